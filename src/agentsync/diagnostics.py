@@ -1,0 +1,189 @@
+"""Findings as values: each repair, loss and refusal is a Diagnostic with a stable code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
+from typing import Self
+
+
+class Severity(StrEnum):
+    """INFO needs no action, WARNING means something was repaired or lost, ERROR means something was refused."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+I, W, E = Severity.INFO, Severity.WARNING, Severity.ERROR
+
+
+class Code(Enum):
+    """Each code with its severity, cause and remedy; the id is stable, the words may improve.
+
+    AS1xx reading, AS2xx checks, AS3xx conversion, AS4xx sync.
+    """
+
+    # Reading: how the bytes were made sense of.
+    NOT_AN_AGENT = ("AS100", I, "The file is no agent definition.", "Nothing to do; exclude it to hide this line.")
+    BYTE_ORDER_MARK = ("AS101", W, "The file starts with a byte order mark.", "Save it as UTF-8 without one.")
+    UTF16 = ("AS102", W, "The file is UTF-16.", "Save it as UTF-8.")
+    NOT_UTF8 = ("AS103", E, "The file is neither UTF-8 nor UTF-16.", "Save it as UTF-8.")
+    LINE_ENDS = ("AS104", W, "The lines end in a lone carriage return.", "Save it with line feeds.")
+    EMPTY = ("AS105", E, "The file is empty.", "Fill it or delete it.")
+    NO_FRONTMATTER = ("AS106", E, "There is no frontmatter.", "Start the file with a line `---`.")
+    UNCLOSED = ("AS107", W, "The frontmatter is never closed.", "Put a line `---` after its last key.")
+    CLOSING_FENCE = ("AS108", W, "The frontmatter closes with a line other than `---`.", "Close it with `---`.")
+    LEADING_BLANK = ("AS109", W, "Blank lines stand before the frontmatter.", "Make `---` the first line.")
+    INDENTED = ("AS110", W, "The whole file is indented.", "Remove the indentation.")
+    CODE_FENCED = ("AS111", W, "The frontmatter stands in a code fence.", "Move it to the first line, unfenced.")
+    FLATTENED = ("AS112", W, "The file is one line; its line ends are lost.", "Restore the original file.")
+    YAML_REPAIRED = ("AS113", W, "The frontmatter is not valid YAML and was read entry by entry.", "Quote the value.")
+    YAML_INVALID = ("AS114", E, "The frontmatter is not valid YAML and could not be recovered.", "Correct it.")
+    NOT_A_MAPPING = ("AS115", E, "The frontmatter is not a mapping of keys to values.", "Write `key: value` lines.")
+    DUPLICATE_KEY = ("AS116", E, "A key stands twice; tools disagree on which one counts.", "Keep one of them.")
+    YAML_ALIAS = ("AS117", E, "The frontmatter uses an anchor, an alias or a merge key.", "Write the value out.")
+    YAML_TAG = ("AS118", E, "The frontmatter uses a YAML tag.", "Remove the tag.")
+    TOO_DEEP = ("AS119", E, "The frontmatter is nested too deeply.", "Flatten it.")
+    TOO_LARGE = ("AS120", E, "The file or its frontmatter is over the size limit.", "Shorten it.")
+    COMMENT_IN_VALUE = ("AS121", W, "YAML reads ` #` as a comment, so the value ends before it.", "Quote the value.")
+    LITERAL_NEWLINE = ("AS122", W, "A literal `\\n` was read as a line end.", "Use a block scalar (`|`).")
+    TOML_INVALID = ("AS123", E, "The file is not valid TOML.", "Correct it.")
+    CONTROL_CHARACTER = ("AS124", W, "The text holds a control character.", "Remove it.")
+    WRONG_TYPE = ("AS125", E, "A value has the wrong type.", "Write the type that the tool documents.")
+    NAME_NOT_STRING = ("AS126", W, "A name that YAML 1.1 reads as a number, date or boolean.", "Quote the name.")
+    LFS_POINTER = ("AS127", E, "The file is a Git LFS pointer; its content is not in the repository.", "Commit it.")
+
+    # Checks: what was read and what is wrong with it.
+    NAME_MISSING = ("AS201", W, "There is no name; the file's name is used.", "Add `name`.")
+    NAME_UNSAFE = ("AS202", E, "The name cannot be a file name.", "Use letters, digits and dashes.")
+    NAME_NOT_SLUG = ("AS203", W, "The name is not lower-case letters, digits and dashes.", "Rename the agent.")
+    NAME_RESERVED = ("AS204", W, "The name is a device on Windows, so no file is written for it.", "Rename the agent.")
+    NAME_CONFUSABLE = ("AS205", W, "The name mixes scripts that look alike.", "Use letters of one script.")
+    DESCRIPTION_MISSING = ("AS206", E, "There is no description.", "Add `description`.")
+    DESCRIPTION_LONG = ("AS207", W, "The description is over 1,024 characters.", "Move detail into the body.")
+    BODY_EMPTY = ("AS208", W, "There is no prompt after the frontmatter.", "Write the instructions.")
+    HIDDEN_UNICODE = ("AS209", W, "The text holds characters that a reader cannot see.", "Remove them.")
+    NAME_HIDDEN_UNICODE = ("AS210", E, "The name holds characters that a reader cannot see.", "Remove them.")
+    SECRET = ("AS211", W, "The text looks as if it held a credential.", "Revoke it and remove it.")
+    NAME_TWICE = ("AS212", E, "Two agents have the same name; neither is used.", "Rename or exclude one of them.")
+    SAME_TWICE = ("AS213", W, "The same agent stands in two files.", "Exclude one of them.")
+    WRONG_DIALECT = ("AS214", E, "The value has another tool's form; this tool would read it otherwise.", "Correct it.")
+    UNKNOWN_TOOL = ("AS215", W, "The tool name is not one that this dialect knows.", "Correct or remove it.")
+    NO_EFFECT = ("AS216", W, "The tool ignores this key, so what it restricts is not restricted.", "Correct the key.")
+    INVALID_VALUE = ("AS217", W, "The tool does not accept this value and drops it.", "Use an accepted value.")
+    TOOLS_NULL = ("AS218", W, "An empty `tools` means no tools at all.", "Remove the key to grant every tool.")
+    PATH_UNSAFE = ("AS219", E, "The path in the repository is not safe to use.", "Rename the file.")
+    SYMLINK = ("AS220", E, "The path is a symbolic link.", "Commit the file itself.")
+
+    # Conversion: what a target cannot carry.
+    FIELD_LOST = ("AS301", W, "The target cannot carry this field.", "Set it for that tool by hand if it matters.")
+    UNKNOWN_KEY = ("AS302", I, "No tool knows this key; it stays in the source.", "Nothing to do.")
+    MODEL_UNKNOWN = ("AS303", W, "No table names this model for the target; it is left out.", "Add it to `[models]`.")
+    TOOL_LOST = ("AS304", W, "The target has no such tool, or cannot grant it alone.", "See docs/permissions.md.")
+    GLOB_NARROWED = ("AS305", W, "The target cannot refuse part of a tool; the tool is left out.", "`unenforceable`.")
+    APPROVAL_SESSION = ("AS306", W, "The target cannot ask for this tool alone; its session decides.", "`strict_approval`.")
+    APPROVAL_NARROWED = ("AS307", I, "The target asks where the source does not.", "`approval`.")
+    COARSE = ("AS308", W, "The target's tool covers more than was granted; it is left out.", "`coarse`.")
+    REFUSED_WIDER = ("AS309", E, "The target would grant more than the source; nothing is written.", "Name the tools.")
+    REFUSED_REQUIRED = ("AS310", E, "The target requires what the agent does not have.", "Add it to the agent.")
+    ACCEPTED_WIDER = ("AS311", W, "The target grants more than the source, as its configuration accepts.", "See above.")
+    NAME_CHANGED = ("AS312", I, "The target needs another form of the name.", "Nothing to do.")
+    UNRESTRICTABLE = ("AS313", I, "The target has no tool list; servers of the user's session stay.", "Nothing to do.")
+    VALUE_CHANGED = ("AS314", I, "The target needs another form of the value.", "Nothing to do.")
+
+    # Sync: what stands in the way of applying.
+    CONFLICT_UNMANAGED = ("AS401", E, "A file that agentsync did not write is in the way.", "Move or delete it.")
+    CONFLICT_EDITED = ("AS402", E, "The file was edited here since agentsync wrote it.", "Delete it to take the team's.")
+    TARGET_MISSING = ("AS403", W, "The tool's directory is not on this machine.", "Install the tool or drop the target.")
+    TARGET_SYMLINK = ("AS404", E, "The target directory is a symbolic link.", "Set `follow_symlinks = true`.")
+    WRITE_FAILED = ("AS405", E, "The file could not be written.", "Check permissions and space.")
+    HELD_EMPTY = ("AS406", E, "The source has no agents left; nothing is deleted.", "`pull --allow-deletions`.")
+    HELD_DELETIONS = ("AS407", E, "The source drops too many agents at once; held.", "`pull --allow-deletions`.")
+    KEPT_LAST_GOOD = ("AS408", W, "The file cannot be used; its last good version stays.", "Correct the file.")
+    OTHER_SOURCE = ("AS409", E, "Another source wrote this file.", "Rename the agent or drop one source.")
+    TARGET_LEFT = ("AS410", W, "A target is no longer configured; its files stay.", "Delete them or configure it again.")
+    SOURCE_CHANGED = ("AS411", W, "The source's URL changed; nothing of the old one is deleted.", "Pull again to prune.")
+    SOURCE_FAILED = ("AS412", E, "The source could not be fetched; its agents stay.", "See the message.")
+
+    def __init__(self, id_: str, severity: Severity, cause: str, remedy: str) -> None:
+        self.id = id_
+        self.severity = severity
+        self.cause = cause
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding.
+
+    Attributes:
+        code: its stable code, which also gives severity and default hint.
+        message: what was found here.
+        path: the file, relative to its source, or absolute for a file on this machine.
+        line, column: 1-based; 0 where not known.
+        agent, target: the agent's name and the target's, where one is concerned.
+        hint: what to do; the code's remedy unless something better is known.
+    """
+
+    code: Code
+    message: str
+    path: str = ""
+    line: int = 0
+    column: int = 0
+    agent: str = ""
+    target: str = ""
+    hint: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        return self.code.severity
+
+    def at(self, *, path: str = "", line: int = 0, agent: str = "", target: str = "") -> Self:
+        """The same finding, with a place filled in where it had none."""
+        return replace(
+            self,
+            path=self.path or path,
+            line=self.line or line,
+            agent=self.agent or agent,
+            target=self.target or target,
+        )
+
+    @property
+    def place(self) -> str:
+        """`path:line:column`, as far as known."""
+        numbers = [str(number) for number in (self.line, self.column) if number]
+        return ":".join([self.path, *numbers]) if self.path else ""
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The documented JSON form (docs/json.md); parts that are not known are left out."""
+        record: dict[str, str | int] = {
+            "code": self.code.id,
+            "name": self.code.name.lower().replace("_", "-"),
+            "severity": self.severity.value,
+            "message": self.message,
+            "hint": self.hint or self.code.remedy,
+        }
+        for key in ("path", "line", "column", "agent", "target"):
+            if value := getattr(self, key):
+                record[key] = value
+        return record
+
+    @classmethod
+    def from_dict(cls, record: dict[str, str | int]) -> Self:
+        """The inverse of as_dict."""
+        code = _BY_ID[str(record["code"])]
+        hint = str(record["hint"])
+        return cls(
+            code=code,
+            message=str(record["message"]),
+            path=str(record.get("path", "")),
+            line=int(record.get("line", 0)),
+            column=int(record.get("column", 0)),
+            agent=str(record.get("agent", "")),
+            target=str(record.get("target", "")),
+            hint="" if hint == code.remedy else hint,
+        )
+
+
+_BY_ID = {code.id: code for code in Code}

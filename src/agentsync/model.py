@@ -1,0 +1,63 @@
+"""The canonical agent that every dialect reads into and writes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from agentsync.permissions import EVERYTHING, Grants
+
+Mode = Literal["subagent", "primary", "all"]
+PermissionMode = Literal["acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan"]
+
+# Model names. A canonical model is `provider/id`; these ids stand for whatever a vendor calls its current model of
+# that size, so that `sonnet` in one tool can become the newest Sonnet that another tool has.
+MODEL_ALIASES = frozenset({"anthropic/opus", "anthropic/sonnet", "anthropic/haiku"})
+
+
+class Agent(BaseModel):
+    """One agent in terms that belong to no tool.
+
+    Attributes:
+        name: as its author wrote it; `slug` is what files are called.
+        dialect: the dialect that it was read from.
+        prompt: the instructions, byte for byte as they follow the frontmatter.
+        grants: what it may do. One ordered list holds what tools call tools, disallowedTools and permission.
+        model: `provider/id`, a member of MODEL_ALIASES, or None to inherit.
+        effort: minimal, low, medium, high, xhigh or max, or a budget in tokens.
+        max_turns: how many turns it may take.
+        mode: subagent, primary or all; None where the tool has no such notion.
+        mcp_servers, hooks: as the source wrote them, since each tool has its own form.
+        native: known keys of the source's own dialect that mean nothing elsewhere.
+        unknown: keys that no tool knows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    slug: str
+    description: str
+    dialect: str
+    prompt: str = ""
+    grants: Grants = EVERYTHING
+    permission_mode: PermissionMode | None = None
+    model: str | None = None
+    effort: str | int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_turns: int | None = Field(default=None, gt=0)
+    mode: Mode | None = None
+    hidden: bool | None = None
+    disabled: bool | None = None
+    color: str | None = None
+    skills: tuple[str, ...] = ()
+    mcp_servers: JsonValue = None
+    hooks: JsonValue = None
+    memory: str | None = None
+    background: bool | None = None
+    isolation: str | None = None
+    initial_prompt: str | None = None
+    native: Mapping[str, JsonValue] = Field(default_factory=dict)
+    unknown: Mapping[str, JsonValue] = Field(default_factory=dict)

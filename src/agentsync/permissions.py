@@ -1,0 +1,272 @@
+"""What an agent may do, as values that can be compared.
+
+A tool is available or not, and a call to it needs approval or not. Both are one value, Approval, decided by an
+ordered list of rules of which the last that matches counts. Two such lists can be compared exactly: `wider`
+walks every class of tool name and argument that their patterns can tell apart, and so either proves that one
+grants no more than the other or names a call that it grants and the other does not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from agentsync.errors import AgentsyncError
+
+ANY = "*"
+
+MCP = "mcp/"
+"""Prefix of the tools of MCP servers: `mcp/server/tool`, or `mcp/flat_name` where a dialect joins the two."""
+
+OTHER = "other/"
+"""Prefix of tool names that no table knows, kept as their author wrote them."""
+
+# Canonical tools. Those that only look at the machine, or keep the agent's own notes, ask in none of the tools.
+READING = frozenset({"read", "grep", "glob", "list", "lsp", "todo", "skill", "question"})
+CHANGING = frozenset({"write", "edit", "notebook", "bash", "webfetch", "websearch", "task", "external_directory"})
+TOOLS = READING | CHANGING
+
+# What a free shell can do by itself; used for targets that know only a shell in a sandbox.
+SHELL_COVERS = ("read", "grep", "glob", "list", "write", "edit", "notebook", "webfetch", "external_directory")
+
+_MAX_STATES = 4_000
+_UNNAMED = "\N{REPLACEMENT CHARACTER}"
+
+
+class Approval(IntEnum):
+    """deny < ask < session < allow; session means that the user's own settings of the tool decide."""
+
+    DENY = 0
+    ASK = 1
+    SESSION = 2
+    ALLOW = 3
+
+
+class TooManyPatternsError(AgentsyncError):
+    """The patterns are too many and too free to be compared within bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a grant.
+
+    Attributes:
+        tool: a canonical tool, or a pattern of them (`*`, `mcp/github/*`).
+        approval: what a matching call gets.
+        argument: a pattern of the call's argument: a command, path, URL, agent or skill name.
+
+    In both patterns `*` stands for any characters and `?` for one; a final ` *` also matches nothing, so
+    `ls *` covers `ls` (OpenCode's rule, https://opencode.ai/docs/permissions).
+    """
+
+    tool: str
+    approval: Approval
+    argument: str = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """An ordered list of rules; the last that matches decides, and what none matches is denied."""
+
+    rules: tuple[Rule, ...] = ()
+
+    def approval(self, tool: str, argument: str = "") -> Approval:
+        """What one call gets."""
+        for rule in reversed(self.rules):
+            if matches(rule.tool, tool) and matches(rule.argument, argument):
+                return rule.approval
+        return Approval.DENY
+
+    def approvals(self, tool: str) -> frozenset[Approval]:
+        """Every value that some argument of this tool gets."""
+        rules = self.for_tool(tool)
+        classes = _classes(tuple(dict.fromkeys(rule.argument for rule in rules)))
+        return frozenset(_decide(rules, matched) for _, matched in classes)
+
+    def for_tool(self, tool: str) -> tuple[Rule, ...]:
+        """The rules that can matter for this tool, in order."""
+        found: list[Rule] = []
+        for rule in self.rules:
+            if matches(rule.tool, tool):
+                if rule.argument == ANY:
+                    found.clear()
+                found.append(rule)
+        return tuple(found)
+
+    @property
+    def everything_else(self) -> Approval:
+        """What a tool that no rule names gets."""
+        return self.approval(_UNNAMED)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The tool patterns that the rules name, in order, without the one for everything."""
+        return tuple(dict.fromkeys(rule.tool for rule in self.rules if rule.tool != ANY))
+
+    def with_flat_names(self) -> Grants:
+        """The same with `mcp/server/tool` as `mcp/server_tool`, for comparing dialects that join the two."""
+        return Grants(tuple(Rule(_flat(rule.tool), rule.approval, rule.argument) for rule in self.rules))
+
+    def with_shell_effects(self) -> Grants:
+        """The same with every tool that the shell can stand in for raised to the shell's own approval."""
+        shell = min(self.approvals("bash"))
+        raised = tuple(
+            Rule(tool, shell) for tool in SHELL_COVERS if shell > min(self.approvals(tool))
+        )  # fmt: skip
+        return Grants(self.rules + raised)
+
+    def raised(self, approval: Approval) -> Grants:
+        """The same with every approval short of it, but for what is denied, raised to it."""
+        return Grants(
+            tuple(
+                Rule(rule.tool, max(rule.approval, approval) if rule.approval else rule.approval, rule.argument)
+                for rule in self.rules
+            )
+        )
+
+
+EVERYTHING = Grants((Rule(ANY, Approval.SESSION),))
+NOTHING = Grants()
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """A call that gets more than it may: which, what it gets, and what it may get."""
+
+    tool: str
+    argument: str
+    gets: Approval
+    may: Approval
+
+    def __str__(self) -> str:
+        tool = "a tool that is not named" if _UNNAMED in self.tool else f"`{self.tool}`"
+        call = f" with `{self.argument}`" if self.argument and _UNNAMED not in self.argument else ""
+        return f"{tool}{call} would be {self.gets.name.lower()} where the source says {self.may.name.lower()}"
+
+
+def wider(output: Grants, source: Grants) -> Widening | None:
+    """A call to which `output` gives more than `source` does, or None when there is none.
+
+    The answer is exact. For tools that only read, session and allow count as one, and a denial is the only
+    thing below them.
+
+    Raises:
+        TooManyPatternsError: the patterns cannot be compared within bounds.
+    """
+    tools = (*sorted(TOOLS), *output.patterns, *source.patterns, ANY)
+    for tool, _ in _classes(tuple(dict.fromkeys(tools))):
+        given, allowed = output.for_tool(tool), source.for_tool(tool)
+        if given == allowed:
+            continue
+        arguments = tuple(dict.fromkeys(rule.argument for rule in (*given, *allowed)))
+        for argument, matched in _classes(arguments):
+            gets, may = _decide(given, matched), _decide(allowed, matched)
+            if _strength(tool, gets) > _strength(tool, may):
+                return Widening(tool, argument, gets, may)
+    return None
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern covers a text."""
+    if pattern in (ANY, text):
+        return True
+    compiled = _compile(pattern)
+    state = compiled.start
+    for character in text:
+        state = compiled.step(state, character)
+        if not state:
+            return False
+    return compiled.accepts(state)
+
+
+def _strength(tool: str, approval: Approval) -> Approval:
+    if tool in READING and approval is Approval.ALLOW:
+        return Approval.SESSION
+    return approval
+
+
+def _decide(rules: tuple[Rule, ...], matched: frozenset[str]) -> Approval:
+    return next((rule.approval for rule in reversed(rules) if rule.argument in matched), Approval.DENY)
+
+
+def _flat(tool: str) -> str:
+    return MCP + tool.removeprefix(MCP).replace("/", "_") if tool.startswith(MCP) else tool
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A glob as a position automaton: bit i of a state means that the first i tokens are matched."""
+
+    tokens: str
+    start: int
+    accepting: int
+
+    def step(self, state: int, character: str) -> int:
+        after = 0
+        for index, token in enumerate(self.tokens):
+            if state >> index & 1:
+                if token == "*":
+                    after |= 1 << index
+                elif token in ("?", character):
+                    after |= 1 << index + 1
+        return self.close(after)
+
+    def close(self, state: int) -> int:
+        for index, token in enumerate(self.tokens):
+            if token == "*" and state >> index & 1:
+                state |= 1 << index + 1
+        return state
+
+    def accepts(self, state: int) -> bool:
+        return bool(state & self.accepting)
+
+    def next_characters(self, state: int) -> Iterator[str]:
+        return (token for index, token in enumerate(self.tokens) if state >> index & 1 and token not in "*?")
+
+
+@lru_cache(maxsize=4096)
+def _compile(glob: str) -> _Pattern:
+    accepting = 1 << len(glob)
+    if glob.endswith(" *"):
+        accepting |= 1 << len(glob) - 2
+    bare = _Pattern(glob, 0, accepting)
+    return _Pattern(glob, bare.close(1), accepting)
+
+
+@lru_cache(maxsize=1024)
+def _classes(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Every set of patterns that one text can match together, each with a shortest such text.
+
+    Raises:
+        TooManyPatternsError: more than a bounded number of states would have to be looked at.
+    """
+    compiled = [_compile(pattern) for pattern in patterns]
+    begin = tuple(pattern.start for pattern in compiled)
+    seen = {begin}
+    queue = deque([(begin, "")])
+    found: dict[frozenset[str], str] = {}
+    while queue:
+        state, text = queue.popleft()
+        matched = frozenset(
+            pattern for pattern, machine, bits in zip(patterns, compiled, state, strict=True) if machine.accepts(bits)
+        )
+        found.setdefault(matched, text)
+        for character in _useful(compiled, state):
+            after = tuple(machine.step(bits, character) for machine, bits in zip(compiled, state, strict=True))
+            if after not in seen:
+                seen.add(after)
+                if len(seen) > _MAX_STATES:
+                    raise TooManyPatternsError(
+                        "its permission patterns are too many and too free to be compared",
+                        hint="use fewer patterns with several `*` each",
+                    )
+                queue.append((after, text + character))
+    return tuple((text, matched) for matched, text in found.items())
+
+
+def _useful(compiled: Iterable[_Pattern], state: tuple[int, ...]) -> list[str]:
+    named = {character for machine, bits in zip(compiled, state, strict=True) for character in machine.next_characters(bits)}
+    return [*sorted(named), _UNNAMED]
