@@ -15,7 +15,7 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-I, W, E = Severity.INFO, Severity.WARNING, Severity.ERROR
+INFO, WARNING, ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 
 
 class Code(Enum):
@@ -25,86 +25,172 @@ class Code(Enum):
     """
 
     # Reading: how the bytes were made sense of.
-    NOT_AN_AGENT = ("AS100", I, "The file is no agent definition.", "Nothing to do; exclude it to hide this line.")
-    BYTE_ORDER_MARK = ("AS101", W, "The file starts with a byte order mark.", "Save it as UTF-8 without one.")
-    UTF16 = ("AS102", W, "The file is UTF-16.", "Save it as UTF-8.")
-    NOT_UTF8 = ("AS103", E, "The file is neither UTF-8 nor UTF-16.", "Save it as UTF-8.")
-    LINE_ENDS = ("AS104", W, "The lines end in a lone carriage return.", "Save it with line feeds.")
-    EMPTY = ("AS105", E, "The file is empty.", "Fill it or delete it.")
-    NO_FRONTMATTER = ("AS106", E, "There is no frontmatter.", "Start the file with a line `---`.")
-    UNCLOSED = ("AS107", W, "The frontmatter is never closed.", "Put a line `---` after its last key.")
-    CLOSING_FENCE = ("AS108", W, "The frontmatter closes with a line other than `---`.", "Close it with `---`.")
-    LEADING_BLANK = ("AS109", W, "Blank lines stand before the frontmatter.", "Make `---` the first line.")
-    INDENTED = ("AS110", W, "The whole file is indented.", "Remove the indentation.")
-    CODE_FENCED = ("AS111", W, "The frontmatter stands in a code fence.", "Move it to the first line, unfenced.")
-    FLATTENED = ("AS112", W, "The file is one line; its line ends are lost.", "Restore the original file.")
-    YAML_REPAIRED = ("AS113", W, "The frontmatter is not valid YAML and was read entry by entry.", "Quote the value.")
-    YAML_INVALID = ("AS114", E, "The frontmatter is not valid YAML and could not be recovered.", "Correct it.")
-    NOT_A_MAPPING = ("AS115", E, "The frontmatter is not a mapping of keys to values.", "Write `key: value` lines.")
-    DUPLICATE_KEY = ("AS116", E, "A key stands twice; tools disagree on which one counts.", "Keep one of them.")
-    YAML_ALIAS = ("AS117", E, "The frontmatter uses an anchor, an alias or a merge key.", "Write the value out.")
-    YAML_TAG = ("AS118", E, "The frontmatter uses a YAML tag.", "Remove the tag.")
-    TOO_DEEP = ("AS119", E, "The frontmatter is nested too deeply.", "Flatten it.")
-    TOO_LARGE = ("AS120", E, "The file or its frontmatter is over the size limit.", "Shorten it.")
-    COMMENT_IN_VALUE = ("AS121", W, "YAML reads ` #` as a comment, so the value ends before it.", "Quote the value.")
-    LITERAL_NEWLINE = ("AS122", W, "A literal `\\n` was read as a line end.", "Use a block scalar (`|`).")
-    TOML_INVALID = ("AS123", E, "The file is not valid TOML.", "Correct it.")
-    CONTROL_CHARACTER = ("AS124", W, "The text holds a control character.", "Remove it.")
-    WRONG_TYPE = ("AS125", E, "A value has the wrong type.", "Write the type that the tool documents.")
-    NAME_NOT_STRING = ("AS126", W, "A name that YAML 1.1 reads as a number, date or boolean.", "Quote the name.")
-    LFS_POINTER = ("AS127", E, "The file is a Git LFS pointer; its content is not in the repository.", "Commit it.")
+    NOT_AN_AGENT = ("AS100", INFO, "The file is no agent definition.", "Nothing to do; exclude it to hide this line.")
+    BYTE_ORDER_MARK = ("AS101", WARNING, "The file starts with a byte order mark.", "Save it as UTF-8 without one.")
+    UTF16 = ("AS102", WARNING, "The file is UTF-16.", "Save it as UTF-8.")
+    NOT_UTF8 = ("AS103", ERROR, "The file is neither UTF-8 nor UTF-16.", "Save it as UTF-8.")
+    LINE_ENDS = ("AS104", WARNING, "The lines end in a lone carriage return.", "Save it with line feeds.")
+    EMPTY = ("AS105", ERROR, "The file is empty.", "Fill it or delete it.")
+    NO_FRONTMATTER = ("AS106", ERROR, "There is no frontmatter.", "Start the file with a line `---`.")
+    UNCLOSED = ("AS107", WARNING, "The frontmatter is never closed.", "Put a line `---` after its last key.")
+    CLOSING_FENCE = ("AS108", WARNING, "The frontmatter closes with a line other than `---`.", "Close it with `---`.")
+    LEADING_BLANK = ("AS109", WARNING, "Blank lines stand before the frontmatter.", "Make `---` the first line.")
+    INDENTED = ("AS110", WARNING, "The whole file is indented.", "Remove the indentation.")
+    CODE_FENCED = ("AS111", WARNING, "The frontmatter stands in a code fence.", "Move it to the first line, unfenced.")
+    FLATTENED = ("AS112", WARNING, "The file is one line; its line ends are lost.", "Restore the original file.")
+    YAML_REPAIRED = (
+        "AS113",
+        WARNING,
+        "The frontmatter is not valid YAML and was read entry by entry.",
+        "Quote the value.",
+    )
+    YAML_INVALID = ("AS114", ERROR, "The frontmatter is not valid YAML and could not be recovered.", "Correct it.")
+    NOT_A_MAPPING = ("AS115", ERROR, "The frontmatter is not a mapping of keys to values.", "Write `key: value` lines.")
+    DUPLICATE_KEY = ("AS116", ERROR, "A key stands twice; tools disagree on which one counts.", "Keep one of them.")
+    YAML_ALIAS = ("AS117", ERROR, "The frontmatter uses an anchor, an alias or a merge key.", "Write the value out.")
+    YAML_TAG = ("AS118", ERROR, "The frontmatter uses a YAML tag.", "Remove the tag.")
+    TOO_DEEP = ("AS119", ERROR, "The frontmatter is nested too deeply.", "Flatten it.")
+    TOO_LARGE = ("AS120", ERROR, "The file or its frontmatter is over the size limit.", "Shorten it.")
+    COMMENT_IN_VALUE = (
+        "AS121",
+        WARNING,
+        "YAML reads ` #` as a comment, so the value ends before it.",
+        "Quote the value.",
+    )
+    LITERAL_NEWLINE = ("AS122", WARNING, "A literal `\\n` was read as a line end.", "Use a block scalar (`|`).")
+    TOML_INVALID = ("AS123", ERROR, "The file is not valid TOML.", "Correct it.")
+    CONTROL_CHARACTER = ("AS124", WARNING, "The text holds a control character.", "Remove it.")
+    WRONG_TYPE = ("AS125", ERROR, "A value has the wrong type.", "Write the type that the tool documents.")
+    NAME_NOT_STRING = ("AS126", WARNING, "A name that YAML 1.1 reads as a number, date or boolean.", "Quote the name.")
+    LFS_POINTER = ("AS127", ERROR, "The file is a Git LFS pointer; its content is not in the repository.", "Commit it.")
 
     # Checks: what was read and what is wrong with it.
-    NAME_MISSING = ("AS201", W, "There is no name; the file's name is used.", "Add `name`.")
-    NAME_UNSAFE = ("AS202", E, "The name cannot be a file name.", "Use letters, digits and dashes.")
-    NAME_NOT_SLUG = ("AS203", W, "The name is not lower-case letters, digits and dashes.", "Rename the agent.")
-    NAME_RESERVED = ("AS204", W, "The name is a device on Windows, so no file is written for it.", "Rename the agent.")
-    NAME_CONFUSABLE = ("AS205", W, "The name mixes scripts that look alike.", "Use letters of one script.")
-    DESCRIPTION_MISSING = ("AS206", E, "There is no description.", "Add `description`.")
-    DESCRIPTION_LONG = ("AS207", W, "The description is over 1,024 characters.", "Move detail into the body.")
-    BODY_EMPTY = ("AS208", W, "There is no prompt after the frontmatter.", "Write the instructions.")
-    HIDDEN_UNICODE = ("AS209", W, "The text holds characters that a reader cannot see.", "Remove them.")
-    NAME_HIDDEN_UNICODE = ("AS210", E, "The name holds characters that a reader cannot see.", "Remove them.")
-    SECRET = ("AS211", W, "The text looks as if it held a credential.", "Revoke it and remove it.")
-    NAME_TWICE = ("AS212", E, "Two agents have the same name; neither is used.", "Rename or exclude one of them.")
-    SAME_TWICE = ("AS213", W, "The same agent stands in two files.", "Exclude one of them.")
-    WRONG_DIALECT = ("AS214", E, "The value has another tool's form; this tool would read it otherwise.", "Correct it.")
-    UNKNOWN_TOOL = ("AS215", W, "The tool name is not one that this dialect knows.", "Correct or remove it.")
-    NO_EFFECT = ("AS216", W, "The tool ignores this key, so what it restricts is not restricted.", "Correct the key.")
-    INVALID_VALUE = ("AS217", W, "The tool does not accept this value and drops it.", "Use an accepted value.")
-    TOOLS_NULL = ("AS218", W, "An empty `tools` means no tools at all.", "Remove the key to grant every tool.")
-    PATH_UNSAFE = ("AS219", E, "The path in the repository is not safe to use.", "Rename the file.")
-    SYMLINK = ("AS220", E, "The path is a symbolic link.", "Commit the file itself.")
+    NAME_MISSING = ("AS201", WARNING, "There is no name; the file's name is used.", "Add `name`.")
+    NAME_UNSAFE = ("AS202", ERROR, "The name cannot be a file name.", "Use letters, digits and dashes.")
+    NAME_NOT_SLUG = ("AS203", WARNING, "The name is not lower-case letters, digits and dashes.", "Rename the agent.")
+    NAME_RESERVED = (
+        "AS204",
+        WARNING,
+        "The name is a device on Windows, so no file is written for it.",
+        "Rename the agent.",
+    )
+    NAME_CONFUSABLE = ("AS205", WARNING, "The name mixes scripts that look alike.", "Use letters of one script.")
+    DESCRIPTION_MISSING = ("AS206", ERROR, "There is no description.", "Add `description`.")
+    DESCRIPTION_LONG = ("AS207", WARNING, "The description is over 1,024 characters.", "Move detail into the body.")
+    BODY_EMPTY = ("AS208", WARNING, "There is no prompt after the frontmatter.", "Write the instructions.")
+    HIDDEN_UNICODE = ("AS209", WARNING, "The text holds characters that a reader cannot see.", "Remove them.")
+    NAME_HIDDEN_UNICODE = ("AS210", ERROR, "The name holds characters that a reader cannot see.", "Remove them.")
+    SECRET = ("AS211", WARNING, "The text looks as if it held a credential.", "Revoke it and remove it.")
+    NAME_TWICE = ("AS212", ERROR, "Two agents have the same name; neither is used.", "Rename or exclude one of them.")
+    SAME_TWICE = ("AS213", WARNING, "The same agent stands in two files.", "Exclude one of them.")
+    WRONG_DIALECT = (
+        "AS214",
+        ERROR,
+        "The value has another tool's form; this tool would read it otherwise.",
+        "Correct it.",
+    )
+    UNKNOWN_TOOL = ("AS215", WARNING, "The tool name is not one that this dialect knows.", "Correct or remove it.")
+    NO_EFFECT = (
+        "AS216",
+        WARNING,
+        "The tool ignores this key, so what it restricts is not restricted.",
+        "Correct the key.",
+    )
+    INVALID_VALUE = ("AS217", WARNING, "The tool does not accept this value and drops it.", "Use an accepted value.")
+    TOOLS_NONE = (
+        "AS218",
+        WARNING,
+        "The value of `tools` grants no tool at all.",
+        "Remove the key to grant every tool.",
+    )
+    PATH_UNSAFE = ("AS219", ERROR, "The path in the repository is not safe to use.", "Rename the file.")
+    SYMLINK = ("AS220", ERROR, "The path is a symbolic link.", "Commit the file itself.")
 
     # Conversion: what a target cannot carry.
-    FIELD_LOST = ("AS301", W, "The target cannot carry this field.", "Set it for that tool by hand if it matters.")
-    UNKNOWN_KEY = ("AS302", I, "No tool knows this key; it stays in the source.", "Nothing to do.")
-    MODEL_UNKNOWN = ("AS303", W, "No table names this model for the target; it is left out.", "Add it to `[models]`.")
-    TOOL_LOST = ("AS304", W, "The target has no such tool, or cannot grant it alone.", "See docs/permissions.md.")
-    GLOB_NARROWED = ("AS305", W, "The target cannot refuse part of a tool; the tool is left out.", "`unenforceable`.")
-    APPROVAL_SESSION = ("AS306", W, "The target cannot ask for this tool alone; its session decides.", "`strict_approval`.")
-    APPROVAL_NARROWED = ("AS307", I, "The target asks where the source does not.", "`approval`.")
-    COARSE = ("AS308", W, "The target's tool covers more than was granted; it is left out.", "`coarse`.")
-    REFUSED_WIDER = ("AS309", E, "The target would grant more than the source; nothing is written.", "Name the tools.")
-    REFUSED_REQUIRED = ("AS310", E, "The target requires what the agent does not have.", "Add it to the agent.")
-    ACCEPTED_WIDER = ("AS311", W, "The target grants more than the source, as its configuration accepts.", "See above.")
-    NAME_CHANGED = ("AS312", I, "The target needs another form of the name.", "Nothing to do.")
-    UNRESTRICTABLE = ("AS313", I, "The target has no tool list; servers of the user's session stay.", "Nothing to do.")
-    VALUE_CHANGED = ("AS314", I, "The target needs another form of the value.", "Nothing to do.")
+    FIELD_LOST = (
+        "AS301",
+        WARNING,
+        "The target cannot carry this field.",
+        "Set it for that tool by hand if it matters.",
+    )
+    UNKNOWN_KEY = ("AS302", INFO, "No tool knows this key; it stays in the source.", "Nothing to do.")
+    MODEL_UNKNOWN = (
+        "AS303",
+        WARNING,
+        "No table names this model for the target; it is left out.",
+        "Add it to `[models]`.",
+    )
+    TOOL_LOST = ("AS304", WARNING, "The target has no such tool, or cannot grant it alone.", "See docs/permissions.md.")
+    GLOB_NARROWED = (
+        "AS305",
+        WARNING,
+        "The target cannot refuse part of a tool; the tool is left out.",
+        "`unenforceable`.",
+    )
+    APPROVAL_SESSION = (
+        "AS306",
+        WARNING,
+        "The target cannot ask for this tool alone; its session decides.",
+        "`strict_approval`.",
+    )
+    APPROVAL_NARROWED = ("AS307", INFO, "The target asks where the source does not.", "`approval`.")
+    COARSE = ("AS308", WARNING, "The target's tool covers more than was granted; it is left out.", "`coarse`.")
+    REFUSED_WIDER = (
+        "AS309",
+        ERROR,
+        "The target would grant more than the source; nothing is written.",
+        "Name the tools.",
+    )
+    REFUSED_REQUIRED = ("AS310", ERROR, "The target requires what the agent does not have.", "Add it to the agent.")
+    ACCEPTED_WIDER = (
+        "AS311",
+        WARNING,
+        "The target grants more than the source, as its configuration accepts.",
+        "See above.",
+    )
+    NAME_CHANGED = ("AS312", INFO, "The target needs another form of the name.", "Nothing to do.")
+    UNRESTRICTABLE = (
+        "AS313",
+        INFO,
+        "The target has no tool list; servers of the user's session stay.",
+        "Nothing to do.",
+    )
+    VALUE_CHANGED = ("AS314", INFO, "The target needs another form of the value.", "Nothing to do.")
 
     # Sync: what stands in the way of applying.
-    CONFLICT_UNMANAGED = ("AS401", E, "A file that agentsync did not write is in the way.", "Move or delete it.")
-    CONFLICT_EDITED = ("AS402", E, "The file was edited here since agentsync wrote it.", "Delete it to take the team's.")
-    TARGET_MISSING = ("AS403", W, "The tool's directory is not on this machine.", "Install the tool or drop the target.")
-    TARGET_SYMLINK = ("AS404", E, "The target directory is a symbolic link.", "Set `follow_symlinks = true`.")
-    WRITE_FAILED = ("AS405", E, "The file could not be written.", "Check permissions and space.")
-    HELD_EMPTY = ("AS406", E, "The source has no agents left; nothing is deleted.", "`pull --allow-deletions`.")
-    HELD_DELETIONS = ("AS407", E, "The source drops too many agents at once; held.", "`pull --allow-deletions`.")
-    KEPT_LAST_GOOD = ("AS408", W, "The file cannot be used; its last good version stays.", "Correct the file.")
-    OTHER_SOURCE = ("AS409", E, "Another source wrote this file.", "Rename the agent or drop one source.")
-    TARGET_LEFT = ("AS410", W, "A target is no longer configured; its files stay.", "Delete them or configure it again.")
-    SOURCE_CHANGED = ("AS411", W, "The source's URL changed; nothing of the old one is deleted.", "Pull again to prune.")
-    SOURCE_FAILED = ("AS412", E, "The source could not be fetched; its agents stay.", "See the message.")
+    CONFLICT_UNMANAGED = ("AS401", ERROR, "A file that agentsync did not write is in the way.", "Move or delete it.")
+    CONFLICT_EDITED = (
+        "AS402",
+        ERROR,
+        "The file was edited here since agentsync wrote it.",
+        "Delete it to take the team's.",
+    )
+    TARGET_MISSING = (
+        "AS403",
+        WARNING,
+        "The tool's directory is not on this machine.",
+        "Install the tool or drop the target.",
+    )
+    TARGET_SYMLINK = ("AS404", ERROR, "The target directory is a symbolic link.", "Set `follow_symlinks = true`.")
+    WRITE_FAILED = ("AS405", ERROR, "The file could not be written.", "Check permissions and space.")
+    HELD_EMPTY = ("AS406", ERROR, "The source has no agents left; nothing is deleted.", "`pull --allow-deletions`.")
+    HELD_DELETIONS = ("AS407", ERROR, "The source drops too many agents at once; held.", "`pull --allow-deletions`.")
+    KEPT_LAST_GOOD = ("AS408", WARNING, "The file cannot be used; its last good version stays.", "Correct the file.")
+    OTHER_SOURCE = ("AS409", ERROR, "Another source wrote this file.", "Rename the agent or drop one source.")
+    TARGET_LEFT = (
+        "AS410",
+        WARNING,
+        "A target is no longer configured; its files stay.",
+        "Delete them or configure it again.",
+    )
+    SOURCE_CHANGED = (
+        "AS411",
+        WARNING,
+        "The source's URL changed; nothing of the old one is deleted.",
+        "`pull --allow-deletions`.",
+    )
+    SOURCE_FAILED = ("AS412", ERROR, "The source could not be fetched; its agents stay.", "See the message.")
+    SOURCE_REFUSED = ("AS413", ERROR, "The source must not be used as it is; its agents stay.", "See the message.")
 
     def __init__(self, id_: str, severity: Severity, cause: str, remedy: str) -> None:
         self.id = id_

@@ -1,26 +1,506 @@
-"""Placeholder; being written."""
+"""Files as values: an agent's bytes to metadata and body, and back.
+
+The one module that uses python-frontmatter and PyYAML. YAML is read from its events, not by a loader: that stops at
+what is unsafe before anything is built from it, gives each key's line, and leaves scalars to be read as YAML 1.2 does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import math
+import re
+import tomllib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue
+import frontmatter
+import yaml
+from frontmatter.default_handlers import BaseHandler
 
-from agentsync.diagnostics import Diagnostic
+from agentsync import frontmatter_repair as repair
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.errors import AgentsyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import JsonValue
+
+MAX_FILE_BYTES = 1 << 20
+MAX_FRONTMATTER_BYTES = 64 << 10
+MAX_DEPTH = 16
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_YAML_1_1 = yaml.resolver.Resolver()
+_STRING_TAG = "tag:yaml.org,2002:str"
+
+_CONSTANTS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INT = re.compile(r"-?[0-9]{1,19}")
+_FLOAT = re.compile(r"-?[0-9]{1,20}\.[0-9]{1,20}(?:e[-+][0-9]{1,3})?")
+_NUMBER_1_2 = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
+_HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}")
+_COMMENT = re.compile(r"[ \t]+#.*")
+_ODD_LINE_END = re.compile("[\r\x85\u2028\u2029]")
+
+# Written without quotes: words that no YAML, old or new, reads as anything but themselves.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?:,? [A-Za-z][A-Za-z0-9_./-]*)*")
+_KEYWORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"})
+# What JSON leaves as it is and YAML does not allow, or takes for a line end.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+_CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_UTF16_STARTS = (BOM_UTF16_LE, BOM_UTF16_BE)
+_UTF16_FENCES = {"---".encode("utf-16-le"): "utf-16-le", "---".encode("utf-16-be"): "utf-16-be"}
+
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_TOML_KEY = re.compile(r"""[ \t]*\[{0,2}[ \t]*["']?([\w-]+)""")
+# tomllib takes quadratic time over a long dotted key, quoted or not.
+_TOML_DOTS = re.compile(rf"""(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}""")
 
 
-class UnreadableError(Exception):
+class UnreadableError(AgentsyncError):
+    """Nothing can be made of a file's bytes; `diagnostic` says why and where."""
+
     def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message)
+        super().__init__(diagnostic.message, place=diagnostic.place, hint=diagnostic.hint or diagnostic.code.remedy)
         self.diagnostic = diagnostic
+
+
+class _InvalidYamlError(UnreadableError):
+    """No YAML mapping, but perhaps frontmatter all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
+    """A file that was read.
+
+    Attributes:
+        path: as given, for diagnostics.
+        metadata: the top-level keys, in the file's order.
+        body: what follows the line of the closing fence, with its own line ends.
+        lines: each top-level key's 1-based line in the file.
+        repaired: whether the bytes had to be repaired, and so must not be passed on as they are.
+        diagnostics: what was found, with path and line.
+        data: the bytes as given.
+    """
+
+    path: str
     metadata: Mapping[str, JsonValue]
-    body: str
-    path: str = ""
-    lines: Mapping[str, int] = ()  # type: ignore
+    body: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict)
     repaired: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
+    data: bytes = b""
+
+
+def parse_markdown(data: bytes, path: str) -> Document:
+    """Reads a Markdown file with YAML frontmatter.
+
+    Raises:
+        UnreadableError: it has none, it is unsafe, or it could not be recovered.
+    """
+    text, findings, repaired = decode(data, path)
+    split, metadata, handler = _read(text, path)
+    found = [Diagnostic(code, code.cause, path, line) for code, line in split.found]
+    if odd := _ODD_LINE_END.search(split.head):
+        line = split.line + split.head.count("\n", 0, odd.start())
+        found.append(
+            Diagnostic(
+                Code.LINE_ENDS, "The frontmatter holds a line end of a kind that tools read differently.", path, line
+            )
+        )
+    return Document(
+        path=path,
+        metadata=metadata,
+        body=split.body,
+        lines=handler.lines,
+        repaired=repaired or bool(found) or handler.repaired,
+        diagnostics=(*findings, *found, *handler.findings),
+        data=data,
+    )
+
+
+def parse_toml(data: bytes, path: str) -> Document:
+    """Reads a TOML file; dates and what JSON has no number for become strings.
+
+    Raises:
+        UnreadableError: it is no TOML, or it is unsafe.
+    """
+    text, findings, repaired = decode(data, path)
+    too_deep = UnreadableError(Diagnostic(Code.TOO_DEEP, Code.TOO_DEEP.cause, path))
+    if _TOML_DOTS.search(text):
+        raise too_deep
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _TOML_PLACE.search(str(error))
+        line, column = (int(place[1] or 0), int(place[2] or 0)) if place else (0, 0)
+        message = f"The file is not valid TOML: {_TOML_PLACE.sub('', str(error))}."
+        raise UnreadableError(Diagnostic(Code.TOML_INVALID, message, path, line, column)) from error
+    except RecursionError as error:
+        raise too_deep from error
+    metadata = {key: _from_toml(value, 1, too_deep) for key, value in table.items()}
+    return Document(
+        path=path,
+        metadata=metadata,
+        lines=_toml_lines(text, metadata),
+        repaired=repaired,
+        diagnostics=findings,
+        data=data,
+    )
+
+
+def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:
+    """The text of a file, what was found, and whether the bytes had to be repaired.
+
+    Raises:
+        UnreadableError: it is too large, empty, or neither UTF-8 nor UTF-16.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise UnreadableError(Diagnostic(Code.TOO_LARGE, f"The file is over {MAX_FILE_BYTES:,} bytes.", path))
+    encoding = "utf-16" if data.startswith(_UTF16_STARTS) else _UTF16_FENCES.get(data[:6], "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UnreadableError(Diagnostic(Code.NOT_UTF8, Code.NOT_UTF8.cause, path, line)) from error
+    repairs: list[Code] = []
+    if encoding != "utf-8":
+        repairs.append(Code.UTF16)
+        data = text.encode()
+    if text.startswith("\ufeff"):
+        repairs.append(Code.BYTE_ORDER_MARK)
+        text = text.lstrip("\ufeff")
+    if not text or text.isspace():
+        raise UnreadableError(Diagnostic(Code.EMPTY, Code.EMPTY.cause, path))
+    if "\r" in text and "\n" not in text:
+        repairs.append(Code.LINE_ENDS)
+        text = text.replace("\r", "\n")
+    findings = [Diagnostic(code, code.cause, path, 1) for code in repairs]
+    if len(data.translate(None, _CONTROLS)) != len(data) and (control := _CONTROL.search(text)):
+        message = f"The text holds the control character U+{ord(control[0]):04X}."
+        findings.append(Diagnostic(Code.CONTROL_CHARACTER, message, path, text.count("\n", 0, control.start()) + 1))
+    return text, tuple(findings), bool(repairs)
+
+
+def format_markdown(metadata: Mapping[str, JsonValue], body: str) -> bytes:
+    """A file that every tool reads alike: UTF-8, line feeds, keys in their order, quotes wherever YAML may differ.
+
+    `description` always stands in double quotes on one line; the body follows as it is.
+    """
+    post = frontmatter.Post(body)
+    post.metadata = dict(metadata)
+    return frontmatter.dumps(post, AgentHandler()).encode()
+
+
+class AgentHandler(BaseHandler):
+    """This module's rules as python-frontmatter knows rules.
+
+    A handler reads one head; what it found there stays in its attributes.
+
+    Attributes:
+        lines, findings, repaired: as in Document.
+    """
+
+    FM_BOUNDARY = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
+    START_DELIMITER = END_DELIMITER = "---"
+
+    def __init__(self, path: str = "", line: int = 2, *, flat: bool = False) -> None:
+        """Places findings in the file `path`, whose line `line` is the head's first, or all of it if `flat`."""
+        super().__init__()
+        self.path = path
+        self.line = line
+        self.flat = flat
+        self.lines: dict[str, int] = {}
+        self.findings: list[Diagnostic] = []
+        self.repaired = False
+        self._head = ""
+
+    def split(self, text: str) -> tuple[str, str]:
+        """Head and body.
+
+        Raises:
+            ValueError: there is no frontmatter.
+        """
+        split = repair.split(text)
+        if split is None:
+            raise ValueError(Code.NO_FRONTMATTER.cause)
+        return split.head, split.body
+
+    def load(self, fm: str) -> dict[str, JsonValue]:
+        """The mapping that YAML says.
+
+        Raises:
+            UnreadableError: it is unsafe, or no YAML mapping.
+        """
+        if len(fm.encode()) > MAX_FRONTMATTER_BYTES:
+            message = f"The frontmatter is over {MAX_FRONTMATTER_BYTES:,} bytes."
+            raise UnreadableError(Diagnostic(Code.TOO_LARGE, message, self.path, self.line))
+        self._head = fm
+        try:
+            return self._document(yaml.parse(fm, Loader=_LOADER))
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: PyYAML's own readers, at an impossible escape
+            mark = getattr(error, "problem_mark", None)
+            problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+            line, column = (self._line(mark), mark.column + 1) if mark else (self.line, 0)
+            message = f"The frontmatter is not valid YAML: {problem}."
+            raise _InvalidYamlError(Diagnostic(Code.YAML_INVALID, message, self.path, line, column)) from error
+
+    def export(self, metadata: dict[str, object], **kwargs: object) -> str:  # noqa: ARG002 (the interface's)
+        """Metadata as YAML, in block style."""
+        events = [
+            yaml.StreamStartEvent(),
+            yaml.DocumentStartEvent(explicit=False),
+            *_events(metadata),
+            yaml.DocumentEndEvent(explicit=False),
+            yaml.StreamEndEvent(),
+        ]
+        text: str = yaml.emit(events, Dumper=_Emitter, width=float("inf"), allow_unicode=True)
+        return text
+
+    def format(self, post: frontmatter.Post, **kwargs: object) -> str:
+        """The whole file, its body untouched."""
+        return f"---\n{self.export(post.metadata, **kwargs)}---\n{post.content}"
+
+    def read_raw(self, entry: repair.Entry) -> JsonValue:
+        """Takes an entry that is no YAML as the text that it is."""
+        self.lines[entry.key] = self.line
+        return self._with_line_ends(entry.key, entry.raw(), self.line)
+
+    def _document(self, events: Iterator[Any]) -> dict[str, JsonValue]:
+        next(events)
+        if isinstance(next(events), yaml.StreamEndEvent):
+            return {}
+        root = next(events)
+        if not isinstance(root, yaml.MappingStartEvent):
+            raise _InvalidYamlError(self._error(Code.NOT_A_MAPPING, root))
+        self._refuse_unsafe(root)
+        metadata = self._mapping(events, 1)
+        next(events)
+        if not isinstance(after := next(events), yaml.StreamEndEvent):
+            raise _InvalidYamlError(self._error(Code.YAML_INVALID, after))
+        return metadata
+
+    def _mapping(self, events: Iterator[Any], depth: int) -> dict[str, JsonValue]:
+        mapping: dict[str, JsonValue] = {}
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            self._refuse_unsafe(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise _InvalidYamlError(self._error(Code.YAML_INVALID, event))
+            key = event.value
+            if key == "<<" and event.implicit[0]:
+                raise UnreadableError(self._error(Code.YAML_ALIAS, event))
+            if key in mapping:
+                message = f"The key `{key}` stands twice; tools disagree on which one counts."
+                raise UnreadableError(self._error(Code.DUPLICATE_KEY, event, message))
+            value = next(events)
+            mapping[key] = self._value(events, value, depth)
+            if depth == 1:
+                self.lines[key] = self._line(event.start_mark)
+                if isinstance(value, yaml.ScalarEvent) and value.implicit[0]:
+                    mapping[key] = self._plain(key, mapping[key], value)
+        return mapping
+
+    def _value(self, events: Iterator[Any], event: Any, depth: int) -> JsonValue:
+        self._refuse_unsafe(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event.value) if event.implicit[0] else str(event.value)
+        if depth == MAX_DEPTH:
+            raise UnreadableError(self._error(Code.TOO_DEEP, event))
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(events, depth + 1)
+        values: list[JsonValue] = []
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            values.append(self._value(events, event, depth + 1))
+        return values
+
+    def _refuse_unsafe(self, event: Any) -> None:
+        if event.anchor is not None:  # an alias has one too
+            raise UnreadableError(self._error(Code.YAML_ALIAS, event))
+        if getattr(event, "tag", None) is not None:
+            raise UnreadableError(self._error(Code.YAML_TAG, event))
+
+    def _plain(self, key: str, value: JsonValue, event: Any) -> JsonValue:
+        """What the author of an unquoted top-level value meant, where that is not what YAML says."""
+        if key == "name":
+            return self._name(value, event)
+        line = self.lines[key]
+        if key in ("description", "color") and (comment := _COMMENT.match(self._head, event.end_mark.index)):
+            cut = comment[0].rstrip()
+            if key == "description" or (value is None and _HEX_COLOUR.fullmatch(cut.strip())):
+                value = f"{event.value}{cut}".strip()
+                self._note(Code.COMMENT_IN_VALUE, Code.COMMENT_IN_VALUE.cause, line)
+                self.repaired = True
+        return self._with_line_ends(key, value, line)
+
+    def _name(self, value: JsonValue, event: Any) -> JsonValue:
+        text = str(event.value)
+        if value is None:
+            return None
+        if isinstance(value, str) and not _NUMBER_1_2.fullmatch(text):
+            tag = _YAML_1_1.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+            if tag == _STRING_TAG:
+                return text
+        self._note(Code.NAME_NOT_STRING, f"YAML 1.1 does not read the name `{text}` as text.", self.lines["name"])
+        self.repaired = True
+        return text
+
+    def _with_line_ends(self, key: str, value: JsonValue, line: int) -> JsonValue:
+        if key != "description" or not isinstance(value, str) or "\\n" not in value:
+            return value
+        self._note(Code.LITERAL_NEWLINE, Code.LITERAL_NEWLINE.cause, line)
+        return value.replace("\\n", "\n")
+
+    def _note(self, code: Code, message: str, line: int) -> None:
+        self.findings.append(Diagnostic(code, message, self.path, line))
+
+    def _error(self, code: Code, event: Any, message: str = "") -> Diagnostic:
+        mark = event.start_mark
+        return Diagnostic(code, message or code.cause, self.path, self._line(mark), mark.column + 1)
+
+    def _line(self, mark: Any) -> int:
+        return self.line if self.flat else self.line + int(mark.line)
+
+
+def _read(text: str, path: str) -> tuple[repair.Split, dict[str, JsonValue], AgentHandler]:
+    """Strictly where it stands; then strictly wherever it may stand; then entry by entry where that is likeliest."""
+    problem: _InvalidYamlError | None = None
+    for way in _ways(text):
+        handler = AgentHandler(path, way.line, flat=way.flat)
+        try:
+            return way, handler.load(way.head), handler
+        except _InvalidYamlError as error:
+            problem = problem or error
+    if problem is None:
+        raise UnreadableError(Diagnostic(Code.NO_FRONTMATTER, Code.NO_FRONTMATTER.cause, path, 1))
+    likeliest = repair.splits(text)[0]
+    metadata, handler = _read_entries(likeliest, path, problem)
+    return likeliest, metadata, handler
+
+
+def _ways(text: str) -> Iterator[repair.Split]:
+    if plain := repair.split(text):
+        yield plain
+    yield from repair.splits(text)
+
+
+def _read_entries(
+    split: repair.Split, path: str, problem: _InvalidYamlError
+) -> tuple[dict[str, JsonValue], AgentHandler]:
+    entries = repair.entries(split.head)
+    if not entries:
+        raise problem
+    whole = AgentHandler(path, split.line)
+    metadata: dict[str, JsonValue] = {}
+    for entry in entries:
+        line = split.line if split.flat else split.line + entry.line
+        if entry.key in metadata:
+            message = f"The key `{entry.key}` stands twice; tools disagree on which one counts."
+            raise UnreadableError(Diagnostic(Code.DUPLICATE_KEY, message, path, line))
+        metadata[entry.key], part = _read_entry(entry, path, line)
+        whole.lines |= part.lines
+        whole.findings += part.findings
+    if not any(finding.code is Code.YAML_REPAIRED for finding in whole.findings):
+        whole.findings.append(Diagnostic(Code.YAML_REPAIRED, Code.YAML_REPAIRED.cause, path, split.line))
+    whole.repaired = True
+    return metadata, whole
+
+
+def _read_entry(entry: repair.Entry, path: str, line: int) -> tuple[JsonValue, AgentHandler]:
+    for text in entry.readings():
+        handler = AgentHandler(path, line)
+        try:
+            loaded = handler.load(text)
+        except _InvalidYamlError:
+            continue  # the next reading, and at last the raw text, are what is made of it
+        if loaded.keys() == {entry.key}:
+            break
+    else:
+        handler = AgentHandler(path, line)
+        loaded, text = {entry.key: handler.read_raw(entry)}, ""
+    if text != entry.text:
+        message = f"The value of `{entry.key}` is not valid YAML; its text was taken as it stands."
+        handler.findings.append(Diagnostic(Code.YAML_REPAIRED, message, path, line))
+    return loaded[entry.key], handler
+
+
+def _scalar(text: str) -> JsonValue:
+    """A plain scalar as YAML 1.2 reads it; a number that is not written as a program would write it stays text."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] in "-0123456789":
+        if _INT.fullmatch(text):
+            return number if str(number := int(text)) == text else text
+        if _FLOAT.fullmatch(text):
+            return real if _real_text(real := float(text)) == text else text
+    return text
+
+
+def _real_text(number: float) -> str:
+    text = repr(number)
+    # YAML 1.1 takes a number with an exponent for text unless it has a point.
+    return text if "." in text else text.replace("e", ".0e")
+
+
+class _Emitter(yaml.emitter.Emitter):
+    """PyYAML's emitter, with JSON's double-quoted strings: never folded, and emoji kept as they are."""
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 (PyYAML's own)
+        quoted = json.dumps(text, ensure_ascii=False)
+        self.write_indicator(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted), need_whitespace=True)
+
+
+def _events(value: object, key: str = "") -> Iterator[yaml.Event]:
+    if isinstance(value, str):
+        plain = key != "description" and _PLAIN.fullmatch(value) and value.lower() not in _KEYWORDS
+        yield yaml.ScalarEvent(None, None, (True, True), value, style=None if plain else '"')
+    elif isinstance(value, dict):
+        yield yaml.MappingStartEvent(None, None, implicit=True, flow_style=not value)
+        for name, item in value.items():
+            yield from _events(name)
+            yield from _events(item, name)
+        yield yaml.MappingEndEvent()
+    elif isinstance(value, list):
+        yield yaml.SequenceStartEvent(None, None, implicit=True, flow_style=not value)
+        for item in value:
+            yield from _events(item)
+        yield yaml.SequenceEndEvent()
+    else:
+        text = _real_text(value) if isinstance(value, float) else json.dumps(value)
+        yield yaml.ScalarEvent(None, None, (True, True), text)
+
+
+def _from_toml(value: Any, depth: int, too_deep: UnreadableError) -> JsonValue:
+    if depth > MAX_DEPTH:
+        raise too_deep
+    if isinstance(value, dict):
+        return {key: _from_toml(item, depth + 1, too_deep) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_from_toml(item, depth + 1, too_deep) for item in value]
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value  # type: ignore[no-any-return]  # what is left of TOML's types is JSON's too
+
+
+def _toml_lines(text: str, keys: Mapping[str, JsonValue]) -> dict[str, int]:
+    """The first line of each top-level key, outside strings of several lines."""
+    lines: dict[str, int] = {}
+    inside = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not inside and (match := _TOML_KEY.match(line)) and match[1] in keys:
+            lines.setdefault(match[1], number)
+        for quotes in ('"""', "'''"):
+            if inside in ("", quotes) and line.count(quotes) % 2:
+                inside = "" if inside else quotes
+    return lines

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from agentsync.permissions import EVERYTHING, Grants
 
 Mode = Literal["subagent", "primary", "all"]
-PermissionMode = Literal["acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan"]
 
 # Model names. A canonical model is `provider/id`; these ids stand for whatever a vendor calls its current model of
 # that size, so that `sonnet` in one tool can become the newest Sonnet that another tool has.
@@ -25,6 +24,7 @@ class Agent(BaseModel):
         dialect: the dialect that it was read from.
         prompt: the instructions, byte for byte as they follow the frontmatter.
         grants: what it may do. One ordered list holds what tools call tools, disallowedTools and permission.
+        own_permissions: the keys that `grants` was read from, as written, for writing the agent in its own dialect.
         model: `provider/id`, a member of MODEL_ALIASES, or None to inherit.
         effort: minimal, low, medium, high, xhigh or max, or a budget in tokens.
         max_turns: how many turns it may take.
@@ -42,7 +42,7 @@ class Agent(BaseModel):
     dialect: str
     prompt: str = ""
     grants: Grants = EVERYTHING
-    permission_mode: PermissionMode | None = None
+    own_permissions: Mapping[str, JsonValue] = Field(default_factory=dict)
     model: str | None = None
     effort: str | int | None = None
     temperature: float | None = None

@@ -24,13 +24,17 @@ MCP = "mcp/"
 OTHER = "other/"
 """Prefix of tool names that no table knows, kept as their author wrote them."""
 
+UNTRANSLATED = "untranslated:"
+"""Prefix of an argument pattern in a syntax that only its own dialect can read; it matches no real argument."""
+
 # Canonical tools. Those that only look at the machine, or keep the agent's own notes, ask in none of the tools.
 READING = frozenset({"read", "grep", "glob", "list", "lsp", "todo", "skill", "question"})
 CHANGING = frozenset({"write", "edit", "notebook", "bash", "webfetch", "websearch", "task", "external_directory"})
 TOOLS = READING | CHANGING
 
-# What a free shell can do by itself; used for targets that know only a shell in a sandbox.
-SHELL_COVERS = ("read", "grep", "glob", "list", "write", "edit", "notebook", "webfetch", "external_directory")
+# What the first of each can do by itself; used for targets that know only a shell in a sandbox.
+READ_COVERS = ("read", "grep", "glob", "list")
+SHELL_COVERS = ("bash", "read", "grep", "glob", "list", "write", "edit", "notebook", "webfetch", "external_directory")
 
 _MAX_STATES = 4_000
 _UNNAMED = "\N{REPLACEMENT CHARACTER}"
@@ -110,19 +114,21 @@ class Grants:
         """The same with `mcp/server/tool` as `mcp/server_tool`, for comparing dialects that join the two."""
         return Grants(tuple(Rule(_flat(rule.tool), rule.approval, rule.argument) for rule in self.rules))
 
-    def with_shell_effects(self) -> Grants:
-        """The same with every tool that the shell can stand in for raised to the shell's own approval."""
-        shell = min(self.approvals("bash"))
-        raised = tuple(
-            Rule(tool, shell) for tool in SHELL_COVERS if shell > min(self.approvals(tool))
-        )  # fmt: skip
-        return Grants(self.rules + raised)
+    def with_effects(self) -> Grants:
+        """The same by what it lets happen: who may read files may also find them, and a free shell does the rest."""
+        rules = list(self.rules)
+        for able, covered in ((READ_COVERS[0], READ_COVERS[1:]), (SHELL_COVERS[0], SHELL_COVERS[1:])):
+            level = min(Grants(tuple(rules)).approvals(able))
+            rules += [Rule(tool, level) for tool in covered if level > min(Grants(tuple(rules)).approvals(tool))]
+        return Grants(tuple(rules))
 
-    def raised(self, approval: Approval) -> Grants:
-        """The same with every approval short of it, but for what is denied, raised to it."""
+    def raised(self, approval: Approval, *, above: Approval) -> Grants:
+        """The same with every approval from `above` upwards raised to `approval`."""
         return Grants(
             tuple(
-                Rule(rule.tool, max(rule.approval, approval) if rule.approval else rule.approval, rule.argument)
+                Rule(
+                    rule.tool, max(rule.approval, approval) if rule.approval >= above else rule.approval, rule.argument
+                )
                 for rule in self.rules
             )
         )
@@ -198,25 +204,25 @@ def _flat(tool: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """A glob as a position automaton: bit i of a state means that the first i tokens are matched."""
+    """A glob as a position automaton: bit i of a state means that the first i symbols are matched."""
 
-    tokens: str
+    symbols: str
     start: int
     accepting: int
 
     def step(self, state: int, character: str) -> int:
         after = 0
-        for index, token in enumerate(self.tokens):
+        for index, symbol in enumerate(self.symbols):
             if state >> index & 1:
-                if token == "*":
+                if symbol == "*":
                     after |= 1 << index
-                elif token in ("?", character):
+                elif symbol in ("?", character):
                     after |= 1 << index + 1
         return self.close(after)
 
     def close(self, state: int) -> int:
-        for index, token in enumerate(self.tokens):
-            if token == "*" and state >> index & 1:
+        for index, symbol in enumerate(self.symbols):
+            if symbol == "*" and state >> index & 1:
                 state |= 1 << index + 1
         return state
 
@@ -224,7 +230,7 @@ class _Pattern:
         return bool(state & self.accepting)
 
     def next_characters(self, state: int) -> Iterator[str]:
-        return (token for index, token in enumerate(self.tokens) if state >> index & 1 and token not in "*?")
+        return (symbol for index, symbol in enumerate(self.symbols) if state >> index & 1 and symbol not in "*?")
 
 
 @lru_cache(maxsize=4096)
@@ -268,5 +274,7 @@ def _classes(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...
 
 
 def _useful(compiled: Iterable[_Pattern], state: tuple[int, ...]) -> list[str]:
-    named = {character for machine, bits in zip(compiled, state, strict=True) for character in machine.next_characters(bits)}
+    named = {
+        character for machine, bits in zip(compiled, state, strict=True) for character in machine.next_characters(bits)
+    }
     return [*sorted(named), _UNNAMED]

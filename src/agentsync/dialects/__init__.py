@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Literal
 
-from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.fitting import Shape, WriteOptions
 from agentsync.frontmatter import Document
 from agentsync.model import Agent
-from agentsync.permissions import Approval, Grants
-
-Choice = Literal["narrow", "refuse", "accept"]
-
-
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
-    """What a target's configuration says about conversion; docs/permissions.md explains each.
-
-    Attributes:
-        approval: what becomes of session approval in a target that has no session: ask, or allow.
-        unenforceable: when a tool is refused for some arguments only and the target cannot say so.
-        coarse: when one tool of the target covers more than was granted.
-        strict_approval: refuse, rather than leave to the session, what the target cannot ask for.
-        models: canonical model or alias to the target's own name, over the dialect's table.
-    """
-
-    approval: Literal["ask", "allow"] = "ask"
-    unenforceable: Choice = "narrow"
-    coarse: Choice = "narrow"
-    strict_approval: bool = False
-    models: Mapping[str, str] = field(default_factory=dict)
+from agentsync.permissions import Grants
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reader made of a document: an agent, or none where an error stands among the diagnostics."""
+    """What a reader made of a document.
+
+    Attributes:
+        agent: None where an error stands among the diagnostics.
+        loads: whether the tool itself would load the bytes as they are.
+    """
 
     agent: Agent | None
     diagnostics: tuple[Diagnostic, ...] = ()
+    loads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +55,9 @@ class Dialect:
         score: how much a document looks like this dialect's, from 0; decides where the path does not.
         read: Document and the file's stem to an agent.
         write: agent and options to bytes.
+        shape: what the tool can say about permissions.
         enforced: what the tool will let a document's agent do: the widest that its documentation allows.
-        uses_shell_effects: whether grants are compared by what a shell can do, since there is nothing else.
+        uses_effects: whether grants are compared by what they let happen, since one shell does everything here.
     """
 
     name: str
@@ -87,9 +73,10 @@ class Dialect:
     score: Callable[[Document], int]
     read: Callable[[Document, str], Reading]
     write: Callable[[Agent, WriteOptions], Writing]
+    shape: Shape
     enforced: Callable[[Document], Grants]
     environment: str = ""
-    uses_shell_effects: bool = False
+    uses_effects: bool = False
 
 
 @cache
@@ -102,6 +89,3 @@ def dialects() -> Mapping[str, Dialect]:
 def refused(diagnostics: tuple[Diagnostic, ...]) -> bool:
     """Whether an error stands among them."""
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
-
-
-__all__ = ["Approval", "Choice", "Code", "Dialect", "Reading", "WriteOptions", "Writing", "dialects", "refused"]

@@ -1,0 +1,312 @@
+"""Makes the disk what a plan says, so that a run may be killed anywhere and the next one converges."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.errors import AgentsyncError
+from agentsync.files import ChangedError, Directory, Known, TargetError, digest, temporary
+from agentsync.plan import Action, Actual, Change, Key, Plan, Recorded, absolute, conflict, recorded
+from agentsync.state import FileChange, Intent, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+BATCH = 512
+"""How many changes share one pair of transactions: bounds memory, and what a crash leaves to be recovered."""
+
+THREADS = 8
+
+_WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.RESTORE})
+_TOUCHING = _WRITING | {Action.DELETE}
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryOptions:
+    """How a target's directory may be opened; `files.Directory.open` explains each."""
+
+    create: bool = False
+    follow_symlinks: bool = False
+    root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change; where it was not made, the finding that says why."""
+
+    change: Change
+    ok: bool
+    diagnostic: Diagnostic | None = None
+
+
+def observe(
+    directories: Mapping[str, DirectoryOptions],
+    wanted: Iterable[Key],
+    inventory: Mapping[Key, Recorded],
+    state: State,
+) -> dict[Key, Actual]:
+    """What stands at every path of these directories that is wanted or in the inventory.
+
+    A file whose stat is still the cached one is not read again. Nothing stands in a directory that is missing; in
+    one that cannot be used, every path is something that is not ours.
+    """
+    paths: dict[str, set[str]] = defaultdict(set)
+    for directory, path in (*wanted, *inventory):
+        if directory in directories:
+            paths[directory].add(path)
+    cached = state.cached_stats(paths)
+    disk: dict[Key, Actual] = {}
+    fresh: dict[Key, Known] = {}
+    for directory, names in paths.items():
+        try:
+            opened = _open(directory, directories[directory], create=False)
+        except TargetError as error:
+            missing = error.code is Code.TARGET_MISSING
+            actual = Actual(None) if missing else Actual("", reason=error.message, code=error.code)
+            disk |= dict.fromkeys(((directory, name) for name in names), actual)
+            continue
+        with opened:
+            for name in names:
+                key = directory, name
+                known = cached.get(key)
+                found = opened.observe(name, known)
+                disk[key] = found.actual
+                if found.known and found.known is not known and key in inventory:
+                    fresh[key] = found.known
+    if fresh:
+        state.cache_stats(fresh)
+    return disk
+
+
+def recover(state: State, directories: Mapping[str, DirectoryOptions]) -> None:
+    """Clean up after a run that was killed: call it before the inventory is read.
+
+    Staged files are deleted, what was done is recorded, what was not is left to the next plan. Intents in a
+    directory that cannot be used now are kept until it can.
+    """
+    done, cleared = [], []
+    for intent in state.intents():
+        directory = intent.change.directory
+        try:
+            actual = _clean(intent, directories.get(directory, DirectoryOptions()))
+        except (TargetError, OSError):  # nothing is lost: whoever uses the directory next meets the same error
+            continue
+        if actual == (intent.recorded.digest if intent.recorded else None):
+            done.append(intent)
+        cleared.append(intent)
+    if cleared:
+        state.settle(done, cleared)
+
+
+def apply(
+    plan: Plan,
+    content: Callable[[Change], bytes],
+    state: State,
+    *,
+    sync_id: str,
+    directories: Mapping[str, DirectoryOptions],
+    source_urls: Mapping[str, str],
+    progress: Callable[[Change], None] | None = None,
+) -> list[Outcome]:
+    """Make every change of a plan but those that it holds.
+
+    What one file or target cannot take does not keep the others from being made. An update or deletion goes through
+    only while the file is the one that was observed (`change.actual`), so a caller that was told to overrule a
+    conflict passes it as an update.
+
+    Args:
+        plan: what to do.
+        content: the bytes of a change's wanted file; called in this thread, once for each file that is written.
+        state: where `sync_id` has begun.
+        sync_id: what history files the changes under.
+        directories: how each target's directory may be opened.
+        source_urls: the URL of each configured source, without credentials.
+        progress: called with each change once it is made, or has failed, and its batch is settled.
+
+    Returns:
+        One outcome for each change that is more than keep, in the plan's order.
+
+    Raises:
+        StateError: the state cannot be written; what was done already is recovered by the next run.
+    """
+    changes = [change for change in plan.changes if change.action is not Action.KEEP]
+    outcomes: list[Outcome] = []
+    with _Targets(directories) as targets, ThreadPoolExecutor(THREADS) as pool:
+        for start in range(0, len(changes), BATCH):
+            batch = _Batch(changes[start : start + BATCH], targets, state, pool, sync_id, source_urls)
+            outcomes += batch.run(content)
+            if progress:
+                for change in batch.changes:
+                    progress(change)
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """The target directories of a run, each opened once."""
+
+    options: Mapping[str, DirectoryOptions]
+    opened: dict[str, Directory] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for directory in self.opened.values():
+            directory.close()
+
+    def get(self, directory: str) -> Directory:
+        if directory not in self.opened:
+            options = self.options[directory]
+            self.opened[directory] = _open(directory, options, create=options.create)
+        return self.opened[directory]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Changes that are intended, staged, published and settled together."""
+
+    changes: Sequence[Change]
+    targets: _Targets
+    state: State
+    pool: Executor
+    sync_id: str
+    source_urls: Mapping[str, str]
+    failures: dict[Key, Diagnostic] = field(default_factory=dict)
+
+    def run(self, content: Callable[[Change], bytes]) -> list[Outcome]:
+        for change in self.changes:
+            if change.action is Action.CONFLICT:
+                self.failures[change.key] = change.diagnostic or conflict(change)
+            elif change.action in _TOUCHING:
+                self._attempt([change], _nothing)  # opens the target, here and not in several threads at once
+        intents = {change.key: self._intent(change) for change in self._remaining()}
+        touching = [change for change in self._remaining() if change.action in _TOUCHING]
+        if touching:
+            self._touch(touching, intents, {c.key: _content(c, content) for c in touching if c.action in _WRITING})
+        if intents:
+            done = [intents[change.key] for change in self._remaining()]
+            self.state.settle(done, [intents[change.key] for change in touching])
+        return [
+            Outcome(change, ok=change.key not in self.failures, diagnostic=self.failures.get(change.key))
+            for change in self.changes
+        ]
+
+    def _touch(self, changes: Sequence[Change], intents: Mapping[Key, Intent], data: Mapping[Key, bytes]) -> None:
+        writing = [change for change in changes if change.key in data]
+        self.state.intend(intents[change.key] for change in changes)
+
+        def stage(share: Sequence[Change]) -> None:
+            for change in share:
+                self._attempt([change], Directory.stage, intents[change.key].temp, data[change.key])
+
+        shares = [writing[start::THREADS] for start in range(THREADS)]
+        deque(self.pool.map(stage, shares), maxlen=0)  # raises here what was raised there
+        for change in changes:
+            if change.key not in self.failures:
+                self._attempt([change], _publish, intents[change.key].temp, change)
+        for change in writing:
+            if change.key in self.failures:
+                self._attempt([change], Directory.discard, intents[change.key].temp)
+        for directory in dict.fromkeys(change.directory for change in changes):
+            self._attempt([change for change in changes if change.directory == directory], Directory.sync)
+
+    def _attempt(
+        self,
+        changes: Sequence[Change],
+        operation: Callable[Concatenate[Directory, P], None],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        """Do something to the one directory of these changes; if it fails they fail, each with its first failure."""
+        try:
+            operation(self.targets.get(changes[0].directory), *args, **kwargs)
+        except (AgentsyncError, OSError) as error:
+            for change in changes:
+                self.failures.setdefault(change.key, _problem(change, error))
+
+    def _remaining(self) -> list[Change]:
+        return [change for change in self.changes if change.key not in self.failures]
+
+    def _intent(self, change: Change) -> Intent:
+        wanted = change.wanted
+        new = wanted.digest if wanted else None
+        done = FileChange(
+            sync_id=self.sync_id,
+            directory=change.directory,
+            path=change.path,
+            action=change.action,
+            agent=change.agent,
+            target=change.target,
+            old=change.actual.digest,
+            new=new,
+        )
+        temp = temporary(change.path) if change.action in _WRITING else ""
+        return Intent(done, temp, recorded(wanted, self.source_urls[wanted.source]) if wanted else None)
+
+
+def _open(directory: str, options: DirectoryOptions, *, create: bool) -> Directory:
+    return Directory.open(Path(directory), create=create, follow_symlinks=options.follow_symlinks, root=options.root)
+
+
+def _clean(intent: Intent, options: DirectoryOptions) -> str | None:
+    """Delete what an intent left staged; the digest of what stands at its path."""
+    try:
+        opened = _open(intent.change.directory, options, create=False)
+    except TargetError as error:
+        if error.code is not Code.TARGET_MISSING:
+            raise
+        return None
+    with opened:
+        if intent.temp:
+            opened.discard(intent.temp)
+        actual = opened.observe(intent.change.path).actual.digest
+        if actual is None:
+            opened.prune(intent.change.path)
+        return actual
+
+
+def _nothing(_: Directory) -> None:
+    pass
+
+
+def _content(change: Change, content: Callable[[Change], bytes]) -> bytes:
+    data = content(change)
+    if change.wanted is None or digest(data) != change.wanted.digest:
+        raise ValueError(f"the content of {change.path!r} is not what the plan wants")
+    return data
+
+
+def _publish(directory: Directory, temp: str, change: Change) -> None:
+    expected = change.actual.digest or ""
+    if change.action is Action.DELETE:
+        directory.remove(change.path, expected)
+    elif change.action is Action.UPDATE:
+        directory.publish_over(temp, change.path, expected)
+    else:
+        directory.publish_new(temp, change.path)
+
+
+def _problem(change: Change, error: AgentsyncError | OSError) -> Diagnostic:
+    if isinstance(error, TargetError):
+        return Diagnostic(error.code, error.message, path=change.directory, target=change.target)
+    if isinstance(error, ChangedError):
+        return conflict(change)
+    message = error.message if isinstance(error, AgentsyncError) else (error.strerror or str(error))
+    return Diagnostic(
+        Code.WRITE_FAILED,
+        f"it could not be {'deleted' if change.action is Action.DELETE else 'written'}: {message}",
+        path=absolute(change.directory, change.path),
+        agent=change.agent,
+        target=change.target,
+    )

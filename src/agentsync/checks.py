@@ -1,0 +1,119 @@
+"""What is wrong with an agent, or with several beside each other, that no single tool would say."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.frontmatter import Document
+from agentsync.model import Agent
+from agentsync.naming import hidden_character, is_slug, is_windows_device, mixes_scripts
+
+_MAX_DESCRIPTION = 1024
+
+# Shapes of credentials that their issuers document; a match is told by its place and never by its text.
+_SECRETS = {
+    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})"),
+    "a GitLab token": re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"),
+    "an Anthropic key": re.compile(r"\bsk-ant-[A-Za-z0-9-]{6,}-[A-Za-z0-9_-]{40,}"),
+    "an OpenAI key": re.compile(r"\bsk-(?:proj-)?[A-Za-z0-9_-]{40,}\b"),
+    "a Slack token": re.compile(r"\bxox[abprs]-[0-9A-Za-z-]{20,}"),
+    "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\n[A-Za-z0-9+/=\n]{40,}"),
+}
+_SECRET_HINTS = ("AKIA", "ASIA", "gh", "glpat-", "sk-", "xox", "PRIVATE KEY")
+
+
+def check_agent(agent: Agent, document: Document) -> list[Diagnostic]:
+    """The findings on one agent, with lines of its file."""
+    return [*_check_name(agent, document), *_check_text(agent, document)]
+
+
+def _check_name(agent: Agent, document: Document) -> Iterator[Diagnostic]:
+    line = document.lines.get("name", 0)
+    if is_windows_device(agent.slug):
+        yield Diagnostic(Code.NAME_RESERVED, f"`{agent.name}` is the name of a device on Windows", line=line)
+    if mixes_scripts(agent.name):
+        yield Diagnostic(Code.NAME_CONFUSABLE, f"{agent.name!a} mixes letters of several scripts", line=line)
+    elif not is_slug(agent.name):
+        message = f"{agent.name!r} becomes `{agent.slug}` where a tool or a file name needs it"
+        yield Diagnostic(Code.NAME_NOT_SLUG, message, line=line)
+
+
+def _check_text(agent: Agent, document: Document) -> Iterator[Diagnostic]:
+    if len(agent.description) > _MAX_DESCRIPTION:
+        message = f"the description has {len(agent.description)} characters"
+        yield Diagnostic(Code.DESCRIPTION_LONG, message, line=document.lines.get("description", 0))
+    if not agent.prompt.strip():
+        yield Diagnostic(Code.BODY_EMPTY, "there are no instructions")
+    text = document.data.decode(errors="replace")
+    if (index := hidden_character(text.removeprefix("\ufeff"))) >= 0:
+        character = text.removeprefix("\ufeff")[index]
+        yield Diagnostic(Code.HIDDEN_UNICODE, f"U+{ord(character):04X} cannot be seen", line=_line(text, index))
+    if any(hint in text for hint in _SECRET_HINTS):
+        for kind, pattern in _SECRETS.items():
+            if match := pattern.search(text):
+                yield Diagnostic(Code.SECRET, f"this looks like {kind}", line=_line(text, match.start()))
+
+
+def _line(text: str, index: int) -> int:
+    return text.count("\n", 0, index) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What uniqueness is decided by: source, path in it, blob id, and the name that files get."""
+
+    source: str
+    path: str
+    blob: str
+    slug: str
+
+
+def check_names(agents: Sequence[Named], overriding: frozenset[str]) -> tuple[set[Named], list[Diagnostic]]:
+    """Which agents are used where several have one name.
+
+    Equal content is used once. Of different content in one source none is used. Of several sources, a later one
+    wins only where it is configured to.
+
+    Args:
+        agents: in the order of their sources.
+        overriding: sources whose agents win over those of earlier sources.
+
+    Returns:
+        The agents that are used, and the findings.
+    """
+    groups: defaultdict[str, list[Named]] = defaultdict(list)
+    for agent in agents:
+        groups[agent.slug].append(agent)
+    used: set[Named] = set()
+    found: list[Diagnostic] = []
+    for slug, group in groups.items():
+        left = _overridden(group, overriding)
+        if len({agent.blob for agent in left}) == 1:
+            used.add(left[0])
+            found += [_same(agent, left[0], slug) for agent in left[1:]]
+        else:
+            found += [_twin(agent, (other for other in left if other is not agent), slug) for agent in left]
+    return used, found
+
+
+def _overridden(group: list[Named], overriding: frozenset[str]) -> list[Named]:
+    last = group[-1].source
+    return [agent for agent in group if agent.source == last] if last in overriding else group
+
+
+def _same(agent: Named, other: Named, slug: str) -> Diagnostic:
+    return Diagnostic(Code.SAME_TWICE, f"the same agent stands in {_place(other, agent)}", path=agent.path, agent=slug)
+
+
+def _twin(agent: Named, others: Iterable[Named], slug: str) -> Diagnostic:
+    places = ", ".join(_place(other, agent) for other in others)
+    return Diagnostic(Code.NAME_TWICE, f"`{slug}` is also the name of {places}", path=agent.path, agent=slug)
+
+
+def _place(agent: Named, beside: Named) -> str:
+    return agent.path if agent.source == beside.source else f"{agent.path} of source `{agent.source}`"

@@ -1,0 +1,235 @@
+"""The configuration of this machine: sources, targets, and how agents are converted for each."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from agentsync.dialects import Dialect, dialects
+from agentsync.errors import ConfigError
+from agentsync.fitting import Choice, WriteOptions
+from agentsync.git import Auth, Remote
+from agentsync.manifest import AgentsTable, known_dialect
+from agentsync.paths import config_candidates
+from agentsync.plan import Limits
+from agentsync.settings import Settings, load
+from agentsync.source import Selection
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def _expand(value: object) -> object:
+    return os.path.expandvars(Path(value).expanduser()) if isinstance(value, str) else value
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError(f"`{path}` must be absolute, or start with `~`")
+    return path
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_expand), AfterValidator(_absolute)]
+"""A path; `~` and variables of the environment are expanded."""
+
+DialectName = Annotated[str, AfterValidator(known_dialect)]
+
+
+class AuthTable(Settings):
+    """How a source is let in; no secret stands in the configuration itself."""
+
+    username: str = "x-access-token"
+    token_file: AbsolutePath | None = None
+    ssh_key: AbsolutePath | None = None
+    known_hosts: AbsolutePath | None = None
+    use_ssh_config: bool = False
+    use_ssh_agent: bool = False
+    use_netrc: bool = False
+    use_credential_helper: bool = False
+    ca_file: AbsolutePath | None = None
+    proxy: str | None = None
+
+
+class SourceTable(AgentsTable):
+    """A repository and the part of it that agents come from."""
+
+    url: str = Field(min_length=1)
+    branch: str | None = None
+    tag: str | None = None
+    commit: str | None = None
+    subfolder: str = ""
+    dialect: DialectName | None = None
+    overrides: bool = False
+    allow_local: bool = False
+    allow_http: bool = False
+    allow_rewrite: bool = False
+    timeout: float = Field(default=60, gt=0, le=3600)
+    auth: AuthTable = AuthTable()
+
+    @model_validator(mode="after")
+    def _one_ref(self) -> Self:
+        if sum(value is not None for value in (self.branch, self.tag, self.commit)) > 1:
+            raise ValueError("only one of `branch`, `tag` and `commit` can be given")
+        if self.commit is not None and not _COMMIT.fullmatch(self.commit):
+            raise ValueError("`commit` must be a full commit id of 40 hexadecimal digits")
+        return self
+
+    @property
+    def ref(self) -> str:
+        """The full ref; the remote's HEAD where none is given."""
+        if self.branch is not None:
+            return f"refs/heads/{self.branch}"
+        if self.tag is not None:
+            return f"refs/tags/{self.tag}"
+        return self.commit or "HEAD"
+
+    def remote(self) -> Remote:
+        auth = Auth(**self.auth.model_dump())
+        return Remote(self.url, self.ref, auth, self.allow_local, self.allow_http, self.timeout)
+
+    def selection(self, manifest: AgentsTable) -> Selection:
+        """What is read: this table's patterns, over those that the repository's manifest gives."""
+        forced = (("**", self.dialect),) if self.dialect else ()
+        return Selection(
+            subfolder=self.subfolder,
+            include=self.include or manifest.include,
+            exclude=(*self.exclude, *manifest.exclude),
+            dialects=(*self.dialects.items(), *forced, *manifest.dialects.items()),
+        )
+
+
+class TargetTable(Settings):
+    """A tool on this machine; the table's name is the dialect unless it is given."""
+
+    dialect: DialectName | None = None
+    path: AbsolutePath | None = None
+    create: bool = False
+    follow_symlinks: bool = False
+    approval: Literal["ask", "allow"] = "ask"
+    unenforceable: Choice = "narrow"
+    coarse: Choice = "narrow"
+    strict_approval: bool = False
+
+
+class LimitsTable(Settings):
+    """When deletions are held back, and how much history is kept."""
+
+    max_deletion_share: float = Field(default=0.5, gt=0, le=1)
+    min_deletions: int = Field(default=3, ge=1)
+    history: int = Field(default=200, ge=1)
+
+
+class Target(Settings):
+    """A target with everything filled in.
+
+    Attributes:
+        dialect: what is written.
+        directory: where; absolute.
+        create: whether the directory may be made although its tool's own is not there.
+    """
+
+    name: str
+    dialect: str
+    directory: Path
+    create: bool
+    follow_symlinks: bool
+    options: WriteOptions
+
+    @property
+    def written(self) -> Dialect:
+        return dialects()[self.dialect]
+
+
+class Config(Settings):
+    """The whole document."""
+
+    version: Literal[1]
+    sources: dict[str, SourceTable] = Field(default_factory=dict)
+    targets: dict[str, TargetTable] = Field(default_factory=dict)
+    models: dict[DialectName, dict[str, str]] = Field(default_factory=dict)
+    limits: LimitsTable = LimitsTable()
+
+    @field_validator("sources", "targets")
+    @classmethod
+    def _names(cls, tables: dict[str, Settings]) -> dict[str, Settings]:
+        for name in tables:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"the name `{name}` must be letters, digits, dots, dashes and underscores")
+        return tables
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        directories: dict[Path, str] = {}
+        for target in self.resolved_targets():
+            if target.directory in directories:
+                other = directories[target.directory]
+                raise ValueError(f"targets `{other}` and `{target.name}` are the same directory {target.directory}")
+            directories[target.directory] = target.name
+        return self
+
+    def resolved_targets(self) -> tuple[Target, ...]:
+        """The targets in the order in which they are written down."""
+        return tuple(self._target(name, table) for name, table in self.targets.items())
+
+    def _target(self, name: str, table: TargetTable) -> Target:
+        dialect = table.dialect or known_dialect(name)
+        return Target(
+            name=name,
+            dialect=dialect,
+            directory=table.path or user_directory(dialects()[dialect]),
+            create=table.create,
+            follow_symlinks=table.follow_symlinks,
+            options=WriteOptions(
+                approval=table.approval,
+                unenforceable=table.unenforceable,
+                coarse=table.coarse,
+                strict_approval=table.strict_approval,
+            ),
+        )
+
+    def deletion_limits(self, *, allow_deletions: bool) -> Limits:
+        return Limits(self.limits.max_deletion_share, self.limits.min_deletions, allow_deletions)
+
+
+def user_directory(dialect: Dialect) -> Path:
+    """Where a tool looks for the user's own agents on this machine."""
+    moved = os.environ.get(dialect.environment, "") if dialect.environment else ""
+    return Path(moved) / Path(dialect.user_directory).name if moved else Path.home() / dialect.user_directory
+
+
+def find_config(given: Path | None) -> Path:
+    """The configuration that counts.
+
+    Raises:
+        ConfigError: none is there.
+    """
+    if given is not None:
+        return given
+    candidates = config_candidates()
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    looked = ", ".join(str(candidate) for candidate in candidates)
+    raise ConfigError(
+        "there is no configuration",
+        hint=f"run `agentsync init URL` to write one, or give --source and --to (looked for {looked})",
+    )
+
+
+def load_config(path: Path) -> Config:
+    """Reads a configuration.
+
+    Raises:
+        ConfigError: the file cannot be read, or the first mistake in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError("this configuration does not exist", place=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"this configuration cannot be read: {error}", place=str(path)) from error
+    return load(text, Config, str(path))

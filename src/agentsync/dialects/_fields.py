@@ -1,0 +1,224 @@
+"""What readers and writers of all dialects share: typed access to a document's keys, names, and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.fitting import WriteOptions
+from agentsync.frontmatter import Document
+from agentsync.model import Agent
+from agentsync.naming import has_hidden_character, is_slug, is_unsafe, slug
+
+
+class Fields:
+    """Typed access to a document's keys; a value of another type is a finding and counts as absent.
+
+    Args:
+        document: what was parsed.
+        invalid: the code of such a finding: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
+            refuses the file.
+    """
+
+    def __init__(self, document: Document, invalid: Code) -> None:
+        self._document = document
+        self._invalid: Final = invalid
+        self._used: set[str] = set()
+        self._found: list[Diagnostic] = []
+
+    def tell(self, code: Code, message: str, key: str = "", hint: str = "") -> None:
+        line = self._document.lines.get(key, 0)
+        self._found.append(Diagnostic(code, message, path=self._document.path, line=line, hint=hint))
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return tuple(self._found)
+
+    def has(self, key: str) -> bool:
+        return key in self._document.metadata
+
+    def raw(self, key: str) -> JsonValue:
+        self._used.add(key)
+        return self._document.metadata.get(key)
+
+    def text(self, key: str, choices: Collection[str] = ()) -> str | None:
+        """A string; a number or boolean that YAML made of it counts as its text."""
+        value = self.raw(key)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self._wrong(key, "text")
+            return None
+        if choices and value not in choices:
+            self._wrong(key, "one of " + ", ".join(sorted(choices)))
+            return None
+        return value
+
+    def number(self, key: str, *, low: float = float("-inf"), high: float = float("inf")) -> float | None:
+        value = self.raw(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            self._wrong(key, f"a number from {low:g} to {high:g}")
+            return None
+        return value
+
+    def count(self, key: str) -> int | None:
+        """A whole number from 1."""
+        value = self.raw(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            self._wrong(key, "a whole number from 1")
+            return None
+        return value
+
+    def flag(self, key: str) -> bool | None:
+        value = self.raw(key)
+        if value is None:
+            return None
+        if not isinstance(value, bool):
+            self._wrong(key, "true or false")
+            return None
+        return value
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """A list of strings, or one string of names with commas between them."""
+        value = self.raw(key)
+        if isinstance(value, str):
+            return tuple(part for name in value.split(",") if (part := name.strip()))
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(str(item) for item in value)
+        if value is not None:
+            self._wrong(key, "a list of names")
+        return ()
+
+    def rest(self, native: Collection[str]) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
+        """The keys not read so far: those that the dialect knows, and those that nobody does."""
+        left = {key: value for key, value in self._document.metadata.items() if key not in self._used}
+        known = {key: value for key, value in left.items() if key in native}
+        return known, {key: value for key, value in left.items() if key not in native}
+
+    def name(self, stem: str, *, required: bool) -> str | None:
+        """The agent's name, from the key or the file's stem; None, with an error told, where it cannot be used."""
+        name = self.text("name")
+        if name is None:
+            name = stem
+            if required:
+                self.tell(Code.NAME_MISSING, f"there is no name, so the file's name counts: `{stem}`", "name")
+        if has_hidden_character(name):
+            self.tell(Code.NAME_HIDDEN_UNICODE, f"the name {name!a} holds characters that cannot be seen", "name")
+            return None
+        if is_unsafe(name):
+            self.tell(Code.NAME_UNSAFE, f"the name {name!a} cannot be used for a file", "name")
+            return None
+        return name
+
+    def description(self, *, required: bool) -> str | None:
+        """The description; None, with an error told, where it is required and missing or no text."""
+        value = self.raw("description")
+        if isinstance(value, str) and (value.strip() or not required):
+            return value
+        if value is None and not required:
+            return ""
+        if value is None or isinstance(value, str):
+            self.tell(Code.DESCRIPTION_MISSING, "there is no description", "description")
+        else:
+            self.tell(Code.WRONG_TYPE, "the description must be text", "description")
+        return None
+
+    def _wrong(self, key: str, wanted: str) -> None:
+        self.tell(self._invalid, f"`{key}` must be {wanted}", key)
+
+
+UNKNOWN_VENDOR: Final = "unknown"
+"""The provider of a canonical model that no vendor is known to make."""
+
+# The fields that a target may or may not carry, and how a person would call them.
+_FIELDS = {
+    "effort": "reasoning effort",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_turns": "turn limit",
+    "hidden": "mark as hidden",
+    "disabled": "mark as disabled",
+    "color": "color",
+    "skills": "skills",
+    "mcp_servers": "MCP servers",
+    "hooks": "hooks",
+    "memory": "memory",
+    "background": "background",
+    "isolation": "isolation",
+    "initial_prompt": "initial prompt",
+}
+
+
+def losses(agent: Agent, dialect: str, carried: Collection[str]) -> list[Diagnostic]:
+    """A finding for each field that the agent has and the target cannot carry."""
+    found = [
+        Diagnostic(Code.FIELD_LOST, f"the {title} is left out: it has no place here")
+        for field, title in _FIELDS.items()
+        if field not in carried and getattr(agent, field) not in (None, (), False)
+    ]
+    if agent.mode in ("primary", "all") and "mode" not in carried:
+        found.append(Diagnostic(Code.FIELD_LOST, f"mode `{agent.mode}` is left out: every agent is a subagent here"))
+    if agent.dialect != dialect:
+        found += [
+            Diagnostic(Code.FIELD_LOST, f"`{key}` is left out: only {agent.dialect} has it") for key in agent.native
+        ]
+        if agent.unknown:
+            names = ", ".join(f"`{key}`" for key in agent.unknown)
+            found.append(Diagnostic(Code.UNKNOWN_KEY, f"left out, since no tool knows it: {names}"))
+    return found
+
+
+def file_name(agent: Agent) -> tuple[str, list[Diagnostic]]:
+    """The name for tools that take only slugs, and a finding where it differs from the agent's own."""
+    if is_slug(agent.name):
+        return agent.name, []
+    return agent.slug, [Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here")]
+
+
+def model_name(
+    agent: Agent, options: WriteOptions, table: Mapping[str, str], has: Callable[[str], bool]
+) -> tuple[str | None, list[Diagnostic]]:
+    """The target's name for the agent's model, or None to inherit.
+
+    Args:
+        agent: whose model.
+        options: whose table comes first.
+        table: canonical model to the target's name.
+        has: whether the target takes a canonical model as it is, with or without its provider.
+    """
+    if agent.model is None:
+        return None, []
+    vendor, _, model = agent.model.partition("/")
+    for names in (options.models, table):
+        for key in (agent.model, model):
+            if key in names:
+                return names[key], []
+    if has(agent.model):
+        return agent.model, []
+    written = model if vendor == UNKNOWN_VENDOR else agent.model
+    message = f"model `{written}` is in no table for this target, so the session's own is used"
+    hint = f'name it: `"{written}" = "…"` under `[models.<dialect>]`'
+    return None, [Diagnostic(Code.MODEL_UNKNOWN, message, hint=hint)]
+
+
+def known_vendor(model: str, vendors: Mapping[str, str]) -> str:
+    """A bare model id as a canonical model, by the beginnings of ids that a vendor uses."""
+    vendor = next((name for prefix, name in vendors.items() if model.startswith(prefix)), UNKNOWN_VENDOR)
+    return f"{vendor}/{model}"
+
+
+def identity(name: str) -> dict[str, str]:
+    """The two fields that every reader sets from a name."""
+    return {"name": name, "slug": slug(name)}
+
+
+def without_none(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The keys that have a value, in order."""
+    return {key: value for key, value in metadata.items() if value is not None}

@@ -1,0 +1,370 @@
+"""OpenCode: Markdown with YAML frontmatter, and ordered permission rules with globs.
+
+Facts: https://opencode.ai/docs/agents, https://opencode.ai/docs/permissions, and the tool itself, version 1.18.33
+(November 2026). One file with a value of a wrong type makes OpenCode refuse every command, so those are errors here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import Dialect, Reading, Writing, refused
+from agentsync.dialects._fields import Fields, file_name, identity, losses, model_name, without_none
+from agentsync.fitting import Fitted, Shape, WriteOptions, fit
+from agentsync.frontmatter import Document, format_markdown, parse_markdown
+from agentsync.model import Agent
+from agentsync.permissions import (
+    ANY,
+    EVERYTHING,
+    MCP,
+    READING,
+    TOOLS,
+    UNTRANSLATED,
+    Approval,
+    Grants,
+    Rule,
+    matches,
+)
+
+# OpenCode's permission keys. `edit` governs every tool that changes files.
+_UNITS: Final[dict[str, tuple[str, ...]]] = {
+    "read": ("read",),
+    "edit": ("write", "edit"),
+    "glob": ("glob",),
+    "grep": ("grep",),
+    "list": ("list",),
+    "bash": ("bash",),
+    "task": ("task",),
+    "external_directory": ("external_directory",),
+    "lsp": ("lsp",),
+    "skill": ("skill",),
+    "todowrite": ("todo",),
+    "question": ("question",),
+    "webfetch": ("webfetch",),
+    "websearch": ("websearch",),
+}
+_FLAT: Final = frozenset({"todowrite", "question", "webfetch", "websearch", "doom_loop"})
+# The deprecated `tools` map has names of its own, which end up in the permission of another.
+_TOOL_KEYS: Final = {"write": "edit", "patch": "edit", "multiedit": "edit", "todoread": "todowrite"}
+# What OpenCode asks for by itself when it reads; a plain `read: allow` would switch that off.
+_READ_GUARD: Final[dict[str, JsonValue]] = {
+    "*": "allow",
+    "*.env": "ask",
+    "*.env.*": "ask",
+    "*.env.example": "allow",
+}
+_ACTIONS: Final = {"deny": Approval.DENY, "ask": Approval.ASK, "allow": Approval.ALLOW}
+
+_MODES: Final = ("subagent", "primary", "all")
+_THEME_COLORS: Final = ("primary", "secondary", "accent", "success", "warning", "error", "info")
+_HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
+# Any other name of a colour stops OpenCode from starting. The hues are those that Claude Code shows.
+_COLORS: Final = {
+    "red": "#dc2626",
+    "blue": "#2563eb",
+    "green": "#16a34a",
+    "yellow": "#ca8a04",
+    "purple": "#9333ea",
+    "orange": "#ea580c",
+    "pink": "#db2777",
+    "cyan": "#0891b2",
+}
+_NATIVE: Final = frozenset({"options", "variant"})
+
+# The catalogue that version 1.18.33 ships (models.dev, November 2026). A model that is not in it is left out, since
+# OpenCode fails an agent whose model it does not know.
+_MODELS: Final = {
+    "anthropic/opus": "anthropic/claude-opus-5-5",
+    "anthropic/sonnet": "anthropic/claude-sonnet-5",
+    "anthropic/haiku": "anthropic/claude-haiku-4-5",
+}
+_CATALOGUE: Final = {
+    "anthropic": frozenset(
+        "claude-fable-5 claude-fable-5-1 claude-haiku-4-5 claude-haiku-4-5-20251001 claude-opus-4-5 "
+        "claude-opus-4-5-20251101 claude-opus-4-6 claude-opus-4-7 claude-opus-4-8 claude-opus-5 claude-opus-5-5 "
+        "claude-sonnet-4-5 claude-sonnet-4-5-20250929 claude-sonnet-4-6 claude-sonnet-5".split()
+    ),
+    "openai": frozenset(
+        "gpt-4.1 gpt-4.1-mini gpt-4.1-nano gpt-4o gpt-4o-mini gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro gpt-5.1 gpt-5.2 "
+        "gpt-5.2-pro gpt-5.3-codex gpt-5.3-codex-spark gpt-5.4 gpt-5.4-mini gpt-5.4-nano gpt-5.4-pro gpt-5.5 "
+        "gpt-5.5-pro gpt-5.6 gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol o1 o1-pro o3 "
+        "o3-mini o3-pro o4-mini".split()
+    ),
+    "google": frozenset(
+        "gemini-2.5-flash gemini-2.5-flash-lite gemini-2.5-pro gemini-3-flash-preview gemini-3.1-flash-lite "
+        "gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite gemini-3.6-flash gemini-3.7-flash "
+        "gemini-3.8-flash gemini-flash-latest gemini-flash-lite-latest".split()
+    ),
+}
+
+
+def read(document: Document, stem: str) -> Reading:
+    fields = Fields(document, Code.WRONG_TYPE)
+    name, description = fields.name(stem, required=False), fields.description(required=False)
+    _check_permissions(fields)
+    own = {key: document.metadata[key] for key in ("tools", "permission", "permissions") if fields.has(key)}
+    for key in own:
+        fields.raw(key)
+    color = fields.text("color")
+    if color is not None and not (_HEX.fullmatch(color) or color in _THEME_COLORS):
+        fields.tell(Code.WRONG_TYPE, f"color `{color}` is neither #rrggbb nor a theme colour", "color")
+    model = fields.text("model")
+    if model is not None and "/" not in model:
+        hint = "leave the key out to inherit" if model == "inherit" else "write `provider/id`"
+        fields.tell(Code.WRONG_TYPE, f"model `{model}` has no provider", "model", hint=hint)
+    values = {
+        "model": model,
+        "effort": fields.text("reasoningEffort"),
+        "temperature": fields.number("temperature"),
+        "top_p": fields.number("top_p"),
+        "max_turns": fields.count("steps"),
+        "mode": fields.text("mode", _MODES),
+        "hidden": fields.flag("hidden"),
+        "disabled": fields.flag("disable"),
+        "color": _COLOR_NAMES.get(color, color) if color else None,
+    }
+    if name is None or description is None or refused(fields.diagnostics):
+        return Reading(None, fields.diagnostics)
+    native, unknown = fields.rest(_NATIVE)
+    agent = Agent.model_validate(
+        {
+            **identity(name),
+            **values,
+            "description": description,
+            "dialect": "opencode",
+            "prompt": document.body,
+            "grants": _grants(document, enforced=False),
+            "own_permissions": own,
+            "native": native,
+            "unknown": unknown,
+        }
+    )
+    return Reading(agent, fields.diagnostics)
+
+
+_COLOR_NAMES: Final = {hexadecimal: name for name, hexadecimal in _COLORS.items()}
+
+
+def write(agent: Agent, options: WriteOptions) -> Writing:
+    name, found = file_name(agent)
+    found += losses(agent, "opencode", _CARRIED)
+    own = agent.dialect == "opencode"
+    permissions: dict[str, JsonValue] = dict(agent.own_permissions)
+    if not own:
+        fitted = fit(agent.grants, SHAPE, options)
+        found += fitted.diagnostics
+        permissions = _permissions(fitted, options)
+    model, model_found = model_name(agent, options, _MODELS, lambda model: own or _in_catalogue(model))
+    color, color_found = _write_color(agent)
+    effort, effort_found = _write_effort(agent, model)
+    metadata: dict[str, JsonValue] = without_none(
+        {
+            "name": agent.name if own and agent.name != name else None,
+            "description": agent.description or None,
+            "mode": agent.mode,
+            "model": model,
+            "reasoningEffort": effort,
+            "temperature": agent.temperature,
+            "top_p": agent.top_p,
+            "steps": agent.max_turns,
+            "color": color,
+            "hidden": agent.hidden,
+            "disable": agent.disabled,
+        }
+    )
+    metadata |= permissions
+    if own:
+        metadata |= {**agent.native, **agent.unknown}
+    return Writing(format_markdown(metadata, agent.prompt), (*found, *model_found, *color_found, *effort_found))
+
+
+_CARRIED: Final = ("mode", "effort", "temperature", "top_p", "max_turns", "hidden", "disabled", "color")
+
+
+def enforced(document: Document) -> Grants:
+    """What OpenCode lets the agent do; what it has no tool for is denied, whatever the default."""
+    missing = TOOLS - {tool for covered in _UNITS.values() for tool in covered}
+    granted = _grants(document, enforced=True)
+    return Grants((*granted.rules, *(Rule(tool, Approval.DENY) for tool in sorted(missing))))
+
+
+def _grants(document: Document, *, enforced: bool) -> Grants:
+    metadata = document.metadata
+    permission: dict[str, JsonValue] = {}
+    tools = metadata.get("tools")
+    for key, value in (tools if isinstance(tools, dict) else {}).items():
+        permission[_TOOL_KEYS.get(key, key)] = "allow" if value else "deny"
+    written = metadata.get("permission")
+    if written is None and not enforced:
+        written = metadata.get("permissions")  # what its author meant; OpenCode reads over it
+    if isinstance(written, str):
+        written = {ANY: written}
+    permission |= written if isinstance(written, dict) else {}
+    rules = list(EVERYTHING.rules)
+    for key, value in permission.items():
+        for name in _meant(key, enforced=enforced):
+            rules += _rules(name, value, enforced=enforced)
+    return Grants(tuple(rules))
+
+
+def _meant(key: str, *, enforced: bool) -> tuple[str, ...]:
+    """A key as it is, and in the spelling that its author will have meant, which OpenCode does not read."""
+    lower = _TOOL_KEYS.get(key.lower(), key.lower())
+    return (key,) if enforced or lower == key else (key, lower)
+
+
+def _rules(key: str, value: JsonValue, *, enforced: bool) -> Iterable[Rule]:
+    if value == _READ_GUARD and key == "read":
+        value = "allow"
+    entries = value if isinstance(value, dict) else {ANY: value}
+    for argument, action in entries.items():
+        approval = _ACTIONS.get(str(action), Approval.DENY)
+        for tool in _tools(key, approval, enforced=enforced):
+            yield Rule(tool, approval, argument)
+
+
+def _tools(key: str, approval: Approval, *, enforced: bool) -> Iterable[str]:
+    """The canonical tools and patterns that a key, itself a pattern, covers."""
+    if key == ANY:
+        return (ANY,)
+    known = [tool for unit, covered in _UNITS.items() if matches(key, unit) for tool in covered]
+    if matches(key, "edit") and not enforced and not approval:
+        known.append("notebook")  # a tool of others that changes files like these
+    return known if key in _UNITS else [*known, MCP + key]
+
+
+def _server_name(pattern: str) -> str | None:
+    return pattern.removeprefix(MCP).replace("/", "_")
+
+
+def _spells(tool: str, rules: tuple[Rule, ...]) -> bool:
+    unit = next(unit for unit, covered in _UNITS.items() if tool in covered)
+    return unit not in _FLAT and not any(rule.argument.startswith(UNTRANSLATED) for rule in rules)
+
+
+SHAPE: Final = Shape(units=_UNITS, asks=TOOLS, server_name=_server_name, spells=_spells)
+
+
+def _permissions(fitted: Fitted, options: WriteOptions) -> dict[str, JsonValue]:
+    permission: dict[str, JsonValue] = {}
+    if fitted.default is not Approval.SESSION:
+        permission[ANY] = _action(fitted.default, "", options)
+    for unit, level in fitted.units.items():
+        tool = _UNITS[unit][0]
+        if rules := fitted.arguments.get(unit):
+            permission[unit] = _argument_map(rules, tool, options)
+        elif level is not fitted.default:
+            allow = level is not Approval.DENY and _action(level, tool, options) == "allow"
+            permission[unit] = _READ_GUARD if unit == "read" and allow else _action(level, tool, options)
+    for name, level in fitted.servers.items():
+        permission[name] = _action(level, name, options)
+    return {"permission": permission} if permission else {}
+
+
+def _argument_map(rules: tuple[Rule, ...], tool: str, options: WriteOptions) -> dict[str, JsonValue]:
+    """The rules as a map; of two for the same argument the last counts, so the first gives up its place."""
+    written: dict[str, JsonValue] = {} if rules[0].argument == ANY else {ANY: "deny"}
+    for rule in rules:
+        written.pop(rule.argument, None)
+        written[rule.argument] = _action(rule.approval, tool, options)
+    return written
+
+
+def _action(approval: Approval, tool: str, options: WriteOptions) -> str:
+    if approval is Approval.SESSION:
+        return "allow" if tool in READING or options.approval == "allow" else "ask"
+    return approval.name.lower()
+
+
+def _check_permissions(fields: Fields) -> None:
+    tools = fields.raw("tools")
+    if tools is not None and not (isinstance(tools, dict) and all(isinstance(value, bool) for value in tools.values())):
+        message = "`tools` must be a map of names to true or false; OpenCode refuses every command otherwise"
+        fields.tell(Code.WRONG_DIALECT, message, "tools")
+    permission = fields.raw("permission")
+    if not _is_permission(permission):
+        fields.tell(Code.WRONG_DIALECT, "`permission` must be allow, ask or deny, or a map of them", "permission")
+    if fields.has("permissions"):
+        message = "OpenCode does not read `permissions`, so nothing that it says is enforced"
+        fields.tell(Code.NO_EFFECT, message, "permissions", hint="call it `permission`")
+    for key, value in (("tools", tools), ("permission", permission)):
+        for name in value if isinstance(value, dict) else ():
+            if name != name.lower() and name.lower() in {*_UNITS, *_TOOL_KEYS}:
+                fields.tell(
+                    Code.NO_EFFECT, f"`{name}` under `{key}` is not read", key, hint=f"call it `{name.lower()}`"
+                )
+            elif key == "permission" and name in _TOOL_KEYS:
+                hint = f"use `{_TOOL_KEYS[name]}`"
+                fields.tell(Code.NO_EFFECT, f"`permission.{name}` does nothing", key, hint=hint)
+
+
+def _is_permission(value: JsonValue) -> bool:
+    if not isinstance(value, dict):
+        return value is None or value in _ACTIONS
+    return all(
+        action in _ACTIONS
+        if not isinstance(action, dict)
+        else key not in _FLAT
+        and all(not isinstance(inner, dict | list) and inner in _ACTIONS for inner in action.values())
+        for key, action in value.items()
+        if not isinstance(action, list)
+    ) and not any(isinstance(action, list) for action in value.values())
+
+
+def _in_catalogue(model: str) -> bool:
+    provider, _, identifier = model.partition("/")
+    return identifier in _CATALOGUE.get(provider, ())
+
+
+def _write_color(agent: Agent) -> tuple[str | None, list[Diagnostic]]:
+    if agent.color is None or agent.color in _THEME_COLORS or _HEX.fullmatch(agent.color):
+        return agent.color, []
+    if agent.color in _COLORS:
+        return _COLORS[agent.color], []
+    return None, [Diagnostic(Code.FIELD_LOST, f"color `{agent.color}` is no colour that OpenCode takes")]
+
+
+def _write_effort(agent: Agent, model: str | None) -> tuple[str | None, list[Diagnostic]]:
+    """An effort travels as an option of the provider, and only OpenAI's takes it in these words."""
+    if agent.effort is None:
+        return None, []
+    if agent.dialect == "opencode" or (isinstance(agent.effort, str) and (model or "").startswith("openai/")):
+        return str(agent.effort), []
+    return None, [Diagnostic(Code.FIELD_LOST, f"reasoning effort `{agent.effort}` is left out for this model")]
+
+
+def score(document: Document) -> int:
+    metadata = document.metadata
+    tools = metadata.get("tools")
+    return (
+        3 * (metadata.get("mode") in _MODES)
+        + 3 * isinstance(metadata.get("permission"), dict)
+        + 2 * (isinstance(tools, dict) and all(isinstance(value, bool) for value in tools.values()))
+        + 2 * ("/" in str(metadata.get("model", "")))
+        + sum(key in metadata for key in ("temperature", "top_p", "steps", "reasoningEffort", "disable"))
+        + ("name" not in metadata and "description" in metadata)
+    )
+
+
+DIALECT: Final = Dialect(
+    name="opencode",
+    title="OpenCode",
+    suffix=".md",
+    user_directory=".config/opencode/agents",
+    project_directories=(".opencode/agents", ".opencode/agent"),
+    recursive=True,
+    binaries=("opencode",),
+    version="1.18.33",
+    source="https://opencode.ai/docs/agents",
+    parse=parse_markdown,
+    score=score,
+    read=read,
+    write=write,
+    shape=SHAPE,
+    enforced=enforced,
+)

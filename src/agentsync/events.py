@@ -1,0 +1,77 @@
+"""A cycle as structured events: one a change, one a refusal, one for the whole. docs/events.md lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentsync.diagnostics import Severity
+from agentsync.log import logger
+from agentsync.plan import Action, Change, absolute
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from agentsync.report import Report
+
+_NAMES = {
+    Action.CREATE: "agent.created",
+    Action.UPDATE: "agent.updated",
+    Action.DELETE: "agent.pruned",
+    Action.RESTORE: "agent.restored",
+    Action.TAKE: "agent.taken",
+    Action.FORGET: "agent.forgotten",
+}
+
+
+def tell(report: Report) -> None:
+    """Logs what a cycle did."""
+    log = logger().bind(sync_id=report.sync_id)
+    for source in report.sources:
+        if source.error is not None:
+            log.error("source.failed", source=source.name, url=source.url, ref=source.ref, error=str(source.error))
+        elif source.commit != source.previous:
+            log.info("source.moved", source=source.name, url=source.url, commit=source.commit, previous=source.previous)
+    for outcome in report.outcomes:
+        if outcome.ok:
+            _tell_change(log, outcome.change)
+        elif outcome.diagnostic is not None:
+            conflict = outcome.change.action is Action.CONFLICT
+            event = "agent.conflict" if conflict else "agent.failed"
+            place = absolute(outcome.change.directory, outcome.change.path)
+            log.warning(event, **_facts(outcome.change), **{**outcome.diagnostic.as_dict(), "path": place})
+    for change in report.plan.held:
+        log.warning("agent.held", **_facts(change), action=change.action.value)
+    for diagnostic in report.diagnostics:
+        if not diagnostic.code.id.startswith("AS4"):  # those of the sync itself are told above
+            event = "agent.refused" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
+            level = _LEVELS[diagnostic.severity]
+            getattr(log, level)(event, **diagnostic.as_dict())
+    log.info(
+        "sync.finished",
+        seconds=round(report.seconds, 3),
+        exit_code=int(report.exit_code),
+        commits={source.name: source.commit for source in report.sources},
+        **report.counts,
+    )
+
+
+_LEVELS = {Severity.ERROR: "warning", Severity.WARNING: "info", Severity.INFO: "debug"}
+
+
+def _tell_change(log: FilteringBoundLogger, change: Change) -> None:
+    log.info(_NAMES[change.action], **_facts(change))
+
+
+def _facts(change: Change) -> dict[str, str]:
+    owner = change.wanted or change.base
+    if owner is None:
+        return {"target": change.target, "path": absolute(change.directory, change.path)}
+    return {
+        "source": owner.source,
+        "commit": owner.commit,
+        "agent": owner.agent,
+        "dialect": owner.dialect,
+        "target": change.target,
+        "path": absolute(change.directory, change.path),
+        "digest": owner.digest,
+    }

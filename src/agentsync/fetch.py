@@ -1,0 +1,104 @@
+"""Fetching a source: another try where that may help, and no step back from a commit that was trusted."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agentsync.errors import SourceRefusedError
+from agentsync.git import CommitFacts, Mirror, Remote, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FIRST_WAIT = 0.5  # seconds; doubled with each try
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch brought.
+
+    Attributes:
+        commit: the id that the ref leads to now.
+        facts: what that commit says about itself.
+        previous: the commit that it was compared with, if any.
+        moved: whether it is another one.
+    """
+
+    commit: str
+    facts: CommitFacts
+    previous: str | None
+    moved: bool
+
+
+def fetch(
+    mirror: Mirror,
+    name: str,
+    remote: Remote,
+    *,
+    previous: str | None,
+    allow_rewrite: bool,
+    attempts: int = 3,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    jitter: Callable[[], float] = random.random,
+) -> Fetched:
+    """Fetch a source's ref and make sure that it went forward; what is trusted stays as it is.
+
+    A branch or HEAD may only move to descendants of `previous`, a tag not at all. A commit id is what the
+    configuration says, so nothing is compared. A `previous` that the mirror does not hold, after its whole
+    history was fetched, is no ancestor: the branch was rewritten, and the same is true for a mirror that was lost.
+
+    Args:
+        mirror: where to.
+        name: the source's name, for messages.
+        remote: what; its deadline holds for all attempts together.
+        previous: the commit that was trusted last for this very URL and ref; None to compare with nothing.
+        allow_rewrite: whether a rewritten branch or a moved tag is taken all the same.
+        attempts: how often to try while the failure may be a passing one.
+        clock: seconds that only go up.
+        sleep: waits that many seconds.
+        jitter: a number from 0 to 1, by which each wait is multiplied.
+
+    Raises:
+        SourceUnavailableError: it could not be fetched.
+        SourceRefusedError: the branch was rewritten or the tag was moved.
+    """
+    commit = _fetch_patiently(mirror, remote, attempts=attempts, clock=clock, sleep=sleep, jitter=jitter)
+    if previous and not allow_rewrite and not remote.is_commit and commit != previous:
+        _refuse_steps_back(mirror, name, remote, previous, commit)
+    return Fetched(commit, mirror.commit_facts(commit), previous, commit != previous)
+
+
+def _fetch_patiently(
+    mirror: Mirror,
+    remote: Remote,
+    *,
+    attempts: int,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    jitter: Callable[[], float],
+) -> str:
+    end = clock() + remote.deadline
+    for attempt in range(1, attempts):
+        try:
+            return mirror.fetch(replace(remote, deadline=end - clock()))
+        except TransientError:
+            wait = jitter() * _FIRST_WAIT * 2 ** (attempt - 1)
+            if clock() + wait >= end:
+                raise
+            sleep(wait)
+    return mirror.fetch(replace(remote, deadline=end - clock()))
+
+
+def _refuse_steps_back(mirror: Mirror, name: str, remote: Remote, previous: str, commit: str) -> None:
+    accept = f"if that was meant, set allow_rewrite = true for the source {name}"
+    if remote.ref.startswith("refs/tags/"):
+        message = f"the tag was moved from {previous[:12]} to {commit[:12]}"
+    elif not (mirror.has(previous) and mirror.is_ancestor(previous, commit)):
+        message = f"the branch was rewritten: {commit[:12]} does not descend from {previous[:12]}"
+    else:
+        return
+    raise SourceRefusedError(message, place=remote.place, hint=accept)

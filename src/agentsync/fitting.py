@@ -1,0 +1,234 @@
+"""From what an agent may do to what a target can say of it: never more, and each difference told.
+
+A target has units (its own tool names, each covering one or more canonical tools), may or may not be able to ask
+for approval, and may or may not be able to tell arguments apart. `fit` decides one level for each unit; the dialect
+then only has to spell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.permissions import ANY, CHANGING, MCP, OTHER, READING, TOOLS, Approval, Grants, Rule
+
+Choice = Literal["narrow", "refuse", "accept"]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What a target's configuration says about conversion; docs/permissions.md explains each.
+
+    Attributes:
+        approval: what becomes of session approval in a target that has no session: ask, or allow.
+        unenforceable: when a tool is refused for some arguments only and the target cannot say so.
+        coarse: when one tool of the target covers more than was granted.
+        strict_approval: refuse, rather than leave to the session, what the target cannot ask for.
+        models: canonical model or alias to the target's own name, over the dialect's table.
+    """
+
+    approval: Literal["ask", "allow"] = "ask"
+    unenforceable: Choice = "narrow"
+    coarse: Choice = "narrow"
+    strict_approval: bool = False
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+def _no_arguments(_tool: str, _rules: tuple[Rule, ...]) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a target can say.
+
+    Attributes:
+        units: the target's own tool names and the canonical tools that each covers.
+        asks: the canonical tools for which a call can be made to need approval.
+        server_name: the target's spelling of an MCP pattern (`mcp/server/*`), or None where it has none.
+        spells: whether the target can write these rules, which tell arguments apart, for this tool.
+    """
+
+    units: Mapping[str, tuple[str, ...]]
+    asks: frozenset[str] = frozenset()
+    server_name: Callable[[str], str | None] = lambda _pattern: None
+    spells: Callable[[str, tuple[Rule, ...]], bool] = _no_arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What the target is to say.
+
+    Attributes:
+        default: what tools that are not named get; deny makes the lists below complete.
+        units: each unit's level.
+        arguments: the rules of the units whose arguments are told apart, in order; overrides the level.
+        servers: the level of each MCP pattern in the target's spelling, in order.
+    """
+
+    default: Approval
+    units: Mapping[str, Approval]
+    arguments: Mapping[str, tuple[Rule, ...]]
+    servers: Mapping[str, Approval]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def fit(grants: Grants, shape: Shape, options: WriteOptions) -> Fitted:
+    """What a target of this shape is to say of these grants; a refusal stands among the diagnostics as an error."""
+    return _Fitting(grants, shape, options).fitted()
+
+
+def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
+    """The most that an output may grant: the grants themselves, raised by what the options accept."""
+    # A denial of a tool that only its own dialect knows says nothing about any other dialect's tools.
+    rules = [rule for rule in grants.rules if rule.approval or not rule.tool.startswith(OTHER)]
+    for covered in shape.units.values():
+        levels = {tool: grants.approvals(tool) for tool in covered}
+        if options.unenforceable == "accept":
+            rules += [Rule(tool, min(found - {Approval.DENY})) for tool, found in levels.items() if len(found) > 1]
+        if options.coarse == "accept":
+            most = max(max(found) for found in levels.values())
+            rules += [Rule(tool, most) for tool, found in levels.items() if max(found) < most]
+    raised = Grants(tuple(rules))
+    if "external_directory" not in {tool for covered in shape.units.values() for tool in covered}:
+        # Where a target has no such word, the bounds of the project are its session's to keep.
+        raised = Grants((*raised.rules, Rule("external_directory", Approval.SESSION)))
+    if not options.strict_approval:
+        raised = _without_asking(raised, TOOLS - shape.asks)
+    return raised.raised(Approval.ALLOW, above=Approval.SESSION) if options.approval == "allow" else raised
+
+
+def _without_asking(grants: Grants, tools: frozenset[str]) -> Grants:
+    """The same with ask read as session for these tools."""
+    rules: list[Rule] = []
+    for rule in grants.rules:
+        rules.append(rule)
+        if rule.approval is Approval.ASK:
+            named = tools if rule.tool == ANY else tools & {rule.tool}
+            rules += [Rule(tool, Approval.SESSION, rule.argument) for tool in sorted(named)]
+    return Grants(tuple(rules))
+
+
+class _Fitting:
+    def __init__(self, grants: Grants, shape: Shape, options: WriteOptions) -> None:
+        self._grants = grants
+        self._shape = shape
+        self._options = options
+        self._arguments: dict[str, tuple[Rule, ...]] = {}
+        self._found: list[Diagnostic] = []
+
+    def fitted(self) -> Fitted:
+        default = self._default()
+        units = {unit: self._unit(unit, covered) for unit, covered in self._shape.units.items()}
+        if default is Approval.DENY:
+            self._tell_lost_tools()
+        return Fitted(default, units, self._arguments, self._servers(default), tuple(self._found))
+
+    def _tell(self, code: Code, message: str) -> None:
+        finding = Diagnostic(code, message)
+        if finding not in self._found:
+            self._found.append(finding)
+
+    def _default(self) -> Approval:
+        default = self._grants.everything_else
+        if default is Approval.DENY:
+            return default
+        unspoken = [
+            rule.tool
+            for rule in self._grants.rules
+            if rule.approval < default and rule.tool.startswith(MCP) and not self._server(rule.tool)
+        ]
+        if unspoken:
+            self._tell(
+                Code.TOOL_LOST,
+                f"`{unspoken[0]}` is restricted and cannot be named here, so only the tools that are known are granted",
+            )
+            return Approval.DENY
+        return self._askable(default, "tools that are not named", CHANGING)
+
+    def _unit(self, unit: str, covered: tuple[str, ...]) -> Approval:
+        rules = {tool: self._grants.for_tool(tool) for tool in covered}
+        first = rules[covered[0]]
+        alike = all(_same(found, first) for found in rules.values())
+        if alike and len(first) > 1 and self._shape.spells(covered[0], first):
+            self._arguments[unit] = first
+            return max(rule.approval for rule in first)
+        levels = {tool: self._level(tool, unit) for tool in covered}
+        return self._askable(self._coarse(unit, levels), f"`{unit}`", frozenset(covered))
+
+    def _level(self, tool: str, unit: str) -> Approval:
+        """One level for a tool whose arguments cannot be told apart."""
+        found = self._grants.approvals(tool)
+        if len(found) == 1:
+            return next(iter(found))
+        if Approval.DENY not in found:
+            if tool not in READING or Approval.ASK in found:
+                self._tell(Code.APPROVAL_NARROWED, f"`{unit}` asks for more calls than the source does")
+            return min(found)
+        match self._options.unenforceable:
+            case "refuse":
+                self._tell(Code.REFUSED_WIDER, f"`{unit}` is refused for some arguments, which cannot be said here")
+            case "narrow":
+                self._tell(Code.GLOB_NARROWED, f"`{unit}` is refused for some arguments, so it is left out")
+            case "accept":
+                self._tell(Code.ACCEPTED_WIDER, f"`{unit}` is granted for every argument")
+                return min(found - {Approval.DENY})
+        return Approval.DENY
+
+    def _coarse(self, unit: str, levels: Mapping[str, Approval]) -> Approval:
+        least, most = min(levels.values()), max(levels.values())
+        if least is not Approval.DENY or most is Approval.DENY:
+            if least is Approval.ASK and most > least:
+                self._tell(Code.APPROVAL_NARROWED, f"`{unit}` asks for more calls than the source does")
+            return least
+        missing = ", ".join(f"`{tool}`" for tool, level in levels.items() if level is Approval.DENY)
+        granted = ", ".join(f"`{tool}`" for tool, level in levels.items() if level is not Approval.DENY)
+        match self._options.coarse:
+            case "refuse":
+                self._tell(Code.REFUSED_WIDER, f"`{unit}` would grant {missing} beside {granted}")
+            case "narrow":
+                self._tell(Code.COARSE, f"`{unit}` would grant {missing} beside {granted}, so it is left out")
+            case "accept":
+                self._tell(Code.ACCEPTED_WIDER, f"`{unit}` grants {missing} beside {granted}")
+                return most
+        return Approval.DENY
+
+    def _askable(self, level: Approval, what: str, tools: frozenset[str]) -> Approval:
+        if level is not Approval.ASK or tools <= self._shape.asks:
+            return level
+        if self._options.strict_approval:
+            self._tell(Code.REFUSED_WIDER, f"{what} cannot be made to ask here, and `strict_approval` is set")
+        else:
+            self._tell(Code.APPROVAL_SESSION, f"{what} asks only where the user's own settings do")
+        return Approval.SESSION
+
+    def _servers(self, default: Approval) -> dict[str, Approval]:
+        levels: dict[str, Approval] = {}
+        for rule in self._grants.rules:
+            if rule.tool in TOOLS or rule.tool == ANY:
+                continue
+            if name := self._server(rule.tool):
+                levels.pop(name, None)
+                levels[name] = self._askable(rule.approval, f"`{name}`", CHANGING)
+            elif rule.approval > default:
+                self._tell(Code.TOOL_LOST, f"`{rule.tool}` has no name here and is left out")
+        return levels
+
+    def _server(self, pattern: str) -> str | None:
+        return self._shape.server_name(pattern) if pattern.startswith(MCP) else None
+
+    def _tell_lost_tools(self) -> None:
+        known = {tool for covered in self._shape.units.values() for tool in covered}
+        for tool in self._grants.patterns:
+            if (
+                tool in TOOLS - known
+                and tool != "external_directory"
+                and max(self._grants.approvals(tool)) > Approval.DENY
+            ):
+                self._tell(Code.TOOL_LOST, f"there is no `{tool}` here")
+
+
+def _same(one: tuple[Rule, ...], other: tuple[Rule, ...]) -> bool:
+    return [(rule.argument, rule.approval) for rule in one] == [(rule.argument, rule.approval) for rule in other]

@@ -1,0 +1,290 @@
+"""What the targets should hold: every file of every source, read and rendered, or known from an earlier run.
+
+What came of a file depends on its bytes, its path and the settings of the targets alone, so it is kept in the state's
+cache and a run reads only what changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from agentsync import __version__
+from agentsync.checks import Named, check_names
+from agentsync.config import Target
+from agentsync.diagnostics import Diagnostic
+from agentsync.files import digest
+from agentsync.git import Mirror
+from agentsync.plan import Action, Change, TargetState, Wanted
+from agentsync.render import RenderedFile, render
+from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent
+from agentsync.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A source at a commit.
+
+    Attributes:
+        name, url: the URL without credentials.
+        mirror: where its blobs are.
+        entries: the files to read.
+        selection: how they were chosen, and their dialects.
+        models: dialect to model table: the configuration's over the manifest's.
+        overrides: whether its agents win over those of earlier sources.
+        diagnostics: of files that are unsafe to read.
+    """
+
+    name: str
+    url: str
+    commit: str
+    mirror: Mirror
+    entries: Sequence[Entry]
+    selection: Selection
+    models: Mapping[str, Mapping[str, str]]
+    overrides: bool = False
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What one target gets of one agent: where and which bytes; an empty digest where it is refused."""
+
+    path: str
+    digest: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What came of one file of a source.
+
+    Attributes:
+        name, slug, dialect, description: of the agent; empty where the file is none.
+        refused: whether it looks like an agent and cannot be used.
+        outputs: by target's name.
+    """
+
+    source: str
+    path: str
+    blob: str
+    name: str = ""
+    slug: str = ""
+    dialect: str = ""
+    description: str = ""
+    refused: bool = False
+    diagnostics: tuple[Diagnostic, ...] = ()
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All products, those that are used, what each target should hold, and all findings."""
+
+    products: tuple[Product, ...]
+    used: tuple[Product, ...]
+    states: tuple[TargetState, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    contents: Contents
+
+
+def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], state: State) -> Gathered:
+    """Reads and renders every file of every source for every target.
+
+    Raises:
+        SourceUnavailableError: a mirror cannot be read.
+    """
+    contents = Contents(snapshots, targets)
+    products = tuple(product for snapshot in snapshots for product in _products(snapshot, targets, state, contents))
+    overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.overrides)
+    names = {_named(product): product for product in products if product.slug}
+    used_names, found = check_names(list(names), overriding)
+    used = tuple(product for named, product in names.items() if named in used_names)
+    commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
+    states = tuple(_target_state(target, products, used, commits) for target in targets)
+    findings = [
+        *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
+        *(diagnostic for product in products for diagnostic in product.diagnostics),
+        *found,
+        *(diagnostic for product in used for output in product.outputs.values() for diagnostic in output.diagnostics),
+    ]
+    return Gathered(products, used, states, tuple(findings), contents)
+
+
+class Contents:
+    """The bytes of wanted files: those rendered in this run, and the others on demand."""
+
+    def __init__(self, snapshots: Sequence[Snapshot], targets: Sequence[Target]) -> None:
+        self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
+        self._targets = targets
+        self._bytes: dict[tuple[str, str], bytes] = {}
+
+    def keep(self, target: str, data: bytes) -> str:
+        """Takes in the bytes of one file and returns their digest."""
+        digested = digest(data)
+        self._bytes[target, digested] = data
+        return digested
+
+    def load(self, changes: Iterable[Change]) -> None:
+        """Renders again, with one reading of each mirror, what these changes write and this run did not render."""
+        missing: dict[str, dict[str, set[str]]] = {}
+        for change in changes:
+            wanted = change.wanted
+            if wanted and change.action in WRITING and (change.target, wanted.digest) not in self._bytes:
+                missing.setdefault(wanted.source, {}).setdefault(wanted.blob, set()).add(wanted.source_path)
+        for source, paths in missing.items():
+            snapshot = self._snapshots[source]
+            for blob, data in snapshot.mirror.blobs(paths):
+                for path in paths[blob]:
+                    for target, file in _render(snapshot, path, data, self._targets)[1].items():
+                        if file.data is not None:
+                            self.keep(target, file.data)
+
+    def __call__(self, change: Change) -> bytes:
+        """The bytes of a change's wanted file, which `load` was called with before."""
+        assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
+        return self._bytes[change.target, change.wanted.digest]
+
+
+WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.RESTORE})
+
+
+def _named(product: Product) -> Named:
+    return Named(product.source, product.path, product.blob, product.slug)
+
+
+def _products(snapshot: Snapshot, targets: Sequence[Target], state: State, contents: Contents) -> Iterator[Product]:
+    """One product a file, in the order of the entries; those that the cache does not have are made and cached."""
+    keys = {entry: _key(snapshot, entry, targets) for entry in snapshot.entries}
+    products = {key: _decode(value) for key, value in state.cached(keys.values()).items()}
+    missing: dict[str, list[Entry]] = {}
+    for entry, key in keys.items():
+        if key not in products:
+            missing.setdefault(entry.blob, []).append(entry)
+    if missing:
+        made = {
+            keys[entry]: _make(snapshot, entry, data, targets, contents)
+            for blob, data in snapshot.mirror.blobs(missing)
+            for entry in missing[blob]
+        }
+        state.cache({key: _encode(product) for key, product in made.items()})
+        state.trim_cache(_CACHE_SHARE * len(keys) + _CACHE_LEAST)
+        products |= made
+    for entry, key in keys.items():
+        yield replace(products[key], source=snapshot.name, path=entry.path, blob=entry.blob)
+
+
+# How many outcomes of earlier commits and settings are worth keeping: enough for a branch and its predecessor.
+_CACHE_SHARE = 3
+_CACHE_LEAST = 2000
+
+
+def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target]) -> str:
+    """Everything that decides what comes of a file."""
+    settings = [
+        [target.name, target.dialect, repr(target.options), sorted(snapshot.models.get(target.dialect, {}).items())]
+        for target in targets
+    ]
+    forced = snapshot.selection.dialect_of(entry.path)
+    parts = [_engine(), entry.path, entry.blob, forced, settings]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _engine() -> str:
+    """The version of the code that reads and renders; a development tree changes without changing its version."""
+    if not _ENGINE:
+        package = Path(__file__).parent
+        newest = max(path.stat().st_mtime_ns for path in package.rglob("*.py"))
+        _ENGINE.append(f"{__version__}+{newest}")
+    return _ENGINE[0]
+
+
+_ENGINE: list[str] = []
+
+
+def _make(snapshot: Snapshot, entry: Entry, data: bytes, targets: Sequence[Target], contents: Contents) -> Product:
+    read, files = _render(snapshot, entry.path, data, targets)
+    product = Product(snapshot.name, entry.path, entry.blob, diagnostics=read.diagnostics)
+    if isinstance(read, NoAgent):
+        return replace(product, refused=read.refused)
+    agent = read.agent
+    outputs = {
+        target: Output(
+            file.path,
+            contents.keep(target, file.data) if file.data is not None else "",
+            tuple(found.at(path=entry.path, agent=agent.name, target=target) for found in file.diagnostics),
+        )
+        for target, file in files.items()
+    }
+    return replace(
+        product,
+        name=agent.name,
+        slug=agent.slug,
+        dialect=read.dialect.name,
+        description=agent.description,
+        outputs=outputs,
+    )
+
+
+def _render(
+    snapshot: Snapshot, path: str, data: bytes, targets: Iterable[Target]
+) -> tuple[ReadAgent | NoAgent, dict[str, RenderedFile]]:
+    """What a file is, and by target's name what becomes of it there."""
+    read = read_agent(path, data, snapshot.selection.dialect_of(path))
+    if isinstance(read, NoAgent):
+        return read, {}
+    files = {}
+    for target in targets:
+        options = replace(target.options, models=snapshot.models.get(target.dialect, {}))
+        files[target.name] = render(read, target.written, options)
+    return read, files
+
+
+def _target_state(
+    target: Target, products: Sequence[Product], used: Sequence[Product], commits: Mapping[str, str]
+) -> TargetState:
+    files: dict[str, Wanted] = {}
+    for product in used:
+        output = product.outputs.get(target.name)
+        if output and output.digest:
+            files[output.path] = Wanted(
+                output.digest,
+                product.name,
+                target.dialect,
+                product.source,
+                product.path,
+                commits[product.source],
+                product.blob,
+            )
+    written = {(wanted.source, wanted.source_path) for wanted in files.values()}
+    kept = frozenset((product.source, product.path) for product in products) - written
+    return TargetState(target.name, str(target.directory), files, kept)
+
+
+def _encode(product: Product) -> bytes:
+    record = {
+        "name": product.name,
+        "slug": product.slug,
+        "dialect": product.dialect,
+        "description": product.description,
+        "refused": product.refused,
+        "diagnostics": [found.as_dict() for found in product.diagnostics],
+        "outputs": {
+            target: [output.path, output.digest, [found.as_dict() for found in output.diagnostics]]
+            for target, output in product.outputs.items()
+        },
+    }
+    return json.dumps(record).encode()
+
+
+def _decode(value: bytes) -> Product:
+    record = json.loads(value)
+    outputs = {
+        target: Output(path, digested, tuple(Diagnostic.from_dict(found) for found in diagnostics))
+        for target, (path, digested, diagnostics) in record.pop("outputs").items()
+    }
+    diagnostics = tuple(Diagnostic.from_dict(found) for found in record.pop("diagnostics"))
+    return Product(source="", path="", blob="", diagnostics=diagnostics, outputs=outputs, **record)

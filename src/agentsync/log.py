@@ -1,0 +1,77 @@
+"""Structured events: JSON lines where a machine reads, aligned text where a person does. docs/events.md lists them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, TextIO, cast
+
+import structlog
+
+from agentsync.urls import redact
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+
+def configure(level: int, *, stream: TextIO | None = None, readable: bool | None = None) -> None:
+    """Sends events to standard error.
+
+    Args:
+        level: the lowest `logging` level that is shown.
+        stream: where to, instead.
+        readable: text for people rather than JSON; by default whether the stream is a terminal.
+    """
+    output = stream or sys.stderr
+    for_people = output.isatty() if readable is None else readable
+    renderer: Processor
+    if for_people:
+        renderer = structlog.dev.ConsoleRenderer(colors=output.isatty(), pad_event_to=0)
+    else:
+        renderer = structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _redacted,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(output))),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger() -> FilteringBoundLogger:
+    bound: FilteringBoundLogger = structlog.get_logger()
+    return bound
+
+
+def level_of(verbosity: int, *, for_people: bool) -> int:
+    """The level for -q (-1), nothing (0), -v (1), -vv (2): people see events only when they ask for them."""
+    quiet = logging.WARNING if for_people else logging.INFO
+    return {-1: logging.ERROR, 0: quiet, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+
+
+def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+class _Unfailing:
+    """A stream whose failures are let go: a full disk under the log must not stop a sync."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            return 0
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            return

@@ -1,0 +1,68 @@
+"""Where agentsync keeps things on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+_DIRS = PlatformDirs("agentsync", appauthor=False)
+CONFIG_NAME = "config.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The directories of one installation: state (small, precious) and cache (can be fetched again)."""
+
+    state: Path
+    cache: Path
+
+    @property
+    def database(self) -> Path:
+        return self.state / "state.sqlite3"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "run.lock"
+
+    @property
+    def git_home(self) -> Path:
+        """An empty home for git, so that no configuration of the user's is read."""
+        return self.state / "git-home"
+
+    def mirror(self, key: str) -> Path:
+        return self.cache / "mirrors" / f"{key}.git"
+
+
+def places() -> Places:
+    """The directories that systemd gives a service, or those of the user."""
+    return Places(
+        state=_service_directory("STATE_DIRECTORY") or _DIRS.user_state_path,
+        cache=_service_directory("CACHE_DIRECTORY") or _DIRS.user_cache_path,
+    )
+
+
+def config_candidates() -> tuple[Path, ...]:
+    """Where a configuration is looked for, in order, when no path is given."""
+    service = _service_directory("CONFIGURATION_DIRECTORY")
+    found = [service / CONFIG_NAME] if service else []
+    return (*found, _DIRS.user_config_path / CONFIG_NAME, Path("/etc/agentsync") / CONFIG_NAME)
+
+
+def user_config() -> Path:
+    """Where `init` writes."""
+    return _DIRS.user_config_path / CONFIG_NAME
+
+
+def shorten(path: str) -> str:
+    """The path with the home directory as `~`, for people."""
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if path == home or path.startswith(home + os.sep) else path
+
+
+def _service_directory(variable: str) -> Path | None:
+    """The first directory in a variable of systemd's (systemd.exec(5), RuntimeDirectory=)."""
+    value = os.environ.get(variable, "").split(":")[0]
+    return Path(value) if value else None

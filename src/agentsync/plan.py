@@ -1,0 +1,321 @@
+"""Decides what apply would do: base (last written), actual (on disk) and wanted give one change a path."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from agentsync.diagnostics import Code, Diagnostic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Key = tuple[str, str]
+"""A target's directory and a path relative to it."""
+
+
+class Action(StrEnum):
+    """What becomes of one path; take and forget touch the inventory only, keep and conflict nothing."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    RESTORE = "restore"
+    TAKE = "take"
+    FORGET = "forget"
+    KEEP = "keep"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file that should exist: its digest and the agent that it comes from."""
+
+    digest: str
+    agent: str
+    dialect: str
+    source: str
+    source_path: str
+    commit: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A row of the inventory: what was last written, and the agent that it came from."""
+
+    digest: str
+    agent: str
+    dialect: str
+    source: str
+    source_url: str
+    source_path: str
+    commit: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """All that should exist in one target.
+
+    Attributes:
+        target: its name.
+        directory: its absolute path.
+        files: relative path to what is wanted there. Two targets never want one path of one directory.
+        kept: (source, source path) of each agent that cannot be read or rendered now and keeps its last good output.
+    """
+
+    target: str
+    directory: str
+    files: Mapping[str, Wanted]
+    kept: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """What stands at a path.
+
+    Attributes:
+        digest: of the file's bytes; None where there is nothing; empty for what is never ours: a directory, a
+            symbolic link, a file that cannot be read.
+        reason: why the digest is empty.
+        code: a finding about the whole target, where that is what the digest is empty for.
+    """
+
+    digest: str | None
+    reason: str = ""
+    code: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would be done at one path, the three states that decided it, and what stands in the way."""
+
+    target: str
+    directory: str
+    path: str
+    action: Action
+    base: Recorded | None
+    actual: Actual
+    wanted: Wanted | None
+    diagnostic: Diagnostic | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.directory, self.path
+
+    @property
+    def agent(self) -> str:
+        owner = self.wanted or self.base
+        return owner.agent if owner else ""
+
+    @property
+    def source(self) -> str:
+        """The source that asks for the change: the one that wants the file, else the one that wrote it."""
+        owner = self.wanted or self.base
+        return owner.source if owner else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every change, sorted by target and path.
+
+    Attributes:
+        changes: to be applied; what is kept and what conflicts is among them.
+        held: not to be applied, because their source would delete too much.
+        diagnostics: of the conflicts and the holds, each once.
+    """
+
+    changes: tuple[Change, ...]
+    held: tuple[Change, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a source may delete at once, counted in agents.
+
+    A source is held when it drops at least `min_deletions` agents and more than `max_deletion_share` of those that
+    are recorded for it, or when it wants nothing any more.
+    """
+
+    max_deletion_share: float = 0.5
+    min_deletions: int = 3
+    allow_deletions: bool = False
+
+
+def decide(base: str | None, actual: str | None, wanted: str | None) -> Action:
+    """The action for one path from three digests, None meaning absent."""
+    if actual == wanted:
+        if base == wanted:
+            return Action.KEEP
+        return Action.FORGET if wanted is None else Action.TAKE
+    if actual == base:
+        if wanted is None:
+            return Action.DELETE
+        return Action.CREATE if base is None else Action.UPDATE
+    if base is None and wanted is None:
+        return Action.KEEP
+    return Action.RESTORE if actual is None else Action.CONFLICT
+
+
+def make_plan(
+    targets: Sequence[TargetState],
+    inventory: Mapping[Key, Recorded],
+    disk: Mapping[Key, Actual],
+    *,
+    prunable: frozenset[str],
+    source_urls: Mapping[str, str],
+    limits: Limits,
+) -> Plan:
+    """Compare what is wanted, what was written and what is there.
+
+    Args:
+        targets: all that should exist; directories that are not among them are not looked at.
+        inventory: what was last written.
+        disk: what is there, for each path that is wanted or in the inventory.
+        prunable: the sources that were fetched and read completely, whose rows may therefore go.
+        source_urls: the URL of each configured source.
+        limits: how much a source may delete.
+    """
+    places = _places(targets, inventory)
+    changes = [
+        _change(place, path, disk[place.directory, path], prunable, source_urls)
+        for place in places
+        for path in place.files.keys() | place.rows.keys()
+    ]
+    changes.sort(key=lambda change: (change.target, change.directory, change.path))
+    holds = {} if limits.allow_deletions else _holds(changes, limits)
+    held = {change.key for change in changes if change.source in holds and change.action not in _INERT}
+    found = [change.diagnostic for change in changes if change.diagnostic]
+    return Plan(
+        changes=tuple(change for change in changes if change.key not in held),
+        held=tuple(change for change in changes if change.key in held),
+        diagnostics=tuple(dict.fromkeys([*found, *holds.values()])),
+    )
+
+
+def absolute(directory: str, path: str) -> str:
+    """The absolute path of a file in a target, for people."""
+    return f"{directory.rstrip('/')}/{path}"
+
+
+def recorded(wanted: Wanted, source_url: str) -> Recorded:
+    """The inventory's row once a wanted file is written."""
+    return Recorded(
+        digest=wanted.digest,
+        agent=wanted.agent,
+        dialect=wanted.dialect,
+        source=wanted.source,
+        source_url=source_url,
+        source_path=wanted.source_path,
+        commit=wanted.commit,
+        blob=wanted.blob,
+    )
+
+
+def conflict(change: Change) -> Diagnostic:
+    """The finding for a path where something stands that agentsync did not write."""
+    if change.actual.code:
+        return Diagnostic(change.actual.code, change.actual.reason, path=change.directory, target=change.target)
+    kept = f"; {change.actual.reason}" if change.actual.reason else ""
+    if change.base is None:
+        code, message = Code.CONFLICT_UNMANAGED, "what is here was not written by agentsync and is kept"
+        hint = "move or delete it, or take it over with `agentsync adopt`"
+    elif change.wanted is None:
+        code, message = Code.CONFLICT_EDITED, "the agent is gone from its source, but this file was edited and is kept"
+        hint = "delete it if it is no longer needed"
+    else:
+        code, message = Code.CONFLICT_EDITED, "it was edited here since agentsync wrote it and is kept"
+        hint = "take the edit to the source, or delete the file to get the source's version back"
+    return _diagnostic(change, code, message + kept, hint)
+
+
+_INERT = frozenset({Action.KEEP, Action.CONFLICT})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A directory: what its targets want there together, and what was written there."""
+
+    target: str
+    directory: str
+    files: dict[str, tuple[str, Wanted]] = field(default_factory=dict)
+    kept: set[tuple[str, str]] = field(default_factory=set)
+    rows: dict[str, Recorded] = field(default_factory=dict)
+
+
+def _places(targets: Sequence[TargetState], inventory: Mapping[Key, Recorded]) -> Iterable[_Place]:
+    places: dict[str, _Place] = {}
+    for state in targets:
+        place = places.setdefault(state.directory, _Place(state.target, state.directory))
+        place.files.update((path, (state.target, wanted)) for path, wanted in state.files.items())
+        place.kept.update(state.kept)
+    for (directory, path), row in inventory.items():
+        if directory in places:
+            places[directory].rows[path] = row
+    return places.values()
+
+
+def _change(
+    place: _Place, path: str, actual: Actual, prunable: frozenset[str], source_urls: Mapping[str, str]
+) -> Change:
+    target, wanted = place.files.get(path, (place.target, None))
+    base = place.rows.get(path)
+    released = base is not None and base.source in prunable and (base.source, base.source_path) not in place.kept
+    change = Change(target, place.directory, path, Action.KEEP, base, actual, wanted)
+    if wanted and base and not (released or _same_source(base, wanted, source_urls)):
+        message = f"source `{wanted.source}` wants this file, but source `{base.source}` wrote it"
+        diagnostic = _diagnostic(change, Code.OTHER_SOURCE, message)
+        return replace(change, action=Action.CONFLICT, diagnostic=diagnostic)
+    if wanted or released or base is None:
+        action = decide(base.digest if base else None, actual.digest, wanted.digest if wanted else None)
+    else:
+        # Its source cannot say now whether it goes or stays: only the user's own edits are worth a word.
+        action = Action.KEEP if actual.digest in (None, base.digest) else Action.CONFLICT
+    if action is Action.KEEP and wanted and base and not _same_origin(base, wanted, source_urls):
+        action = Action.TAKE
+    change = replace(change, action=action)
+    return replace(change, diagnostic=conflict(change)) if action is Action.CONFLICT else change
+
+
+def _same_source(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str]) -> bool:
+    return base.source == wanted.source or base.source_url == source_urls[wanted.source]
+
+
+def _same_origin(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str]) -> bool:
+    """Whether the row still names the right agent; its commit is that of the last write and may be older."""
+    return replace(base, commit=wanted.commit) == recorded(wanted, source_urls[wanted.source])
+
+
+def _holds(changes: Iterable[Change], limits: Limits) -> dict[str, Diagnostic]:
+    """Each source that would delete too much, with the finding that says so."""
+    known: dict[str, set[str]] = defaultdict(set)
+    dropped: dict[str, set[str]] = defaultdict(set)
+    wanting = set()
+    for change in changes:
+        if change.wanted:
+            wanting.add(change.wanted.source)
+        if change.base:
+            known[change.base.source].add(change.base.source_path)
+            if change.action is Action.DELETE:
+                dropped[change.base.source].add(change.base.source_path)
+    holds = {}
+    for source in sorted(dropped):
+        lost, total = len(dropped[source]), len(known[source])
+        if source not in wanting:
+            message = (
+                f"source `{source}` has no agents left and would delete {lost} of {total}; nothing of it is applied"
+            )
+            holds[source] = Diagnostic(Code.HELD_EMPTY, message)
+        elif lost >= limits.min_deletions and lost > limits.max_deletion_share * total:
+            message = f"source `{source}` would delete {lost} of {total} agents at once; nothing of it is applied"
+            holds[source] = Diagnostic(Code.HELD_DELETIONS, message)
+    return holds
+
+
+def _diagnostic(change: Change, code: Code, message: str, hint: str = "") -> Diagnostic:
+    path = absolute(change.directory, change.path)
+    return Diagnostic(code, message, path=path, agent=change.agent, target=change.target, hint=hint)

@@ -1,0 +1,83 @@
+"""What a cycle found and did, as one value that the command line shows and the log tells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from agentsync.apply import Outcome
+from agentsync.config import Target
+from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.errors import ExitCode, SourceUnavailableError
+from agentsync.gather import Contents, Product
+from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState
+from agentsync.snapshot import SourceReport
+
+
+class Scope(Enum):
+    """How far a cycle goes: look at what is known, fetch and plan, or fetch, plan and apply."""
+
+    LOOK = "look"
+    PLAN = "plan"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a cycle found and did.
+
+    Attributes:
+        seconds: how long it took.
+        products: what came of each file; states: what each target should hold.
+        outcomes: of the changes that were tried; empty unless the scope was to apply.
+        inventory: what agentsync had written before.
+        contents: the bytes of what is wanted, for showing differences.
+    """
+
+    sync_id: str
+    scope: Scope
+    seconds: float
+    sources: tuple[SourceReport, ...]
+    targets: tuple[Target, ...]
+    products: tuple[Product, ...]
+    states: tuple[TargetState, ...]
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    inventory: Mapping[Key, Recorded]
+    contents: Contents
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes that were made, or that would be."""
+        if self.scope is Scope.APPLY:
+            return tuple(outcome.change for outcome in self.outcomes if outcome.ok)
+        return tuple(change for change in self.plan.changes if is_change(change))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many changes there are of each action, and how many paths stay as they are or are in conflict."""
+        counts = Counter(change.action.value for change in self.changes)
+        counts["keep"] = sum(change.action is Action.KEEP for change in self.plan.changes)
+        counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.plan.changes)
+        counts["held"] = len(self.plan.held)
+        counts["failed"] = sum(
+            not outcome.ok and outcome.change.action is not Action.CONFLICT for outcome in self.outcomes
+        )
+        counts["refused"] = sum(product.refused for product in self.products)
+        return dict(counts)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        if any(isinstance(source.error, SourceUnavailableError) for source in self.sources):
+            return ExitCode.SOURCE_UNAVAILABLE
+        if any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics):
+            return ExitCode.INCOMPLETE
+        return ExitCode.OK
+
+
+def is_change(change: Change) -> bool:
+    """Whether it is more than leaving things as they are."""
+    return change.action not in (Action.KEEP, Action.CONFLICT)

@@ -1,0 +1,117 @@
+"""TOML checked against a model: every mistake is told with file, line, key and the nearest right word."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from types import UnionType
+from typing import TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from agentsync.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """A table of settings: an unknown key is an error, and nothing changes after it is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Model = TypeVar("Model", bound=Settings)
+
+
+def load(text: str, model: type[Model], place: str) -> Model:
+    """Reads TOML into a model.
+
+    Args:
+        text: the TOML document.
+        model: the model of the whole document.
+        place: the file's name, for messages.
+
+    Raises:
+        ConfigError: naming the first mistake; the others are counted.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{place}:{line[1]}" if line else place
+        raise ConfigError(f"this is not valid TOML: {error}", place=where) from error
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False)
+        raise _as_config_error(first, len(others), text, model, place) from error
+
+
+def _as_config_error(detail: ErrorDetails, others: int, text: str, model: type[Settings], place: str) -> ConfigError:
+    keys = [str(part) for part in detail["loc"]]
+    line = _line_of(keys, text)
+    dotted = ".".join(keys)
+    hint = ""
+    match detail["type"]:
+        case "extra_forbidden":
+            message = f"unknown key `{dotted}`"
+            known = list(_fields_at(model, keys[:-1]))
+            near = get_close_matches(keys[-1], known, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else "known keys: " + ", ".join(known)
+        case "missing":
+            message = f"`{dotted}` is missing"
+        case _:
+            message = f"`{dotted}`: {_sentence(detail)}" if dotted else _sentence(detail)
+    more = f" (and {others} more)" if others else ""
+    return ConfigError(message + more, place=f"{place}:{line}" if line else place, hint=hint)
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    text = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return text[0].lower() + text[1:]
+
+
+def _fields_at(model: type[BaseModel], keys: Sequence[str]) -> Sequence[str]:
+    """The known keys of the table at this path."""
+    for key in keys:
+        field = model.model_fields.get(key)
+        inner = _inner_model(field.annotation) if field else None
+        if inner is not None:
+            model = inner
+    return sorted(model.model_fields)
+
+
+def _inner_model(annotation: object) -> type[BaseModel] | None:
+    """The model of a field, or of the values of a table of models."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (dict, list, tuple, Union, UnionType):
+        found = (_inner_model(argument) for argument in get_args(annotation))
+        return next((model for model in found if model), None)
+    return None
+
+
+_HEADER = re.compile(r"\s*\[\[?\s*(?P<keys>[^\]]+?)\s*\]\]?\s*(#.*)?$")
+
+
+def _line_of(keys: Sequence[str], text: str) -> int:
+    """The line that sets a key, or its table's line where the key itself is missing; 0 where neither is there."""
+    table: list[str] = []
+    best, best_depth = 0, 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _split_keys(header["keys"])
+            path = table
+        elif "=" in line and not line.lstrip().startswith("#"):
+            path = table + _split_keys(line.partition("=")[0])
+        else:
+            continue
+        depth = len(path)
+        if best_depth < depth <= len(keys) and list(keys[:depth]) == path:
+            best, best_depth = number, depth
+    return best
+
+
+def _split_keys(text: str) -> list[str]:
+    return [match[1] or match[2] or match[3] for match in re.finditer(r'"([^"]*)"|\'([^\']*)\'|([A-Za-z0-9_-]+)', text)]

@@ -1,0 +1,256 @@
+"""From the files of a repository to agents: which files to read, in which dialect, and what came of it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from agentsync.checks import check_agent
+from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.dialects import Dialect, dialects
+from agentsync.frontmatter import MAX_FILE_BYTES, Document, UnreadableError
+from agentsync.model import Agent
+from agentsync.naming import WINDOWS_DEVICES
+
+MAX_FILES = 20_000
+"""How many candidate files one source may hold."""
+
+_SUFFIXES = (".md", ".toml")
+
+# Files that lie beside agents and are none, and the directories of other things that are Markdown too.
+_OTHER_STEMS = frozenset(
+    "readme changelog contributing license licence code_of_conduct security support claude agents gemini skill "
+    "index todo notes".split()
+)
+_OTHER_DIRECTORIES = frozenset({"commands", "command", "skills", "skill", "prompts", "rules", "hooks", "node_modules"})
+_AGENT_DIRECTORIES = frozenset({"agents", "agent"})
+# Tools whose dialect is not read yet: reading their files as another tool's would give them another meaning.
+_OTHER_TOOLS = re.compile(
+    r"(^|/)(\.github|\.gemini|\.cursor|\.kiro|\.kilo|\.kilocode|\.qwen|\.factory|\.cline|\.junie|\.roo|\.augment)/"
+    r"|\.(agent|chatmode|prompt|instructions)\.md$"
+)
+_LFS = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a repository at a commit: path with `/`, git's mode, blob id, and size in bytes."""
+
+    path: str
+    mode: str
+    blob: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which files of a source are read.
+
+    Attributes:
+        subfolder: only what is below it counts, and patterns are relative to it.
+        include, exclude: globs, `**` over directories; without include, every file that may be an agent.
+        dialects: glob to dialect, first match counts; a single `**` sets it for the whole source.
+    """
+
+    subfolder: str = ""
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    dialects: tuple[tuple[str, str], ...] = ()
+
+    def dialect_of(self, path: str) -> str | None:
+        below = _below(path, self.subfolder) or path
+        return next((dialect for pattern, dialect in self.dialects if path_matches(pattern, below)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAgent:
+    """An agent with what it was read from.
+
+    Attributes:
+        passes_through: whether its own tool would load the bytes as they are.
+        diagnostics: repairs and findings, each with the file's path.
+    """
+
+    agent: Agent
+    document: Document
+    dialect: Dialect
+    passes_through: bool
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoAgent:
+    """A file that is none: refused where an error stands among the diagnostics, else another kind of file."""
+
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def refused(self) -> bool:
+        return any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+
+
+def select(entries: Sequence[Entry], selection: Selection) -> tuple[list[Entry], list[Diagnostic]]:
+    """The files to read, and a finding for each that is unsafe to.
+
+    Symbolic links, submodules and paths that mean something to a file system are never read.
+    """
+    chosen: list[Entry] = []
+    found: list[Diagnostic] = []
+    for entry in entries:
+        path = _below(entry.path, selection.subfolder)
+        if path is None or not _wanted(path, selection):
+            continue
+        if problem := _problem(entry):
+            found.append(problem)
+        elif entry.mode.startswith("100"):
+            chosen.append(entry)
+    if len(chosen) > MAX_FILES:
+        message = f"{len(chosen)} files are too many for one source (at most {MAX_FILES})"
+        return [], [*found, Diagnostic(Code.TOO_LARGE, message)]
+    return chosen, [*found, *_twins(chosen)]
+
+
+def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent | NoAgent:
+    """Makes an agent of a file's bytes.
+
+    Args:
+        path: where the file lies in its source; gives the name where the file has none, and hints at the dialect.
+        data: its content.
+        dialect: the dialect's name; found out from path and content where it is None.
+    """
+    if data.startswith(_LFS):
+        return NoAgent((Diagnostic(Code.LFS_POINTER, "this is a Git LFS pointer, not the file itself", path=path),))
+    known = dialects()
+    named = known.get(dialect or _dialect_of_path(path))
+    parse = (named or known["codex" if path.endswith(".toml") else "claude"]).parse
+    try:
+        document = parse(data, path)
+    except UnreadableError as error:
+        return NoAgent((_as_no_agent(error.diagnostic) if not named else error.diagnostic,))
+    if named is None and not _looks_like_agent(path, document):
+        return NoAgent((Diagnostic(Code.NOT_AN_AGENT, "nothing here defines an agent", path=path),))
+    chosen = named or max(
+        (candidate for candidate in known.values() if path.endswith(candidate.suffix)),
+        key=lambda candidate: candidate.score(document),
+    )
+    reading = chosen.read(document, _stem(path))
+    found = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
+    if reading.agent is None:
+        return NoAgent(found)
+    found += tuple(diagnostic.at(path=path) for diagnostic in check_agent(reading.agent, document))
+    if any(diagnostic.severity is Severity.ERROR for diagnostic in found):
+        return NoAgent(found)
+    passes = reading.loads and not document.repaired
+    named_found = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in found)
+    return ReadAgent(reading.agent, document, chosen, passes, named_found)
+
+
+@lru_cache(maxsize=512)
+def _glob(pattern: str) -> re.Pattern[str]:
+    """A path glob: `*` and `?` stay within a directory, `**` crosses them, and a bare name matches anywhere."""
+    if "/" not in pattern:
+        pattern = f"**/{pattern}"
+    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    regex = re.sub(r"\*\*/|\*\*|\*|\?|[^*?]+", lambda match: parts.get(match[0], re.escape(match[0])), pattern)
+    return re.compile(regex)
+
+
+def path_matches(pattern: str, path: str) -> bool:
+    """Whether a glob covers a path, or a directory above it where it ends in `/`."""
+    return _glob(pattern + "**" if pattern.endswith("/") else pattern).fullmatch(path) is not None
+
+
+def _below(path: str, subfolder: str) -> str | None:
+    prefix = subfolder.strip("/")
+    if not prefix:
+        return path
+    return path.removeprefix(f"{prefix}/") if path.startswith(f"{prefix}/") else None
+
+
+def _wanted(path: str, selection: Selection) -> bool:
+    if any(path_matches(pattern, path) for pattern in selection.exclude):
+        return False
+    if selection.include:
+        return any(path_matches(pattern, path) for pattern in selection.include)
+    pure = PurePosixPath(path)
+    if not path.endswith(_SUFFIXES) or pure.stem.lower() in _OTHER_STEMS or _OTHER_TOOLS.search(path):
+        return False
+    directories = [part.lower() for part in pure.parent.parts]
+    # The nearest of the two kinds of directory decides: `skills/review/agents/x.md` is an agent's place.
+    kinds = [part for part in directories if part in _OTHER_DIRECTORIES | _AGENT_DIRECTORIES]
+    return "node_modules" not in kinds and not (kinds and kinds[-1] in _OTHER_DIRECTORIES)
+
+
+def _problem(entry: Entry) -> Diagnostic | None:
+    shown = _escaped(entry.path)
+    if entry.mode == "120000":
+        return Diagnostic(Code.SYMLINK, "a symbolic link is never followed", path=shown)
+    if _unsafe_path(entry.path):
+        return Diagnostic(Code.PATH_UNSAFE, "this path means something else on some file systems", path=shown)
+    if entry.size > MAX_FILE_BYTES:
+        return Diagnostic(Code.TOO_LARGE, f"{entry.size} bytes are over {MAX_FILE_BYTES}", path=shown)
+    return None
+
+
+def _unsafe_path(path: str) -> bool:
+    if path.startswith("/") or any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
+        return True
+    return any(
+        part in ("", ".", "..")
+        or part.lower() == ".git"
+        or part.split(".", 1)[0].lower() in WINDOWS_DEVICES
+        or part[-1] in ". "
+        or any(character in '<>:"\\|?*' for character in part)
+        for part in path.split("/")
+    )
+
+
+def _twins(entries: Sequence[Entry]) -> list[Diagnostic]:
+    """A finding for each path that another one equals on a file system that folds case or Unicode form."""
+    seen: dict[str, str] = {}
+    found = []
+    for entry in entries:
+        folded = unicodedata.normalize("NFC", entry.path).casefold()
+        if folded in seen:
+            message = f"differs from `{seen[folded]}` by case or Unicode form only"
+            found.append(Diagnostic(Code.PATH_UNSAFE, message, path=entry.path))
+        seen.setdefault(folded, entry.path)
+    return found
+
+
+def _escaped(path: str) -> str:
+    return path if path.isprintable() else ascii(path)[1:-1]
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).name.removesuffix(".md").removesuffix(".toml").removesuffix(".txt")
+
+
+def _dialect_of_path(path: str) -> str:
+    """The dialect whose own directory the file lies in; empty where the path says nothing."""
+    for dialect in dialects().values():
+        places = (dialect.user_directory, *dialect.project_directories)
+        if path.endswith(dialect.suffix) and any(f"/{place}/" in f"/{path}" for place in places):
+            return dialect.name
+    return ""
+
+
+def _looks_like_agent(path: str, document: Document) -> bool:
+    """Whether the keys are an agent's: a description or a name, beside something that only agents have."""
+    keys = document.metadata.keys()
+    if path.endswith(".toml"):
+        return "developer_instructions" in keys
+    if "description" in keys or "permission" in keys:
+        return True
+    return "name" in keys and bool(keys & {"tools", "model", "mode", "color", "disallowedTools"} or "agents/" in path)
+
+
+def _as_no_agent(diagnostic: Diagnostic) -> Diagnostic:
+    """Outside a tool's own directory, a file that does not even start like an agent is another kind of file."""
+    if diagnostic.code in (Code.NO_FRONTMATTER, Code.EMPTY, Code.TOML_INVALID):
+        return replace(diagnostic, code=Code.NOT_AN_AGENT)
+    return diagnostic

@@ -1,0 +1,187 @@
+"""Fetching with patience, and never backwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentsync.errors import SourceRefusedError, SourceUnavailableError
+from agentsync.fetch import Fetched, fetch
+from agentsync.git import Mirror, Remote, TransientError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.gitserver import GitServer
+    from support.repository import Repository
+
+
+@dataclass
+class Clock:
+    """A clock that only sleeping moves, and that lets the server recover meanwhile."""
+
+    now: float = 1_000.0
+    slept: list[float] = field(default_factory=list)
+    heals: GitServer | None = None
+    after: int = 1
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        if self.heals and len(self.slept) == self.after:
+            self.heals.mode = "serve"
+
+
+def pull(
+    mirror: Mirror,
+    repository: Repository,
+    previous: str | None,
+    ref: str = "refs/heads/main",
+    *,
+    allow_rewrite: bool = False,
+) -> Fetched:
+    remote = Remote(repository.url, ref, allow_local=True)
+    return fetch(mirror, "team", remote, previous=previous, allow_rewrite=allow_rewrite)
+
+
+def test_a_first_fetch_has_moved_and_brings_the_facts(repository: Repository, mirror: Mirror) -> None:
+    fetched = pull(mirror, repository, None)
+    assert (fetched.commit, fetched.previous, fetched.moved) == (repository.head, None, True)
+    assert fetched.facts.subject == "first"
+
+
+def test_nothing_new_has_not_moved(repository: Repository, mirror: Mirror) -> None:
+    assert not pull(mirror, repository, pull(mirror, repository, None).commit).moved
+
+
+def test_a_branch_moves_forward(repository: Repository, mirror: Mirror) -> None:
+    first = pull(mirror, repository, None).commit
+    repository.write({"a.md": "a"})
+    second = repository.commit()
+    fetched = pull(mirror, repository, first)
+    assert (fetched.commit, fetched.previous, fetched.moved) == (second, first, True)
+
+
+def test_a_rewritten_branch_is_refused_unless_it_may_be(repository: Repository, mirror: Mirror) -> None:
+    repository.write({"a.md": "a"})
+    repository.commit()
+    old = pull(mirror, repository, None).commit
+    new = repository.rewrite()
+    with pytest.raises(SourceRefusedError, match="the branch was rewritten") as caught:
+        pull(mirror, repository, old)
+    assert "allow_rewrite = true" in caught.value.hint
+    assert "team" in caught.value.hint
+    assert mirror.has(old)
+    assert pull(mirror, repository, old, allow_rewrite=True).commit == new
+
+
+def test_a_branch_that_went_back_is_refused(repository: Repository, mirror: Mirror) -> None:
+    first = repository.head
+    repository.write({"a.md": "a"})
+    second = repository.commit()
+    pull(mirror, repository, None)
+    repository.reset(first)
+    with pytest.raises(SourceRefusedError, match="the branch was rewritten"):
+        pull(mirror, repository, second)
+
+
+def test_a_commit_that_the_whole_history_does_not_hold_is_a_rewrite(repository: Repository, mirror: Mirror) -> None:
+    with pytest.raises(SourceRefusedError, match="the branch was rewritten"):
+        pull(mirror, repository, "1" * 40)
+
+
+def test_a_lost_mirror_proves_ancestry_anew(repository: Repository, mirror: Mirror, tmp_path: Path) -> None:
+    first = pull(mirror, repository, None).commit
+    repository.write({"a.md": "a"})
+    second = repository.commit()
+    other = Mirror(tmp_path / "other" / "mirror", tmp_path / "other" / "home")
+    assert pull(other, repository, first).commit == second
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_a_moved_tag_is_refused_though_it_went_forward(
+    repository: Repository, mirror: Mirror, *, annotated: bool
+) -> None:
+    repository.tag("v1", annotated=annotated)
+    first = pull(mirror, repository, None, "refs/tags/v1").commit
+    repository.write({"a.md": "a"})
+    second = repository.commit()
+    repository.tag("v1", annotated=annotated)
+    with pytest.raises(SourceRefusedError, match="the tag was moved"):
+        pull(mirror, repository, first, "refs/tags/v1")
+    assert pull(mirror, repository, first, "refs/tags/v1", allow_rewrite=True).commit == second
+
+
+def test_a_commit_id_may_go_back_since_the_configuration_says_so(repository: Repository, mirror: Mirror) -> None:
+    first = repository.head
+    repository.write({"a.md": "a"})
+    second = repository.commit()
+    assert pull(mirror, repository, second, first).commit == first
+
+
+def test_what_is_trusted_stays_as_it_was(repository: Repository, mirror: Mirror) -> None:
+    pull(mirror, repository, None)
+    assert mirror.trusted("team") is None
+
+
+def try_patiently(mirror: Mirror, server: GitServer, clock: Clock, deadline: float = 60.0) -> Fetched:
+    remote = Remote(server.url("source.git"), allow_http=True, deadline=deadline)
+    return fetch(
+        mirror,
+        "team",
+        remote,
+        previous=None,
+        allow_rewrite=False,
+        clock=clock,
+        sleep=clock.sleep,
+        jitter=lambda: 1.0,
+    )
+
+
+def test_a_passing_failure_is_tried_again_with_growing_waits(
+    repository: Repository, mirror: Mirror, server: GitServer
+) -> None:
+    server.mode = "error"
+    clock = Clock(heals=server, after=2)
+    assert try_patiently(mirror, server, clock).commit == repository.head
+    assert clock.slept == [0.5, 1.0]
+
+
+def test_after_the_last_attempt_the_failure_stays(mirror: Mirror, server: GitServer) -> None:
+    server.mode = "error"
+    clock = Clock()
+    with pytest.raises(TransientError):
+        try_patiently(mirror, server, clock)
+    assert len(clock.slept) == 2
+    assert len(server.seen) == 3
+
+
+def test_no_attempt_begins_after_the_deadline(mirror: Mirror, server: GitServer) -> None:
+    server.mode = "error"
+    clock = Clock()
+    with pytest.raises(TransientError):
+        try_patiently(mirror, server, clock, deadline=0.5)
+    assert clock.slept == []
+
+
+def test_what_does_not_pass_is_not_tried_again(mirror: Mirror, server: GitServer) -> None:
+    server.authorization = "Bearer x"
+    clock = Clock()
+    with pytest.raises(SourceUnavailableError, match="credentials"):
+        try_patiently(mirror, server, clock)
+    assert clock.slept == []
+
+
+def test_a_password_is_not_in_the_refusal(repository: Repository, mirror: Mirror, server: GitServer) -> None:
+    remote = Remote(server.url("source.git", "ada:s3cret@"), allow_http=True)
+    old = fetch(mirror, "team", remote, previous=None, allow_rewrite=False).commit
+    repository.rewrite()
+    with pytest.raises(SourceRefusedError) as caught:
+        fetch(mirror, "team", remote, previous=old, allow_rewrite=False)
+    assert "s3cret" not in str(caught.value)
+    assert "source.git" in caught.value.place

@@ -1,0 +1,172 @@
+"""Git servers on loopback: smart HTTP by git http-backend, with the ways in which a server can misbehave, and ssh."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Literal, Self, cast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Mode = Literal["serve", "silent", "error", "redirect"]
+
+
+@dataclass
+class GitServer:
+    """Serves every repository below a directory over HTTP.
+
+    Attributes:
+        root: the directory; `url("name.git")` is the repository `root/name.git`.
+        mode: what the server does from now on.
+        authorization: the header that a request needs; anything else is answered with 401.
+        protocol_v2: whether the server knows protocol version 2.
+        seen: the Authorization header of each request.
+    """
+
+    root: Path
+    mode: Mode = "serve"
+    authorization: str = ""
+    protocol_v2: bool = True
+    seen: list[str] = field(default_factory=list)
+    released: Event = field(default_factory=Event)
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.git = self
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    def url(self, name: str, userinfo: str = "") -> str:
+        return f"http://{userinfo}127.0.0.1:{self.port}/{name}"
+
+
+class _Server(ThreadingHTTPServer):
+    git: GitServer
+    daemon_threads = False
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        git = cast("_Server", self.server).git
+        git.seen.append(self.headers.get("Authorization", ""))
+        if git.mode == "silent":
+            git.released.wait()
+            self.close_connection = True
+        elif git.mode == "error":
+            self.send_error(500)
+        elif git.mode == "redirect":
+            self._answer(302, Location=f"/elsewhere{self.path}")
+        elif git.authorization and git.seen[-1] != git.authorization:
+            self._answer(401, **{"WWW-Authenticate": 'Basic realm="git"'})
+        else:
+            self._serve(git)
+
+    do_POST = do_GET  # noqa: N815 - the base class looks the name up
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Say nothing: a test's output is its own."""
+
+    def _answer(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _serve(self, git: GitServer) -> None:
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        environment = {
+            "PATH": os.environ["PATH"],
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_PROJECT_ROOT": str(git.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+        }
+        if git.protocol_v2:
+            environment["GIT_PROTOCOL"] = self.headers.get("Git-Protocol", "")
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, capture_output=True, env=environment, cwd=git.root, check=False
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(headers.pop("Status", "200").split()[0]))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def find_sshd() -> str | None:
+    """OpenSSH's server, which is rarely on PATH; it must be called by its whole path."""
+    return shutil.which("sshd", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
+
+
+class SshServer:
+    """OpenSSH on loopback for the user who runs the tests, with a host key and a client key of its own."""
+
+    def __init__(self, directory: Path, sshd: str) -> None:
+        directory.mkdir(mode=0o700)
+        self.key = directory / "client key"  # with a space, since paths have them
+        self.known_hosts = directory / "known hosts"
+        self._host_key = directory / "host"
+        self._authorized = directory / "authorized"
+        self._configuration = directory / "sshd_config"
+        self._sshd = sshd
+        for key in (self.key, self._host_key):
+            _generate_key(key)
+        shutil.copy(f"{self.key}.pub", self._authorized)
+
+    def __enter__(self) -> Self:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = int(probe.getsockname()[1])
+        self._configuration.write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self._host_key}\nPidFile none\n"
+            f"AuthorizedKeysFile {self._authorized}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+        )
+        self._process = subprocess.Popen(
+            [self._sshd, "-D", "-e", "-f", str(self._configuration)], stderr=subprocess.PIPE, text=True
+        )
+        for line in self._process.stderr or ():
+            if line.startswith("Server listening"):
+                break
+        self.introduce()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+    def introduce(self, public_key: str | None = None) -> None:
+        """Write the known-hosts file: the server's own key, or another one."""
+        key = public_key or self._host_key.with_suffix(".pub").read_text()
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {key}")
+
+    def url(self, path: Path) -> str:
+        return f"ssh://127.0.0.1:{self.port}{path}"
+
+
+def _generate_key(path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
