@@ -22,11 +22,13 @@ BATCH = 512
 """How many changes share one pair of transactions: bounds memory, and what a crash leaves to be recovered."""
 
 THREADS = 8
+"""How many files are staged at once. 3,000 files took 0.24 s with one thread and 0.59 s with eight where an fsync is
+nearly free, but 7.0 s and 1.4 s where it takes 2 ms, as on a real disk."""
 
 _WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.RESTORE})
 _TOUCHING = _WRITING | {Action.DELETE}
 
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +194,19 @@ class _Batch:
                 self._attempt([change], _nothing)  # opens the target, here and not in several threads at once
         intents = {change.key: self._intent(change) for change in self._remaining()}
         touching = [change for change in self._remaining() if change.action in _TOUCHING]
-        if touching:
-            self._touch(touching, intents, {c.key: _content(c, content) for c in touching if c.action in _WRITING})
+        data = {change.key: _content(change, content) for change in touching if change.action in _WRITING}
+        cleared = self._touch(touching, intents, data) if touching else []
         if intents:
-            done = [intents[change.key] for change in self._remaining()]
-            self.state.settle(done, [intents[change.key] for change in touching])
+            self.state.settle([intents[change.key] for change in self._remaining()], cleared)
         return [
             Outcome(change, ok=change.key not in self.failures, diagnostic=self.failures.get(change.key))
             for change in self.changes
         ]
 
-    def _touch(self, changes: Sequence[Change], intents: Mapping[Key, Intent], data: Mapping[Key, bytes]) -> None:
+    def _touch(
+        self, changes: Sequence[Change], intents: Mapping[Key, Intent], data: Mapping[Key, bytes]
+    ) -> list[Intent]:
+        """Write and delete; the intents of which nothing is left behind, whether or not their change was made."""
         writing = [change for change in changes if change.key in data]
         self.state.intend(intents[change.key] for change in changes)
 
@@ -215,32 +219,33 @@ class _Batch:
         for change in changes:
             if change.key not in self.failures:
                 self._attempt([change], _publish, intents[change.key].temp, change)
-        for change in writing:
-            if change.key in self.failures:
-                self._attempt([change], Directory.discard, intents[change.key].temp)
+        failed = [change for change in writing if change.key in self.failures]
+        left = {c.key for c in failed if not self._attempt([c], Directory.discard, intents[c.key].temp)}
         for directory in dict.fromkeys(change.directory for change in changes):
             self._attempt([change for change in changes if change.directory == directory], Directory.sync)
+        return [intents[change.key] for change in changes if change.key not in left]
 
     def _attempt(
         self,
         changes: Sequence[Change],
-        operation: Callable[Concatenate[Directory, P], None],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> None:
+        operation: Callable[Concatenate[Directory, _P], None],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> bool:
         """Do something to the one directory of these changes; if it fails they fail, each with its first failure."""
         try:
             operation(self.targets.get(changes[0].directory), *args, **kwargs)
         except (AgentsyncError, OSError) as error:
             for change in changes:
                 self.failures.setdefault(change.key, _problem(change, error))
+            return False
+        return True
 
     def _remaining(self) -> list[Change]:
         return [change for change in self.changes if change.key not in self.failures]
 
     def _intent(self, change: Change) -> Intent:
         wanted = change.wanted
-        new = wanted.digest if wanted else None
         done = FileChange(
             sync_id=self.sync_id,
             directory=change.directory,
@@ -249,7 +254,7 @@ class _Batch:
             agent=change.agent,
             target=change.target,
             old=change.actual.digest,
-            new=new,
+            new=wanted.digest if wanted else None,
         )
         temp = temporary(change.path) if change.action in _WRITING else ""
         return Intent(done, temp, recorded(wanted, self.source_urls[wanted.source]) if wanted else None)

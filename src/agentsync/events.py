@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from agentsync.diagnostics import Severity
+from agentsync.diagnostics import Code, Severity
 from agentsync.log import logger
 from agentsync.plan import Action, Change, absolute
 
@@ -38,14 +39,14 @@ def tell(report: Report) -> None:
             conflict = outcome.change.action is Action.CONFLICT
             event = "agent.conflict" if conflict else "agent.failed"
             place = absolute(outcome.change.directory, outcome.change.path)
-            log.warning(event, **_facts(outcome.change), **{**outcome.diagnostic.as_dict(), "path": place})
+            log.warning(event, **{**_facts(outcome.change), **outcome.diagnostic.as_dict(), "path": place})
     for change in report.plan.held:
         log.warning("agent.held", **_facts(change), action=change.action.value)
-    for diagnostic in report.diagnostics:
-        if not diagnostic.code.id.startswith("AS4"):  # those of the sync itself are told above
+    told = {outcome.diagnostic for outcome in report.outcomes}
+    for diagnostic in report.news:
+        if diagnostic not in told and diagnostic.code not in (Code.SOURCE_FAILED, Code.SOURCE_REFUSED):
             event = "agent.refused" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
-            level = _LEVELS[diagnostic.severity]
-            getattr(log, level)(event, **diagnostic.as_dict())
+            log.log(_LEVELS[diagnostic.severity], event, **diagnostic.as_dict())
     log.info(
         "sync.finished",
         seconds=round(report.seconds, 3),
@@ -55,7 +56,7 @@ def tell(report: Report) -> None:
     )
 
 
-_LEVELS = {Severity.ERROR: "warning", Severity.WARNING: "info", Severity.INFO: "debug"}
+_LEVELS = {Severity.ERROR: logging.WARNING, Severity.WARNING: logging.INFO, Severity.INFO: logging.DEBUG}
 
 
 def _tell_change(log: FilteringBoundLogger, change: Change) -> None:

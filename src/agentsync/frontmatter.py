@@ -61,8 +61,9 @@ _UTF16_FENCES = {"---".encode("utf-16-le"): "utf-16-le", "---".encode("utf-16-be
 
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _TOML_KEY = re.compile(r"""[ \t]*\[{0,2}[ \t]*["']?([\w-]+)""")
-# tomllib takes quadratic time over a long dotted key, quoted or not.
-_TOML_DOTS = re.compile(rf"""(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}""")
+# tomllib takes quadratic time over a dotted key. This is a sixth of a second, and far above any prose.
+_MAX_SQUARED_DOTS = 25_000_000
+_TOML_INT_BITS = 64
 
 
 class UnreadableError(AgentsyncError):
@@ -134,19 +135,18 @@ def parse_toml(data: bytes, path: str) -> Document:
         UnreadableError: it is no TOML, or it is unsafe.
     """
     text, findings, repaired = decode(data, path)
-    too_deep = UnreadableError(Diagnostic(Code.TOO_DEEP, Code.TOO_DEEP.cause, path))
-    if _TOML_DOTS.search(text):
-        raise too_deep
     try:
+        if sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_SQUARED_DOTS:
+            raise RecursionError
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        metadata = {key: _from_toml(value, 2) for key, value in table.items()}
+    except ValueError as error:
         place = _TOML_PLACE.search(str(error))
         line, column = (int(place[1] or 0), int(place[2] or 0)) if place else (0, 0)
         message = f"The file is not valid TOML: {_TOML_PLACE.sub('', str(error))}."
         raise UnreadableError(Diagnostic(Code.TOML_INVALID, message, path, line, column)) from error
     except RecursionError as error:
-        raise too_deep from error
-    metadata = {key: _from_toml(value, 1, too_deep) for key, value in table.items()}
+        raise UnreadableError(Diagnostic(Code.TOO_DEEP, "The file is nested too deeply.", path)) from error
     return Document(
         path=path,
         metadata=metadata,
@@ -306,8 +306,8 @@ class AgentHandler(BaseHandler):
             mapping[key] = self._value(events, value, depth)
             if depth == 1:
                 self.lines[key] = self._line(event.start_mark)
-                if isinstance(value, yaml.ScalarEvent) and value.implicit[0]:
-                    mapping[key] = self._plain(key, mapping[key], value)
+                if isinstance(value, yaml.ScalarEvent):
+                    mapping[key] = self._meant(key, mapping[key], value)
         return mapping
 
     def _value(self, events: Iterator[Any], event: Any, depth: int) -> JsonValue:
@@ -329,12 +329,12 @@ class AgentHandler(BaseHandler):
         if getattr(event, "tag", None) is not None:
             raise UnreadableError(self._error(Code.YAML_TAG, event))
 
-    def _plain(self, key: str, value: JsonValue, event: Any) -> JsonValue:
-        """What the author of an unquoted top-level value meant, where that is not what YAML says."""
-        if key == "name":
+    def _meant(self, key: str, value: JsonValue, event: Any) -> JsonValue:
+        """What the author of a top-level scalar meant, where that is not what YAML says."""
+        line, plain = self.lines[key], event.implicit[0]
+        if plain and key == "name":
             return self._name(value, event)
-        line = self.lines[key]
-        if key in ("description", "color") and (comment := _COMMENT.match(self._head, event.end_mark.index)):
+        if plain and key in ("description", "color") and (comment := _COMMENT.match(self._head, event.end_mark.index)):
             cut = comment[0].rstrip()
             if key == "description" or (value is None and _HEX_COLOUR.fullmatch(cut.strip())):
                 value = f"{event.value}{cut}".strip()
@@ -479,17 +479,19 @@ def _events(value: object, key: str = "") -> Iterator[yaml.Event]:
         yield yaml.ScalarEvent(None, None, (True, True), text)
 
 
-def _from_toml(value: Any, depth: int, too_deep: UnreadableError) -> JsonValue:
-    if depth > MAX_DEPTH:
-        raise too_deep
+def _from_toml(value: Any, depth: int) -> JsonValue:
+    if isinstance(value, (dict, list)) and depth > MAX_DEPTH:
+        raise RecursionError
     if isinstance(value, dict):
-        return {key: _from_toml(item, depth + 1, too_deep) for key, item in value.items()}
+        return {key: _from_toml(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_from_toml(item, depth + 1, too_deep) for item in value]
+        return [_from_toml(item, depth + 1) for item in value]
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, int) and value.bit_length() >= _TOML_INT_BITS:
+        raise ValueError("an integer does not fit into 64 bits")
     return value  # type: ignore[no-any-return]  # what is left of TOML's types is JSON's too
 
 

@@ -18,7 +18,7 @@ from agentsync.config import Target
 from agentsync.diagnostics import Diagnostic
 from agentsync.files import digest
 from agentsync.git import Mirror
-from agentsync.plan import Action, Change, TargetState, Wanted
+from agentsync.plan import Change, TargetState, Wanted
 from agentsync.render import RenderedFile, render
 from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent
 from agentsync.state import State
@@ -129,11 +129,11 @@ class Contents:
         return digested
 
     def load(self, changes: Iterable[Change]) -> None:
-        """Renders again, with one reading of each mirror, what these changes write and this run did not render."""
+        """Renders again, with one reading of each mirror, what these changes want and this run did not render."""
         missing: dict[str, dict[str, set[str]]] = {}
         for change in changes:
             wanted = change.wanted
-            if wanted and change.action in WRITING and (change.target, wanted.digest) not in self._bytes:
+            if wanted and (change.target, wanted.digest) not in self._bytes:
                 missing.setdefault(wanted.source, {}).setdefault(wanted.blob, set()).add(wanted.source_path)
         for source, paths in missing.items():
             snapshot = self._snapshots[source]
@@ -147,9 +147,6 @@ class Contents:
         """The bytes of a change's wanted file, which `load` was called with before."""
         assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
         return self._bytes[change.target, change.wanted.digest]
-
-
-WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.RESTORE})
 
 
 def _named(product: Product) -> Named:

@@ -56,9 +56,9 @@ def user_config() -> Path:
     return _DIRS.user_config_path / CONFIG_NAME
 
 
-def shorten(path: str) -> str:
-    """The path with the home directory as `~`, for people."""
-    home = str(Path.home())
+def shorten(path: str, home: str = "") -> str:
+    """The path with the home directory, or another one that is shown as such, as `~`."""
+    home = home or str(Path.home())
     return f"~{path[len(home) :]}" if path == home or path.startswith(home + os.sep) else path
 
 

@@ -9,7 +9,7 @@ grants no more than the other or names a call that it grants and the other does 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -37,6 +37,8 @@ READ_COVERS = ("read", "grep", "glob", "list")
 SHELL_COVERS = ("bash", "read", "grep", "glob", "list", "write", "edit", "notebook", "webfetch", "external_directory")
 
 _MAX_STATES = 4_000
+# Any character that no pattern names: what walks the automata, and how it is shown in an example.
+_OTHERS = ""
 _UNNAMED = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -92,9 +94,13 @@ class Grants:
 
     def for_tool(self, tool: str) -> tuple[Rule, ...]:
         """The rules that can matter for this tool, in order."""
+        return self.under({pattern for pattern in {rule.tool for rule in self.rules} if matches(pattern, tool)})
+
+    def under(self, patterns: Collection[str]) -> tuple[Rule, ...]:
+        """The rules that can matter for a tool which exactly these of their tool patterns cover, in order."""
         found: list[Rule] = []
         for rule in self.rules:
-            if matches(rule.tool, tool):
+            if rule.tool in patterns:
                 if rule.argument == ANY:
                     found.clear()
                 found.append(rule)
@@ -162,9 +168,8 @@ def wider(output: Grants, source: Grants) -> Widening | None:
     Raises:
         TooManyPatternsError: the patterns cannot be compared within bounds.
     """
-    tools = (*sorted(TOOLS), *output.patterns, *source.patterns, ANY)
-    for tool, _ in _classes(tuple(dict.fromkeys(tools))):
-        given, allowed = output.for_tool(tool), source.for_tool(tool)
+    for tool, patterns in _tool_classes(tuple(dict.fromkeys((*output.patterns, *source.patterns)))):
+        given, allowed = output.under(patterns), source.under(patterns)
         if given == allowed:
             continue
         arguments = tuple(dict.fromkeys(rule.argument for rule in (*given, *allowed)))
@@ -179,6 +184,8 @@ def matches(pattern: str, text: str) -> bool:
     """Whether a pattern covers a text."""
     if pattern in (ANY, text):
         return True
+    if not _is_free(pattern):
+        return False
     compiled = _compile(pattern)
     state = compiled.start
     for character in text:
@@ -202,44 +209,68 @@ def _flat(tool: str) -> str:
     return MCP + tool.removeprefix(MCP).replace("/", "_") if tool.startswith(MCP) else tool
 
 
+def _is_free(pattern: str) -> bool:
+    """Whether a pattern covers more than itself."""
+    return "*" in pattern or "?" in pattern
+
+
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """A glob as a position automaton: bit i of a state means that the first i symbols are matched."""
+    """A glob as a position automaton: bit i of a state means that the first i symbols are matched.
 
-    symbols: str
-    start: int
+    Attributes:
+        stars: the positions of `*`.
+        singles: the positions at which a character takes one step, by character; those of `?` stand under the empty string.
+        accepting: the states in which a text may end.
+    """
+
+    stars: int
+    singles: Mapping[str, int]
     accepting: int
 
-    def step(self, state: int, character: str) -> int:
-        after = 0
-        for index, symbol in enumerate(self.symbols):
-            if state >> index & 1:
-                if symbol == "*":
-                    after |= 1 << index
-                elif symbol in ("?", character):
-                    after |= 1 << index + 1
-        return self.close(after)
+    @property
+    def start(self) -> int:
+        return self._close(1)
 
-    def close(self, state: int) -> int:
-        for index, symbol in enumerate(self.symbols):
-            if symbol == "*" and state >> index & 1:
-                state |= 1 << index + 1
+    def step(self, state: int, character: str) -> int:
+        steps = self.singles.get(character, 0) | self.singles[_OTHERS]
+        return self._close(state & self.stars | (state & steps) << 1)
+
+    def _close(self, state: int) -> int:
+        while (more := state | (state & self.stars) << 1) != state:
+            state = more
         return state
 
     def accepts(self, state: int) -> bool:
         return bool(state & self.accepting)
 
     def next_characters(self, state: int) -> Iterator[str]:
-        return (symbol for index, symbol in enumerate(self.symbols) if state >> index & 1 and symbol not in "*?")
+        return (character for character, positions in self.singles.items() if state & positions)
 
 
 @lru_cache(maxsize=4096)
 def _compile(glob: str) -> _Pattern:
+    stars, singles = 0, {_OTHERS: 0}
+    for index, symbol in enumerate(glob):
+        if symbol == "*":
+            stars |= 1 << index
+        else:
+            character = _OTHERS if symbol == "?" else symbol
+            singles[character] = singles.get(character, 0) | 1 << index
     accepting = 1 << len(glob)
     if glob.endswith(" *"):
         accepting |= 1 << len(glob) - 2
-    bare = _Pattern(glob, 0, accepting)
-    return _Pattern(glob, bare.close(1), accepting)
+    return _Pattern(stars, singles, accepting)
+
+
+@lru_cache(maxsize=1024)
+def _tool_classes(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The classes of tool names that these patterns, the canonical tools and `*` tell apart."""
+    free = [pattern for pattern in patterns if pattern not in TOOLS]
+    mixed = [tool for tool in sorted(TOOLS) if any(matches(pattern, tool) for pattern in free)]
+    # A tool that only its own name and `*` cover is a class by itself, and need not be walked.
+    alone = [(tool, frozenset({tool, ANY})) for tool in sorted(TOOLS.difference(mixed))]
+    return (*alone, *_classes((*free, *mixed, ANY)))
 
 
 @lru_cache(maxsize=1024)
@@ -269,7 +300,7 @@ def _classes(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...
                         "its permission patterns are too many and too free to be compared",
                         hint="use fewer patterns with several `*` each",
                     )
-                queue.append((after, text + character))
+                queue.append((after, text + (character or _UNNAMED)))
     return tuple((text, matched) for matched, text in found.items())
 
 
@@ -277,4 +308,4 @@ def _useful(compiled: Iterable[_Pattern], state: tuple[int, ...]) -> list[str]:
     named = {
         character for machine, bits in zip(compiled, state, strict=True) for character in machine.next_characters(bits)
     }
-    return [*sorted(named), _UNNAMED]
+    return sorted(named | {_OTHERS})

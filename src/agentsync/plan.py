@@ -224,12 +224,10 @@ def conflict(change: Change) -> Diagnostic:
     if change.base is None:
         code, message = Code.CONFLICT_UNMANAGED, "what is here was not written by agentsync and is kept"
         hint = "move or delete it, or take it over with `agentsync adopt`"
-    elif change.wanted is None:
-        code, message = Code.CONFLICT_EDITED, "the agent is gone from its source, but this file was edited and is kept"
-        hint = "delete it if it is no longer needed"
     else:
         code, message = Code.CONFLICT_EDITED, "it was edited here since agentsync wrote it and is kept"
-        hint = "take the edit to the source, or delete the file to get the source's version back"
+        then = " to get the source's version back" if change.wanted else ""
+        hint = f"take the edit to the source, or delete the file{then}"
     return _diagnostic(change, code, message + kept, hint)
 
 

@@ -70,6 +70,16 @@ class Report:
         return dict(counts)
 
     @property
+    def news(self) -> tuple[Diagnostic, ...]:
+        """The findings worth telling again: errors, what concerns the whole, and what was lost for agents that changed."""
+        changed = {change.agent for change in self.changes}
+        return tuple(
+            found
+            for found in self.diagnostics
+            if found.severity is Severity.ERROR or not found.agent or found.agent in changed
+        )
+
+    @property
     def exit_code(self) -> ExitCode:
         if any(isinstance(source.error, SourceUnavailableError) for source in self.sources):
             return ExitCode.SOURCE_UNAVAILABLE

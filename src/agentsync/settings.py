@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import UnionType
 from typing import TypeVar, Union, get_args, get_origin
@@ -41,6 +41,15 @@ def load(text: str, model: type[Model], place: str) -> Model:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{place}:{line[1]}" if line else place
         raise ConfigError(f"this is not valid TOML: {error}", place=where) from error
+    return validate(document, model, place, text)
+
+
+def validate(document: Mapping[str, object], model: type[Model], place: str, text: str = "") -> Model:
+    """Checks a document that is parsed already; `text` is what it was parsed from, for line numbers.
+
+    Raises:
+        ConfigError: naming the first mistake; the others are counted.
+    """
     try:
         return model.model_validate(document)
     except ValidationError as error:

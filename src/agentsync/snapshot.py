@@ -32,6 +32,7 @@ class SourceReport:
         commit: the one that the plan is made from; empty where there is none.
         previous: the one that was applied before.
         error: why the source could not be fetched or was refused; its last applied commit is used then.
+        last_error: the same of this run or the last one, in words.
         fetched_at: when it was last fetched, in seconds since the epoch.
     """
 
@@ -43,6 +44,7 @@ class SourceReport:
     facts: CommitFacts | None = None
     error: AgentsyncError | None = None
     fetched_at: float | None = None
+    last_error: str = ""
 
 
 def take_snapshots(
@@ -82,14 +84,15 @@ class _Source:
         applied = known if known and (known.url, known.ref) == (url, table.ref) else None
         commit = applied.commit if applied else ""
         fetched_at = applied.fetched_at if applied else None
-        self._before = SourceReport(name, url, table.ref, commit, commit, fetched_at=fetched_at)
+        last_error = (applied.error or applied.rejected_reason) if applied else ""
+        self._before = SourceReport(name, url, table.ref, commit, commit, fetched_at=fetched_at, last_error=last_error)
 
     def take(self, *, fetching: bool) -> tuple[SourceReport, Snapshot | None]:
         try:
             report = self._fetched() if fetching else self._before
             return self._at(report)
         except (SourceUnavailableError, SourceRefusedError) as error:
-            return replace(self._before, error=error), self._last_good()
+            return replace(self._before, error=error, last_error=str(error)), self._last_good()
 
     def _fetched(self) -> SourceReport:
         before, table = self._before, self._table
@@ -97,7 +100,7 @@ class _Source:
         fetched = fetch(
             self._mirror, before.name, table.remote(), previous=before.previous or None, allow_rewrite=rewrite
         )
-        return replace(before, commit=fetched.commit, facts=fetched.facts, fetched_at=time.time())
+        return replace(before, commit=fetched.commit, facts=fetched.facts, fetched_at=time.time(), last_error="")
 
     def _last_good(self) -> Snapshot | None:
         try:

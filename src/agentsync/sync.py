@@ -175,7 +175,7 @@ class _Cycle:
         if any(is_change(change) for change in changes):
             commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
             self._state.begin_sync(self._id, started_at=started, commits=commits)
-        gathered.contents.load(changes)
+        gathered.contents.load(change for change in changes if change.action in _WRITING)
         done = 0
 
         def advance(_change: Change) -> None:
@@ -205,14 +205,18 @@ class _Cycle:
             moves = snapshot is not None and source.error is None and source.name not in held
             if snapshot and moves and source.commit != source.previous:
                 snapshot.mirror.trust(source.name, source.commit)
-            self._state.set_source(_source_state(source, now, moves=moves))
+            self._state.set_source(_source_state(source, self._state.source(source.name), now, moves=moves))
         if any(is_change(outcome.change) for outcome in report.outcomes):
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)
             self._state.trim_history(self._config.limits.history)
 
 
-def _source_state(source: SourceReport, now: float, *, moves: bool) -> SourceState:
+_WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.RESTORE})
+
+
+def _source_state(source: SourceReport, known: SourceState | None, now: float, *, moves: bool) -> SourceState:
+    """What is to be known of a source after this run; `known` is what was."""
     refused = isinstance(source.error, SourceRefusedError)
     return SourceState(
         name=source.name,
@@ -220,8 +224,7 @@ def _source_state(source: SourceReport, now: float, *, moves: bool) -> SourceSta
         ref=source.ref,
         commit=source.commit if moves else source.previous,
         fetched_at=source.fetched_at,
-        applied_at=now if moves else None,
-        rejected_commit="",
+        applied_at=now if moves else known.applied_at if known else None,
         rejected_reason=str(source.error) if refused else "",
         error=str(source.error) if source.error and not refused else "",
     )

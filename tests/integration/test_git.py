@@ -337,6 +337,13 @@ def test_thirty_fetches_leave_no_descriptor_and_no_process(repository: Repositor
     assert (children(), len(list(Path("/proc/self/fd").iterdir()))) == before
 
 
+def test_what_a_server_says_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
+    chatter = "import sys; sys.stderr.write('x' * 1_000_000 + 'fatal: the end')"
+    done = caged._run([sys.executable, "-c", chatter], tmp_path, {"PATH": os.environ["PATH"]}, time.monotonic() + 10)
+    assert done.stderr.endswith("fatal: the end")
+    assert len(done.stderr) == 64 * 1024
+
+
 # Credentials
 
 
@@ -401,12 +408,15 @@ def test_a_secret_is_in_no_command_line(mirror: Mirror, server: GitServer, monke
     assert not [part for part in started if "s3cret" in part or server.authorization in part]
 
 
-def test_the_users_netrc_and_credential_helper_count_only_where_they_may(
+def test_the_users_netrc_and_credential_helper_count_only_where_they_may_and_nothing_else_of_theirs(
     home: Path, mirror: Mirror, server: GitServer, repository: Repository
 ) -> None:
     server.authorization = basic("ada", "pw")
     (home / ".netrc").write_text("machine 127.0.0.1 login ada password pw\n")
-    (home / ".gitconfig").write_text('[credential]\n\thelper = "!f() { echo username=ada; echo password=pw; }; f"\n')
+    (home / ".gitconfig").write_text(
+        '[credential]\n\thelper = "!f() { echo username=ada; echo password=pw; }; f"\n'
+        f'[url "https://nowhere.invalid/"]\n\tinsteadOf = {server.url("")}\n'
+    )
     assert "credentials" in failure(mirror, over_http(server)).message
     assert mirror.fetch(over_http(server, auth=Auth(use_netrc=True))) == repository.head
     (home / ".netrc").unlink()
@@ -562,7 +572,7 @@ def test_a_mirror_without_its_objects_is_filled_again(repository: Repository, mi
 
 
 def test_damage_that_only_reading_finds_is_healed_by_the_next_fetch(repository: Repository, mirror: Mirror) -> None:
-    content = random.Random(1).randbytes(100_000)
+    content = random.Random(1).randbytes(100_000)  # noqa: S311 - the same in every run, and git cannot compress it
     repository.write({"agents/reviewer.md": content})
     [entry] = mirror.tree(_committed(repository, mirror))
     [pack] = mirror.directory.glob("objects/pack/*.pack")

@@ -47,7 +47,7 @@ _MODELS: Final = frozenset(
 SHAPE: Final = Shape(
     units={
         "reading": ("read", "grep", "glob", "list"),
-        "shell": ("bash", "write", "edit", "notebook"),
+        "shell": ("bash", "write", "edit", "notebook", "webfetch"),
         "web_search": ("websearch",),
     },
     asks=frozenset({"bash", "write", "edit", "notebook", "webfetch"}),
@@ -57,7 +57,7 @@ _CONFINED: Final = (
     *(Rule(tool, Approval.ALLOW) for tool in SHAPE.units["reading"]),
     Rule("websearch", Approval.SESSION),
 )
-_SHELL: Final = (*SHAPE.units["shell"], "webfetch", "external_directory")
+_SHELL: Final = (*SHAPE.units["shell"], "external_directory")
 
 
 def read(document: Document, stem: str) -> Reading:

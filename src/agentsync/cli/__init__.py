@@ -1,0 +1,86 @@
+"""The command line: each command is a module of its own name, imported only when it is run."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+import click
+
+from agentsync import __version__
+from agentsync.cli.boundary import run
+from agentsync.cli.options import common_options
+
+# In the order in which a new user meets them.
+COMMANDS: Final = {
+    "init": "Find the tools installed here and write a configuration.",
+    "pull": "Fetch the team's agents and write them to every tool.",
+    "plan": "Show what pull would change, with differences.",
+    "status": "Show whether this machine has what the team's repository says.",
+    "check": "Validate the agents in a directory: for CI, editors and pre-commit.",
+    "convert": "Print one agent as another tool writes it.",
+    "list": "List agents, dialects or targets.",
+    "history": "Show what was changed here, when, and from which commit.",
+    "doctor": "Look for what is wrong with this installation.",
+    "demo": "Show it all on a small repository in a scratch home.",
+    "completion": "Print the completion script for a shell.",
+}
+_ALIASES: Final = {"diff": "plan"}
+
+_EPILOG: Final = """\b
+Examples:
+  agentsync init https://github.com/acme/agents.git
+  agentsync pull
+  agentsync pull --source ./agents --to claude=~/.claude/agents
+  agentsync convert reviewer.md --to opencode
+  agentsync check . --to claude --to opencode
+
+\b
+Exit status:
+  0 done            1 findings, or changes with --exit-code
+  2 wrong usage     3 a source is unavailable
+  4 incomplete      75 another run is under way
+"""
+
+
+class _Commands(click.Group):
+    """Imports a command when it is asked for, so that `--version` costs no more than Python itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        name = _ALIASES.get(cmd_name, cmd_name)
+        if name not in COMMANDS:
+            return None
+        command = import_module(f"agentsync.cli.{name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        _, command, rest = super().resolve_command(ctx, args)
+        return command.name if command else None, command, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "AGENTSYNC"},
+    epilog=_EPILOG,
+)
+@common_options
+@click.version_option(__version__, prog_name="agentsync", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Keep the AI agents of every tool on this machine equal to a team's Git repository.
+
+    A file that agentsync did not write is never touched, and no agent ever gains a permission by conversion.
+    """
+
+
+def main() -> int:
+    """Runs the command line and returns the exit status."""
+    return run(cli)

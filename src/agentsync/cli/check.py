@@ -1,0 +1,119 @@
+"""`agentsync check`: validates a directory of agents, for CI, editors and pre-commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from agentsync.checks import Named, check_names
+from agentsync.cli.console import show_diagnostic
+from agentsync.cli.convert import DIALECT
+from agentsync.cli.options import common, common_options
+from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.dialects import dialects
+from agentsync.errors import ConfigError, ExitCode
+from agentsync.files import digest
+from agentsync.fitting import WriteOptions
+from agentsync.manifest import FILE_NAME, Manifest, read_manifest
+from agentsync.render import render
+from agentsync.source import Entry, ReadAgent, Selection, read_agent, select
+
+_EPILOG = """\b
+Examples:
+  agentsync check
+  agentsync check agents/reviewer.md --from claude
+  agentsync check . --to claude --to opencode --to codex
+  agentsync check --format json . | jq '.diagnostics[].message'
+"""
+
+
+@click.command("check", epilog=_EPILOG)
+@click.argument("path", type=click.Path(exists=True, path_type=Path), default=".")
+@click.option("--from", "dialect", type=DIALECT, help="The dialect of every file; found out from path and content.")
+@click.option("--to", "targets", type=DIALECT, multiple=True, help="Also check what is lost on the way to a dialect.")
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@common_options
+def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], strict: bool) -> int:
+    """Validate the agents in PATH, a directory or a file, as `pull` would read them.
+
+    Exits with 1 when something is wrong, so that a merge can wait for it.
+    """
+    options = common()
+    root = path if path.is_dir() else path.parent
+    agents, skipped, found = _read(root, path, dialect)
+    for read in agents:
+        for target in targets:
+            rendered = render(read, dialects()[target], WriteOptions())
+            found += [d.at(path=read.document.path, target=target) for d in rendered.diagnostics]
+    wrong = [d for d in found if d.severity is Severity.ERROR or (strict and d.severity is Severity.WARNING)]
+    if options.json:
+        record = {
+            "agents": [{"name": r.agent.name, "dialect": r.dialect.name, "path": r.document.path} for r in agents],
+            "skipped": skipped,
+            "diagnostics": [diagnostic.as_dict() for diagnostic in found],
+        }
+        click.echo(json.dumps(record))
+    else:
+        _show(found, len(agents), len(skipped), options.verbosity)
+    return ExitCode.FINDINGS if wrong else ExitCode.OK
+
+
+def _show(found: list[Diagnostic], agents: int, skipped: int, verbosity: int) -> None:
+    for diagnostic in found:
+        if diagnostic.severity is not Severity.INFO or verbosity > 0:
+            show_diagnostic(diagnostic, err=False)
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
+    warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in found)
+    if verbosity >= 0:
+        click.echo(f"{agents} agents, {errors} errors, {warnings} warnings, {skipped} other files")
+
+
+def _read(root: Path, path: Path, dialect: str | None) -> tuple[list[ReadAgent], list[str], list[Diagnostic]]:
+    """The agents, the paths of files that are none, and every finding."""
+    if path.is_file():
+        entries, found = [_entry(root, path)], list[Diagnostic]()
+        selection = Selection(dialects=(("**", dialect),) if dialect else ())
+    else:
+        selection = _selection(root, dialect)
+        entries, found = select(sorted(_entries(root), key=lambda entry: entry.path), selection)
+    agents: list[ReadAgent] = []
+    skipped: list[str] = []
+    names: list[Named] = []
+    for entry in entries:
+        data = (root / entry.path).read_bytes()
+        read = read_agent(entry.path, data, selection.dialect_of(entry.path))
+        found += read.diagnostics
+        if isinstance(read, ReadAgent):
+            agents.append(read)
+            names.append(Named("", entry.path, digest(data), read.agent.slug))
+        elif not read.refused:
+            skipped.append(entry.path)
+    return agents, skipped, [*found, *check_names(names, frozenset())[1]]
+
+
+def _selection(root: Path, dialect: str | None) -> Selection:
+    manifest = root / FILE_NAME
+    agents = read_manifest(manifest.read_bytes()).agents if manifest.is_file() else Manifest().agents
+    forced = (("**", dialect),) if dialect else ()
+    return Selection("", agents.include, agents.exclude, (*forced, *agents.dialects.items()))
+
+
+def _entries(root: Path) -> Iterator[Entry]:
+    for directory, names, files in os.walk(root):
+        names[:] = [name for name in names if name not in (".git", ".venv", "node_modules")]
+        for name in files:
+            yield _entry(root, Path(directory) / name)
+
+
+def _entry(root: Path, path: Path) -> Entry:
+    try:
+        facts = path.lstat()
+    except OSError as error:
+        raise ConfigError(f"this file cannot be read: {error.strerror}", place=str(path)) from error
+    mode = "120000" if stat.S_ISLNK(facts.st_mode) else "100644"
+    return Entry(path.relative_to(root).as_posix(), mode, "", facts.st_size)

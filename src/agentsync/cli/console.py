@@ -1,0 +1,155 @@
+"""What people see: aligned rows, colours, differences, a line that moves while they wait."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import click
+
+from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.paths import shorten
+from agentsync.plan import Action, Change, absolute
+from agentsync.report import Report, Scope
+
+_SIGNS: Final = {
+    Action.CREATE: ("+", "green"),
+    Action.RESTORE: ("+", "green"),
+    Action.UPDATE: ("~", "yellow"),
+    Action.DELETE: ("-", "red"),
+    Action.TAKE: ("=", "cyan"),
+    Action.FORGET: ("=", "cyan"),
+    Action.CONFLICT: ("!", "red"),
+    Action.KEEP: (" ", "white"),
+}
+_VERBS: Final = {
+    Action.CREATE: "create",
+    Action.RESTORE: "restore",
+    Action.UPDATE: "update",
+    Action.DELETE: "delete",
+    Action.TAKE: "take over",
+    Action.FORGET: "forget",
+    Action.CONFLICT: "conflict",
+    Action.KEEP: "keep",
+}
+_PAST: Final = {
+    "create": "created",
+    "restore": "restored",
+    "update": "updated",
+    "delete": "deleted",
+    "take": "taken over",
+    "forget": "forgotten",
+}
+_COLORS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN_WARNINGS: Final = 10
+_PATIENCE: Final = 1.0  # seconds before a bar appears
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
+    """Rows with aligned columns; styles do not count as width."""
+    lines = [[click.style(title, bold=True) for title in header], *rows] if header else list(rows)
+    if not lines:
+        return
+    widths = [max(len(click.unstyle(line[column])) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        cells = (cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def show_changes(changes: Iterable[Change], *, home: str = "") -> None:
+    """One line a change; `home` is shown as `~` instead of the user's own."""
+    rows = []
+    for change in changes:
+        sign, color = _SIGNS[change.action]
+        place = shorten(absolute(change.directory, change.path), home)
+        rows.append([click.style(f"{sign} {_VERBS[change.action]}", fg=color), change.target, change.agent, place])
+    table(rows)
+
+
+def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
+    """A finding in one line, with its hint below where it is more than a remark."""
+    severity = click.style(f"{diagnostic.severity.value}[{diagnostic.code.id}]", fg=_COLORS[diagnostic.severity])
+    place = f"{shorten(diagnostic.place)}: " if diagnostic.place else ""
+    target = f" ({diagnostic.target})" if diagnostic.target else ""
+    click.echo(f"{place}{severity}: {diagnostic.message}{target}", err=err)
+    hint = diagnostic.hint or diagnostic.code.remedy
+    if diagnostic.severity is Severity.ERROR and hint:
+        click.echo(f"    {click.style('hint:', fg='cyan')} {hint}", err=err)
+
+
+def show_findings(report: Report, *, verbosity: int) -> None:
+    """Errors always; what was lost or repaired only for agents that changed, and only some of it unless asked.
+
+    Where standard error is no terminal, the same findings stand in the log already.
+    """
+    if not sys.stderr.isatty():
+        return
+    told = report.diagnostics if verbosity > 0 else report.news
+    errors = [found for found in told if found.severity is Severity.ERROR]
+    least = Severity.INFO if verbosity > 1 else Severity.WARNING
+    others = [found for found in told if found.severity in (Severity.WARNING, least)]
+    shown = others if verbosity > 0 else others[: _SHOWN_WARNINGS if verbosity == 0 else 0]
+    for found in [*shown, *errors]:
+        show_diagnostic(found)
+    if verbosity >= 0 and len(shown) < len(others):
+        click.echo(click.style(f"and {len(others) - len(shown)} more warnings; -v shows them", dim=True), err=True)
+
+
+def show_sources(report: Report) -> None:
+    """One line a source: commit, subject, and where it came from."""
+    rows = []
+    for source in report.sources:
+        commit = click.style(source.commit[:12] or "-", fg="yellow")
+        was = f"was {source.previous[:12]}" if source.previous and source.previous != source.commit else ""
+        subject = source.facts.subject if source.facts else ""
+        rows.append([click.style(source.name, bold=True), commit, subject[:60], click.style(was, dim=True)])
+    table(rows)
+
+
+def summary(report: Report) -> str:
+    """What happened in one line."""
+    counts = report.counts
+    done = [f"{counts[key]} {_PAST[key]}" for key in _PAST if counts.get(key)]
+    troubles = {"conflict": "in conflict", "held": "held", "failed": "failed", "refused": "refused"}
+    trouble = [f"{counts[key]} {words}" for key, words in troubles.items() if counts.get(key)]
+    same = counts["keep"]
+    if not done and not trouble:
+        text = f"up to date: {same} files in {len(report.targets)} targets"
+    else:
+        text = ", ".join([*done, *trouble, f"{same} unchanged"])
+    verb = "would be " if report.scope is not Scope.APPLY and done else ""
+    return f"{verb}{text} ({report.seconds:.1f} s)"
+
+
+class Waiting:
+    """A line on the terminal that tells how far a long step is; nothing at all where nobody watches."""
+
+    def __init__(self) -> None:
+        self._watched = sys.stderr.isatty()
+        self._since = time.monotonic()
+        self._what = ""
+        self._drawn = False
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if not self._watched:
+            return
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._since = what, now
+        if now - self._since >= _PATIENCE or self._drawn:
+            self._draw(f"{what} {self._bar(done, total)}" if total else f"{what} …")
+
+    def clear(self) -> None:
+        if self._drawn:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            self._drawn = False
+
+    def _bar(self, done: int, total: int) -> str:
+        filled = 24 * done // total
+        return f"[{'#' * filled}{'.' * (24 - filled)}] {done}/{total}"
+
+    def _draw(self, text: str) -> None:
+        self._drawn = True
+        click.echo(f"\r\x1b[K{text}", nl=False, err=True)

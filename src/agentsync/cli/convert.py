@@ -1,0 +1,97 @@
+"""`agentsync convert`: one agent, as another tool writes it."""
+
+from __future__ import annotations
+
+import json
+from typing import BinaryIO, Literal
+
+import click
+
+from agentsync.cli.console import show_diagnostic
+from agentsync.cli.options import common, common_options
+from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.dialects import dialects
+from agentsync.errors import ExitCode
+from agentsync.fitting import Choice, WriteOptions
+from agentsync.render import render
+from agentsync.source import NoAgent, read_agent
+
+_EPILOG = """\b
+Examples:
+  agentsync convert reviewer.md --to opencode
+  agentsync convert .opencode/agents/build.md --to claude --approval allow > build.md
+  cat reviewer.md | agentsync convert - --from claude --to codex
+"""
+
+
+class _DialectType(click.ParamType[str]):
+    """A dialect's name; looked up late, so that help costs nothing."""
+
+    name = "dialect"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in dialects():
+            self.fail(f"there is no dialect {value!r}; there are {', '.join(dialects())}", param, ctx)
+        return value
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002 - the same
+        incomplete: str,
+    ) -> list[click.shell_completion.CompletionItem]:
+        return [click.shell_completion.CompletionItem(name) for name in dialects() if name.startswith(incomplete)]
+
+
+DIALECT = _DialectType()
+CHOICE = click.Choice(["narrow", "refuse", "accept"])
+
+
+@click.command("convert", epilog=_EPILOG)
+@click.argument("file", type=click.File("rb"))
+@click.option("--from", "source", type=DIALECT, help="The dialect of FILE; found out from its path and content.")
+@click.option("--to", "target", type=DIALECT, required=True, help="The dialect to write.")
+@click.option("--approval", type=click.Choice(["ask", "allow"]), default="ask", help="What session approval becomes.")
+@click.option("--unenforceable", type=CHOICE, default="narrow", help="For globs that the target cannot express.")
+@click.option("--coarse", type=CHOICE, default="narrow", help="For tools that cover more than was granted.")
+@click.option("--strict-approval", is_flag=True, help="Refuse what the target cannot ask for.")
+@click.option("--fail-on-loss", is_flag=True, help="Exit with 1 when something was lost or repaired.")
+@common_options
+def command(
+    *,
+    file: BinaryIO,
+    source: str | None,
+    target: str,
+    approval: Literal["ask", "allow"],
+    unenforceable: Choice,
+    coarse: Choice,
+    strict_approval: bool,
+    fail_on_loss: bool,
+) -> int:
+    """Print the agent in FILE as another tool writes it; what is lost is told on standard error."""
+    name = file.name if file.name != "<stdin>" else "agent.md"
+    read = read_agent(str(name).replace("\\", "/").removeprefix("./"), file.read(), source)
+    if isinstance(read, NoAgent):
+        return _finish(None, read.diagnostics, fail_on_loss=fail_on_loss)
+    options = WriteOptions(
+        approval=approval, unenforceable=unenforceable, coarse=coarse, strict_approval=strict_approval
+    )
+    rendered = render(read, dialects()[target], options)
+    found = tuple(diagnostic.at(path=read.document.path) for diagnostic in rendered.diagnostics)
+    return _finish(rendered.data, (*read.diagnostics, *found), fail_on_loss=fail_on_loss)
+
+
+def _finish(data: bytes | None, found: tuple[Diagnostic, ...], *, fail_on_loss: bool) -> int:
+    if common().json:
+        text = data.decode() if data is not None else None
+        click.echo(json.dumps({"output": text, "diagnostics": [diagnostic.as_dict() for diagnostic in found]}))
+    else:
+        for diagnostic in found:
+            if diagnostic.severity is not Severity.INFO or common().verbosity > 0 or data is None:
+                show_diagnostic(diagnostic)
+        if data is not None:
+            click.echo(data, nl=False)
+    if data is None:
+        return ExitCode.INCOMPLETE
+    lost = any(diagnostic.severity is not Severity.INFO for diagnostic in found)
+    return ExitCode.FINDINGS if lost and fail_on_loss else ExitCode.OK

@@ -1,0 +1,110 @@
+"""`agentsync demo`: two pulls on a scratch machine, through the real code."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from agentsync.cli.console import show_changes, show_diagnostic, show_sources, summary
+from agentsync.cli.options import common, common_options
+from agentsync.demo import Scene
+from agentsync.diagnostics import Severity
+from agentsync.log import configure
+from agentsync.paths import shorten
+from agentsync.plan import Action
+from agentsync.report import Report, Scope
+from agentsync.sync import run
+
+_EPILOG = """\b
+Examples:
+  agentsync demo
+  agentsync demo --keep
+"""
+
+
+@click.command("demo", epilog=_EPILOG)
+@click.option("--keep", is_flag=True, help="Leave the scratch directory there and say where.")
+@common_options
+def command(*, keep: bool) -> int:
+    """Pull six example agents into a scratch home, twice.
+
+    Between the two pulls the team changes two agents and the developer edits a file. Nothing outside a temporary
+    directory is read or written.
+    """
+    configure(logging.INFO if common().verbosity > 0 else logging.CRITICAL)
+    with _scratch(keep=keep) as root:
+        scene = Scene(root)
+        scene.build()
+        _first(scene)
+        _second(scene)
+    return 0
+
+
+@contextmanager
+def _scratch(*, keep: bool) -> Iterator[Path]:
+    root = Path(tempfile.mkdtemp(prefix="agentsync-demo-"))
+    try:
+        yield root
+    finally:
+        if keep:
+            click.echo(f"\nThe scratch directory is {root}")
+        else:
+            shutil.rmtree(root)
+
+
+def _first(scene: Scene) -> None:
+    _title("A team keeps six agents in Git: some written for Claude Code, some for OpenCode")
+    for path in sorted(scene.repository.joinpath("agents").iterdir()):
+        click.echo(f"  agents/{path.name}")
+    _title("agentsync plan: what a machine with three tools would get")
+    _show(run(scene.config, scene.places, Scope.PLAN), scene)
+    _title("agentsync pull")
+    report = run(scene.config, scene.places, Scope.APPLY)
+    _show(report, scene, changes=False)
+    _findings(report)
+    _title("One agent as its author wrote it, for Claude Code")
+    _head(scene.repository / "agents/test-runner.md")
+    _title("The same agent as OpenCode reads it: nothing but pytest and make test, and it asks")
+    _head(scene.home / ".config/opencode/agents/test-runner.md")
+
+
+def _second(scene: Scene) -> None:
+    _title("The team improves one agent and retires another; the developer edits a file here")
+    scene.change_upstream()
+    edited = scene.edit_locally()
+    click.echo(f"  edited here: {shorten(str(edited), str(scene.home))}")
+    _title("agentsync pull, again: updated, pruned, and the edit kept")
+    _show(run(scene.config, scene.places, Scope.APPLY), scene)
+    _title("agentsync pull, once more: nothing to do, and the edit is still there")
+    _show(run(scene.config, scene.places, Scope.APPLY), scene)
+
+
+def _title(text: str) -> None:
+    click.echo(f"\n{click.style('# ' + text, bold=True)}")
+
+
+def _show(report: Report, scene: Scene, *, changes: bool = True) -> None:
+    show_sources(report)
+    if changes:
+        shown = [change for change in report.plan.changes if change.action is not Action.KEEP]
+        show_changes(shown, home=str(scene.home))
+    click.echo(summary(report))
+
+
+def _findings(report: Report) -> None:
+    click.echo(click.style("\nWhat could not be carried over, each with its place:", bold=True))
+    for found in report.news:
+        if found.severity is not Severity.INFO:
+            show_diagnostic(found, err=False)
+
+
+def _head(path: Path) -> None:
+    """The frontmatter of a file."""
+    head, _, _ = path.read_text(encoding="utf-8").removeprefix("---\n").partition("\n---\n")
+    click.echo("".join(f"  {line}\n" for line in head.splitlines()), nl=False)

@@ -1,0 +1,41 @@
+"""`agentsync doctor`: what is wrong with this installation, and what to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Final
+
+import click
+
+from agentsync.cli.cycle import read_config, start_log
+from agentsync.cli.options import common, common_options
+from agentsync.doctor import Health, examine
+from agentsync.errors import ExitCode
+from agentsync.paths import places
+
+_EPILOG = """\b
+Examples:
+  agentsync doctor
+  agentsync doctor --format json
+"""
+_STYLES: Final = {Health.GOOD: ("ok", "green"), Health.DOUBTFUL: ("look", "yellow"), Health.BAD: ("bad", "red")}
+
+
+@click.command("doctor", epilog=_EPILOG)
+@common_options
+def command() -> int:
+    """Look at git, the state, each source and each target, and say what to do; changes nothing."""
+    options = common()
+    start_log(options)
+    found = list(examine(read_config(options), places()))
+    if options.json:
+        click.echo(json.dumps([asdict(examination) for examination in found]))
+    else:
+        for examination in found:
+            word, color = _STYLES[examination.health]
+            click.echo(f"{click.style(f'{word:4}', fg=color)}  {examination.subject}: {examination.message}")
+            if examination.hint:
+                click.echo(f"      {click.style('hint:', fg='cyan')} {examination.hint}")
+    bad = any(examination.health is Health.BAD for examination in found)
+    return ExitCode.FINDINGS if bad else ExitCode.OK

@@ -1,0 +1,95 @@
+"""`agentsync init`: finds the tools that are installed here, writes a configuration, shows the first plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import click
+import tomli_w
+
+from agentsync.cli.console import show_changes, show_findings, show_sources, summary
+from agentsync.cli.convert import DIALECT
+from agentsync.cli.cycle import absolute_url, run_cycle, source_name
+from agentsync.cli.options import common, common_options
+from agentsync.config import load_config, user_directory
+from agentsync.dialects import Dialect, dialects
+from agentsync.errors import ConfigError
+from agentsync.paths import shorten, user_config
+from agentsync.report import Scope
+from agentsync.urls import local_path, scheme
+
+_EPILOG = """\b
+Examples:
+  agentsync init https://github.com/acme/agents.git
+  agentsync init git@github.com:acme/agents.git --branch main --subfolder agents
+  agentsync init ./agents --to claude
+"""
+
+
+@click.command("init", epilog=_EPILOG)
+@click.argument("url")
+@click.option("--to", "targets", type=DIALECT, multiple=True, help="A target, whether its tool is found or not.")
+@click.option("--branch", help="The branch; the repository's default branch otherwise.")
+@click.option("--subfolder", help="The part of the repository that holds agents.")
+@common_options
+def command(*, url: str, targets: tuple[str, ...], branch: str | None, subfolder: str | None) -> int:
+    """Write a configuration for the repository at URL and the tools found here, and show the first plan."""
+    options = common()
+    path = options.config or user_config()
+    if path.exists():
+        raise ConfigError(
+            "there is a configuration already, and it stays as it is",
+            place=str(path),
+            hint="edit it, or write another one with --config FILE",
+        )
+    found = [dialect for dialect in dialects().values() if _is_installed(dialect)]
+    chosen = [dialects()[name] for name in targets] or found
+    if not chosen:
+        names = ", ".join(dialect.title for dialect in dialects().values())
+        raise ConfigError(f"none of {names} was found here", hint="name a target with --to, such as --to claude")
+    _write(path, url, chosen, branch, subfolder)
+    options.config = path
+    load_config(path)
+    report = run_cycle(options, Scope.PLAN)
+    if options.json:
+        record = {"config": str(path), "targets": [dialect.name for dialect in chosen], "counts": report.counts}
+        click.echo(json.dumps(record))
+        return report.exit_code
+    for dialect in chosen:
+        click.echo(f"{dialect.title}: {shorten(str(user_directory(dialect)))}")
+    click.echo(f"wrote {shorten(str(path))}\n")
+    show_sources(report)
+    show_changes(report.changes)
+    show_findings(report, verbosity=options.verbosity)
+    click.echo(summary(report))
+    click.echo("\nnext: `agentsync pull` applies this plan")
+    return report.exit_code
+
+
+def _is_installed(dialect: Dialect) -> bool:
+    """Whether the tool's own directory or its program is there."""
+    return user_directory(dialect).parent.is_dir() or any(shutil.which(binary) for binary in dialect.binaries)
+
+
+def _write(path: Path, url: str, chosen: list[Dialect], branch: str | None, subfolder: str | None) -> None:
+    source: dict[str, object] = {"url": absolute_url(url)}
+    if branch:
+        source["branch"] = branch
+    if subfolder:
+        source["subfolder"] = subfolder
+    if local_path(url) is not None:
+        source["allow_local"] = True
+    if scheme(url) == "http":
+        source["allow_http"] = True
+    # A tool that is installed and was never started has no directory yet; the user just asked for it.
+    targets = {dialect.name: {} if user_directory(dialect).parent.is_dir() else {"create": True} for dialect in chosen}
+    document = {"version": 1, "sources": {source_name(url): source}, "targets": targets}
+    text = f"# Written by `agentsync init`; docs/configuration.md explains every key.\n{tomli_w.dumps(document)}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A URL may hold a password, so nobody else may read the file; O_EXCL never replaces one that has just come.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)

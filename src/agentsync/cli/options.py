@@ -1,0 +1,88 @@
+"""Options that every command takes, before or after its name, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass
+class Common:
+    """The common options of one run; the one given last counts."""
+
+    config: Path | None = None
+    verbosity: int = 0
+    format: Literal["text", "json"] = "text"
+    color: Literal["auto", "always", "never"] = "auto"
+
+    @property
+    def json(self) -> bool:
+        return self.format == "json"
+
+
+def common(context: click.Context | None = None) -> Common:
+    """The common options of the run that is under way."""
+    return (context or click.get_current_context()).ensure_object(Common)
+
+
+def common_options(function: Function) -> Function:
+    """Adds the common options to a command."""
+    return add(function, _OPTIONS)
+
+
+def add(function: Function, options: Sequence[Callable[[Any], Any]]) -> Function:
+    """Adds options to a command, so that help lists them in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if not value or parameter.name is None:
+        return
+    options = context.find_root().ensure_object(Common)
+    match parameter.name:
+        case "verbose":
+            options.verbosity = max(options.verbosity, value)
+        case "quiet":
+            options.verbosity = -1
+        case "color":
+            options.color = value
+            context.find_root().color = {"always": True, "never": False}.get(value)
+        case name:
+            setattr(options, name, value)
+
+
+_OPTIONS = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The configuration to use.",
+        expose_value=False,
+        callback=_set,
+    ),
+    click.option(
+        "-v", "--verbose", count=True, help="Say more; twice for debugging.", expose_value=False, callback=_set
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.", expose_value=False, callback=_set),
+    click.option(
+        "--format",
+        type=click.Choice(["text", "json"]),
+        help="How results are printed (text).",
+        expose_value=False,
+        callback=_set,
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        help="Whether to colour (auto).",
+        expose_value=False,
+        callback=_set,
+    ),
+)

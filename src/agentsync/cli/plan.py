@@ -1,0 +1,97 @@
+"""`agentsync plan` (or `diff`): what pull would change, and how."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from agentsync.cli.console import show_changes, show_findings, show_sources, summary
+from agentsync.cli.cycle import change_record, place_options, report_record, run_cycle
+from agentsync.cli.options import common, common_options
+from agentsync.diff import unified
+from agentsync.errors import ExitCode
+from agentsync.paths import shorten
+from agentsync.plan import Action, Change, absolute
+from agentsync.report import Report, Scope
+
+_EPILOG = """\b
+Examples:
+  agentsync plan
+  agentsync plan --no-diff
+  agentsync plan --exit-code --format json
+"""
+
+
+@click.command("plan", epilog=_EPILOG)
+@place_options
+@click.option("--diff/--no-diff", "differences", default=True, help="Whether to show the differences (yes).")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when there is something to change.")
+@click.option("--allow-deletions", is_flag=True, help="Plan also what a source drops all at once.")
+@common_options
+def command(
+    *,
+    sources: tuple[str, ...],
+    targets: tuple[str, ...],
+    branch: str | None,
+    subfolder: str,
+    differences: bool,
+    exit_code: bool,
+    allow_deletions: bool,
+) -> int:
+    """Show what pull would change, with differences."""
+    options = common()
+    report = run_cycle(
+        options,
+        Scope.PLAN,
+        sources=sources,
+        targets=targets,
+        branch=branch,
+        subfolder=subfolder,
+        allow_deletions=allow_deletions,
+    )
+    shown = [change for change in report.plan.changes if change.action is not Action.KEEP]
+    texts = _differences(report, shown) if differences else {}
+    if options.json:
+        changes = [{**change_record(change), "diff": texts.get(change.key)} for change in shown]
+        click.echo(json.dumps({**report_record(report), "changes": changes}))
+    else:
+        show_sources(report)
+        show_changes(shown)
+        for text in texts.values():
+            click.echo(_colored(text), nl=False)
+        show_findings(report, verbosity=options.verbosity)
+        click.echo(summary(report))
+    if report.exit_code is ExitCode.OK and exit_code and report.changes:
+        return ExitCode.FINDINGS
+    return report.exit_code
+
+
+def _differences(report: Report, changes: Iterable[Change]) -> dict[tuple[str, str], str]:
+    """By path, what would be different; for a file that is created, all of it is not repeated."""
+    wanted = [change for change in changes if change.action in (Action.UPDATE, Action.CONFLICT)]
+    report.contents.load(wanted)
+    texts = {}
+    for change in wanted:
+        if change.wanted is None or not change.actual.digest:
+            continue
+        path = absolute(change.directory, change.path)
+        try:
+            before = Path(path).read_bytes()
+        except OSError:
+            continue  # it has gone since the plan was made; there is nothing left to compare
+        texts[change.key] = unified(before, report.contents(change), path=shorten(path))
+    return texts
+
+
+def _colored(text: str) -> str:
+    return "".join(_colored_line(line) for line in text.splitlines(keepends=True))
+
+
+def _colored_line(line: str) -> str:
+    if line.startswith(("---", "+++")):
+        return click.style(line, bold=True)
+    color = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+    return click.style(line, fg=color) if color else line

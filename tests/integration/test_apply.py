@@ -1,0 +1,552 @@
+"""Apply against real files: the user's bytes survive, failures stay apart, a kill anywhere is recovered from."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import sqlite3
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentsync import apply as apply_module
+from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.diagnostics import Code
+from agentsync.files import digest
+from agentsync.plan import Action, Actual, Change, Limits, Plan, Recorded, TargetState, Wanted, make_plan
+from agentsync.state import State
+
+URLS = {"team": "https://git.example/team"}
+
+Tree = Mapping[str, bytes]
+
+SYSTEM_CALLS = ("open", "fdopen", "fsync", "link", "replace", "unlink", "mkdir", "rmdir")
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is killed at a step of its own choice")
+needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+
+
+@dataclass
+class Machine:
+    """Target directories and a state database side by side; what is wanted is a tree of bytes for each target."""
+
+    home: Path
+    options: dict[str, DirectoryOptions] = field(default_factory=dict)
+    runs: int = 0
+
+    def add(self, name: str, *, create: bool = True) -> Path:
+        path = self.home / name
+        self.options[str(path)] = DirectoryOptions(create=create)
+        return path
+
+    @contextmanager
+    def state(self) -> Iterator[State]:
+        with State.open(self.home / "state.db") as state:
+            yield state
+
+    def plan(self, state: State, trees: Mapping[str, Tree], limits: Limits | None = None) -> Plan:
+        targets = [
+            TargetState(
+                name,
+                str(self.home / name),
+                {path: Wanted(digest(data), path, "claude", "team", path, "c", "b") for path, data in tree.items()},
+            )
+            for name, tree in trees.items()
+        ]
+        inventory = state.inventory(self.options)
+        wanted = [(target.directory, path) for target in targets for path in target.files]
+        return make_plan(
+            targets,
+            inventory,
+            observe(self.options, wanted, inventory, state),
+            prunable=frozenset(URLS),
+            source_urls=URLS,
+            limits=limits or Limits(allow_deletions=True),
+        )
+
+    def apply(
+        self,
+        state: State,
+        plan: Plan,
+        trees: Mapping[str, Tree],
+        progress: Callable[[Change], None] | None = None,
+    ) -> list[Outcome]:
+        self.runs += 1
+        sync_id = f"{os.getpid()}-{self.runs}"
+        state.begin_sync(sync_id, started_at=0, commits={})
+        return apply(
+            plan,
+            lambda change: trees[change.target][change.path],
+            state,
+            sync_id=sync_id,
+            directories=self.options,
+            source_urls=URLS,
+            progress=progress,
+        )
+
+    def sync(self, **trees: Tree) -> list[Outcome]:
+        """One whole run; arguments are target names."""
+        with self.state() as state:
+            recover(state, self.options)
+            return self.apply(state, self.plan(state, trees), trees)
+
+    def inventory(self) -> dict[tuple[str, str], Recorded]:
+        with self.state() as state:
+            assert state.intents() == []
+            return state.inventory(self.options)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path)
+    machine.add("target").mkdir()
+    return machine
+
+
+def tree(path: Path) -> dict[str, bytes | None]:
+    """Every file's bytes and every directory below a directory."""
+    return {
+        found.relative_to(path).as_posix(): found.read_bytes() if found.is_file() else None for found in path.rglob("*")
+    }
+
+
+def identities(path: Path) -> dict[Path, tuple[int, int]]:
+    """What differs for every file and directory below a directory that is written or replaced."""
+    return {found: (found.stat().st_ino, found.stat().st_ctime_ns) for found in path.rglob("*")}
+
+
+def actions(outcomes: list[Outcome]) -> dict[str, str]:
+    return {outcome.change.path: outcome.change.action.value for outcome in outcomes}
+
+
+def codes(outcomes: list[Outcome]) -> dict[str, Code]:
+    return {outcome.change.path: outcome.diagnostic.code for outcome in outcomes if outcome.diagnostic}
+
+
+def test_a_target_becomes_what_is_wanted_and_then_stays_untouched(machine: Machine) -> None:
+    target = machine.home / "target"
+    wanted = {"a.md": b"a", "sub/b.md": b"b"}
+    assert actions(machine.sync(target=wanted)) == {"a.md": "create", "sub/b.md": "create"}
+    assert tree(target) == {**wanted, "sub": None}
+    before = identities(target)
+    assert machine.sync(target=wanted) == []
+    assert identities(target) == before
+
+
+def test_each_action_does_what_it_says(machine: Machine) -> None:
+    target = machine.home / "target"
+    machine.sync(target={"update": b"1", "sub/delete": b"1", "restore": b"1", "forget": b"1", "keep": b"1"})
+    (target / "restore").unlink()
+    (target / "forget").unlink()
+    (target / "take").write_bytes(b"same")
+    inode = (target / "take").stat().st_ino
+    wanted = {"update": b"2", "restore": b"2", "keep": b"1", "take": b"same", "create": b"1"}
+    outcomes = machine.sync(target=wanted)
+    names = ("create", "forget", "restore", "take", "update")
+    assert actions(outcomes) == {**{name: name for name in names}, "sub/delete": "delete"}
+    assert all(outcome.ok for outcome in outcomes)
+    assert tree(target) == wanted
+    assert (target / "take").stat().st_ino == inode
+    assert {path: row.digest for (_, path), row in machine.inventory().items()} == {
+        path: digest(data) for path, data in wanted.items()
+    }
+
+
+def test_bytes_are_durable_before_they_are_published_and_names_afterwards(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def spy(name: str) -> None:
+        call = getattr(os, name)
+
+        def spied(*args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return call(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, spied)
+
+    machine.sync(target={"a.md": b"1"})
+    for name in ("fsync", "link", "replace"):
+        spy(name)
+    machine.sync(target={"a.md": b"2", "b.md": b"2"})
+    assert calls == ["fsync", "fsync", "replace", "link", "fsync"]
+
+
+def test_history_says_what_was_done(machine: Machine) -> None:
+    machine.sync(target={"a.md": b"1"})
+    machine.sync(target={"a.md": b"2"})
+    with machine.state() as state:
+        (change,) = state.changes(state.syncs(1)[0].id)
+    assert (change.action, change.path, change.agent) == (Action.UPDATE, "a.md", "a.md")
+    assert (change.old, change.new) == (digest(b"1"), digest(b"2"))
+
+
+def test_conflicts_are_kept_and_the_others_go_on(machine: Machine) -> None:
+    target = machine.home / "target"
+    machine.sync(target={"edited": b"1", "gone": b"1", "fine": b"1"})
+    for name in ("edited", "gone", "unmanaged"):
+        (target / name).write_bytes(b"mine")
+    outcomes = machine.sync(target={"edited": b"2", "unmanaged": b"2", "fine": b"2"})
+    assert codes(outcomes) == {
+        "edited": Code.CONFLICT_EDITED,
+        "gone": Code.CONFLICT_EDITED,
+        "unmanaged": Code.CONFLICT_UNMANAGED,
+    }
+    assert tree(target) == {"edited": b"mine", "gone": b"mine", "unmanaged": b"mine", "fine": b"2"}
+
+
+def test_what_the_user_writes_between_plan_and_apply_is_kept(machine: Machine) -> None:
+    target = machine.home / "target"
+    machine.sync(target={"update": b"1", "delete": b"1", "restore": b"1"})
+    (target / "restore").unlink()
+    trees = {"target": {"update": b"2", "restore": b"2", "create": b"2", "fine": b"2"}}
+    with machine.state() as state:
+        plan = machine.plan(state, trees)
+        for name in ("update", "delete", "restore", "create"):
+            (target / name).write_bytes(b"mine")
+        outcomes = machine.apply(state, plan, trees)
+    assert [outcome.change.path for outcome in outcomes if outcome.ok] == ["fine"]
+    assert set(codes(outcomes).values()) == {Code.CONFLICT_EDITED, Code.CONFLICT_UNMANAGED}
+    assert tree(target) == {**dict.fromkeys(("update", "delete", "restore", "create"), b"mine"), "fine": b"2"}
+
+
+def test_a_conflict_that_the_user_overrules_is_applied_as_an_update(machine: Machine) -> None:
+    (machine.home / "target" / "a.md").write_bytes(b"mine")
+    trees = {"target": {"a.md": b"team"}}
+    with machine.state() as state:
+        plan = machine.plan(state, trees)
+        forced = replace(plan, changes=tuple(replace(change, action=Action.UPDATE) for change in plan.changes))
+        assert all(outcome.ok for outcome in machine.apply(state, forced, trees))
+    assert tree(machine.home / "target") == {"a.md": b"team"}
+    assert machine.sync(**trees) == []
+
+
+def test_what_is_held_is_not_applied(machine: Machine) -> None:
+    machine.sync(target={"a.md": b"1"})
+    with machine.state() as state:
+        plan = machine.plan(state, {"target": {}}, Limits())
+        assert machine.apply(state, plan, {}) == []
+        assert len(plan.held) == 1
+    assert tree(machine.home / "target") == {"a.md": b"1"}
+
+
+def test_targets_that_cannot_be_used_do_not_stop_the_others(machine: Machine) -> None:
+    machine.add("missing", create=False)
+    machine.add("file").write_bytes(b"mine")
+    machine.add("made")
+    wanted = {"a.md": b"1"}
+    outcomes = machine.sync(missing=wanted, file=wanted, made=wanted, target=wanted)
+    assert {outcome.change.target: outcome.ok for outcome in outcomes} == {
+        "missing": False,
+        "file": False,
+        "made": True,
+        "target": True,
+    }
+    found = {outcome.change.target: outcome.diagnostic for outcome in outcomes if outcome.diagnostic}
+    assert {name: diagnostic.code for name, diagnostic in found.items()} == {
+        "missing": Code.TARGET_MISSING,
+        "file": Code.WRITE_FAILED,
+    }
+    assert found["missing"].path == str(machine.home / "missing")
+    assert not (machine.home / "missing").exists()
+
+
+@needs_symlinks
+def test_a_target_that_became_a_link_is_refused_and_its_rows_stay(machine: Machine) -> None:
+    target, moved = machine.home / "target", machine.home / "moved"
+    machine.sync(target={"a.md": b"1", "b.md": b"1"})
+    target.rename(moved)
+    target.symlink_to(moved)
+    outcomes = machine.sync(target={"a.md": b"2", "c.md": b"2"})
+    assert codes(outcomes) == dict.fromkeys(("a.md", "b.md", "c.md"), Code.TARGET_SYMLINK)
+    assert tree(moved) == {"a.md": b"1", "b.md": b"1"}
+    assert len(machine.inventory()) == 2
+    machine.options[str(target)] = DirectoryOptions(follow_symlinks=True)
+    machine.sync(target={"a.md": b"2", "c.md": b"2"})
+    assert tree(moved) == {"a.md": b"2", "c.md": b"2"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no resource limits there")
+def test_a_file_that_cannot_be_written_leaves_nothing_and_the_others_go_on(machine: Machine) -> None:
+    import resource  # noqa: PLC0415 - absent on Windows
+
+    machine.sync(target={"update": b"1"})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))
+    try:
+        outcomes = machine.sync(target={"new/large": bytes(3_000_000), "update": bytes(3_000_000), "fine": b"1"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert codes(outcomes) == {"new/large": Code.WRITE_FAILED, "update": Code.WRITE_FAILED}
+    assert tree(machine.home / "target") == {"update": b"1", "fine": b"1"}
+    assert {path for _, path in machine.inventory()} == {"update", "fine"}
+
+
+def test_many_batches_give_one_outcome_each_in_the_plans_order(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply_module, "BATCH", 2)
+    (machine.home / "target" / "2").write_bytes(b"mine")
+    trees = {"target": {str(number): b"1" for number in range(7)}}
+    seen: list[Change] = []
+    with machine.state() as state:
+        outcomes = machine.apply(state, machine.plan(state, trees), trees, seen.append)
+    assert [(outcome.change.path, outcome.ok) for outcome in outcomes] == [(str(n), n != 2) for n in range(7)]
+    assert [change.path for change in seen] == [str(n) for n in range(7)]
+    assert len(machine.inventory()) == 6
+
+
+def test_content_that_is_not_what_was_planned_is_never_written(machine: Machine) -> None:
+    trees = {"target": {"a.md": b"1"}}
+    with machine.state() as state:
+        plan = machine.plan(state, trees)
+        with pytest.raises(ValueError, match=r"a\.md"):
+            machine.apply(state, plan, {"target": {"a.md": b"2"}})
+    assert tree(machine.home / "target") == {}
+
+
+def test_a_file_is_read_once_and_then_known_by_its_stat(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = machine.home / "target" / "a.md"
+    key = (str(path.parent), path.name)
+    machine.sync(target={"a.md": b"1"})
+    with machine.state() as state:
+        assert state.cached_stats([key[0]]) == {}
+    later = time.time_ns() + 10_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    machine.sync(target={"a.md": b"1"})
+    with machine.state() as state:
+        known = state.cached_stats([key[0]])[key]
+        state._connection.execute("UPDATE inventory SET digest = 'as cached'")
+        assert observe(machine.options, [key], state.inventory([key[0]]), state) == {key: Actual("as cached")}
+        path.write_bytes(b"2")
+        assert observe(machine.options, [key], state.inventory([key[0]]), state) == {key: Actual(digest(b"2"))}
+    assert known.digest == digest(b"1")
+
+
+def test_a_lost_state_is_rebuilt_by_digest_and_nothing_is_deleted(machine: Machine) -> None:
+    machine.sync(target={"a.md": b"1", "old.md": b"1"})
+    (machine.home / "state.db").unlink()
+    assert actions(machine.sync(target={"a.md": b"1"})) == {"a.md": "take"}
+    assert tree(machine.home / "target") == {"a.md": b"1", "old.md": b"1"}
+
+
+@needs_fork
+def test_an_update_whose_run_was_killed_is_no_conflict_when_the_source_has_moved_on(machine: Machine) -> None:
+    machine.sync(target={"a.md": b"1"})
+    replaced = []
+
+    def after_replacing(name: str) -> bool:
+        replaced.append(name)
+        return "replace" in replaced[:-1]
+
+    assert run_and_kill(machine, {"a.md": b"2"}, at=after_replacing)
+    assert tree(machine.home / "target") == {"a.md": b"2"}
+    assert actions(machine.sync(target={"a.md": b"3"})) == {"a.md": "update"}
+    with machine.state() as state:
+        assert [change.new for sync in state.syncs(9) for change in state.changes(sync.id)] == [
+            digest(b"3"),
+            digest(b"2"),
+            digest(b"1"),
+        ]
+
+
+@needs_fork
+def test_what_a_killed_run_left_waits_until_its_target_can_be_used(machine: Machine) -> None:
+    target, moved = machine.home / "target", machine.home / "moved"
+    run_and_kill(machine, {"a.md": b"1"}, at=lambda name: name == "link")
+    target.rename(moved)
+    target.symlink_to(moved)
+    with machine.state() as state:
+        recover(state, machine.options)
+        assert len(state.intents()) == 1
+        assert len(tree(moved)) == 1
+        target.unlink()
+        moved.rename(target)
+        recover(state, machine.options)
+        assert state.intents() == []
+    assert tree(target) == {}
+
+
+def test_a_staged_file_that_cannot_be_deleted_is_deleted_by_the_next_run(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    target = machine.home / "target"
+    trees = {"target": {"a.md": b"1"}}
+    with machine.state() as state, monkeypatch.context() as patch:
+        plan = machine.plan(state, trees)
+        (target / "a.md").write_bytes(b"mine")
+        patch.setattr(os, "unlink", refuse)
+        assert codes(machine.apply(state, plan, trees)) == {"a.md": Code.CONFLICT_UNMANAGED}
+    assert len(tree(target)) == 2
+    machine.sync(**trees)
+    assert tree(target) == {"a.md": b"mine"}
+    assert machine.inventory() == {}
+
+
+@needs_fork
+def test_what_a_killed_run_left_is_cleared_when_its_target_is_gone(machine: Machine) -> None:
+    run_and_kill(machine, {"a.md": b"1"}, at=lambda name: name == "link")
+    shutil.rmtree(machine.home / "target")
+    with machine.state() as state:
+        recover(state, machine.options)
+    assert machine.inventory() == {}
+
+
+@needs_fork
+def test_a_kill_before_any_step_is_recovered_from(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    old = {"update": b"1", "delete": b"1", "gone/delete": b"1", "keep": b"1"}
+    new = {"update": b"2", "create": b"2", "made/create": b"2", "keep": b"1"}
+    target = machine.home / "target"
+    machine.sync(target=old)
+    (target / "mine").write_bytes(b"mine")
+    snapshot = tmp_path_factory.mktemp("snapshot") / "home"
+    shutil.copytree(machine.home, snapshot)
+    machine.sync(target=new)
+    expected_tree, expected_inventory = tree(target), machine.inventory()
+    steps = Counter[str]()
+    for number in count(1):
+        shutil.rmtree(machine.home)
+        shutil.copytree(snapshot, machine.home)
+        step = run_and_kill(machine, new, at=nth(number))
+        if not step:
+            break
+        steps[step] += 1
+        for path, data in tree(target).items():
+            if path in {*old, *new} and data is not None:
+                assert data in {old.get(path), new.get(path)}
+        run_and_kill(machine, new, at=nth(number))  # now and then this one dies while it recovers
+        machine.sync(target=new)
+        assert tree(target) == expected_tree, f"killed before {step}, step {number}"
+        assert machine.inventory() == expected_inventory
+        assert machine.sync(target=new) == []
+    assert steps.keys() == {*SYSTEM_CALLS, "BEGIN IMMEDIATE", "COMMIT"}
+
+
+def run_and_kill(machine: Machine, wanted: Tree, *, at: Callable[[str], bool]) -> str:
+    """Sync in a child that is killed when a step's name meets `at`; the step's name, or nothing if none did."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads: this child needs none of them
+        child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            kill_at(writer, at)
+            machine.sync(target=wanted)
+            os._exit(0)
+        os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        step = pipe.read().decode()
+    _, status = os.waitpid(child, 0)
+    assert status == (signal.SIGKILL if step else 0)
+    return step
+
+
+def kill_at(report: int, at: Callable[[str], bool]) -> None:
+    """From now on, before each system call that changes a file and each statement that bounds a transaction."""
+    write = os.write
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+    def step(name: str) -> None:
+        if at(name):
+            write(report, name.encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def statement(sql: str) -> None:
+        if sql in {"BEGIN IMMEDIATE", "COMMIT"}:
+            step(sql)
+
+    def connected(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection = connect(*args, **kwargs)
+        connection.set_trace_callback(statement)
+        return connection
+
+    def wrap(name: str) -> None:
+        call = getattr(os, name)
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            step(name)
+            return call(*args, **kwargs)
+
+        setattr(os, name, wrapped)
+
+    sqlite3.connect = connected  # type: ignore[assignment]
+    for name in SYSTEM_CALLS:
+        wrap(name)
+
+
+def nth(number: int) -> Callable[[str], bool]:
+    """Whether this is the call with that number."""
+    calls = count(1)
+    return lambda _: next(calls) == number
+
+
+PATHS = st.sampled_from(["a.md", "b.md", "sub/c.md"])
+CONTENTS = st.sampled_from([b"1", b"2"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(PATHS, CONTENTS),
+            st.dictionaries(PATHS, st.one_of(st.none(), CONTENTS, st.just(b"mine"))),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_whatever_users_and_sources_do_in_turn(
+    tmp_path_factory: pytest.TempPathFactory, rounds: list[tuple[Tree, Mapping[str, bytes | None]]]
+) -> None:
+    with tempfile.TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as home:
+        machine = Machine(Path(home))
+        target = machine.add("target")
+        target.mkdir()
+        for wanted, edits in rounds:
+            edit(target, edits)
+            managed = {path: row.digest for (_, path), row in machine.inventory().items()}
+            users = {
+                path: data
+                for path, data in tree(target).items()
+                if data is not None and digest(data) != managed.get(path)
+            }
+            outcomes = machine.sync(target=wanted)
+            after = tree(target)
+            assert {path: after.get(path) for path in users} == users
+            conflicts = codes(outcomes)
+            assert {path: after.get(path) for path in wanted if path not in conflicts} == {
+                path: data for path, data in wanted.items() if path not in conflicts
+            }
+            before = identities(target)
+            assert codes(machine.sync(target=wanted)) == conflicts
+            assert identities(target) == before
+            with machine.state() as state:
+                left = {change.action for change in machine.plan(state, {"target": wanted}).changes}
+            assert left <= ({Action.KEEP, Action.CONFLICT} if conflicts else {Action.KEEP})
+
+
+def edit(target: Path, edits: Mapping[str, bytes | None]) -> None:
+    for path, data in edits.items():
+        if data is None:
+            (target / path).unlink(missing_ok=True)
+        else:
+            (target / path).parent.mkdir(exist_ok=True)
+            (target / path).write_bytes(data)

@@ -1,0 +1,277 @@
+"""Files below a directory: nothing outside is reached, nothing that is not ours is replaced."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from agentsync import files
+from agentsync.diagnostics import Code
+from agentsync.files import ABSENT, ChangedError, Directory, TargetError, UnsafePathError, digest, temporary
+
+needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+
+
+@pytest.fixture(params=["descriptors", "paths"])
+def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A target directory, used in both of the ways that platforms need."""
+    if request.param == "paths":
+        monkeypatch.setattr(files, "_DESCRIPTORS", False)
+    path = tmp_path / "target"
+    path.mkdir()
+    return path
+
+
+def publish(directory: Directory, relative: str, data: bytes) -> None:
+    temp = temporary(relative)
+    directory.stage(temp, data)
+    directory.publish_new(temp, relative)
+
+
+def age(path: Path) -> None:
+    """Give a file an old modification time; its change time stays, as the kernel sets that."""
+    os.utime(path, ns=(1_000, 1_000))
+
+
+def tree(path: Path) -> list[str]:
+    return sorted(str(found.relative_to(path)) for found in path.rglob("*"))
+
+
+@pytest.mark.parametrize("relative", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./x", "a\0b", "\ud800"])
+def test_paths_that_could_lead_out_are_refused(target: Path, relative: str) -> None:
+    with Directory.open(target) as directory, pytest.raises(UnsafePathError):
+        directory.observe(relative)
+    with Directory.open(target) as directory, pytest.raises(UnsafePathError):
+        directory.stage(relative, b"")
+    assert tree(target.parent) == ["target"]
+
+
+def test_a_published_file_has_its_bytes_and_the_usual_mode(target: Path) -> None:
+    with Directory.open(target) as directory:
+        publish(directory, "a/b.md", b"hello")
+        directory.sync()
+        assert directory.read("a/b.md") == b"hello"
+        assert directory.observe("a/b.md").actual.digest == digest(b"hello")
+    assert tree(target) == ["a", "a/b.md"]
+    reference = target.parent / "reference"
+    reference.touch()
+    assert (target / "a" / "b.md").stat().st_mode == reference.stat().st_mode
+
+
+def test_the_longest_names_can_be_staged(target: Path) -> None:
+    name = "é" * 126 + ".md"
+    with Directory.open(target) as directory:
+        publish(directory, name, b"hello")
+    assert tree(target) == [name]
+
+
+def test_publishing_a_new_file_never_replaces_one(target: Path) -> None:
+    (target / "x.md").write_bytes(b"user")
+    with Directory.open(target) as directory, pytest.raises(ChangedError):
+        publish(directory, "x.md", b"ours")
+    assert (target / "x.md").read_bytes() == b"user"
+
+
+def test_where_there_are_no_links_a_new_file_is_renamed_and_still_never_replaces_one(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with Directory.open(target) as directory:
+        publish(directory, "x.md", b"first")
+        with pytest.raises(ChangedError):
+            publish(directory, "x.md", b"second")
+    assert (target / "x.md").read_bytes() == b"first"
+
+
+def test_publishing_over_needs_the_bytes_that_were_observed(target: Path) -> None:
+    (target / "x.md").write_bytes(b"old")
+    with Directory.open(target) as directory:
+        temp = temporary("x.md")
+        directory.stage(temp, b"new")
+        with pytest.raises(ChangedError):
+            directory.publish_over(temp, "x.md", digest(b"other"))
+        assert (target / "x.md").read_bytes() == b"old"
+        directory.publish_over(temp, "x.md", digest(b"old"))
+    assert (target / "x.md").read_bytes() == b"new"
+    assert tree(target) == ["x.md"]
+
+
+def test_removing_needs_the_bytes_that_were_observed(target: Path) -> None:
+    (target / "x.md").write_bytes(b"edited")
+    with Directory.open(target) as directory:
+        for path in ("x.md", "absent.md"):
+            with pytest.raises(ChangedError):
+                directory.remove(path, digest(b"old"))
+        directory.remove("x.md", digest(b"edited"))
+    assert tree(target) == []
+
+
+@needs_symlinks
+def test_a_link_is_never_replaced_or_removed_even_when_that_was_observed(target: Path) -> None:
+    (target / "x.md").symlink_to(target.parent / "precious")
+    with Directory.open(target) as directory:
+        temp = temporary("x.md")
+        directory.stage(temp, b"new")
+        expected = directory.observe("x.md").actual.digest
+        assert expected == ""
+        with pytest.raises(ChangedError):
+            directory.publish_over(temp, "x.md", expected)
+        with pytest.raises(ChangedError):
+            directory.remove("x.md", expected)
+    assert (target / "x.md").is_symlink()
+
+
+def test_directories_that_a_deletion_leaves_empty_go_but_not_the_target(target: Path) -> None:
+    with Directory.open(target) as directory:
+        publish(directory, "a/b/c/x.md", b"x")
+        publish(directory, "a/y/z/y.md", b"y")
+        directory.remove("a/b/c/x.md", digest(b"x"))
+        assert tree(target) == ["a", "a/y", "a/y/z", "a/y/z/y.md"]
+        directory.remove("a/y/z/y.md", digest(b"y"))
+        directory.sync()
+    assert tree(target.parent) == ["target"]
+
+
+def test_discarding_what_was_never_staged_is_fine(target: Path) -> None:
+    with Directory.open(target) as directory:
+        directory.discard(temporary("a/x.md"))
+        temp = temporary("a/x.md")
+        directory.stage(temp, b"x")
+        directory.discard(temp)
+    assert tree(target) == []
+
+
+def test_a_staged_name_that_is_taken_is_not_written_to(target: Path) -> None:
+    temp = temporary("x.md")
+    (target / temp).write_bytes(b"user")
+    with Directory.open(target) as directory, pytest.raises(FileExistsError):
+        directory.stage(temp, b"ours")
+    assert (target / temp).read_bytes() == b"user"
+
+
+def test_absent_files_and_directories_are_observed_as_absent(target: Path) -> None:
+    with Directory.open(target) as directory:
+        assert directory.observe("x.md") == directory.observe("a/b/x.md") == ABSENT
+
+
+@needs_symlinks
+def test_what_is_no_plain_file_is_never_ours(target: Path) -> None:
+    (target / "directory").mkdir()
+    (target / "file").write_bytes(b"x")
+    (target / "link").symlink_to("file")
+    (target / "linked").symlink_to(target.parent)
+    os.mkfifo(target / "fifo")
+    with Directory.open(target) as directory:
+        reasons = {
+            name: directory.observe(name).actual for name in ("directory", "link", "fifo", "file/x.md", "linked/x.md")
+        }
+        with pytest.raises(OSError, match="symbolic links"):
+            directory.read("link")
+        with pytest.raises(ChangedError):
+            directory.read("fifo")
+    assert {actual.digest for actual in reasons.values()} == {""}
+    assert reasons["link"].reason == "it is a symbolic link"
+    assert "above" in reasons["linked/x.md"].reason
+
+
+@needs_symlinks
+def test_a_link_inside_the_target_leads_no_write_outside(target: Path) -> None:
+    outside = target.parent / "outside"
+    outside.mkdir()
+    (target / "sub").symlink_to(outside)
+    with Directory.open(target) as directory, pytest.raises(OSError, match=r"symbolic links|Not a directory"):
+        publish(directory, "sub/x.md", b"x")
+    assert tree(outside) == []
+
+
+@needs_symlinks
+def test_swapping_the_target_for_a_link_leads_no_write_outside(tmp_path: Path) -> None:
+    target, outside = tmp_path / "target", tmp_path / "outside"
+    target.mkdir()
+    outside.mkdir()
+    with Directory.open(target) as directory:
+        target.rename(tmp_path / "moved")
+        target.symlink_to(outside)
+        publish(directory, "sub/x.md", b"x")
+    assert tree(outside) == []
+    assert tree(tmp_path / "moved") == ["sub", "sub/x.md"]
+
+
+@needs_symlinks
+def test_a_target_that_is_a_link_is_followed_only_when_allowed(target: Path) -> None:
+    link = target.parent / "link"
+    link.symlink_to(target)
+    with pytest.raises(TargetError) as caught:
+        Directory.open(link)
+    assert caught.value.code is Code.TARGET_SYMLINK
+    with Directory.open(link, follow_symlinks=True) as directory:
+        publish(directory, "x.md", b"x")
+    assert tree(target) == ["x.md"]
+
+
+@needs_symlinks
+def test_a_link_between_the_root_and_the_target_is_followed_only_when_allowed(target: Path) -> None:
+    home = target.parent
+    (target / "agents").mkdir()
+    (home / ".tool").symlink_to(target)
+    path = home / ".tool" / "agents"
+    Directory.open(path).close()
+    with pytest.raises(TargetError) as caught:
+        Directory.open(path, root=home, create=True)
+    assert caught.value.code is Code.TARGET_SYMLINK
+    assert ".tool" in caught.value.message
+    Directory.open(path, root=home, follow_symlinks=True).close()
+
+
+def test_a_missing_target_is_made_only_when_told_to(target: Path) -> None:
+    path = target / "a" / "b"
+    with pytest.raises(TargetError) as caught:
+        Directory.open(path)
+    assert caught.value.code is Code.TARGET_MISSING
+    assert tree(target) == []
+    Directory.open(path, create=True).close()
+    Directory.open(target / "c" / "d", create=True, root=target).close()
+    assert tree(target) == ["a", "a/b", "c", "c/d"]
+
+
+def test_a_target_that_is_a_file_cannot_be_used(target: Path) -> None:
+    (target / "file").write_bytes(b"user")
+    with pytest.raises(TargetError) as caught:
+        Directory.open(target / "file", create=True)
+    assert caught.value.code is Code.WRITE_FAILED
+
+
+def test_a_file_is_read_again_only_when_its_stat_changed(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = target / "x.md"
+    path.write_bytes(b"one")
+    age(path)
+    now = path.stat().st_ctime_ns
+    with Directory.open(target) as directory:
+        monkeypatch.setattr(time, "time_ns", lambda: now + 10 * files.RACY_NS)
+        first = directory.observe("x.md")
+        assert first.known
+        assert directory.observe("x.md", first.known).known is first.known
+        path.write_bytes(b"two")
+        age(path)
+        second = directory.observe("x.md", first.known)
+    assert second.actual.digest == digest(b"two")
+
+
+def test_a_digest_that_was_taken_right_after_a_write_is_not_trusted(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = target / "x.md"
+    path.write_bytes(b"one")
+    now = path.stat().st_ctime_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now + files.RACY_NS)
+    with Directory.open(target) as directory:
+        assert directory.observe("x.md").known is None
+        stat = files._stat(path.stat())
+    assert not files.Known("stale", stat, now + files.RACY_NS).holds_for(stat)

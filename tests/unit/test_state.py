@@ -1,0 +1,188 @@
+"""The state database: what it keeps, and what it does when it is damaged, newer or busy."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agentsync.errors import StateError
+from agentsync.files import Known, Stat
+from agentsync.plan import Action, Recorded
+from agentsync.state import SCHEMA_VERSION, FileChange, Intent, SourceState, State, Sync
+
+DIRECTORY = "/target"
+ROW = Recorded("digest", "agent", "claude", "team", "url", "x.md", "commit", "blob")
+STAT = Stat(3, 1, 2, 2**64 - 1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "agentsync.db"
+
+
+def begun(path: Path) -> State:
+    state = State.open(path)
+    state.begin_sync("sync", started_at=1.5, commits={"team": "abc"})
+    return state
+
+
+def intent(path: str = "x.md", recorded: Recorded | None = ROW, sync_id: str = "sync") -> Intent:
+    change = FileChange(sync_id, DIRECTORY, path, Action.CREATE, "agent", "claude", None, "digest")
+    return Intent(change, f".{path}.tmp", recorded)
+
+
+def test_what_is_settled_is_in_inventory_and_history_after_reopening(path: Path) -> None:
+    with begun(path) as state:
+        state.intend([intent("x.md"), intent("y.md")])
+        assert state.intents() == [intent("x.md"), intent("y.md")]
+        state.settle([intent("x.md")], [intent("x.md")])
+    with State.open(path) as state:
+        assert state.inventory([DIRECTORY]) == {(DIRECTORY, "x.md"): ROW}
+        assert state.inventory(["/other"]) == {}
+        assert state.intents() == [intent("y.md")]
+        assert state.changes("sync") == [intent("x.md").change]
+        assert not state.recovered
+
+
+def test_settling_without_a_row_forgets_the_file(path: Path) -> None:
+    with begun(path) as state:
+        state.settle([intent()])
+        state.settle([intent(recorded=None)])
+        assert state.inventory([DIRECTORY]) == {}
+
+
+def test_settling_is_all_or_nothing(path: Path) -> None:
+    with begun(path) as state:
+        with pytest.raises(StateError):
+            state.settle([intent("x.md"), intent("y.md", sync_id="never begun")])
+        assert state.inventory([DIRECTORY]) == {}
+
+
+def test_a_cached_stat_lasts_until_the_file_is_written_again(path: Path) -> None:
+    key = (DIRECTORY, "x.md")
+    with begun(path) as state:
+        state.settle([intent()])
+        assert state.cached_stats([DIRECTORY]) == {}
+        state.cache_stats({key: Known("another", STAT, 5)})
+        assert state.cached_stats([DIRECTORY]) == {}
+        state.cache_stats({key: Known("digest", STAT, 5)})
+        assert state.cached_stats([DIRECTORY]) == {key: Known("digest", STAT, 5)}
+        state.settle([intent()])
+        assert state.cached_stats([DIRECTORY]) == {}
+
+
+def test_a_source_is_remembered(path: Path) -> None:
+    source = SourceState("team", "url", "main", commit="abc", fetched_at=1.0, rejected_commit="def", error="down")
+    with State.open(path) as state:
+        assert state.source("team") is None
+        state.set_source(SourceState("team", "url", "main"))
+        state.set_source(source)
+        assert state.source("team") == source
+
+
+def test_syncs_are_listed_newest_first_and_a_killed_one_stays_open(path: Path) -> None:
+    with begun(path) as state:
+        state.begin_sync("later", started_at=2.0, commits={})
+        state.finish_sync("later", finished_at=3.0, result="ok", counts={"create": 2})
+        later, first = state.syncs(5)
+        assert later == Sync("later", 2.0, 3.0, "ok", {}, {"create": 2})
+        assert first == Sync("sync", 1.5, None, "", {"team": "abc"}, {})
+        assert state.syncs(1) == [later]
+
+
+def test_trimming_history_keeps_the_newest_and_what_is_not_settled(path: Path) -> None:
+    with begun(path) as state:
+        state.intend([intent()])
+        for name in ("a", "b", "c"):
+            state.begin_sync(name, started_at=2.0, commits={})
+            state.settle([intent(sync_id=name)])
+        state.trim_history(1)
+        assert [sync.id for sync in state.syncs(9)] == ["c", "sync"]
+        assert (state.changes("a"), len(state.changes("c"))) == ([], 1)
+
+
+def test_the_cache_answers_thousands_of_keys_and_keeps_the_newest(path: Path) -> None:
+    values = {f"key-{number}": bytes([number % 256]) * 20 for number in range(3000)}
+    with State.open(path) as state:
+        state.cache(values)
+        assert state.cached([*values, "unknown"]) == values
+        state.cache({"key-0": b"new"})
+        state.trim_cache(2)
+        assert state.cached(values) == {"key-0": b"new", "key-2999": values["key-2999"]}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no modes there")
+def test_only_the_owner_can_read_it(path: Path) -> None:
+    with begun(path):
+        modes = {found.name: found.stat().st_mode & 0o777 for found in path.parent.iterdir()}
+    assert len(modes) == 3  # with -wal and -shm
+    assert set(modes.values()) == {0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_no_database_is_set_aside_and_a_new_one_started(path: Path) -> None:
+    path.parent.mkdir()
+    for number in (1, 2):
+        path.write_bytes(b"garbage" * 1000)
+        with State.open(path) as state:
+            assert state.recovered
+            assert state.inventory([DIRECTORY]) == {}
+        assert path.with_name(f"{path.name}.corrupt-{number}").read_bytes() == b"garbage" * 1000
+
+
+def test_a_database_with_damaged_pages_is_set_aside(path: Path) -> None:
+    with begun(path) as state:
+        state.cache({str(number): bytes(3000) for number in range(50)})
+    data = bytearray(path.read_bytes())
+    data[4096:] = os.urandom(len(data) - 4096)
+    path.write_bytes(data)
+    with State.open(path) as state:
+        assert state.recovered
+        assert state.syncs(1) == []
+
+
+def test_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
+    State.open(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(StateError) as caught:
+        State.open(path)
+    assert caught.value.hint
+    assert path.read_bytes() == before
+
+
+def test_a_directory_in_its_place_is_an_error_with_the_path(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(StateError) as caught:
+        State.open(path)
+    assert caught.value.place == str(path)
+
+
+def test_a_full_disk_is_a_state_error_and_leaves_what_was_there(path: Path) -> None:
+    with begun(path) as state:
+        pages = state._connection.execute("PRAGMA page_count").fetchone()[0]
+        state._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StateError):
+            state.cache({"key": bytes(100_000)})
+        state._connection.execute("PRAGMA max_page_count = 100000")
+        assert state.cached(["key"]) == {}
+        assert len(state.syncs(1)) == 1
+
+
+def test_a_busy_database_is_waited_for_and_then_an_error(path: Path) -> None:
+    with begun(path) as state, State.open(path) as other:
+        other._connection.execute("PRAGMA busy_timeout = 50")
+        state._connection.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        with pytest.raises(StateError):
+            other.cache({"key": b"value"})
+        assert time.monotonic() - started >= 0.05
+        assert len(other.syncs(1)) == 1  # readers are not kept out
+        state._connection.execute("ROLLBACK")
+        other.cache({"key": b"value"})
