@@ -152,7 +152,7 @@ class _Fitting:
         rules = {tool: self._grants.for_tool(tool) for tool in covered}
         first = rules[covered[0]]
         alike = all(_same(found, first) for found in rules.values())
-        if alike and len(first) > 1 and self._shape.spells(covered[0], first):
+        if alike and len(self._grants.approvals(covered[0])) > 1 and self._shape.spells(covered[0], first):
             self._arguments[unit] = first
             return max(rule.approval for rule in first)
         levels = {tool: self._level(tool, unit) for tool in covered}
@@ -211,7 +211,7 @@ class _Fitting:
                 continue
             if name := self._server(rule.tool):
                 levels.pop(name, None)
-                levels[name] = self._askable(rule.approval, f"`{name}`", CHANGING)
+                levels[name] = self._askable(self._level(rule.tool, name), f"`{name}`", CHANGING)
             elif rule.approval > default:
                 self._tell(Code.TOOL_LOST, f"`{rule.tool}` has no name here and is left out")
         return levels

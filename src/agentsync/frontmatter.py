@@ -136,10 +136,7 @@ def parse_toml(data: bytes, path: str) -> Document:
     """
     text, findings, repaired = decode(data, path)
     try:
-        if sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_SQUARED_DOTS:
-            raise RecursionError
-        table = tomllib.loads(text)
-        metadata = {key: _from_toml(value, 2) for key, value in table.items()}
+        metadata = _load_toml(text)
     except ValueError as error:
         place = _TOML_PLACE.search(str(error))
         line, column = (int(place[1] or 0), int(place[2] or 0)) if place else (0, 0)
@@ -477,6 +474,12 @@ def _events(value: object, key: str = "") -> Iterator[yaml.Event]:
     else:
         text = _real_text(value) if isinstance(value, float) else json.dumps(value)
         yield yaml.ScalarEvent(None, None, (True, True), text)
+
+
+def _load_toml(text: str) -> dict[str, JsonValue]:
+    if sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_SQUARED_DOTS:
+        raise RecursionError
+    return {key: _from_toml(value, 2) for key, value in tomllib.loads(text).items()}
 
 
 def _from_toml(value: Any, depth: int) -> JsonValue:

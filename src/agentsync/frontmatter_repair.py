@@ -37,7 +37,7 @@ KNOWN_KEYS = frozenset(
     disabled_tools enabled_tools safety agent_type instructions active_model
     reasoningLevel slug roleDefinition groups whenToUse customInstructions
     allowed-tools license compatibility version author category emoji vibe tags id role tier
-    """.split()  # noqa: SIM905 (words that stand in lines are easier to compare with the documentation)
+    """.split()
 )
 
 _FENCE = re.compile(r"---[ \t]*\r?\n")

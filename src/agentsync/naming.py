@@ -17,6 +17,8 @@ _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 # Scripts whose letters are drawn like Latin ones.
 _CONFUSABLE_SCRIPTS = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 
+# What file systems take (255 bytes), less what a suffix and a temporary file's name add.
+_MAX_SLUG = 200
 _MAX_NAME = 256
 
 
@@ -37,7 +39,7 @@ def is_unsafe(name: str) -> bool:
         or ".." in name
         or any(character in "/\\" or unicodedata.category(character) == "Cc" for character in name)
         or len(name) > _MAX_NAME
-        or not slug(name)
+        or not 0 < len(slug(name)) <= _MAX_SLUG
     )
 
 

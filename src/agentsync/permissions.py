@@ -154,7 +154,7 @@ class Widening:
     may: Approval
 
     def __str__(self) -> str:
-        tool = "a tool that is not named" if _UNNAMED in self.tool else f"`{self.tool}`"
+        tool = "a tool that is not named" if _UNNAMED in (self.tool or _UNNAMED) else f"`{self.tool}`"
         call = f" with `{self.argument}`" if self.argument and _UNNAMED not in self.argument else ""
         return f"{tool}{call} would be {self.gets.name.lower()} where the source says {self.may.name.lower()}"
 
@@ -220,7 +220,7 @@ class _Pattern:
 
     Attributes:
         stars: the positions of `*`.
-        singles: the positions at which a character takes one step, by character; those of `?` stand under the empty string.
+        singles: the positions at which a character takes one step, by character, with those of `?` under _OTHERS.
         accepting: the states in which a text may end.
     """
 

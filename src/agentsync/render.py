@@ -40,7 +40,10 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions) -> RenderedF
         return RenderedFile("", None, (Diagnostic(Code.NAME_UNSAFE, message),))
     if read.dialect is target and read.passes_through:
         return RenderedFile(path, read.document.data)
-    writing = target.write(agent, options)
+    try:
+        writing = target.write(agent, options)
+    except TooManyPatternsError as error:
+        return RenderedFile("", None, (Diagnostic(Code.REFUSED_WIDER, error.message, hint=error.hint),))
     if writing.data is None or refused(writing.diagnostics):
         return RenderedFile("", None, writing.diagnostics)
     if widening := _widening(writing.data, path, read, target, options):

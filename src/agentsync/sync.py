@@ -14,7 +14,7 @@ from dataclasses import replace
 from filelock import FileLock, Timeout
 
 from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
-from agentsync.config import Config
+from agentsync.config import Config, Target
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.errors import LockedError, SourceRefusedError
 from agentsync.events import tell
@@ -81,9 +81,10 @@ class _Cycle:
         self._progress = progress
         self._allow_deletions = allow_deletions
         self._id = uuid.uuid4().hex[:12]
-        self._targets = config.resolved_targets()
+        self._targets, self._missing = _reachable(config.resolved_targets())
         self._directories = {
-            str(target.directory): DirectoryOptions(target.create, target.follow_symlinks) for target in self._targets
+            str(target.directory): DirectoryOptions(create=True, follow_symlinks=target.follow_symlinks)
+            for target in self._targets
         }
 
     def run(self) -> Report:
@@ -105,6 +106,7 @@ class _Cycle:
         outcomes = self._apply(plan, gathered, snapshots, started) if applying else ()
         found = [
             *(diagnostic for source in sources if (diagnostic := finding(source))),
+            *self._missing,
             *gathered.diagnostics,
             *_kept_last_good(gathered, inventory),
             *former,
@@ -210,6 +212,22 @@ class _Cycle:
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)
             self._state.trim_history(self._config.limits.history)
+
+
+def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diagnostic]]:
+    """The targets whose tool is on this machine, and a finding for each of the others.
+
+    A tool's directory of agents may be made where the tool's own directory is there, or where the user says so.
+    """
+    found = []
+    there = []
+    for target in targets:
+        if target.create or target.directory.is_dir() or target.directory.parent.is_dir():
+            there.append(target)
+        else:
+            message = f"neither this directory nor its parent is there, so {target.written.title} gets nothing"
+            found.append(Diagnostic(Code.TARGET_MISSING, message, path=str(target.directory), target=target.name))
+    return tuple(there), found
 
 
 _WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.RESTORE})

@@ -1,4 +1,4 @@
-"""What a Git URL says, and how to show one without the secrets in it."""
+"""What a Git URL says, and how to show text that may hold one: no secrets, no control characters."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def _redact_userinfo(userinfo: str, *, keeps_user: bool) -> str:
     if keeps_user:
         return f"{user}:{REDACTED}@" if colon else f"{user}@"
     return f"{REDACTED}@"
+
+
+def printable(text: str) -> str:
+    """Any text with the characters escaped that a terminal would act on or not show."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def scheme(url: str) -> str:

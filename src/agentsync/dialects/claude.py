@@ -259,6 +259,8 @@ _MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
 def _canonical(name: str) -> str:
     if name in _TOOLS:
         return _TOOLS[name]
+    if name == ANY:
+        return ANY
     if match := _MCP_NAME.fullmatch(name):
         return f"{MCP}{match['server']}/{match['tool'] or ANY}"
     return OTHER + name
@@ -273,7 +275,7 @@ def _argument(tool: str, text: str) -> str:
     """An argument pattern in canonical form; only those of commands and of agents' names have one."""
     if tool == "task" or text == ANY:
         return text
-    if tool == "bash":
+    if tool == "bash" and "?" not in text:  # which stands for itself here
         return text.removesuffix(":*") + " *" if text.endswith(":*") else text
     return UNTRANSLATED + text
 

@@ -6,6 +6,7 @@ key makes Codex refuse the file. docs/permissions.md says how grants become a sa
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import tomli_w
@@ -26,7 +27,7 @@ from agentsync.dialects._fields import (
 from agentsync.fitting import Fitted, Shape, WriteOptions, fit
 from agentsync.frontmatter import Document, parse_toml
 from agentsync.model import Agent
-from agentsync.permissions import EVERYTHING, Approval, Grants, Rule
+from agentsync.permissions import EVERYTHING, TOOLS, Approval, Grants, Rule
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")
 _POLICIES: Final = ("untrusted", "on-failure", "on-request", "never")
@@ -36,6 +37,8 @@ _NATIVE: Final = frozenset(
     {"nickname_candidates", "model_provider", "model_reasoning_summary", "model_verbosity", "personality"}
     | {"service_tier", "features", "skills"}
 )
+# What a multi-line literal cannot hold: its own quotes, and control characters other than tab and line feed.
+_NOT_LITERAL: Final = re.compile("'''|[\\x00-\\x08\\x0b-\\x1f\\x7f]")
 _VENDORS: Final = {"gpt-": "openai", "codex-": "openai", "o1": "openai", "o3": "openai", "o4": "openai"}
 # The models that version 0.169.0 lists.
 _MODELS: Final = frozenset(
@@ -108,7 +111,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
         fitted = fit(agent.grants.with_effects(), SHAPE, options)
-        permissions, permission_found = _permissions(fitted, options)
+        permissions, permission_found = _permissions(fitted, agent.grants, options)
         found += [*fitted.diagnostics, *permission_found]
     model, model_found = model_name(agent, options, {}, lambda model: own or model.removeprefix("openai/") in _MODELS)
     effort, effort_found = _write_effort(agent)
@@ -127,8 +130,15 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     # Tables must follow the plain keys, or these would become the table's.
     tables = {key: value for key, value in metadata.items() if isinstance(value, dict)}
     plain = {key: value for key, value in metadata.items() if key not in tables}
-    text = tomli_w.dumps({**plain, "developer_instructions": f"{prompt}\n", **tables}, multiline_strings=True)
-    return Writing(text.encode(), (*found, *model_found, *effort_found))
+    parts = [tomli_w.dumps(plain), _instructions(prompt), tomli_w.dumps(tables)]
+    return Writing("\n".join(filter(None, parts)).encode(), (*found, *model_found, *effort_found))
+
+
+def _instructions(prompt: str) -> str:
+    """The prompt as a TOML literal, which a person can read, or escaped where a literal cannot hold it."""
+    if _NOT_LITERAL.search(prompt):
+        return tomli_w.dumps({"developer_instructions": f"{prompt}\n"}, multiline_strings=True)
+    return f"developer_instructions = '''\n{prompt}\n'''\n"
 
 
 def enforced(document: Document) -> Grants:
@@ -169,13 +179,16 @@ def _escalated(policy: JsonValue, *, enforced: bool) -> Approval:
     return Approval.SESSION if policy is None else Approval.ASK
 
 
-def _permissions(fitted: Fitted, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def _permissions(
+    fitted: Fitted, grants: Grants, options: WriteOptions
+) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     levels = fitted.units
     permissions: dict[str, JsonValue] = {}
     found: list[Diagnostic] = []
     if not levels["reading"]:
         found.append(Diagnostic(Code.REFUSED_WIDER, "Codex lets every agent read files, and this one may not"))
-    if min(fitted.default, levels["shell"], levels["reading"]) < Approval.SESSION:
+    # Any other tool that is not free is restricted too: a shell that asks is the least that can do what is left.
+    if min(*(min(grants.approvals(tool)) for tool in TOOLS - {"websearch"}), fitted.default) < Approval.SESSION:
         shell = levels["shell"]
         if shell is Approval.SESSION:
             shell = Approval.ALLOW if options.approval == "allow" else Approval.ASK

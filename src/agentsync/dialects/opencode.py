@@ -199,23 +199,32 @@ def _grants(document: Document, *, enforced: bool) -> Grants:
     tools = metadata.get("tools")
     for key, value in (tools if isinstance(tools, dict) else {}).items():
         permission[_TOOL_KEYS.get(key, key)] = "allow" if value else "deny"
-    written = metadata.get("permission")
-    if written is None and not enforced:
-        written = metadata.get("permissions")  # what its author meant; OpenCode reads over it
-    if isinstance(written, str):
-        written = {ANY: written}
-    permission |= written if isinstance(written, dict) else {}
+    permission |= _as_map(metadata.get("permission"))
     rules = list(EVERYTHING.rules)
     for key, value in permission.items():
-        for name in _meant(key, enforced=enforced):
-            rules += _rules(name, value, enforced=enforced)
+        rules += _rules(key, value, enforced=enforced)
+    if enforced:
+        return Grants(tuple(rules))
+    misspelled = _as_map(metadata.get("permissions")) if "permission" not in metadata else {}
+    for key, value in (*permission.items(), *misspelled.items()):
+        spelled = _TOOL_KEYS.get(key.lower(), key.lower())
+        if spelled != key or key in misspelled:
+            rules += _narrowing(_rules(spelled, value, enforced=False), tuple(rules))
     return Grants(tuple(rules))
 
 
-def _meant(key: str, *, enforced: bool) -> tuple[str, ...]:
-    """A key as it is, and in the spelling that its author will have meant, which OpenCode does not read."""
-    lower = _TOOL_KEYS.get(key.lower(), key.lower())
-    return (key,) if enforced or lower == key else (key, lower)
+def _as_map(permission: JsonValue) -> dict[str, JsonValue]:
+    if isinstance(permission, str):
+        return {ANY: permission}
+    return permission if isinstance(permission, dict) else {}
+
+
+def _narrowing(meant: Iterable[Rule], rules: tuple[Rule, ...]) -> Iterable[Rule]:
+    """What an author meant by rules that OpenCode does not read: it may take away, and gives nothing."""
+    for rule in meant:
+        had = Grants(rules).for_tool(rule.tool)
+        least = min((given.approval for given in had), default=Approval.DENY)
+        yield Rule(rule.tool, min(rule.approval, least), rule.argument)
 
 
 def _rules(key: str, value: JsonValue, *, enforced: bool) -> Iterable[Rule]:

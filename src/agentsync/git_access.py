@@ -1,0 +1,84 @@
+"""What a fetch is told beyond every other command: the protocols it may use, and how it is let in."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from agentsync.errors import SourceUnavailableError
+from agentsync.git_environment import with_settings
+from agentsync.git_process import READ_SECONDS, executable, run
+from agentsync.git_remote import Auth, Remote
+from agentsync.urls import local_path, origin, scheme, split_credentials
+
+
+def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The URL and the environment of a fetch; secrets are in the environment, since arguments are seen in `ps`."""
+    auth = remote.auth
+    url, user, password = split_credentials(remote.url)
+    if path := local_path(remote.url):
+        url = str(Path(path).expanduser().absolute())
+    environment = dict(base) | {"GIT_ALLOW_PROTOCOL": ":".join(remote.protocols), "GIT_SSH_COMMAND": ssh_command(auth)}
+    settings = [("http.proxy", auth.proxy or "")]
+    if auth.ca_file:
+        settings.append(("http.sslCAInfo", str(auth.ca_file)))
+    if auth.token_file and scheme(url) in {"http", "https"}:
+        user, password = auth.username, _token(auth.token_file)
+    if user or password:
+        basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+        settings.append((f"http.{origin(url)}.extraHeader", f"Authorization: Basic {basic}"))
+    if auth.use_ssh_agent and (agent := os.environ.get("SSH_AUTH_SOCK")):
+        environment["SSH_AUTH_SOCK"] = agent
+    if auth.use_netrc or auth.use_credential_helper:
+        environment["HOME"] = str(Path.home())
+    if auth.use_credential_helper:
+        session = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # where a keyring is reached
+        environment |= {name: os.environ[name] for name in session if name in os.environ}
+        settings += _credential_settings(environment)
+    return url, with_settings(environment, settings)
+
+
+def _token(path: Path) -> str:
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SourceUnavailableError(f"the token file cannot be read: {reason}", place=str(path)) from error
+    if not token or not token.isprintable():
+        raise SourceUnavailableError("the token file must hold one line", place=str(path), hint="write a new token")
+    return token
+
+
+def ssh_command(auth: Auth) -> str:
+    """OpenSSH takes the user's home from the password database, not HOME, so its files are named or ruled out here."""
+    options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "ServerAliveInterval=15"]
+    # A shared connection would outlive the fetch, and hold its pipes open.
+    options += ["ControlMaster=no", "ControlPath=none"]
+    if not auth.use_ssh_agent:
+        options.append("IdentityAgent=none")
+    if auth.ssh_key:
+        options += ["IdentitiesOnly=yes", f"IdentityFile={_ssh_quoted(auth.ssh_key)}"]
+    if auth.known_hosts:
+        options += [f"UserKnownHostsFile={_ssh_quoted(auth.known_hosts)}", "GlobalKnownHostsFile=none"]
+    configuration = [] if auth.use_ssh_config else ["-F", "none"]
+    return shlex.join(["ssh", *configuration, *(f"-o{option}" for option in options)])
+
+
+def _ssh_quoted(path: Path) -> str:
+    return f'"{path.expanduser().absolute()}"'.replace("%", "%%")
+
+
+def _credential_settings(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The `credential.*` settings of the user and the system, and nothing else of what they have configured."""
+    isolated = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "XDG_CONFIG_HOME")
+    theirs = {name: value for name, value in environment.items() if name not in isolated}
+    theirs |= {name: os.environ[name] for name in ("XDG_CONFIG_HOME",) if name in os.environ}
+    until = time.monotonic() + READ_SECONDS
+    command = [executable(), "config", "-z", "--get-regexp", r"^credential\."]
+    records = run(command, Path.home(), theirs, until).output.decode(errors="surrogateescape").split("\0")[:-1]
+    pairs = (record.partition("\n") for record in records)
+    return [(name, value) for name, _, value in pairs]

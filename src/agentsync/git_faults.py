@@ -1,0 +1,159 @@
+"""What git says when a fetch fails, as a sentence for the user and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from agentsync.errors import SourceUnavailableError
+from agentsync.git_process import Done
+from agentsync.git_remote import Remote
+from agentsync.urls import printable
+
+
+class TransientError(SourceUnavailableError):
+    """A source that could not be fetched now and may be in a moment: network, a server's error, the deadline."""
+
+
+class UnexplainedError(SourceUnavailableError):
+    """A failure that no known fault explains: the one case in which the mirror itself is suspected."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    pattern: re.Pattern[str]
+    message: str
+    hint: str
+    transient: bool = False
+
+
+def _fault(pattern: str, message: str, hint: str, *, transient: bool = False) -> _Fault:
+    return _Fault(re.compile(pattern, re.IGNORECASE), message, hint, transient)
+
+
+_NO_REF = re.compile(r"couldn't find remote ref")
+_REFUSED_ID = re.compile(r"not our ref|unadvertised object|no such remote ref|not a valid SHA1")
+
+# Names and URLs that git quotes: a repository called `tls` is no sign of trouble with TLS.
+_NAMES = re.compile(r"(?<!\w)'[^'\n]*'|\w+://\S+|(?<=host )\S+|(?<=hostname )\S+")
+
+# The first that matches counts, so what is particular stands before what is general.
+_FAULTS = (
+    _fault(r"transport .*not allowed", "the URL's protocol is not allowed", "use https or ssh"),
+    _fault(
+        r"dubious ownership|unsafe repository",
+        "the local repository belongs to another user",
+        "its configuration could run commands as you: give it your owner, or fetch it by ssh or https",
+    ),
+    _fault(
+        r"host identification has changed|host key .* has changed",
+        "the server's host key is not the known one",
+        "make sure that the server is the right one before its entry in known_hosts is replaced",
+    ),
+    _fault(
+        r"host key verification failed|no .* host key is known",
+        "the server's host key is unknown",
+        "add it to the known_hosts file, after comparing it with what the host publishes",
+    ),
+    _fault(
+        r"authentication failed|could not read (username|password)|access denied|permission denied \("
+        r"|too many authentication failures|returned error: (401|403)",
+        "the server refused the credentials, or wants some",
+        "check the token file or ssh key; a host may say the same of a repository that does not exist",
+    ),
+    _fault(r"returned error: 407", "the proxy wants credentials", "write them into the source's proxy URL"),
+    _fault(
+        r"returned error: 3\d\d|unable to update url base from redirection",
+        "the server redirects to another URL",
+        "redirects are not followed: write the new URL into the configuration",
+    ),
+    _fault(r"returned error: (429|5\d\d)", "the server reports an error of its own", "try again later", transient=True),
+    _fault(
+        r"could not resolve (host|proxy)|name or service not known|temporary failure in name resolution",
+        "the server's name cannot be resolved",
+        "check the URL and the network",
+        transient=True,
+    ),
+    _fault(
+        r"ssl|certificate|gnutls|trust anchors|tls (connect|handshake|alert)",
+        "no trusted TLS connection could be made",
+        "for a private authority set ca_file",
+    ),
+    _fault(
+        r"cannot run ssh|ssh: (command )?not found|unable to find remote helper",
+        "a program that git needs for this URL is missing",
+        "install ssh, or git's support for https",
+    ),
+    _fault(
+        r"repository .*not found|returned error: (404|410)|does not appear to be a git repository"
+        r"|not valid: is this a git repository|no such file or directory|does not exist|could not be found",
+        "there is no repository at this URL",
+        "check the URL; a host may say the same of a repository that these credentials cannot see",
+    ),
+    _fault(r"no space left on device|disk quota exceeded", "there is no space left for the mirror", "free some space"),
+    _fault(
+        r"fsck error|error in packed object|error in object",
+        "the server sent objects that fail git's checks",
+        "look at them with `git fsck` in the source repository",
+    ),
+    _fault(
+        r"failed to connect|connection (refused|reset|closed|timed out)|couldn't connect|no route to host"
+        r"|network is unreachable|timed out|too slow|timeout was reached|unable to access",
+        "the server cannot be reached",
+        "check the URL and the network",
+        transient=True,
+    ),
+    _fault(
+        r"early eof|hung up unexpectedly|rpc failed|expected flush|unexpected disconnect",
+        "the connection broke off",
+        "try again later",
+        transient=True,
+    ),
+)
+
+
+def refuses_id(done: Done) -> bool:
+    """Whether the server hands out no commit by its id, or not this one."""
+    return _REFUSED_ID.search(done.stderr) is not None
+
+
+def lacks_ref(done: Done, remote: Remote) -> bool:
+    """Whether the server answered, and has no such ref or commit."""
+    return not done.timed_out and (_NO_REF.search(done.stderr) is not None or (remote.is_commit and refuses_id(done)))
+
+
+def explain(done: Done, remote: Remote) -> SourceUnavailableError:
+    """The error for a fetch that failed: TransientError where it may work later."""
+    if done.timed_out:
+        message = f"there was no answer within {remote.deadline:.3g} seconds"
+        return TransientError(message, place=remote.place, hint="check the network, or raise the source's deadline")
+    said = _NAMES.sub("", done.stderr)
+    for fault in _FAULTS:
+        if fault.pattern.search(said):
+            kind = TransientError if fault.transient else SourceUnavailableError
+            return kind(fault.message, place=remote.place, hint=fault.hint)
+    return UnexplainedError(done.reason, place=remote.place)
+
+
+def explain_missing_ref(remote: Remote, refs: Sequence[str] | None) -> SourceUnavailableError:
+    """The error for a ref or commit that the server does not have.
+
+    Args:
+        remote: what was asked for.
+        refs: what the server has instead; None where it does not say.
+    """
+    if refs is not None and not refs:
+        hint = "push the first agents to it"
+        return SourceUnavailableError("the repository has no commits yet", place=remote.place, hint=hint)
+    names: list[str] = []
+    if remote.is_commit:
+        message = f"the repository has no commit {remote.ref}"
+    else:
+        message = f"the repository has no {remote.title}"
+        folder = "refs/tags/" if remote.ref.startswith("refs/tags/") else "refs/heads/"
+        names = [ref.removeprefix(folder) for ref in refs or () if ref.startswith(folder)]
+        names = get_close_matches(remote.ref.removeprefix(folder), names) or names[:5]
+    hint = f"it has {printable(', '.join(names))}" if names else "check the source's ref"
+    return SourceUnavailableError(message, place=remote.place, hint=hint)

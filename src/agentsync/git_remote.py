@@ -1,0 +1,100 @@
+"""What to fetch, and how to be let in: values from the configuration, refused where git could misread them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agentsync.errors import ConfigError, SourceUnavailableError
+from agentsync.urls import printable, redact, scheme
+
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REF = re.compile(r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\x00-\x20\x7f~^:?*\[\\/.]")
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How to be let in; every file is read anew at each fetch.
+
+    Attributes:
+        token_file, username: an https token, sent as the password of basic authentication.
+        ssh_key, known_hosts: used instead of the user's own keys, and instead of their known hosts.
+        use_ssh_config, use_ssh_agent: whether the user's own ssh configuration and agent count.
+        ca_file: certificates to trust instead of the system's.
+        proxy: for http and https; no proxy where left out, whatever the environment says.
+        use_netrc, use_credential_helper: whether the user's `.netrc` and git credential helpers are asked.
+    """
+
+    token_file: Path | None = None
+    username: str = "x-access-token"
+    ssh_key: Path | None = None
+    known_hosts: Path | None = None
+    use_ssh_config: bool = False
+    use_ssh_agent: bool = False
+    ca_file: Path | None = None
+    proxy: str | None = field(default=None, repr=False)
+    use_netrc: bool = False
+    use_credential_helper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What to fetch.
+
+    Attributes:
+        url: https or ssh, `host:path` included; a password in it never reaches git's arguments.
+        ref: a full ref: `HEAD`, `refs/heads/x`, `refs/tags/x`, or a commit id of 40 or 64 hexadecimal digits.
+        auth: how to be let in.
+        allow_local: whether the URL may be a path or `file://`.
+        allow_http: whether it may be http without TLS.
+        deadline: seconds that a fetch may take by the clock on the wall.
+    """
+
+    url: str = field(repr=False)
+    ref: str = "HEAD"
+    auth: Auth = field(default_factory=Auth)
+    allow_local: bool = False
+    allow_http: bool = False
+    deadline: float = 60.0
+
+    @property
+    def place(self) -> str:
+        """The URL without its secrets."""
+        return redact(self.url)
+
+    @property
+    def is_commit(self) -> bool:
+        """Whether the ref is a commit id."""
+        return _OBJECT_ID.fullmatch(self.ref) is not None
+
+    @property
+    def title(self) -> str:
+        """The ref as a person would say it: `branch x`, `tag x`, or as it is."""
+        for folder, kind in (("refs/heads/", "branch"), ("refs/tags/", "tag")):
+            if self.ref.startswith(folder):
+                return f"{kind} {self.ref.removeprefix(folder)}"
+        return self.ref
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The transports that git may use."""
+        return ("https", "ssh", *(["file"] if self.allow_local else []), *(["http"] if self.allow_http else []))
+
+    def check(self) -> None:
+        """Let only full refs and allowed URLs reach git.
+
+        Raises:
+            ConfigError: the ref or URL has a form that cannot be fetched.
+            SourceUnavailableError: the URL's transport is not allowed.
+        """
+        if not (self.is_commit or _REF.fullmatch(self.ref)) or self.ref.endswith(".lock"):
+            hint = "write HEAD, refs/heads/…, refs/tags/… or a whole commit id"
+            raise ConfigError(f"{self.ref!r} is not a full ref", place=self.place, hint=hint)
+        if not self.url or not self.url.isprintable():
+            raise ConfigError("the URL is empty or holds a control character", place=printable(self.place))
+        used = scheme(self.url)
+        if used not in self.protocols:
+            message = "local paths are not allowed" if used == "file" else f"{used} URLs are not allowed"
+            hints = {"file": "set allow_local = true", "http": "use https, or set allow_http = true"}
+            raise SourceUnavailableError(message, place=self.place, hint=hints.get(used, "use https or ssh"))

@@ -1,0 +1,108 @@
+"""A bare repository on this machine: made whole or not at all, cleaned up, set aside once it is damaged."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from agentsync.errors import SourceUnavailableError
+from agentsync.git_environment import repository_environment
+from agentsync.git_process import READ_SECONDS, Done, Process, executable, run
+
+
+class BareRepository:
+    """A directory that git works in; nothing is read or made before it is prepared."""
+
+    def __init__(self, directory: Path, home: Path) -> None:
+        """Both paths become absolute.
+
+        Args:
+            directory: the repository; its parent is made where missing.
+            home: an empty directory that git gets as HOME, made with mode 0700 where missing.
+        """
+        self.directory = directory.absolute()
+        self._home = home.absolute()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What git is told when it works here."""
+        return repository_environment(self.directory, self._home)
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None, until: float | None = None) -> Done:
+        """Run a git command to its end, or to a moment of the monotonic clock."""
+        end = time.monotonic() + READ_SECONDS if until is None else until
+        return run([executable(), *arguments], self._home, environment or self.environment, end)
+
+    def read(self, *arguments: str, seconds: float = READ_SECONDS) -> bytes:
+        """What a git command puts out; that it fails means that the repository cannot be read."""
+        done = self.run(*arguments, until=time.monotonic() + seconds)
+        if done.status:
+            raise self.unreadable(done.reason)
+        return done.output
+
+    def start(self, *arguments: str, seconds: float) -> Process:
+        """Start a git command that is written to and read from meanwhile."""
+        until = time.monotonic() + seconds
+        return Process([executable(), *arguments], self._home, self.environment, until, stdin=True)
+
+    def prepare(self) -> None:
+        """Make what is missing and remove what a killed git left behind.
+
+        Raises:
+            SourceUnavailableError: git is missing, or the directory cannot be written.
+        """
+        try:
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.directory.exists():
+                self._create()
+            for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock", "objects/pack/tmp_*"):
+                for leftover in self.directory.glob(pattern):
+                    leftover.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._blocked(error) from error
+
+    def is_damaged(self) -> bool:
+        """Whether git finds fault with what is there."""
+        done = self.run("fsck", "--full", "--no-dangling", "--no-progress")
+        return done.status != 0 and not done.timed_out
+
+    def set_aside(self) -> None:
+        """Keep one damaged repository for whoever wants to find out why."""
+        number = 0
+        try:
+            for old in self.directory.parent.glob(f"{self.directory.name}.corrupt-*"):
+                number = max(number, int(old.name.rpartition("-")[2]))
+                shutil.rmtree(old)
+            self.directory.rename(self.directory.with_name(f"{self.directory.name}.corrupt-{number + 1}"))
+        except OSError as error:
+            raise self._blocked(error) from error
+
+    def unreadable(self, reason: str) -> SourceUnavailableError:
+        """The error for what could not be read.
+
+        A damaged repository is set aside at once: a fetch that finds nothing new would not notice the damage.
+        """
+        if self.directory.exists() and not self.is_damaged():
+            return SourceUnavailableError(reason, place=str(self.directory))
+        if self.directory.exists():
+            self.set_aside()
+        hint = "run again: the source is fetched anew"
+        return SourceUnavailableError(f"the mirror is damaged: {reason}", place=str(self.directory), hint=hint)
+
+    def _create(self) -> None:
+        """Built beside its place and renamed, so that a mirror is there wholly or not at all."""
+        building = self.directory.with_name(f"{self.directory.name}.new")
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(mode=0o700, parents=True)
+        done = self.run("init", "--quiet", "--bare", environment=self.environment | {"GIT_DIR": str(building)})
+        if done.status:
+            raise SourceUnavailableError(f"the mirror cannot be made: {done.reason}", place=str(self.directory))
+        building.rename(self.directory)
+
+    def _blocked(self, error: OSError) -> SourceUnavailableError:
+        message = f"the mirror cannot be written: {error.strerror}"
+        return SourceUnavailableError(
+            message, place=str(error.filename or self.directory), hint="check its owner and the space"
+        )
