@@ -25,158 +25,348 @@ class Code(Enum):
     """
 
     # Reading: how the bytes were made sense of.
-    NOT_AN_AGENT = ("AS100", INFO, "The file is no agent definition.", "Nothing to do; exclude it to hide this line.")
-    BYTE_ORDER_MARK = ("AS101", WARNING, "The file starts with a byte order mark.", "Save it as UTF-8 without one.")
-    UTF16 = ("AS102", WARNING, "The file is UTF-16.", "Save it as UTF-8.")
-    NOT_UTF8 = ("AS103", ERROR, "The file is neither UTF-8 nor UTF-16.", "Save it as UTF-8.")
-    LINE_ENDS = ("AS104", WARNING, "The lines end in a lone carriage return.", "Save it with line feeds.")
-    EMPTY = ("AS105", ERROR, "The file is empty.", "Fill it or delete it.")
-    NO_FRONTMATTER = ("AS106", ERROR, "There is no frontmatter.", "Start the file with a line `---`.")
+    NOT_AN_AGENT = (
+        "AS100",
+        INFO,
+        "The file does not define an agent.",
+        "Nothing to do; name it under `exclude` to hide this line.",
+    )
+    BYTE_ORDER_MARK = (
+        "AS101",
+        WARNING,
+        "The file starts with a byte order mark.",
+        "Save the file as UTF-8 without a byte order mark.",
+    )
+    UTF16 = ("AS102", WARNING, "The file is UTF-16.", "Save the file as UTF-8.")
+    NOT_UTF8 = ("AS103", ERROR, "The file is neither UTF-8 nor UTF-16.", "Save the file as UTF-8.")
+    LINE_ENDS = (
+        "AS104",
+        WARNING,
+        "The lines end in a way that tools read differently.",
+        "Save the file with line feeds.",
+    )
+    EMPTY = ("AS105", ERROR, "The file is empty.", "Write the agent, or delete the file.")
+    NO_FRONTMATTER = (
+        "AS106",
+        ERROR,
+        "There is no frontmatter.",
+        "Start the file with a line `---`, then the keys, then a second line `---`.",
+    )
     UNCLOSED = ("AS107", WARNING, "The frontmatter is never closed.", "Put a line `---` after its last key.")
-    CLOSING_FENCE = ("AS108", WARNING, "The frontmatter closes with a line other than `---`.", "Close it with `---`.")
-    LEADING_BLANK = ("AS109", WARNING, "Blank lines stand before the frontmatter.", "Make `---` the first line.")
+    CLOSING_FENCE = (
+        "AS108",
+        WARNING,
+        "The frontmatter closes with a line other than `---`.",
+        "Close it with a line `---`.",
+    )
+    LEADING_BLANK = (
+        "AS109",
+        WARNING,
+        "Blank lines stand before the frontmatter.",
+        "Make `---` the first line of the file.",
+    )
     INDENTED = ("AS110", WARNING, "The whole file is indented.", "Remove the indentation.")
-    CODE_FENCED = ("AS111", WARNING, "The frontmatter stands in a code fence.", "Move it to the first line, unfenced.")
-    FLATTENED = ("AS112", WARNING, "The file is one line; its line ends are lost.", "Restore the original file.")
+    CODE_FENCED = (
+        "AS111",
+        WARNING,
+        "The frontmatter stands in a code fence.",
+        "Move it to the first line and remove the fence.",
+    )
+    FLATTENED = (
+        "AS112",
+        WARNING,
+        "The file is one line; its line ends are lost.",
+        "Restore the file with its line ends.",
+    )
     YAML_REPAIRED = (
         "AS113",
         WARNING,
         "The frontmatter is not valid YAML and was read entry by entry.",
-        "Quote the value.",
+        "Put the value in quotes.",
     )
-    YAML_INVALID = ("AS114", ERROR, "The frontmatter is not valid YAML and could not be recovered.", "Correct it.")
-    NOT_A_MAPPING = ("AS115", ERROR, "The frontmatter is not a mapping of keys to values.", "Write `key: value` lines.")
-    DUPLICATE_KEY = ("AS116", ERROR, "A key stands twice; tools disagree on which one counts.", "Keep one of them.")
-    YAML_ALIAS = ("AS117", ERROR, "The frontmatter uses an anchor, an alias or a merge key.", "Write the value out.")
+    YAML_INVALID = (
+        "AS114",
+        ERROR,
+        "The frontmatter is not valid YAML and could not be recovered.",
+        "Correct the YAML.",
+    )
+    NOT_A_MAPPING = (
+        "AS115",
+        ERROR,
+        "The frontmatter is not a mapping of keys to values.",
+        "Write one `key: value` a line.",
+    )
+    DUPLICATE_KEY = ("AS116", ERROR, "A key stands twice; tools disagree on which one counts.", "Keep one of the two.")
+    YAML_ALIAS = (
+        "AS117",
+        ERROR,
+        "The frontmatter uses an anchor, an alias or a merge key.",
+        "Write the value out where it is needed.",
+    )
     YAML_TAG = ("AS118", ERROR, "The frontmatter uses a YAML tag.", "Remove the tag.")
-    TOO_DEEP = ("AS119", ERROR, "The frontmatter is nested too deeply.", "Flatten it.")
-    TOO_LARGE = ("AS120", ERROR, "The file or its frontmatter is over the size limit.", "Shorten it.")
+    TOO_DEEP = ("AS119", ERROR, "The file or its frontmatter is nested too deeply.", "Write it with fewer levels.")
+    TOO_LARGE = (
+        "AS120",
+        ERROR,
+        "The file, its frontmatter or the number of files is over the limit.",
+        "Shorten the file, or read fewer files with `subfolder`, `include` or `exclude`.",
+    )
     COMMENT_IN_VALUE = (
         "AS121",
         WARNING,
         "YAML reads ` #` as a comment, so the value ends before it.",
-        "Quote the value.",
+        "Put the value in quotes.",
     )
-    LITERAL_NEWLINE = ("AS122", WARNING, "A literal `\\n` was read as a line end.", "Use a block scalar (`|`).")
-    TOML_INVALID = ("AS123", ERROR, "The file is not valid TOML.", "Correct it.")
-    CONTROL_CHARACTER = ("AS124", WARNING, "The text holds a control character.", "Remove it.")
-    WRONG_TYPE = ("AS125", ERROR, "A value has the wrong type.", "Write the type that the tool documents.")
-    NAME_NOT_STRING = ("AS126", WARNING, "A name that YAML 1.1 reads as a number, date or boolean.", "Quote the name.")
-    LFS_POINTER = ("AS127", ERROR, "The file is a Git LFS pointer; its content is not in the repository.", "Commit it.")
+    LITERAL_NEWLINE = (
+        "AS122",
+        WARNING,
+        "A literal `\\n` was read as a line end.",
+        "Write the text as a block (`key: |`).",
+    )
+    TOML_INVALID = ("AS123", ERROR, "The file is not valid TOML.", "Correct the TOML.")
+    CONTROL_CHARACTER = ("AS124", WARNING, "The text holds a control character.", "Remove the character.")
+    WRONG_TYPE = ("AS125", ERROR, "A value has the wrong type.", "Write a value of the type that the tool documents.")
+    NAME_NOT_STRING = (
+        "AS126",
+        WARNING,
+        "YAML 1.1 reads the name as a number, a date or a boolean.",
+        "Put the name in quotes.",
+    )
+    LFS_POINTER = (
+        "AS127",
+        ERROR,
+        "The file is a Git LFS pointer; its content is not in the repository.",
+        "Commit the file itself instead of the pointer.",
+    )
 
     # Checks: what was read and what is wrong with it.
-    NAME_MISSING = ("AS201", WARNING, "There is no name; the file's name is used.", "Add `name`.")
-    NAME_UNSAFE = ("AS202", ERROR, "The name cannot be a file name.", "Use letters, digits and dashes.")
-    NAME_NOT_SLUG = ("AS203", WARNING, "The name is not lower-case letters, digits and dashes.", "Rename the agent.")
+    NAME_MISSING = ("AS201", WARNING, "There is no name; the file's name is used.", "Add a `name`.")
+    NAME_UNSAFE = (
+        "AS202",
+        ERROR,
+        "The name cannot be a file name.",
+        "Rename the agent: letters, digits and dashes are safe.",
+    )
+    NAME_NOT_SLUG = (
+        "AS203",
+        WARNING,
+        "The name is not lower-case letters, digits and dashes.",
+        "Write the name in lower-case letters, digits and dashes.",
+    )
     NAME_RESERVED = (
         "AS204",
         WARNING,
         "The name is a device on Windows, so no file is written for it.",
         "Rename the agent.",
     )
-    NAME_CONFUSABLE = ("AS205", WARNING, "The name mixes scripts that look alike.", "Use letters of one script.")
-    DESCRIPTION_MISSING = ("AS206", ERROR, "There is no description.", "Add `description`.")
-    DESCRIPTION_LONG = ("AS207", WARNING, "The description is over 1,024 characters.", "Move detail into the body.")
-    BODY_EMPTY = ("AS208", WARNING, "There is no prompt after the frontmatter.", "Write the instructions.")
-    HIDDEN_UNICODE = ("AS209", WARNING, "The text holds characters that a reader cannot see.", "Remove them.")
-    NAME_HIDDEN_UNICODE = ("AS210", ERROR, "The name holds characters that a reader cannot see.", "Remove them.")
-    SECRET = ("AS211", WARNING, "The text looks as if it held a credential.", "Revoke it and remove it.")
-    NAME_TWICE = ("AS212", ERROR, "Two agents have the same name; neither is used.", "Rename or exclude one of them.")
+    NAME_CONFUSABLE = (
+        "AS205",
+        WARNING,
+        "The name mixes scripts that look alike.",
+        "Write the name in the letters of one script.",
+    )
+    DESCRIPTION_MISSING = (
+        "AS206",
+        ERROR,
+        "There is no description.",
+        "Add a `description`: tools choose an agent by it.",
+    )
+    DESCRIPTION_LONG = (
+        "AS207",
+        WARNING,
+        "The description is over 1,024 characters.",
+        "Move the detail into the prompt.",
+    )
+    BODY_EMPTY = ("AS208", WARNING, "The agent has no prompt.", "Write the agent's instructions.")
+    HIDDEN_UNICODE = ("AS209", WARNING, "The text holds characters that a reader cannot see.", "Remove the characters.")
+    NAME_HIDDEN_UNICODE = (
+        "AS210",
+        ERROR,
+        "The name holds characters that a reader cannot see.",
+        "Remove the characters.",
+    )
+    SECRET = ("AS211", WARNING, "The text looks as if it held a credential.", "Revoke the credential, then remove it.")
+    NAME_TWICE = (
+        "AS212",
+        ERROR,
+        "Two agents have the same name; neither is used.",
+        "Rename or exclude one of them; between sources, `overrides = true` lets the later one win.",
+    )
     SAME_TWICE = ("AS213", WARNING, "The same agent stands in two files.", "Exclude one of them.")
     WRONG_DIALECT = (
         "AS214",
         ERROR,
         "The value has another tool's form; this tool would read it otherwise.",
-        "Correct it.",
+        "Write the value in the form that this tool reads.",
     )
-    UNKNOWN_TOOL = ("AS215", WARNING, "The tool name is not one that this dialect knows.", "Correct or remove it.")
+    UNKNOWN_TOOL = (
+        "AS215",
+        WARNING,
+        "The tool name is not one that this dialect knows.",
+        "Correct the tool's name, or remove it.",
+    )
     NO_EFFECT = (
         "AS216",
         WARNING,
         "The tool ignores this key, so what it restricts is not restricted.",
-        "Correct the key.",
+        "Use the key that the tool reads.",
     )
-    INVALID_VALUE = ("AS217", WARNING, "The tool does not accept this value and drops it.", "Use an accepted value.")
+    INVALID_VALUE = (
+        "AS217",
+        WARNING,
+        "The tool does not accept this value and drops it.",
+        "Use a value that the tool accepts.",
+    )
     TOOLS_NONE = (
         "AS218",
         WARNING,
         "The value of `tools` grants no tool at all.",
         "Remove the key to grant every tool.",
     )
-    PATH_UNSAFE = ("AS219", ERROR, "The path in the repository is not safe to use.", "Rename the file.")
-    SYMLINK = ("AS220", ERROR, "The path is a symbolic link.", "Commit the file itself.")
+    PATH_UNSAFE = (
+        "AS219",
+        ERROR,
+        "The path in the repository is not safe on every file system.",
+        "Rename the file in the repository.",
+    )
+    SYMLINK = (
+        "AS220",
+        ERROR,
+        "The path is a symbolic link, and these are never followed.",
+        "Commit the file itself instead of the link.",
+    )
 
     # Conversion: what a target cannot carry.
     FIELD_LOST = (
         "AS301",
         WARNING,
         "The target cannot carry this field.",
-        "Set it for that tool by hand if it matters.",
+        "Check that the agent works in that tool without it.",
     )
-    UNKNOWN_KEY = ("AS302", INFO, "No tool knows this key; it stays in the source.", "Nothing to do.")
+    UNKNOWN_KEY = (
+        "AS302",
+        INFO,
+        "No tool knows this key; it stays in the source.",
+        "Nothing to do, unless the key is misspelt.",
+    )
     MODEL_UNKNOWN = (
         "AS303",
         WARNING,
         "No table names this model for the target; it is left out.",
-        "Add it to `[models]`.",
+        "Name the target's model under `[models.<dialect>]`.",
     )
-    TOOL_LOST = ("AS304", WARNING, "The target has no such tool, or cannot grant it alone.", "See docs/permissions.md.")
+    TOOL_LOST = (
+        "AS304",
+        WARNING,
+        "The target has no such tool, or cannot grant it alone.",
+        "Check that the agent works in that tool without it; docs/permissions.md says what each tool can express.",
+    )
     GLOB_NARROWED = (
         "AS305",
         WARNING,
         "The target cannot refuse part of a tool; the tool is left out.",
-        "`unenforceable`.",
+        'Nothing to do if the agent works without the tool; `unenforceable = "accept"` grants all of it.',
     )
     APPROVAL_SESSION = (
         "AS306",
         WARNING,
         "The target cannot ask for this tool alone; its session decides.",
-        "`strict_approval`.",
+        "Nothing to do if that is enough; `strict_approval = true` refuses the agent instead.",
     )
-    APPROVAL_NARROWED = ("AS307", INFO, "The target asks where the source does not.", "`approval`.")
-    COARSE = ("AS308", WARNING, "The target's tool covers more than was granted; it is left out.", "`coarse`.")
+    APPROVAL_NARROWED = (
+        "AS307",
+        INFO,
+        "The target asks where the source does not.",
+        "Nothing to do; the agent is asked for more often there.",
+    )
+    COARSE = (
+        "AS308",
+        WARNING,
+        "The target's tool covers more than was granted; it is left out.",
+        'Nothing to do if the agent works without the tool; `coarse = "accept"` grants all of it.',
+    )
     REFUSED_WIDER = (
         "AS309",
         ERROR,
         "The target would grant more than the source; nothing is written.",
-        "Name the tools.",
+        "Restrict the agent in a way that the target can express; docs/permissions.md says which.",
     )
-    REFUSED_REQUIRED = ("AS310", ERROR, "The target requires what the agent does not have.", "Add it to the agent.")
+    REFUSED_REQUIRED = (
+        "AS310",
+        ERROR,
+        "The target requires what the agent does not have.",
+        "Add what is missing to the agent.",
+    )
     ACCEPTED_WIDER = (
         "AS311",
         WARNING,
         "The target grants more than the source, as its configuration accepts.",
-        "See above.",
+        'Remove `"accept"` from the target\'s configuration if that is too much.',
     )
     NAME_CHANGED = ("AS312", INFO, "The target needs another form of the name.", "Nothing to do.")
     UNRESTRICTABLE = (
         "AS313",
-        INFO,
-        "The target has no tool list; servers of the user's session stay.",
-        "Nothing to do.",
+        WARNING,
+        "The target has no list of tools, so MCP servers of the user's session stay available.",
+        "Configure for that tool only servers that every agent may use.",
     )
     VALUE_CHANGED = ("AS314", INFO, "The target needs another form of the value.", "Nothing to do.")
 
     # Sync: what stands in the way of applying.
-    CONFLICT_UNMANAGED = ("AS401", ERROR, "A file that agentsync did not write is in the way.", "Move or delete it.")
+    CONFLICT_UNMANAGED = (
+        "AS401",
+        ERROR,
+        "A file that agentsync did not write is in the way.",
+        "Move or delete the file.",
+    )
     CONFLICT_EDITED = (
         "AS402",
         ERROR,
         "The file was edited here since agentsync wrote it.",
-        "Delete it to take the team's.",
+        "Take the edit to the source, or delete the file to get the source's version.",
     )
     TARGET_MISSING = (
         "AS403",
         WARNING,
         "The tool's directory is not on this machine.",
-        "Install the tool or drop the target.",
+        "Install the tool, set `create = true`, or remove the target from the configuration.",
     )
-    TARGET_SYMLINK = ("AS404", ERROR, "The target directory is a symbolic link.", "Set `follow_symlinks = true`.")
-    WRITE_FAILED = ("AS405", ERROR, "The file could not be written.", "Check permissions and space.")
-    HELD_EMPTY = ("AS406", ERROR, "The source has no agents left; nothing is deleted.", "`pull --allow-deletions`.")
-    HELD_DELETIONS = ("AS407", ERROR, "The source drops too many agents at once; held.", "`pull --allow-deletions`.")
-    KEPT_LAST_GOOD = ("AS408", WARNING, "The file cannot be used; its last good version stays.", "Correct the file.")
-    OTHER_SOURCE = ("AS409", ERROR, "Another source wrote this file.", "Rename the agent or drop one source.")
+    TARGET_SYMLINK = (
+        "AS404",
+        ERROR,
+        "The target directory is a symbolic link.",
+        "Set `follow_symlinks = true` for the target if the link is meant.",
+    )
+    WRITE_FAILED = (
+        "AS405",
+        ERROR,
+        "The file could not be written or deleted.",
+        "Check the permissions and the free space.",
+    )
+    HELD_EMPTY = (
+        "AS406",
+        ERROR,
+        "The source has no agents left; nothing of it is applied.",
+        "If that is meant, run `agentsync pull --allow-deletions`.",
+    )
+    HELD_DELETIONS = (
+        "AS407",
+        ERROR,
+        "The source drops too many agents at once; nothing of it is applied.",
+        "If that is meant, run `agentsync pull --allow-deletions`.",
+    )
+    KEPT_LAST_GOOD = (
+        "AS408",
+        WARNING,
+        "The file cannot be used; its last good version stays.",
+        "Correct the file in the source.",
+    )
+    OTHER_SOURCE = (
+        "AS409",
+        ERROR,
+        "Another source wrote this file.",
+        "Rename the agent, or remove one of the sources.",
+    )
     TARGET_LEFT = (
         "AS410",
         WARNING,
@@ -187,10 +377,20 @@ class Code(Enum):
         "AS411",
         WARNING,
         "The source's URL changed; nothing of the old one is deleted.",
-        "`pull --allow-deletions`.",
+        "To delete what only the former one has, run `agentsync pull --allow-deletions`.",
     )
-    SOURCE_FAILED = ("AS412", ERROR, "The source could not be fetched; its agents stay.", "See the message.")
-    SOURCE_REFUSED = ("AS413", ERROR, "The source must not be used as it is; its agents stay.", "See the message.")
+    SOURCE_FAILED = (
+        "AS412",
+        ERROR,
+        "The source could not be fetched; its agents stay.",
+        "Check the URL, the credentials and the network.",
+    )
+    SOURCE_REFUSED = (
+        "AS413",
+        ERROR,
+        "The source must not be used as it is; its agents stay.",
+        "Correct the repository; `allow_rewrite = true` accepts a rewritten branch or a moved tag.",
+    )
 
     def __init__(self, id_: str, severity: Severity, cause: str, remedy: str) -> None:
         self.id = id_

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from agentsync.config import Config, Target
 from agentsync.errors import AgentsyncError
-from agentsync.git import MINIMUM_VERSION
+from agentsync.git_process import MINIMUM_VERSION
 from agentsync.paths import Places, shorten
 from agentsync.report import Report, Scope
 from agentsync.sync import run
@@ -46,7 +46,10 @@ def examine(config: Config, places: Places) -> Iterator[Examination]:
         return
     yield Examination("state", Health.GOOD, shorten(str(places.state)))
     yield from _sources(report)
-    for target in config.resolved_targets():
+    targets = config.resolved_targets()
+    if not targets:
+        yield Examination("targets", Health.BAD, "no target is configured", "add a table such as [targets.claude]")
+    for target in targets:
         yield _target(target)
 
 

@@ -16,6 +16,8 @@ from agentsync.permissions import ANY, CHANGING, MCP, OTHER, READING, TOOLS, App
 
 Choice = Literal["narrow", "refuse", "accept"]
 
+_OUTSIDE = "external_directory"
+
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
@@ -56,6 +58,16 @@ class Shape:
     server_name: Callable[[str], str | None] = lambda _pattern: None
     spells: Callable[[str, tuple[Rule, ...]], bool] = _no_arguments
 
+    @property
+    def tools(self) -> frozenset[str]:
+        """The canonical tools that the units cover."""
+        return frozenset(tool for covered in self.units.values() for tool in covered)
+
+    @property
+    def denials(self) -> tuple[Rule, ...]:
+        """Rules that deny what the target has no tool for, whatever its default."""
+        return tuple(Rule(tool, Approval.DENY) for tool in sorted(TOOLS - self.tools - {"external_directory"}))
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -92,9 +104,10 @@ def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
             most = max(max(found) for found in levels.values())
             rules += [Rule(tool, most) for tool, found in levels.items() if max(found) < most]
     raised = Grants(tuple(rules))
-    if "external_directory" not in {tool for covered in shape.units.values() for tool in covered}:
+    if _OUTSIDE not in shape.tools:
         # Where a target has no such word, the bounds of the project are its session's to keep.
-        raised = Grants((*raised.rules, Rule("external_directory", Approval.SESSION)))
+        level = max(Approval.SESSION, min(raised.approvals(_OUTSIDE)))
+        raised = Grants((*raised.rules, Rule(_OUTSIDE, level)))
     if not options.strict_approval:
         raised = _without_asking(raised, TOOLS - shape.asks)
     return raised.raised(Approval.ALLOW, above=Approval.SESSION) if options.approval == "allow" else raised
@@ -124,6 +137,7 @@ class _Fitting:
         units = {unit: self._unit(unit, covered) for unit, covered in self._shape.units.items()}
         if default is Approval.DENY:
             self._tell_lost_tools()
+        self._tell_lost_bounds()
         return Fitted(default, units, self._arguments, self._servers(default), tuple(self._found))
 
     def _tell(self, code: Code, message: str) -> None:
@@ -143,7 +157,7 @@ class _Fitting:
         if unspoken:
             self._tell(
                 Code.TOOL_LOST,
-                f"`{unspoken[0]}` is restricted and cannot be named here, so only the tools that are known are granted",
+                f"`{_shown(unspoken[0])}` is restricted and cannot be named here, so only the tools that are known are granted",
             )
             return Approval.DENY
         return self._askable(default, "tools that are not named", CHANGING)
@@ -201,7 +215,7 @@ class _Fitting:
         if self._options.strict_approval:
             self._tell(Code.REFUSED_WIDER, f"{what} cannot be made to ask here, and `strict_approval` is set")
         else:
-            self._tell(Code.APPROVAL_SESSION, f"{what} asks only where the user's own settings do")
+            self._tell(Code.APPROVAL_SESSION, f"approval of {what} is left to the user's own settings")
         return Approval.SESSION
 
     def _servers(self, default: Approval) -> dict[str, Approval]:
@@ -213,21 +227,27 @@ class _Fitting:
                 levels.pop(name, None)
                 levels[name] = self._askable(self._level(rule.tool, name), f"`{name}`", CHANGING)
             elif rule.approval > default:
-                self._tell(Code.TOOL_LOST, f"`{rule.tool}` has no name here and is left out")
+                self._tell(Code.TOOL_LOST, f"`{_shown(rule.tool)}` has no name here and is left out")
         return levels
 
     def _server(self, pattern: str) -> str | None:
         return self._shape.server_name(pattern) if pattern.startswith(MCP) else None
 
     def _tell_lost_tools(self) -> None:
-        known = {tool for covered in self._shape.units.values() for tool in covered}
         for tool in self._grants.patterns:
-            if (
-                tool in TOOLS - known
-                and tool != "external_directory"
-                and max(self._grants.approvals(tool)) > Approval.DENY
-            ):
+            if tool in TOOLS - self._shape.tools - {_OUTSIDE} and max(self._grants.approvals(tool)) > Approval.DENY:
                 self._tell(Code.TOOL_LOST, f"there is no `{tool}` here")
+
+    def _tell_lost_bounds(self) -> None:
+        if _OUTSIDE in self._shape.tools or _OUTSIDE not in self._grants.patterns:
+            return
+        if min(self._grants.approvals(_OUTSIDE)) < Approval.SESSION:
+            self._askable(Approval.ASK, "what lies outside the project", frozenset({_OUTSIDE}) - self._shape.asks)
+
+
+def _shown(tool: str) -> str:
+    """A pattern as its author may know it."""
+    return tool.removeprefix(MCP).removeprefix(OTHER)
 
 
 def _same(one: tuple[Rule, ...], other: tuple[Rule, ...]) -> bool:

@@ -243,7 +243,7 @@ class AgentHandler(BaseHandler):
         self._head = fm
         try:
             return self._document(yaml.parse(fm, Loader=_LOADER))
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: PyYAML's own readers, at an impossible escape
+        except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two without libyaml, at a wrong escape
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
             line, column = (self._line(mark), mark.column + 1) if mark else (self.line, 0)
@@ -400,10 +400,11 @@ def _read_entries(
     metadata: dict[str, JsonValue] = {}
     for entry in entries:
         line = split.line if split.flat else split.line + entry.line
-        if entry.key in metadata:
-            message = f"The key `{entry.key}` stands twice; tools disagree on which one counts."
+        loaded, part = _read_entry(entry, path, line)
+        if twice := loaded.keys() & metadata.keys():
+            message = f"The key `{min(twice)}` stands twice; tools disagree on which one counts."
             raise UnreadableError(Diagnostic(Code.DUPLICATE_KEY, message, path, line))
-        metadata[entry.key], part = _read_entry(entry, path, line)
+        metadata |= loaded
         whole.lines |= part.lines
         whole.findings += part.findings
     if not any(finding.code is Code.YAML_REPAIRED for finding in whole.findings):
@@ -412,22 +413,22 @@ def _read_entries(
     return metadata, whole
 
 
-def _read_entry(entry: repair.Entry, path: str, line: int) -> tuple[JsonValue, AgentHandler]:
+def _read_entry(entry: repair.Entry, path: str, line: int) -> tuple[dict[str, JsonValue], AgentHandler]:
     for text in entry.readings():
         handler = AgentHandler(path, line)
         try:
             loaded = handler.load(text)
         except _InvalidYamlError:
             continue  # the next reading, and at last the raw text, are what is made of it
-        if loaded.keys() == {entry.key}:
+        if entry.key in loaded:
             break
     else:
         handler = AgentHandler(path, line)
         loaded, text = {entry.key: handler.read_raw(entry)}, ""
     if text != entry.text:
-        message = f"The value of `{entry.key}` is not valid YAML; its text was taken as it stands."
+        message = f"The value of `{entry.key}` is not valid YAML and was read as its author seems to have meant it."
         handler.findings.append(Diagnostic(Code.YAML_REPAIRED, message, path, line))
-    return loaded[entry.key], handler
+    return loaded, handler
 
 
 def _scalar(text: str) -> JsonValue:

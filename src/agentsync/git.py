@@ -15,14 +15,7 @@ from urllib.parse import quote
 
 from agentsync.errors import SourceUnavailableError
 from agentsync.git_access import access
-from agentsync.git_faults import (
-    TransientError,
-    UnexplainedError,
-    explain,
-    explain_missing_ref,
-    lacks_ref,
-    refuses_id,
-)
+from agentsync.git_faults import TransientError, UnexplainedError, explain, explain_missing_ref, lacks_ref, refuses_id
 from agentsync.git_process import Done
 from agentsync.git_remote import Auth, Remote
 from agentsync.git_repository import BareRepository

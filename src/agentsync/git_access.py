@@ -17,7 +17,15 @@ from agentsync.urls import local_path, origin, scheme, split_credentials
 
 
 def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The URL and the environment of a fetch; secrets are in the environment, since arguments are seen in `ps`."""
+    """The URL and the environment of a fetch; secrets are in the environment, since arguments are seen in `ps`.
+
+    Args:
+        remote: what is fetched.
+        base: what git is told without it.
+
+    Raises:
+        SourceUnavailableError: the token file cannot be read.
+    """
     auth = remote.auth
     url, user, password = split_credentials(remote.url)
     if path := local_path(remote.url):

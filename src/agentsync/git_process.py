@@ -30,9 +30,12 @@ from agentsync.urls import printable, redact
 if TYPE_CHECKING:
     from git import Git
 
-MINIMUM_VERSION = (2, 31)  # the first that reads GIT_CONFIG_COUNT; an older one would ignore every setting below
+MINIMUM_VERSION = (2, 31)
+"""The first that reads GIT_CONFIG_COUNT; an older one would ignore every setting that it is given."""
+
 READ_SECONDS = 60.0
 """How long a command may take that stays on this machine."""
+
 _STDERR_BYTES = 64 * 1024
 
 
@@ -75,6 +78,18 @@ class Process:
         *,
         stdin: bool = False,
     ) -> None:
+        """Start it.
+
+        Args:
+            command: the program, by its path, and its arguments.
+            directory: where it runs.
+            environment: all that it gets; nothing else is inherited, save on Windows.
+            until: the moment of the monotonic clock at which it is killed.
+            stdin: whether it will be written to.
+
+        Raises:
+            SourceUnavailableError: GitPython cannot be loaded, or on Windows a variable would lead git astray.
+        """
         self._popen = _start(command, directory, environment, stdin=stdin)
         self.stdout = cast("IO[bytes]", self._popen.stdout)
         self.timed_out = False
@@ -138,6 +153,7 @@ class Process:
 
 
 def run(command: Sequence[str], directory: Path, environment: Mapping[str, str], until: float) -> Done:
+    """Run a command to its end; the arguments are those of a Process."""
     with Process(command, directory, environment, until) as process:
         output = process.stdout.read()
     return Done(process.status, output, process.stderr, timed_out=process.timed_out and process.status != 0)
@@ -178,7 +194,11 @@ def _facade() -> type[Git]:
 
 
 def executable() -> str:
-    """The path of a git that is new enough."""
+    """The path of a git that is new enough.
+
+    Raises:
+        SourceUnavailableError: there is none.
+    """
     path = shutil.which("git")
     if path is None:
         raise SourceUnavailableError("git was not found", hint=f"install git {_dotted(MINIMUM_VERSION)} or newer")

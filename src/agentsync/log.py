@@ -49,9 +49,13 @@ def logger() -> FilteringBoundLogger:
 
 
 def level_of(verbosity: int, *, for_people: bool) -> int:
-    """The level for -q (-1), nothing (0), -v (1), -vv (2): people see events only when they ask for them."""
-    quiet = logging.WARNING if for_people else logging.INFO
-    return {-1: logging.ERROR, 0: quiet, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+    """The level for -q (-1), nothing (0), -v (1), -vv (2).
+
+    People see events only when they ask for them, since commands tell them in words what went wrong.
+    """
+    if for_people and verbosity <= 0:
+        return logging.CRITICAL
+    return {-1: logging.ERROR, 0: logging.INFO, 1: logging.INFO}.get(verbosity, logging.DEBUG)
 
 
 def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -16,6 +16,9 @@ from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState
 from agentsync.snapshot import SourceReport
 
 
+RECOVERED = "the state was damaged and is set aside; files are known again by their content, and nothing is deleted"
+
+
 class Scope(Enum):
     """How far a cycle goes: look at what is known, fetch and plan, or fetch, plan and apply."""
 
@@ -34,6 +37,7 @@ class Report:
         outcomes: of the changes that were tried; empty unless the scope was to apply.
         inventory: what agentsync had written before.
         contents: the bytes of what is wanted, for showing differences.
+        recovered: whether the state was damaged and begun anew.
     """
 
     sync_id: str
@@ -48,6 +52,7 @@ class Report:
     diagnostics: tuple[Diagnostic, ...]
     inventory: Mapping[Key, Recorded]
     contents: Contents
+    recovered: bool = False
 
     @property
     def changes(self) -> tuple[Change, ...]:

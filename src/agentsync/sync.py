@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.config import Config, Target
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import LockedError, SourceRefusedError
+from agentsync.errors import LockedError, SourceRefusedError, StateError
 from agentsync.events import tell
 from agentsync.gather import Gathered, Snapshot, gather
 from agentsync.paths import Places
@@ -57,13 +57,16 @@ def _locked(places: Places, scope: Scope) -> Iterator[None]:
     if scope is Scope.LOOK:
         yield
         return
-    places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = FileLock(places.lock)
     try:
+        places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock.acquire(timeout=0)
     except Timeout as error:
         hint = "wait for it to end, then try again"
         raise LockedError("another run is under way", place=str(places.lock), hint=hint) from error
+    except OSError as error:
+        message = f"the directory of the state cannot be used: {error.strerror}"
+        raise StateError(message, place=str(places.state), hint="check its owner, mode and space") from error
     try:
         yield
     finally:
@@ -97,6 +100,7 @@ class _Cycle:
             fetching=self._scope is not Scope.LOOK,
             progress=self._progress,
         )
+        self._progress("reading", 0, 0)
         gathered = gather(snapshots, self._targets, self._state)
         if applying:
             recover(self._state, self._directories)
@@ -126,6 +130,7 @@ class _Cycle:
             diagnostics=tuple(dict.fromkeys(found)),
             inventory=inventory,
             contents=gathered.contents,
+            recovered=self._state.recovered,
         )
         if applying:
             self._record(report, snapshots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 if TYPE_CHECKING:
     from pathlib import Path
 
-Mode = Literal["serve", "silent", "error", "redirect"]
+Mode = Literal["serve", "silent", "trickle", "error", "redirect"]
 
 
 @dataclass
@@ -69,6 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
         if git.mode == "silent":
             git.released.wait()
             self.close_connection = True
+        elif git.mode == "trickle":
+            self._trickle(git)
         elif git.mode == "error":
             self.send_error(500)
         elif git.mode == "redirect":
@@ -82,6 +85,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Say nothing: a test's output is its own."""
+
+    def _trickle(self, git: GitServer) -> None:
+        """Begin a proper answer, and go on with a byte now and then for as long as someone listens."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            while not git.released.wait(0.05):
+                self.wfile.write(b"0")
+        self.close_connection = True
 
     def _answer(self, status: int, **headers: str) -> None:
         self.send_response(status)

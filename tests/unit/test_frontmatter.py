@@ -112,13 +112,11 @@ def test_empty_frontmatter_is_an_empty_mapping() -> None:
         ("'3'", "3"),
         ('"true"', "true"),
         *((text, text) for text in ("yes", "no", "on", "off", "y", "1.10", "0755", "0x1F", "0o17", "1e3", "+3", "-0")),
-        *((text, text) for text in ("2025-01-02", "12:30", "1_000", ".inf", "-", "12345678901234567890", "1.2.3")),
+        *((text, text) for text in ("2025-01-02", "12:30", "1_000", ".inf", "12345678901234567890", "1.2.3")),
     ],
 )
 def test_scalars_are_read_as_yaml_1_2_and_odd_numbers_as_text(written: str, value: JsonValue) -> None:
-    document = (
-        read(f"key: {written}\nnested:\n  key: {written}") if written != "-" else read('key: "-"\nnested: {key: "-"}')
-    )
+    document = read(f"key: {written}\nnested:\n  key: {written}")
     assert document.metadata == {"key": value, "nested": {"key": value}}
     assert type(document.metadata["key"]) is type(value)
 
@@ -160,7 +158,7 @@ REPAIRS: dict[str, tuple[bytes, list[tuple[Code, int]], str]] = {
     "UTF-16 without": (FILE.encode("utf-16-be"), [(Code.UTF16, 1)], BODY),
     "carriage returns": (FILE.replace("\n", "\r").encode(), [(Code.LINE_ENDS, 1)], BODY),
     "one carriage return": (
-        f"---\n{HEAD.replace('tools', 'x: y\rtools')}---\n{BODY}".encode(),
+        FILE.replace("tools", "x: y\rtools").encode(),
         [(Code.LINE_ENDS, 4)],
         BODY,
     ),
@@ -178,9 +176,9 @@ REPAIRS: dict[str, tuple[bytes, list[tuple[Code, int]], str]] = {
         [(Code.CODE_FENCED, 3)],
         f"# Scout\n\n{BODY}",
     ),
-    "unclosed": (f"---\n{HEAD}\nYou look around.\n".encode(), [(Code.UNCLOSED, 5)], "\nYou look around.\n"),
-    "unclosed above a rule": (f"---\n{HEAD}{BODY}".encode(), [(Code.UNCLOSED, 5)], BODY),
-    "unclosed to the end": (f"---\n{HEAD}".encode(), [(Code.UNCLOSED, 5)], ""),
+    "unclosed": (f"---\n{HEAD}\nYou look around.\n".encode(), [(Code.UNCLOSED, 4)], "\nYou look around.\n"),
+    "unclosed above a rule": (f"---\n{HEAD}{BODY}".encode(), [(Code.UNCLOSED, 4)], BODY),
+    "unclosed to the end": (f"---\n{HEAD}".encode(), [(Code.UNCLOSED, 4)], ""),
     "flattened frontmatter": (
         f"--- {HEAD.replace(chr(10), ' ')}---\n{BODY}".encode(),
         [(Code.FLATTENED, 1)],
@@ -242,10 +240,10 @@ LENIENT: dict[str, tuple[str, dict[str, JsonValue], list[int]]] = {
         [3],
     ),
     "unindented examples": (
-        'name: a\ndescription: Looks. Examples:\n\n<example>\nuser: "Look: now"\n</example>\n\ncolor: red\ntools: [Read]',
+        'name: a\ndescription: See. Examples:\n\n<example>\nuser: "Now: go"\n</example>\n\ncolor: red\ntools: [Read]',
         {
             "name": "a",
-            "description": 'Looks. Examples:\n\n<example>\nuser: "Look: now"\n</example>',
+            "description": 'See. Examples:\n\n<example>\nuser: "Now: go"\n</example>',
             "color": "red",
             "tools": ["Read"],
         },
@@ -258,7 +256,7 @@ LENIENT: dict[str, tuple[str, dict[str, JsonValue], list[int]]] = {
     ),
     "block that loses its indentation": (
         "description: |\n  Use: now.\nuser: hi\n<b>\nmodel: opus",
-        {"description": "  Use: now.\nuser: hi\n<b>", "model": "opus"},
+        {"description": "Use: now.\nuser: hi\n<b>", "model": "opus"},
         [2],
     ),
     "quotes in quotes": (
@@ -285,8 +283,27 @@ LENIENT: dict[str, tuple[str, dict[str, JsonValue], list[int]]] = {
         {"loop": "a: b", "name": "a", "description": "d"},
         [2],
     ),
-    "no space after the colon": ("name: a\ndescription: Use: x\ntools:Read", {"name": "a", "description": "Use: x", "tools": "Read"}, [3, 4]),
-}  # fmt: skip
+    "examples to the end": (
+        "name: a\ndescription: Use: it.\n\n<example>\nuser: hi\n</example>",
+        {"name": "a", "description": "Use: it.\n\n<example>\nuser: hi\n</example>"},
+        [3],
+    ),
+    "what looks like a key after the description": (
+        "model: a: b\ndescription: Looks.\nuser: hi\ntools: Read",
+        {"model": "a: b", "description": "Looks.\nuser: hi", "tools": "Read"},
+        [2, 3],
+    ),
+    "odd key among the entries": (
+        'name: a: b\nmodel: opus\n"my key": v',
+        {"name": "a: b", "model": "opus", "my key": "v"},
+        [2],
+    ),
+    "no space after the colon": (
+        "name: a\ndescription: Use: x\ntools:Read",
+        {"name": "a", "description": "Use: x", "tools": "Read"},
+        [3, 4],
+    ),
+}
 
 
 @pytest.mark.parametrize(("head", "metadata", "lines"), LENIENT.values(), ids=LENIENT)
@@ -298,7 +315,7 @@ def test_broken_yaml_is_read_entry_by_entry(head: str, metadata: dict[str, JsonV
     assert document.repaired
     assert document.body == BODY
     head_lines = ["---", *head.split("\n")]
-    assert all(head_lines[line - 1].startswith(key) for key, line in document.lines.items())
+    assert all(key in head_lines[line - 1] for key, line in document.lines.items())
 
 
 @pytest.mark.parametrize("closing", ["...", "--------"])
@@ -341,7 +358,7 @@ def test_a_literal_newline_in_a_description_is_a_line_end(value: str) -> None:
 
 def test_a_control_character_is_found_and_kept() -> None:
     document = parse(FILE + "a\x00b\n")
-    assert found(document) == [(Code.CONTROL_CHARACTER, 11)]
+    assert found(document) == [(Code.CONTROL_CHARACTER, 12)]
     assert document.body.endswith("a\x00b\n")
     assert not document.repaired
 
@@ -363,6 +380,7 @@ ALIAS_BOMB = "a: &a [x,x]\n" + "".join(
         (b"---\n- a\n- b\n---\n", Code.NOT_A_MAPPING, 2),
         (b"---\njust text\n---\n", Code.NOT_A_MAPPING, 2),
         (b"---\nsome: prose: here\nand more\n---\n", Code.YAML_INVALID, 2),
+        (b"---\nname: a: b\n" + b"".join(b"k%d: v\n" % n for n in range(300)) + b"---\n", Code.YAML_INVALID, 2),
         (b"---\nname: a\nmodel: b\nmodel: c\n---\n", Code.DUPLICATE_KEY, 4),
         (b"---\nname: a: b\nmodel: b\nmodel: c\n---\n", Code.DUPLICATE_KEY, 4),
         (b'---\npermission:\n  "*": ask\n  "*": allow\n---\n', Code.DUPLICATE_KEY, 4),
@@ -449,6 +467,7 @@ def test_toml_with_a_byte_order_mark_is_repaired() -> None:
         (f"a = {'[' * 100_000}", Code.TOO_DEEP, 0),
         (f"a = {'[' * 17}{']' * 17}", Code.TOO_DEEP, 0),
         ("a." * 20_000 + "a = 1", Code.TOO_DEEP, 0),
+        (f"a = '{'.' * 6_000}'", Code.TOO_DEEP, 0),  # told apart from a key only at a price
     ],
 )
 def test_toml_that_is_broken_or_unsafe_is_refused(text: str, code: Code, line: int) -> None:
@@ -470,7 +489,7 @@ def test_decode_reports_and_repairs() -> None:
 def test_the_written_form_is_the_documented_one() -> None:
     metadata: dict[str, JsonValue] = {
         "name": "scout",
-        "description": "Looks around.\nReports \"all\" 🚀.",
+        "description": 'Looks around.\nReports "all" 🚀.',
         "tools": "Read, Grep",
         "model": None,
         "answer": "no",
@@ -481,7 +500,7 @@ def test_the_written_form_is_the_documented_one() -> None:
         "hidden": False,
         "permission": {"bash": {"*": "ask", "git status": "allow"}, "edit": "deny"},
         "skills": ["a", "b: c"],
-        "none": [],
+        "empty": [],
     }  # fmt: skip
     assert format_markdown(metadata, "\r\nBody.  ").decode() == (
         "---\n"
@@ -503,10 +522,14 @@ def test_the_written_form_is_the_documented_one() -> None:
         "skills:\n"
         "- a\n"
         '- "b: c"\n'
-        "none: []\n"
+        "empty: []\n"
         "---\n"
         "\r\nBody.  "
     )
+
+
+def test_a_description_is_always_quoted() -> None:
+    assert format_markdown({"description": "Plain"}, "") == b'---\ndescription: "Plain"\n---\n'
 
 
 def test_a_long_description_stays_on_one_line() -> None:

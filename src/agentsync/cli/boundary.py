@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 
@@ -26,19 +27,23 @@ def run(command: click.Command) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
+        _print_record(common, ExitCode.USAGE, error.format_message())
         error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
+        _print_record(common, ExitCode.INTERRUPTED, "interrupted")
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     except AgentsyncError as error:
-        _show(error, common)
+        _print_record(common, error.exit_code, error.message, error.place, error.hint)
+        _show(error)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read the output has gone; a second failure at exit would only add noise.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            return ExitCode.OK  # whoever read the output has seen enough
+        raise
     except Exception as error:  # noqa: BLE001 - a bug must end in a report, not in a traceback
+        _print_record(common, ExitCode.BUG, f"{type(error).__name__}: {error}")
         _report(error)
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
@@ -48,10 +53,16 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(int(ExitCode.TERMINATED))
 
 
-def _show(error: AgentsyncError, common: Common) -> None:
-    if common.json:
-        record = {"error": {"message": error.message, "place": error.place, "hint": error.hint}}
-        click.echo(json.dumps({**record, "exit_code": int(error.exit_code)}))
+def _print_record(common: Common, code: ExitCode, message: str, place: str = "", hint: str = "") -> None:
+    """Prints an error as the document that whoever asked for JSON waits for."""
+    # Wrong usage is found before the options are read.
+    asked = "--format=json" in sys.argv or ("--format", "json") in pairwise(sys.argv)
+    if common.json or asked or os.environ.get("AGENTSYNC_FORMAT") == "json":
+        record = {"error": {"message": message, "place": place, "hint": hint}, "exit_code": int(code)}
+        click.echo(json.dumps(record))
+
+
+def _show(error: AgentsyncError) -> None:
     click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
     if error.hint:
         click.echo(f"{click.style(' hint:', fg='cyan')} {error.hint}", err=True)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Sequence
+from threading import Event, Thread
 from typing import Final
 
 import click
 
-from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.paths import shorten
 from agentsync.plan import Action, Change, absolute
-from agentsync.report import Report, Scope
+from agentsync.report import RECOVERED, Report, Scope
+from agentsync.urls import printable
 
 _SIGNS: Final = {
     Action.CREATE: ("+", "green"),
@@ -44,7 +45,10 @@ _PAST: Final = {
 }
 _COLORS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_WARNINGS: Final = 10
-_PATIENCE: Final = 1.0  # seconds before a bar appears
+_SHOWN_ALIKE: Final = 3
+_PATIENCE: Final = 1.0  # seconds before a line appears
+_REDRAWN: Final = 0.1  # seconds until it is drawn anew
+_BAR: Final = 24  # characters
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
@@ -82,19 +86,36 @@ def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
 def show_findings(report: Report, *, verbosity: int) -> None:
     """Errors always; what was lost or repaired only for agents that changed, and only some of it unless asked.
 
-    Where standard error is no terminal, the same findings stand in the log already.
+    Where standard error is no terminal, what was applied stands in the log already.
     """
-    if not sys.stderr.isatty():
+    if report.scope is Scope.APPLY and not sys.stderr.isatty():
         return
+    if report.recovered:
+        click.echo(f"{click.style('warning:', fg='yellow')} {RECOVERED}", err=True)
     told = report.diagnostics if verbosity > 0 else report.news
     errors = [found for found in told if found.severity is Severity.ERROR]
     least = Severity.INFO if verbosity > 1 else Severity.WARNING
     others = [found for found in told if found.severity in (Severity.WARNING, least)]
     shown = others if verbosity > 0 else others[: _SHOWN_WARNINGS if verbosity == 0 else 0]
-    for found in [*shown, *errors]:
-        show_diagnostic(found)
+    _show_alike([*shown, *errors], most=len(told) if verbosity > 0 else _SHOWN_ALIKE)
     if verbosity >= 0 and len(shown) < len(others):
-        click.echo(click.style(f"and {len(others) - len(shown)} more warnings; -v shows them", dim=True), err=True)
+        _show_rest(len(others) - len(shown), "warnings")
+
+
+def _show_alike(found: Sequence[Diagnostic], *, most: int) -> None:
+    """Findings, of those that differ by their place alone only the first ones."""
+    kinds: dict[tuple[Code, str, str], list[Diagnostic]] = {}
+    for diagnostic in found:
+        kinds.setdefault((diagnostic.code, diagnostic.message, diagnostic.target), []).append(diagnostic)
+    for alike in kinds.values():
+        for diagnostic in alike[:most]:
+            show_diagnostic(diagnostic)
+        if len(alike) > most:
+            _show_rest(len(alike) - most, "like this")
+
+
+def _show_rest(number: int, what: str) -> None:
+    click.echo(click.style(f"and {number} more {what}; -v shows them", dim=True), err=True)
 
 
 def show_sources(report: Report) -> None:
@@ -102,9 +123,10 @@ def show_sources(report: Report) -> None:
     rows = []
     for source in report.sources:
         commit = click.style(source.commit[:12] or "-", fg="yellow")
-        was = f"was {source.previous[:12]}" if source.previous and source.previous != source.commit else ""
+        moved = source.previous and source.previous != source.commit
+        was = click.style(f"was {source.previous[:12]}", dim=True) if moved else ""
         subject = source.facts.subject if source.facts else ""
-        rows.append([click.style(source.name, bold=True), commit, subject[:60], click.style(was, dim=True)])
+        rows.append([click.style(source.name, bold=True), commit, printable(subject)[:60], was])
     table(rows)
 
 
@@ -114,42 +136,48 @@ def summary(report: Report) -> str:
     done = [f"{counts[key]} {_PAST[key]}" for key in _PAST if counts.get(key)]
     troubles = {"conflict": "in conflict", "held": "held", "failed": "failed", "refused": "refused"}
     trouble = [f"{counts[key]} {words}" for key, words in troubles.items() if counts.get(key)]
+    trouble += [f"source {source.name} failed" for source in report.sources if source.error]
     same = counts["keep"]
     if not done and not trouble:
         text = f"up to date: {same} files in {len(report.targets)} targets"
     else:
-        text = ", ".join([*done, *trouble, f"{same} unchanged"])
+        text = ", ".join([*done, *trouble, *([f"{same} unchanged"] if same else [])])
     verb = "would be " if report.scope is not Scope.APPLY and done else ""
     return f"{verb}{text} ({report.seconds:.1f} s)"
 
 
 class Waiting:
-    """A line on the terminal that tells how far a long step is; nothing at all where nobody watches."""
+    """A line on the terminal that tells how far a long step is; nothing at all where nobody watches.
+
+    A thread draws it, since a fetch says nothing while it goes on.
+    """
 
     def __init__(self) -> None:
-        self._watched = sys.stderr.isatty()
-        self._since = time.monotonic()
-        self._what = ""
+        self._text = ""
         self._drawn = False
+        self._done = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+        if sys.stderr.isatty():
+            self._thread.start()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        if not self._watched:
-            return
-        now = time.monotonic()
-        if what != self._what:
-            self._what, self._since = what, now
-        if now - self._since >= _PATIENCE or self._drawn:
-            self._draw(f"{what} {self._bar(done, total)}" if total else f"{what} …")
+        self._text = f"{what} {_bar(done, total)}" if total else f"{what} ..."
 
     def clear(self) -> None:
+        """Ends it, and leaves nothing on the terminal."""
+        self._done.set()
+        if self._thread.is_alive():
+            self._thread.join()
         if self._drawn:
             click.echo("\r\x1b[K", nl=False, err=True)
-            self._drawn = False
 
-    def _bar(self, done: int, total: int) -> str:
-        filled = 24 * done // total
-        return f"[{'#' * filled}{'.' * (24 - filled)}] {done}/{total}"
+    def _run(self) -> None:
+        wait = _PATIENCE
+        while not self._done.wait(wait):
+            self._drawn, wait = True, _REDRAWN
+            click.echo(f"\r\x1b[K{self._text}", nl=False, err=True)
 
-    def _draw(self, text: str) -> None:
-        self._drawn = True
-        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+
+def _bar(done: int, total: int) -> str:
+    filled = _BAR * done // total
+    return f"[{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}"

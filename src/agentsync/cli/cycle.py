@@ -52,13 +52,32 @@ def run_cycle(
     Raises:
         AgentsyncError: the configuration, the lock or the state stands in the way.
     """
-    start_log(common)
     config = _given(sources, targets, branch, subfolder) if sources or targets else read_config(common)
+    if scope is not Scope.LOOK:
+        _check_complete(config, common)
+    return run_config(common, config, scope, allow_deletions=allow_deletions)
+
+
+def run_config(common: Common, config: Config, scope: Scope, *, allow_deletions: bool = False) -> Report:
+    """Runs a cycle for this very configuration.
+
+    Raises:
+        AgentsyncError: the configuration, the lock or the state stands in the way.
+    """
+    start_log(common)
     waiting = Waiting()
     try:
         return run(config, places(), scope, allow_deletions=allow_deletions, progress=waiting)
     finally:
         waiting.clear()
+
+
+def _check_complete(config: Config, common: Common) -> None:
+    tables = {"source": (config.sources, "[sources.team] with a `url`"), "target": (config.targets, "[targets.claude]")}
+    for what, (table, example) in tables.items():
+        if not table:
+            place = str(find_config(common.config))
+            raise ConfigError(f"no {what} is configured", place=place, hint=f"add a table such as {example}")
 
 
 def start_log(common: Common) -> None:
@@ -91,8 +110,11 @@ def _given(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | Non
             "allow_local": local_path(url) is not None,
             "allow_http": scheme(url) == "http",
         }
-    document = {"version": 1, "sources": tables, "targets": dict(_target(text) for text in targets)}
-    return validate(document, Config, "the options")
+    places: dict[str, dict[str, object]] = {}
+    for number, text in enumerate(targets, start=1):
+        dialect, table = _target(text)
+        places[f"{dialect}-{number}" if dialect in places else dialect] = table
+    return validate({"version": 1, "sources": tables, "targets": places}, Config, "the options")
 
 
 def source_name(url: str) -> str:
@@ -111,9 +133,9 @@ def _target(text: str) -> tuple[str, dict[str, object]]:
     if dialect not in dialects():
         raise ConfigError(f"there is no dialect `{dialect}`", place=f"--to {text}", hint=", ".join(dialects()))
     if not separator:
-        return dialect, {}
+        return dialect, {"dialect": dialect}
     path = Path(directory).expanduser().absolute()
-    return f"{dialect}", {"dialect": dialect, "path": str(path), "create": True}
+    return dialect, {"dialect": dialect, "path": str(path), "create": True}
 
 
 def change_record(change: Change) -> dict[str, object]:

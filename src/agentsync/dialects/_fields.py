@@ -144,7 +144,6 @@ _FIELDS = {
     "top_p": "top_p",
     "max_turns": "turn limit",
     "hidden": "mark as hidden",
-    "disabled": "mark as disabled",
     "color": "color",
     "skills": "skills",
     "mcp_servers": "MCP servers",
@@ -159,10 +158,12 @@ _FIELDS = {
 def losses(agent: Agent, dialect: str, carried: Collection[str]) -> list[Diagnostic]:
     """A finding for each field that the agent has and the target cannot carry."""
     found = [
-        Diagnostic(Code.FIELD_LOST, f"the {title} is left out: it has no place here")
+        Diagnostic(Code.FIELD_LOST, f"left out, having no place here: {title}")
         for field, title in _FIELDS.items()
         if field not in carried and getattr(agent, field) not in (None, (), False)
     ]
+    if agent.disabled and "disabled" not in carried:
+        found.append(Diagnostic(Code.REFUSED_WIDER, "the agent is disabled, which cannot be said here"))
     if agent.mode in ("primary", "all") and "mode" not in carried:
         found.append(Diagnostic(Code.FIELD_LOST, f"mode `{agent.mode}` is left out: every agent is a subagent here"))
     if agent.dialect != dialect:

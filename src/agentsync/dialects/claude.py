@@ -194,7 +194,7 @@ def enforced(document: Document) -> Grants:
 
     A list decides which tools there are and not with which arguments, so `Bash(git *)` counts as all of Bash.
     """
-    return _grants(document, enforced=True)
+    return Grants((*_grants(document, enforced=True).rules, *SHAPE.denials))
 
 
 def _grants(document: Document, *, enforced: bool) -> Grants:
@@ -311,9 +311,17 @@ def _permissions(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]
     denied = [name for name, level in levels.items() if not level and not (closed and name in fitted.units)]
     if denied:
         permissions["disallowedTools"] = ", ".join(denied)
+    freed = [f"`{name}`" for name, level in levels.items() if level is Approval.ALLOW and _changes(name)]
+    if freed:
+        message = f"allowed by the source, left to the user's own settings here: {', '.join(freed)}"
+        found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
     if Approval.ASK in {fitted.default, *levels.values()}:
         permissions["permissionMode"] = "default"
     return permissions, found
+
+
+def _changes(name: str) -> bool:
+    return not READING.issuperset(_UNITS.get(name, (name,)))
 
 
 def _spelled(name: str, rules: tuple[Rule, ...]) -> str:

@@ -112,7 +112,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     if not own:
         fitted = fit(agent.grants.with_effects(), SHAPE, options)
         permissions, permission_found = _permissions(fitted, agent.grants, options)
-        found += [*fitted.diagnostics, *permission_found]
+        found += dict.fromkeys((*fitted.diagnostics, *permission_found))
     model, model_found = model_name(agent, options, {}, lambda model: own or model.removeprefix("openai/") in _MODELS)
     effort, effort_found = _write_effort(agent)
     metadata = without_none(
@@ -142,7 +142,10 @@ def _instructions(prompt: str) -> str:
 
 
 def enforced(document: Document) -> Grants:
-    """The widest that the sandbox and the approval policy let through."""
+    """The widest that the sandbox and the approval policy let through.
+
+    MCP servers and skills are the session's own, which no key of an agent can take away; `write` says so.
+    """
     return _grants(document, enforced=True)
 
 
@@ -161,6 +164,8 @@ def _grants(document: Document, *, enforced: bool) -> Grants:
             rules += [*_shell(beyond), Rule("write", Approval.ALLOW), Rule("edit", Approval.ALLOW)]
         case "danger-full-access" if enforced or policy == "never":
             rules += _shell(Approval.ALLOW)
+        case _ if enforced:
+            rules += _shell(Approval.SESSION)
         case _:
             rules = list(EVERYTHING.rules)
     if metadata.get("web_search") == "disabled":
@@ -187,19 +192,29 @@ def _permissions(
     found: list[Diagnostic] = []
     if not levels["reading"]:
         found.append(Diagnostic(Code.REFUSED_WIDER, "Codex lets every agent read files, and this one may not"))
-    # Any other tool that is not free is restricted too: a shell that asks is the least that can do what is left.
-    if min(*(min(grants.approvals(tool)) for tool in TOOLS - {"websearch"}), fitted.default) < Approval.SESSION:
-        shell = levels["shell"]
-        if shell is Approval.SESSION:
-            shell = Approval.ALLOW if options.approval == "allow" else Approval.ASK
-        sandbox = "workspace-write" if shell is Approval.ALLOW else "read-only"
-        permissions = {"sandbox_mode": sandbox, "approval_policy": "on-request" if shell else "never"}
+    # Codex cannot restrict other tools alone, and a shell that asks is the least that can do what is left.
+    if fitted.default < Approval.SESSION or any(
+        min(grants.approvals(tool)) < Approval.SESSION for tool in TOOLS - {"websearch"}
+    ):
+        free = Approval.SESSION if options.approval == "allow" else Approval.ALLOW
+        # A workspace that can be written is for agents that may edit, not for all that have a shell to do it with.
+        writes = min(levels["shell"], *(min(grants.approvals(tool)) for tool in ("write", "edit"))) >= free
+        permissions = {
+            "sandbox_mode": "workspace-write" if writes else "read-only",
+            "approval_policy": "on-request" if levels["shell"] else "never",
+        }
+        if levels["shell"] and not writes and _allows_changes(grants):
+            found.append(Diagnostic(Code.APPROVAL_NARROWED, "`shell` asks for more calls than the source does"))
     if not levels["web_search"]:
         permissions["web_search"] = "disabled"
     if not fitted.default:
         message = "Codex has no list of tools: MCP servers that the user configured stay available"
         found.append(Diagnostic(Code.UNRESTRICTABLE, message))
     return permissions, found
+
+
+def _allows_changes(grants: Grants) -> bool:
+    return any(Approval.ALLOW in grants.approvals(tool) for tool in SHAPE.units["shell"])
 
 
 def _write_effort(agent: Agent) -> tuple[str | None, list[Diagnostic]]:

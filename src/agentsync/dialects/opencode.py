@@ -188,9 +188,7 @@ _CARRIED: Final = ("mode", "effort", "temperature", "top_p", "max_turns", "hidde
 
 def enforced(document: Document) -> Grants:
     """What OpenCode lets the agent do; what it has no tool for is denied, whatever the default."""
-    missing = TOOLS - {tool for covered in _UNITS.values() for tool in covered}
-    granted = _grants(document, enforced=True)
-    return Grants((*granted.rules, *(Rule(tool, Approval.DENY) for tool in sorted(missing))))
+    return Grants((*_grants(document, enforced=True).rules, *SHAPE.denials))
 
 
 def _grants(document: Document, *, enforced: bool) -> Grants:
@@ -200,17 +198,23 @@ def _grants(document: Document, *, enforced: bool) -> Grants:
     for key, value in (tools if isinstance(tools, dict) else {}).items():
         permission[_TOOL_KEYS.get(key, key)] = "allow" if value else "deny"
     permission |= _as_map(metadata.get("permission"))
+    meant = {} if enforced else {key: value for key, value in permission.items() if _spelled(key) != key}
     rules = list(EVERYTHING.rules)
     for key, value in permission.items():
-        rules += _rules(key, value, enforced=enforced)
-    if enforced:
-        return Grants(tuple(rules))
-    misspelled = _as_map(metadata.get("permissions")) if "permission" not in metadata else {}
-    for key, value in (*permission.items(), *misspelled.items()):
-        spelled = _TOOL_KEYS.get(key.lower(), key.lower())
-        if spelled != key or key in misspelled:
-            rules += _narrowing(_rules(spelled, value, enforced=False), tuple(rules))
+        if key not in meant:
+            rules += _rules(key, value, enforced=enforced)
+    read_by_opencode = Grants(tuple(rules))
+    if not enforced and "permission" not in metadata:
+        meant |= _as_map(metadata.get("permissions"))
+    for key, value in meant.items():
+        rules += _narrowing(_rules(_spelled(key), value, enforced=False), read_by_opencode)
     return Grants(tuple(rules))
+
+
+def _spelled(key: str) -> str:
+    """A key in the spelling that OpenCode reads, where the author wrote one of its tools in another."""
+    spelled = _TOOL_KEYS.get(key.lower(), key.lower())
+    return spelled if spelled in _UNITS else key
 
 
 def _as_map(permission: JsonValue) -> dict[str, JsonValue]:
@@ -219,11 +223,12 @@ def _as_map(permission: JsonValue) -> dict[str, JsonValue]:
     return permission if isinstance(permission, dict) else {}
 
 
-def _narrowing(meant: Iterable[Rule], rules: tuple[Rule, ...]) -> Iterable[Rule]:
+def _narrowing(meant: Iterable[Rule], grants: Grants) -> Iterable[Rule]:
     """What an author meant by rules that OpenCode does not read: it may take away, and gives nothing."""
     for rule in meant:
-        had = Grants(rules).for_tool(rule.tool)
-        least = min((given.approval for given in had), default=Approval.DENY)
+        # A pattern may overlap with any rule; the lowest of them is never too much.
+        had = grants.for_tool(rule.tool) if rule.tool in TOOLS else grants.rules
+        least = min(given.approval for given in had)
         yield Rule(rule.tool, min(rule.approval, least), rule.argument)
 
 

@@ -1,0 +1,167 @@
+"""The git that is run: the right one, with nothing inherited, and never left behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentsync.git import Mirror, Remote, TransientError
+from agentsync.git_process import run
+from support.mirror import committed, failure, local, over_http
+from support.repository import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.gitserver import GitServer, Mode
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def children() -> set[int]:
+    """The processes that this one has started and not yet buried."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == os.getpid():
+            found.add(int(stat.parent.name))
+    return found
+
+
+def commands_naming(text: str) -> list[str]:
+    """The command lines on this machine in which a text stands."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if text in command:
+            found.append(command)
+    return found
+
+
+# What is left behind
+
+
+@linux
+def test_leaving_a_stream_of_blobs_early_leaves_no_process(repository: Repository, mirror: Mirror) -> None:
+    before = children()
+    repository.write({f"{number}.md": "x" * 10_000 + str(number) for number in range(100)})
+    stream = mirror.blobs([entry.blob for entry in mirror.tree(committed(repository, mirror))])
+    next(stream)
+    _closed(stream)
+    assert children() == before
+
+
+@linux
+@pytest.mark.parametrize("mode", ["silent", "trickle"])
+def test_a_server_that_never_ends_its_answer_is_left_at_the_deadline_with_no_process_behind(
+    mirror: Mirror, server: GitServer, mode: Mode
+) -> None:
+    server.mode = mode
+    before, start = children(), time.monotonic()
+    error = failure(mirror, Remote(server.url("source.git"), allow_http=True, deadline=1))
+    assert 0.9 < time.monotonic() - start < 4
+    assert isinstance(error, TransientError)
+    assert error.message == "there was no answer within 1 seconds"
+    assert children() == before
+    while commands_naming(server.url("")):  # killed, and gone as soon as the kernel comes to it
+        assert time.monotonic() - start < 4
+
+
+@linux
+def test_thirty_fetches_leave_no_descriptor_and_no_process(repository: Repository, mirror: Mirror) -> None:
+    def use() -> None:
+        commit = mirror.fetch(local(repository))
+        assert len(list(mirror.blobs(entry.blob for entry in mirror.tree(commit)))) == 1
+
+    use()
+    before = children(), len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(30):
+        use()
+    assert (children(), len(list(Path("/proc/self/fd").iterdir()))) == before
+
+
+def test_what_a_server_says_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
+    chatter = "import sys; sys.stderr.write('x' * 1_000_000 + 'fatal: the end')"
+    done = run([sys.executable, "-c", chatter], tmp_path, {"PATH": os.environ["PATH"]}, time.monotonic() + 10)
+    assert done.stderr.endswith("fatal: the end")
+    assert len(done.stderr) == 64 * 1024
+
+
+# What is inherited, and what is found
+
+
+@pytest.fixture
+def led_astray(
+    tmp_path: Path, home: Path, repository: Repository, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An environment and a user's configuration full of traps; those that snap leave a file in the directory."""
+    other = Repository(tmp_path / "other.git")
+    traps = tmp_path / "traps"
+    traps.mkdir()
+    askpass = tmp_path / "askpass"
+    askpass.write_text(f"#!/bin/sh\ntouch '{traps}/asked'\necho x\n")
+    askpass.chmod(0o700)
+    (home / ".gitconfig").write_text(f'[url "{other.url}"]\n\tinsteadOf = {server.url("source.git")}\n')
+    inherited = {
+        "GIT_DIR": str(other.path),
+        "GIT_OBJECT_DIRECTORY": str(traps / "objects"),
+        "GIT_ASKPASS": str(askpass),
+        "SSH_ASKPASS": str(askpass),
+        "GIT_TRACE": str(traps / "traced"),
+        "GIT_CONFIG_PARAMETERS": f"'url.{other.url}.insteadof'='{server.url(repository.path.name)}'",
+        "GIT_NAMESPACE": "elsewhere",
+        "http_proxy": "http://127.0.0.1:1",
+    }
+    for name, value in inherited.items():
+        monkeypatch.setenv(name, value)
+    return traps
+
+
+@pytest.mark.usefixtures("led_astray")
+def test_what_is_inherited_or_configured_by_the_user_leads_nowhere_else(
+    repository: Repository, mirror: Mirror, server: GitServer
+) -> None:
+    assert mirror.fetch(over_http(server)) == repository.head
+
+
+def test_no_inherited_helper_or_trace_is_used(led_astray: Path, mirror: Mirror, server: GitServer) -> None:
+    server.authorization = "Bearer x"
+    assert "credentials" in failure(mirror, over_http(server)).message
+    assert not list(led_astray.iterdir())
+
+
+def test_a_missing_git_is_an_error_that_says_what_to_install(
+    tmp_path: Path, repository: Repository, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    error = failure(mirror, local(repository))
+    assert error.message == "git was not found"
+    assert "install git 2.31" in error.hint
+
+
+def test_a_git_that_would_ignore_the_settings_is_refused(
+    tmp_path: Path, repository: Repository, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho git version 2.17.1\n")
+    old.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{old.parent}{os.pathsep}{os.environ['PATH']}")
+    assert failure(mirror, local(repository)).message == "git 2.17 is too old"
+
+
+def _closed(stream: Iterator[tuple[str, bytes]]) -> None:
+    close = getattr(stream, "close", None)
+    assert callable(close)
+    close()

@@ -1,0 +1,63 @@
+"""What the tests of conversion share: reading with a firm result, and an independent proof of "never wider"."""
+
+from __future__ import annotations
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import Dialect
+from agentsync.fitting import WriteOptions, bound
+from agentsync.model import Agent
+from agentsync.permissions import Widening, wider
+from agentsync.source import NoAgent, ReadAgent, read_agent
+
+# What a diagnostic about a lost field calls it.
+_TITLES = {
+    "effort": "effort",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_turns": "turn limit",
+    "color": "color",
+    "hidden": "hidden",
+    "skills": "skills",
+    "memory": "memory",
+    "background": "background",
+    "isolation": "isolation",
+    "initial_prompt": "initial prompt",
+    "mcp_servers": "MCP servers",
+    "hooks": "hooks",
+}
+
+
+def read(path: str, data: bytes, dialect: str | None = None) -> ReadAgent:
+    result = read_agent(path, data, dialect)
+    assert not isinstance(result, NoAgent), result.diagnostics
+    return result
+
+
+def widening(agent: Agent, data: bytes, target: Dialect, options: WriteOptions) -> Widening | None:
+    """What the target would let these bytes do beyond the agent's own grants, worked out from both anew."""
+    output = target.enforced(target.parse(data, f"out{target.suffix}"))
+    grants = agent.grants.with_effects() if target.uses_effects else agent.grants
+    return wider(output.with_flat_names(), bound(grants, target.shape, options).with_flat_names())
+
+
+def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]) -> list[str]:
+    """The fields that differ after writing and reading, and of which no diagnostic speaks."""
+    told = " ".join(diagnostic.message for diagnostic in diagnostics)
+    codes = {diagnostic.code for diagnostic in diagnostics}
+    lost = [
+        field
+        for field, title in _TITLES.items()
+        if getattr(back, field) != getattr(agent, field) and getattr(agent, field) is not False and title not in told
+    ]
+    if back.slug != agent.slug or (back.name != agent.name and Code.NAME_CHANGED not in codes):
+        lost.append("name")
+    if back.description != agent.description:
+        lost.append("description")
+    if back.prompt.strip() != agent.prompt.strip():
+        lost.append("prompt")
+    # Where a table translates a name, another model comes back; that it vanishes has to be told.
+    if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes:
+        lost.append("model")
+    if agent.mode in ("primary", "all") and back.mode != agent.mode and "mode" not in told:
+        lost.append("mode")
+    return lost
