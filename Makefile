@@ -30,6 +30,9 @@ bench: $(INSTALLED)
 conformance: $(INSTALLED)
 	$(BIN)/pytest tests/conformance -ra
 
+docs: $(INSTALLED)
+	$(BIN)/python docs/generate.py
+
 clean:
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 

@@ -22,7 +22,7 @@ _SECRETS = {
         re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})"),
     ),
     "a GitLab token": (("glpat-",), re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}")),
-    "an Anthropic key": (("sk-ant-",), re.compile(r"\bsk-ant-[A-Za-z0-9-]{6,}-[A-Za-z0-9_-]{40,}")),
+    "an Anthropic key": (("sk-ant-",), re.compile(r"\bsk-ant-[A-Za-z0-9]{3,}-[A-Za-z0-9_-]{40,}")),
     "an OpenAI key": (("sk-",), re.compile(r"\bsk-(?!ant-)(?:proj-)?[A-Za-z0-9_-]{40,}\b")),
     "a Slack token": (("xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-"), re.compile(r"\bxox[abprs]-[0-9A-Za-z-]{20,}")),
     "a private key": (

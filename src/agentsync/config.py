@@ -16,7 +16,7 @@ from agentsync.git import Auth, Remote
 from agentsync.manifest import AgentsTable, known_dialect
 from agentsync.paths import config_candidates
 from agentsync.plan import Limits
-from agentsync.settings import Settings, load
+from agentsync.settings import MisplacedError, Settings, load
 from agentsync.source import Selection
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -167,7 +167,8 @@ class Config(Settings):
         for target in self.resolved_targets():
             if target.directory in directories:
                 other = directories[target.directory]
-                raise ValueError(f"targets `{other}` and `{target.name}` are the same directory {target.directory}")
+                message = f"targets `{other}` and `{target.name}` are the same directory {target.directory}"
+                raise MisplacedError(message, "targets", target.name)
             directories[target.directory] = target.name
         return self
 
@@ -176,7 +177,10 @@ class Config(Settings):
         return tuple(self._target(name, table) for name, table in self.targets.items())
 
     def _target(self, name: str, table: TargetTable) -> Target:
-        dialect = table.dialect or known_dialect(name)
+        try:
+            dialect = table.dialect or known_dialect(name)
+        except ValueError as error:
+            raise MisplacedError(f"{error}; give the target a `dialect`", "targets", name) from error
         return Target(
             name=name,
             dialect=dialect,

@@ -310,7 +310,6 @@ class Code(Enum):
         "The target has no list of tools, so MCP servers of the user's session stay available.",
         "Configure for that tool only servers that every agent may use.",
     )
-    VALUE_CHANGED = ("AS314", INFO, "The target needs another form of the value.", "Nothing to do.")
 
     # Sync: what stands in the way of applying.
     CONFLICT_UNMANAGED = (
@@ -366,12 +365,6 @@ class Code(Enum):
         ERROR,
         "Another source wrote this file.",
         "Rename the agent, or remove one of the sources.",
-    )
-    TARGET_LEFT = (
-        "AS410",
-        WARNING,
-        "A target is no longer configured; its files stay.",
-        "Delete them or configure it again.",
     )
     SOURCE_CHANGED = (
         "AS411",

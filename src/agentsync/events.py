@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from agentsync.diagnostics import Code, Severity
+from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.log import logger
 from agentsync.plan import Action, Change, absolute
+from agentsync.report import RECOVERED, Report
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from agentsync.report import Report
 
 _NAMES = {
     Action.CREATE: "agent.created",
@@ -27,11 +27,36 @@ _NAMES = {
 def tell(report: Report) -> None:
     """Logs what a cycle did."""
     log = logger().bind(sync_id=report.sync_id)
+    if report.recovered:
+        log.warning("state.recovered", message=RECOVERED)
+    _tell_sources(log, report)
+    _tell_outcomes(log, report)
+    _tell_findings(log, report)
+    log.info(
+        "sync.finished",
+        seconds=round(report.seconds, 3),
+        exit_code=int(report.exit_code),
+        commits={source.name: source.commit for source in report.sources},
+        **report.counts,
+    )
+
+
+def _tell_sources(log: FilteringBoundLogger, report: Report) -> None:
     for source in report.sources:
         if source.error is not None:
-            log.error("source.failed", source=source.name, url=source.url, ref=source.ref, error=str(source.error))
+            log.error(
+                "source.failed",
+                source=source.name,
+                url=source.url,
+                ref=source.ref,
+                error=str(source.error),
+                hint=source.error.hint,
+            )
         elif source.commit != source.previous:
             log.info("source.moved", source=source.name, url=source.url, commit=source.commit, previous=source.previous)
+
+
+def _tell_outcomes(log: FilteringBoundLogger, report: Report) -> None:
     for outcome in report.outcomes:
         if outcome.ok:
             _tell_change(log, outcome.change)
@@ -42,18 +67,31 @@ def tell(report: Report) -> None:
             log.warning(event, **{**_facts(outcome.change), **outcome.diagnostic.as_dict(), "path": place})
     for change in report.plan.held:
         log.warning("agent.held", **_facts(change), action=change.action.value)
+
+
+def _tell_findings(log: FilteringBoundLogger, report: Report) -> None:
     told = {outcome.diagnostic for outcome in report.outcomes}
+    origins = _origins(report)
     for diagnostic in report.news:
         if diagnostic not in told and diagnostic.code not in (Code.SOURCE_FAILED, Code.SOURCE_REFUSED):
-            event = "agent.refused" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
-            log.log(_LEVELS[diagnostic.severity], event, **diagnostic.as_dict())
-    log.info(
-        "sync.finished",
-        seconds=round(report.seconds, 3),
-        exit_code=int(report.exit_code),
-        commits={source.name: source.commit for source in report.sources},
-        **report.counts,
-    )
+            facts = {**origins.get(diagnostic.path, {}), **diagnostic.as_dict()}
+            log.log(_LEVELS[diagnostic.severity], _name(diagnostic), **facts)
+
+
+def _name(diagnostic: Diagnostic) -> str:
+    if diagnostic.code in (Code.HELD_EMPTY, Code.HELD_DELETIONS):
+        return "source.held"
+    return "agent.refused" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
+
+
+def _origins(report: Report) -> dict[str, dict[str, str]]:
+    """By path, the source and commit of a file; nothing for a path that several sources have."""
+    commits = {source.name: source.commit for source in report.sources}
+    origins: dict[str, dict[str, str]] = {}
+    for product in report.products:
+        origin = {"source": product.source, "commit": commits[product.source]}
+        origins[product.path] = {} if product.path in origins else origin
+    return origins
 
 
 _LEVELS = {Severity.ERROR: logging.WARNING, Severity.WARNING: logging.INFO, Severity.INFO: logging.DEBUG}

@@ -94,12 +94,13 @@ def fit(grants: Grants, shape: Shape, options: WriteOptions) -> Fitted:
 
 def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
     """The most that an output may grant: the grants themselves, raised by what the options accept."""
-    # A denial of a tool that only its own dialect knows says nothing about any other dialect's tools.
-    rules = [rule for rule in grants.rules if rule.approval or not rule.tool.startswith(OTHER)]
+    # What is said of a tool that only its own dialect knows says nothing about any other dialect's tools.
+    rules = [rule for rule in grants.rules if not rule.tool.startswith(OTHER)]
     for covered in shape.units.values():
         levels = {tool: grants.approvals(tool) for tool in covered}
-        if options.unenforceable == "accept":
-            rules += [Rule(tool, min(found - {Approval.DENY})) for tool, found in levels.items() if len(found) > 1]
+        if options.unenforceable == "accept" and not _spelled(grants, shape, covered):
+            partly = {tool: found for tool, found in levels.items() if Approval.DENY in found and len(found) > 1}
+            rules += [Rule(tool, min(found - {Approval.DENY})) for tool, found in partly.items()]
         if options.coarse == "accept":
             most = max(max(found) for found in levels.values())
             rules += [Rule(tool, most) for tool, found in levels.items() if max(found) < most]
@@ -157,18 +158,15 @@ class _Fitting:
         if unspoken:
             self._tell(
                 Code.TOOL_LOST,
-                f"`{_shown(unspoken[0])}` is restricted and cannot be named here, so only the tools that are known are granted",
+                f"`{_shown(unspoken[0])}` is restricted and has no name here, so only tools that have one are granted",
             )
             return Approval.DENY
         return self._askable(default, "tools that are not named", CHANGING)
 
     def _unit(self, unit: str, covered: tuple[str, ...]) -> Approval:
-        rules = {tool: self._grants.for_tool(tool) for tool in covered}
-        first = rules[covered[0]]
-        alike = all(_same(found, first) for found in rules.values())
-        if alike and len(self._grants.approvals(covered[0])) > 1 and self._shape.spells(covered[0], first):
-            self._arguments[unit] = first
-            return max(rule.approval for rule in first)
+        if rules := _spelled(self._grants, self._shape, covered):
+            self._arguments[unit] = rules
+            return max(rule.approval for rule in rules)
         levels = {tool: self._level(tool, unit) for tool in covered}
         return self._askable(self._coarse(unit, levels), f"`{unit}`", frozenset(covered))
 
@@ -241,8 +239,8 @@ class _Fitting:
     def _tell_lost_bounds(self) -> None:
         if _OUTSIDE in self._shape.tools or _OUTSIDE not in self._grants.patterns:
             return
-        if min(self._grants.approvals(_OUTSIDE)) < Approval.SESSION:
-            self._askable(Approval.ASK, "what lies outside the project", frozenset({_OUTSIDE}) - self._shape.asks)
+        if Approval.DENY in self._grants.approvals(_OUTSIDE):
+            self._tell(Code.APPROVAL_SESSION, "what lies outside the project is left to the user's own settings")
 
 
 def _shown(tool: str) -> str:
@@ -250,5 +248,9 @@ def _shown(tool: str) -> str:
     return tool.removeprefix(MCP).removeprefix(OTHER)
 
 
-def _same(one: tuple[Rule, ...], other: tuple[Rule, ...]) -> bool:
-    return [(rule.argument, rule.approval) for rule in one] == [(rule.argument, rule.approval) for rule in other]
+def _spelled(grants: Grants, shape: Shape, covered: tuple[str, ...]) -> tuple[Rule, ...]:
+    """The rules of a unit for which the target tells arguments apart; none where it cannot, or has no need to."""
+    first, *others = ([(rule.argument, rule.approval) for rule in grants.for_tool(tool)] for tool in covered)
+    rules = grants.for_tool(covered[0])
+    apart = len(grants.approvals(covered[0])) > 1
+    return rules if apart and all(other == first for other in others) and shape.spells(covered[0], rules) else ()

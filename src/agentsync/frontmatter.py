@@ -1,36 +1,40 @@
-"""Files as values: an agent's bytes to metadata and body, and back.
+"""Markdown files as values: an agent's bytes to metadata and body, and back.
 
-The one module that uses python-frontmatter and PyYAML. YAML is read from its events, not by a loader: that stops at
+The one module that uses python-frontmatter or reads YAML. That is read from its events, not by a loader: that stops at
 what is unsafe before anything is built from it, gives each key's line, and leaves scalars to be read as YAML 1.2 does.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-import tomllib
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from dataclasses import dataclass, field
-from datetime import date, time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import frontmatter
 import yaml
 from frontmatter.default_handlers import BaseHandler
+from pydantic import JsonValue
 
 from agentsync import frontmatter_repair as repair
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import AgentsyncError
+from agentsync.document import MAX_DEPTH, MAX_FILE_BYTES, Document, UnreadableError, decode
+from agentsync.toml import parse_toml
+from agentsync.yaml_writer import real_text, to_yaml
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_FILE_BYTES",
+    "MAX_FRONTMATTER_BYTES",
+    "AgentHandler",
+    "Document",
+    "UnreadableError",
+    "decode",
+    "format_markdown",
+    "parse_markdown",
+    "parse_toml",
+]
 
-    from pydantic import JsonValue
-
-MAX_FILE_BYTES = 1 << 20
 MAX_FRONTMATTER_BYTES = 64 << 10
-MAX_DEPTH = 16
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML_1_1 = yaml.resolver.Resolver()
@@ -48,57 +52,9 @@ _HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}")
 _COMMENT = re.compile(r"[ \t]+#.*")
 _ODD_LINE_END = re.compile("[\r\x85\u2028\u2029]")
 
-# Written without quotes: words that no YAML, old or new, reads as anything but themselves.
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?:,? [A-Za-z][A-Za-z0-9_./-]*)*")
-_KEYWORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"})
-# What JSON leaves as it is and YAML does not allow, or takes for a line end.
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-
-_CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_UTF16_STARTS = (BOM_UTF16_LE, BOM_UTF16_BE)
-_UTF16_FENCES = {"---".encode("utf-16-le"): "utf-16-le", "---".encode("utf-16-be"): "utf-16-be"}
-
-_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_TOML_KEY = re.compile(r"""[ \t]*\[{0,2}[ \t]*["']?([\w-]+)""")
-# tomllib takes quadratic time over a dotted key. This is a sixth of a second, and far above any prose.
-_MAX_SQUARED_DOTS = 25_000_000
-_TOML_INT_BITS = 64
-
-
-class UnreadableError(AgentsyncError):
-    """Nothing can be made of a file's bytes; `diagnostic` says why and where."""
-
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.message, place=diagnostic.place, hint=diagnostic.hint or diagnostic.code.remedy)
-        self.diagnostic = diagnostic
-
 
 class _InvalidYamlError(UnreadableError):
     """No YAML mapping, but perhaps frontmatter all the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A file that was read.
-
-    Attributes:
-        path: as given, for diagnostics.
-        metadata: the top-level keys, in the file's order.
-        body: what follows the line of the closing fence, with its own line ends.
-        lines: each top-level key's 1-based line in the file.
-        repaired: whether the bytes had to be repaired, and so must not be passed on as they are.
-        diagnostics: what was found, with path and line.
-        data: the bytes as given.
-    """
-
-    path: str
-    metadata: Mapping[str, JsonValue]
-    body: str = ""
-    lines: Mapping[str, int] = field(default_factory=dict)
-    repaired: bool = False
-    diagnostics: tuple[Diagnostic, ...] = ()
-    data: bytes = b""
 
 
 def parse_markdown(data: bytes, path: str) -> Document:
@@ -128,69 +84,11 @@ def parse_markdown(data: bytes, path: str) -> Document:
     )
 
 
-def parse_toml(data: bytes, path: str) -> Document:
-    """Reads a TOML file; dates and what JSON has no number for become strings.
-
-    Raises:
-        UnreadableError: it is no TOML, or it is unsafe.
-    """
-    text, findings, repaired = decode(data, path)
-    try:
-        metadata = _load_toml(text)
-    except ValueError as error:
-        place = _TOML_PLACE.search(str(error))
-        line, column = (int(place[1] or 0), int(place[2] or 0)) if place else (0, 0)
-        message = f"The file is not valid TOML: {_TOML_PLACE.sub('', str(error))}."
-        raise UnreadableError(Diagnostic(Code.TOML_INVALID, message, path, line, column)) from error
-    except RecursionError as error:
-        raise UnreadableError(Diagnostic(Code.TOO_DEEP, "The file is nested too deeply.", path)) from error
-    return Document(
-        path=path,
-        metadata=metadata,
-        lines=_toml_lines(text, metadata),
-        repaired=repaired,
-        diagnostics=findings,
-        data=data,
-    )
-
-
-def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:
-    """The text of a file, what was found, and whether the bytes had to be repaired.
-
-    Raises:
-        UnreadableError: it is too large, empty, or neither UTF-8 nor UTF-16.
-    """
-    if len(data) > MAX_FILE_BYTES:
-        raise UnreadableError(Diagnostic(Code.TOO_LARGE, f"The file is over {MAX_FILE_BYTES:,} bytes.", path))
-    encoding = "utf-16" if data.startswith(_UTF16_STARTS) else _UTF16_FENCES.get(data[:6], "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UnreadableError(Diagnostic(Code.NOT_UTF8, Code.NOT_UTF8.cause, path, line)) from error
-    repairs: list[Code] = []
-    if encoding != "utf-8":
-        repairs.append(Code.UTF16)
-        data = text.encode()
-    if text.startswith("\ufeff"):
-        repairs.append(Code.BYTE_ORDER_MARK)
-        text = text.lstrip("\ufeff")
-    if not text or text.isspace():
-        raise UnreadableError(Diagnostic(Code.EMPTY, Code.EMPTY.cause, path))
-    if "\r" in text and "\n" not in text:
-        repairs.append(Code.LINE_ENDS)
-        text = text.replace("\r", "\n")
-    findings = [Diagnostic(code, code.cause, path, 1) for code in repairs]
-    if len(data.translate(None, _CONTROLS)) != len(data) and (control := _CONTROL.search(text)):
-        message = f"The text holds the control character U+{ord(control[0]):04X}."
-        findings.append(Diagnostic(Code.CONTROL_CHARACTER, message, path, text.count("\n", 0, control.start()) + 1))
-    return text, tuple(findings), bool(repairs)
-
-
 def format_markdown(metadata: Mapping[str, JsonValue], body: str) -> bytes:
     """A file that every tool reads alike: UTF-8, line feeds, keys in their order, quotes wherever YAML may differ.
 
-    `description` always stands in double quotes on one line; the body follows as it is.
+    `description` always stands in double quotes on one line; the body follows as it is. All of it reads back as it
+    was, but for a backslash and an `n` in a description, which are always read as a line end.
     """
     post = frontmatter.Post(body)
     post.metadata = dict(metadata)
@@ -252,15 +150,7 @@ class AgentHandler(BaseHandler):
 
     def export(self, metadata: dict[str, object], **kwargs: object) -> str:  # noqa: ARG002 (the interface's)
         """Metadata as YAML, in block style."""
-        events = [
-            yaml.StreamStartEvent(),
-            yaml.DocumentStartEvent(explicit=False),
-            *_events(metadata),
-            yaml.DocumentEndEvent(explicit=False),
-            yaml.StreamEndEvent(),
-        ]
-        text: str = yaml.emit(events, Dumper=_Emitter, width=float("inf"), allow_unicode=True)
-        return text
+        return to_yaml(metadata)
 
     def format(self, post: frontmatter.Post, **kwargs: object) -> str:
         """The whole file, its body untouched."""
@@ -439,74 +329,5 @@ def _scalar(text: str) -> JsonValue:
         if _INT.fullmatch(text):
             return number if str(number := int(text)) == text else text
         if _FLOAT.fullmatch(text):
-            return real if _real_text(real := float(text)) == text else text
+            return real if real_text(real := float(text)) == text else text
     return text
-
-
-def _real_text(number: float) -> str:
-    text = repr(number)
-    # YAML 1.1 takes a number with an exponent for text unless it has a point.
-    return text if "." in text else text.replace("e", ".0e")
-
-
-class _Emitter(yaml.emitter.Emitter):
-    """PyYAML's emitter, with JSON's double-quoted strings: never folded, and emoji kept as they are."""
-
-    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 (PyYAML's own)
-        quoted = json.dumps(text, ensure_ascii=False)
-        self.write_indicator(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted), need_whitespace=True)
-
-
-def _events(value: object, key: str = "") -> Iterator[yaml.Event]:
-    if isinstance(value, str):
-        plain = key != "description" and _PLAIN.fullmatch(value) and value.lower() not in _KEYWORDS
-        yield yaml.ScalarEvent(None, None, (True, True), value, style=None if plain else '"')
-    elif isinstance(value, dict):
-        yield yaml.MappingStartEvent(None, None, implicit=True, flow_style=not value)
-        for name, item in value.items():
-            yield from _events(name)
-            yield from _events(item, name)
-        yield yaml.MappingEndEvent()
-    elif isinstance(value, list):
-        yield yaml.SequenceStartEvent(None, None, implicit=True, flow_style=not value)
-        for item in value:
-            yield from _events(item)
-        yield yaml.SequenceEndEvent()
-    else:
-        text = _real_text(value) if isinstance(value, float) else json.dumps(value)
-        yield yaml.ScalarEvent(None, None, (True, True), text)
-
-
-def _load_toml(text: str) -> dict[str, JsonValue]:
-    if sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_SQUARED_DOTS:
-        raise RecursionError
-    return {key: _from_toml(value, 2) for key, value in tomllib.loads(text).items()}
-
-
-def _from_toml(value: Any, depth: int) -> JsonValue:
-    if isinstance(value, (dict, list)) and depth > MAX_DEPTH:
-        raise RecursionError
-    if isinstance(value, dict):
-        return {key: _from_toml(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_from_toml(item, depth + 1) for item in value]
-    if isinstance(value, (date, time)):
-        return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, int) and value.bit_length() >= _TOML_INT_BITS:
-        raise ValueError("an integer does not fit into 64 bits")
-    return value  # type: ignore[no-any-return]  # what is left of TOML's types is JSON's too
-
-
-def _toml_lines(text: str, keys: Mapping[str, JsonValue]) -> dict[str, int]:
-    """The first line of each top-level key, outside strings of several lines."""
-    lines: dict[str, int] = {}
-    inside = ""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not inside and (match := _TOML_KEY.match(line)) and match[1] in keys:
-            lines.setdefault(match[1], number)
-        for quotes in ('"""', "'''"):
-            if inside in ("", quotes) and line.count(quotes) % 2:
-                inside = "" if inside else quotes
-    return lines

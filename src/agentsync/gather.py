@@ -1,7 +1,7 @@
 """What the targets should hold: every file of every source, read and rendered, or known from an earlier run.
 
-What came of a file depends on its bytes, its path and the settings of the targets alone, so it is kept in the state's
-cache and a run reads only what changed.
+What came of a file depends on its bytes, its path and the settings of the targets alone, so it is kept in a cache
+and a run reads only what changed.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agentsync import __version__
+from agentsync.cache import Cache
 from agentsync.checks import Named, check_names
 from agentsync.config import Target
 from agentsync.diagnostics import Diagnostic
-from agentsync.files import digest
 from agentsync.git import Mirror
+from agentsync.observation import digest
 from agentsync.plan import Change, TargetState, Wanted
 from agentsync.render import RenderedFile, render
 from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent
-from agentsync.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,21 @@ class Gathered:
     contents: Contents
 
 
-def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], state: State) -> Gathered:
+# How many outcomes of earlier commits and settings are worth keeping: enough for a branch and its predecessor.
+_CACHE_SHARE = 3
+_CACHE_LEAST = 2000
+
+
+def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache) -> Gathered:
     """Reads and renders every file of every source for every target.
 
     Raises:
         SourceUnavailableError: a mirror cannot be read.
+        StateError: the cache cannot be used.
     """
     contents = Contents(snapshots, targets)
-    products = tuple(product for snapshot in snapshots for product in _products(snapshot, targets, state, contents))
+    products = tuple(product for snapshot in snapshots for product in _products(snapshot, targets, cache, contents))
+    cache.trim(_CACHE_SHARE * len(products) + _CACHE_LEAST)
     overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.overrides)
     names = {_named(product): product for product in products if product.slug}
     used_names, found = check_names(list(names), overriding)
@@ -153,10 +160,10 @@ def _named(product: Product) -> Named:
     return Named(product.source, product.path, product.blob, product.slug)
 
 
-def _products(snapshot: Snapshot, targets: Sequence[Target], state: State, contents: Contents) -> Iterator[Product]:
+def _products(snapshot: Snapshot, targets: Sequence[Target], cache: Cache, contents: Contents) -> Iterator[Product]:
     """One product a file, in the order of the entries; those that the cache does not have are made and cached."""
     keys = {entry: _key(snapshot, entry, targets) for entry in snapshot.entries}
-    products = {key: _decode(value) for key, value in state.cached(keys.values()).items()}
+    products = {key: _decode(value) for key, value in cache.get_many(keys.values()).items()}
     missing: dict[str, list[Entry]] = {}
     for entry, key in keys.items():
         if key not in products:
@@ -167,16 +174,10 @@ def _products(snapshot: Snapshot, targets: Sequence[Target], state: State, conte
             for blob, data in snapshot.mirror.blobs(missing)
             for entry in missing[blob]
         }
-        state.cache({key: _encode(product) for key, product in made.items()})
-        state.trim_cache(_CACHE_SHARE * len(keys) + _CACHE_LEAST)
+        cache.put_many({key: _encode(product) for key, product in made.items()})
         products |= made
     for entry, key in keys.items():
         yield replace(products[key], source=snapshot.name, path=entry.path, blob=entry.blob)
-
-
-# How many outcomes of earlier commits and settings are worth keeping: enough for a branch and its predecessor.
-_CACHE_SHARE = 3
-_CACHE_LEAST = 2000
 
 
 def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target]) -> str:

@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 
-def configure(level: int, *, stream: TextIO | None = None, readable: bool | None = None) -> None:
+def configure(
+    level: int, *, stream: TextIO | None = None, readable: bool | None = None, colors: bool | None = None
+) -> None:
     """Sends events to standard error.
 
     Args:
         level: the lowest `logging` level that is shown.
         stream: where to, instead.
         readable: text for people rather than JSON; by default whether the stream is a terminal.
+        colors: whether that text has colours; by default the same.
     """
     output = stream or sys.stderr
     for_people = output.isatty() if readable is None else readable
     renderer: Processor
     if for_people:
-        renderer = structlog.dev.ConsoleRenderer(colors=output.isatty(), pad_event_to=0)
+        renderer = structlog.dev.ConsoleRenderer(colors=output.isatty() if colors is None else colors, pad_event_to=0)
     else:
         renderer = structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False)
     structlog.configure(

@@ -14,7 +14,7 @@ CONFIG_NAME = "config.toml"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The directories of one installation: state (small, precious) and cache (can be fetched again)."""
+    """The directories of one installation: state (small, precious) and cache (can be made again)."""
 
     state: Path
     cache: Path
@@ -31,6 +31,11 @@ class Places:
     def git_home(self) -> Path:
         """An empty home for git, so that no configuration of the user's is read."""
         return self.state / "git-home"
+
+    @property
+    def outcomes(self) -> Path:
+        """What came of the files that were read before."""
+        return self.cache / "outcomes.sqlite3"
 
     def mirror(self, key: str) -> Path:
         return self.cache / "mirrors" / f"{key}.git"

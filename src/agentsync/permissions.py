@@ -108,8 +108,8 @@ class Grants:
 
     @property
     def everything_else(self) -> Approval:
-        """What a tool that no rule names gets."""
-        return self.approval(_UNNAMED)
+        """What a tool that no rule names gets, at the least, whatever its argument."""
+        return min(self.approvals(_UNNAMED))
 
     @property
     def patterns(self) -> tuple[str, ...]:

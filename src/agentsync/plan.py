@@ -223,7 +223,7 @@ def conflict(change: Change) -> Diagnostic:
     kept = f"; {change.actual.reason}" if change.actual.reason else ""
     if change.base is None:
         code, message = Code.CONFLICT_UNMANAGED, "what is here was not written by agentsync and is kept"
-        hint = "move or delete it, or take it over with `agentsync adopt`"
+        hint = "move or delete it to get the team's agent of this name, or leave it to keep your own"
     else:
         code, message = Code.CONFLICT_EDITED, "it was edited here since agentsync wrote it and is kept"
         then = " to get the source's version back" if change.wanted else ""

@@ -15,7 +15,6 @@ from agentsync.gather import Contents, Product
 from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState
 from agentsync.snapshot import SourceReport
 
-
 RECOVERED = "the state was damaged and is set aside; files are known again by their content, and nothing is deleted"
 
 
@@ -62,6 +61,12 @@ class Report:
         return tuple(change for change in self.plan.changes if is_change(change))
 
     @property
+    def unmoved(self) -> bool:
+        """Whether every source is where it was and nothing changes."""
+        moved = any(source.error or source.commit != source.previous for source in self.sources)
+        return not moved and not self.changes
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many changes there are of each action, and how many paths stay as they are or are in conflict."""
         counts = Counter(change.action.value for change in self.changes)
@@ -76,7 +81,7 @@ class Report:
 
     @property
     def news(self) -> tuple[Diagnostic, ...]:
-        """The findings worth telling again: errors, what concerns the whole, and what was lost for agents that changed."""
+        """The findings worth telling again: errors, what concerns the whole, and what changed agents lost."""
         changed = {change.agent for change in self.changes}
         return tuple(
             found

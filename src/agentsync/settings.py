@@ -21,6 +21,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class MisplacedError(ValueError):
+    """A mistake that a whole document's validator found, with the keys that lead to it."""
+
+    def __init__(self, message: str, *keys: str) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
 Model = TypeVar("Model", bound=Settings)
 
 
@@ -58,7 +66,9 @@ def validate(document: Mapping[str, object], model: type[Model], place: str, tex
 
 
 def _as_config_error(detail: ErrorDetails, others: int, text: str, model: type[Settings], place: str) -> ConfigError:
-    keys = [str(part) for part in detail["loc"]]
+    cause = detail.get("ctx", {}).get("error")
+    found = cause.keys if isinstance(cause, MisplacedError) else ()
+    keys = [str(part) for part in (*detail["loc"], *found)]
     line = _line_of(keys, text)
     dotted = ".".join(keys)
     hint = ""

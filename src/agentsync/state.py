@@ -1,4 +1,4 @@
-"""The state database: inventory, intents, sources, history and the cache of outcomes, in one SQLite file.
+"""The state database: inventory, intents, sources and history, in one SQLite file.
 
 Times are seconds since the epoch and come from the caller.
 """
@@ -6,26 +6,18 @@ Times are seconds since the epoch and come from the caller.
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
+from agentsync.database import DamagedError, Database, set_aside
 from agentsync.errors import StateError
-from agentsync.files import Known, Stat
+from agentsync.observation import Known, Stat
 from agentsync.plan import Action, Key, Recorded
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-    from types import TracebackType
-
 SCHEMA_VERSION = 1
-
-_BUSY_SECONDS = 10.0
-_CHUNK = 500
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS inventory (
@@ -52,7 +44,6 @@ CREATE TABLE IF NOT EXISTS intents (
     agent TEXT NOT NULL, target TEXT NOT NULL, old TEXT, new TEXT, temp TEXT NOT NULL, recorded TEXT
 );
 CREATE INDEX IF NOT EXISTS intents_by_path ON intents (directory, path);
-CREATE TABLE IF NOT EXISTS cache (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value BLOB NOT NULL);
 """
 
 
@@ -130,7 +121,7 @@ _recorded_values = attrgetter(*(field.name for field in fields(Recorded)))
 _change_values = attrgetter(*(field.name for field in fields(FileChange)))
 
 
-class State:
+class State(Database):
     """An open state database. One connection, for the thread that opened it.
 
     Every method raises StateError when the database cannot be used.
@@ -139,10 +130,7 @@ class State:
         recovered: whether the file was damaged, set aside and started anew.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, *, recovered: bool) -> None:
-        self._path = path
-        self._connection = connection
-        self.recovered = recovered
+    recovered = False
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -152,46 +140,29 @@ class State:
             StateError: it was written by a newer version, or cannot be opened.
         """
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            connection = _connect(path)
-            recovered = connection is None
-            if connection is None:
-                _set_aside(path)
-                connection = _connect(path)
-        except (OSError, sqlite3.Error) as error:
-            raise _unusable(path, error) from error
-        if connection is None:
-            raise StateError("the state database is damaged and a new one cannot be made", place=str(path))
-        return cls(path, connection, recovered=recovered)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+            return cls(path)
+        except DamagedError:
+            set_aside(path)
+        state = cls(path)
+        state.recovered = True
+        return state
 
     # Inventory and intents
 
     def inventory(self, directories: Iterable[str]) -> dict[Key, Recorded]:
         """What was last written in these directories."""
-        query = f"SELECT directory, path, {_COLUMNS} FROM inventory WHERE directory IN "  # noqa: S608 - own column names
-        return {(row[0], row[1]): Recorded(*row[2:]) for row in self._in(query, directories)}
+        query = f"SELECT directory, path, {_COLUMNS} FROM inventory WHERE directory IN"  # noqa: S608 - own column names
+        return {(row[0], row[1]): Recorded(*row[2:]) for row in self._query_in(query, directories)}
 
     def cached_stats(self, directories: Iterable[str]) -> dict[Key, Known]:
         """For each file of the inventory that was last seen as it was written: the proof of that."""
         query = (
             "SELECT directory, path, digest, size, mtime_ns, ctime_ns, inode, observed_ns FROM inventory"
-            " WHERE observed_ns IS NOT NULL AND directory IN "
+            " WHERE observed_ns IS NOT NULL AND directory IN"
         )
         return {
             (directory, path): Known(digest, Stat(size, mtime, ctime, int(inode)), observed)
-            for directory, path, digest, size, mtime, ctime, inode, observed in self._in(query, directories)
+            for directory, path, digest, size, mtime, ctime, inode, observed in self._query_in(query, directories)
         }
 
     def cache_stats(self, seen: Mapping[Key, Known]) -> None:
@@ -292,111 +263,29 @@ class State:
         with self._transaction() as connection:
             connection.execute(delete, (keep,))
 
-    # Outcome cache
+    def _prepare(self) -> None:
+        self._query("PRAGMA foreign_keys = ON")
+        self._query("PRAGMA journal_mode = WAL")
+        self._query("PRAGMA synchronous = FULL")
+        if self._query("PRAGMA quick_check(1)") != [("ok",)]:
+            raise DamagedError("the database is damaged", place=str(self._path))
+        self._migrate()
 
-    def cached(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """The cached values of those keys that have one."""
-        return dict(self._in("SELECT key, value FROM cache WHERE key IN ", keys))
-
-    def cache(self, values: Mapping[str, bytes]) -> None:
-        """Put values in the cache, over those that have the same keys."""
-        with self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO cache (key, value) VALUES (?, ?)", list(values.items()))
-
-    def trim_cache(self, keep: int) -> None:
-        """Drop all but the `keep` values that were put in last."""
-        delete = "DELETE FROM cache WHERE number NOT IN (SELECT number FROM cache ORDER BY number DESC LIMIT ?)"
-        with self._transaction() as connection:
-            connection.execute(delete, (keep,))
-
-    def _query(self, query: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        try:
-            return self._connection.execute(query, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise _unusable(self._path, error) from error
-
-    def _in(self, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:
-        values = list(values)
-        for start in range(0, len(values), _CHUNK):
-            chunk = values[start : start + _CHUNK]
-            yield from self._query(f"{query}({', '.join('?' * len(chunk))})", tuple(chunk))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # A failed COMMIT (a full disk) may have ended the transaction already.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise _unusable(self._path, error) from error
-
-
-def _connect(path: Path) -> sqlite3.Connection | None:
-    """A checked connection, or None where the file is damaged."""
-    # Made here, since SQLite would make it readable by everyone; its journal files get the same mode.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-    try:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-        if sound:
-            _migrate(path, connection)
-            return connection
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        if not _is_damage(error):
-            raise
-        return None
-    except BaseException:
-        connection.close()
-        raise
-    connection.close()
-    return None
-
-
-def _migrate(path: Path, connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise StateError(
-            f"the state database has version {version}, this agentsync knows up to {SCHEMA_VERSION}",
-            place=str(path),
-            hint="use the newer agentsync, or move the file away: files are then taken over by their digest",
-        )
-    if version == 0:  # where two start at once the second finds all of it made
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    code: int = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _set_aside(path: Path) -> None:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
-        number += 1
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    def _migrate(self) -> None:
+        [(version,)] = self._query("PRAGMA user_version")
+        if version > SCHEMA_VERSION:
+            raise StateError(
+                f"the state database has version {version}, this agentsync knows up to {SCHEMA_VERSION}",
+                place=str(self._path),
+                hint="use the newer agentsync, or move the file away: files are then taken over by their digest",
+            )
+        if version == 0:  # where two start at once the second finds all of it made
+            with self._transaction() as connection:
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _file_change(row: tuple[Any, ...]) -> FileChange:
     sync_id, directory, path, action, agent, target, old, new = row
     return FileChange(sync_id, directory, path, Action(action), agent, target, old, new)
-
-
-def _unusable(path: Path, error: Exception) -> StateError:
-    return StateError(
-        f"the state database cannot be used: {error}",
-        place=str(path),
-        hint="check permissions and space of its directory",
-    )

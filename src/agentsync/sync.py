@@ -14,6 +14,7 @@ from dataclasses import replace
 from filelock import FileLock, Timeout
 
 from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.cache import Cache
 from agentsync.config import Config, Target
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.errors import LockedError, SourceRefusedError, StateError
@@ -38,7 +39,7 @@ def run(
 
     Args:
         config: what to sync.
-        places: where state and mirrors are.
+        places: where state and caches are.
         scope: how far to go; only APPLY changes a target.
         allow_deletions: deletes also what a source drops all at once, or what its former URL left behind.
         progress: told how far a fetch or an apply is.
@@ -101,7 +102,8 @@ class _Cycle:
             progress=self._progress,
         )
         self._progress("reading", 0, 0)
-        gathered = gather(snapshots, self._targets, self._state)
+        with Cache.open(self._places.outcomes) as cache:
+            gathered = gather(snapshots, self._targets, cache)
         if applying:
             recover(self._state, self._directories)
         inventory = self._state.inventory(self._directories)

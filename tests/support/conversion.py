@@ -53,7 +53,8 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
         lost.append("name")
     if back.description != agent.description:
         lost.append("description")
-    if back.prompt.strip() != agent.prompt.strip():
+    # TOML may turn the line ends of Windows into its own.
+    if back.prompt.strip() != agent.prompt.replace("\r\n", "\n").strip() and back.prompt != agent.prompt:
         lost.append("prompt")
     # Where a table translates a name, another model comes back; that it vanishes has to be told.
     if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agentsync import files
+from agentsync import folder
 from agentsync.diagnostics import Code
-from agentsync.files import ABSENT, ChangedError, Directory, TargetError, UnsafePathError, digest, temporary
+from agentsync.files import Directory, TargetError, temporary
+from agentsync.folder import UnsafePathError
+from agentsync.observation import ABSENT, RACY_NS, ChangedError, Known, Stat, digest
 
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 
@@ -20,7 +22,7 @@ needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privil
 def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A target directory, used in both of the ways that platforms need."""
     if request.param == "paths":
-        monkeypatch.setattr(files, "_DESCRIPTORS", False)
+        monkeypatch.setattr(folder, "_DESCRIPTORS", False)
     path = tmp_path / "target"
     path.mkdir()
     return path
@@ -254,7 +256,7 @@ def test_a_file_is_read_again_only_when_its_stat_changed(target: Path, monkeypat
     age(path)
     now = path.stat().st_ctime_ns
     with Directory.open(target) as directory:
-        monkeypatch.setattr(time, "time_ns", lambda: now + 10 * files.RACY_NS)
+        monkeypatch.setattr(time, "time_ns", lambda: now + 10 * RACY_NS)
         first = directory.observe("x.md")
         assert first.known
         assert directory.observe("x.md", first.known).known is first.known
@@ -270,8 +272,9 @@ def test_a_digest_that_was_taken_right_after_a_write_is_not_trusted(
     path = target / "x.md"
     path.write_bytes(b"one")
     now = path.stat().st_ctime_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now + files.RACY_NS)
+    monkeypatch.setattr(time, "time_ns", lambda: now + RACY_NS)
     with Directory.open(target) as directory:
         assert directory.observe("x.md").known is None
-        stat = files._stat(path.stat())
-    assert not files.Known("stale", stat, now + files.RACY_NS).holds_for(stat)
+    found = path.stat()
+    stat = Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    assert not Known("stale", stat, now + RACY_NS).holds_for(stat)

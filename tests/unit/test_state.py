@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentsync.errors import StateError
-from agentsync.files import Known, Stat
+from agentsync.observation import Known, Stat
 from agentsync.plan import Action, Recorded
 from agentsync.state import SCHEMA_VERSION, FileChange, Intent, SourceState, State, Sync
 
@@ -106,16 +106,6 @@ def test_trimming_history_keeps_the_newest_and_what_is_not_settled(path: Path) -
         assert (state.changes("a"), len(state.changes("c"))) == ([], 1)
 
 
-def test_the_cache_answers_thousands_of_keys_and_keeps_the_newest(path: Path) -> None:
-    values = {f"key-{number}": bytes([number % 256]) * 20 for number in range(3000)}
-    with State.open(path) as state:
-        state.cache(values)
-        assert state.cached([*values, "unknown"]) == values
-        state.cache({"key-0": b"new"})
-        state.trim_cache(2)
-        assert state.cached(values) == {"key-0": b"new", "key-2999": values["key-2999"]}
-
-
 @pytest.mark.skipif(os.name == "nt", reason="there are no modes there")
 def test_only_the_owner_can_read_it(path: Path) -> None:
     with begun(path):
@@ -137,7 +127,7 @@ def test_what_is_no_database_is_set_aside_and_a_new_one_started(path: Path) -> N
 
 def test_a_database_with_damaged_pages_is_set_aside(path: Path) -> None:
     with begun(path) as state:
-        state.cache({str(number): bytes(3000) for number in range(50)})
+        state.settle([intent(f"{number}.md") for number in range(500)])
     data = bytearray(path.read_bytes())
     data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
@@ -169,9 +159,9 @@ def test_a_full_disk_is_a_state_error_and_leaves_what_was_there(path: Path) -> N
         pages = state._connection.execute("PRAGMA page_count").fetchone()[0]
         state._connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StateError):
-            state.cache({"key": bytes(100_000)})
+            state.settle([intent(f"{number}.md") for number in range(500)])
         state._connection.execute("PRAGMA max_page_count = 100000")
-        assert state.cached(["key"]) == {}
+        assert state.inventory([DIRECTORY]) == {}
         assert len(state.syncs(1)) == 1
 
 
@@ -181,8 +171,8 @@ def test_a_busy_database_is_waited_for_and_then_an_error(path: Path) -> None:
         state._connection.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
         with pytest.raises(StateError):
-            other.cache({"key": b"value"})
+            other.settle([intent()])
         assert time.monotonic() - started >= 0.05
         assert len(other.syncs(1)) == 1  # readers are not kept out
         state._connection.execute("ROLLBACK")
-        other.cache({"key": b"value"})
+        other.settle([intent()])

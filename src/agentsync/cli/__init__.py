@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Final
 
@@ -59,7 +60,12 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        _, command, rest = super().resolve_command(ctx, args)
+        try:
+            _, command, rest = super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if near := get_close_matches(args[0], [*COMMANDS, *_ALIASES], n=1):
+                raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from error
+            raise
         return command.name if command else None, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
@@ -68,6 +74,7 @@ class _Commands(click.Group):
 
 
 @click.group(
+    "agentsync",
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "AGENTSYNC"},
     epilog=_EPILOG,

@@ -21,9 +21,9 @@ from agentsync.errors import AgentsyncError, ExitCode
 def run(command: click.Command) -> int:
     """Runs a command and turns whatever ends it into an exit status."""
     signal.signal(signal.SIGTERM, _terminate)
-    common = Common()
+    common, stdout = Common(), sys.stdout
     try:
-        result = command.main(standalone_mode=False, obj=common)
+        result = command.main(prog_name=command.name, standalone_mode=False, obj=common)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -36,15 +36,15 @@ def run(command: click.Command) -> int:
         return ExitCode.INTERRUPTED
     except AgentsyncError as error:
         _print_record(common, error.exit_code, error.message, error.place, error.hint)
-        _show(error)
+        _show(error, common)
         return error.exit_code
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):
-            return ExitCode.OK  # whoever read the output has seen enough
+    except SystemExit:
+        if sys.stdout is not stdout:  # click replaces it when its reader has gone, who has then seen enough
+            return ExitCode.OK
         raise
     except Exception as error:  # noqa: BLE001 - a bug must end in a report, not in a traceback
         _print_record(common, ExitCode.BUG, f"{type(error).__name__}: {error}")
-        _report(error)
+        _report(error, common)
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
 
@@ -62,19 +62,20 @@ def _print_record(common: Common, code: ExitCode, message: str, place: str = "",
         click.echo(json.dumps(record))
 
 
-def _show(error: AgentsyncError) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+def _show(error: AgentsyncError, common: Common) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True, color=common.colored)
     if error.hint:
-        click.echo(f"{click.style(' hint:', fg='cyan')} {error.hint}", err=True)
+        click.echo(f"{click.style(' hint:', fg='cyan')} {error.hint}", err=True, color=common.colored)
 
 
-def _report(error: Exception) -> None:
+def _report(error: Exception, common: Common) -> None:
     """Writes what is needed to find a bug, without anything from the user's files."""
     from agentsync.paths import places  # noqa: PLC0415 - only a bug needs it, and every start would pay for it
 
     text = "".join(traceback.format_exception(error))
     header = f"agentsync {__version__}, Python {sys.version.split()[0]}, {sys.platform}\n\n"
-    click.echo(f"{click.style('bug:', fg='red', bold=True)} {type(error).__name__}: {error}", err=True)
+    title = click.style("bug:", fg="red", bold=True)
+    click.echo(f"{title} {type(error).__name__}: {error}", err=True, color=common.colored)
     directory = places().state
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ from agentsync.errors import ConfigError, ExitCode
 from agentsync.files import digest
 from agentsync.fitting import WriteOptions
 from agentsync.manifest import FILE_NAME, Manifest, read_manifest
+from agentsync.paths import shorten
 from agentsync.render import render
 from agentsync.source import Entry, ReadAgent, Selection, read_agent, select
 
@@ -51,6 +52,8 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], strict
             rendered = render(read, dialects()[target], WriteOptions())
             found += [d.at(path=read.document.path, target=target) for d in rendered.diagnostics]
     wrong = [d for d in found if d.severity is Severity.ERROR or (strict and d.severity is Severity.WARNING)]
+    # Green for the wrong directory would be worse than red for an empty one.
+    nothing = not agents and not wrong
     if options.json:
         record = {
             "agents": [{"name": r.agent.name, "dialect": r.dialect.name, "path": r.document.path} for r in agents],
@@ -59,8 +62,10 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], strict
         }
         click.echo(json.dumps(record))
     else:
-        _show(found, len(agents), len(skipped), options.verbosity)
-    return ExitCode.FINDINGS if wrong else ExitCode.OK
+        _show(found, len(agents), len(skipped), 1 if nothing and path.is_file() else options.verbosity)
+    if nothing:
+        click.echo(f"there is no agent in {shorten(str(path))}", err=True)
+    return ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
 
 
 def _show(found: list[Diagnostic], agents: int, skipped: int, verbosity: int) -> None:
@@ -85,7 +90,7 @@ def _read(root: Path, path: Path, dialect: str | None) -> tuple[list[ReadAgent],
     skipped: list[str] = []
     names: list[Named] = []
     for entry in entries:
-        data = (root / entry.path).read_bytes()
+        data = _content(root / entry.path)
         read = read_agent(entry.path, data, selection.dialect_of(entry.path))
         found += read.diagnostics
         if isinstance(read, ReadAgent):
@@ -94,6 +99,13 @@ def _read(root: Path, path: Path, dialect: str | None) -> tuple[list[ReadAgent],
         elif not read.refused:
             skipped.append(entry.path)
     return agents, skipped, [*found, *check_names(names, frozenset())[1]]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _selection(root: Path, dialect: str | None) -> Selection:
@@ -114,6 +126,11 @@ def _entry(root: Path, path: Path) -> Entry:
     try:
         facts = path.lstat()
     except OSError as error:
-        raise ConfigError(f"this file cannot be read: {error.strerror}", place=str(path)) from error
-    mode = "120000" if stat.S_ISLNK(facts.st_mode) else "100644"
+        raise _unreadable(path, error) from error
+    # As git would say it; what it would not store, such as a pipe, gets no mode and is not read.
+    mode = {stat.S_IFLNK: "120000", stat.S_IFREG: "100644"}.get(stat.S_IFMT(facts.st_mode), "")
     return Entry(path.relative_to(root).as_posix(), mode, "", facts.st_size)
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"this file cannot be read: {error.strerror}", place=str(path))

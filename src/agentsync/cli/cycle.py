@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -82,8 +83,7 @@ def _check_complete(config: Config, common: Common) -> None:
 
 def start_log(common: Common) -> None:
     """Sends events to standard error, as much as was asked for."""
-    stream = click.get_text_stream("stderr")
-    configure(level_of(common.verbosity, for_people=stream.isatty()), stream=stream)
+    configure(level_of(common.verbosity, for_people=sys.stderr.isatty()), colors=common.colored)
 
 
 def read_config(common: Common) -> Config:
@@ -110,11 +110,11 @@ def _given(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | Non
             "allow_local": local_path(url) is not None,
             "allow_http": scheme(url) == "http",
         }
-    places: dict[str, dict[str, object]] = {}
+    to: dict[str, dict[str, object]] = {}
     for number, text in enumerate(targets, start=1):
         dialect, table = _target(text)
-        places[f"{dialect}-{number}" if dialect in places else dialect] = table
-    return validate({"version": 1, "sources": tables, "targets": places}, Config, "the options")
+        to[f"{dialect}-{number}" if dialect in to else dialect] = table
+    return validate({"version": 1, "sources": tables, "targets": to}, Config, "the options")
 
 
 def source_name(url: str) -> str:

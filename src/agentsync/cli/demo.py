@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 
 from agentsync.cli.console import show_changes, show_diagnostic, show_sources, summary
+from agentsync.cli.cycle import report_record
 from agentsync.cli.options import common, common_options
 from agentsync.demo import Scene
 from agentsync.diagnostics import Severity
@@ -41,9 +43,21 @@ def command(*, keep: bool) -> int:
     with _scratch(keep=keep) as root:
         scene = Scene(root)
         scene.build()
+        if common().json:
+            click.echo(json.dumps({"scratch": str(root) if keep else None, "pulls": list(_records(scene))}))
+            return 0
         _first(scene)
         _second(scene)
     return 0
+
+
+def _records(scene: Scene) -> Iterator[dict[str, object]]:
+    """The same in JSON: the reports of three pulls."""
+    yield report_record(run(scene.config, scene.places, Scope.APPLY))
+    scene.change_upstream()
+    scene.edit_locally()
+    yield report_record(run(scene.config, scene.places, Scope.APPLY))
+    yield report_record(run(scene.config, scene.places, Scope.APPLY))
 
 
 @contextmanager
@@ -52,9 +66,9 @@ def _scratch(*, keep: bool) -> Iterator[Path]:
     try:
         yield root
     finally:
-        if keep:
+        if keep and not common().json:
             click.echo(f"\nThe scratch directory is {root}")
-        else:
+        elif not keep:
             shutil.rmtree(root)
 
 

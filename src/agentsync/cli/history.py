@@ -10,7 +10,9 @@ import click
 
 from agentsync.cli.console import table
 from agentsync.cli.options import common, common_options
+from agentsync.errors import ConfigError
 from agentsync.paths import places, shorten
+from agentsync.plan import absolute
 from agentsync.state import State, Sync
 
 _EPILOG = """\b
@@ -29,11 +31,13 @@ def command(*, sync_id: str | None, limit: int) -> int:
     options = common()
     with State.open(places().database) as state:
         if sync_id is not None:
+            if sync_id not in {sync.id for sync in state.syncs(-1)}:  # which SQLite takes for no limit
+                raise ConfigError(f"there is no sync {sync_id}", hint="`agentsync history` lists them")
             changes = state.changes(sync_id)
             if options.json:
                 click.echo(json.dumps([asdict(change) for change in changes]))
             else:
-                table([[c.action.value, c.target, c.agent, shorten(f"{c.directory}/{c.path}")] for c in changes])
+                table([[c.action.value, c.target, c.agent, shorten(absolute(c.directory, c.path))] for c in changes])
             return 0
         syncs = state.syncs(limit)
     if options.json:

@@ -12,13 +12,14 @@ import tomli_w
 
 from agentsync.cli.console import show_changes, show_findings, show_sources, summary
 from agentsync.cli.convert import DIALECT
-from agentsync.cli.cycle import absolute_url, run_cycle, source_name
+from agentsync.cli.cycle import absolute_url, run_config, source_name
 from agentsync.cli.options import common, common_options
-from agentsync.config import load_config, user_directory
+from agentsync.config import Config, user_directory
 from agentsync.dialects import Dialect, dialects
 from agentsync.errors import ConfigError
 from agentsync.paths import shorten, user_config
 from agentsync.report import Scope
+from agentsync.settings import validate
 from agentsync.urls import local_path, scheme
 
 _EPILOG = """\b
@@ -30,13 +31,16 @@ Examples:
 
 
 @click.command("init", epilog=_EPILOG)
-@click.argument("url")
+@click.argument("url", required=False)
 @click.option("--to", "targets", type=DIALECT, multiple=True, help="A target, whether its tool is found or not.")
 @click.option("--branch", help="The branch; the repository's default branch otherwise.")
 @click.option("--subfolder", help="The part of the repository that holds agents.")
 @common_options
-def command(*, url: str, targets: tuple[str, ...], branch: str | None, subfolder: str | None) -> int:
-    """Write a configuration for the repository at URL and the tools found here, and show the first plan."""
+def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, subfolder: str | None) -> int:
+    """Write a configuration for the repository at URL and the tools found here, and show the first plan.
+
+    Without URL, only says which tools are here. Where the repository cannot be reached, nothing is written.
+    """
     options = common()
     path = options.config or user_config()
     if path.exists():
@@ -48,18 +52,21 @@ def command(*, url: str, targets: tuple[str, ...], branch: str | None, subfolder
     found = [dialect for dialect in dialects().values() if _is_installed(dialect)]
     chosen = [dialects()[name] for name in targets] or found
     if not chosen:
-        names = ", ".join(dialect.title for dialect in dialects().values())
-        raise ConfigError(f"none of {names} was found here", hint="name a target with --to, such as --to claude")
-    _write(path, url, chosen, branch, subfolder)
-    options.config = path
-    load_config(path)
-    report = run_cycle(options, Scope.PLAN)
+        titles = ", ".join(dialect.title for dialect in dialects().values())
+        raise ConfigError(f"none of {titles} was found here", hint="name a target with --to, such as --to claude")
+    names = [dialect.name for dialect in chosen]
+    if url is None:
+        return _propose(chosen)
+    document = _document(url, chosen, branch, subfolder)
+    report = run_config(options, validate(document, Config, "the options"), Scope.PLAN)
+    for source in report.sources:
+        if source.error:
+            raise source.error
+    _write(path, document)
     if options.json:
-        record = {"config": str(path), "targets": [dialect.name for dialect in chosen], "counts": report.counts}
-        click.echo(json.dumps(record))
+        click.echo(json.dumps({"config": str(path), "targets": names, "counts": report.counts}))
         return report.exit_code
-    for dialect in chosen:
-        click.echo(f"{dialect.title}: {shorten(str(user_directory(dialect)))}")
+    _show_tools(chosen)
     click.echo(f"wrote {shorten(str(path))}\n")
     show_sources(report)
     show_changes(report.changes)
@@ -74,7 +81,21 @@ def _is_installed(dialect: Dialect) -> bool:
     return user_directory(dialect).parent.is_dir() or any(shutil.which(binary) for binary in dialect.binaries)
 
 
-def _write(path: Path, url: str, chosen: list[Dialect], branch: str | None, subfolder: str | None) -> None:
+def _propose(chosen: list[Dialect]) -> int:
+    if common().json:
+        click.echo(json.dumps({"config": None, "targets": [dialect.name for dialect in chosen], "counts": {}}))
+        return 0
+    _show_tools(chosen)
+    click.echo("\nnext: `agentsync init URL` with the address of your team's repository writes a configuration")
+    return 0
+
+
+def _show_tools(chosen: list[Dialect]) -> None:
+    for dialect in chosen:
+        click.echo(f"{dialect.title}: {shorten(str(user_directory(dialect)))}")
+
+
+def _document(url: str, chosen: list[Dialect], branch: str | None, subfolder: str | None) -> dict[str, object]:
     source: dict[str, object] = {"url": absolute_url(url)}
     if branch:
         source["branch"] = branch
@@ -86,10 +107,16 @@ def _write(path: Path, url: str, chosen: list[Dialect], branch: str | None, subf
         source["allow_http"] = True
     # A tool that is installed and was never started has no directory yet; the user just asked for it.
     targets = {dialect.name: {} if user_directory(dialect).parent.is_dir() else {"create": True} for dialect in chosen}
-    document = {"version": 1, "sources": {source_name(url): source}, "targets": targets}
+    return {"version": 1, "sources": {source_name(url): source}, "targets": targets}
+
+
+def _write(path: Path, document: dict[str, object]) -> None:
     text = f"# Written by `agentsync init`; docs/configuration.md explains every key.\n{tomli_w.dumps(document)}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A URL may hold a password, so nobody else may read the file; O_EXCL never replaces one that has just come.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A URL may hold a password, so nobody else may read the file; O_EXCL never replaces one that has just come.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"the configuration cannot be written: {error.strerror}", place=str(path)) from error

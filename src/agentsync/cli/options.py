@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,11 @@ class Common:
     def json(self) -> bool:
         return self.format == "json"
 
+    @property
+    def colored(self) -> bool | None:
+        """Whether to colour; None to let the terminal decide."""
+        return {"always": True, "never": False}.get(self.color)
+
 
 def common(context: click.Context | None = None) -> Common:
     """The common options of the run that is under way."""
@@ -44,9 +50,11 @@ def add(function: Function, options: Sequence[Callable[[Any], Any]]) -> Function
 
 
 def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    options = context.find_root().ensure_object(Common)
+    if parameter.name == "color" and options.color == "auto" and os.environ.get("NO_COLOR"):
+        value = value or "never"
     if not value or parameter.name is None:
         return
-    options = context.find_root().ensure_object(Common)
     match parameter.name:
         case "verbose":
             options.verbosity = max(options.verbosity, value)
@@ -54,7 +62,7 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
             options.verbosity = -1
         case "color":
             options.color = value
-            context.find_root().color = {"always": True, "never": False}.get(value)
+            context.color = context.find_root().color = options.colored
         case name:
             setattr(options, name, value)
 
@@ -81,7 +89,7 @@ _OPTIONS = (
     click.option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),
-        help="Whether to colour (auto).",
+        help="Whether to colour (auto: at a terminal, unless NO_COLOR is set).",
         expose_value=False,
         callback=_set,
     ),

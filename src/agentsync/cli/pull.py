@@ -50,7 +50,7 @@ def command(
     )
     if options.json:
         click.echo(json.dumps(report_record(report)))
-    elif options.verbosity >= 0:
+    elif options.verbosity >= 0 and not report.unmoved:
         show_sources(report)
         show_changes(report.changes)
     if not options.json:

@@ -14,6 +14,7 @@ from agentsync.errors import ExitCode
 from agentsync.paths import shorten
 from agentsync.plan import Action, Change
 from agentsync.report import Report, Scope, is_change
+from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:
@@ -33,6 +34,7 @@ def command(*, exit_code: bool) -> int:
     options = common()
     report = run_cycle(options, Scope.LOOK)
     changes = [change for change in report.plan.changes if change.action is not Action.KEEP]
+    unknown = [source.name for source in report.sources if not source.commit]
     if options.json:
         record = report_record(report)
         record["targets"] = [_target_record(report, target.name) for target in report.targets]
@@ -45,7 +47,10 @@ def command(*, exit_code: bool) -> int:
             click.echo()
             show_changes(changes)
         show_findings(report, verbosity=options.verbosity)
-    if exit_code and (changes or report.exit_code is not ExitCode.OK):
+        if unknown:
+            names = ", ".join(unknown)
+            click.echo(f"\nnever pulled: {names}; `agentsync pull` fetches what is missing", err=True)
+    if exit_code and (changes or unknown or report.exit_code is not ExitCode.OK):
         return ExitCode.FINDINGS
     return ExitCode.OK
 
@@ -53,18 +58,19 @@ def command(*, exit_code: bool) -> int:
 def _show_sources(report: Report) -> None:
     rows = []
     for source in report.sources:
-        subject = source.facts.subject[:50] if source.facts else ""
+        subject = printable(source.facts.subject)[:50] if source.facts else ""
         fetched = f"fetched {_ago(source.fetched_at)}" if source.fetched_at else "never fetched"
-        trouble = click.style(source.last_error, fg="red") if source.last_error else ""
+        trouble = click.style(source.last_error, fg="red") if source.last_error else "-"
         rows.append([source.name, click.style(source.commit[:12] or "-", fg="yellow"), subject, fetched, trouble])
-    table(rows, ("SOURCE", "COMMIT", "SUBJECT", "FETCHED", ""))
+    table(rows, ("SOURCE", "COMMIT", "SUBJECT", "FETCHED", "TROUBLE"))
 
 
 def _show_targets(report: Report) -> None:
     rows = []
     for target in report.targets:
         counts = _counts(report, target.name)
-        state = click.style("in sync", fg="green")
+        known = any(source.commit for source in report.sources)
+        state = click.style("in sync", fg="green") if known else "unknown"
         if counts["drifted"] or counts["pending"]:
             parts = [f"{counts[key]} {key}" for key in ("drifted", "pending") if counts[key]]
             state = click.style(", ".join(parts), fg="yellow")

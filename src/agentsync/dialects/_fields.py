@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
@@ -14,6 +15,9 @@ from agentsync.model import Agent
 from agentsync.naming import has_hidden_character, is_slug, is_unsafe, slug
 
 
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+
+
 class Fields:
     """Typed access to a document's keys; a value of another type is a finding and counts as absent.
 
@@ -21,6 +25,9 @@ class Fields:
         document: what was parsed.
         invalid: the code of such a finding: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
+
+    Attributes:
+        respelled: whether a value was taken in another form than the tool reads, so the bytes must be written anew.
     """
 
     def __init__(self, document: Document, invalid: Code) -> None:
@@ -28,6 +35,7 @@ class Fields:
         self._invalid: Final = invalid
         self._used: set[str] = set()
         self._found: list[Diagnostic] = []
+        self.respelled = False
 
     def tell(self, code: Code, message: str, key: str = "", hint: str = "") -> None:
         line = self._document.lines.get(key, 0)
@@ -58,7 +66,7 @@ class Fields:
         return value
 
     def number(self, key: str, *, low: float = float("-inf"), high: float = float("inf")) -> float | None:
-        value = self.raw(key)
+        value = self._numeric(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
@@ -68,7 +76,7 @@ class Fields:
 
     def count(self, key: str) -> int | None:
         """A whole number from 1."""
-        value = self.raw(key)
+        value = self._numeric(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -130,6 +138,14 @@ class Fields:
             self.tell(Code.WRONG_TYPE, "the description must be text", "description")
         return None
 
+    def _numeric(self, key: str) -> JsonValue:
+        """The value, with a number that is written as text (`0.70`, `"3"`) as the number."""
+        value = self.raw(key)
+        if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+            return value
+        self.respelled = True
+        return float(value) if "." in value else int(value)
+
     def _wrong(self, key: str, wanted: str) -> None:
         self.tell(self._invalid, f"`{key}` must be {wanted}", key)
 
@@ -160,7 +176,7 @@ def losses(agent: Agent, dialect: str, carried: Collection[str]) -> list[Diagnos
     found = [
         Diagnostic(Code.FIELD_LOST, f"left out, having no place here: {title}")
         for field, title in _FIELDS.items()
-        if field not in carried and getattr(agent, field) not in (None, (), False)
+        if field not in carried and (value := getattr(agent, field)) is not None and value is not False and value != ()
     ]
     if agent.disabled and "disabled" not in carried:
         found.append(Diagnostic(Code.REFUSED_WIDER, "the agent is disabled, which cannot be said here"))

@@ -141,7 +141,7 @@ def read(document: Document, stem: str) -> Reading:
         }
     )
     loads = "name" in document.metadata and _accepts_name(name)
-    return Reading(agent, fields.diagnostics, loads=loads)
+    return Reading(agent, fields.diagnostics, loads=loads and not fields.respelled)
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
@@ -161,6 +161,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
         found += permission_found
     model, model_found = _write_model(agent, options)
     color, color_found = _write_color(agent)
+    effort, effort_found = _write_effort(agent)
     metadata: dict[str, JsonValue] = {
         "name": name,
         "description": agent.description,
@@ -168,7 +169,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
         **without_none(
             {
                 "model": model,
-                "effort": agent.effort,
+                "effort": effort,
                 "maxTurns": agent.max_turns,
                 "color": color,
                 "skills": list(agent.skills) or None,
@@ -183,7 +184,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     }
     if own:
         metadata |= {**agent.native, **agent.unknown}
-    return Writing(format_markdown(metadata, agent.prompt), (*found, *model_found, *color_found))
+    return Writing(format_markdown(metadata, agent.prompt), (*found, *model_found, *color_found, *effort_found))
 
 
 _CARRIED: Final = ("effort", "max_turns", "color", "skills", "memory", "background", "isolation", "initial_prompt")
@@ -253,6 +254,7 @@ def _specifiers(value: JsonValue) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 _SPECIFIER: Final = re.compile(r"(?P<name>[^\s,()]+)(?:\((?P<arguments>[^)]*)\))?")
+_AGENT_NAME: Final = re.compile(r"[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
 _MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
 
 
@@ -287,7 +289,7 @@ def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
         tool == "task"
         and bool(named)
         and len({rule.approval for rule in named}) == 1
-        and all(rule.approval and not set(rule.argument) & set("*?(),") for rule in named)
+        and all(rule.approval and _AGENT_NAME.fullmatch(rule.argument) for rule in named)
     )
 
 
@@ -369,6 +371,12 @@ def _write_color(agent: Agent) -> tuple[str | None, list[Diagnostic]]:
     if agent.color is None or agent.color in _COLORS or agent.dialect == "claude":
         return agent.color, []
     return None, [Diagnostic(Code.FIELD_LOST, f"color `{agent.color}` is none of Claude Code's eight")]
+
+
+def _write_effort(agent: Agent) -> tuple[str | int | None, list[Diagnostic]]:
+    if not isinstance(agent.effort, str) or agent.effort in _EFFORTS or agent.dialect == "claude":
+        return agent.effort, []
+    return None, [Diagnostic(Code.FIELD_LOST, f"reasoning effort `{agent.effort}` is no level that Claude Code takes")]
 
 
 def _accepts_name(name: str) -> bool:

@@ -96,7 +96,7 @@ def read(document: Document, stem: str) -> Reading:
             "unknown": unknown,
         }
     )
-    return Reading(agent, fields.diagnostics, loads="name" in document.metadata)
+    return Reading(agent, fields.diagnostics, loads="name" in document.metadata and not fields.respelled)
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:

@@ -144,7 +144,7 @@ def read(document: Document, stem: str) -> Reading:
             "unknown": unknown,
         }
     )
-    return Reading(agent, fields.diagnostics)
+    return Reading(agent, fields.diagnostics, loads=not fields.respelled)
 
 
 _COLOR_NAMES: Final = {hexadecimal: name for name, hexadecimal in _COLORS.items()}
@@ -253,7 +253,9 @@ def _tools(key: str, approval: Approval, *, enforced: bool) -> Iterable[str]:
 
 
 def _server_name(pattern: str) -> str | None:
-    return pattern.removeprefix(MCP).replace("/", "_")
+    """The joined name, unless it would also say something of OpenCode's own tools."""
+    name = pattern.removeprefix(MCP).replace("/", "_")
+    return None if any(matches(name, unit) for unit in _UNITS) else name
 
 
 def _spells(tool: str, rules: tuple[Rule, ...]) -> bool:

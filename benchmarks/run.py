@@ -1,0 +1,131 @@
+"""Times agentsync on 1,000 agents and three tools, beside what bounds it and beside a peer; docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cases import cases, peers
+from goals import Goal, goals
+from measure import Run, Summary
+from scene import Scene
+
+_BEGIN, _END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
+
+
+def main() -> int:
+    """Runs the benchmark as the command line says; the exit status is 0 whatever the goals."""
+    options = _options()
+    peer_root = peers()
+    if peer_root is None:
+        print("rulesync is not installed under $AGENTSYNC_PEERS (~/.cache/agentsync-peers): no peer to compare with")
+    root = Path(tempfile.mkdtemp(prefix="agentsync-bench-"))
+    try:
+        scene = Scene(root, options.agents)
+        scene.build()
+        if peer_root:
+            scene.build_rulesync()
+        summaries = _measure(scene, peer_root, options.rounds, options.seconds)
+        written = scene.written()
+    finally:
+        shutil.rmtree(root)
+    reached = tuple(goals({summary.name: summary for summary in summaries}))
+    machine = _machine(len(summaries[0].runs), options.agents)
+    print(f"\n{machine}\n")
+    print(_aligned(_rows(summaries)), _aligned(_goal_rows(reached)), sep="\n\n")
+    print("\nfiles written: " + ", ".join(f"{place} {count}" for place, count in written.items()))
+    if options.json:
+        record = {
+            "machine": machine,
+            "measurements": [summary.as_dict() for summary in summaries],
+            "goals": [goal.as_dict() for goal in reached],
+            "written": written,
+        }
+        options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if options.document:
+        parts = [f"{machine}\n", _markdown(_rows(summaries)), _markdown(_goal_rows(reached))]
+        _replace(options.document, "\n".join(parts))
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--agents", type=int, default=1000, help="how many agents (1000)")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each case is run (7)")
+    parser.add_argument("--seconds", type=float, default=200, help="start no further round after this time (200)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run to a file")
+    parser.add_argument("--document", type=Path, metavar="FILE", help="also renew the tables in a Markdown file")
+    return parser.parse_args()
+
+
+def _measure(scene: Scene, peer_root: Path | None, rounds: int, seconds: float) -> list[Summary]:
+    """Rounds over all cases, so that what else the machine does falls on all of them alike."""
+    todo = tuple(cases(scene, peer_root))
+    runs: dict[str, list[Run]] = {case.name: [] for case in todo}
+    until = time.monotonic() + seconds
+    for number in range(1, rounds + 1):
+        for case in todo:
+            case.before()
+            runs[case.name].append(case.run())
+        print(f"round {number} of {rounds}", file=sys.stderr)
+        if time.monotonic() > until:
+            break
+    return [Summary(name, tuple(taken)) for name, taken in runs.items()]
+
+
+def _machine(rounds: int, agents: int) -> str:
+    git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    load = os.getloadavg()[0]
+    return (
+        f"{agents} agents, {rounds} rounds, {time.strftime('%Y-%m-%d')}; {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores (load {load:.1f}), Python {platform.python_version()}, {git}"
+    )
+
+
+def _rows(summaries: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
+    yield "case", "median s", "fastest s", "CPU s", "peak MiB"
+    for summary in summaries:
+        peak = f"{summary.peak:.0f}" if summary.peak else "-"
+        yield summary.name, f"{summary.wall:.3f}", f"{summary.fastest:.3f}", f"{summary.cpu:.3f}", peak
+
+
+def _goal_rows(reached: Sequence[Goal]) -> Iterator[tuple[str, ...]]:
+    yield "goal", "measured", "wanted", ""
+    for goal in reached:
+        yield goal.name, *goal.words
+
+
+def _aligned(rows: Iterator[tuple[str, ...]]) -> str:
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in table
+    )
+
+
+def _markdown(rows: Iterator[tuple[str, ...]]) -> str:
+    head, *body = rows
+    rule = ("---", *("---:" for _ in head[1:]))
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *body))
+
+
+def _replace(document: Path, measured: str) -> None:
+    before, _, rest = document.read_text(encoding="utf-8").partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    document.write_text(f"{before}{_BEGIN}\n{measured}\n{_END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""A SQLite file: how it is opened, asked and changed, and what is done about a damaged one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from agentsync.errors import StateError
+
+_BUSY_SECONDS = 10.0
+_CHUNK = 500
+_SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+class DamagedError(StateError):
+    """The bytes of a database are not those that were written."""
+
+
+class Database:
+    """An open SQLite file. One connection, for the thread that opened it.
+
+    Every method raises StateError when the file cannot be used, DamagedError when its bytes are why.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _open(self) -> None:
+        self._connection = _connect(self._path)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        """Choose settings and make tables; the first thing that is done with the file."""
+        raise NotImplementedError
+
+    def _query(self, query: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with _explained(self._path):
+            return self._connection.execute(query, parameters).fetchall()
+
+    def _query_in(self, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query that ends in `IN`, for any number of values."""
+        values = list(values)
+        for start in range(0, len(values), _CHUNK):
+            chunk = values[start : start + _CHUNK]
+            yield from self._query(f"{query} ({', '.join('?' * len(chunk))})", tuple(chunk))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _explained(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # A failed COMMIT (a full disk) may have ended the transaction already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+def set_aside(path: Path) -> None:
+    """Rename a closed database to `<name>.corrupt-<n>`.
+
+    Raises:
+        StateError: it cannot be renamed.
+    """
+    number = 1
+    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        number += 1
+    with _explained(path):
+        path.rename(aside)
+        for suffix in _SIDE_FILES:
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+
+
+def delete(path: Path) -> None:
+    """Delete a closed database.
+
+    Raises:
+        StateError: it cannot be deleted.
+    """
+    with _explained(path):
+        for suffix in ("", *_SIDE_FILES):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    with _explained(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made here, since SQLite would make it readable by everyone; its journal files get the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
+        if _is_damage(error):
+            raise DamagedError(f"the database is damaged: {error}", place=str(path)) from error
+        hint = "check permissions and space of its directory"
+        raise StateError(f"the database cannot be used: {error}", place=str(path), hint=hint) from error
+
+
+def _is_damage(error: Exception) -> bool:
+    if not hasattr(error, "sqlite_errorcode"):  # such as for text that is not UTF-8, in a value or in a message
+        return isinstance(error, (sqlite3.OperationalError, UnicodeDecodeError))
+    code: int = error.sqlite_errorcode & 0xFF  # the low byte is the primary code
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

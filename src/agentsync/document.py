@@ -1,0 +1,85 @@
+"""A file that was read, and its bytes as text."""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.errors import AgentsyncError
+
+MAX_FILE_BYTES = 1 << 20
+MAX_DEPTH = 16
+
+_CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_UTF16_STARTS = (BOM_UTF16_LE, BOM_UTF16_BE)
+_UTF16_FENCES = {"---".encode("utf-16-le"): "utf-16-le", "---".encode("utf-16-be"): "utf-16-be"}
+
+
+class UnreadableError(AgentsyncError):
+    """Nothing can be made of a file's bytes; `diagnostic` says why and where."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message, place=diagnostic.place, hint=diagnostic.hint or diagnostic.code.remedy)
+        self.diagnostic = diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that was read.
+
+    Attributes:
+        path: as given, for diagnostics.
+        metadata: the top-level keys, in the file's order.
+        body: what follows the line of the closing fence, with its own line ends.
+        lines: each top-level key's 1-based line in the file.
+        repaired: whether the bytes had to be repaired, and so must not be passed on as they are.
+        diagnostics: what was found, with path and line.
+        data: the bytes as given.
+    """
+
+    path: str
+    metadata: Mapping[str, JsonValue]
+    body: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    repaired: bool = False
+    diagnostics: tuple[Diagnostic, ...] = ()
+    data: bytes = b""
+
+
+def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:
+    """The text of a file, what was found, and whether the bytes had to be repaired.
+
+    Raises:
+        UnreadableError: it is too large, empty, or neither UTF-8 nor UTF-16.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise UnreadableError(Diagnostic(Code.TOO_LARGE, f"The file is over {MAX_FILE_BYTES:,} bytes.", path))
+    encoding = "utf-16" if data.startswith(_UTF16_STARTS) else _UTF16_FENCES.get(data[:6], "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UnreadableError(Diagnostic(Code.NOT_UTF8, Code.NOT_UTF8.cause, path, line)) from error
+    repairs: list[Code] = []
+    if encoding != "utf-8":
+        repairs.append(Code.UTF16)
+        data = text.encode()
+    if text.startswith("\ufeff"):
+        repairs.append(Code.BYTE_ORDER_MARK)
+        text = text.lstrip("\ufeff")
+    if not text or text.isspace():
+        raise UnreadableError(Diagnostic(Code.EMPTY, Code.EMPTY.cause, path))
+    if "\r" in text and "\n" not in text:
+        repairs.append(Code.LINE_ENDS)
+        text = text.replace("\r", "\n")
+    findings = [Diagnostic(code, code.cause, path, 1) for code in repairs]
+    if len(data.translate(None, _CONTROLS)) != len(data) and (control := _CONTROL.search(text)):
+        message = f"The text holds the control character U+{ord(control[0]):04X}."
+        findings.append(Diagnostic(Code.CONTROL_CHARACTER, message, path, text.count("\n", 0, control.start()) + 1))
+    return text, tuple(findings), bool(repairs)

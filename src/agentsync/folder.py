@@ -1,0 +1,106 @@
+"""Folders opened one below the other, without following a link.
+
+Where the platform has directory descriptors every name is looked up below an open one, so a folder that is swapped
+for a link in between cannot lead a write astray. Elsewhere (Windows) paths are checked, then used.
+"""
+
+# Descriptors and plain paths go through the same calls here, and pathlib knows no descriptors.
+# ruff: noqa: PTH114, PTH118
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from agentsync.errors import AgentsyncError
+
+NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+"""For os.open: fail where the last part of the path is a link; 0 where the platform cannot."""
+
+_DESCRIPTORS = {os.open, os.stat, os.mkdir, os.rmdir, os.unlink, os.link, os.rename} <= os.supports_dir_fd
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_UNSAFE = "\0\\:" if os.name == "nt" else "\0"
+
+
+class UnsafePathError(AgentsyncError):
+    """A relative path that could lead out of its directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A directory to look names up in: by its descriptor, or by its path where there are none.
+
+    Every method raises OSError where the file system refuses.
+    """
+
+    path: str
+    descriptor: int | None
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a directory by its path, which may go through links."""
+        if _DESCRIPTORS:
+            return cls(str(path), os.open(path, _DIRECTORY))
+        os.scandir(path).close()
+        return cls(str(path), None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+    def at(self, name: str) -> str:
+        """What to call a name in a system call that also gets the descriptor."""
+        return name if self.descriptor is not None else os.path.join(self.path, name)
+
+    def child(self, name: str, *, create: bool) -> Folder:
+        """Open a directory in this one, never through a link; `create` makes it where it is missing."""
+        if create:
+            with suppress(FileExistsError):
+                os.mkdir(self.at(name), dir_fd=self.descriptor)
+        path = os.path.join(self.path, name)
+        if self.descriptor is not None:
+            return Folder(path, os.open(name, _DIRECTORY | NOFOLLOW, dir_fd=self.descriptor))
+        if os.path.islink(path):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        os.scandir(path).close()
+        return Folder(path, None)
+
+    def sync(self) -> None:
+        """Make the names in it durable, where there are descriptors."""
+        if self.descriptor is None:
+            return
+        try:
+            os.fsync(self.descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # some network file systems cannot sync a directory
+                raise
+
+
+def parts(relative: str) -> list[str]:
+    """The parts of a relative path, separated by `/`.
+
+    Raises:
+        UnsafePathError: it is absolute, has empty parts, `.`, `..` or NUL, or the platform cannot encode it.
+    """
+    found = relative.split("/")
+    if any(part in ("", ".", "..") or set(part) & set(_UNSAFE) for part in found):
+        raise UnsafePathError("the path is not safe to use", place=repr(relative))
+    try:
+        os.fsencode(relative)
+    except UnicodeEncodeError as error:
+        raise UnsafePathError("the path cannot be encoded", place=repr(relative)) from error
+    return found

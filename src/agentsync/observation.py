@@ -1,0 +1,116 @@
+"""What stands at a name: its digest, and a proof that spares reading it again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from agentsync.errors import AgentsyncError
+from agentsync.folder import NOFOLLOW, Folder
+from agentsync.plan import Actual
+
+RACY_NS = 2_000_000_000
+"""A digest is trusted by its stat only if the file was this much older when it was taken: file systems round times
+to as much as two seconds, and two writes within one tick look like one (git's racy index)."""
+
+_READ = os.O_RDONLY | NOFOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class ChangedError(AgentsyncError):
+    """A file is no longer what it was when it was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What changes when a file does. The device is left out: it differs from one mount to the next."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A digest, the stat of the file when it was taken, and that moment in nanoseconds since the epoch."""
+
+    digest: str
+    stat: Stat
+    observed_ns: int
+
+    def holds_for(self, found: Stat) -> bool:
+        """Whether a file with this stat must still have this digest."""
+        return found == self.stat and self.observed_ns - max(found.mtime_ns, found.ctime_ns) > RACY_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What stands at a path, and what may be remembered of it; None where that could not be trusted later."""
+
+    actual: Actual
+    known: Known | None = None
+
+
+ABSENT = Observed(Actual(None))
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def observe(folder: Folder, name: str, known: Known | None = None) -> Observed:
+    """What stands at a name of a folder.
+
+    Args:
+        folder: where to look.
+        name: without `/`.
+        known: an earlier answer, which spares reading the file where it must still hold.
+
+    Raises:
+        ChangedError: it stopped being a regular file meanwhile.
+        OSError: nothing stands there, or it cannot be read.
+    """
+    now = time.time_ns()
+    found = os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
+    if not stat.S_ISREG(found.st_mode):
+        return Observed(Actual("", reason=_kind(found.st_mode)))
+    if known and known.holds_for(_stat(found)):
+        return Observed(Actual(known.digest), known)
+    with opened(folder, name) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+        before = _stat(os.fstat(descriptor))
+        fresh = Known(hashlib.file_digest(file, "sha256").hexdigest(), before, now)
+    return Observed(Actual(fresh.digest), fresh if fresh.holds_for(before) else None)
+
+
+@contextmanager
+def opened(folder: Folder, name: str) -> Iterator[int]:
+    """A descriptor to read a regular file with, closed at the end.
+
+    Raises:
+        ChangedError: it is something else.
+        OSError: it cannot be opened, or it is a link.
+    """
+    descriptor = os.open(folder.at(name), _READ, dir_fd=folder.descriptor)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise ChangedError(_kind(mode), place=name)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _stat(found: os.stat_result) -> Stat:
+    return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "it is a symbolic link"
+    return "it is a directory" if stat.S_ISDIR(mode) else "it is no regular file"

@@ -1,0 +1,82 @@
+"""TOML files as values."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import date, time
+from typing import Any
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.document import MAX_DEPTH, Document, UnreadableError, decode
+
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_KEY = re.compile(r"""[ \t]*\[{0,2}[ \t]*["']?([\w-]+)""")
+# tomllib takes quadratic time over a dotted key. This is a sixth of a second, and far above any prose.
+_MAX_SQUARED_DOTS = 25_000_000
+_INT_BITS = 64
+
+
+def parse_toml(data: bytes, path: str) -> Document:
+    """Reads a TOML file; dates and what JSON has no number for become strings.
+
+    Raises:
+        UnreadableError: it is no TOML, or it is unsafe.
+    """
+    text, findings, repaired = decode(data, path)
+    try:
+        metadata = _load(text)
+    except ValueError as error:
+        place = _PLACE.search(str(error))
+        line, column = (int(place[1] or 0), int(place[2] or 0)) if place else (0, 0)
+        message = f"The file is not valid TOML: {_PLACE.sub('', str(error))}."
+        raise UnreadableError(Diagnostic(Code.TOML_INVALID, message, path, line, column)) from error
+    except RecursionError as error:
+        raise UnreadableError(Diagnostic(Code.TOO_DEEP, "The file is nested too deeply.", path)) from error
+    return Document(
+        path=path,
+        metadata=metadata,
+        lines=_lines(text, metadata),
+        repaired=repaired,
+        diagnostics=findings,
+        data=data,
+    )
+
+
+def _load(text: str) -> dict[str, JsonValue]:
+    if sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_SQUARED_DOTS:
+        raise RecursionError
+    return {key: _value(value, 2) for key, value in tomllib.loads(text).items()}
+
+
+def _value(value: Any, depth: int) -> JsonValue:
+    if isinstance(value, (dict, list)) and depth > MAX_DEPTH:
+        raise RecursionError
+    if isinstance(value, dict):
+        return {key: _value(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_value(item, depth + 1) for item in value]
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and value.bit_length() >= _INT_BITS:
+        raise ValueError("an integer does not fit into 64 bits")
+    return value  # type: ignore[no-any-return]  # what is left of TOML's types is JSON's too
+
+
+def _lines(text: str, keys: Mapping[str, JsonValue]) -> dict[str, int]:
+    """The first line of each top-level key, outside strings of several lines."""
+    lines: dict[str, int] = {}
+    inside = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not inside and (match := _KEY.match(line)) and match[1] in keys:
+            lines.setdefault(match[1], number)
+        for quotes in ('"""', "'''"):
+            if inside in ("", quotes) and line.count(quotes) % 2:
+                inside = "" if inside else quotes
+    return lines

@@ -1,0 +1,1 @@
+"""The real tools judge what agentsync writes."""

@@ -1,0 +1,162 @@
+"""Real agent files of public repositories: all are read or refused, and none becomes wider.
+
+What name and description ought to be is worked out here without any of agentsync's code. Where the text between the
+first two `---` lines is YAML to PyYAML's BaseLoader, which makes text of every scalar, its values count. Elsewhere,
+and where a comment cuts a description, the raw lines do: from `description:` to the next line that starts with one of
+the keys that agents have, compared without quotes and without regard to how its lines are broken.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agentsync.diagnostics import Code, Severity
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.render import render
+from agentsync.source import NoAgent, ReadAgent, path_matches, read_agent
+from support.conversion import read, silent_losses, widening
+
+OPTIONS = WriteOptions()
+DIALECTS = ("claude", "codex", "opencode")
+
+# Refusals of whole files that are right, as reviewed: no frontmatter at all, no description, a name with a slash, and
+# what makes OpenCode refuse every command.
+REFUSED = {Code.NO_FRONTMATTER, Code.DESCRIPTION_MISSING, Code.NAME_UNSAFE, Code.WRONG_TYPE, Code.WRONG_DIALECT}
+
+_HEAD = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_KEY = re.compile(
+    r"(?:name|description|tools|model|color|mode|version|author|category|tags|permission\w*|emoji|vibe|temperature"
+    r"|disallowedTools|skills|memory|effort|maxTurns|hooks|isolation|background|services|source|tier|role|id)[ \t]*:"
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One file of the corpus, as its repository's globs name it."""
+
+    path: str
+    dialect: str
+    data: bytes
+
+
+@pytest.fixture(scope="session", params=DIALECTS)
+def samples(request: pytest.FixtureRequest, corpus: Path) -> list[Sample]:
+    found: dict[Path, Sample] = {}
+    for repository in json.loads((corpus / "public.json").read_text())["repositories"]:
+        base = corpus / "public" / repository["repo"].replace("/", "+")
+        patterns = [one["glob"] for one in repository["globs"] if one["dialect"] == request.param]
+        for file in sorted(base.rglob("*")) if patterns else []:
+            path = file.relative_to(base).as_posix()
+            if file.is_file() and any(path_matches(pattern, path) for pattern in patterns):
+                found[file] = Sample(path, request.param, file.read_bytes())
+    assert found
+    return list(found.values())
+
+
+@pytest.fixture(scope="session")
+def agents(samples: list[Sample]) -> list[ReadAgent]:
+    results = [read_agent(sample.path, sample.data, sample.dialect) for sample in samples]
+    return [result for result in results if isinstance(result, ReadAgent)]
+
+
+def test_every_file_is_an_agent_or_is_refused_for_a_reason_that_was_reviewed(samples: list[Sample]) -> None:
+    for sample in samples:
+        result = read_agent(sample.path, sample.data, sample.dialect)
+        if isinstance(result, NoAgent):
+            errors = {found.code for found in result.diagnostics if found.severity is Severity.ERROR}
+            assert errors
+            assert errors <= REFUSED, (sample.path, result.diagnostics)
+
+
+def test_names_and_descriptions_are_right(samples: list[Sample]) -> None:
+    checked, wrong = 0, []
+    for sample in samples:
+        expected = _expected(sample)
+        result = read_agent(sample.path, sample.data, sample.dialect)
+        # What its own tool refuses was read all the same; a name that agentsync refuses counts as wrong.
+        if expected is None or {found.code for found in result.diagnostics} & {Code.WRONG_TYPE, Code.WRONG_DIALECT}:
+            continue
+        checked += 1
+        if not isinstance(result, ReadAgent):
+            wrong.append((sample.path, result.diagnostics[0].message))
+        elif (result.agent.name, _folded(result.agent.description)) != expected:
+            wrong.append((sample.path, f"{result.agent.name!r} {result.agent.description!r} for {expected}"))
+    assert checked
+    assert len(wrong) <= 0.002 * checked, wrong
+
+
+def test_every_agent_renders_or_is_refused_and_is_never_wider(agents: list[ReadAgent]) -> None:
+    outcomes: Counter[str] = Counter()
+    for source in agents:
+        for target in dialects().values():
+            file = render(source, target, OPTIONS)
+            if file.data is None:
+                errors = [found for found in file.diagnostics if found.severity is Severity.ERROR]
+                assert errors, (source.document.path, target.name)
+                outcomes["refused"] += 1
+                continue
+            outcomes["written"] += 1
+            if target is source.dialect and source.passes_through:
+                assert file.data == source.document.data
+                continue
+            if target is not source.dialect:
+                assert widening(source.agent, file.data, target, OPTIONS) is None, source.document.path
+            back = read(file.path, file.data, target.name)
+            assert back.passes_through, source.document.path
+            assert silent_losses(source.agent, back.agent, file.diagnostics) == [], source.document.path
+    # Codex refuses those that may not read files; everything else finds a way.
+    assert outcomes["refused"] <= 0.03 * outcomes["written"], outcomes
+
+
+def _expected(sample: Sample) -> tuple[str, str] | None:
+    """Name and folded description, or None for what defines no agent."""
+    stem = sample.path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    if sample.dialect == "codex":
+        table = tomllib.loads(sample.data.decode())
+        return table["name"], _folded(table["description"])
+    head = _HEAD.match(sample.data.decode().removeprefix("\ufeff"))
+    if head is None:
+        return None
+    lines = head[1].splitlines()
+    values = _strict(head[1])
+    if values is None or _is_cut(lines):
+        values = {"name": _raw("name", lines), "description": _raw("description", lines)}
+    name, description = values.get("name") or stem, values.get("description")
+    if not isinstance(description, str) or not isinstance(name, str):
+        return None
+    return name, _folded(description)
+
+
+def _strict(head: str) -> dict[str, object] | None:
+    try:
+        values = yaml.load(head, Loader=yaml.BaseLoader)  # noqa: S506 (it builds nothing but text, lists and maps)
+    except yaml.YAMLError:
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _is_cut(lines: list[str]) -> bool:
+    return any(re.match(r"description:[ \t]+[^'\"|>].* #", line) for line in lines)
+
+
+def _raw(key: str, lines: list[str]) -> str | None:
+    start = next((number for number, line in enumerate(lines) if re.match(rf"{key}[ \t]*:", line)), None)
+    if start is None:
+        return None
+    end = next((number for number in range(start + 1, len(lines)) if _KEY.match(lines[number])), len(lines))
+    text = "\n".join(lines[start:end]).partition(":")[2].strip()
+    text = re.sub(r"\A[|>][-+]?\s*\n", "", text).strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.replace("\\n", "\n").replace('\\"', '"').split())

@@ -1,0 +1,284 @@
+"""The commands beside pull: what they say and how they end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support.machine import Machine, agent
+from support.repository import Repository
+
+# Init
+
+
+def test_init_finds_the_tools_writes_a_configuration_and_shows_the_plan(
+    machine: Machine, repository: Repository
+) -> None:
+    proposed = machine.run("init")
+    assert proposed.code == 0
+    assert "OpenCode" in proposed.stdout
+    assert "agentsync init URL" in proposed.stdout
+    assert not machine.config.exists()
+    result = machine.run("init", repository.path)
+    assert result.code == 0, result.stderr
+    assert "would be 10 created" in result.stdout
+    document = tomllib.loads(machine.config.read_text())
+    assert document["sources"]["team"] == {"url": str(repository.path), "allow_local": True}
+    assert set(document["targets"]) == {"claude", "opencode"}
+    assert machine.config.stat().st_mode & 0o077 == 0
+    assert machine.files() == {}
+    again = machine.run("init", repository.path)
+    assert again.code == 2
+    assert "stays as it is" in again.stderr
+    assert machine.run("pull").code == 0
+
+
+def test_init_writes_nothing_for_a_repository_that_is_not_there(machine: Machine) -> None:
+    result = machine.run("init", machine.root / "nowhere", "--format", "json")
+    assert result.code == 3
+    assert "no repository" in result.json["error"]["message"]
+    assert not machine.config.exists()
+
+
+def test_init_without_any_tool_says_how_to_name_one(machine: Machine, repository: Repository) -> None:
+    shutil.rmtree(machine.home)
+    machine.home.mkdir()
+    path = machine.root / "bin"
+    path.mkdir()
+    for program in ("git", "env"):
+        (path / program).symlink_to(shutil.which(program) or program)
+    none = machine.run("init", repository.path, environment={"PATH": str(path)})
+    assert none.code == 2
+    assert "--to claude" in none.stderr
+    assert machine.run("init", repository.path, "--to", "codex").code == 0
+    assert machine.run("pull").code == 0
+    assert (machine.home / ".codex/agents/tester.toml").is_file()
+
+
+# Status, history, list
+
+
+def test_status_before_and_after_the_first_pull(machine: Machine, repository: Repository) -> None:
+    machine.follow(repository)
+    before = machine.run("status", "--exit-code")
+    assert before.code == 1
+    assert "never pulled: team" in before.stderr
+    assert "in sync" not in before.stdout
+    assert machine.run("list", "agents").code == 0
+    machine.run("pull")
+    after = machine.run("status", "--exit-code")
+    assert after.code == 0
+    assert after.stdout.count("in sync") == 2
+    assert repository.head[:12] in after.stdout
+    (machine.claude / "tester.md").write_text("mine\n")
+    drifted = machine.run("status", "--exit-code", "--format", "json")
+    assert drifted.code == 1
+    claude, opencode = drifted.json["targets"]
+    assert (claude["files"], claude["drifted"], claude["pending"]) == (5, 1, 0)
+    assert (opencode["files"], opencode["drifted"], opencode["pending"]) == (5, 0, 0)
+    assert [change["action"] for change in claude["changes"]] == ["conflict"]
+
+
+def test_history_lists_syncs_and_what_each_changed(machine: Machine, repository: Repository) -> None:
+    assert machine.run("history").stdout == "nothing has been changed here yet\n"
+    assert machine.run("history", "--format", "json").json == []
+    machine.follow(repository)
+    machine.run("pull")
+    repository.write({"agents/tester.md": agent("tester", "Better.")})
+    repository.commit()
+    machine.run("pull")
+    last, first = machine.run("history", "--format", "json").json
+    assert (first["counts"]["create"], last["counts"]["update"]) == (10, 2)
+    assert (last["result"], last["commits"]) == ("ok", {"team": repository.head})
+    shown = machine.run("history", last["id"]).stdout.splitlines()
+    assert [line.split() for line in shown] == [
+        ["update", "claude", "tester", "~/.claude/agents/tester.md"],
+        ["update", "opencode", "tester", "~/.config/opencode/agents/tester.md"],
+    ]
+    assert len(machine.run("history", first["id"], "--format", "json").json) == 10
+    assert len(machine.run("history", "--limit", "1").stdout.splitlines()) == 2
+    unknown = machine.run("history", "nosuch")
+    assert unknown.code == 2
+    assert "there is no sync nosuch" in unknown.stderr
+
+
+def test_list_shows_agents_dialects_and_targets(pulled: Machine) -> None:
+    agents = pulled.run("list", "agents", "--format", "json").json
+    assert {record["agent"] for record in agents} == {"reviewer", "tester", "writer", "planner", "explainer"}
+    assert {record["targets"] for record in agents} == {"claude, opencode"}
+    dialects = pulled.run("list", "dialects").stdout.splitlines()
+    assert [line.split()[0] for line in dialects[1:]] == ["claude", "codex", "opencode"]
+    targets = pulled.run("list", "targets", "--format", "json").json
+    assert [(record["target"], record["there"]) for record in targets] == [("claude", "yes"), ("opencode", "yes")]
+
+
+# Plan
+
+
+def test_plan_shows_differences_and_diff_is_the_same(pulled: Machine, repository: Repository) -> None:
+    repository.write({"agents/tester.md": agent("tester", "Better.", tools="Read, Grep")})
+    repository.commit()
+    plan, diff = pulled.run("plan", "--exit-code"), pulled.run("diff")
+    assert (plan.code, diff.code) == (1, 0)
+    assert plan.stdout.count("-You help.\n+Better.\n") == 2
+    assert plan.stdout.splitlines()[:-1] == diff.stdout.splitlines()[:-1]
+    assert "Better." not in pulled.run("plan", "--no-diff").stdout
+    changes = pulled.run("plan", "--format", "json").json["changes"]
+    assert all("+Better." in change["diff"] for change in changes)
+
+
+def test_plan_tells_what_is_wrong_where_nobody_watches_too(pulled: Machine, repository: Repository) -> None:
+    repository.write({"agents/other.md": agent("tester", "Another one.")})
+    repository.commit()
+    result = pulled.run("plan")
+    assert result.code == 4
+    assert "agents/other.md: error[AS212]" in result.stderr
+    repository.path.rename(repository.path.with_name("gone"))
+    failed = pulled.run("plan")
+    assert failed.code == 3
+    assert "no repository" in failed.stderr
+
+
+# Check and convert
+
+
+def test_check_judges_a_directory_a_file_and_nothing_at_all(machine: Machine) -> None:
+    agents = machine.root / "agents"
+    agents.mkdir()
+    (agents / "good.md").write_text(agent("good", tools="Read"))
+    assert machine.run("check", agents).code == 0
+    assert machine.run("check", agents, "--to", "opencode", "--to", "codex", "--strict").code in (0, 1)
+    (agents / "bad.md").write_text("---\ndescription: One.\ndescription: Two.\n---\nWhich?\n")
+    (agents / "README.md").write_text("# Not an agent\n")
+    result = machine.run("check", agents, "--format", "json")
+    assert result.code == 1
+    assert [record["name"] for record in result.json["agents"]] == ["good"]
+    (found,) = [found for found in result.json["diagnostics"] if found["severity"] == "error"]
+    assert (found["path"], found["code"]) == ("bad.md", "AS116")
+    text = machine.run("check", agents)
+    assert "bad.md" in text.stdout
+    assert "1 errors" in text.stdout
+    single = machine.run("check", agents / "README.md")
+    assert single.code == 1
+    assert "README.md:1" in single.stdout
+    assert "there is no agent in" in single.stderr
+    empty = machine.root / "empty"
+    empty.mkdir()
+    assert machine.run("check", empty).code == 1
+    assert machine.run("check", machine.root / "missing").code == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_check_reads_neither_pipes_nor_links(machine: Machine) -> None:
+    agents = machine.root / "agents"
+    agents.mkdir()
+    (agents / "good.md").write_text(agent("good"))
+    os.mkfifo(agents / "pipe.md")
+    (agents / "link.md").symlink_to("/etc/passwd")
+    result = machine.run("check", agents, "--format", "json")
+    assert result.code == 1
+    assert [found["code"] for found in result.json["diagnostics"]] == ["AS220"]
+
+
+def test_convert_prints_the_agent_and_tells_what_is_lost(machine: Machine) -> None:
+    file = machine.root / "tester.md"
+    file.write_text(agent("tester", tools="Read, Grep", permissionMode="plan"))
+    result = machine.run("convert", file, "--from", "claude", "--to", "opencode")
+    assert result.code == 0
+    assert result.stdout.startswith("---\n")
+    assert "mode: subagent" in result.stdout
+    document = machine.run("convert", file, "--to", "codex", "--format", "json").json
+    assert 'name = "tester"' in document["output"]
+    piped = machine.run("convert", "-", "--from", "claude", "--to", "opencode", stdin=file.read_text())
+    assert piped.stdout == result.stdout
+    assert machine.run("convert", file, "--to", "claude").stdout == file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["missing.md", "--to", "claude"], 2, "No such file"),
+        ([".", "--to", "claude"], 2, "directory"),
+        (["plain.md", "--to", "cluade"], 2, "there are claude, codex, opencode"),
+        (["plain.md"], 2, "--to"),
+        (["plain.md", "--to", "claude"], 4, "There is no frontmatter"),
+    ],
+)
+def test_convert_says_what_is_wrong(machine: Machine, arguments: list[str], code: int, message: str) -> None:
+    (machine.root / "plain.md").write_text("Hello.\n")
+    result = machine.run("convert", *arguments)
+    assert (result.code, result.stdout) == (code, "")
+    assert message in result.stderr
+
+
+# Doctor, demo, help, completion
+
+
+def test_doctor_names_what_is_wrong_and_changes_nothing(machine: Machine, repository: Repository) -> None:
+    machine.follow(repository)
+    with machine.config.open("a") as config:
+        config.write('[targets.codex]\n[targets.link]\ndialect = "codex"\npath = "~/link"\n')
+    (machine.home / "link").symlink_to(machine.root)
+    result = machine.run("doctor", "--format", "json")
+    assert result.code == 1
+    found = {record["subject"]: record for record in result.json}
+    assert found["git"]["health"] == "good"
+    assert "5 agents" in found["source team"]["message"]
+    assert found["target codex"]["health"] == "bad"
+    assert "create = true" in found["target codex"]["hint"]
+    assert "symbolic link" in found["target link"]["message"]
+    assert machine.files() == {}
+    machine.configure("")
+    assert "no target is configured" in machine.run("doctor").stdout
+    repository.path.rename(repository.path.with_name("gone"))
+    machine.follow(repository)
+    assert "no repository" in machine.run("doctor").stdout
+
+
+def test_the_demo_shows_it_all_and_leaves_nothing(machine: Machine) -> None:
+    before = {path.name for path in machine.root.iterdir()}
+    result = machine.run("demo")
+    assert result.code == 0, result.stderr
+    assert "3 updated, 3 deleted, 1 in conflict" in result.stdout
+    assert str(machine.root) not in result.stdout
+    assert {path.name for path in machine.root.iterdir()} == before
+    assert list(machine.home.rglob("*.sqlite3")) == []
+    kept = machine.run("demo", "--keep", "--format", "json").json
+    assert [pull["exit_code"] for pull in kept["pulls"]] == [0, 4, 4]
+    assert Path(kept["scratch"]).is_dir()
+
+
+def test_help_teaches_by_example(machine: Machine) -> None:
+    overview = machine.run("--help")
+    commands = "init pull plan status check convert list history doctor demo completion".split()
+    for command in commands:
+        assert command in overview.stdout
+        text = machine.run(command, "--help").stdout
+        assert f"agentsync {command}" in text
+        assert "Examples:" in text
+        assert "--format" in text
+
+
+def test_an_unknown_command_or_option_is_wrong_usage_with_the_nearest_right_one(machine: Machine) -> None:
+    unknown = machine.run("pul")
+    assert unknown.code == 2
+    assert "Did you mean 'pull'?" in unknown.stderr
+    option = machine.run("pull", "--dry-rum")
+    assert option.code == 2
+    assert "--dry-run" in option.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_dialects(machine: Machine, shell: str) -> None:
+    assert "_AGENTSYNC_COMPLETE" in machine.run("completion", shell).stdout
+
+
+def test_completion_offers_commands_and_dialects(machine: Machine) -> None:
+    environment = {"_AGENTSYNC_COMPLETE": "bash_complete", "COMP_CWORD": "1", "COMP_WORDS": "agentsync st"}
+    assert machine.run(environment=environment).stdout == "plain,status\n"
+    environment |= {"COMP_CWORD": "3", "COMP_WORDS": "agentsync convert --to co"}
+    assert machine.run(environment=environment).stdout == "plain,codex\n"

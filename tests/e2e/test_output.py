@@ -1,0 +1,231 @@
+"""What comes out, and where: JSON for programs, words and colours for people, events for the log."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from support.machine import Machine, agent
+from support.repository import Repository
+
+ESCAPE = "\x1b["
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals and pipes")
+
+
+def watched(machine: Machine, *arguments: str) -> tuple[int, str]:
+    """Runs the program at a terminal; its exit code and all that it wrote."""
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        machine.command(*arguments),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        cwd=machine.root,
+        env=machine.environment | {"TERM": "xterm-256color"},
+    )
+    os.close(slave)
+    written = bytearray()
+    try:
+        while chunk := os.read(master, 65536):
+            written += chunk
+    except OSError as error:
+        if error.errno != errno.EIO:  # which is how Linux says that the other end is closed
+            raise
+    finally:
+        os.close(master)
+    return process.wait(timeout=20), written.decode()
+
+
+# People
+
+
+@on_posix
+def test_a_person_gets_colours_and_words_and_no_events(machine: Machine, repository: Repository) -> None:
+    repository.write({"agents/other.md": agent("tester", "Another one.")})
+    repository.commit()
+    machine.follow(repository)
+    code, text = watched(machine, "pull")
+    assert code == 4
+    assert f"{ESCAPE}32m+ create" in text
+    assert text.count("error") == 2
+    assert "agents/other.md" in text
+    assert "agent.created" not in text
+    for arguments in (
+        ("plan", "--color", "never"),
+        ("--color", "never", "pull", "-v"),
+        ("pull", "--color=never", "-x"),
+    ):
+        code, text = watched(machine, *arguments)
+        assert code in (2, 4)
+        assert ESCAPE not in text
+
+
+@on_posix
+def test_a_person_who_asks_gets_readable_events(machine: Machine, repository: Repository) -> None:
+    machine.follow(repository)
+    code, text = watched(machine, "pull", "-v")
+    assert code == 0
+    assert "agent.created" in text
+    assert '"event"' not in text
+
+
+@on_posix
+def test_a_person_sees_that_a_slow_fetch_is_under_way_and_then_nothing_of_it(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/team.git"
+        machine.configure(f'[sources.team]\nurl = "{url}"\nallow_http = true\ntimeout = 2\n[targets.claude]\n')
+        code, text = watched(machine, "pull")
+    assert code == 3
+    assert "fetching team ..." in text
+    *_, last_drawn = re.finditer("fetching team", text)
+    assert "\r\x1b[K" in text[last_drawn.end() :]
+    assert text.count("there was no answer within 2 seconds") == 1
+
+
+@on_posix
+def test_many_failures_of_one_kind_are_told_once(machine: Machine, repository: Repository) -> None:
+    repository.write({f"agents/more{number}.md": agent(f"more{number}") for number in range(30)})
+    repository.commit()
+    machine.follow(repository)
+    machine.claude.mkdir()
+    for number in range(30):
+        (machine.claude / f"more{number}.md").write_text("mine\n")
+    code, text = watched(machine, "pull", "--color", "never")
+    assert code == 4
+    assert text.count("error[AS401]") == 3
+    assert "and 27 more like this; -v shows them" in text
+    _, text = watched(machine, "pull", "-v", "--color", "never")
+    assert text.count("error[AS401]") == 30
+
+
+def test_what_is_piped_has_no_colours_unless_they_are_asked_for(machine: Machine, repository: Repository) -> None:
+    machine.follow(repository)
+    for arguments in (("plan",), ("pull",), ("status",), ("history",), ("list", "agents"), ("doctor",)):
+        result = machine.run(*arguments)
+        assert ESCAPE not in result.stdout + result.stderr
+        assert "\r" not in result.stderr
+        assert all(line == line.rstrip() for line in result.stdout.splitlines())
+    assert ESCAPE in machine.run("status", "--color", "always").stdout
+
+
+def test_quiet_says_only_what_is_wrong(machine: Machine, repository: Repository) -> None:
+    machine.follow(repository)
+    assert machine.run("pull", "-q").stdout == ""
+    assert machine.run("-q", "pull").stderr == ""
+    repository.path.rename(repository.path.with_name("gone"))
+    result = machine.run("pull", "-q")
+    assert (result.code, result.stdout) == (3, "")
+    assert [event["event"] for event in result.events] == ["source.failed"]
+
+
+@on_posix
+def test_whoever_stops_reading_is_no_error(machine: Machine) -> None:
+    process = machine.start("list", "dialects")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == ""
+    assert process.wait(timeout=20) == 0
+
+
+# Programs
+
+
+COMMANDS: Sequence[tuple[str, ...]] = (
+    ("pull",),
+    ("plan",),
+    ("status",),
+    ("history",),
+    ("list", "agents"),
+    ("list", "targets"),
+    ("list", "dialects"),
+    ("doctor",),
+    ("check", "."),
+)
+REPORT = {"sync_id", "seconds", "exit_code", "sources", "targets", "counts", "changes", "held", "diagnostics"}
+CHANGE = {"action", "target", "agent", "path", "source", "source_path", "old_digest", "new_digest"}
+
+
+def test_every_command_prints_one_json_document(machine: Machine, repository: Repository) -> None:
+    machine.follow(repository)
+    documents: dict[str, Any] = {}
+    for command in COMMANDS:
+        result = machine.run("--format", "json", *command)
+        assert result.code in (0, 1), result.stderr
+        documents[" ".join(command)] = result.json
+    assert set(documents["pull"]) == REPORT
+    assert all(set(change) == CHANGE for change in documents["pull"]["changes"])
+    assert set(documents["plan"]) >= REPORT
+    assert set(documents["status"]) >= REPORT
+    by_variable = machine.run("list", "dialects", environment={"AGENTSYNC_FORMAT": "json"})
+    assert by_variable.json == documents["list dialects"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("pull",), 2),
+        (("status",), 2),
+        (("doctor",), 2),
+        (("pull", "--nonsense"), 2),
+        (("nonsense",), 2),
+        (("convert", "missing.md", "--to", "claude"), 2),
+        (("check", "missing"), 2),
+        (("history", "nosuch"), 2),
+        (("init", "nowhere"), 3),
+        (("pull", "--source", "nowhere"), 2),
+        (("pull", "--source", "nowhere", "--to", "cluade"), 2),
+    ],
+)
+def test_an_error_is_one_json_document_too(machine: Machine, arguments: tuple[str, ...], code: int) -> None:
+    result = machine.run(*arguments, "--format", "json")
+    assert result.code == code
+    assert result.json["exit_code"] == code
+    assert set(result.json["error"]) == {"message", "place", "hint"}
+    assert result.json["error"]["message"]
+    assert result.stderr
+
+
+def test_a_bug_ends_in_a_report_file(machine: Machine, repository: Repository) -> None:
+    machine.follow(repository)
+    broken = machine.root / "broken"
+    broken.mkdir()
+    (broken / "filelock.py").write_text("raise RuntimeError('made for the test')\n")
+    result = machine.run("pull", "--format", "json", environment={"PYTHONPATH": str(broken)})
+    assert result.code == 70
+    assert result.json["error"]["message"] == "RuntimeError: made for the test"
+    report = machine.state / "bug-report.txt"
+    assert str(report) in result.stderr
+    assert "made for the test" in report.read_text()
+    assert "Traceback" not in result.stderr
+
+
+# The log
+
+
+def test_events_are_one_json_line_each_with_level_and_time(pulled: Machine, repository: Repository) -> None:
+    (pulled.claude / "writer.md").write_text("mine\n")
+    repository.write({"agents/writer.md": agent("writer", "Better."), "agents/new.md": agent("new")})
+    repository.commit()
+    result = pulled.run("pull")
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert len({line["sync_id"] for line in lines}) == 1
+    assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
+    names = [line["event"] for line in lines]
+    assert names[0] == "source.moved"
+    assert names[-1] == "sync.finished"
+    assert set(names[1:-1]) == {"agent.created", "agent.updated", "agent.conflict"}
+    (conflict,) = result.told("agent.conflict")
+    assert conflict["level"] == "warning"
+    assert (conflict["commit"], conflict["agent"]) == (repository.head, "writer")
+    assert (lines[-1]["exit_code"], lines[-1]["create"], lines[-1]["conflict"]) == (4, 2, 1)

@@ -1,0 +1,144 @@
+"""Several sources, and agents that meet by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.machine import Machine, agent, source
+from support.repository import Repository
+
+SEEDS = sorted((Path(__file__).parent / "seeds").glob("*.md"))
+TARGETS = "[targets.claude]\n[targets.opencode]\n"
+
+Maker = Callable[[str, dict[str, str]], Repository]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Maker:
+    """Makes a repository of one commit."""
+
+    def make(name: str, files: dict[str, str]) -> Repository:
+        made = Repository(tmp_path / "served" / f"{name}.git")
+        made.write(files)
+        made.commit(f"Agents of {name}")
+        return made
+
+    return make
+
+
+def test_a_name_in_two_sources_is_refused_and_both_places_are_told(machine: Machine, make: Maker) -> None:
+    team = make("team", {"agents/tester.md": agent("tester", "Team."), "agents/writer.md": agent("writer")})
+    company = make("company", {"shared/tester.md": agent("tester", "Company.")})
+    machine.configure(source("team", team.url) + source("company", company.url) + TARGETS)
+    result = machine.run("pull")
+    assert result.code == 4
+    assert machine.names() == ["writer.md"]
+    first, second = result.told("agent.refused")
+    assert (first["source"], first["path"], first["commit"]) == ("team", "agents/tester.md", team.head)
+    assert "shared/tester.md of source `company`" in first["message"]
+    assert (second["source"], second["path"], second["agent"]) == ("company", "shared/tester.md", "tester")
+    assert "agents/tester.md of source `team`" in second["message"]
+
+
+def test_a_later_source_wins_where_it_is_configured_to_and_gives_the_name_back(machine: Machine, make: Maker) -> None:
+    team = make("team", {"agents/tester.md": agent("tester", "Team."), "agents/writer.md": agent("writer")})
+    own = make("own", {"tester.md": agent("tester", "Own.")})
+    machine.configure(source("team", team.url) + source("own", own.url, "overrides = true") + TARGETS)
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (0, [])
+    assert "Own." in (machine.claude / "tester.md").read_text()
+    assert machine.names() == ["tester.md", "writer.md"]
+    assert machine.run("pull").stdout.startswith("up to date: 4 files")
+    machine.configure(source("team", team.url) + source("own", own.url, 'exclude = ["tester.md"]') + TARGETS)
+    assert machine.run("pull").code == 0
+    assert "Team." in (machine.claude / "tester.md").read_text()
+
+
+def test_the_same_agent_in_two_sources_is_written_once_and_told(machine: Machine, make: Maker) -> None:
+    one, two = (make(name, {"agents/tester.md": agent("tester")}) for name in ("one", "two"))
+    machine.configure(source("one", one.url) + source("two", two.url) + TARGETS)
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (0, ["AS213"])
+    assert {change["source"] for change in result.json["changes"]} == {"one"}
+
+
+def test_a_source_that_fails_does_not_stop_the_others(machine: Machine, make: Maker) -> None:
+    one = make("one", {"agents/tester.md": agent("tester")})
+    two = make("two", {"agents/writer.md": agent("writer")})
+    machine.configure(source("one", one.url) + source("two", two.url) + TARGETS)
+    assert machine.run("pull").code == 0
+    one.path.rename(one.path.with_name("gone"))
+    two.write({"agents/editor.md": agent("editor")})
+    two.commit()
+    result = machine.run("pull")
+    assert result.code == 3
+    assert machine.names() == ["editor.md", "tester.md", "writer.md"]
+    assert [event["source"] for event in result.told("source.failed")] == ["one"]
+    sources = {record["name"]: record for record in machine.run("status", "--format", "json").json["sources"]}
+    assert sources["two"]["commit"] == two.head
+
+
+def test_an_emptied_source_is_held_and_the_others_go_on(machine: Machine, make: Maker) -> None:
+    one = make("one", {"agents/tester.md": agent("tester")})
+    two = make("two", {"agents/writer.md": agent("writer")})
+    machine.configure(source("one", one.url) + source("two", two.url) + TARGETS)
+    assert machine.run("pull").code == 0
+    one.remove("agents")
+    one.commit()
+    two.write({"agents/writer.md": agent("writer", "Better.")})
+    two.commit()
+    assert machine.run("pull").code == 4
+    assert machine.names() == ["tester.md", "writer.md"]
+    assert "Better." in (machine.claude / "writer.md").read_text()
+
+
+def test_a_source_that_leaves_the_configuration_deletes_nothing(machine: Machine, make: Maker) -> None:
+    one = make("one", {"agents/tester.md": agent("tester")})
+    two = make("two", {"agents/writer.md": agent("writer")})
+    machine.configure(source("one", one.url) + source("two", two.url) + TARGETS)
+    assert machine.run("pull").code == 0
+    machine.configure(source("two", two.url) + TARGETS)
+    assert machine.run("pull").code == 0
+    assert machine.names() == ["tester.md", "writer.md"]
+
+
+def test_an_agent_that_moves_from_one_source_to_another_stays(machine: Machine, make: Maker) -> None:
+    one = make("one", {"agents/tester.md": agent("tester"), "agents/reader.md": agent("reader")})
+    two = make("two", {"agents/writer.md": agent("writer")})
+    machine.configure(source("one", one.url) + source("two", two.url) + TARGETS)
+    assert machine.run("pull").code == 0
+    before = machine.files()
+    one.remove("agents/tester.md")
+    one.commit()
+    two.write({"agents/tester.md": agent("tester")})
+    two.commit()
+    assert machine.run("pull").code == 0
+    assert machine.files() == before
+
+
+def test_five_versions_of_one_role_are_refused_by_name_and_each_place_is_told(machine: Machine, make: Maker) -> None:
+    team = make("team", {f"{seed.stem}/agents/backend-engineer.md": seed.read_text() for seed in SEEDS})
+    machine.follow(team)
+    result = machine.run("pull", "--format", "json")
+    assert result.code == 4
+    assert machine.files() == {}
+    twice = [found for found in result.json["diagnostics"] if found["code"] == "AS212"]
+    places = {f"{seed.stem}/agents/backend-engineer.md" for seed in SEEDS}
+    assert {found["path"] for found in twice} == places
+    for found in twice:
+        assert all(place in found["message"] for place in places - {found["path"]})
+    checked = machine.run("check", "--format", "json", machine.root)
+    assert checked.code == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.stem)
+def test_each_of_the_five_alone_reaches_every_tool(machine: Machine, make: Maker, seed: Path) -> None:
+    team = make("team", {"agents/backend-engineer.md": seed.read_text()})
+    machine.follow(team)
+    result = machine.run("pull", "--format", "json")
+    assert result.code == 0, result.stderr
+    assert machine.names() == ["backend-engineer.md"]
+    assert (machine.opencode / "backend-engineer.md").is_file()

@@ -1,0 +1,170 @@
+"""One cycle over real repositories: what each scope may touch, and that any sequence of events ends as it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentsync.config import Config, LimitsTable, SourceTable, TargetTable
+from agentsync.errors import ConfigError, ExitCode, LockedError, StateError
+from agentsync.paths import Places
+from agentsync.plan import Action
+from agentsync.report import Report, Scope
+from agentsync.state import State
+from agentsync.sync import run
+from support.machine import agent
+from support.repository import Repository
+
+NAMES = ("tester", "writer", "reader")
+
+
+class Installation:
+    """A source, a directory for Claude Code's agents, and the state between the two."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.directory = root / "agents"
+        self.places = Places(root / "state", root / "cache")
+        self.source = Repository(root / "served" / "team.git")
+        self.source.write({"agents/anchor.md": agent("anchor")})
+        self.source.commit()
+
+    def config(self, **tables: SourceTable) -> Config:
+        source = SourceTable(url=str(self.source.path), branch="main", allow_local=True)
+        return Config(
+            version=1,
+            sources=tables or {"team": source},
+            targets={"claude": TargetTable(path=self.directory, create=True)},
+            limits=LimitsTable(min_deletions=100),
+        )
+
+    def run(self, scope: Scope = Scope.APPLY) -> Report:
+        return run(self.config(), self.places, scope)
+
+    def files(self) -> dict[str, str]:
+        return {path.stem: path.read_text() for path in self.directory.iterdir()}
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path / "installation")
+
+
+@pytest.mark.parametrize("scope", [Scope.PLAN, Scope.LOOK])
+def test_looking_and_planning_write_no_target_and_trust_no_commit(installation: Installation, scope: Scope) -> None:
+    report = installation.run(scope)
+    assert not installation.directory.exists()
+    assert report.outcomes == ()
+    assert bool(report.changes) is (scope is Scope.PLAN)
+    with State.open(installation.places.database) as state:
+        assert state.source("team") is None
+        assert state.syncs(1) == []
+
+
+def test_looking_compares_with_the_commit_that_was_applied(installation: Installation) -> None:
+    applied = installation.run()
+    installation.source.write({"agents/anchor.md": agent("anchor", "Better.")})
+    installation.source.commit()
+    assert installation.run(Scope.LOOK).changes == ()
+    assert [change.action for change in installation.run(Scope.PLAN).changes] == [Action.UPDATE]
+    assert installation.run(Scope.LOOK).sources[0].commit == applied.sources[0].commit
+
+
+def test_a_run_that_finds_the_lock_held_stops_and_looking_does_not(installation: Installation) -> None:
+    installation.run()
+    with FileLock(installation.places.lock):
+        for scope in (Scope.APPLY, Scope.PLAN):
+            with pytest.raises(LockedError, match="another run is under way"):
+                installation.run(scope)
+        assert installation.run(Scope.LOOK).exit_code is ExitCode.OK
+    assert installation.run().exit_code is ExitCode.OK
+
+
+def test_a_state_directory_that_cannot_be_made_is_told(installation: Installation) -> None:
+    installation.places.state.touch()
+    with pytest.raises(StateError, match="the directory of the state cannot be used"):
+        installation.run()
+
+
+def test_progress_names_each_step_and_counts_what_is_written(installation: Installation) -> None:
+    installation.source.write({f"agents/{name}.md": agent(name) for name in NAMES})
+    installation.source.commit()
+    steps: list[tuple[str, int, int]] = []
+    run(installation.config(), installation.places, Scope.APPLY, progress=lambda *step: steps.append(step))
+    assert steps == [
+        ("fetching team", 0, 0),
+        ("reading", 0, 0),
+        *[("writing", done, 4) for done in (1, 2, 3, 4)],
+    ]
+
+
+def test_settings_of_a_target_that_change_render_anew(installation: Installation) -> None:
+    installation.source.write({"agents/tester.md": agent("tester", tools="Read, Bash")})
+    installation.source.commit()
+
+    def config(approval: str) -> Config:
+        table = {"dialect": "opencode", "path": installation.directory, "create": True, "approval": approval}
+        targets = {"opencode": TargetTable.model_validate(table)}
+        return installation.config().model_copy(update={"targets": targets})
+
+    run(config("ask"), installation.places, Scope.APPLY)
+    asking = installation.files()["tester"]
+    report = run(config("allow"), installation.places, Scope.APPLY)
+    assert {(change.action, change.agent) for change in report.changes} >= {(Action.UPDATE, "tester")}
+    assert installation.files()["tester"] != asking
+    assert run(config("allow"), installation.places, Scope.APPLY).changes == ()
+
+
+def test_a_source_with_an_impossible_ref_is_a_mistake_in_the_configuration(installation: Installation) -> None:
+    source = SourceTable(url=str(installation.source.path), branch="-x..y", allow_local=True)
+    with pytest.raises(ConfigError):
+        run(installation.config(team=source), installation.places, Scope.APPLY)
+
+
+# Any sequence of events
+
+
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["publish", "retire", "edit", "delete", "pull"]), st.sampled_from(NAMES)),
+    min_size=3,
+    max_size=12,
+)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(EVENTS)
+def test_whatever_happens_the_user_s_bytes_stay_and_the_rest_is_the_team_s(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[str, str]]
+) -> None:
+    installation = Installation(tmp_path_factory.mktemp("example"))
+    installation.run()
+    team = {"anchor": agent("anchor")}
+    mine: dict[str, str] = {}
+    for number, (event, name) in enumerate([*events, ("pull", "")]):
+        path = installation.directory / f"{name}.md"
+        match event:
+            case "publish":
+                team[name] = agent(name, f"Version {number}.")
+                installation.source.write({f"agents/{name}.md": team[name]})
+                installation.source.commit()
+            case "retire" if team.pop(name, None):
+                installation.source.remove(f"agents/{name}.md")
+                installation.source.commit()
+            case "edit":
+                mine[name] = f"mine {number}\n"
+                path.write_text(mine[name])
+            case "delete":
+                mine.pop(name, None)
+                path.unlink(missing_ok=True)
+            case "pull":
+                report = installation.run()
+                assert installation.files() == {**team, **mine}
+                assert installation.run().changes == ()
+                conflicts = {change.agent for change in report.plan.changes if change.action is Action.CONFLICT}
+                assert mine.keys() & team.keys() <= conflicts
+            case _:
+                pass  # what is not there cannot be retired

@@ -1,0 +1,69 @@
+"""Reports of a cycle that never ran: one source, one target, changes as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentsync.apply import Outcome
+from agentsync.config import Target
+from agentsync.diagnostics import Diagnostic
+from agentsync.errors import AgentsyncError
+from agentsync.fitting import WriteOptions
+from agentsync.gather import Contents, Product
+from agentsync.plan import Action, Actual, Change, Plan, Wanted
+from agentsync.report import Report, Scope
+from agentsync.snapshot import SourceReport
+
+COMMIT, PREVIOUS = "c" * 40, "b" * 40
+TARGET = Target(
+    name="claude",
+    dialect="claude",
+    directory=Path("/home/ada/.claude/agents"),
+    create=False,
+    follow_symlinks=False,
+    options=WriteOptions(),
+)
+
+
+def change(action: Action, agent: str = "tester", diagnostic: Diagnostic | None = None) -> Change:
+    wanted = Wanted("d" * 64, agent, "claude", "team", f"agents/{agent}.md", COMMIT, "e" * 40)
+    directory = str(TARGET.directory)
+    return Change("claude", directory, f"{agent}.md", action, None, Actual(None), wanted, diagnostic)
+
+
+def outcome(action: Action, agent: str = "tester", diagnostic: Diagnostic | None = None) -> Outcome:
+    """A change that was tried; it failed where there is a finding."""
+    return Outcome(change(action, agent), ok=diagnostic is None, diagnostic=diagnostic)
+
+
+def report(
+    *,
+    scope: Scope = Scope.APPLY,
+    outcomes: Sequence[Outcome] = (),
+    changes: Sequence[Change] = (),
+    held: Sequence[Change] = (),
+    diagnostics: Sequence[Diagnostic] = (),
+    products: Sequence[Product] = (),
+    error: AgentsyncError | None = None,
+    previous: str = PREVIOUS,
+    recovered: bool = False,
+) -> Report:
+    """A report of these outcomes, or of these changes where nothing was applied."""
+    changes = (*changes, *(tried.change for tried in outcomes))
+    source = SourceReport("team", "https://example.org/a.git", "HEAD", COMMIT, previous, error=error)
+    return Report(
+        sync_id="0123456789ab",
+        scope=scope,
+        seconds=0.5,
+        sources=(source,),
+        targets=(TARGET,),
+        products=tuple(products),
+        states=(),
+        plan=Plan(tuple(changes), tuple(held), ()),
+        outcomes=tuple(outcomes),
+        diagnostics=tuple(diagnostics),
+        inventory={},
+        contents=Contents((), ()),
+        recovered=recovered,
+    )

@@ -1,0 +1,118 @@
+"""The cache of outcomes: what it keeps, and that damage costs no more than what is cached."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentsync.cache import Cache
+from agentsync.errors import StateError
+
+VALUES = {f"key-{number}": os.urandom(number * 50) for number in range(100)}
+HEADER = 100  # bytes; what is wrong in there may also mean that another program made the file
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "outcomes.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with VALUES."""
+    path = tmp_path_factory.mktemp("filled") / "outcomes.sqlite3"
+    with Cache.open(path) as cache:
+        cache.put_many(VALUES)
+    return path
+
+
+def test_values_are_there_after_reopening(path: Path) -> None:
+    with Cache.open(path) as cache:
+        cache.put_many({"key": b"old", "other": b""})
+        cache.put_many({"key": b"new"})
+    with Cache.open(path) as cache:
+        assert cache.get_many(["key", "other", "unknown"]) == {"key": b"new", "other": b""}
+        assert cache.get_many([]) == {}
+
+
+def test_thousands_of_keys_are_answered_and_the_newest_kept(path: Path) -> None:
+    values = {f"key-{number}": bytes([number % 256]) * 20 for number in range(3000)}
+    with Cache.open(path) as cache:
+        cache.trim(2)
+        cache.put_many(values)
+        cache.trim(3000)
+        assert cache.get_many([*values, "unknown"]) == values
+        cache.put_many({"key-0": b"new"})
+        cache.trim(2)
+        assert cache.get_many(values) == {"key-0": b"new", "key-2999": values["key-2999"]}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no modes there")
+def test_only_the_owner_can_read_it(path: Path) -> None:
+    Cache.open(path).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 1000, b"x"])
+def test_what_is_no_database_is_made_anew(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with Cache.open(path) as cache:
+        cache.put_many({"key": b"value"})
+        assert cache.get_many(["key"]) == {"key": b"value"}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_another_layout_is_made_anew(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE outcomes (key TEXT, value TEXT)")
+    with Cache.open(path) as cache:
+        cache.put_many({"key": b"value"})
+        assert cache.get_many(["key"]) == {"key": b"value"}
+
+
+def test_a_value_that_changed_on_disk_is_not_answered(path: Path) -> None:
+    with Cache.open(path) as cache:
+        cache.put_many({"good": b"its own bytes", "bad": b"the right bytes"})
+    path.write_bytes(path.read_bytes().replace(b"the right bytes", b"the wrong bytes"))
+    with Cache.open(path) as cache:
+        assert cache.get_many(["good", "bad"]) == {"good": b"its own bytes"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(start=st.integers(HEADER, 300_000), garbage=st.binary(min_size=1, max_size=8000), cut=st.booleans())
+def test_no_damage_makes_it_answer_wrongly_or_fail(filled: Path, start: int, garbage: bytes, *, cut: bool) -> None:
+    data = filled.read_bytes()
+    start = max(HEADER, start % len(data))
+    path = filled.with_name("damaged.sqlite3")
+    path.write_bytes(data[:start] + garbage + (b"" if cut else data[start + len(garbage) :]))
+    with Cache.open(path) as cache:
+        assert cache.get_many(VALUES).items() <= VALUES.items()
+        cache.put_many(VALUES)
+        cache.trim(1000)
+        cache.get_many(VALUES)
+    path.unlink()
+
+
+def test_a_directory_in_its_place_is_an_error_with_the_path(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(StateError) as caught:
+        Cache.open(path)
+    assert caught.value.place == str(path)
+
+
+def test_a_full_disk_is_an_error_and_leaves_what_was_there(path: Path) -> None:
+    with Cache.open(path) as cache:
+        cache.put_many({"key": b"value"})
+        pages = cache._query("PRAGMA page_count")[0][0]
+        cache._query(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StateError):
+            cache.put_many({"large": bytes(100_000)})
+        assert cache.get_many(["key", "large"]) == {"key": b"value"}

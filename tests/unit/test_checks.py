@@ -1,0 +1,147 @@
+"""Findings on one agent's text, and on several agents of one name."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.checks import Named, check_names
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.source import NoAgent, ReadAgent, read_agent
+
+HEAD = "---\nname: reviewer\ndescription: Reviews.\n---\n"
+# Made up, and put together here so that no scanner takes this file for a leak.
+SECRETS = {
+    "an AWS access key": "AKIA" + "ABCDEFGHIJKLMNOP",
+    "a GitHub token": "ghp_" + "a1B2" * 10,
+    "a GitLab token": "glpat-" + "a1B2_" * 5,
+    "an Anthropic key": "sk-ant-" + "api03-" + "aB3_" * 12,
+    "an OpenAI key": "sk-" + "proj-" + "aB3x" * 12,
+    "a Slack token": "xoxb-" + "123456789-" * 3,
+    "a private key": "-----BEGIN RSA " + "PRIVATE KEY-----\n" + "MIIB" * 16,
+}
+
+
+def findings(data: bytes | str) -> list[Diagnostic]:
+    result = read_agent("agents/x.md", data if isinstance(data, bytes) else data.encode(), "claude")
+    assert isinstance(result, ReadAgent | NoAgent)
+    return list(result.diagnostics)
+
+
+def codes(data: bytes | str) -> set[Code]:
+    return {found.code for found in findings(data)}
+
+
+def test_a_clean_agent_has_no_findings() -> None:
+    assert findings(f"{HEAD}Do it.\n") == []
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        ("name: Senior Dev\ndescription: d", Code.NAME_NOT_SLUG),
+        ("name: nul\ndescription: d", Code.NAME_RESERVED),
+        ("name: pаypal\ndescription: d", Code.NAME_CONFUSABLE),  # noqa: RUF001 (a look-alike is the point)
+        (f"name: a\ndescription: {'x' * 1025}", Code.DESCRIPTION_LONG),
+        ("name: a/b\ndescription: d", Code.NAME_UNSAFE),
+        ('name: "a\\u200bb"\ndescription: d', Code.NAME_HIDDEN_UNICODE),
+        ("name: a\ndescription: ''", Code.DESCRIPTION_MISSING),
+        ("name: a\ndescription: [d]", Code.WRONG_TYPE),
+        ("description: d", Code.NAME_MISSING),
+    ],
+)
+def test_findings_on_keys(head: str, code: Code) -> None:
+    assert code in codes(f"---\n{head}\n---\nDo it.\n")
+
+
+def test_a_description_of_1024_characters_is_not_long() -> None:
+    assert codes(f"---\nname: a\ndescription: {'x' * 1024}\n---\np\n") == set()
+
+
+def test_a_prompt_of_blanks_is_empty() -> None:
+    assert codes(f"{HEAD}\n  \n") == {Code.BODY_EMPTY}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_hidden_characters_are_told_with_their_line_in_any_encoding(encoding: str) -> None:
+    found = [
+        one for one in findings(f"{HEAD}Fine.\nNot\u202e fine.\n".encode(encoding)) if one.code is Code.HIDDEN_UNICODE
+    ]
+    assert [(one.line, one.message) for one in found] == [(6, "U+202E cannot be seen")]
+
+
+def test_emoji_and_their_joiners_are_no_finding() -> None:
+    assert codes(f"{HEAD}👩\u200d💻 and ⚙\ufe0f work; \u0645\u06cc\u200c\u062e.\n") == set()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("kind", SECRETS)
+def test_secrets_are_told_by_kind_and_line_and_never_by_value(kind: str, encoding: str) -> None:
+    data = f"{HEAD}Use this:\n{SECRETS[kind]}\n".encode(encoding)
+    found = [one for one in findings(data) if one.code is Code.SECRET]
+    assert [(one.message, one.line) for one in found] == [(f"this looks like {kind}", 6)]
+    assert not any(SECRETS[kind][:12] in str(one.as_dict()) for one in found if kind != "a private key")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AKIA is a prefix",
+        "ghp_short",
+        "task-force-" + "a" * 50,
+        "-----BEGIN PRIVATE KEY-----\n<your key here>",
+        "xoxb-…",
+    ],
+)
+def test_what_only_resembles_a_secret_is_no_finding(text: str) -> None:
+    assert Code.SECRET not in codes(f"{HEAD}{text}\n")
+
+
+def test_a_key_with_windows_line_ends_is_found() -> None:
+    assert Code.SECRET in codes((f"{HEAD}{SECRETS['a private key']}\n").replace("\n", "\r\n"))
+
+
+def named(path: str, blob: str, source: str = "team", slug: str = "x") -> Named:
+    return Named(source, path, blob, slug)
+
+
+def test_agents_of_different_names_are_all_used() -> None:
+    agents = [named("a.md", "1", slug="a"), named("b.md", "2", slug="b")]
+    assert check_names(agents, frozenset()) == (set(agents), [])
+
+
+def test_equal_content_is_used_once() -> None:
+    first, second = named("a.md", "1"), named("b.md", "1")
+    used, found = check_names([first, second], frozenset())
+    assert used == {first}
+    assert [(one.code, one.path) for one in found] == [(Code.SAME_TWICE, "b.md")]
+    assert "a.md" in found[0].message
+
+
+def test_of_different_content_none_is_used_and_each_names_the_others() -> None:
+    agents = [named("a.md", "1"), named("b.md", "2"), named("c.md", "1")]
+    used, found = check_names(agents, frozenset())
+    assert used == set()
+    assert [one.code for one in found] == [Code.NAME_TWICE] * 3
+    assert found[1].message.endswith("a.md, c.md")
+
+
+def test_two_sources_of_one_name_clash_and_are_named() -> None:
+    used, found = check_names([named("a.md", "1"), named("a.md", "2", "mine")], frozenset())
+    assert used == set()
+    assert "of source `mine`" in found[0].message
+
+
+def test_a_later_source_wins_where_it_may() -> None:
+    mine = named("a.md", "2", "mine")
+    assert check_names([named("a.md", "1"), mine], frozenset({"mine"})) == ({mine}, [])
+
+
+def test_an_earlier_source_never_wins_by_that() -> None:
+    assert check_names([named("a.md", "2", "mine"), named("a.md", "1")], frozenset({"mine"}))[0] == set()
+
+
+def test_a_winning_source_must_still_agree_with_itself() -> None:
+    agents = [named("a.md", "1"), named("b.md", "2", "mine"), named("c.md", "3", "mine")]
+    used, found = check_names(agents, frozenset({"mine"}))
+    assert used == set()
+    assert [one.path for one in found] == ["b.md", "c.md"]

@@ -1,0 +1,144 @@
+"""What docs/ says is what the code does: generated parts, event fields, JSON keys, codes and links."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from agentsync.cli import cli
+from agentsync.cli.options import Common
+from agentsync.diagnostics import Code
+from support.repository import Repository
+
+_ROOT = Path(__file__).parents[2]
+_DOCS = _ROOT / "docs"
+_AGENT = "---\nname: {name}\ndescription: Looks at {name}\ncolor: blue\n---\nLook at it.\n"
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = spec_from_file_location("generate", _DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _text(page: str) -> str:
+    return (_DOCS / page).read_text(encoding="utf-8")
+
+
+def test_no_generated_part_is_stale(generate: ModuleType) -> None:
+    pages: dict[Path, str] = generate.pages()
+    assert {path.name for path in pages} == {"cli.md", "diagnostics.md", "events.md"}
+    stale = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "run `make docs`"
+
+
+def test_every_code_has_a_use_and_whole_sentences() -> None:
+    modules = (_ROOT / "src" / "agentsync").rglob("*.py")
+    source = "\n".join(path.read_text(encoding="utf-8") for path in modules if path.name != "diagnostics.py")
+    used = set(re.findall(r"\bCode\.([A-Z0-9_]+)", source))
+    assert [code.name for code in Code if code.name not in used] == []
+    sentence = re.compile(r"[A-Z].*\.")
+    assert [
+        code.name for code in Code if not (sentence.fullmatch(code.cause) and sentence.fullmatch(code.remedy))
+    ] == []
+
+
+def test_code_ids_ascend_within_their_group_and_are_given_once() -> None:
+    ids = [code.id for code in Code]
+    assert ids == sorted(set(ids))
+    assert all(re.fullmatch(r"AS[1-4]\d\d", id_) for id_ in ids)
+
+
+def test_every_event_happens_and_every_field_of_it_is_explained(generate: ModuleType) -> None:
+    events: dict[str, list[dict[str, object]]] = generate.events()
+    assert [name for name, records in events.items() if not records] == []
+    rows = "".join(line for line in _text("events.md").splitlines() if line.startswith("| `"))
+    fields = {field for records in events.values() for record in records for field in record}
+    assert [field for field in sorted(fields) if f"`{field}`" not in rows] == []
+
+
+def _samples(heading: str) -> list[Any]:
+    """The JSON documents below a heading of docs/json.md."""
+    section = _text("json.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL)]
+
+
+def _keys(value: object, above: str = "") -> Iterator[str]:
+    """The paths of all keys; counts are left out, since they depend on what happened."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _keys(item, above + "[]")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{above}.{key}"
+            if key not in ("counts", "commits"):
+                yield from _keys(inner, f"{above}.{key}")
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[Any]]]:
+    """What each command prints as JSON on a small machine where something was changed and something edited."""
+    root = tmp_path_factory.mktemp("machine")
+    repository = Repository(root / "agents.git")
+    repository.write({"agents/one.md": _AGENT.format(name="one"), "agents/two.md": _AGENT.format(name="two")})
+    repository.commit("Two agents")
+    claude = root / ".claude" / "agents"
+    claude.parent.mkdir()
+    (root / "tester.md").write_text("---\nname: tester\ncolor: blue\n---\nTest.\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(root))
+        for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "STATE_DIRECTORY", "CACHE_DIRECTORY"):
+            patch.delenv(variable, raising=False)
+        found = {"init": [_run("init", str(repository.path), "--to", "claude")]}
+        _run("pull")
+        repository.write({"agents/one.md": _AGENT.format(name="one") + "Twice.\n"})
+        repository.commit("One changes")
+        (claude / "two.md").write_text("mine")
+        found["status"] = [_run("status")["targets"][0]]
+        found["plan"] = [_run("plan")["changes"][0]]
+        found["pull"] = [_run("pull")]
+        syncs = _run("history")
+        found["history"] = [syncs, _run("history", syncs[0]["id"])]
+        found["check"] = [_run("check", str(root))]
+        found["convert"] = [_run("convert", str(claude / "one.md"), "--from", "claude", "--to", "codex")]
+        found["list"] = [_run("list", what) for what in ("agents", "dialects", "targets")]
+        found["doctor"] = [_run("doctor")]
+        yield found
+
+
+def _run(*arguments: str) -> Any:
+    result = CliRunner().invoke(cli, [*arguments, "--format", "json"], obj=Common())
+    assert not result.exception, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("command", ["pull", "plan", "status", "init", "check", "convert", "list", "history", "doctor"])
+def test_the_json_samples_have_the_keys_that_the_command_prints(command: str, printed: dict[str, list[Any]]) -> None:
+    samples = _samples(command)
+    assert len(samples) == len(printed[command])
+    optional = {".diagnostics[].line", ".diagnostics[].column", ".diagnostics[].agent", ".diagnostics[].target"}
+    for sample, real in zip(samples, printed[command], strict=True):
+        assert set(_keys(sample)) - optional == set(_keys(real)) - optional
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    pages = [*_DOCS.glob("*.md"), *_ROOT.glob("*.md"), _ROOT / "systemd" / "README.md"]
+    missing = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert missing == []

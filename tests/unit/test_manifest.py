@@ -1,0 +1,43 @@
+"""What a repository says about itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.errors import ConfigError
+from agentsync.manifest import Manifest, read_manifest
+
+
+def test_an_empty_manifest_says_nothing() -> None:
+    assert read_manifest(b"") == Manifest()
+
+
+def test_a_manifest_names_files_dialects_and_models() -> None:
+    text = b"""version = 1
+[agents]
+include = ["agents/**"]
+exclude = ["agents/old/"]
+dialects = { "agents/oc/**" = "opencode" }
+[models.codex]
+"anthropic/opus" = "gpt-5.2"
+"""
+    manifest = read_manifest(text)
+    assert manifest.agents.include == ("agents/**",)
+    assert manifest.agents.exclude == ("agents/old/",)
+    assert manifest.agents.dialects == {"agents/oc/**": "opencode"}
+    assert manifest.models == {"codex": {"anthropic/opus": "gpt-5.2"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"[agents]\nexlude = []\n", "agentsync.toml:2: unknown key `agents.exlude`"),
+        (b'[agents.dialects]\n"**" = "cluade"\n', "there is no dialect `cluade`"),
+        (b"version = 2\n", "`version`"),
+        (b"\xff\xfe\n", "not valid TOML"),
+    ],
+)
+def test_a_mistake_is_told(text: bytes, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_manifest(text)
+    assert message in str(caught.value)

@@ -1,0 +1,108 @@
+"""Slugs, and names that are unsafe or that mislead."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsync.naming import (
+    has_hidden_character,
+    hidden_character,
+    is_slug,
+    is_unsafe,
+    is_windows_device,
+    mixes_scripts,
+    slug,
+)
+from support.agents import thorough
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("code-reviewer", "code-reviewer"),
+        ("Code Reviewer", "code-reviewer"),
+        ("Senior Dev 🚀 (v2)", "senior-dev-v2"),
+        ("SE: Reviewer", "se-reviewer"),
+        ("Prüfer", "prufer"),
+        ("__a__b__", "a-b"),
+        ("ﬁx", "fix"),
+        ("審査", ""),
+    ],
+)
+def test_slugs(name: str, expected: str) -> None:
+    assert slug(name) == expected
+
+
+@thorough
+@given(st.text())
+def test_a_slug_is_one_or_nothing_and_stays_as_it_is(name: str) -> None:
+    made = slug(name)
+    assert made == "" or is_slug(made)
+    assert slug(made) == made
+
+
+@pytest.mark.parametrize("name", ["a", "a1", "a-b-c", "0"])
+def test_what_is_a_slug(name: str) -> None:
+    assert is_slug(name)
+
+
+@pytest.mark.parametrize("name", ["", "A", "a_b", "a--b", "-a", "a-", "a b", "é", "a\n"])
+def test_what_is_none(name: str) -> None:
+    assert not is_slug(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/x", "/abs", "a/b", "a\\b", "-rf", "~root", "a..b", "a\x00b", "a\nb", "a\x7fb", "審査", "!!", "a" * 240],
+)
+def test_unsafe_names(name: str) -> None:
+    assert is_unsafe(name)
+
+
+@pytest.mark.parametrize("name", ["a", "a b", "SE: Reviewer", "v1.2", "Prüfer 🚀", "a" * 200])
+def test_names_that_are_not_unsafe(name: str) -> None:
+    assert not is_unsafe(name)
+
+
+@thorough
+@given(st.text())
+def test_a_name_that_is_not_unsafe_always_has_a_slug_that_fits(name: str) -> None:
+    assert is_unsafe(name) or 0 < len(slug(name)) <= 200
+
+
+@pytest.mark.parametrize("stem", ["con", "NUL", "com1", "lpt9.md", "aux .txt"])
+def test_windows_devices(stem: str) -> None:
+    assert is_windows_device(stem)
+
+
+@pytest.mark.parametrize("stem", ["console", "com0", "com10", "con-man", "my.con"])
+def test_no_windows_devices(stem: str) -> None:
+    assert not is_windows_device(stem)
+
+
+@pytest.mark.parametrize("name", ["аdmin", "cοde", "Ꭺgent"])  # noqa: RUF001 (look-alikes are the point)
+def test_names_that_mix_scripts(name: str) -> None:
+    assert mixes_scripts(name)
+
+
+@pytest.mark.parametrize("name", ["admin", "админ", "Prüfer", "agent 審査"])
+def test_names_of_one_script_or_of_scripts_that_differ(name: str) -> None:
+    assert not mixes_scripts(name)
+
+
+@pytest.mark.parametrize("character", "\u200b\u00ad\u202e\u2066\u2060\ufeff\u200e\U000e0041")
+def test_hidden_characters(character: str) -> None:
+    assert hidden_character(f"abc{character}d") == 3
+    assert has_hidden_character(f"abc{character}d")
+
+
+@pytest.mark.parametrize("text", ["👩\u200d💻", "⚙\ufe0f", "\u0645\u06cc\u200c\u062e", "plain", "é", ""])
+def test_what_emoji_and_scripts_need_is_not_hidden(text: str) -> None:
+    assert hidden_character(text) == -1
+
+
+@pytest.mark.parametrize("name", ["ad\u200dmin", "ad\ufe0fmin"])
+def test_names_may_not_hide_joiners_either(name: str) -> None:
+    assert has_hidden_character(name)

@@ -1,0 +1,96 @@
+"""What goes out with the program: versions, licence, type marker, units and image."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import agentsync
+from agentsync.dialects import dialects
+
+_ROOT = Path(__file__).parents[2]
+
+
+def _text(path: str) -> str:
+    return (_ROOT / path).read_text(encoding="utf-8")
+
+
+def test_constraints_hold_names_and_versions_only() -> None:
+    lines = [line for line in _text("constraints.txt").splitlines() if line and not line.startswith("#")]
+    assert lines
+    pin = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.]*")
+    assert [line for line in lines if not pin.fullmatch(line)] == []
+
+
+def test_every_dependency_is_constrained() -> None:
+    project = tomllib.loads(_text("pyproject.toml"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    pinned = {_normal(line.partition("==")[0]) for line in _text("constraints.txt").splitlines()}
+    assert {_normal(re.split(r"[\[<>=~! ;]", line)[0]) for line in wanted} <= pinned
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (Path(agentsync.__file__).parent / "py.typed").is_file()
+
+
+def test_the_licence_is_mit() -> None:
+    project = tomllib.loads(_text("pyproject.toml"))["project"]
+    assert project["license"] == "MIT"
+    assert _text(project["license-files"][0]).startswith("MIT License\n")
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    sections = re.findall(r"^## \[(.+?)\](?: - \d{4}-\d\d-\d\d)?$", _text("CHANGELOG.md"), re.MULTILINE)
+    assert sections[:2] == ["Unreleased", agentsync.__version__]
+
+
+@pytest.mark.parametrize("name", ["agentsync-pull.service", "agentsync-pull.timer"])
+def test_a_unit_has_sections_and_settings(name: str) -> None:
+    unit = _unit(name)
+    assert unit.sections()[0] == "Unit"
+    assert all(unit[section] for section in unit.sections())
+
+
+def test_the_service_may_write_to_every_tools_directory() -> None:
+    """And to no more of a home than that, its state and its cache."""
+    paths = re.findall(r"^ReadWritePaths=(.*)$", _text("systemd/agentsync-pull.service"), re.MULTILINE)
+    tools = {f"-%h/{dialect.user_directory}" for dialect in dialects().values()}
+    own = {"%h/.local/state/agentsync", "%h/.cache/agentsync"}
+    assert {path for line in paths for path in line.split()} == tools | own
+
+
+def test_the_service_is_no_daemon() -> None:
+    service = _unit("agentsync-pull.service")["Service"]
+    assert (service["Type"], service["ExecStart"]) == ("oneshot", "%h/.local/bin/agentsync pull")
+    assert "Install" not in _unit("agentsync-pull.service")
+
+
+class _UnitParser(configparser.RawConfigParser):
+    """For systemd's units, in which keys have capitals and may come twice."""
+
+    def __init__(self) -> None:
+        super().__init__(strict=False)
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
+def _unit(name: str) -> _UnitParser:
+    unit = _UnitParser()
+    unit.read_string(_text(f"systemd/{name}"))
+    return unit
+
+
+def test_the_image_gets_every_file_that_it_is_built_from() -> None:
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", _text("Dockerfile"), re.MULTILINE)
+    let_in = {line[1:] for line in _text(".dockerignore").splitlines() if line.startswith("!")}
+    assert {name for line in copied for name in line.split()} == let_in
+    assert [name for name in let_in if not (_ROOT / name).exists()] == []

@@ -1,0 +1,66 @@
+"""What a report counts, what it tells again, and how it ends a command."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.errors import AgentsyncError, ExitCode, SourceRefusedError, SourceUnavailableError
+from agentsync.gather import Product
+from agentsync.plan import Action
+from agentsync.report import Scope
+from support.reports import COMMIT, change, outcome, report
+
+FAILED = Diagnostic(Code.WRITE_FAILED, "it could not be written: no space", agent="writer")
+CONFLICT = Diagnostic(Code.CONFLICT_EDITED, "it was edited", agent="editor")
+
+
+def test_what_was_applied_is_what_was_done() -> None:
+    made = report(
+        outcomes=[
+            outcome(Action.CREATE),
+            outcome(Action.UPDATE, "writer", FAILED),
+            outcome(Action.CONFLICT, "editor", CONFLICT),
+        ],
+        changes=[change(Action.KEEP, "reader")],
+        held=[change(Action.DELETE, "old")],
+        products=[Product("team", "agents/bad.md", "f", refused=True)],
+    )
+    assert [done.agent for done in made.changes] == ["tester"]
+    assert made.counts == {"create": 1, "keep": 1, "conflict": 1, "held": 1, "failed": 1, "refused": 1}
+
+
+def test_what_is_planned_is_what_would_be_done() -> None:
+    planned = report(scope=Scope.PLAN, changes=[change(Action.UPDATE), change(Action.KEEP), change(Action.CONFLICT)])
+    assert [would.action for would in planned.changes] == [Action.UPDATE]
+    assert planned.counts == {"update": 1, "keep": 1, "conflict": 1, "held": 0, "failed": 0, "refused": 0}
+
+
+def test_losses_are_told_again_only_for_agents_that_changed() -> None:
+    lost, same = (Diagnostic(Code.FIELD_LOST, "`color` is lost", agent=name) for name in ("tester", "reader"))
+    missing = Diagnostic(Code.TARGET_MISSING, "not here")
+    told = report(outcomes=[outcome(Action.CREATE)], diagnostics=[lost, same, CONFLICT, missing])
+    assert told.news == (lost, CONFLICT, missing)
+
+
+@pytest.mark.parametrize(
+    ("error", "diagnostics", "code"),
+    [
+        (None, [], ExitCode.OK),
+        (None, [Diagnostic(Code.FIELD_LOST, "")], ExitCode.OK),
+        (None, [CONFLICT], ExitCode.INCOMPLETE),
+        (SourceRefusedError("rewritten"), [Diagnostic(Code.SOURCE_REFUSED, "")], ExitCode.INCOMPLETE),
+        (SourceUnavailableError("gone"), [CONFLICT], ExitCode.SOURCE_UNAVAILABLE),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(
+    error: AgentsyncError | None, diagnostics: list[Diagnostic], code: ExitCode
+) -> None:
+    assert report(error=error, diagnostics=diagnostics).exit_code is code
+
+
+def test_nothing_has_moved_only_where_nothing_is_new() -> None:
+    assert report(previous=COMMIT, changes=[change(Action.KEEP)]).unmoved
+    assert not report().unmoved
+    assert not report(previous=COMMIT, error=SourceUnavailableError("gone")).unmoved
+    assert not report(previous=COMMIT, outcomes=[outcome(Action.RESTORE)]).unmoved

@@ -1,0 +1,80 @@
+"""TOML against a model: each mistake with its line, its key and the nearest right word."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, model_validator
+
+from agentsync.errors import ConfigError
+from agentsync.settings import MisplacedError, Settings, load, validate
+
+
+class Inner(Settings):
+    colour: str = "red"
+    size: int = 1
+
+
+class Outer(Settings):
+    name: str
+    inner: Inner = Inner()
+    tables: dict[str, Inner] = Field(default_factory=dict)
+    rows: list[Inner] = Field(default_factory=list)
+    maybe: Inner | None = None
+
+    @model_validator(mode="after")
+    def _no_twins(self) -> Outer:
+        if "twin" in self.tables:
+            raise MisplacedError("there is a twin", "tables", "twin")
+        return self
+
+
+def mistake(text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        load(text, Outer, "a.toml")
+    return caught.value
+
+
+def test_a_document_without_mistakes_becomes_the_model() -> None:
+    loaded = load('name = "x"\n[tables.a]\nsize = 3\n[[rows]]\ncolour = "blue"\n', Outer, "a.toml")
+    assert loaded == Outer(name="x", tables={"a": Inner(size=3)}, rows=[Inner(colour="blue")])
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message", "hint"),
+    [
+        ('name = "x"\n[inner]\ncolor = "red"\n', "a.toml:3", "unknown key `inner.color`", "did you mean `colour`?"),
+        ('name = "x"\n[inner]\nzzz = 1\n', "a.toml:3", "unknown key `inner.zzz`", "known keys: colour, size"),
+        ('name = "x"\n[tables.a]\nsiez = 1\n', "a.toml:3", "unknown key `tables.a.siez`", "did you mean `size`?"),
+        ('name = "x"\n[tables."a b"]\nsiez = 1\n', "a.toml:3", "unknown key `tables.a b.siez`", "did you mean `size`?"),
+        ('name = "x"\ninner.siez = 1\n', "a.toml:2", "unknown key `inner.siez`", "did you mean `size`?"),
+        ('name = "x"\n[maybe]\nsiez = 1\n', "a.toml:3", "unknown key `maybe.siez`", "did you mean `size`?"),
+        ('# name = 1\nname = "x"\nnmae = 2\n', "a.toml:3", "unknown key `nmae`", "did you mean `name`?"),
+        ('name = "x"\n[inner]\nsize = "big"\n', "a.toml:3", "`inner.size`: should be a valid integer", ""),
+        ("", "a.toml", "`name` is missing", ""),
+        ('name = "x"\n[tables.twin]\n', "a.toml:2", "`tables.twin`: there is a twin", ""),
+        ("name = [\n\n", "a.toml", "this is not valid TOML", ""),
+        ('name = "x"\nname = "y"\n', "a.toml:2", "this is not valid TOML", ""),
+    ],
+)
+def test_a_mistake_is_told_with_place_key_and_hint(text: str, place: str, message: str, hint: str) -> None:
+    error = mistake(text)
+    assert error.place.startswith(place)
+    assert message in error.message
+    assert hint in error.hint
+    assert bool(hint) or not error.hint
+
+
+def test_further_mistakes_are_counted() -> None:
+    assert "(and 2 more)" in mistake("a = 1\nb = 2\n").message
+
+
+def test_a_parsed_document_is_checked_without_lines() -> None:
+    with pytest.raises(ConfigError, match=r"^the options: unknown key `nmae`$"):
+        validate({"name": "x", "nmae": 1}, Outer, "the options")
+
+
+@given(st.text(max_size=200).filter(lambda text: "name" not in text))
+def test_no_text_is_more_than_a_mistake(text: str) -> None:
+    assert mistake(text).place.startswith("a.toml")

@@ -1,0 +1,264 @@
+"""Which files of a repository are read, in which dialect, and which are no agents."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync import source
+from agentsync.diagnostics import Code
+from agentsync.source import Entry, NoAgent, ReadAgent, Selection, path_matches, read_agent, select
+
+AGENT = b"---\nname: x\ndescription: Does x.\n---\nDo x.\n"
+CODEX = b'name = "x"\ndescription = "Does x."\ndeveloper_instructions = "Do x."\n'
+
+
+def entry(path: str, mode: str = "100644", size: int = 10) -> Entry:
+    return Entry(path, mode, "blob", size)
+
+
+def chosen(*paths: str, **selection: object) -> list[str]:
+    picked, found = select([entry(path) for path in paths], Selection(**selection))  # type: ignore[arg-type]  # names
+    assert found == []
+    return [one.path for one in picked]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "x.md",
+        "agents/x.md",
+        ".claude/agents/deep/x.md",
+        ".codex/agents/x.toml",
+        ".opencode/agent/x.md",
+        "skills/review/agents/x.md",
+        "agents/readme-generator.md",
+        "team/security-auditor.md",
+        "agents/[a].md",
+    ],
+)
+def test_files_that_may_be_agents_are_read(path: str) -> None:
+    assert chosen(path) == [path]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README.md",
+        "docs/Changelog.md",
+        "x.txt",
+        "x.yaml",
+        "agents/CLAUDE.md",
+        "commands/x.md",
+        "skills/a/SKILL.md",
+        "agents/skills/x.md",
+        "node_modules/a/agents/x.md",
+        ".github/agents/x.agent.md",
+        ".gemini/agents/x.md",
+        "x.agent.md",
+        "hooks/x.md",
+        "agents/Readme.md",
+    ],
+)
+def test_files_that_are_something_else_are_not(path: str) -> None:
+    assert chosen(path) == []
+
+
+def test_a_pattern_says_exactly_what_is_read() -> None:
+    paths = ("README.md", "commands/x.md", "a/b.md", "a/c/d.md")
+    assert chosen(*paths, include=("commands/*.md", "a/**")) == ["commands/x.md", "a/b.md", "a/c/d.md"]
+    assert chosen(*paths, include=("a/**",), exclude=("c/",)) == ["a/b.md", "a/c/d.md"]
+    assert chosen(*paths, include=("a/**",), exclude=("a/c/",)) == ["a/b.md"]
+
+
+def test_only_the_subfolder_counts_and_patterns_are_relative_to_it() -> None:
+    paths = ("team/a.md", "team/old/b.md", "teams/c.md", "d.md")
+    assert chosen(*paths, subfolder="team") == ["team/a.md", "team/old/b.md"]
+    assert chosen(*paths, subfolder="/team/", exclude=("old/*",)) == ["team/a.md"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "covered"),
+    [
+        ("*.md", "a/b.md", True),
+        ("a/*.md", "a/b.md", True),
+        ("a/*.md", "a/b/c.md", False),
+        ("a/**/*.md", "a/b/c.md", True),
+        ("a/**/*.md", "a/c.md", True),
+        ("a/**", "a/b/c.md", True),
+        ("a/?.md", "a/b.md", True),
+        ("a/", "a/b/c.md", True),
+        ("a.b", "aXb", False),
+        ("**", "a", True),
+    ],
+)
+def test_path_globs(pattern: str, path: str, covered: bool) -> None:  # noqa: FBT001 (a column of the table)
+    assert path_matches(pattern, path) is covered
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../x.md",
+        "a/../x.md",
+        "a//x.md",
+        "/etc/x.md",
+        ".git/x.md",
+        "a/.GIT/x.md",
+        "con.md",
+        "a/NUL.md",
+        "a /x.md",
+        "a./x.md",
+        "a:b.md",
+        "a\\b.md",
+        "a\nb.md",
+        "a\x1bb.md",
+        "a\udc80b.md",
+        "./x.md",
+        "what?.md",
+    ],
+)
+def test_unsafe_paths_are_refused(path: str) -> None:
+    picked, found = select([entry(path)], Selection())
+    assert picked == []
+    assert [one.code for one in found] == [Code.PATH_UNSAFE]
+    assert found[0].path.isprintable()
+
+
+def test_links_are_told_and_submodules_are_not_files() -> None:
+    picked, found = select([entry("a.md", "120000"), entry("b.md", "160000"), entry("c.md", "100755")], Selection())
+    assert [one.path for one in picked] == ["c.md"]
+    assert [(one.code, one.path) for one in found] == [(Code.SYMLINK, "a.md")]
+
+
+def test_what_is_not_selected_is_not_complained_about() -> None:
+    assert select([entry("docs/README.md", "120000"), entry("con.txt")], Selection()) == ([], [])
+
+
+def test_large_files_are_not_read() -> None:
+    picked, found = select([entry("a.md", size=1 << 21)], Selection())
+    assert (picked, [one.code for one in found]) == ([], [Code.TOO_LARGE])
+
+
+def test_too_many_files_are_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MAX_FILES", 2)
+    picked, found = select([entry(f"{number}.md") for number in range(3)], Selection())
+    assert (picked, [one.code for one in found]) == ([], [Code.TOO_LARGE])
+
+
+@pytest.mark.parametrize("twin", ["Agents/X.md", "agents/X.md"])
+def test_paths_that_differ_by_case_only_are_told(twin: str) -> None:
+    _, found = select([entry("agents/x.md"), entry(twin)], Selection())
+    assert [(one.code, one.path) for one in found] == [(Code.PATH_UNSAFE, twin)]
+
+
+def test_paths_that_differ_by_unicode_form_only_are_told() -> None:
+    _, found = select([entry("pr\u00fcfer.md"), entry("pru\u0308fer.md")], Selection())
+    assert [one.code for one in found] == [Code.PATH_UNSAFE]
+
+
+def test_the_first_pattern_decides_the_dialect() -> None:
+    selection = Selection(subfolder="a", dialects=(("x/*", "opencode"), ("**", "claude")))
+    assert [selection.dialect_of(path) for path in ("a/x/y.md", "a/z.md")] == ["opencode", "claude"]
+    assert Selection().dialect_of("a.md") is None
+
+
+def test_the_dialect_that_is_told_counts() -> None:
+    assert dialect_of("x.md", AGENT, "opencode") == "opencode"
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("repo/.claude/agents/x.md", "claude"),
+        (".opencode/agent/x.md", "opencode"),
+        (".opencode/agents/deep/x.md", "opencode"),
+        (".config/opencode/agents/x.md", "opencode"),
+    ],
+)
+def test_a_tools_own_directory_says_its_dialect(path: str, dialect: str) -> None:
+    assert dialect_of(path, AGENT) == dialect
+
+
+@pytest.mark.parametrize(
+    ("head", "dialect"),
+    [
+        ("name: x\ndescription: d", "claude"),
+        ("name: x\ndescription: d\ntools: Read, Bash\nmodel: sonnet", "claude"),
+        ("description: d", "opencode"),
+        ("description: d\nmode: subagent\ntemperature: 0", "opencode"),
+        ("name: x\ndescription: d\nmode: primary\npermission:\n  bash: ask", "opencode"),
+        ("name: x\ndescription: d\ntools:\n  write: false\nmode: all", "opencode"),
+        ("name: x\ndescription: d\nmodel: anthropic/claude-sonnet-5\nmode: all", "opencode"),
+        ("name: x\ndescription: d\ncolor: red\npermissionMode: plan", "claude"),
+    ],
+)
+def test_elsewhere_the_content_does(head: str, dialect: str) -> None:
+    assert dialect_of("team/x.md", f"---\n{head}\n---\nDo it.\n".encode()) == dialect
+
+
+def test_toml_with_instructions_is_codex() -> None:
+    assert dialect_of("team/x.toml", CODEX) == "codex"
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("docs/guide.md", b"# Guide\n\nText.\n"),
+        ("x.md", b""),
+        ("x.md", b"---\ntitle: A post\ndate: 2025-01-01\n---\nText.\n"),
+        ("team.md", b"---\nname: A page\n---\nText.\n"),
+        ("pyproject.toml", b'[project]\nname = "x"\ndescription = "d"\n'),
+        ("broken.toml", b"= ="),
+    ],
+)
+def test_other_files_are_no_agents_and_no_errors(path: str, data: bytes) -> None:
+    result = read_agent(path, data)
+    assert isinstance(result, NoAgent)
+    assert not result.refused
+    assert [found.code for found in result.diagnostics] == [Code.NOT_AN_AGENT]
+
+
+def test_in_a_tools_own_directory_they_are_errors() -> None:
+    result = read_agent(".claude/agents/x.md", b"# Guide\n")
+    assert isinstance(result, NoAgent)
+    assert result.refused
+
+
+def test_a_file_that_starts_like_an_agent_and_is_broken_is_an_error() -> None:
+    result = read_agent("team/x.md", b"---\nname: x\nname: y\ndescription: d\n---\np\n")
+    assert isinstance(result, NoAgent)
+    assert [found.code for found in result.diagnostics] == [Code.DUPLICATE_KEY]
+
+
+def test_a_pointer_is_not_the_file() -> None:
+    result = read_agent("x.md", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    assert isinstance(result, NoAgent)
+    assert [found.code for found in result.diagnostics] == [Code.LFS_POINTER]
+
+
+def test_findings_name_file_and_agent() -> None:
+    result = read_agent("team/x.md", b"---\nname: Big X\ndescription: d\n---\np\n", "claude")
+    assert isinstance(result, ReadAgent)
+    assert [(found.path, found.agent, found.line) for found in result.diagnostics] == [("team/x.md", "Big X", 2)]
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "passes"),
+    [
+        ("x.md", AGENT, True),
+        ("x.md", b"\xef\xbb\xbf" + AGENT, False),
+        ("x.md", AGENT.replace(b"name: x\n", b""), False),
+        ("x.md", AGENT.replace(b"name: x", b"name: 'SE: x'"), False),
+        ("x.md", AGENT.replace(b"\n", b"\r\n"), True),
+    ],
+)
+def test_bytes_pass_through_where_the_tool_itself_would_load_them(path: str, data: bytes, passes: bool) -> None:  # noqa: FBT001 (a column)
+    result = read_agent(path, data, "claude")
+    assert isinstance(result, ReadAgent)
+    assert result.passes_through is passes
+
+
+def dialect_of(path: str, data: bytes, told: str | None = None) -> str:
+    result = read_agent(path, data, told)
+    assert isinstance(result, ReadAgent), result
+    return result.dialect.name
