@@ -168,6 +168,8 @@ class _Fitting:
             self._arguments[unit] = rules
             return max(rule.approval for rule in rules)
         levels = {tool: self._level(tool, unit) for tool in covered}
+        if any(not level and max(self._grants.approvals(tool)) for tool, level in levels.items()):
+            return Approval.DENY  # `coarse` has no say in what `unenforceable` took away
         return self._askable(self._coarse(unit, levels), f"`{unit}`", frozenset(covered))
 
     def _level(self, tool: str, unit: str) -> Approval:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import structlog
 
-from agentsync.urls import redact
+from agentsync.urls import printable, redact
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
@@ -28,7 +28,9 @@ def configure(
     output = stream or sys.stderr
     for_people = output.isatty() if readable is None else readable
     renderer: Processor
+    texts: Processor = _redacted
     if for_people:
+        texts = _printable
         renderer = structlog.dev.ConsoleRenderer(colors=output.isatty() if colors is None else colors, pad_event_to=0)
     else:
         renderer = structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False)
@@ -37,7 +39,7 @@ def configure(
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _redacted,
+            texts,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -63,6 +65,12 @@ def level_of(verbosity: int, *, for_people: bool) -> int:
 
 def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """The same for a terminal, which must not be commanded by what a repository says."""
+    redacted = _redacted(logger, method, event)
+    return {key: printable(value) if isinstance(value, str) else value for key, value in redacted.items()}
 
 
 class _Unfailing:

@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from conformance import samples
+from conformance.counts import Table
 from conformance.oracle import Oracle, shared_folder
+from conformance.samples import Files
 from conformance.sync import Synced, pull
-
-_BEGIN, _END = "<!-- counted -->\n", "<!-- end of what was counted -->\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The counts of one run, by repository and tool."""
-
-    versions: dict[str, str] = field(default_factory=dict)
-    rows: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
-
-    def add(self, repository: str, oracle: Oracle, *, agents: int, loaded: int, refused: Mapping[str, int]) -> None:
-        """Counts what one tool was given of one repository."""
-        self.versions[oracle.tool] = oracle.version
-        codes = ", ".join(f"{count} {code}" for code, count in sorted(refused.items())) or "none"
-        self.rows[repository, oracle.tool] = (str(agents), str(loaded), codes)
-
-    def markdown(self) -> str:
-        head = "| repository | tool | agents | loaded by the tool | refused |\n| --- | --- | ---: | ---: | --- |\n"
-        body = [
-            f"| {repository} | {tool} {self.versions[tool]} | {' | '.join(cells)} |\n"
-            for (repository, tool), cells in sorted(self.rows.items())
-        ]
-        return head + "".join(body)
-
 
 _TABLE = pytest.StashKey[Table]()
 
@@ -53,11 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     document: Path | None = session.config.getoption("--counts", None)
     table = session.config.stash.get(_TABLE, Table())
-    if document is None or exitstatus != pytest.ExitCode.OK or not table.rows:
-        return
-    before, _, rest = document.read_text(encoding="utf-8").partition(_BEGIN)
-    after = rest.partition(_END)[2]
-    document.write_text(f"{before}{_BEGIN}\n{table.markdown()}\n{_END}{after}", encoding="utf-8")
+    if document and exitstatus == pytest.ExitCode.OK and table.rows:
+        table.renew(document)
 
 
 @pytest.fixture(scope="session")
@@ -96,20 +69,29 @@ def ask(shared: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def synced(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synced]:
-    """A pulled repository by its short name: `seeds`, `synthetic`, `dashes` or one of the public ones."""
+def files(shared: Path) -> Callable[[str], Files]:
+    """The files of a repository by its short name: `seeds`, `synthetic`, `dashes` or one of the public ones."""
+
+    def of(name: str) -> Files:
+        match name:
+            case "seeds":
+                return samples.seeds(shared)
+            case "synthetic":
+                return samples.synthetic(shared)
+            case "dashes":
+                return samples.DASHES
+            case _:
+                return samples.public(shared, samples.PUBLIC[name])
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def synced(files: Callable[[str], Files], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synced]:
+    """A repository, by its short name, after it was pulled; once for all tests."""
 
     @cache
     def of(name: str) -> Synced:
-        match name:
-            case "seeds":
-                files = samples.seeds(shared)
-            case "synthetic":
-                files = samples.synthetic(shared)
-            case "dashes":
-                files = samples.DASHES
-            case _:
-                files = samples.public(shared, samples.PUBLIC[name])
-        return pull(tmp_path_factory.mktemp(name), files)
+        return pull(tmp_path_factory.mktemp(name), files(name))
 
     return of

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+Files = Mapping[str, bytes]
+"""The files of a repository by path."""
 
 PUBLIC = {"wshobson": "wshobson/agents", "VoltAgent": "VoltAgent/awesome-claude-code-subagents"}
 
@@ -16,7 +20,7 @@ _FOREIGN = ("droid-example.md", "gemini-example.md")
 
 
 # Restricted agents whose values hold what ends a frontmatter elsewhere.
-DASHES = {
+DASHES: Files = {
     ".claude/agents/plain-dashes.md": b"---\nname: plain-dashes\ndescription: One --- two\ntools: Read\n---\nBody.\n",
     ".claude/agents/block-dashes.md": (
         b"---\nname: block-dashes\ndescription: |\n  One\n  ---\n  two\ntools: Read\n---\nBody.\n"
@@ -27,7 +31,7 @@ DASHES = {
 }
 
 
-def seeds(shared: Path) -> dict[str, bytes]:
+def seeds(shared: Path) -> Files:
     """The five seeds, which all have one name, each with a name of its own."""
     files = sorted((shared / "seeds").iterdir())
     return {
@@ -36,7 +40,7 @@ def seeds(shared: Path) -> dict[str, bytes]:
     }
 
 
-def public(shared: Path, repository: str) -> dict[str, bytes]:
+def public(shared: Path, repository: str) -> Files:
     """All files of a public repository, by path."""
     root = shared / "corpus/public" / repository.replace("/", "+")
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
@@ -49,7 +53,7 @@ def public_globs(shared: Path, repository: str) -> list[str]:
     return [str(entry["glob"]) for entry in found["globs"]]
 
 
-def synthetic(shared: Path) -> dict[str, bytes]:
+def synthetic(shared: Path) -> Files:
     """Each broken file at the place where its tool would look, with a name of its own where it has a usual one."""
     folder = shared / "corpus/synthetic"
     names = [path.name for path in sorted(folder.glob("*.md")) if path.name not in _FOREIGN]

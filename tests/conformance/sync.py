@@ -48,8 +48,12 @@ class Synced:
 
     def refused(self, tool: str) -> Counter[str]:
         """How many files the tool was not given, by code."""
-        errors = [found for found in self.report["diagnostics"] if found["severity"] == "error"]
-        return Counter(found["code"] for found in errors if found.get("target", "") in ("", tool))
+        errors = {
+            (found.get("path", ""), found["code"])
+            for found in self.report["diagnostics"]
+            if found["severity"] == "error" and found.get("target", "") in ("", tool)
+        }
+        return Counter(code for _, code in errors)
 
 
 def pull(root: Path, files: Mapping[str, bytes]) -> Synced:
@@ -65,10 +69,10 @@ def pull(root: Path, files: Mapping[str, bytes]) -> Synced:
     project.mkdir()
     home.mkdir()
     synced = Synced(project, {})
+    program = str(Path(sys.executable).with_name("agentsync"))
     targets = [f"--to={tool}={synced.directory(tool)}" for tool in TOOLS]
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("agentsync")), "--format=json", "pull", "--source", str(repository.path)]
-        + targets,
+        [program, "--format=json", "pull", f"--source={repository.path}", *targets],
         env={"HOME": str(home), "PATH": os.environ.get("PATH", os.defpath)},
         capture_output=True,
         text=True,

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from conformance import samples
+from conformance.counts import Table
 from conformance.oracle import TOOLS, Oracle
+from conformance.samples import Files
 from conformance.sync import Synced
 
 # Where agentsync decides otherwise than the samples propose: tools disagree on which of two keys counts, and an agent
@@ -22,7 +24,13 @@ _REFUSED_ALL_THE_SAME = {
 @pytest.mark.parametrize("repository", ["synthetic", "dashes"])
 @pytest.mark.parametrize("tool", TOOLS)
 def test_the_tool_loads_every_repaired_file(
-    repository: str, tool: str, ask: Callable[[str], Oracle], synced: Callable[[str], Synced]
+    repository: str,
+    tool: str,
+    *,
+    ask: Callable[[str], Oracle],
+    synced: Callable[[str], Synced],
+    files: Callable[[str], Files],
+    counts: Table,
 ) -> None:
     oracle, result = ask(tool), synced(repository)
 
@@ -30,6 +38,8 @@ def test_the_tool_loads_every_repaired_file(
 
     assert [verdict for verdict in verdicts if not verdict.loaded] == []
     assert {verdict.file for verdict in verdicts} == result.files(tool)
+    count = len(files(repository))
+    counts.add(f"broken files: {repository}", oracle, agents=count, loaded=len(verdicts), refused=result.refused(tool))
 
 
 def test_what_should_load_is_written_unless_a_tool_cannot_restrict_it(

@@ -9,8 +9,9 @@ import pytest
 
 from agentsync.source import path_matches
 from conformance import samples
-from conformance.conftest import Table
+from conformance.counts import Table
 from conformance.oracle import TOOLS, Oracle
+from conformance.samples import Files
 from conformance.sync import Synced
 
 REPOSITORIES = ("seeds", *samples.PUBLIC)
@@ -33,25 +34,27 @@ def test_the_tool_loads_every_file_that_was_written(
     assert [verdict for verdict in verdicts if not verdict.loaded] == []
     assert {verdict.file for verdict in verdicts} == result.files(tool)
     agents = len({change["source_path"] for change in result.report["changes"]})
-    counts.add(repository, oracle, agents=agents, loaded=len(verdicts), refused=result.refused(tool))
+    title = samples.PUBLIC.get(repository, repository)
+    counts.add(title, oracle, agents=agents, loaded=len(verdicts), refused=result.refused(tool))
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_every_seed_reaches_every_tool(tool: str, shared: Path, synced: Callable[[str], Synced]) -> None:
-    assert synced("seeds").sources(tool) == samples.seeds(shared).keys()
+def test_every_seed_reaches_every_tool(
+    tool: str, files: Callable[[str], Files], synced: Callable[[str], Synced]
+) -> None:
+    assert synced("seeds").sources(tool) == files("seeds").keys()
 
 
 @pytest.mark.parametrize("repository", samples.PUBLIC)
 @pytest.mark.parametrize("tool", TOOLS)
 def test_an_agent_that_is_not_written_is_named_with_a_code(
-    repository: str, tool: str, shared: Path, synced: Callable[[str], Synced]
+    repository: str, tool: str, shared: Path, files: Callable[[str], Files], synced: Callable[[str], Synced]
 ) -> None:
     result = synced(repository)
-    files = samples.public(shared, samples.PUBLIC[repository])
     globs = samples.public_globs(shared, samples.PUBLIC[repository])
     agents = {
         path
-        for path, data in files.items()
+        for path, data in files(repository).items()
         if data.startswith(b"---") and any(path_matches(glob, path) for glob in globs)
     }
 

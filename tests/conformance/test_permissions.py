@@ -75,6 +75,7 @@ def test_claude_code_lists_no_tool_beyond_what_was_meant(
     verdicts = ask("claude").judge(result.project)
 
     for verdict in verdicts:
+        assert verdict.loaded, verdict
         said = _enforced("claude", result.directory("claude") / verdict.file)
         assert _beyond(_listed(verdict.resolved.get("roster", "")), said) == [], verdict
 

@@ -21,8 +21,8 @@ ESCAPE = "\x1b["
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals and pipes")
 
 
-def watched(machine: Machine, *arguments: str) -> tuple[int, str]:
-    """Runs the program at a terminal; its exit code and all that it wrote."""
+def watched(machine: Machine, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Runs the program at a terminal, with more variables; its exit code and all that it wrote."""
     master, slave = os.openpty()
     process = subprocess.Popen(
         machine.command(*arguments),
@@ -30,7 +30,7 @@ def watched(machine: Machine, *arguments: str) -> tuple[int, str]:
         stdout=slave,
         stderr=slave,
         cwd=machine.root,
-        env=machine.environment | {"TERM": "xterm-256color"},
+        env=machine.environment | {"TERM": "xterm-256color"} | environment,
     )
     os.close(slave)
     written = bytearray()
@@ -67,6 +67,8 @@ def test_a_person_gets_colours_and_words_and_no_events(machine: Machine, reposit
         code, text = watched(machine, *arguments)
         assert code in (2, 4)
         assert ESCAPE not in text
+    assert ESCAPE not in watched(machine, "plan", NO_COLOR="1")[1]
+    assert ESCAPE in watched(machine, "plan", "--color", "always", NO_COLOR="1")[1]
 
 
 @on_posix
@@ -89,6 +91,18 @@ def test_a_person_sees_that_a_slow_fetch_is_under_way_and_then_nothing_of_it(mac
     *_, last_drawn = re.finditer("fetching team", text)
     assert "\r\x1b[K" in text[last_drawn.end() :]
     assert text.count("there was no answer within 2 seconds") == 1
+
+
+@on_posix
+def test_nothing_in_a_repository_commands_the_terminal(machine: Machine, repository: Repository) -> None:
+    clear = "\\x1b[2J"  # as YAML spells it
+    for number, key in enumerate(["tools", "model", "color", f'"{clear}"']):
+        repository.write({f"agents/a{number}.md": agent(f"a{number}", **{key: f'"{clear}"'})})
+    repository.write({"agents/two.md": agent(f'"two{clear}"'), "agents/\x1b[2J.md": agent("three")})
+    repository.commit("Clear \x1b[2J the screen")
+    machine.follow(repository)
+    for arguments in (("plan",), ("pull", "-vv"), ("status",), ("list", "agents"), ("history",), ("doctor",)):
+        assert f"{ESCAPE}2J" not in watched(machine, *arguments)[1], arguments
 
 
 @on_posix

@@ -130,8 +130,14 @@ def test_five_versions_of_one_role_are_refused_by_name_and_each_place_is_told(ma
     assert {found["path"] for found in twice} == places
     for found in twice:
         assert all(place in found["message"] for place in places - {found["path"]})
-    checked = machine.run("check", "--format", "json", machine.root)
+    directory = machine.root / "checkout"
+    for seed in SEEDS:
+        path = directory / seed.stem / "agents/backend-engineer.md"
+        path.parent.mkdir(parents=True)
+        path.write_text(seed.read_text())
+    checked = machine.run("check", "--format", "json", directory)
     assert checked.code == 1
+    assert {found["path"] for found in checked.json["diagnostics"] if found["code"] == "AS212"} == places
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.stem)

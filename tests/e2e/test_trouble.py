@@ -215,11 +215,15 @@ def test_a_source_that_is_emptied_is_held_until_the_user_agrees(pulled: Machine,
 
 
 def test_most_agents_going_at_once_is_held_and_the_limit_can_be_set(pulled: Machine, repository: Repository) -> None:
-    before = pulled.files()
+    before, good = pulled.files(), repository.head
     repository.remove("agents/tester.md", "agents/writer.md", "agents/planner.md")
-    repository.commit()
+    bad = repository.commit()
     assert pulled.run("pull", "--format", "json").codes == ["AS407"]
     assert pulled.files() == before
+    assert pulled.run("status", "--format", "json").json["sources"][0]["commit"] == good
+    repository.reset(good)  # a commit that was held is not trusted, so going back on it is no rewriting
+    assert pulled.run("pull").code == 0
+    repository.reset(bad)
     pulled.config.write_text(pulled.config.read_text() + "[limits]\nmax_deletion_share = 0.8\n")
     assert pulled.run("pull").code == 0
     assert pulled.names() == ["explainer.md", "reviewer.md"]

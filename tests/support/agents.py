@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from agentsync.model import Agent
 from agentsync.naming import has_hidden_character, is_unsafe, slug
 from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 
-thorough = settings(max_examples=200, deadline=None, derandomize=True)
+# A busy machine is no finding, and the same examples every time keep a run's result its own.
+thorough = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 # Text as a file can hold it: no lone surrogates, and no control characters, which readers tell and tools refuse.
 _LETTERS = st.characters(exclude_categories=["Cs", "Cc"])
@@ -30,7 +31,8 @@ grants = st.lists(rules, max_size=6).map(lambda found: Grants(tuple(found))) | s
 )
 
 texts = st.text(_LINES, max_size=60)
-descriptions = texts.filter(str.strip) | st.just("x" * 1_500)
+# A literal `\n` is read as a line end, so no reader leaves one behind.
+descriptions = texts.filter(lambda text: text.strip() and "\\n" not in text) | st.just("x" * 1_500)
 prompts = texts | st.just("y" * 2_000) | st.just("Say '''this''' and \"\"\"that\"\"\".\n---\n")
 names = (
     (st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,8}){0,2}", fullmatch=True) | st.text(_LETTERS, min_size=1, max_size=30))

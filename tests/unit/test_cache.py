@@ -86,6 +86,27 @@ def test_a_value_that_changed_on_disk_is_not_answered(path: Path) -> None:
         assert cache.get_many(["good", "bad"]) == {"good": b"its own bytes"}
 
 
+def test_a_value_whose_type_changed_on_disk_is_not_answered(path: Path) -> None:
+    with Cache.open(path) as cache:
+        cache.put_many({"good": b"value", "bad": b"value"})
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE outcomes SET value = 'value' WHERE key = 'bad'")
+        connection.commit()
+    with Cache.open(path) as cache:
+        assert cache.get_many(["good", "bad"]) == {"good": b"value"}
+
+
+@pytest.mark.parametrize("text", [b"INTEGER PRIMARY", b"a-long-key"])
+def test_text_that_is_not_utf8_is_damage(path: Path, text: bytes) -> None:
+    with Cache.open(path) as cache:
+        cache.put_many({"a-long-key": b"value"})
+    path.write_bytes(path.read_bytes().replace(text, b"\xff" + text[1:], 1))
+    with Cache.open(path) as cache:
+        cache.get_many(["a-long-key"])
+        cache.put_many({"a-long-key": b"new"})
+        assert cache.get_many(["a-long-key"]) == {"a-long-key": b"new"}
+
+
 @settings(max_examples=60, deadline=None)
 @given(start=st.integers(HEADER, 300_000), garbage=st.binary(min_size=1, max_size=8000), cut=st.booleans())
 def test_no_damage_makes_it_answer_wrongly_or_fail(filled: Path, start: int, garbage: bytes, *, cut: bool) -> None:

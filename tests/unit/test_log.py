@@ -52,6 +52,13 @@ def test_a_person_gets_text_with_colours_only_where_they_are_wanted() -> None:
         assert ("\x1b[" in stream.getvalue()) is colors
 
 
+def test_a_terminal_is_not_commanded_by_what_is_logged() -> None:
+    stream = io.StringIO()
+    configure(logging.INFO, stream=stream, readable=True, colors=False)
+    logger().info("agent.diagnostic", path="agents/\x1b[2J.md")
+    assert "agents/\\x1b[2J.md" in stream.getvalue()
+
+
 def test_lower_levels_are_left_out() -> None:
     stream = io.StringIO()
     configure(logging.WARNING, stream=stream)

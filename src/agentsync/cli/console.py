@@ -75,12 +75,12 @@ def show_changes(changes: Iterable[Change], *, home: str = "") -> None:
 def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
     """A finding in one line, with its hint below where it is more than a remark."""
     severity = click.style(f"{diagnostic.severity.value}[{diagnostic.code.id}]", fg=_COLORS[diagnostic.severity])
-    place = f"{shorten(diagnostic.place)}: " if diagnostic.place else ""
+    place = f"{printable(shorten(diagnostic.place))}: " if diagnostic.place else ""
     target = f" ({diagnostic.target})" if diagnostic.target else ""
-    click.echo(f"{place}{severity}: {diagnostic.message}{target}", err=err)
+    click.echo(f"{place}{severity}: {printable(diagnostic.message)}{target}", err=err)
     hint = diagnostic.hint or diagnostic.code.remedy
     if diagnostic.severity is Severity.ERROR and hint:
-        click.echo(f"    {click.style('hint:', fg='cyan')} {hint}", err=err)
+        click.echo(f"    {click.style('hint:', fg='cyan')} {printable(hint)}", err=err)
 
 
 def show_findings(report: Report, *, verbosity: int) -> None:

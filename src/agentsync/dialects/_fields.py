@@ -14,7 +14,6 @@ from agentsync.frontmatter import Document
 from agentsync.model import Agent
 from agentsync.naming import has_hidden_character, is_slug, is_unsafe, slug
 
-
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
