@@ -28,7 +28,8 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
 
 conformance: $(INSTALLED)
-	$(BIN)/pytest tests/conformance -ra
+	AGENTSYNC_ORACLES="$${AGENTSYNC_ORACLES:-$$HOME/.cache/agentsync-oracles}" \
+		$(BIN)/pytest tests/conformance -ra --counts docs/conformance.md
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py

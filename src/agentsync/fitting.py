@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from agentsync.diagnostics import Code, Diagnostic
@@ -35,14 +36,14 @@ class WriteOptions:
     unenforceable: Choice = "narrow"
     coarse: Choice = "narrow"
     strict_approval: bool = False
-    models: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def _no_arguments(_tool: str, _rules: tuple[Rule, ...]) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """What a target can say.
 
@@ -87,11 +88,14 @@ class Fitted:
     diagnostics: tuple[Diagnostic, ...]
 
 
+# A team's agents share few lists of tools, so what is decided once for one serves the others.
+@lru_cache(maxsize=1024)
 def fit(grants: Grants, shape: Shape, options: WriteOptions) -> Fitted:
     """What a target of this shape is to say of these grants; a refusal stands among the diagnostics as an error."""
     return _Fitting(grants, shape, options).fitted()
 
 
+@lru_cache(maxsize=1024)
 def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
     """The most that an output may grant: the grants themselves, raised by what the options accept."""
     # What is said of a tool that only its own dialect knows says nothing about any other dialect's tools.

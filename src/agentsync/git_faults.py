@@ -128,7 +128,9 @@ def explain(done: Done, remote: Remote) -> SourceUnavailableError:
     """The error for a fetch that failed: TransientError where it may work later."""
     if done.timed_out:
         message = f"there was no answer within {remote.deadline:.3g} seconds"
-        return TransientError(message, place=remote.place, hint="check the network, or raise the `timeout` of the source")
+        return TransientError(
+            message, place=remote.place, hint="check the network, or raise the `timeout` of the source"
+        )
     said = _NAMES.sub("", done.stderr)
     for fault in _FAULTS:
         if fault.pattern.search(said):

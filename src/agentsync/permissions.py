@@ -122,11 +122,7 @@ class Grants:
 
     def with_effects(self) -> Grants:
         """The same by what it lets happen: who may read files may also find them, and a free shell does the rest."""
-        rules = list(self.rules)
-        for able, covered in ((READ_COVERS[0], READ_COVERS[1:]), (SHELL_COVERS[0], SHELL_COVERS[1:])):
-            level = min(Grants(tuple(rules)).approvals(able))
-            rules += [Rule(tool, level) for tool in covered if level > min(Grants(tuple(rules)).approvals(tool))]
-        return Grants(tuple(rules))
+        return _with_effects(self)
 
     def raised(self, approval: Approval, *, above: Approval) -> Grants:
         """The same with every approval from `above` upwards raised to `approval`."""
@@ -144,6 +140,15 @@ EVERYTHING = Grants((Rule(ANY, Approval.SESSION),))
 NOTHING = Grants()
 
 
+@lru_cache(maxsize=1024)
+def _with_effects(grants: Grants) -> Grants:
+    rules = list(grants.rules)
+    for able, covered in ((READ_COVERS[0], READ_COVERS[1:]), (SHELL_COVERS[0], SHELL_COVERS[1:])):
+        level = min(Grants(tuple(rules)).approvals(able))
+        rules += [Rule(tool, level) for tool in covered if level > min(Grants(tuple(rules)).approvals(tool))]
+    return Grants(tuple(rules))
+
+
 @dataclass(frozen=True, slots=True)
 class Widening:
     """A call that gets more than it may: which, what it gets, and what it may get."""
@@ -159,6 +164,7 @@ class Widening:
         return f"{tool}{call} would be {self.gets.name.lower()} where the source says {self.may.name.lower()}"
 
 
+@lru_cache(maxsize=1024)
 def wider(output: Grants, source: Grants) -> Widening | None:
     """A call to which `output` gives more than `source` does, or None when there is none.
 

@@ -6,26 +6,18 @@ import json
 import re
 from collections.abc import Iterator
 
-import yaml
-
 # Written without quotes: words that no YAML, old or new, reads as anything but themselves.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?:,? [A-Za-z][A-Za-z0-9_./-]*)*")
 _KEYWORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"})
 # What JSON leaves as it is and YAML does not allow, or takes for a line end.
+# YAML's own limit for a key without `?` is 1,024 characters.
+_LONGEST_KEY = 1000
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def to_yaml(metadata: dict[str, object]) -> str:
     """Metadata in block style, keys in their order, quotes wherever YAML may differ; `description` always has them."""
-    events = [
-        yaml.StreamStartEvent(),
-        yaml.DocumentStartEvent(explicit=False),
-        *_events(metadata),
-        yaml.DocumentEndEvent(explicit=False),
-        yaml.StreamEndEvent(),
-    ]
-    text: str = yaml.emit(events, Dumper=_Emitter, width=float("inf"), allow_unicode=True)
-    return text
+    return "".join(f"{line}\n" for line in _mapping(metadata)) if metadata else "{}\n"
 
 
 def real_text(number: float) -> str:
@@ -35,29 +27,46 @@ def real_text(number: float) -> str:
     return text if "." in text else text.replace("e", ".0e")
 
 
-class _Emitter(yaml.emitter.Emitter):
-    """PyYAML's emitter, with JSON's double-quoted strings: never folded, and emoji kept as they are."""
+def _mapping(value: dict[str, object]) -> Iterator[str]:
+    """The lines of a mapping that is not empty, not indented."""
+    for key, item in value.items():
+        name = _text(key)
+        if len(name) > _LONGEST_KEY:
+            yield f"? {name}"
+            name = ""
+        if isinstance(item, dict) and item:
+            yield f"{name}:"
+            yield from (f"  {line}" for line in _mapping(item))
+        elif isinstance(item, list) and item:
+            yield f"{name}:"
+            yield from (f"  {line}" for line in _sequence(item))
+        else:
+            yield f"{name}: {_scalar(item, quoted=key == 'description')}"
 
-    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 (PyYAML's own)
-        quoted = json.dumps(text, ensure_ascii=False)
-        self.write_indicator(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted), need_whitespace=True)
+
+def _sequence(value: list[object]) -> Iterator[str]:
+    """The lines of a sequence that is not empty, not indented."""
+    for item in value:
+        lines = iter([_scalar(item)])
+        if isinstance(item, dict) and item:
+            lines = _mapping(item)
+        elif isinstance(item, list) and item:
+            lines = _sequence(item)
+        yield f"- {next(lines)}"
+        yield from (f"  {line}" for line in lines)
 
 
-def _events(value: object, key: str = "") -> Iterator[yaml.Event]:
+def _scalar(value: object, *, quoted: bool = False) -> str:
+    """One line for a value that is no filled collection."""
     if isinstance(value, str):
-        plain = key != "description" and _PLAIN.fullmatch(value) and value.lower() not in _KEYWORDS
-        yield yaml.ScalarEvent(None, None, (True, True), value, style=None if plain else '"')
-    elif isinstance(value, dict):
-        yield yaml.MappingStartEvent(None, None, implicit=True, flow_style=not value)
-        for name, item in value.items():
-            yield from _events(name)
-            yield from _events(item, name)
-        yield yaml.MappingEndEvent()
-    elif isinstance(value, list):
-        yield yaml.SequenceStartEvent(None, None, implicit=True, flow_style=not value)
-        for item in value:
-            yield from _events(item)
-        yield yaml.SequenceEndEvent()
-    else:
-        text = real_text(value) if isinstance(value, float) else json.dumps(value)
-        yield yaml.ScalarEvent(None, None, (True, True), text)
+        return _text(value, quoted=quoted)
+    return real_text(value) if isinstance(value, float) else json.dumps(value)
+
+
+def _text(text: str, *, quoted: bool = False) -> str:
+    """A string, plain or as JSON writes it, which is YAML's double-quoted form without folding."""
+    if not quoted and _PLAIN.fullmatch(text) and text.lower() not in _KEYWORDS and "---" not in text:
+        return text
+    # Claude Code takes three dashes for the closing fence, wherever in the frontmatter they stand.
+    escaped = json.dumps(text, ensure_ascii=False).replace("---", "--\\u002d")
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", escaped)

@@ -80,7 +80,7 @@ class _Commands(click.Group):
     epilog=_EPILOG,
 )
 @common_options
-@click.version_option(__version__, prog_name="agentsync", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="agentsync", message="%(prog)s %(version)s", allow_from_autoenv=False)
 def cli() -> None:
     """Keep the AI agents of every tool on this machine equal to a team's Git repository.
 

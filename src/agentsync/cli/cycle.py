@@ -29,10 +29,8 @@ def place_options(function: Function) -> Function:
 
 
 _OPTIONS = (
-    click.option("--source", "sources", multiple=True, metavar="URL", help="A repository, instead of a configuration."),
-    click.option(
-        "--to", "targets", multiple=True, metavar="DIALECT[=DIR]", help="A target, instead of a configuration."
-    ),
+    click.option("--source", multiple=True, metavar="URL", help="A repository, instead of a configuration."),
+    click.option("--to", multiple=True, metavar="DIALECT[=DIR]", help="A target, instead of a configuration."),
     click.option("--branch", help="The branch of --source; its default branch otherwise."),
     click.option("--subfolder", default="", help="The part of --source that holds agents."),
 )
@@ -42,8 +40,8 @@ def run_cycle(
     common: Common,
     scope: Scope,
     *,
-    sources: tuple[str, ...] = (),
-    targets: tuple[str, ...] = (),
+    source: tuple[str, ...] = (),
+    to: tuple[str, ...] = (),
     branch: str | None = None,
     subfolder: str = "",
     allow_deletions: bool = False,
@@ -53,7 +51,7 @@ def run_cycle(
     Raises:
         AgentsyncError: the configuration, the lock or the state stands in the way.
     """
-    config = _given(sources, targets, branch, subfolder) if sources or targets else read_config(common)
+    config = _given(source, to, branch, subfolder) if source or to else read_config(common)
     if scope is not Scope.LOOK:
         _check_complete(config, common)
     return run_config(common, config, scope, allow_deletions=allow_deletions)
@@ -110,11 +108,11 @@ def _given(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | Non
             "allow_local": local_path(url) is not None,
             "allow_http": scheme(url) == "http",
         }
-    to: dict[str, dict[str, object]] = {}
+    named: dict[str, dict[str, object]] = {}
     for number, text in enumerate(targets, start=1):
         dialect, table = _target(text)
-        to[f"{dialect}-{number}" if dialect in to else dialect] = table
-    return validate({"version": 1, "sources": tables, "targets": to}, Config, "the options")
+        named[f"{dialect}-{number}" if dialect in named else dialect] = table
+    return validate({"version": 1, "sources": tables, "targets": named}, Config, "the options")
 
 
 def source_name(url: str) -> str:

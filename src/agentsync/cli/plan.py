@@ -27,17 +27,17 @@ Examples:
 
 @click.command("plan", epilog=_EPILOG)
 @place_options
-@click.option("--diff/--no-diff", "differences", default=True, help="Whether to show the differences (yes).")
+@click.option("--diff/--no-diff", default=True, help="Whether to show the differences (yes).")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there is something to change.")
 @click.option("--allow-deletions", is_flag=True, help="Plan also what a source drops all at once.")
 @common_options
 def command(
     *,
-    sources: tuple[str, ...],
-    targets: tuple[str, ...],
+    source: tuple[str, ...],
+    to: tuple[str, ...],
     branch: str | None,
     subfolder: str,
-    differences: bool,
+    diff: bool,
     exit_code: bool,
     allow_deletions: bool,
 ) -> int:
@@ -46,14 +46,14 @@ def command(
     report = run_cycle(
         options,
         Scope.PLAN,
-        sources=sources,
-        targets=targets,
+        source=source,
+        to=to,
         branch=branch,
         subfolder=subfolder,
         allow_deletions=allow_deletions,
     )
     shown = [change for change in report.plan.changes if change.action is not Action.KEEP]
-    texts = _differences(report, shown) if differences else {}
+    texts = _differences(report, shown) if diff else {}
     if options.json:
         changes = [{**change_record(change), "diff": texts.get(change.key)} for change in shown]
         click.echo(json.dumps({**report_record(report), "changes": changes}))

@@ -27,8 +27,8 @@ Examples:
 @common_options
 def command(
     *,
-    sources: tuple[str, ...],
-    targets: tuple[str, ...],
+    source: tuple[str, ...],
+    to: tuple[str, ...],
     branch: str | None,
     subfolder: str,
     dry_run: bool,
@@ -42,8 +42,8 @@ def command(
     report = run_cycle(
         options,
         Scope.PLAN if dry_run else Scope.APPLY,
-        sources=sources,
-        targets=targets,
+        source=source,
+        to=to,
         branch=branch,
         subfolder=subfolder,
         allow_deletions=allow_deletions,

@@ -99,6 +99,7 @@ _IGNORED: Final = {"allowed-tools": "tools", "permission": "tools", "permissions
 _PERMISSION_KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 
 _MAX_NAME: Final = 256
+_FENCES: Final = 2
 
 
 def read(document: Document, stem: str) -> Reading:
@@ -141,7 +142,13 @@ def read(document: Document, stem: str) -> Reading:
         }
     )
     loads = "name" in document.metadata and _accepts_name(name)
-    return Reading(agent, fields.diagnostics, loads=loads and not fields.respelled)
+    loads = loads and not fields.respelled and not _is_cut_short(document)
+    return Reading(agent, fields.diagnostics, loads=loads)
+
+
+def _is_cut_short(document: Document) -> bool:
+    """Whether Claude Code would end the frontmatter early: it does at any three dashes, also within a value."""
+    return document.data.removesuffix(document.body.encode()).count(b"---") > _FENCES
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
@@ -204,7 +211,9 @@ def _grants(document: Document, *, enforced: bool) -> Grants:
     rules = _under_mode(rules, metadata.get("permissionMode"))
     for tool, arguments in _specifiers(metadata.get("disallowedTools")):
         if not (enforced and arguments):
-            rules += [Rule(_canonical(tool), Approval.DENY, argument) for argument in arguments or (ANY,)]
+            # What is meant to be denied is denied whole where its arguments cannot be made out.
+            name = _canonical(tool.removesuffix("("))
+            rules += [Rule(name, Approval.DENY, argument) for argument in arguments or (ANY,)]
     return Grants(tuple(rules)) if rules else NOTHING
 
 
@@ -244,16 +253,22 @@ def _asking(tool: str) -> Approval:
 
 
 def _specifiers(value: JsonValue) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each `Tool` or `Tool(a, b)` of a list or of a string that is split outside parentheses."""
+    """Each `Tool` or `Tool(a, b)` of a list or of a string that is split outside parentheses.
+
+    A parenthesis that is never closed stays part of the name, which is then no tool's.
+    """
     texts = value if isinstance(value, list) else [value]
     for text in texts:
         if isinstance(text, str):
             for match in _SPECIFIER.finditer(text):
-                arguments = match["arguments"] or ""
-                yield match["name"], tuple(part for item in arguments.split(",") if (part := item.strip()))
+                if match["open"] and not match["close"]:
+                    yield f"{match['name']}(", ()
+                else:
+                    arguments = match["arguments"] or ""
+                    yield match["name"], tuple(part for item in arguments.split(",") if (part := item.strip()))
 
 
-_SPECIFIER: Final = re.compile(r"(?P<name>[^\s,()]+)(?:\((?P<arguments>[^)]*)\))?")
+_SPECIFIER: Final = re.compile(r"(?P<name>[^\s,()]+)(?:(?P<open>\()(?P<arguments>[^)]*)(?P<close>\))?)?")
 _AGENT_NAME: Final = re.compile(r"[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
 _MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
 
