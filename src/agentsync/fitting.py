@@ -230,7 +230,7 @@ class _Fitting:
             if name := self._server(rule.tool):
                 levels.pop(name, None)
                 levels[name] = self._askable(self._level(rule.tool, name), f"`{name}`", CHANGING)
-            elif rule.approval > default:
+            elif rule.approval > default and not rule.tool.startswith(OTHER):  # the reader told of those
                 self._tell(Code.TOOL_LOST, f"`{_shown(rule.tool)}` has no name here and is left out")
         return levels
 

@@ -74,3 +74,8 @@ def hidden_character(text: str) -> int:
 def has_hidden_character(name: str) -> bool:
     """The stricter rule for names, where joiners have no business either."""
     return hidden_character(name) >= 0 or _JOINERS.search(name) is not None
+
+
+def folded_key(key: str) -> str:
+    """A key without case, dashes and underscores: `disallowed-tools` and `disallowedTools` mean the same."""
+    return key.lower().replace("-", "").replace("_", "")

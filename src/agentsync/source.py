@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
+
+from pydantic import JsonValue
 
 from agentsync.checks import check_agent
 from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.dialects import Dialect, dialects
 from agentsync.frontmatter import MAX_FILE_BYTES, Document, UnreadableError
 from agentsync.model import Agent
-from agentsync.naming import WINDOWS_DEVICES
+from agentsync.naming import WINDOWS_DEVICES, folded_key
 
 MAX_FILES = 20_000
 """How many candidate files one source may hold."""
@@ -137,6 +139,10 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
         (candidate for candidate in known.values() if path.endswith(candidate.suffix)),
         key=lambda candidate: candidate.score(document),
     )
+    if (problem := _hidden_restriction(document)) or (
+        named is None and (problem := _unread_restriction(document, chosen))
+    ):
+        return NoAgent((*document.diagnostics, problem))
     reading = chosen.read(document, _stem(path))
     found = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
     if reading.agent is None:
@@ -147,6 +153,56 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     passes = reading.loads and not document.repaired
     named_found = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in found)
     return ReadAgent(reading.agent, document, chosen, passes, named_found)
+
+
+# Keys that restrict an agent somewhere, although no dialect here reads them; folded.
+_OTHER_RESTRICTIONS = frozenset({"readonly", "approvalmode", "disabledtools", "excludetools"})
+
+
+def _restrictions() -> frozenset[str]:
+    return _OTHER_RESTRICTIONS.union(*(dialect.restrictions for dialect in dialects().values()))
+
+
+def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | None:
+    """A finding where the dialect was guessed and a key restricts in another one: the guess may be wrong."""
+    for key in document.metadata:
+        if folded_key(key) in _restrictions() - chosen.restrictions:
+            message = f"this looks like {chosen.title}'s, which does not read `{key}`: whose agent is it?"
+            hint = (
+                f"move it to its tool's own directory, or name its dialect under `[agents.dialects]` in agentsync.toml"
+            )
+            line = document.lines.get(key, 0)
+            return Diagnostic(Code.WRONG_DIALECT, message, path=document.path, line=line, hint=hint)
+    return None
+
+
+def _hidden_restriction(document: Document) -> Diagnostic | None:
+    """A finding where a repair left a key that restricts within another value: the repair may be wrong."""
+    if not document.repaired:
+        return None
+    head = document.data.removesuffix(document.body.encode()).decode(errors="replace")
+    known = {folded_key(key) for key in _keys(document.metadata)}
+    for number, line in enumerate(head.splitlines(), start=1):
+        match = _KEY_IN_LINE.match(line)
+        name = folded_key(match["key"]) if match else ""
+        if match and name in _restrictions() and name not in known:
+            message = f"`{match['key']}` stands here in a place where it restricts nothing"
+            return Diagnostic(Code.YAML_INVALID, message, path=document.path, line=number)
+    return None
+
+
+_KEY_IN_LINE = re.compile(r"\W*(?P<key>[A-Za-z][\w-]*)\W*:")
+
+
+def _keys(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
+    """Every key of a value, at any depth."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _keys(inner)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _keys(item)
 
 
 @lru_cache(maxsize=512)

@@ -177,7 +177,6 @@ def test_tools_without_a_name_here_are_told() -> None:
     assert told == [
         "there is no `webfetch` here",
         "`a` has no name here and is left out",
-        "`codebase` has no name here and is left out",
     ]
 
 

@@ -520,8 +520,8 @@ def test_the_written_form_is_the_documented_one() -> None:
         "    git status: allow\n"
         "  edit: deny\n"
         "skills:\n"
-        "- a\n"
-        '- "b: c"\n'
+        "  - a\n"
+        '  - "b: c"\n'
         "empty: []\n"
         "---\n"
         "\r\nBody.  "

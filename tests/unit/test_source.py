@@ -250,12 +250,56 @@ def test_findings_name_file_and_agent() -> None:
         ("x.md", AGENT.replace(b"name: x\n", b""), False),
         ("x.md", AGENT.replace(b"name: x", b"name: 'SE: x'"), False),
         ("x.md", AGENT.replace(b"\n", b"\r\n"), True),
+        ("x.md", AGENT.replace(b"Does x.", b"Does x --- then y."), False),  # Claude Code cuts the frontmatter there
     ],
 )
 def test_bytes_pass_through_where_the_tool_itself_would_load_them(path: str, data: bytes, passes: bool) -> None:  # noqa: FBT001 (a column)
     result = read_agent(path, data, "claude")
     assert isinstance(result, ReadAgent)
     assert result.passes_through is passes
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "name: x\ndescription: d\ncolor: blue\nsandbox_mode: read-only",
+        "name: x\ndescription: d\nreadonly: true",
+        "name: x\ndescription: d\ncolor: blue\npermission:\n  bash: deny",
+        "name: x\ndescription: d\nmodel: sonnet\npermission: deny",
+        "description: d\nmode: subagent\nmodel: openai/gpt-5.5\ntemperature: 0.1\nsteps: 3\npermissionMode: plan",
+    ],
+)
+def test_a_guess_that_leaves_a_restriction_unread_is_an_error(head: str) -> None:
+    data = f"---\n{head}\n---\nDo x.\n".encode()
+    result = read_agent("x.md", data)
+    assert isinstance(result, NoAgent)
+    assert result.refused
+
+
+@pytest.mark.parametrize(
+    ("head", "dialect"),
+    [
+        ("name: x\ndescription: d\npermission:\n  bash: deny", "opencode"),
+        ("name: x\ndescription: d\nmodel: a/x\npermission: deny", "opencode"),
+        ("name: x\ndescription: d\nmode: subagent\nmodel: a/x\ndisallowedTools: Bash", "claude"),
+    ],
+)
+def test_a_restriction_says_whose_agent_it_is(head: str, dialect: str) -> None:
+    assert dialect_of("x.md", f"---\n{head}\n---\nDo x.\n".encode()) == dialect
+
+
+@pytest.mark.parametrize("hidden", [" disallowedTools: Bash", "\tdisallowedTools: Bash", "? disallowed-tools: Bash"])
+def test_a_repair_never_hides_a_restriction(hidden: str) -> None:
+    data = f"---\nname: x\ndescription: foo: bar\n{hidden}\n---\nDo x.\n".encode()
+    result = read_agent("x.md", data, "claude")
+    assert isinstance(result, NoAgent)
+    assert result.refused
+
+
+@pytest.mark.parametrize("value", ["\n  Bash: true", "\n  - [Bash, Write]", " true"])
+def test_denials_that_are_no_list_of_names_refuse_the_agent(value: str) -> None:
+    data = f"---\nname: x\ndescription: d\ndisallowedTools:{value}\n---\nDo x.\n".encode()
+    assert isinstance(read_agent("x.md", data, "claude"), NoAgent)
 
 
 def dialect_of(path: str, data: bytes, told: str | None = None) -> str:

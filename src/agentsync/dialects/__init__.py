@@ -54,6 +54,7 @@ class Dialect:
         parse: bytes to Document; raises UnreadableError.
         score: how much a document looks like this dialect's, from 0; decides where the path does not.
         read: Document and the file's stem to an agent.
+        restrictions: the keys, without case, dashes and underscores, that `read` makes restrictions of.
         write: agent and options to bytes.
         shape: what the tool can say about permissions.
         enforced: what the tool will let a document's agent do: the widest that its documentation allows.
@@ -75,6 +76,7 @@ class Dialect:
     write: Callable[[Agent, WriteOptions], Writing]
     shape: Shape
     enforced: Callable[[Document], Grants]
+    restrictions: frozenset[str]
     environment: str = ""
     uses_effects: bool = False
 

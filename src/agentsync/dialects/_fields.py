@@ -44,6 +44,10 @@ class Fields:
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         return tuple(self._found)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._document.metadata)
+
     def has(self, key: str) -> bool:
         return key in self._document.metadata
 

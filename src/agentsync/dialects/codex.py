@@ -243,6 +243,7 @@ DIALECT: Final = Dialect(
     write=write,
     shape=SHAPE,
     enforced=enforced,
+    restrictions=frozenset({"sandboxmode", "approvalpolicy", "websearch", "defaultpermissions", "permissions"}),
     environment="CODEX_HOME",
     uses_effects=True,
 )

@@ -359,7 +359,7 @@ def score(document: Document) -> int:
     tools = metadata.get("tools")
     return (
         3 * (metadata.get("mode") in _MODES)
-        + 3 * isinstance(metadata.get("permission"), dict)
+        + 6 * isinstance(metadata.get("permission"), dict | str)
         + 2 * (isinstance(tools, dict) and all(isinstance(value, bool) for value in tools.values()))
         + 2 * ("/" in str(metadata.get("model", "")))
         + sum(key in metadata for key in ("temperature", "top_p", "steps", "reasoningEffort", "disable"))
@@ -383,4 +383,5 @@ DIALECT: Final = Dialect(
     write=write,
     shape=SHAPE,
     enforced=enforced,
+    restrictions=frozenset({"tools", "permission", "permissions"}),
 )

@@ -1,0 +1,337 @@
+"""What Claude Code's `tools`, `disallowedTools`, `permissionMode` and hooks let an agent do, and how to write it.
+
+There are two readings. What the tool enforces is read exactly as it reads: names by case, no arguments, what it does
+not know dropped. What the author meant is read in the narrower sense wherever the two may differ, and is what other
+tools are given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects._fields import Fields
+from agentsync.fitting import Fitted, Shape
+from agentsync.naming import folded_key
+from agentsync.permissions import (
+    ANY,
+    CHANGING,
+    EVERYTHING,
+    MCP,
+    OTHER,
+    READING,
+    UNTRANSLATED,
+    Approval,
+    Grants,
+    Rule,
+)
+
+# The names that are written, each with the canonical tool that it is.
+_UNITS: Final[dict[str, tuple[str, ...]]] = {
+    "Read": ("read",),
+    "Write": ("write",),
+    "Edit": ("edit",),
+    "NotebookEdit": ("notebook",),
+    "Bash": ("bash",),
+    "Grep": ("grep",),
+    "Glob": ("glob",),
+    "LSP": ("lsp",),
+    "WebFetch": ("webfetch",),
+    "WebSearch": ("websearch",),
+    "Agent": ("task",),
+    "TodoWrite": ("todo",),
+    "Skill": ("skill",),
+    "AskUserQuestion": ("question",),
+}
+_TOOLS: Final = {name: tool for name, (tool,) in _UNITS.items()} | {"Task": "task"}
+# Names of earlier releases, and helpers of another tool. Listing one grants nothing; denying one means the tool itself.
+_GONE: Final = {
+    "NotebookRead": "read",
+    "MultiEdit": "edit",
+    "LS": "list",
+    "BashOutput": "bash",
+    "KillBash": "bash",
+    "KillShell": "bash",
+    "TodoRead": "todo",
+}
+_PATH_TOOLS: Final = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
+
+MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
+KEYS: Final = ("tools", "disallowedTools", "permissionMode")
+"""The keys that Claude Code itself reads permissions from."""
+
+# Keys that an agent's reader ignores although they restrict elsewhere, and what each is meant as. Spelled without case,
+# dashes and underscores.
+_MEANT: Final = {
+    "tools": "tools",
+    "allowedtools": "tools",
+    "disallowedtools": "disallowedTools",
+    "deniedtools": "disallowedTools",
+    "disabledtools": "disallowedTools",
+    "permissionmode": "permissionMode",
+}
+RESTRICTIONS: Final = frozenset(_MEANT)
+"""The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
+
+_FOREIGN: Final = frozenset(
+    {"permission", "permissions", "readonly", "sandboxmode", "approvalpolicy", "approvalmode", "defaultpermissions"}
+)
+
+
+def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
+    """What Claude Code lets the agent do; a list says which tools there are, not with which arguments."""
+    rules = list(EVERYTHING.rules)
+    if "tools" in metadata:
+        rules = _granted(metadata["tools"], with_arguments=False)
+    rules = _under_mode(rules, metadata.get("permissionMode"))
+    denied = (_canonical(name) for name, _ in _parsed(metadata.get("disallowedTools")))
+    return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *SHAPE.denials))
+
+
+def meant(metadata: Mapping[str, JsonValue]) -> Grants:
+    """What the author of these keys meant the agent to be able to do."""
+    said = {name: value for key in metadata if (name := _MEANT.get(folded_key(key))) for value in [metadata[key]]}
+    said |= {key: metadata[key] for key in KEYS if key in metadata}
+    rules = _granted(said["tools"], with_arguments=True) if "tools" in said else list(EVERYTHING.rules)
+    rules = _under_mode(rules, _meant_mode(said.get("permissionMode")))
+    rules += [Rule(tool, Approval.DENY) for name in denials(said.get("disallowedTools")) for tool in _denied(name)]
+    rules += _guarded_by_hooks(metadata.get("hooks"))
+    if any(folded_key(key) in _FOREIGN and metadata[key] is not False for key in metadata):
+        rules = _only_reading(rules)  # another tool's restriction, which nothing here can make out
+    return Grants(tuple(rules))
+
+
+def denials(value: JsonValue) -> tuple[str, ...]:
+    """The names that a value denies, without what quotes, brackets and arguments its author put around them."""
+    texts = value if isinstance(value, list) else [value]
+    items = (item for text in texts if isinstance(text, str) for item in _items(text.replace(";", ",")))
+    names = (item.strip("`'\"[]{}").partition("(")[0].rstrip(":") for item in items)
+    return tuple(name for name in names if name)
+
+
+def check(fields: Fields) -> None:
+    """Tells what Claude Code reads in another way than it looks."""
+    _check_tools(fields)
+    denied = fields.raw("disallowedTools")
+    if not _is_flat(denied):
+        fields.tell(
+            Code.WRONG_TYPE, "`disallowedTools` must be a list of names; Claude Code ignores it", "disallowedTools"
+        )
+    fields.text("permissionMode", MODES)
+    for key in fields.keys:
+        name = folded_key(key)
+        if name in _FOREIGN or (key not in KEYS and name in _MEANT):
+            hint = f"write `{_MEANT[name]}`" if name in _MEANT else "write `tools` or `disallowedTools`"
+            fields.tell(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
+
+
+def _check_tools(fields: Fields) -> None:
+    value = fields.raw("tools")
+    if fields.has("tools") and (value is None or isinstance(value, dict)):
+        kind = "a map" if value is not None else "nothing"
+        fields.tell(Code.TOOLS_NONE, f"`tools` holds {kind}, which Claude Code reads as no tools at all", "tools")
+    elif not _is_flat(value):
+        fields.tell(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
+    for key in ("tools", "disallowedTools"):
+        for name, _ in _parsed(fields.raw(key)):
+            if name in _GONE and key == "tools":
+                fields.tell(Code.UNKNOWN_TOOL, f"`{name}` is given to no agent any more", key)
+            elif _canonical(name).startswith(OTHER):
+                fields.tell(Code.UNKNOWN_TOOL, f"Claude Code has no tool `{name}` and drops it", key)
+
+
+def _is_flat(value: JsonValue) -> bool:
+    return (
+        value is None or isinstance(value, str) or (isinstance(value, list) and all(isinstance(i, str) for i in value))
+    )
+
+
+def _granted(value: JsonValue, *, with_arguments: bool) -> list[Rule]:
+    """The rules of a list of tools; names that are gone or unknown grant nothing that any tool has."""
+    parsed = list(_parsed(value))
+    if (ANY, ()) in parsed:
+        return list(EVERYTHING.rules)
+    rules: list[Rule] = []
+    for name, arguments in parsed:
+        tool = _canonical(name) if name not in _GONE else OTHER + name
+        narrow = arguments if with_arguments or tool == "task" else ()
+        rules += [Rule(tool, Approval.SESSION, _argument(tool, argument)) for argument in narrow or (ANY,)]
+    if any(rule.tool in _PATH_TOOLS for rule in rules):
+        rules.append(Rule("external_directory", Approval.SESSION))
+    return rules
+
+
+def _under_mode(rules: list[Rule], mode: JsonValue) -> list[Rule]:
+    """What a permission mode makes of the session's approval."""
+    match mode:
+        case "default":
+            asking = [Rule(rule.tool, _asking(rule.tool), rule.argument) for rule in rules]
+            free = [Rule(tool, Approval.SESSION) for tool in sorted(READING)] if rules == list(EVERYTHING.rules) else []
+            return asking + free
+        case "dontAsk":
+            return _only_reading(rules)  # whatever would have to be asked for is refused
+        case "acceptEdits":
+            grants = Grants(tuple(rules))
+            edits = (tool for tool in ("write", "edit", "notebook") if grants.approval(tool))
+            return rules + [Rule(tool, Approval.ALLOW) for tool in edits]
+        case "bypassPermissions":
+            return [Rule(rule.tool, Approval.ALLOW, rule.argument) for rule in rules]
+        case "plan":
+            return rules + [Rule(tool, Approval.DENY) for tool in ("write", "edit", "notebook", "bash")]
+        case _:
+            return rules
+
+
+def _meant_mode(value: JsonValue) -> str | None:
+    """The mode, without case; one that is invented restricts at least as far as asking does."""
+    if value is None or value in MODES:
+        return value if isinstance(value, str) else None
+    text = str(value[0] if isinstance(value, list) and value else value)
+    narrowing = {mode.lower(): mode for mode in ("default", "dontAsk", "plan")}
+    return narrowing.get(text.lower(), "default")
+
+
+def _only_reading(rules: list[Rule]) -> list[Rule]:
+    grants = Grants(tuple(rules))
+    available = (tool for tool in ("external_directory", *sorted(READING)) if max(grants.approvals(tool)))
+    return [*rules, Rule(ANY, Approval.DENY), *(Rule(tool, Approval.SESSION) for tool in available)]
+
+
+def _guarded_by_hooks(hooks: JsonValue) -> list[Rule]:
+    """A denial for what a hook may refuse before a tool runs: for some arguments, which nobody else can tell."""
+    guards = hooks.get("PreToolUse") if isinstance(hooks, dict) else None
+    matchers = [guard.get("matcher") for guard in guards if isinstance(guard, dict)] if isinstance(guards, list) else []
+    guarded = {tool for matcher in matchers for name, tool in _TOOLS.items() if _matches(matcher, name)}
+    return [Rule(tool, Approval.DENY, f"{UNTRANSLATED}hook") for tool in sorted(guarded & CHANGING)]
+
+
+def _matches(matcher: JsonValue, name: str) -> bool:
+    """Whether a hook's matcher, a regular expression over tool names, may mean this tool."""
+    if not isinstance(matcher, str) or matcher in ("", ANY):
+        return True
+    plain = re.fullmatch(r"[\w|]+", matcher)
+    return name in matcher.split("|") if plain else True  # a free pattern may mean any
+
+
+def _asking(tool: str) -> Approval:
+    return Approval.SESSION if tool in READING else Approval.ASK
+
+
+def _parsed(value: JsonValue) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each `Tool` or `Tool(a, b)` of a list or a string; what has other parentheses is no tool's name."""
+    for text in value if isinstance(value, list) else [value]:
+        for item in _items(text) if isinstance(text, str) else ():
+            name, opened, rest = item.partition("(")
+            inner = rest.removesuffix(")")
+            if not opened and ")" not in name:
+                yield name, ()
+            elif rest.endswith(")") and name and name != ANY and not set(inner) & set("()") and inner.strip():
+                yield name, tuple(part for argument in inner.split(",") if (part := argument.strip()))
+            else:
+                yield item, ()
+
+
+def _items(text: str) -> Iterator[str]:
+    """The parts of a text between commas and blanks that stand outside parentheses."""
+    depth = start = 0
+    for index, character in enumerate(text):
+        depth = max(0, depth + (character == "(") - (character == ")"))
+        if not depth and (character == "," or character.isspace()):
+            if start < index:
+                yield text[start:index]
+            start = index + 1
+    if start < len(text):
+        yield text[start:]
+
+
+_MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
+_AGENT_NAME: Final = re.compile(r"[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
+
+
+def _canonical(name: str) -> str:
+    if name in _TOOLS:
+        return _TOOLS[name]
+    if name == ANY:
+        return ANY
+    if name in _GONE:
+        return _GONE[name]
+    if match := _MCP_NAME.fullmatch(name):
+        return f"{MCP}{match['server']}/{match['tool'] or ANY}"
+    return OTHER + name
+
+
+def _denied(name: str) -> tuple[str, ...]:
+    """The canonical tools that a denial means, also where Claude Code would not know the name for its case."""
+    exact = _canonical(name)
+    if not exact.startswith(OTHER):
+        return (exact,)
+    folded = {known.lower(): tool for known, tool in {**_GONE, **_TOOLS}.items()}
+    return (exact, folded[name.lower()]) if name.lower() in folded else (exact,)
+
+
+def _server_name(pattern: str) -> str | None:
+    server, separator, tool = pattern.removeprefix(MCP).partition("/")
+    return f"mcp__{server}__{tool}" if separator and ANY not in server else None
+
+
+def _argument(tool: str, text: str) -> str:
+    """An argument pattern in canonical form; only those of commands and of agents' names have one."""
+    if tool == "task" or text == ANY:
+        return text
+    if tool == "bash" and "?" not in text:  # which stands for itself here
+        return text.removesuffix(":*") + " *" if text.endswith(":*") else text
+    return UNTRANSLATED + text
+
+
+def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
+    """Whether the rules only say which agents may be called, which `Agent(a, b)` can say too."""
+    named = rules[1:] if rules[0].argument == ANY and not rules[0].approval else rules
+    return (
+        tool == "task"
+        and bool(named)
+        and len({rule.approval for rule in named}) == 1
+        and all(rule.approval and _AGENT_NAME.fullmatch(rule.argument) for rule in named)
+    )
+
+
+SHAPE: Final = Shape(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
+
+
+def spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys that say what was fitted, and what they cannot say."""
+    levels = {**fitted.units, **fitted.servers}
+    found: list[Diagnostic] = []
+    closed = fitted.default is Approval.DENY
+    if fitted.arguments and not closed:
+        found.append(
+            Diagnostic(Code.TOOL_LOST, "only a list can say which agents may be called, so it names the tools")
+        )
+        closed = True
+    permissions: dict[str, JsonValue] = {}
+    if closed:
+        granted = [_spelled(name, fitted.arguments.get(name, ())) for name, level in levels.items() if level]
+        permissions["tools"] = ", ".join(granted) if granted else []
+    # A complete list needs no denials but those that cut a hole into a server's pattern.
+    denied = [name for name, level in levels.items() if not level and not (closed and name in fitted.units)]
+    if denied:
+        permissions["disallowedTools"] = ", ".join(denied)
+    freed = [f"`{name}`" for name, level in levels.items() if level is Approval.ALLOW and _changes(name)]
+    if freed:
+        message = f"allowed by the source, left to the user's own settings here: {', '.join(freed)}"
+        found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
+    if Approval.ASK in {fitted.default, *levels.values()}:
+        permissions["permissionMode"] = "default"
+    return permissions, found
+
+
+def _changes(name: str) -> bool:
+    return not READING.issuperset(_UNITS.get(name, (name,)))
+
+
+def _spelled(name: str, rules: tuple[Rule, ...]) -> str:
+    arguments = ", ".join(rule.argument for rule in rules if rule.approval)
+    return f"{name}({arguments})" if arguments else name
