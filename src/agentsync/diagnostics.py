@@ -235,6 +235,12 @@ class Code(Enum):
         "The path is a symbolic link, and these are never followed.",
         "Commit the file itself instead of the link.",
     )
+    OWN_RESTRICTION = (
+        "AS221",
+        INFO,
+        "Only the agent's own tool can read this restriction, so other tools are given less.",
+        "Nothing to do, unless other tools are to have more; then say it in a way that they share.",
+    )
 
     # Conversion: what a target cannot carry.
     FIELD_LOST = (
@@ -307,8 +313,8 @@ class Code(Enum):
     UNRESTRICTABLE = (
         "AS313",
         WARNING,
-        "The target has no list of tools, so MCP servers of the user's session stay available.",
-        "Configure for that tool only servers that every agent may use.",
+        "The target has no list of tools, so MCP servers, skills and agents of the user's session stay available.",
+        "Configure for that tool only servers, skills and agents that every agent may use.",
     )
 
     # Sync: what stands in the way of applying.
@@ -365,6 +371,12 @@ class Code(Enum):
         ERROR,
         "Another source wrote this file.",
         "Rename the agent, or remove one of the sources.",
+    )
+    TARGET_LEFT = (
+        "AS410",
+        WARNING,
+        "A target is no longer configured, and its files stay where they are.",
+        "Delete the files if no tool needs them, or configure the target again.",
     )
     SOURCE_CHANGED = (
         "AS411",

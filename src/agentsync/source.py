@@ -169,7 +169,7 @@ def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | Non
         if folded_key(key) in _restrictions() - chosen.restrictions:
             message = f"this looks like {chosen.title}'s, which does not read `{key}`: whose agent is it?"
             hint = (
-                f"move it to its tool's own directory, or name its dialect under `[agents.dialects]` in agentsync.toml"
+                "move it to its tool's own directory, or name its dialect under `[agents.dialects]` in agentsync.toml"
             )
             line = document.lines.get(key, 0)
             return Diagnostic(Code.WRONG_DIALECT, message, path=document.path, line=line, hint=hint)

@@ -154,6 +154,16 @@ class State(Database):
         query = f"SELECT directory, path, {_COLUMNS} FROM inventory WHERE directory IN"  # noqa: S608 - own column names
         return {(row[0], row[1]): Recorded(*row[2:]) for row in self._query_in(query, directories)}
 
+    def elsewhere(self, directories: Iterable[str], source_urls: Mapping[str, str]) -> dict[str, int]:
+        """How many files stand in other directories, by directory, that these sources were written to once."""
+        query = "SELECT directory, source, source_url, COUNT(*) FROM inventory GROUP BY directory, source, source_url"
+        known = set(directories)
+        counts: dict[str, int] = {}
+        for directory, source, url, count in self._query(query):
+            if directory not in known and source_urls.get(source) == url:
+                counts[directory] = counts.get(directory, 0) + count
+        return counts
+
     def cached_stats(self, directories: Iterable[str]) -> dict[Key, Known]:
         """For each file of the inventory that was last seen as it was written: the proof of that."""
         query = (

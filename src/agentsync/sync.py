@@ -116,6 +116,7 @@ class _Cycle:
             *gathered.diagnostics,
             *_kept_last_good(gathered, inventory),
             *former,
+            *self._left_targets(snapshots),
             *plan.diagnostics,
             *(outcome.diagnostic for outcome in outcomes if outcome.diagnostic),
         ]
@@ -138,6 +139,15 @@ class _Cycle:
             self._record(report, snapshots)
             tell(report)
         return report
+
+    def _left_targets(self, snapshots: Sequence[Snapshot]) -> list[Diagnostic]:
+        """A finding for each directory that was a target of these sources and is none any more."""
+        configured = {str(target.directory) for target in self._config.resolved_targets()}
+        left = self._state.elsewhere(configured, _urls(snapshots))
+        return [
+            Diagnostic(Code.TARGET_LEFT, f"no target any more, and {count} files that agentsync wrote stay", path=path)
+            for path, count in sorted(left.items())
+        ]
 
     def _plan(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -133,7 +134,8 @@ def _listed(roster: str) -> list[str]:
     """The tools that Claude Code names for an agent, with `*` for all that are not named."""
     if roster.startswith("All tools"):
         return [ANY]
-    return [name for name in roster.split(", ") if name not in ("", "None")]
+    names = re.sub(r"\([^)]*\)", "", roster).split(", ")
+    return [name for name in names if name not in ("", "None")]
 
 
 def _beyond(names: Iterable[str], said: Grants) -> list[str]:

@@ -109,11 +109,18 @@ def test_history_lists_syncs_and_what_each_changed(machine: Machine, repository:
 def test_list_shows_agents_dialects_and_targets(pulled: Machine) -> None:
     agents = pulled.run("list", "agents", "--format", "json").json
     assert {record["agent"] for record in agents} == {"reviewer", "tester", "writer", "planner", "explainer"}
-    assert {record["targets"] for record in agents} == {"claude, opencode"}
+    assert all(record["targets"] == ["claude", "opencode"] for record in agents)
     dialects = pulled.run("list", "dialects").stdout.splitlines()
     assert [line.split()[0] for line in dialects[1:]] == ["claude", "codex", "opencode"]
     targets = pulled.run("list", "targets", "--format", "json").json
-    assert [(record["target"], record["there"]) for record in targets] == [("claude", "yes"), ("opencode", "yes")]
+    assert [(record["target"], record["exists"]) for record in targets] == [("claude", True), ("opencode", True)]
+
+
+def test_what_is_typed_counts_for_more_than_a_variable(pulled: Machine) -> None:
+    variables = {"AGENTSYNC_HISTORY_FORMAT": "text", "AGENTSYNC_VERSION": "9"}
+    assert isinstance(pulled.run("--format", "json", "history", environment=variables).json, list)
+    assert not pulled.run("history", environment=variables).stdout.startswith("[")
+    assert isinstance(pulled.run("history", environment={"AGENTSYNC_FORMAT": "json"}).json, list)
 
 
 # Plan

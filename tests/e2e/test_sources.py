@@ -10,7 +10,28 @@ import pytest
 from support.machine import Machine, agent, source
 from support.repository import Repository
 
-SEEDS = sorted((Path(__file__).parent / "seeds").glob("*.md"))
+# One role as five teams might write it: for two tools, with and without a name, a list, a map and globs, and one file
+# that lost its line ends.
+ROLE = {
+    "globs": (
+        "---\ndescription: Builds services\nmode: subagent\nmodel: openai/gpt-5.5\nreasoningEffort: medium\n"
+        "tools:\n  write: true\n  webfetch: false\npermission:\n  bash:\n    '*': ask\n    'git diff*': allow\n"
+        "    'rm *': ask\n---\n\nBuild it well.\n"
+    ),
+    "flat": (
+        "--- name: backend-engineer description: Builds services. Use it for endpoints. tools: Read, Write, Bash "
+        "model: opus --- # Backend Keep it **simple** and tested."
+    ),
+    "free": "---\nname: backend-engineer\ndescription: Builds services\nmodel: sonnet\ncolor: green\n---\n\nBuild it.\n",
+    "map": (
+        '---\ndescription: "Builds services"\nmode: subagent\ntemperature: 0.3\ntools:\n  read: true\n  edit: true\n'
+        "  bash: true\n---\n\nBuild it in small steps.\n"
+    ),
+    "servers": (
+        "---\nname: backend-engineer\ndescription: Builds services\ntools: Glob, Read, Write, Edit, mcp__github__*\n"
+        "model: sonnet\nloop: inner\n---\n\nBuild it from the issue.\n"
+    ),
+}
 TARGETS = "[targets.claude]\n[targets.opencode]\n"
 
 Maker = Callable[[str, dict[str, str]], Repository]
@@ -119,30 +140,42 @@ def test_an_agent_that_moves_from_one_source_to_another_stays(machine: Machine, 
     assert machine.files() == before
 
 
+def test_a_target_that_is_configured_no_more_keeps_its_files_and_is_told(machine: Machine, make: Maker) -> None:
+    team = make("team", {"agents/tester.md": agent("tester")})
+    machine.configure(source("team", team.url) + TARGETS)
+    assert machine.run("pull").code == 0
+    before = machine.files()
+    machine.configure(source("team", team.url) + "[targets.claude]\n")
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, machine.files()) == (0, before)
+    (left,) = (found for found in result.json["diagnostics"] if found["code"] == "AS410")
+    assert left["path"] == str(machine.opencode)
+
+
 def test_five_versions_of_one_role_are_refused_by_name_and_each_place_is_told(machine: Machine, make: Maker) -> None:
-    team = make("team", {f"{seed.stem}/agents/backend-engineer.md": seed.read_text() for seed in SEEDS})
+    team = make("team", {f"{form}/agents/backend-engineer.md": text for form, text in ROLE.items()})
     machine.follow(team)
     result = machine.run("pull", "--format", "json")
     assert result.code == 4
     assert machine.files() == {}
     twice = [found for found in result.json["diagnostics"] if found["code"] == "AS212"]
-    places = {f"{seed.stem}/agents/backend-engineer.md" for seed in SEEDS}
+    places = {f"{form}/agents/backend-engineer.md" for form in ROLE}
     assert {found["path"] for found in twice} == places
     for found in twice:
         assert all(place in found["message"] for place in places - {found["path"]})
     directory = machine.root / "checkout"
-    for seed in SEEDS:
-        path = directory / seed.stem / "agents/backend-engineer.md"
+    for form, text in ROLE.items():
+        path = directory / form / "agents/backend-engineer.md"
         path.parent.mkdir(parents=True)
-        path.write_text(seed.read_text())
+        path.write_text(text)
     checked = machine.run("check", "--format", "json", directory)
     assert checked.code == 1
     assert {found["path"] for found in checked.json["diagnostics"] if found["code"] == "AS212"} == places
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.stem)
-def test_each_of_the_five_alone_reaches_every_tool(machine: Machine, make: Maker, seed: Path) -> None:
-    team = make("team", {"agents/backend-engineer.md": seed.read_text()})
+@pytest.mark.parametrize("form", ROLE)
+def test_each_of_the_five_alone_reaches_every_tool(machine: Machine, make: Maker, form: str) -> None:
+    team = make("team", {"agents/backend-engineer.md": ROLE[form]})
     machine.follow(team)
     result = machine.run("pull", "--format", "json")
     assert result.code == 0, result.stderr

@@ -24,7 +24,7 @@ Examples:
 """
 
 
-class _DialectType(click.ParamType[str]):
+class _DialectType(click.ParamType):  # type: ignore[type-arg]  # generic in click 8.4 and later only
     """A dialect's name; looked up late, so that help costs nothing."""
 
     name = "dialect"

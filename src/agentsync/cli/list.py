@@ -37,19 +37,31 @@ def command(*, what: str) -> int:
     return 0
 
 
-def _print(records: list[dict[str, str]]) -> None:
+def _print(records: list[dict[str, object]]) -> None:
     if common().json:
         click.echo(json.dumps(records))
     elif records:
-        table([list(record.values()) for record in records], [key.upper() for key in records[0]])
+        rows = [[_shown(value) for value in record.values()] for record in records]
+        table(rows, [key.upper().replace("_", " ") for key in records[0]])
 
 
-def _agents(report: Report) -> list[dict[str, str]]:
+def _shown(value: object) -> str:
+    """A value for people: yes and no, names with commas, and the home directory as `~`."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(str, value)) or "-"
+        case _:
+            return shorten(str(value))
+
+
+def _agents(report: Report) -> list[dict[str, object]]:
     return [
         {
             "agent": product.name,
             "dialect": product.dialect,
-            "targets": ", ".join(name for name, output in product.outputs.items() if output.digest) or "-",
+            "targets": [name for name, output in product.outputs.items() if output.digest],
             "source": product.source,
             "path": product.path,
         }
@@ -58,26 +70,26 @@ def _agents(report: Report) -> list[dict[str, str]]:
     ]
 
 
-def _dialects() -> list[dict[str, str]]:
+def _dialects() -> list[dict[str, object]]:
     return [
         {
             "dialect": dialect.name,
             "tool": dialect.title,
-            "installed": "yes" if any(shutil.which(binary) for binary in dialect.binaries) else "no",
-            "directory": shorten(str(user_directory(dialect))),
-            "checked with": dialect.version,
+            "installed": any(shutil.which(binary) for binary in dialect.binaries),
+            "directory": str(user_directory(dialect)),
+            "checked_with": dialect.version,
         }
         for dialect in dialects().values()
     ]
 
 
-def _targets() -> list[dict[str, str]]:
+def _targets() -> list[dict[str, object]]:
     return [
         {
             "target": target.name,
             "dialect": target.dialect,
-            "directory": shorten(str(target.directory)),
-            "there": "yes" if target.directory.is_dir() else "no",
+            "directory": str(target.directory),
+            "exists": target.directory.is_dir(),
         }
         for target in read_config(common()).resolved_targets()
     ]

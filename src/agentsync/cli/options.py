@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass
 class Common:
-    """The common options of one run; the one given last counts."""
+    """The common options of one run; the one given last counts.
+
+    Attributes:
+        typed: the names of those that stand on the command line.
+    """
 
     config: Path | None = None
     verbosity: int = 0
     format: Literal["text", "json"] = "text"
     color: Literal["auto", "always", "never"] = "auto"
+    typed: set[str] = field(default_factory=set)
 
     @property
     def json(self) -> bool:
@@ -51,6 +57,10 @@ def add(function: Function, options: Sequence[Callable[[Any], Any]]) -> Function
 
 def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     options = context.find_root().ensure_object(Common)
+    if context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE:
+        options.typed.add(str(parameter.name))
+    elif parameter.name in options.typed:
+        return  # what was typed before the command's name counts for more than a variable of the command's own
     if parameter.name == "color" and options.color == "auto" and os.environ.get("NO_COLOR"):
         value = value or "never"
     if not value or parameter.name is None:

@@ -1,0 +1,89 @@
+"""What goldens of Codex do not show: what a target's options make of it, and which files it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.permissions import READING, TOOLS, Approval, Grants
+from agentsync.render import RenderedFile, render
+from agentsync.source import NoAgent, read_agent
+from support.conversion import read
+
+CODEX = dialects()["codex"]
+
+
+def _claude(keys: str, options: WriteOptions) -> RenderedFile:
+    """What Codex gets of an agent of Claude Code with these keys."""
+    text = f"---\nname: reviewer\ndescription: Reviews changes.\n{keys}\n---\nYou review changes.\n"
+    return render(read("reviewer.md", text.encode(), "claude"), CODEX, options)
+
+
+def _toml(keys: str) -> bytes:
+    return f'name = "a"\ndescription = "Reviews."\ndeveloper_instructions = "You review."\n{keys}\n'.encode()
+
+
+def _grants(keys: str) -> Grants:
+    return read("a.toml", _toml(keys), "codex").agent.grants
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "disallowedTools: Agent",
+        "disallowedTools: Agent(deployer)",
+        "disallowedTools: Skill",
+        "disallowedTools: AskUserQuestion",
+        "disallowedTools: mcp__github",
+    ],
+)
+def test_a_denial_that_cannot_be_said_is_told_or_refused_where_approval_is_strict(keys: str) -> None:
+    lenient = _claude(keys, WriteOptions())
+    assert lenient.data is not None
+    assert Code.UNRESTRICTABLE in {found.code for found in lenient.diagnostics}
+    strict = _claude(keys, WriteOptions(strict_approval=True))
+    assert strict.data is None
+    assert Code.REFUSED_WIDER in {found.code for found in strict.diagnostics}
+
+
+def test_a_complete_list_is_written_where_approval_is_strict() -> None:
+    assert _claude("tools: Read, Grep", WriteOptions(strict_approval=True)).data is not None
+
+
+@pytest.mark.parametrize("keys", ['default_permissions = "team"', '[permissions.team]\nextends = ":workspace"'])
+def test_a_profile_of_its_own_gives_no_shell_even_where_the_target_accepts_more(keys: str) -> None:
+    agent = read("a.toml", _toml(keys), "codex")
+    accepting = WriteOptions(approval="allow", unenforceable="accept", coarse="accept")
+    for name in ("claude", "opencode"):
+        file = render(agent, dialects()[name], accepting)
+        assert file.data is not None
+        written = dialects()[name].enforced(dialects()[name].parse(file.data, file.path))
+        assert [tool for tool in ("bash", "write", "edit", "notebook", "webfetch") if written.approval(tool)] == []
+
+
+@pytest.mark.parametrize("sandbox", ["read-only", "workspace-write", "danger-full-access"])
+def test_a_policy_that_trusts_nothing_lets_no_change_through_unasked(sandbox: str) -> None:
+    grants = _grants(f'sandbox_mode = "{sandbox}"\napproval_policy = "untrusted"')
+    assert {tool: grants.approval(tool) for tool in TOOLS - READING} == dict.fromkeys(TOOLS - READING, Approval.ASK)
+
+
+@pytest.mark.parametrize(
+    ("profile", "sandbox"),
+    [(":read-only", "read-only"), (":workspace", "workspace-write"), (":danger-full-access", "danger-full-access")],
+)
+@pytest.mark.parametrize("policy", ["", 'approval_policy = "on-request"\n', 'approval_policy = "never"\n'])
+def test_a_built_in_profile_means_its_sandbox(profile: str, sandbox: str, policy: str) -> None:
+    assert _grants(f'{policy}default_permissions = "{profile}"') == _grants(f'{policy}sandbox_mode = "{sandbox}"')
+
+
+def test_a_switch_counts_only_where_it_is_off() -> None:
+    assert _grants("[features]\nshell_tool = true") == _grants("")
+
+
+@pytest.mark.parametrize(
+    "keys", ['tools = "Read"', 'tools = ["Read"]', 'web_search = "often"', "default_permissions = true"]
+)
+def test_a_value_that_codex_refuses_is_an_error(keys: str) -> None:
+    assert isinstance(read_agent("a.toml", _toml(keys), "codex"), NoAgent)
