@@ -224,6 +224,7 @@ class _Cycle:
             moves = snapshot is not None and source.error is None and source.name not in held
             if snapshot and moves and source.commit != source.previous:
                 snapshot.mirror.trust(source.name, source.commit)
+                snapshot.mirror.maintain()
             self._state.set_source(_source_state(source, self._state.source(source.name), now, moves=moves))
         if any(is_change(outcome.change) for outcome in report.outcomes):
             result = report.exit_code.name.lower()

@@ -22,7 +22,7 @@ ROLE = {
         "--- name: backend-engineer description: Builds services. Use it for endpoints. tools: Read, Write, Bash "
         "model: opus --- # Backend Keep it **simple** and tested."
     ),
-    "free": "---\nname: backend-engineer\ndescription: Builds services\nmodel: sonnet\ncolor: green\n---\n\nBuild it.\n",
+    "free": "---\nname: backend-engineer\ndescription: Builds services\nmodel: sonnet\ncolor: green\n---\nBuild it.\n",
     "map": (
         '---\ndescription: "Builds services"\nmode: subagent\ntemperature: 0.3\ntools:\n  read: true\n  edit: true\n'
         "  bash: true\n---\n\nBuild it in small steps.\n"
