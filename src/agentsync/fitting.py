@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.permissions import ANY, CHANGING, MCP, OTHER, READING, TOOLS, Approval, Grants, Rule
+from agentsync.permissions import ANY, CHANGING, MCP, OTHER, READING, TOOLS, Approval, Grants, Rule, matches
 
 Choice = Literal["narrow", "refuse", "accept"]
 
@@ -98,6 +98,7 @@ def fit(grants: Grants, shape: Shape, options: WriteOptions) -> Fitted:
 @lru_cache(maxsize=1024)
 def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
     """The most that an output may grant: the grants themselves, raised by what the options accept."""
+    grants = _joined(grants, shape)
     # What is said of a tool that only its own dialect knows says nothing about any other dialect's tools.
     rules = [rule for rule in grants.rules if not rule.tool.startswith(OTHER)]
     for covered in shape.units.values():
@@ -118,6 +119,28 @@ def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
     return raised.raised(Approval.ALLOW, above=Approval.SESSION) if options.approval == "allow" else raised
 
 
+def _joined(grants: Grants, shape: Shape) -> Grants:
+    """The same with no more for an MCP pattern than for an earlier one that only the target's names mix up with it."""
+    rules: list[Rule] = []
+    earlier: dict[str, str] = {}
+    for rule in grants.rules:
+        approval = rule.approval
+        if name := shape.server_name(rule.tool) if rule.tool.startswith(MCP) else None:
+            mixed = [
+                pattern
+                for pattern, other in earlier.items()
+                if _overlap(name, other) and not _overlap(rule.tool, pattern)
+            ]
+            approval = min([approval, *(level for pattern in mixed for level in grants.approvals(pattern))])
+            earlier[rule.tool] = name
+        rules.append(Rule(rule.tool, approval, rule.argument))
+    return Grants(tuple(rules))
+
+
+def _overlap(one: str, other: str) -> bool:
+    return matches(one, other) or matches(other, one)
+
+
 def _without_asking(grants: Grants, tools: frozenset[str]) -> Grants:
     """The same with ask read as session for these tools."""
     rules: list[Rule] = []
@@ -131,7 +154,8 @@ def _without_asking(grants: Grants, tools: frozenset[str]) -> Grants:
 
 class _Fitting:
     def __init__(self, grants: Grants, shape: Shape, options: WriteOptions) -> None:
-        self._grants = grants
+        self._given = grants
+        self._grants = _joined(grants, shape)
         self._shape = shape
         self._options = options
         self._arguments: dict[str, tuple[Rule, ...]] = {}
@@ -223,6 +247,9 @@ class _Fitting:
         return Approval.SESSION
 
     def _servers(self, default: Approval) -> dict[str, Approval]:
+        for given, rule in zip(self._given.rules, self._grants.rules, strict=True):
+            if rule != given:
+                self._tell(Code.COARSE, f"`{_shown(rule.tool)}` gets no more than others that have its name here")
         levels: dict[str, Approval] = {}
         for rule in self._grants.rules:
             if rule.tool in TOOLS or rule.tool == ANY:

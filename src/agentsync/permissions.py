@@ -8,6 +8,7 @@ grants no more than the other or names a call that it grants and the other does 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ TOOLS = READING | CHANGING
 READ_COVERS = ("read", "grep", "glob", "list")
 SHELL_COVERS = ("bash", "read", "grep", "glob", "list", "write", "edit", "notebook", "webfetch", "external_directory")
 
+_NOT_FLAT = re.compile(r"[^a-zA-Z0-9_*?-]")
 _MAX_STATES = 4_000
 # Any character that no pattern names: what walks the automata, and how it is shown in an example.
 _OTHERS = ""
@@ -117,7 +119,7 @@ class Grants:
         return tuple(dict.fromkeys(rule.tool for rule in self.rules if rule.tool != ANY))
 
     def with_flat_names(self) -> Grants:
-        """The same with `mcp/server/tool` as `mcp/server_tool`, for comparing dialects that join the two."""
+        """The same with `mcp/server/tool` as `mcp/server_tool` (flat_name), for comparing dialects that join them."""
         return Grants(tuple(Rule(_flat(rule.tool), rule.approval, rule.argument) for rule in self.rules))
 
     def with_effects(self) -> Grants:
@@ -211,8 +213,13 @@ def _decide(rules: tuple[Rule, ...], matched: frozenset[str]) -> Approval:
     return next((rule.approval for rule in reversed(rules) if rule.argument in matched), Approval.DENY)
 
 
+def flat_name(pattern: str) -> str:
+    """A pattern of `server/tool` as OpenCode joins the two, which keeps ASCII letters, digits, `_` and `-`."""
+    return _NOT_FLAT.sub(lambda found: "__" if found[0] > "\uffff" else "_", pattern)  # it counts in UTF-16
+
+
 def _flat(tool: str) -> str:
-    return MCP + tool.removeprefix(MCP).replace("/", "_") if tool.startswith(MCP) else tool
+    return MCP + flat_name(tool.removeprefix(MCP)) if tool.startswith(MCP) else tool
 
 
 def _is_free(pattern: str) -> bool:

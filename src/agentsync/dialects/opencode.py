@@ -7,7 +7,7 @@ Facts: https://opencode.ai/docs/agents, https://opencode.ai/docs/permissions, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
@@ -18,6 +18,7 @@ from agentsync.dialects._fields import Fields, file_name, identity, losses, mode
 from agentsync.fitting import Fitted, Shape, WriteOptions, fit
 from agentsync.frontmatter import Document, format_markdown, parse_markdown
 from agentsync.model import Agent
+from agentsync.naming import slug
 from agentsync.permissions import (
     ANY,
     EVERYTHING,
@@ -28,6 +29,7 @@ from agentsync.permissions import (
     Approval,
     Grants,
     Rule,
+    flat_name,
     matches,
 )
 
@@ -49,8 +51,22 @@ _UNITS: Final[dict[str, tuple[str, ...]]] = {
     "websearch": ("websearch",),
 }
 _FLAT: Final = frozenset({"todowrite", "question", "webfetch", "websearch", "doom_loop"})
-# The deprecated `tools` map has names of its own, which end up in the permission of another.
-_TOOL_KEYS: Final = {"write": "edit", "patch": "edit", "multiedit": "edit", "todoread": "todowrite"}
+# Names of tools that are no permissions, and the permissions that govern what they did.
+_TOOL_KEYS: Final = {
+    "write": "edit",
+    "patch": "edit",
+    "multiedit": "edit",
+    "apply_patch": "edit",
+    "todoread": "todowrite",
+}
+# Those of the deprecated `tools` map that all set `edit`, of which the last counts; and what each was to switch.
+_EDIT_KEYS: Final = ("write", "edit", "patch")
+_SWITCHES: Final = {
+    "write": ("write",),
+    "edit": ("edit", "notebook"),
+    "patch": ("edit", "notebook"),
+    "multiedit": ("edit", "notebook"),
+}
 # What OpenCode asks for by itself when it reads; a plain `read: allow` would switch that off.
 _READ_GUARD: Final[dict[str, JsonValue]] = {
     "*": "allow",
@@ -59,6 +75,16 @@ _READ_GUARD: Final[dict[str, JsonValue]] = {
     "*.env.example": "allow",
 }
 _ACTIONS: Final = {"deny": Approval.DENY, "ask": Approval.ASK, "allow": Approval.ALLOW}
+
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
+_INDEX_END: Final = 2**32 - 1
+_SLUG_PATTERN: Final = re.compile(r"[a-z0-9*?-]*")
+# Plain keys that YAML 1.1 may read as something else than text, of which JavaScript then makes another text.
+_RESPELLED_KEY: Final = re.compile(
+    rb"(?:^|[{,])[ \t]*(?:\?[ \t]+)?(?!(?:0|-?[1-9][0-9]{0,14})[ \t]*(?::|\r?$))"
+    rb"(?:[-+]?\.?[0-9][\w.:+-]*?|[-+]?\.(?i:inf|nan)|True|TRUE|False|FALSE|Null|NULL|~)[ \t]*(?::\s|\r?$)",
+    re.MULTILINE,
+)
 
 _MODES: Final = ("subagent", "primary", "all")
 _THEME_COLORS: Final = ("primary", "secondary", "accent", "success", "warning", "error", "info")
@@ -144,7 +170,13 @@ def read(document: Document, stem: str) -> Reading:
             "unknown": unknown,
         }
     )
-    return Reading(agent, fields.diagnostics, loads=not fields.respelled)
+    return Reading(agent, fields.diagnostics, loads=not fields.respelled and _reads_alike(document))
+
+
+def _reads_alike(document: Document) -> bool:
+    """Whether OpenCode finds the same keys: it ends the frontmatter at any line that starts with three dashes."""
+    head = document.data.removesuffix(document.body.encode())
+    return head.count(b"\n---") == 1 and not _RESPELLED_KEY.search(head)
 
 
 _COLOR_NAMES: Final = {hexadecimal: name for name, hexadecimal in _COLORS.items()}
@@ -158,7 +190,8 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     if not own:
         fitted = fit(agent.grants, SHAPE, options)
         found += fitted.diagnostics
-        permissions = _permissions(fitted, options)
+        permissions, permission_found = _permissions(fitted, options)
+        found += permission_found
     model, model_found = model_name(agent, options, _MODELS, lambda model: own or _in_catalogue(model))
     color, color_found = _write_color(agent)
     effort, effort_found = _write_effort(agent, model)
@@ -193,22 +226,60 @@ def enforced(document: Document) -> Grants:
 
 def _grants(document: Document, *, enforced: bool) -> Grants:
     metadata = document.metadata
-    permission: dict[str, JsonValue] = {}
-    tools = metadata.get("tools")
-    for key, value in (tools if isinstance(tools, dict) else {}).items():
-        permission[_TOOL_KEYS.get(key, key)] = "allow" if value else "deny"
-    permission |= _as_map(metadata.get("permission"))
+    value = metadata.get("tools")
+    tools = value if isinstance(value, dict) else {}
+    permission = _ordered(_switched(tools) | _as_map(metadata.get("permission")))
     meant = {} if enforced else {key: value for key, value in permission.items() if _spelled(key) != key}
     rules = list(EVERYTHING.rules)
     for key, value in permission.items():
         if key not in meant:
             rules += _rules(key, value, enforced=enforced)
+    if enforced:
+        return Grants(tuple(rules))
     read_by_opencode = Grants(tuple(rules))
-    if not enforced and "permission" not in metadata:
+    if "permission" not in metadata:
         meant |= _as_map(metadata.get("permissions"))
     for key, value in meant.items():
         rules += _narrowing(_rules(_spelled(key), value, enforced=False), read_by_opencode)
-    return Grants(tuple(rules))
+    off = [key for key, value in tools.items() if key in _SWITCHES and not value]
+    rules += [Rule(tool, Approval.DENY) for key in off for tool in _SWITCHES[key]]
+    return Grants((*rules, *_below_home(rules)))
+
+
+def _switched(tools: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The permissions that OpenCode makes of the deprecated `tools` map; `multiedit` is no tool of it any more."""
+    permission: dict[str, JsonValue] = {}
+    for key, value in tools.items():
+        if key in _EDIT_KEYS or key not in _SWITCHES:
+            permission["edit" if key in _EDIT_KEYS else key] = "allow" if value else "deny"
+    return permission
+
+
+def _is_index(key: str) -> bool:
+    """Whether JavaScript takes a key for an array's index."""
+    return _INDEX.fullmatch(key) is not None and int(key) < _INDEX_END
+
+
+def _ordered(entries: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """A map as JavaScript orders it: indices first and ascending, whatever the file says; the last match counts."""
+    return dict(sorted(entries.items(), key=lambda entry: int(entry[0]) if _is_index(entry[0]) else _INDEX_END))
+
+
+def _starts_at_home(argument: str) -> bool:
+    """Whether OpenCode puts the home directory at the start of an argument pattern."""
+    return argument == "~" or argument.startswith(("~/", "$HOME"))
+
+
+def _below_home(rules: Sequence[Rule]) -> Iterator[Rule]:
+    """Each rule for patterns below the home directory again, with the least of what the rules after it give.
+
+    Which of these cover the home directory cannot be known, so none of them may hide a denial.
+    """
+    for index, rule in enumerate(rules):
+        if rule.argument.startswith(UNTRANSLATED):
+            after = Grants(tuple(rules[index:])).for_tool(rule.tool)
+            if rule in after:
+                yield Rule(rule.tool, min(later.approval for later in after), rule.argument)
 
 
 def _spelled(key: str) -> str:
@@ -235,11 +306,12 @@ def _narrowing(meant: Iterable[Rule], grants: Grants) -> Iterable[Rule]:
 def _rules(key: str, value: JsonValue, *, enforced: bool) -> Iterable[Rule]:
     if value == _READ_GUARD and key == "read":
         value = "allow"
-    entries = value if isinstance(value, dict) else {ANY: value}
+    entries = _ordered(value) if isinstance(value, dict) else {ANY: value}
     for argument, action in entries.items():
         approval = _ACTIONS.get(str(action), Approval.DENY)
+        pattern = UNTRANSLATED + argument if _starts_at_home(argument) else argument
         for tool in _tools(key, approval, enforced=enforced):
-            yield Rule(tool, approval, argument)
+            yield Rule(tool, approval, pattern)
 
 
 def _tools(key: str, approval: Approval, *, enforced: bool) -> Iterable[str]:
@@ -253,33 +325,85 @@ def _tools(key: str, approval: Approval, *, enforced: bool) -> Iterable[str]:
 
 
 def _server_name(pattern: str) -> str | None:
-    """The joined name, unless it would also say something of OpenCode's own tools."""
-    name = pattern.removeprefix(MCP).replace("/", "_")
-    return None if any(matches(name, unit) for unit in _UNITS) else name
+    """The joined name, unless it would also say something of OpenCode's own tools, or JavaScript would move it."""
+    name = flat_name(pattern.removeprefix(MCP))
+    # JavaScript has a meaning of its own for `__proto__`, and OpenCode then has no such permission.
+    swallowed = _is_index(name) or name == "__proto__"
+    return None if swallowed or any(matches(name, unit) for unit in _UNITS) else name
 
 
 def _spells(tool: str, rules: tuple[Rule, ...]) -> bool:
     unit = next(unit for unit, covered in _UNITS.items() if tool in covered)
-    return unit not in _FLAT and not any(rule.argument.startswith(UNTRANSLATED) for rule in rules)
+    return unit not in _FLAT and all(_spells_argument(tool, rule.argument) for rule in _with_slugs(tool, rules))
+
+
+def _spells_argument(tool: str, argument: str) -> bool:
+    """Whether an argument pattern means the same in OpenCode, and counts in its turn."""
+    if argument.startswith(UNTRANSLATED) or _starts_at_home(argument) or _is_index(argument):
+        return False
+    if tool == "task" and _is_free(argument):
+        return _SLUG_PATTERN.fullmatch(argument) is not None  # a pattern of other names covers none of their slugs
+    return "\\" not in argument  # which OpenCode takes for a slash
 
 
 SHAPE: Final = Shape(units=_UNITS, asks=TOOLS, server_name=_server_name, spells=_spells)
 
 
-def _permissions(fitted: Fitted, options: WriteOptions) -> dict[str, JsonValue]:
+def _permissions(fitted: Fitted, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     permission: dict[str, JsonValue] = {}
+    found = _unreachable(fitted.arguments.get("task", ()))
     if fitted.default is not Approval.SESSION:
         permission[ANY] = _action(fitted.default, "", options)
-    for unit, level in fitted.units.items():
+    for unit, fitted_level in fitted.units.items():
         tool = _UNITS[unit][0]
+        level = fitted_level if unit != "question" else _question(fitted_level, fitted.default)
         if rules := fitted.arguments.get(unit):
-            permission[unit] = _argument_map(rules, tool, options)
+            permission[unit] = _argument_map(_with_slugs(tool, rules), tool, options)
         elif level is not fitted.default:
             allow = level is not Approval.DENY and _action(level, tool, options) == "allow"
             permission[unit] = _READ_GUARD if unit == "read" and allow else _action(level, tool, options)
+    if fitted.default is Approval.DENY and fitted.units["question"]:
+        found.append(Diagnostic(Code.TOOL_LOST, "`question` is left out: an agent here has no user to ask"))
     for name, level in fitted.servers.items():
         permission[name] = _action(level, name, options)
-    return {"permission": permission} if permission else {}
+    return ({"permission": permission} if permission else {}), found
+
+
+def _question(level: Approval, default: Approval) -> Approval:
+    """OpenCode denies `question` by itself to agents, which have no user to ask, and nothing here overrides that."""
+    return Approval.SESSION if default is Approval.SESSION <= level else Approval.DENY
+
+
+def _is_free(pattern: str) -> bool:
+    return "*" in pattern or "?" in pattern
+
+
+def _slugs(rules: tuple[Rule, ...]) -> Iterator[tuple[str, Approval, str, Approval]]:
+    """Each named agent that has another name here: name and slug, with what the rules give to either."""
+    grants = Grants(rules)
+    for rule in rules:
+        name, other = rule.argument, slug(rule.argument)
+        if not _is_free(name) and other not in ("", name):
+            yield name, grants.approval("task", name), other, grants.approval("task", other)
+
+
+def _with_slugs(tool: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """The rules, and after them what is denied to agents again for their names here.
+
+    A grant is not repeated: there may be another agent that has its slug for a name.
+    """
+    if tool != "task":
+        return rules
+    lower = [Rule(tool, level, other) for _, level, other, level_here in _slugs(rules) if level < level_here]
+    return (*rules, *sorted(lower, key=lambda rule: -rule.approval))
+
+
+def _unreachable(rules: tuple[Rule, ...]) -> list[Diagnostic]:
+    return [
+        Diagnostic(Code.TOOL_LOST, f"`{name}` is called `{other}` here, which this agent may not call")
+        for name, level, other, level_here in _slugs(rules)
+        if level and not level_here
+    ]
 
 
 def _argument_map(rules: tuple[Rule, ...], tool: str, options: WriteOptions) -> dict[str, JsonValue]:
@@ -314,9 +438,9 @@ def _check_permissions(fields: Fields) -> None:
                 fields.tell(
                     Code.NO_EFFECT, f"`{name}` under `{key}` is not read", key, hint=f"call it `{name.lower()}`"
                 )
-            elif key == "permission" and name in _TOOL_KEYS:
+            elif name in _TOOL_KEYS and not (key == "tools" and name in _EDIT_KEYS):
                 hint = f"use `{_TOOL_KEYS[name]}`"
-                fields.tell(Code.NO_EFFECT, f"`permission.{name}` does nothing", key, hint=hint)
+                fields.tell(Code.NO_EFFECT, f"`{key}.{name}` does nothing", key, hint=hint)
 
 
 def _is_permission(value: JsonValue) -> bool:
