@@ -47,6 +47,11 @@ def written(grants: Grants) -> RenderedFile:
     return RenderedFile("x.md", writing.data, writing.diagnostics)
 
 
+def without(tool: str, argument: str) -> Grants:
+    """Everything but one argument of a tool."""
+    return Grants((*EVERYTHING.rules, Rule(tool, DENY, argument)))
+
+
 def codes(file: RenderedFile) -> set[Code]:
     return {found.code for found in file.diagnostics}
 
@@ -56,15 +61,14 @@ def codes(file: RenderedFile) -> set[Code]:
 
 @pytest.mark.parametrize("number", ["0", "404", "4294967294"])
 def test_an_agent_called_like_an_index_is_not_spelled(number: str) -> None:
-    file = render(from_claude(disallowedTools=f"Agent({number})"), OPENCODE, OPTIONS)
+    file = written(without("task", number))
     assert permission(file) == {"task": "deny"}
     assert Code.GLOB_NARROWED in codes(file)
 
 
 @pytest.mark.parametrize("name", ["007", "4294967295", "4-4"])
 def test_other_numbers_keep_their_place(name: str) -> None:
-    file = render(from_claude(disallowedTools=f"Agent({name})"), OPENCODE, OPTIONS)
-    assert permission(file) == {"task": {"*": "ask", name: "deny"}}
+    assert permission(written(without("task", name))) == {"task": {"*": "ask", name: "deny"}}
 
 
 def test_a_server_called_like_an_index_has_no_name() -> None:
@@ -94,15 +98,14 @@ def test_a_permission_like_an_index_is_read_first() -> None:
 
 @pytest.mark.parametrize("command", ["~/bin/deploy *", "~", "$HOME/x", "$HOME", "$HOMEX"])
 def test_a_command_below_the_home_directory_is_not_spelled(command: str) -> None:
-    file = render(from_claude(disallowedTools=[f"Bash({command})"]), OPENCODE, OPTIONS)
+    file = written(without("bash", command))
     assert permission(file) == {"bash": "deny"}
     assert Code.GLOB_NARROWED in codes(file)
 
 
 @pytest.mark.parametrize("command", ["~x", "~*", "cat ~/x", "echo $HOME"])
 def test_what_opencode_leaves_as_it_is_is_spelled(command: str) -> None:
-    file = render(from_claude(disallowedTools=[f"Bash({command})"]), OPENCODE, OPTIONS)
-    assert permission(file) == {"bash": {"*": "ask", command: "deny"}}
+    assert permission(written(without("bash", command))) == {"bash": {"*": "ask", command: "deny"}}
 
 
 @pytest.mark.parametrize("pattern", ["~/bin/deploy *", "~", "$HOME/x"])
@@ -130,6 +133,17 @@ def test_a_denial_that_everything_overrides_is_none() -> None:
 def test_a_grant_below_the_home_directory_stays_what_it_was_beside_others() -> None:
     source = from_opencode(permission={"bash": {"*": "ask", "~/bin/x *": "allow"}})
     assert source.agent.grants.approvals("bash") == {ASK, ALLOW}
+
+
+@pytest.mark.parametrize("key", ["*", "ba*"])
+def test_a_grant_below_the_home_directory_overrides_no_tool_that_is_named_later(key: str) -> None:
+    source = from_opencode(permission={key: {"~/bin/x": "allow"}, "bash": "deny"})
+    assert source.agent.grants.approvals("bash") == {DENY}
+
+
+def test_a_grant_below_the_home_directory_overrides_no_later_denial() -> None:
+    source = from_opencode(permission={"bash": {"*": "ask", "~/bin/x": "allow", "*x": "deny"}})
+    assert source.agent.grants.approvals("bash") == {ASK, DENY}
 
 
 def test_a_backslash_which_opencode_takes_for_a_slash_is_not_spelled() -> None:
@@ -183,8 +197,8 @@ def test_a_todo_tool_that_is_gone_switches_nothing() -> None:
 
 
 def test_a_denied_agent_is_denied_under_both_its_names() -> None:
-    file = render(from_claude(disallowedTools="Agent(Code Reviewer)"), OPENCODE, OPTIONS)
-    assert permission(file) == {"task": {"*": "ask", "Code Reviewer": "deny", "code-reviewer": "deny"}}
+    task = permission(written(without("task", "Code Reviewer")))["task"]
+    assert task == {"*": "ask", "Code Reviewer": "deny", "code-reviewer": "deny"}
 
 
 def test_the_lowest_of_several_agents_with_one_slug_counts() -> None:
@@ -195,8 +209,9 @@ def test_the_lowest_of_several_agents_with_one_slug_counts() -> None:
 
 
 def test_an_agent_whose_slug_is_granted_too_keeps_both_names() -> None:
-    rules = (Rule("task", SESSION, "A B"), Rule("task", SESSION, "a-b"))
-    assert permission(written(Grants(rules)))["task"] == {"*": "deny", "A B": "ask", "a-b": "ask"}
+    file = written(Grants((Rule("task", SESSION, "A B"), Rule("task", SESSION, "a-b"))))
+    assert permission(file)["task"] == {"*": "deny", "A B": "ask", "a-b": "ask"}
+    assert file.diagnostics == ()
 
 
 def test_an_agent_that_cannot_be_called_under_its_new_name_is_told() -> None:
@@ -207,13 +222,12 @@ def test_an_agent_that_cannot_be_called_under_its_new_name_is_told() -> None:
 
 @pytest.mark.parametrize("pattern", ["Code *", "a_?", "*.x"])
 def test_a_pattern_of_names_that_are_others_here_is_not_spelled(pattern: str) -> None:
-    file = written(Grants((*EVERYTHING.rules, Rule("task", DENY, pattern))))
-    assert permission(file) == {"task": "deny"}
+    assert permission(written(without("task", pattern))) == {"task": "deny"}
 
 
 @pytest.mark.parametrize("name", ["404!", "4.0.4"])
 def test_a_slug_like_an_index_is_not_spelled_either(name: str) -> None:
-    task = permission(written(Grants((*EVERYTHING.rules, Rule("task", DENY, name)))))["task"]
+    task = permission(written(without("task", name)))["task"]
     assert task == ("deny" if name == "404!" else {"*": "ask", "4.0.4": "deny", "4-0-4": "deny"})
 
 
@@ -222,7 +236,7 @@ def test_a_slug_like_an_index_is_not_spelled_either(name: str) -> None:
 
 def test_a_question_is_never_granted() -> None:
     file = render(from_claude(tools="Read, AskUserQuestion"), OPENCODE, OPTIONS)
-    assert permission(file).keys() == {"*", "read"}
+    assert permission(file).keys() == {"*", "read", "external_directory"}
     assert "`question` is left out: an agent here has no user to ask" in {f.message for f in file.diagnostics}
 
 
@@ -278,12 +292,18 @@ def test_a_key_that_javascript_swallows_is_no_name() -> None:
         (Rule("mcp/a_b/*", ALLOW), Rule("mcp/a_b/x", DENY), Rule("mcp/a.b/*", ALLOW)),
         (Rule("mcp/a_b/x", DENY), Rule("mcp/a/*", ALLOW)),
         (Rule("mcp/a/b_x", DENY), Rule("mcp/a_b/x", ALLOW)),
+        (Rule("mcp/a_b/*", DENY), Rule("mcp/a.b/x", ALLOW)),
     ],
 )
 def test_servers_that_become_one_name_get_the_least_of_them(rules: tuple[Rule, ...]) -> None:
     file = written(Grants((*EVERYTHING.rules, *rules)))
     back = OPENCODE.enforced(parse_markdown(file.data or b"", "x.md"))
     assert back.approval("mcp/a_b_x") is DENY
+
+
+def test_a_tool_of_the_same_server_is_still_granted() -> None:
+    file = written(Grants((*EVERYTHING.rules, Rule("mcp/a/*", DENY), Rule("mcp/a/x", ALLOW))))
+    assert permission(file) == {"a_*": "deny", "a_x": "allow"}
 
 
 def test_the_proof_sees_servers_that_become_one_name() -> None:

@@ -249,7 +249,7 @@ def _items(text: str) -> Iterator[str]:
 
 
 _MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
-_AGENT_NAME: Final = re.compile(r"[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
+_AGENT_NAME: Final = re.compile(rf"(?!{UNTRANSLATED})[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
 
 
 def _canonical(name: str) -> str:

@@ -81,7 +81,7 @@ _INDEX_END: Final = 2**32 - 1
 _SLUG_PATTERN: Final = re.compile(r"[a-z0-9*?-]*")
 # Plain keys that YAML 1.1 may read as something else than text, of which JavaScript then makes another text.
 _RESPELLED_KEY: Final = re.compile(
-    rb"(?:^|[{,])[ \t]*(?:\?[ \t]+)?(?!(?:0|-?[1-9][0-9]{0,14})[ \t]*(?::|\r?$))"
+    rb"(?:^|[{,])[ \t]*(?:\?[ \t]+)?(?!(?:0|-?[1-9][0-9]{0,14})[ \t]*(?::\s|\r?$))"
     rb"(?:[-+]?\.?[0-9][\w.:+-]*?|[-+]?\.(?i:inf|nan)|True|TRUE|False|FALSE|Null|NULL|~)[ \t]*(?::\s|\r?$)",
     re.MULTILINE,
 )
@@ -271,15 +271,15 @@ def _starts_at_home(argument: str) -> bool:
 
 
 def _below_home(rules: Sequence[Rule]) -> Iterator[Rule]:
-    """Each rule for patterns below the home directory again, with the least of what the rules after it give.
+    """Each rule for patterns below the home directory again, with the least of what it and those after it give.
 
     Which of these cover the home directory cannot be known, so none of them may hide a denial.
     """
     for index, rule in enumerate(rules):
         if rule.argument.startswith(UNTRANSLATED):
-            after = Grants(tuple(rules[index:])).for_tool(rule.tool)
-            if rule in after:
-                yield Rule(rule.tool, min(later.approval for later in after), rule.argument)
+            after = Grants(tuple(rules[index:]))
+            for tool in sorted(tool for tool in TOOLS if matches(rule.tool, tool)):
+                yield Rule(tool, min(later.approval for later in after.for_tool(tool)), rule.argument)
 
 
 def _spelled(key: str) -> str:
