@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +16,12 @@ from agentsync import git_process
 from agentsync.errors import ConfigError, SourceUnavailableError
 from agentsync.git import Auth, Mirror, Remote, TransientError
 from agentsync.git_access import ssh_command
-from support.gitserver import SshServer, find_sshd
+from support.gitserver import GitServer, NotStartedError, SshServer, find_sshd
 from support.mirror import failure, over_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.gitserver import GitServer
     from support.repository import Repository
 
 
@@ -107,7 +109,11 @@ def ssh_server(tmp_path: Path) -> Iterator[SshServer]:
     sshd = find_sshd()
     if sshd is None:
         pytest.skip("OpenSSH's server is not installed")
-    with SshServer(tmp_path / "ssh", sshd) as running:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(SshServer(tmp_path / "ssh", sshd))
+        except NotStartedError as error:
+            pytest.skip(f"OpenSSH's server does not start: {error}")
         yield running
 
 
@@ -131,3 +137,30 @@ def test_ssh_never_asks_and_uses_what_is_configured_and_nothing_else() -> None:
     free = ssh_command(Auth(use_ssh_config=True, use_ssh_agent=True))
     assert "-F" not in free
     assert "IdentityAgent" not in free
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and a certificate for 127.0.0.1 that nobody has signed but itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed, so there is no certificate")
+    key, signed, both = (tmp_path / name for name in ("key.pem", "certificate.pem", "both.pem"))
+    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1".split()
+    extension = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(signed)]
+    subprocess.run([openssl, *request, *extension], check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + signed.read_bytes())
+    return both
+
+
+def test_https_trusts_the_configured_authority_and_no_other(
+    repository: Repository, mirror: Mirror, certificate: Path
+) -> None:
+    token = certificate.with_name("token")
+    token.write_text("let-me-in")
+    authority = certificate.with_name("certificate.pem")
+    with GitServer(repository.path.parent, certificate=certificate) as server:
+        url = server.url(repository.path.name)
+        assert mirror.fetch(Remote(url, auth=Auth(ca_file=authority, token_file=token))) == repository.head
+        assert server.seen[-1].startswith("Basic ")
+        assert failure(mirror, Remote(url)).message == "no trusted TLS connection could be made"

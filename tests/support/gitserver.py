@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,7 @@ class GitServer:
         mode: what the server does from now on.
         authorization: the header that a request needs; anything else is answered with 401.
         protocol_v2: whether the server knows protocol version 2.
+        certificate: a PEM file with key and certificate, to serve over TLS.
         seen: the Authorization header of each request.
     """
 
@@ -34,12 +36,17 @@ class GitServer:
     mode: Mode = "serve"
     authorization: str = ""
     protocol_v2: bool = True
+    certificate: Path | None = None
     seen: list[str] = field(default_factory=list)
     released: Event = field(default_factory=Event)
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.git = self
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
         return self
@@ -55,7 +62,7 @@ class GitServer:
         return self._server.server_port
 
     def url(self, name: str, userinfo: str = "") -> str:
-        return f"http://{userinfo}127.0.0.1:{self.port}/{name}"
+        return f"{'https' if self.certificate else 'http'}://{userinfo}127.0.0.1:{self.port}/{name}"
 
 
 class _Server(ThreadingHTTPServer):
@@ -82,6 +89,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._serve(git)
 
     do_POST = do_GET  # noqa: N815 - the base class looks the name up
+
+    def finish(self) -> None:
+        super().finish()
+        if isinstance(self.connection, ssl.SSLSocket):
+            with contextlib.suppress(OSError):
+                self.connection.unwrap()  # without a proper goodbye, GnuTLS takes the answer for a torn one
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Say nothing: a test's output is its own."""
@@ -137,6 +150,10 @@ def find_sshd() -> str | None:
     return shutil.which("sshd", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
 
 
+class NotStartedError(Exception):
+    """The server does not run on this machine; the message is its own."""
+
+
 class SshServer:
     """OpenSSH on loopback for the user who runs the tests, with a host key and a client key of its own."""
 
@@ -162,11 +179,14 @@ class SshServer:
         self._process = subprocess.Popen(
             [self._sshd, "-D", "-e", "-f", str(self._configuration)], stderr=subprocess.PIPE, text=True
         )
+        said = ""
         for line in self._process.stderr or ():
             if line.startswith("Server listening"):
-                break
-        self.introduce()
-        return self
+                self.introduce()
+                return self
+            said += line
+        self._process.wait()
+        raise NotStartedError(said.strip())
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
