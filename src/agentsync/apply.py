@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.errors import AgentsyncError
-from agentsync.files import ChangedError, Directory, Known, TargetError, digest, temporary
+from agentsync.files import Directory, TargetError, temporary
+from agentsync.observation import ChangedError, Known, digest
 from agentsync.plan import Action, Actual, Change, Key, Plan, Recorded, absolute, conflict, recorded
 from agentsync.state import FileChange, Intent, State
 

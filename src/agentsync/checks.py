@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.frontmatter import Document, decode
+from agentsync.document import Document, decode
 from agentsync.model import Agent
 from agentsync.naming import hidden_character, is_slug, is_windows_device, mixes_scripts
 
@@ -102,7 +103,7 @@ def check_names(agents: Sequence[Named], overriding: frozenset[str]) -> tuple[se
             used.add(left[0])
             found += [_same(agent, left[0], slug) for agent in left[1:]]
         else:
-            found += [_twin(agent, (other for other in left if other is not agent), slug) for agent in left]
+            found += [_twin(agent, left, slug) for agent in left]
     return used, found
 
 
@@ -115,9 +116,14 @@ def _same(agent: Named, other: Named, slug: str) -> Diagnostic:
     return Diagnostic(Code.SAME_TWICE, f"the same agent stands in {_place(other, agent)}", path=agent.path, agent=slug)
 
 
-def _twin(agent: Named, others: Iterable[Named], slug: str) -> Diagnostic:
+_SHOWN_TWINS = 4
+
+
+def _twin(agent: Named, group: Sequence[Named], slug: str) -> Diagnostic:
+    others = islice((other for other in group if other is not agent), _SHOWN_TWINS)
     places = ", ".join(_place(other, agent) for other in others)
-    return Diagnostic(Code.NAME_TWICE, f"`{slug}` is also the name of {places}", path=agent.path, agent=slug)
+    more = f" and {len(group) - 1 - _SHOWN_TWINS} more" if len(group) - 1 > _SHOWN_TWINS else ""
+    return Diagnostic(Code.NAME_TWICE, f"`{slug}` is also the name of {places}{more}", path=agent.path, agent=slug)
 
 
 def _place(agent: Named, beside: Named) -> str:

@@ -24,7 +24,17 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def _expand(value: object) -> object:
-    return os.path.expandvars(Path(value).expanduser()) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    expanded = os.path.expandvars(value)
+    if left := re.search(r"\$(?:\w+|\{\w+\})", expanded):
+        raise ValueError(f"the variable {left[0]} is not set")
+    if "\0" in expanded:
+        raise ValueError("a path holds no NUL")
+    try:
+        return str(Path(expanded).expanduser())
+    except RuntimeError as error:
+        raise ValueError(f"`{value}`: there is no such user") from error
 
 
 def _absolute(path: Path) -> Path:
@@ -69,6 +79,13 @@ class SourceTable(AgentsTable):
     allow_rewrite: bool = False
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
+
+    @field_validator("subfolder")
+    @classmethod
+    def _within(cls, value: str) -> str:
+        if value.startswith("/") or ".." in value.split("/"):
+            raise ValueError("must be a folder within the repository")
+        return value
 
     @model_validator(mode="after")
     def _one_ref(self) -> Self:

@@ -396,6 +396,12 @@ class Code(Enum):
         "The source must not be used as it is; its agents stay.",
         "Correct the repository; `allow_rewrite = true` accepts a rewritten branch or a moved tag.",
     )
+    NO_AGENTS = (
+        "AS414",
+        WARNING,
+        "A source has no agents.",
+        "Check `subfolder`, `include` and `exclude`; `agentsync check` in a clone says what each file is.",
+    )
 
     def __init__(self, id_: str, severity: Severity, cause: str, remedy: str) -> None:
         self.id = id_

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,23 +17,9 @@ from typing import Self
 
 from agentsync.diagnostics import Code
 from agentsync.errors import AgentsyncError
-from agentsync.folder import NOFOLLOW, Folder, UnsafePathError, parts
-from agentsync.observation import ABSENT, ChangedError, Known, Observed, Stat, digest, observe, opened
+from agentsync.folder import NOFOLLOW, Folder, parts
+from agentsync.observation import ABSENT, ChangedError, Known, Observed, observe, opened
 from agentsync.plan import Actual
-
-__all__ = [
-    "ABSENT",
-    "TEMPORARY_SUFFIX",
-    "ChangedError",
-    "Directory",
-    "Known",
-    "Observed",
-    "Stat",
-    "TargetError",
-    "UnsafePathError",
-    "digest",
-    "temporary",
-]
 
 TEMPORARY_SUFFIX = ".agentsync-tmp"
 
@@ -182,6 +169,7 @@ class Directory:
         with self._parent(relative) as (folder, name):
             _check(folder, name, expected, relative)
             old, new = folder.at(_name(temp)), folder.at(name)
+            _copy_mode(folder, new, old)
             os.replace(old, new, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
 
     def remove(self, relative: str, expected: str) -> None:
@@ -238,6 +226,12 @@ class Directory:
         *folders, name = parts(relative)
         with self._descend(tuple(folders), create=create) as folder:
             yield folder, name
+
+
+def _copy_mode(folder: Folder, source: str | Path, target: str | Path) -> None:
+    """Give a file the permissions of another: what its user narrowed stays narrow."""
+    mode = stat.S_IMODE(os.stat(source, dir_fd=folder.descriptor, follow_symlinks=False).st_mode)
+    os.chmod(target, mode & 0o777, dir_fd=folder.descriptor)
 
 
 def _name(relative: str) -> str:

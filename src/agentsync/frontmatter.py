@@ -17,22 +17,8 @@ from pydantic import JsonValue
 
 from agentsync import frontmatter_repair as repair
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.document import MAX_DEPTH, MAX_FILE_BYTES, Document, UnreadableError, decode
-from agentsync.toml import parse_toml
+from agentsync.document import MAX_DEPTH, Document, UnreadableError, decode
 from agentsync.yaml_writer import real_text, to_yaml
-
-__all__ = [
-    "MAX_DEPTH",
-    "MAX_FILE_BYTES",
-    "MAX_FRONTMATTER_BYTES",
-    "AgentHandler",
-    "Document",
-    "UnreadableError",
-    "decode",
-    "format_markdown",
-    "parse_markdown",
-    "parse_toml",
-]
 
 MAX_FRONTMATTER_BYTES = 64 << 10
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from agentsync.errors import SourceUnavailableError
@@ -24,6 +25,7 @@ class BareRepository:
         """
         self.directory = directory.absolute()
         self._home = home.absolute()
+        self._mark = self.directory / "agentsync-damaged"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,6 +57,8 @@ class BareRepository:
         """
         try:
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._mark.exists():
+                self.set_aside()
             if not self.directory.exists():
                 self._create()
             for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock", "objects/pack/tmp_*"):
@@ -82,12 +86,13 @@ class BareRepository:
     def unreadable(self, reason: str) -> SourceUnavailableError:
         """The error for what could not be read.
 
-        A damaged repository is set aside at once: a fetch that finds nothing new would not notice the damage.
+        A damaged repository is marked, and set aside by the next fetch: one that finds nothing new would not notice
+        the damage, and whoever only reads holds no lock.
         """
         if self.directory.exists() and not self.is_damaged():
             return SourceUnavailableError(reason, place=str(self.directory))
-        if self.directory.exists():
-            self.set_aside()
+        with suppress(OSError):
+            self._mark.touch()
         hint = "run again: the source is fetched anew"
         return SourceUnavailableError(f"the mirror is damaged: {reason}", place=str(self.directory), hint=hint)
 

@@ -10,6 +10,7 @@ from agentsync.dialects import dialects
 from agentsync.settings import Settings, load
 
 FILE_NAME = "agentsync.toml"
+MAX_BYTES = 64 * 1024
 
 
 def known_dialect(name: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect, refused
+from agentsync.document import UnreadableError
 from agentsync.fitting import WriteOptions, bound
-from agentsync.frontmatter import UnreadableError
 from agentsync.naming import is_windows_device
 from agentsync.permissions import Grants, TooManyPatternsError, wider
 from agentsync.source import ReadAgent

@@ -13,7 +13,7 @@ from agentsync.errors import AgentsyncError, ConfigError, SourceRefusedError, So
 from agentsync.fetch import fetch
 from agentsync.gather import Snapshot
 from agentsync.git import CommitFacts, Mirror
-from agentsync.manifest import FILE_NAME, Manifest, read_manifest
+from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, read_manifest
 from agentsync.paths import Places
 from agentsync.source import Entry, select
 from agentsync.state import State
@@ -136,16 +136,15 @@ class _Source:
     def _manifest(self, entries: Sequence[Entry]) -> Manifest:
         """What the repository says about itself; one that cannot be read refuses the commit."""
         for entry in entries:
-            if entry.path == FILE_NAME and entry.mode.startswith("100") and entry.size <= _MAX_MANIFEST_BYTES:
+            if entry.path == FILE_NAME:
+                if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
+                    raise SourceRefusedError(f"it must be a file of at most {MAX_BYTES} bytes", place=FILE_NAME)
                 (data,) = (data for _, data in self._mirror.blobs([entry.blob]))
                 try:
                     return read_manifest(data)
                 except ConfigError as error:
                     raise SourceRefusedError(error.message, place=error.place, hint=error.hint) from error
         return Manifest()
-
-
-_MAX_MANIFEST_BYTES = 64 * 1024
 
 
 def finding(report: SourceReport) -> Diagnostic | None:

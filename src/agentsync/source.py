@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from pydantic import JsonValue
@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from agentsync.checks import check_agent
 from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.dialects import Dialect, dialects
-from agentsync.frontmatter import MAX_FILE_BYTES, Document, UnreadableError
+from agentsync.document import MAX_FILE_BYTES, Document, UnreadableError
 from agentsync.model import Agent
 from agentsync.naming import WINDOWS_DEVICES, folded_key
 
@@ -205,19 +205,32 @@ def _keys(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
             yield from _keys(item)
 
 
-@lru_cache(maxsize=512)
-def _glob(pattern: str) -> re.Pattern[str]:
-    """A path glob: `*` and `?` stay within a directory, `**` crosses them, and a bare name matches anywhere."""
-    if "/" not in pattern:
-        pattern = f"**/{pattern}"
-    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    regex = re.sub(r"\*\*/|\*\*|\*|\?|[^*?]+", lambda match: parts.get(match[0], re.escape(match[0])), pattern)
-    return re.compile(regex)
-
-
 def path_matches(pattern: str, path: str) -> bool:
-    """Whether a glob covers a path, or a directory above it where it ends in `/`."""
-    return _glob(pattern + "**" if pattern.endswith("/") else pattern).fullmatch(path) is not None
+    """Whether a glob covers a path, in time that grows with their lengths.
+
+    `*` and `?` stay within a directory, `**` stands for any number of directories, a name without `/` matches at any
+    depth, and a pattern that ends in `/` covers all that is below it.
+    """
+    if pattern.endswith("/"):
+        pattern += "**"
+    parts = (pattern if "/" in pattern else f"**/{pattern}").split("/")
+    reached = _past_stars(parts, {0})
+    for name in path.split("/"):
+        after = {
+            index if parts[index] == "**" else index + 1
+            for index in reached
+            if index < len(parts) and (parts[index] == "**" or fnmatchcase(name, parts[index].replace("[", "[[]")))
+        }
+        reached = _past_stars(parts, after)
+    return len(parts) in reached
+
+
+def _past_stars(parts: Sequence[str], reached: set[int]) -> set[int]:
+    """The same positions, and those behind each `**`, which may also stand for nothing."""
+    for index, part in enumerate(parts):
+        if part == "**" and index in reached:
+            reached.add(index + 1)
+    return reached
 
 
 def _below(path: str, subfolder: str) -> str | None:

@@ -154,15 +154,14 @@ class State(Database):
         query = f"SELECT directory, path, {_COLUMNS} FROM inventory WHERE directory IN"  # noqa: S608 - own column names
         return {(row[0], row[1]): Recorded(*row[2:]) for row in self._query_in(query, directories)}
 
-    def elsewhere(self, directories: Iterable[str], source_urls: Mapping[str, str]) -> dict[str, int]:
-        """How many files stand in other directories, by directory, that these sources were written to once."""
-        query = "SELECT directory, source, source_url, COUNT(*) FROM inventory GROUP BY directory, source, source_url"
+    def elsewhere(self, directories: Iterable[str], source_urls: Mapping[str, str]) -> dict[str, list[str]]:
+        """What was written from these sources to other directories: paths by directory."""
         known = set(directories)
-        counts: dict[str, int] = {}
-        for directory, source, url, count in self._query(query):
+        found: dict[str, list[str]] = {}
+        for directory, path, source, url in self._query("SELECT directory, path, source, source_url FROM inventory"):
             if directory not in known and source_urls.get(source) == url:
-                counts[directory] = counts.get(directory, 0) + count
-        return counts
+                found.setdefault(directory, []).append(path)
+        return found
 
     def cached_stats(self, directories: Iterable[str]) -> dict[Key, Known]:
         """For each file of the inventory that was last seen as it was written: the proof of that."""

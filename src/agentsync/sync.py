@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -115,6 +116,7 @@ class _Cycle:
             *self._missing,
             *gathered.diagnostics,
             *_kept_last_good(gathered, inventory),
+            *_without_agents(snapshots, gathered),
             *former,
             *self._left_targets(snapshots),
             *plan.diagnostics,
@@ -143,11 +145,12 @@ class _Cycle:
     def _left_targets(self, snapshots: Sequence[Snapshot]) -> list[Diagnostic]:
         """A finding for each directory that was a target of these sources and is none any more."""
         configured = {str(target.directory) for target in self._config.resolved_targets()}
-        left = self._state.elsewhere(configured, _urls(snapshots))
-        return [
-            Diagnostic(Code.TARGET_LEFT, f"no target any more, and {count} files that agentsync wrote stay", path=path)
-            for path, count in sorted(left.items())
-        ]
+        found = []
+        for directory, paths in sorted(self._state.elsewhere(configured, _urls(snapshots)).items()):
+            if there := sum(Path(directory, path).is_file() for path in paths):
+                message = f"no target any more, and files that agentsync wrote stay: {there}"
+                found.append(Diagnostic(Code.TARGET_LEFT, message, path=directory))
+        return found
 
     def _plan(
         self,
@@ -225,7 +228,8 @@ class _Cycle:
             if snapshot and moves and source.commit != source.previous:
                 snapshot.mirror.trust(source.name, source.commit)
                 snapshot.mirror.maintain()
-            self._state.set_source(_source_state(source, self._state.source(source.name), now, moves=moves))
+            hold = "" if source.name not in held else "it would delete too much and is held"
+            self._state.set_source(_source_state(source, self._state.source(source.name), now, hold, moves=moves))
         if any(is_change(outcome.change) for outcome in report.outcomes):
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)
@@ -251,7 +255,9 @@ def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diag
 _WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.RESTORE})
 
 
-def _source_state(source: SourceReport, known: SourceState | None, now: float, *, moves: bool) -> SourceState:
+def _source_state(
+    source: SourceReport, known: SourceState | None, now: float, hold: str, *, moves: bool
+) -> SourceState:
     """What is to be known of a source after this run; `known` is what was."""
     refused = isinstance(source.error, SourceRefusedError)
     return SourceState(
@@ -261,13 +267,23 @@ def _source_state(source: SourceReport, known: SourceState | None, now: float, *
         commit=source.commit if moves else source.previous,
         fetched_at=source.fetched_at,
         applied_at=now if moves else known.applied_at if known else None,
-        rejected_reason=str(source.error) if refused else "",
+        rejected_reason=str(source.error) if refused else hold,
         error=str(source.error) if source.error and not refused else "",
     )
 
 
 def _urls(snapshots: Sequence[Snapshot]) -> dict[str, str]:
     return {snapshot.name: snapshot.url for snapshot in snapshots}
+
+
+def _without_agents(snapshots: Sequence[Snapshot], gathered: Gathered) -> list[Diagnostic]:
+    """A finding for each source in which there is not one agent: most often a folder or a pattern is wrong."""
+    with_agents = {product.source for product in gathered.products if product.name or product.refused}
+    return [
+        Diagnostic(Code.NO_AGENTS, f"source `{snapshot.name}` has no agents at {snapshot.commit[:12]}")
+        for snapshot in snapshots
+        if snapshot.name not in with_agents
+    ]
 
 
 def _kept_last_good(gathered: Gathered, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from agentsync import apply as apply_module
 from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.diagnostics import Code
-from agentsync.files import digest
+from agentsync.observation import digest
 from agentsync.plan import Action, Actual, Change, Limits, Plan, Recorded, TargetState, Wanted, make_plan
 from agentsync.state import State
 

@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
         if isinstance(self.connection, ssl.SSLSocket):
             with contextlib.suppress(OSError):
-                self.connection.unwrap()  # without a proper goodbye, GnuTLS takes the answer for a torn one
+                self.connection.unwrap().close()  # without a proper goodbye, GnuTLS takes the answer for a torn one
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Say nothing: a test's output is its own."""
@@ -185,7 +185,7 @@ class SshServer:
                 self.introduce()
                 return self
             said += line
-        self._process.wait()
+        self._process.communicate()
         raise NotStartedError(said.strip())
 
     def __exit__(self, *_: object) -> None:

@@ -13,18 +13,9 @@ from hypothesis import strategies as st
 
 from agentsync import frontmatter
 from agentsync.diagnostics import Code
-from agentsync.frontmatter import (
-    MAX_DEPTH,
-    MAX_FILE_BYTES,
-    MAX_FRONTMATTER_BYTES,
-    AgentHandler,
-    Document,
-    UnreadableError,
-    decode,
-    format_markdown,
-    parse_markdown,
-    parse_toml,
-)
+from agentsync.document import MAX_DEPTH, MAX_FILE_BYTES, Document, UnreadableError, decode
+from agentsync.frontmatter import MAX_FRONTMATTER_BYTES, AgentHandler, format_markdown, parse_markdown
+from agentsync.toml import parse_toml
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

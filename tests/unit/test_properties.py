@@ -11,8 +11,9 @@ from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Severity
 from agentsync.dialects import Dialect, Writing, dialects
+from agentsync.document import Document
 from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import Document, format_markdown
+from agentsync.frontmatter import format_markdown
 from agentsync.model import Agent
 from agentsync.naming import is_windows_device, slug
 from agentsync.permissions import NOTHING, TOOLS, wider

@@ -17,9 +17,9 @@ from agentsync.cli.options import common, common_options
 from agentsync.diagnostics import Diagnostic, Severity
 from agentsync.dialects import dialects
 from agentsync.errors import ConfigError, ExitCode
-from agentsync.files import digest
 from agentsync.fitting import WriteOptions
 from agentsync.manifest import FILE_NAME, Manifest, read_manifest
+from agentsync.observation import digest
 from agentsync.paths import shorten
 from agentsync.render import render
 from agentsync.source import Entry, ReadAgent, Selection, read_agent, select

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -51,6 +52,8 @@ def run_cycle(
     Raises:
         AgentsyncError: the configuration, the lock or the state stands in the way.
     """
+    if (branch or subfolder) and not source:
+        raise ConfigError("--branch and --subfolder say which part of --source, which is missing")
     config = _given(source, to, branch, subfolder) if source or to else read_config(common)
     if scope is not Scope.LOOK:
         _check_complete(config, common)
@@ -116,14 +119,26 @@ def _given(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | Non
 
 
 def source_name(url: str) -> str:
-    """What a source is called after: the last part of its URL."""
+    """What a source is called after: the last part of its path, and nothing that could be a secret."""
+    if "://" in url:
+        parts = urlsplit(url)
+        url = parts.path.strip("/") or parts.hostname or ""
     return slug(re.split(r"[/\\:]", url.rstrip("/\\"))[-1].removesuffix(".git")) or "source"
 
 
 def absolute_url(url: str) -> str:
     """The URL with a relative path made absolute."""
     path = local_path(url)
-    return str(Path(path).expanduser().resolve()) if path is not None else url
+    return str(_directory(path, "--source").resolve()) if path is not None else url
+
+
+def _directory(text: str, option: str) -> Path:
+    try:
+        if text.strip():
+            return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigError("there is no such user", place=f"{option} {text}") from error
+    raise ConfigError("the path is empty", place=option, hint="is a variable not set?")
 
 
 def _target(text: str) -> tuple[str, dict[str, object]]:
@@ -132,8 +147,7 @@ def _target(text: str) -> tuple[str, dict[str, object]]:
         raise ConfigError(f"there is no dialect `{dialect}`", place=f"--to {text}", hint=", ".join(dialects()))
     if not separator:
         return dialect, {"dialect": dialect}
-    path = Path(directory).expanduser().absolute()
-    return dialect, {"dialect": dialect, "path": str(path), "create": True}
+    return dialect, {"dialect": dialect, "path": str(_directory(directory, "--to")), "create": True}
 
 
 def change_record(change: Change) -> dict[str, object]:

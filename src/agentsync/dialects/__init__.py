@@ -9,8 +9,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.document import Document
 from agentsync.fitting import Shape, WriteOptions
-from agentsync.frontmatter import Document
 from agentsync.model import Agent
 from agentsync.permissions import Grants
 

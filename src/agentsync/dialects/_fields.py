@@ -9,8 +9,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
+from agentsync.document import Document
 from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import Document
 from agentsync.model import Agent
 from agentsync.naming import has_hidden_character, is_slug, is_unsafe, slug
 

@@ -109,7 +109,8 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     return Grants((*rules, *_below_home(rules)))
 
 
-def _check_permissions(fields: Fields) -> None:
+def check(fields: Fields) -> None:
+    """Tells what OpenCode refuses, and what it reads in another way than it looks."""
     tools = fields.raw("tools")
     if tools is not None and not (isinstance(tools, dict) and all(isinstance(value, bool) for value in tools.values())):
         message = "`tools` must be a map of names to true or false; OpenCode refuses every command otherwise"
@@ -142,6 +143,15 @@ def _is_permission(value: JsonValue) -> bool:
         for key, action in value.items()
         if not isinstance(action, list)
     ) and not any(isinstance(action, list) for action in value.values())
+
+
+def _permission(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The permissions that OpenCode makes of both keys, in the order that it reads them in."""
+    return _ordered(_switched(_as_switches(metadata.get("tools"))) | _as_map(metadata.get("permission")))
+
+
+def _as_switches(tools: JsonValue) -> dict[str, JsonValue]:
+    return tools if isinstance(tools, dict) else {}
 
 
 def _switched(tools: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -192,9 +202,9 @@ def _as_map(permission: JsonValue) -> dict[str, JsonValue]:
     return permission if isinstance(permission, dict) else {}
 
 
-def _narrowing(meant: Iterable[Rule], grants: Grants) -> Iterable[Rule]:
+def _narrowing(rules: Iterable[Rule], grants: Grants) -> Iterable[Rule]:
     """What an author meant by rules that OpenCode does not read: it may take away, and gives nothing."""
-    for rule in meant:
+    for rule in rules:
         # A pattern may overlap with any rule; the lowest of them is never too much.
         had = grants.for_tool(rule.tool) if rule.tool in TOOLS else grants.rules
         least = min(given.approval for given in had)
@@ -247,7 +257,8 @@ def _spells_argument(tool: str, argument: str) -> bool:
 SHAPE: Final = Shape(units=_UNITS, asks=TOOLS, server_name=_server_name, spells=_spells)
 
 
-def _permissions(fitted: Fitted, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def spell(fitted: Fitted, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys that say what was fitted, and what they cannot say."""
     permission: dict[str, JsonValue] = {}
     found = _unreachable(fitted.arguments.get("task", ()))
     if fitted.default is not Approval.SESSION:

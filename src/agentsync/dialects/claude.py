@@ -21,8 +21,9 @@ from agentsync.dialects._fields import (
     model_name,
     without_none,
 )
+from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
-from agentsync.frontmatter import Document, format_markdown, parse_markdown
+from agentsync.frontmatter import format_markdown, parse_markdown
 from agentsync.model import MODEL_ALIASES, Agent
 from agentsync.permissions import Grants
 

@@ -7,7 +7,6 @@ Facts: https://opencode.ai/docs/agents, https://opencode.ai/docs/permissions, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
@@ -15,22 +14,18 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect, Reading, Writing, refused
 from agentsync.dialects._fields import Fields, file_name, identity, losses, model_name, without_none
-from agentsync.fitting import Fitted, Shape, WriteOptions, fit
-from agentsync.frontmatter import Document, format_markdown, parse_markdown
+from agentsync.dialects._opencode_grants import KEYS, RESTRICTIONS, SHAPE, check, enforced, meant, spell
+from agentsync.document import Document
+from agentsync.fitting import WriteOptions, fit
+from agentsync.frontmatter import format_markdown, parse_markdown
 from agentsync.model import Agent
-from agentsync.naming import slug
-from agentsync.permissions import (
-    ANY,
-    EVERYTHING,
-    MCP,
-    READING,
-    TOOLS,
-    UNTRANSLATED,
-    Approval,
-    Grants,
-    Rule,
-    flat_name,
-    matches,
+from agentsync.permissions import Grants
+
+# Plain keys that YAML 1.1 may read as something else than text, of which JavaScript then makes another text.
+_RESPELLED_KEY: Final = re.compile(
+    rb"(?:^|[{,])[ \t]*(?:\?[ \t]+)?(?!(?:0|-?[1-9][0-9]{0,14})[ \t]*(?::\s|\r?$))"
+    rb"(?:[-+]?\.?[0-9][\w.:+-]*?|[-+]?\.(?i:inf|nan)|True|TRUE|False|FALSE|Null|NULL|~)[ \t]*(?::\s|\r?$)",
+    re.MULTILINE,
 )
 
 _MODES: Final = ("subagent", "primary", "all")
@@ -79,10 +74,8 @@ _CATALOGUE: Final = {
 def read(document: Document, stem: str) -> Reading:
     fields = Fields(document, Code.WRONG_TYPE)
     name, description = fields.name(stem, required=False), fields.description(required=False)
-    _check_permissions(fields)
-    own = {key: document.metadata[key] for key in ("tools", "permission", "permissions") if fields.has(key)}
-    for key in own:
-        fields.raw(key)
+    check(fields)
+    own = {key: fields.raw(key) for key in KEYS if fields.has(key)}
     color = fields.text("color")
     if color is not None and not (_HEX.fullmatch(color) or color in _THEME_COLORS):
         fields.tell(Code.WRONG_TYPE, f"color `{color}` is neither #rrggbb nor a theme colour", "color")
@@ -111,7 +104,7 @@ def read(document: Document, stem: str) -> Reading:
             "description": description,
             "dialect": "opencode",
             "prompt": document.body,
-            "grants": _grants(document, enforced=False),
+            "grants": meant(document.metadata),
             "own_permissions": own,
             "native": native,
             "unknown": unknown,
@@ -137,7 +130,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     if not own:
         fitted = fit(agent.grants, SHAPE, options)
         found += fitted.diagnostics
-        permissions, permission_found = _permissions(fitted, options)
+        permissions, permission_found = spell(fitted, options)
         found += permission_found
     model, model_found = model_name(agent, options, _MODELS, lambda model: own or _in_catalogue(model))
     color, color_found = _write_color(agent)
@@ -164,6 +157,10 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
 
 
 _CARRIED: Final = ("mode", "effort", "temperature", "top_p", "max_turns", "hidden", "disabled", "color")
+
+
+def enforced_by(document: Document) -> Grants:
+    return enforced(document.metadata)
 
 
 def _in_catalogue(model: str) -> bool:
@@ -216,6 +213,6 @@ DIALECT: Final = Dialect(
     read=read,
     write=write,
     shape=SHAPE,
-    enforced=enforced,
-    restrictions=frozenset({"tools", "permission", "permissions"}),
+    enforced=enforced_by,
+    restrictions=RESTRICTIONS,
 )
