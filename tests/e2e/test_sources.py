@@ -181,3 +181,42 @@ def test_each_of_the_five_alone_reaches_every_tool(machine: Machine, make: Maker
     assert result.code == 0, result.stderr
     assert machine.names() == ["backend-engineer.md"]
     assert (machine.opencode / "backend-engineer.md").is_file()
+
+
+def test_a_manifest_that_cannot_count_refuses_the_commit(machine: Machine, make: Maker) -> None:
+    team = make("team", {"agents/tester.md": agent("tester"), "agentsync.toml": "# long\n" * 10_000})
+    machine.follow(team)
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes, machine.files()) == (4, ["AS413"], {})
+
+
+def test_a_source_without_agents_is_told(machine: Machine, make: Maker) -> None:
+    team = make("team", {"README.md": "# Nothing yet\n"})
+    machine.follow(team)
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (0, ["AS414"])
+
+
+@pytest.mark.parametrize("arguments", [("--to", "claude=", "--source", "."), ("--to", "claude=x", "--source", "")])
+def test_an_empty_path_is_not_the_current_directory(machine: Machine, arguments: tuple[str, ...]) -> None:
+    result = machine.run("pull", *arguments)
+    assert result.code == 2
+    assert "the path is empty" in result.stderr
+
+
+def test_a_part_of_no_source_is_an_error(machine: Machine, make: Maker) -> None:
+    machine.follow(make("team", {"agents/tester.md": agent("tester")}))
+    assert machine.run("pull", "--branch", "other").code == 2
+
+
+def test_a_narrowed_file_stays_narrow(machine: Machine, make: Maker) -> None:
+    team = make("team", {"agents/tester.md": agent("tester")})
+    machine.follow(team)
+    machine.run("pull")
+    written = machine.claude / "tester.md"
+    written.chmod(0o600)
+    team.write({"agents/tester.md": agent("tester", "Better.")})
+    team.commit()
+    assert machine.run("pull").code == 0
+    assert "Better." in written.read_text()
+    assert written.stat().st_mode & 0o777 == 0o600

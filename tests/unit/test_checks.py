@@ -145,3 +145,12 @@ def test_a_winning_source_must_still_agree_with_itself() -> None:
     used, found = check_names(agents, frozenset({"mine"}))
     assert used == set()
     assert [one.path for one in found] == ["b.md", "c.md"]
+
+
+def test_many_twins_are_told_without_naming_each_to_each() -> None:
+    agents = [Named("team", f"{number}/x.md", str(number), "x") for number in range(2000)]
+    used, found = check_names(agents, frozenset())
+    assert not used
+    assert len(found) == 2000
+    assert sum(len(one.message) for one in found) < 2000 * 100
+    assert "and 1995 more" in found[0].message

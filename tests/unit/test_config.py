@@ -126,3 +126,21 @@ def test_a_configuration_that_cannot_be_read_is_told(home: Path) -> None:
     (home / "latin.toml").write_bytes(b"# caf\xe9\n")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(home / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('path = "/x/$NOT_SET_HERE/y"', "the variable $NOT_SET_HERE is not set"),
+        ('path = "~nobody-of-this-name/x"', "there is no such user"),
+        ('path = "/x\\u0000y"', "a path holds no NUL"),
+    ],
+)
+def test_a_path_that_is_not_what_it_seems_is_an_error(line: str, said: str) -> None:
+    assert said in mistake(f"[targets.claude]\n{line}\n")
+
+
+@pytest.mark.parametrize("folder", ["/agents", "../agents", "a/../../b"])
+def test_a_subfolder_stays_within_the_repository(folder: str) -> None:
+    with pytest.raises(ConfigError, match="within the repository"):
+        read(f'[sources.team]\nurl = "https://git.example.com/a.git"\nsubfolder = "{folder}"\n')

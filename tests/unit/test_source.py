@@ -306,3 +306,14 @@ def dialect_of(path: str, data: bytes, told: str | None = None) -> str:
     result = read_agent(path, data, told)
     assert isinstance(result, ReadAgent), result
     return result.dialect.name
+
+
+def test_a_pattern_of_many_stars_is_decided_at_once() -> None:
+    """A matcher that goes back to try again would need days for these."""
+    assert not path_matches("*a" * 40 + "*b", "a" * 200 + ".md")
+    assert not path_matches("/".join(["**", "a"] * 40) + "/b", "/".join("a" * 200))
+
+
+@pytest.mark.parametrize("pattern", ["agents/", "agents/**", "**/x.md", "x.md", "agents/?.md", "agents/*", "**"])
+def test_a_pattern_covers_what_lies_below(pattern: str) -> None:
+    assert path_matches(pattern, "agents/x.md")
