@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentsync.config import Config, Target
-from agentsync.errors import AgentsyncError
+from agentsync.errors import AgentsyncError, LockedError
 from agentsync.git_process import MINIMUM_VERSION
 from agentsync.paths import Places, shorten
 from agentsync.report import Report, Scope
@@ -37,12 +37,13 @@ class Examination:
 
 
 def examine(config: Config, places: Places) -> Iterator[Examination]:
-    """Looks at git, the state, each source and each target; changes none of them."""
+    """Looks at git, the state, each source and each target; changes no target."""
     yield _git()
     try:
         report = run(config, places, Scope.PLAN)
     except AgentsyncError as error:
-        yield Examination("state", Health.BAD, str(error), error.hint)
+        health = Health.DOUBTFUL if isinstance(error, LockedError) else Health.BAD
+        yield Examination("state", health, str(error), error.hint)
         return
     yield Examination("state", Health.GOOD, shorten(str(places.state)))
     yield from _sources(report)
@@ -81,7 +82,8 @@ def _sources(report: Report) -> Iterator[Examination]:
             continue
         agents = [product for product in report.products if product.source == source.name and product.name]
         refused = sum(product.refused for product in report.products if product.source == source.name)
-        message = f"{source.url} at {source.commit[:12]}: {len(agents)} agents"
+        noun = "agent" if len(agents) == 1 else "agents"
+        message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"
         if refused:
             yield Examination(subject, Health.DOUBTFUL, f"{message}, {refused} refused", "`agentsync plan` says why")
         elif agents:

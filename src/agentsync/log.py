@@ -56,11 +56,11 @@ def logger() -> FilteringBoundLogger:
 def level_of(verbosity: int, *, for_people: bool) -> int:
     """The level for -q (-1), nothing (0), -v (1), -vv (2).
 
-    People see events only when they ask for them, since commands tell them in words what went wrong.
+    People see events only when they debug, since commands tell them in words what was done and what went wrong.
     """
-    if for_people and verbosity <= 0:
+    if for_people and verbosity <= 1:
         return logging.CRITICAL
-    return {-1: logging.ERROR, 0: logging.INFO, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+    return {-1: logging.WARNING, 0: logging.INFO, 1: logging.INFO}.get(verbosity, logging.DEBUG)
 
 
 def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from support.machine import Machine, agent
 from support.repository import Repository
@@ -68,7 +69,9 @@ def test_status_before_and_after_the_first_pull(machine: Machine, repository: Re
     assert before.code == 1
     assert "never pulled: team" in before.stderr
     assert "in sync" not in before.stdout
-    assert machine.run("list", "agents").code == 0
+    empty = machine.run("list", "agents")
+    assert (empty.code, empty.stdout) == (0, "")
+    assert empty.stderr == "no agents yet: run `agentsync pull`\n"
     machine.run("pull")
     after = machine.run("status", "--exit-code")
     assert after.code == 0
@@ -168,7 +171,7 @@ def test_check_judges_a_directory_a_file_and_nothing_at_all(machine: Machine) ->
     assert (found["path"], found["code"]) == ("bad.md", "AS116")
     text = machine.run("check", agents)
     assert "bad.md" in text.stdout
-    assert "1 errors" in text.stdout
+    assert "1 agent, 1 error, 0 warnings, 0 other files" in text.stdout
     single = machine.run("check", agents / "README.md")
     assert single.code == 1
     assert "README.md:1" in single.stdout
@@ -189,6 +192,23 @@ def test_check_reads_neither_pipes_nor_links(machine: Machine) -> None:
     result = machine.run("check", agents, "--format", "json")
     assert result.code == 1
     assert [found["code"] for found in result.json["diagnostics"]] == ["AS220"]
+
+
+def test_check_refuses_a_manifest_that_pull_refuses(machine: Machine) -> None:
+    agents = machine.root / "agents"
+    agents.mkdir()
+    (agents / "good.md").write_text(agent("good"))
+    manifest = agents / "agentsync.toml"
+    manifest.write_text("#" * (64 * 1024 + 1))
+    large = machine.run("check", agents)
+    manifest.rename(machine.root / "elsewhere.toml")
+    manifest.symlink_to(machine.root / "elsewhere.toml")
+    for result in (large, machine.run("check", agents)):
+        assert result.code == 2
+        assert f"{manifest}: it must be a file" in result.stderr
+    manifest.unlink()
+    manifest.write_text("version = 1\n")
+    assert machine.run("check", agents).code == 0
 
 
 def test_convert_prints_the_agent_and_tells_what_is_lost(machine: Machine) -> None:
@@ -225,7 +245,7 @@ def test_convert_says_what_is_wrong(machine: Machine, arguments: list[str], code
 # Doctor, demo, help, completion
 
 
-def test_doctor_names_what_is_wrong_and_changes_nothing(machine: Machine, repository: Repository) -> None:
+def test_doctor_names_what_is_wrong_and_changes_no_target(machine: Machine, repository: Repository) -> None:
     machine.follow(repository)
     with machine.config.open("a") as config:
         config.write('[targets.codex]\n[targets.link]\ndialect = "codex"\npath = "~/link"\n')
@@ -244,6 +264,13 @@ def test_doctor_names_what_is_wrong_and_changes_nothing(machine: Machine, reposi
     repository.path.rename(repository.path.with_name("gone"))
     machine.follow(repository)
     assert "no repository" in machine.run("doctor").stdout
+
+
+def test_doctor_takes_another_run_for_no_fault(pulled: Machine) -> None:
+    with FileLock(pulled.state / "run.lock"):
+        result = pulled.run("doctor", "--format", "json")
+    assert result.code == 0
+    assert [record["health"] for record in result.json if record["subject"] == "state"] == ["doubtful"]
 
 
 def test_the_demo_shows_it_all_and_leaves_nothing(machine: Machine) -> None:

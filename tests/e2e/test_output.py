@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from support.machine import Machine, agent
+from support.machine import Machine, agent, source
 from support.repository import Repository
 
 ESCAPE = "\x1b["
@@ -72,9 +72,9 @@ def test_a_person_gets_colours_and_words_and_no_events(machine: Machine, reposit
 
 
 @on_posix
-def test_a_person_who_asks_gets_readable_events(machine: Machine, repository: Repository) -> None:
+def test_a_person_who_debugs_gets_readable_events(machine: Machine, repository: Repository) -> None:
     machine.follow(repository)
-    code, text = watched(machine, "pull", "-v")
+    code, text = watched(machine, "pull", "-vv")
     assert code == 0
     assert "agent.created" in text
     assert '"event"' not in text
@@ -106,6 +106,32 @@ def test_nothing_in_a_repository_commands_the_terminal(machine: Machine, reposit
 
 
 @on_posix
+def test_no_key_of_a_manifest_commands_the_terminal(machine: Machine, repository: Repository) -> None:
+    manifest = '"\\u001b]0;pwn\\u0007" = 1\n'
+    repository.write({"agentsync.toml": manifest})
+    repository.commit()
+    (machine.root / "agents").mkdir()
+    (machine.root / "agents/agentsync.toml").write_text(manifest)
+    init = watched(machine, "init", str(repository.path))
+    machine.follow(repository)
+    shown = [init, *(watched(machine, command) for command in ("pull", "status", "doctor"))]
+    for _, text in [*shown, watched(machine, "check", "agents")]:
+        assert "\x1b]0;" not in text
+        assert "x1b]0;pwn" in text
+
+
+@on_posix
+def test_no_path_commands_the_terminal(machine: Machine, repository: Repository) -> None:
+    directory = machine.root / "\x1b[2J"
+    machine.configure(f'{source("team", repository.url)}[targets.claude]\npath = "{machine.root}/\\u001b[2J"\n')
+    directory.mkdir()
+    for arguments in (("plan",), ("pull",), ("list", "targets"), ("history",)):
+        assert f"{ESCAPE}2J" not in watched(machine, *arguments)[1], arguments
+    (sync,) = machine.run("history", "--format", "json").json
+    assert f"{ESCAPE}2J" not in machine.run("history", sync["id"]).stdout
+
+
+@on_posix
 def test_many_failures_of_one_kind_are_told_once(machine: Machine, repository: Repository) -> None:
     repository.write({f"agents/more{number}.md": agent(f"more{number}") for number in range(30)})
     repository.commit()
@@ -119,6 +145,7 @@ def test_many_failures_of_one_kind_are_told_once(machine: Machine, repository: R
     assert "and 27 more like this; -v shows them" in text
     _, text = watched(machine, "pull", "-v", "--color", "never")
     assert text.count("error[AS401]") == 30
+    assert "agent.conflict" not in text
 
 
 def test_what_is_piped_has_no_colours_unless_they_are_asked_for(machine: Machine, repository: Repository) -> None:
@@ -139,6 +166,8 @@ def test_quiet_says_only_what_is_wrong(machine: Machine, repository: Repository)
     result = machine.run("pull", "-q")
     assert (result.code, result.stdout) == (3, "")
     assert [event["event"] for event in result.events] == ["source.failed"]
+    (machine.claude / "tester.md").write_text("mine\n")
+    assert "agent.conflict" in [event["event"] for event in machine.run("pull", "-q").events]
 
 
 @on_posix
@@ -150,6 +179,41 @@ def test_whoever_stops_reading_is_no_error(machine: Machine) -> None:
     with process.stderr:
         assert process.stderr.read() == ""
     assert process.wait(timeout=20) == 0
+
+
+@on_posix
+def test_whoever_stops_reading_gets_the_status_all_the_same(pulled: Machine) -> None:
+    (pulled.claude / "tester.md").write_text("mine\n")
+    for arguments, code in (
+        (("pull",), 4),
+        (("plan",), 4),
+        (("status", "--exit-code"), 1),
+        (("pull", "--nonsense"), 2),
+    ):
+        process = pulled.start(*arguments, "--format", "json")
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=20) == code, arguments
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")  # noqa: PTH110
+@pytest.mark.parametrize("arguments", [("list", "dialects"), ("--help",), ("pull", "--format", "json")])
+def test_a_full_disk_under_the_output_is_told_and_no_bug(machine: Machine, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            machine.command(*arguments),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=machine.root,
+            env=machine.environment,
+        )
+    assert done.returncode == 4
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+    assert not list(machine.home.rglob("bug-report.txt"))
 
 
 # Programs
@@ -214,11 +278,19 @@ def test_a_bug_ends_in_a_report_file(machine: Machine, repository: Repository) -
     machine.follow(repository)
     broken = machine.root / "broken"
     broken.mkdir()
-    (broken / "filelock.py").write_text("raise RuntimeError('made for the test')\n")
+    text = "made for the test, \x1b[2J https://ada:s3cret@host/x"
+    (broken / "filelock.py").write_text(f"raise RuntimeError({text!r})\n")
+    report = machine.state / "bug-report.txt"
+    report.parent.mkdir(parents=True)
+    report.symlink_to(machine.root / "elsewhere")
     result = machine.run("pull", "--format", "json", environment={"PYTHONPATH": str(broken)})
     assert result.code == 70
-    assert result.json["error"]["message"] == "RuntimeError: made for the test"
-    report = machine.state / "bug-report.txt"
+    assert result.json["error"]["message"] == "RuntimeError: made for the test, \x1b[2J https://***@host/x"
+    assert not report.is_symlink()
+    assert report.stat().st_mode & 0o077 == 0
+    assert not (machine.root / "elsewhere").exists()
+    assert ESCAPE not in result.stderr
+    assert "s3cret" not in result.stdout + result.stderr + report.read_text()
     assert str(report) in result.stderr
     assert "made for the test" in report.read_text()
     assert "Traceback" not in result.stderr

@@ -110,6 +110,22 @@ def test_a_read_only_target_fails_and_the_other_goes_on(machine: Machine, reposi
     assert len(machine.names()) == 5
 
 
+@pytest.mark.parametrize("name", ["agentsync.toml", "more"])
+def test_check_names_what_it_may_not_read(machine: Machine, name: str) -> None:
+    before = without_root_powers()
+    agents = machine.root / "agents"
+    (agents / "more").mkdir(parents=True)
+    (agents / "good.md").write_text(agent("good"))
+    (agents / "agentsync.toml").write_text("version = 1\n")
+    (agents / name).chmod(0)
+    try:
+        result = machine.run("check", agents, before=before)
+    finally:
+        (agents / name).chmod(0o755)
+    assert result.code == 2
+    assert f"{agents / name}: this {'directory' if name == 'more' else 'file'} cannot be read" in result.stderr
+
+
 def test_a_target_that_is_a_symbolic_link_is_not_followed_unless_it_may_be(
     machine: Machine, repository: Repository
 ) -> None:
@@ -144,9 +160,12 @@ def test_a_remote_that_has_gone_keeps_everything_and_says_so(pulled: Machine, re
     assert pulled.files() == before
     status = pulled.run("status")
     assert "no repository" in status.stdout
+    assert pulled.run("status", "--exit-code").code == 1
     repository.path.with_name("moved.git").rename(repository.path)
     assert pulled.run("pull").code == 0
-    assert "no repository" not in pulled.run("status").stdout
+    after = pulled.run("status", "--exit-code")
+    assert after.code == 0
+    assert "no repository" not in after.stdout
 
 
 def test_files_that_were_deleted_come_back_while_the_remote_is_gone(pulled: Machine, repository: Repository) -> None:
@@ -210,6 +229,7 @@ def test_a_source_that_is_emptied_is_held_until_the_user_agrees(pulled: Machine,
     assert [event["code"] for event in result.told("source.held")] == ["AS406"]
     assert len(result.told("agent.held")) == 10
     assert "10 held" in result.stdout
+    assert pulled.run("status", "--exit-code").code == 1
     assert pulled.run("pull", "--allow-deletions").code == 0
     assert pulled.files() == {}
 

@@ -94,5 +94,5 @@ def test_a_file_gets_json(tmp_path: Path) -> None:
 def test_people_see_events_only_when_they_ask() -> None:
     people = [level_of(verbosity, for_people=True) for verbosity in (-1, 0, 1, 2)]
     machines = [level_of(verbosity, for_people=False) for verbosity in (-1, 0, 1, 2)]
-    assert people == [logging.CRITICAL, logging.CRITICAL, logging.INFO, logging.DEBUG]
-    assert machines == [logging.ERROR, logging.INFO, logging.INFO, logging.DEBUG]
+    assert people == [logging.CRITICAL, logging.CRITICAL, logging.CRITICAL, logging.DEBUG]
+    assert machines == [logging.WARNING, logging.INFO, logging.INFO, logging.DEBUG]

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 import click
 
 from agentsync import __version__
 from agentsync.cli.options import Common
 from agentsync.errors import AgentsyncError, ExitCode
+from agentsync.urls import printable, redact
+
+_NO_OUTPUT: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO})
+"""What the system says where the results cannot be printed: nobody reads, or there is no room."""
 
 
 def run(command: click.Command) -> int:
     """Runs a command and turns whatever ends it into an exit status."""
     signal.signal(signal.SIGTERM, _terminate)
     common, stdout = Common(), sys.stdout
+    try:
+        return _run(command, common)
+    except OSError as error:
+        if error.errno not in _NO_OUTPUT:
+            raise
+        return _unprinted(error, common)
+    except SystemExit:
+        if sys.stdout is not stdout:  # click replaces it when its reader has gone, who has then seen enough
+            return common.status
+        raise
+
+
+def _run(command: click.Command, common: Common) -> int:
     try:
         result = command.main(prog_name=command.name, standalone_mode=False, obj=common)
     except click.exceptions.Exit as stop:
@@ -38,12 +58,10 @@ def run(command: click.Command) -> int:
         _print_record(common, error.exit_code, error.message, error.place, error.hint)
         _show(error, common)
         return error.exit_code
-    except SystemExit:
-        if sys.stdout is not stdout:  # click replaces it when its reader has gone, who has then seen enough
-            return ExitCode.OK
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug must end in a report, not in a traceback
-        _print_record(common, ExitCode.BUG, f"{type(error).__name__}: {error}")
+    except Exception as error:  # a bug must end in a report, not in a traceback
+        if isinstance(error, OSError) and error.errno in _NO_OUTPUT:
+            raise
+        _print_record(common, ExitCode.BUG, redact(_sentence(error)))
         _report(error, common)
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
@@ -53,8 +71,20 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(int(ExitCode.TERMINATED))
 
 
+def _unprinted(error: OSError, common: Common) -> int:
+    """Ends a run whose results could not be printed."""
+    # What is left in the buffer would fail once more when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return common.status
+    with suppress(OSError):  # standard error may be the same full disk, and there is no other place to tell it
+        _show_line("error:", f"the output cannot be written: {error.strerror}", common)
+    return ExitCode.INCOMPLETE
+
+
 def _print_record(common: Common, code: ExitCode, message: str, place: str = "", hint: str = "") -> None:
     """Prints an error as the document that whoever asked for JSON waits for."""
+    common.status = code
     # Wrong usage is found before the options are read.
     asked = "--format=json" in sys.argv or ("--format", "json") in pairwise(sys.argv)
     if common.json or asked or os.environ.get("AGENTSYNC_FORMAT") == "json":
@@ -63,25 +93,46 @@ def _print_record(common: Common, code: ExitCode, message: str, place: str = "",
 
 
 def _show(error: AgentsyncError, common: Common) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True, color=common.colored)
+    _show_line("error:", str(error), common)
     if error.hint:
-        click.echo(f"{click.style(' hint:', fg='cyan')} {error.hint}", err=True, color=common.colored)
+        click.echo(f"{click.style(' hint:', fg='cyan')} {printable(error.hint)}", err=True, color=common.colored)
+
+
+def _show_line(title: str, text: str, common: Common) -> None:
+    """A line on standard error; the text may come from a repository, so it must not command the terminal."""
+    click.echo(f"{click.style(title, fg='red', bold=True)} {printable(text)}", err=True, color=common.colored)
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _report(error: Exception, common: Common) -> None:
-    """Writes what is needed to find a bug, without anything from the user's files."""
-    from agentsync.paths import places  # noqa: PLC0415 - only a bug needs it, and every start would pay for it
+    """Writes what is needed to find a bug: the traceback, which may name files and quote their text, but no secret.
 
-    text = "".join(traceback.format_exception(error))
+    Only the user can read the file. Where it cannot be written, standard error gets the same.
+    """
     header = f"agentsync {__version__}, Python {sys.version.split()[0]}, {sys.platform}\n\n"
-    title = click.style("bug:", fg="red", bold=True)
-    click.echo(f"{title} {type(error).__name__}: {error}", err=True, color=common.colored)
-    directory = places().state
+    text = header + redact("".join(traceback.format_exception(error)))
+    _show_line("bug:", redact(_sentence(error)), common)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        report = Path(directory / "bug-report.txt")
-        report.write_text(header + text, encoding="utf-8")
+        report = _write_report(text)
     except OSError:
-        click.echo(header + text, err=True)
+        click.echo("\n".join(map(printable, text.splitlines())), err=True)
         return
-    click.echo(f" hint: the details are in {report}; please report them", err=True)
+    click.echo(f" hint: the details are in {report}; please look through them and report them", err=True)
+
+
+def _write_report(text: str) -> Path:
+    # Only a bug needs these, and every start would pay for them.
+    from agentsync.folder import NOFOLLOW  # noqa: PLC0415
+    from agentsync.paths import places  # noqa: PLC0415
+
+    directory = places().state
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    report = directory / "bug-report.txt"
+    report.unlink(missing_ok=True)
+    descriptor = os.open(report, os.O_CREAT | os.O_EXCL | os.O_WRONLY | NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return report

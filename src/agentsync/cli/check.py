@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from agentsync.checks import Named, check_names
-from agentsync.cli.console import show_diagnostic
+from agentsync.cli.console import counted, show_diagnostic
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.options import common, common_options
 from agentsync.diagnostics import Diagnostic, Severity
 from agentsync.dialects import dialects
 from agentsync.errors import ConfigError, ExitCode
 from agentsync.fitting import WriteOptions
-from agentsync.manifest import FILE_NAME, Manifest, read_manifest
+from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, read_manifest
 from agentsync.observation import digest
 from agentsync.paths import shorten
 from agentsync.render import render
 from agentsync.source import Entry, ReadAgent, Selection, read_agent, select
+from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:
@@ -54,6 +56,7 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], strict
     wrong = [d for d in found if d.severity is Severity.ERROR or (strict and d.severity is Severity.WARNING)]
     # Green for the wrong directory would be worse than red for an empty one.
     nothing = not agents and not wrong
+    options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
     if options.json:
         record = {
             "agents": [{"name": r.agent.name, "dialect": r.dialect.name, "path": r.document.path} for r in agents],
@@ -64,8 +67,8 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], strict
     else:
         _show(found, len(agents), len(skipped), 1 if nothing and path.is_file() else options.verbosity)
     if nothing:
-        click.echo(f"there is no agent in {shorten(str(path))}", err=True)
-    return ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
+        click.echo(f"there is no agent in {printable(shorten(str(path)))}", err=True)
+    return options.status
 
 
 def _show(found: list[Diagnostic], agents: int, skipped: int, verbosity: int) -> None:
@@ -75,7 +78,8 @@ def _show(found: list[Diagnostic], agents: int, skipped: int, verbosity: int) ->
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
     warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in found)
     if verbosity >= 0:
-        click.echo(f"{agents} agents, {errors} errors, {warnings} warnings, {skipped} other files")
+        counts = {"agent": agents, "error": errors, "warning": warnings, "other file": skipped}
+        click.echo(", ".join(counted(number, noun) for noun, number in counts.items()))
 
 
 def _read(root: Path, path: Path, dialect: str | None) -> tuple[list[ReadAgent], list[str], list[Diagnostic]]:
@@ -84,8 +88,9 @@ def _read(root: Path, path: Path, dialect: str | None) -> tuple[list[ReadAgent],
         entries, found = [_entry(root, path)], list[Diagnostic]()
         selection = Selection(dialects=(("**", dialect),) if dialect else ())
     else:
-        selection = _selection(root, dialect)
-        entries, found = select(sorted(_entries(root), key=lambda entry: entry.path), selection)
+        there = sorted(_entries(root), key=lambda entry: entry.path)
+        selection = _selection(root, there, dialect)
+        entries, found = select(there, selection)
     agents: list[ReadAgent] = []
     skipped: list[str] = []
     names: list[Named] = []
@@ -108,18 +113,30 @@ def _content(path: Path) -> bytes:
         raise _unreadable(path, error) from error
 
 
-def _selection(root: Path, dialect: str | None) -> Selection:
-    manifest = root / FILE_NAME
-    agents = read_manifest(manifest.read_bytes()).agents if manifest.is_file() else Manifest().agents
+def _selection(root: Path, entries: Sequence[Entry], dialect: str | None) -> Selection:
+    manifests = (_manifest(root, entry) for entry in entries if entry.path == FILE_NAME)
+    agents = next(manifests, Manifest()).agents
     forced = (("**", dialect),) if dialect else ()
     return Selection("", agents.include, agents.exclude, (*forced, *agents.dialects.items()))
 
 
+def _manifest(root: Path, entry: Entry) -> Manifest:
+    """What the repository says about itself; refused where `pull` refuses it."""
+    path = root / entry.path
+    if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
+        raise ConfigError(f"it must be a file of at most {MAX_BYTES} bytes", place=str(path))
+    return read_manifest(_content(path))
+
+
 def _entries(root: Path) -> Iterator[Entry]:
-    for directory, names, files in os.walk(root):
+    for directory, names, files in os.walk(root, onerror=_stop):
         names[:] = [name for name in names if name not in (".git", ".venv", "node_modules")]
         for name in files:
             yield _entry(root, Path(directory) / name)
+
+
+def _stop(error: OSError) -> NoReturn:
+    raise ConfigError(f"this directory cannot be read: {error.strerror}", place=str(error.filename)) from error
 
 
 def _entry(root: Path, path: Path) -> Entry:

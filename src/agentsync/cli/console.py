@@ -51,6 +51,11 @@ _REDRAWN: Final = 0.1  # seconds until it is drawn anew
 _BAR: Final = 24  # characters
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what there are so many of: `1 agent`, `2 agents`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
     """Rows with aligned columns; styles do not count as width."""
     lines = [[click.style(title, bold=True) for title in header], *rows] if header else list(rows)
@@ -67,8 +72,9 @@ def show_changes(changes: Iterable[Change], *, home: str = "") -> None:
     rows = []
     for change in changes:
         sign, color = _SIGNS[change.action]
-        place = shorten(absolute(change.directory, change.path), home)
-        rows.append([click.style(f"{sign} {_VERBS[change.action]}", fg=color), change.target, change.agent, place])
+        place = printable(shorten(absolute(change.directory, change.path), home))
+        verb = click.style(f"{sign} {_VERBS[change.action]}", fg=color)
+        rows.append([verb, change.target, printable(change.agent), place])
     table(rows)
 
 
@@ -139,7 +145,7 @@ def summary(report: Report) -> str:
     trouble += [f"source {source.name} failed" for source in report.sources if source.error]
     same = counts["keep"]
     if not done and not trouble:
-        text = f"up to date: {same} files in {len(report.targets)} targets"
+        text = f"up to date: {counted(same, 'file')} in {counted(len(report.targets), 'target')}"
     else:
         text = ", ".join([*done, *trouble, *([f"{same} unchanged"] if same else [])])
     verb = "would be " if report.scope is not Scope.APPLY and done else ""

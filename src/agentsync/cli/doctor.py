@@ -13,6 +13,7 @@ from agentsync.cli.options import common, common_options
 from agentsync.doctor import Health, examine
 from agentsync.errors import ExitCode
 from agentsync.paths import places
+from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:
@@ -25,7 +26,7 @@ _STYLES: Final = {Health.GOOD: ("ok", "green"), Health.DOUBTFUL: ("look", "yello
 @click.command("doctor", epilog=_EPILOG)
 @common_options
 def command() -> int:
-    """Look at git, the state, each source and each target, and say what to do; changes nothing."""
+    """Look at git, the state, each source and each target, and say what to do; changes no target."""
     options = common()
     start_log(options)
     found = list(examine(read_config(options), places()))
@@ -34,8 +35,8 @@ def command() -> int:
     else:
         for examination in found:
             word, color = _STYLES[examination.health]
-            click.echo(f"{click.style(f'{word:4}', fg=color)}  {examination.subject}: {examination.message}")
+            click.echo(f"{click.style(f'{word:4}', fg=color)}  {examination.subject}: {printable(examination.message)}")
             if examination.hint:
-                click.echo(f"      {click.style('hint:', fg='cyan')} {examination.hint}")
+                click.echo(f"      {click.style('hint:', fg='cyan')} {printable(examination.hint)}")
     bad = any(examination.health is Health.BAD for examination in found)
     return ExitCode.FINDINGS if bad else ExitCode.OK

@@ -13,7 +13,8 @@ from agentsync.cli.options import common, common_options
 from agentsync.errors import ConfigError
 from agentsync.paths import places, shorten
 from agentsync.plan import absolute
-from agentsync.state import State, Sync
+from agentsync.state import FileChange, State, Sync
+from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:
@@ -37,7 +38,7 @@ def command(*, sync_id: str | None, limit: int) -> int:
             if options.json:
                 click.echo(json.dumps([asdict(change) for change in changes]))
             else:
-                table([[c.action.value, c.target, c.agent, shorten(absolute(c.directory, c.path))] for c in changes])
+                table([_change_row(change) for change in changes])
             return 0
         syncs = state.syncs(limit)
     if options.json:
@@ -47,6 +48,11 @@ def command(*, sync_id: str | None, limit: int) -> int:
     else:
         click.echo("nothing has been changed here yet")
     return 0
+
+
+def _change_row(change: FileChange) -> list[str]:
+    place = shorten(absolute(change.directory, change.path))
+    return [change.action.value, change.target, printable(change.agent), printable(place)]
 
 
 def _row(sync: Sync) -> list[str]:

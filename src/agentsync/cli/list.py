@@ -14,6 +14,7 @@ from agentsync.config import user_directory
 from agentsync.dialects import dialects
 from agentsync.paths import shorten
 from agentsync.report import Report, Scope
+from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:
@@ -26,10 +27,13 @@ Examples:
 @click.argument("what", type=click.Choice(["agents", "dialects", "targets"]))
 @common_options
 def command(*, what: str) -> int:
-    """List the agents of the last fetched commit, the dialects that there are, or the configured targets."""
+    """List the agents of the commit that was applied last, the dialects that there are, or the configured targets."""
     match what:
         case "agents":
-            _print(_agents(run_cycle(common(), Scope.LOOK)))
+            agents = _agents(run_cycle(common(), Scope.LOOK))
+            _print(agents)
+            if not agents:
+                click.echo("no agents yet: run `agentsync pull`", err=True)
         case "dialects":
             _print(_dialects())
         case _:
@@ -51,9 +55,9 @@ def _shown(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case list():
-            return ", ".join(map(str, value)) or "-"
+            return printable(", ".join(map(str, value))) or "-"
         case _:
-            return shorten(str(value))
+            return printable(shorten(str(value)))
 
 
 def _agents(report: Report) -> list[dict[str, object]]:

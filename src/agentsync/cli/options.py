@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeVar
 import click
 from click.core import ParameterSource
 
+from agentsync.errors import ExitCode
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -20,6 +22,7 @@ class Common:
 
     Attributes:
         typed: the names of those that stand on the command line.
+        status: what the run ends with should nobody read on; a command sets it before it prints.
     """
 
     config: Path | None = None
@@ -27,6 +30,7 @@ class Common:
     format: Literal["text", "json"] = "text"
     color: Literal["auto", "always", "never"] = "auto"
     typed: set[str] = field(default_factory=set)
+    status: ExitCode = ExitCode.OK
 
     @property
     def json(self) -> bool:

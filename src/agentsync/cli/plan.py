@@ -52,6 +52,8 @@ def command(
         subfolder=subfolder,
         allow_deletions=allow_deletions,
     )
+    pending = exit_code and report.changes and report.exit_code is ExitCode.OK
+    options.status = ExitCode.FINDINGS if pending else report.exit_code
     shown = [change for change in report.plan.changes if change.action is not Action.KEEP]
     texts = _differences(report, shown) if diff else {}
     if options.json:
@@ -64,9 +66,7 @@ def command(
             click.echo(_colored(text), nl=False)
         show_findings(report, verbosity=options.verbosity)
         click.echo(summary(report))
-    if report.exit_code is ExitCode.OK and exit_code and report.changes:
-        return ExitCode.FINDINGS
-    return report.exit_code
+    return options.status
 
 
 def _differences(report: Report, changes: Iterable[Change]) -> dict[tuple[str, str], str]:

@@ -48,6 +48,7 @@ def command(
         subfolder=subfolder,
         allow_deletions=allow_deletions,
     )
+    options.status = report.exit_code
     if options.json:
         click.echo(json.dumps(report_record(report)))
     elif options.verbosity >= 0 and not report.unmoved:
@@ -57,4 +58,4 @@ def command(
         show_findings(report, verbosity=options.verbosity)
         if options.verbosity >= 0:
             click.echo(summary(report))
-    return report.exit_code
+    return options.status

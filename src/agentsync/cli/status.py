@@ -24,17 +24,19 @@ Examples:
 
 
 @click.command("status", epilog=_EPILOG)
-@click.option("--exit-code", is_flag=True, help="Exit with 1 when something drifted or is pending.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when something drifted, is pending or in trouble.")
 @common_options
 def command(*, exit_code: bool) -> int:
     """Show whether this machine has what the team's repository says.
 
-    Compares with the commit that was fetched last; `agentsync plan` asks the repository itself.
+    Compares with the commit that was applied last; `agentsync plan` asks the repository itself.
     """
     options = common()
     report = run_cycle(options, Scope.LOOK)
     changes = [change for change in report.plan.changes if change.action is not Action.KEEP]
     unknown = [source.name for source in report.sources if not source.commit]
+    in_sync = not (changes or unknown or _in_trouble(report))
+    options.status = ExitCode.FINDINGS if exit_code and not in_sync else ExitCode.OK
     if options.json:
         record = report_record(report)
         record["targets"] = [_target_record(report, target.name) for target in report.targets]
@@ -50,9 +52,13 @@ def command(*, exit_code: bool) -> int:
         if unknown:
             names = ", ".join(unknown)
             click.echo(f"\nnever pulled: {names}; `agentsync pull` fetches what is missing", err=True)
-    if exit_code and (changes or unknown or report.exit_code is not ExitCode.OK):
-        return ExitCode.FINDINGS
-    return ExitCode.OK
+    return options.status
+
+
+def _in_trouble(report: Report) -> bool:
+    """Whether something was refused or held, or a source failed when it was asked last."""
+    troubled = any(source.last_error for source in report.sources)
+    return troubled or bool(report.plan.held) or report.exit_code is not ExitCode.OK
 
 
 def _show_sources(report: Report) -> None:
@@ -60,7 +66,7 @@ def _show_sources(report: Report) -> None:
     for source in report.sources:
         subject = printable(source.facts.subject)[:50] if source.facts else ""
         fetched = f"fetched {_ago(source.fetched_at)}" if source.fetched_at else "never fetched"
-        trouble = click.style(source.last_error, fg="red") if source.last_error else "-"
+        trouble = click.style(printable(source.last_error), fg="red") if source.last_error else "-"
         rows.append([source.name, click.style(source.commit[:12] or "-", fg="yellow"), subject, fetched, trouble])
     table(rows, ("SOURCE", "COMMIT", "SUBJECT", "FETCHED", "TROUBLE"))
 
