@@ -36,11 +36,12 @@ _PART: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- en
 _EXITS: Final = {
     ExitCode.OK: "Done. `pull` and `plan`: nothing stands in the way. `status` ends so whatever it shows.",
     ExitCode.FINDINGS: "`check`, `doctor`: something is wrong, or there is no agent. `plan`, `status` with "
-    "`--exit-code`: there is something to change. `convert --fail-on-loss`: something was lost.",
+    "`--exit-code`: there is something to change, or (`status`) something is in trouble. `convert --fail-on-loss`: "
+    "something was lost.",
     ExitCode.USAGE: "Wrong usage, or a mistake in the configuration.",
     ExitCode.SOURCE_UNAVAILABLE: "A source could not be fetched. The others were synced.",
     ExitCode.INCOMPLETE: "Something was refused, held, in conflict or could not be written; the rest was done. Or the "
-    "state cannot be used.",
+    "state cannot be used, or the output cannot be written.",
     ExitCode.BUG: "A bug in agentsync. Details are in `bug-report.txt` in the state directory.",
     ExitCode.LOCKED: "Another run is under way.",
     ExitCode.INTERRUPTED: "Interrupted with ctrl-C.",
