@@ -79,9 +79,7 @@ class _Source:
         url = redact(table.url)
         key = sha256(f"{name}\n{table.url}".encode()).hexdigest()[:16]
         self._mirror = Mirror(places.mirror(key), places.git_home)
-        known = state.source(name)
-        # What was applied from another repository or ref says nothing about this one.
-        applied = known if known and (known.url, known.ref) == (url, table.ref) else None
+        applied = state.source(name, url, table.ref)
         commit = applied.commit if applied else ""
         fetched_at = applied.fetched_at if applied else None
         last_error = (applied.error or applied.rejected_reason) if applied else ""

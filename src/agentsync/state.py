@@ -27,8 +27,9 @@ CREATE TABLE IF NOT EXISTS inventory (
     PRIMARY KEY (directory, path)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (
-    name TEXT PRIMARY KEY, url TEXT NOT NULL, ref TEXT NOT NULL, "commit" TEXT NOT NULL,
-    fetched_at REAL, applied_at REAL, rejected_commit TEXT NOT NULL, rejected_reason TEXT NOT NULL, error TEXT NOT NULL
+    name TEXT, url TEXT, ref TEXT, "commit" TEXT NOT NULL,
+    fetched_at REAL, applied_at REAL, rejected_commit TEXT NOT NULL, rejected_reason TEXT NOT NULL, error TEXT NOT NULL,
+    PRIMARY KEY (name, url, ref)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS syncs (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, started_at REAL NOT NULL, finished_at REAL,
@@ -224,9 +225,9 @@ class State(Database):
 
     # Sources
 
-    def source(self, name: str) -> SourceState | None:
-        """What is known of a source."""
-        rows = self._query("SELECT * FROM sources WHERE name = ?", (name,))
+    def source(self, name: str, url: str, ref: str) -> SourceState | None:
+        """What is known of a source; under another URL or ref it is another one."""
+        rows = self._query("SELECT * FROM sources WHERE name = ? AND url = ? AND ref = ?", (name, url, ref))
         return SourceState(*rows[0]) if rows else None
 
     def set_source(self, source: SourceState) -> None:

@@ -229,7 +229,8 @@ class _Cycle:
                 snapshot.mirror.trust(source.name, source.commit)
                 snapshot.mirror.maintain()
             hold = "" if source.name not in held else "it would delete too much and is held"
-            self._state.set_source(_source_state(source, self._state.source(source.name), now, hold, moves=moves))
+            known = self._state.source(source.name, source.url, source.ref)
+            self._state.set_source(_source_state(source, known, now, hold, moves=moves))
         if any(is_change(outcome.change) for outcome in report.outcomes):
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)

@@ -220,3 +220,15 @@ def test_a_narrowed_file_stays_narrow(machine: Machine, make: Maker) -> None:
     assert machine.run("pull").code == 0
     assert "Better." in written.read_text()
     assert written.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pull_of_another_ref_does_not_make_the_configured_one_forget(machine: Machine, make: Maker) -> None:
+    team = make("team", {"agents/tester.md": agent("tester")})
+    machine.configure(source("team", str(team.path)) + "[targets.claude]\n")
+    assert machine.run("pull").code == 0
+    options = ("--source", team.path, "--branch", "nosuch", "--to", "claude")
+    assert machine.run("pull", *options).code == 3
+    status = machine.run("status", "--format", "json").json
+    assert [known["commit"] for known in status["sources"]] == [team.head]
+    team.rewrite()
+    assert machine.run("pull").code == 4

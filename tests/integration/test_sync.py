@@ -61,7 +61,7 @@ def test_looking_and_planning_write_no_target_and_trust_no_commit(installation: 
     assert report.outcomes == ()
     assert bool(report.changes) is (scope is Scope.PLAN)
     with State.open(installation.places.database) as state:
-        assert state.source("team") is None
+        assert state.source("team", report.sources[0].url, report.sources[0].ref) is None
         assert state.syncs(1) == []
 
 

@@ -79,10 +79,11 @@ def test_a_cached_stat_lasts_until_the_file_is_written_again(path: Path) -> None
 def test_a_source_is_remembered(path: Path) -> None:
     source = SourceState("team", "url", "main", commit="abc", fetched_at=1.0, rejected_commit="def", error="down")
     with State.open(path) as state:
-        assert state.source("team") is None
+        assert state.source("team", "url", "main") is None
         state.set_source(SourceState("team", "url", "main"))
         state.set_source(source)
-        assert state.source("team") == source
+        state.set_source(SourceState("team", "url", "other", commit="xyz"))
+        assert state.source("team", "url", "main") == source
 
 
 def test_syncs_are_listed_newest_first_and_a_killed_one_stays_open(path: Path) -> None:
