@@ -138,6 +138,7 @@ class Code(Enum):
         "The file is a Git LFS pointer; its content is not in the repository.",
         "Commit the file itself instead of the pointer.",
     )
+    JSON_INVALID = ("AS128", ERROR, "The file is not valid JSON.", "Correct the JSON.")
 
     # Checks: what was read and what is wrong with it.
     NAME_MISSING = ("AS201", WARNING, "There is no name; the file's name is used.", "Add a `name`.")
@@ -190,7 +191,7 @@ class Code(Enum):
         "AS212",
         ERROR,
         "Two agents have the same name; neither is used.",
-        "Rename or exclude one of them; between sources, `overrides = true` lets the later one win.",
+        "Rename or exclude one of them; between sources, `replaces = true` lets the later one win.",
     )
     SAME_TWICE = ("AS213", WARNING, "The same agent stands in two files.", "Exclude one of them.")
     WRONG_DIALECT = (
@@ -316,6 +317,12 @@ class Code(Enum):
         "The target has no list of tools, so MCP servers, skills and agents of the user's session stay available.",
         "Configure for that tool only servers, skills and agents that every agent may use.",
     )
+    VERSION_DIFFERS = (
+        "AS314",
+        WARNING,
+        "Two tools have different versions of one agent.",
+        "Read the difference, and write down what is meant.",
+    )
 
     # Sync: what stands in the way of applying.
     CONFLICT_UNMANAGED = (
@@ -401,6 +408,44 @@ class Code(Enum):
         WARNING,
         "A source has no agents.",
         "Check `subfolder`, `include` and `exclude`; `agentsync check` in a clone says what each file is.",
+    )
+    NOT_KEPT = (
+        "AS415",
+        ERROR,
+        "What a rollback would bring back is not kept any more.",
+        "Take the file from the repository; `history` under `[limits]` says how many syncs are kept.",
+    )
+    SUSPENDED = (
+        "AS416",
+        WARNING,
+        "Pulling is suspended, so nothing is applied.",
+        "Say `agentsync resume` to let pulls apply changes again.",
+    )
+
+    # Policy: what somebody other than the author says of an agent.
+    OVERRIDE_WIDER = (
+        "AS501",
+        ERROR,
+        "An override would let an agent do more than its author does.",
+        "Override only to take away; to give more, change the agent itself.",
+    )
+    OVERRIDE_UNUSED = (
+        "AS502",
+        WARNING,
+        "An override is for an agent that no source has.",
+        "Correct the name, or remove the override.",
+    )
+    EXCLUDED = (
+        "AS503",
+        INFO,
+        "The configuration or the agent's own file keeps an agent from a target.",
+        "Nothing to do.",
+    )
+    OVERLAY_UNUSABLE = (
+        "AS504",
+        ERROR,
+        "An overlay cannot be used, so the agents that it is for stay as they are.",
+        "Correct the file, or remove it.",
     )
 
     def __init__(self, id_: str, severity: Severity, cause: str, remedy: str) -> None:

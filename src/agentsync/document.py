@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from agentsync.diagnostics import Code, Diagnostic
 from agentsync.errors import AgentsyncError
 
 MAX_FILE_BYTES = 1 << 20
+MAX_HEAD_BYTES = 64 << 10
+"""How much may stand beside an agent's instructions."""
+
 MAX_DEPTH = 16
 
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
@@ -50,6 +54,20 @@ class Document:
     repaired: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     data: bytes = b""
+
+
+def check_size(metadata: Mapping[str, JsonValue], path: str) -> None:
+    """Refuses too much beside the instructions, where these are a value like others: the longest text.
+
+    Raises:
+        UnreadableError: it is too large.
+    """
+    texts = (key for key, value in metadata.items() if isinstance(value, str))
+    longest = max(texts, key=lambda key: len(str(metadata[key])), default="")
+    rest = {key: value for key, value in metadata.items() if key != longest}
+    if len(json.dumps(rest, ensure_ascii=False)) > MAX_HEAD_BYTES:
+        message = f"There are over {MAX_HEAD_BYTES:,} bytes beside the instructions."
+        raise UnreadableError(Diagnostic(Code.TOO_LARGE, message, path))
 
 
 def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:

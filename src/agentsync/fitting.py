@@ -52,12 +52,14 @@ class Shape:
         asks: the canonical tools for which a call can be made to need approval.
         server_name: the target's spelling of an MCP pattern (`mcp/server/*`), or None where it has none.
         spells: whether the target can write these rules, which tell arguments apart, for this tool.
+        exact: whether the target says every rule as it is, so that nothing has to be fitted.
     """
 
     units: Mapping[str, tuple[str, ...]]
     asks: frozenset[str] = frozenset()
     server_name: Callable[[str], str | None] = lambda _pattern: None
     spells: Callable[[str, tuple[Rule, ...]], bool] = _no_arguments
+    exact: bool = False
 
     @property
     def tools(self) -> frozenset[str]:
@@ -98,6 +100,8 @@ def fit(grants: Grants, shape: Shape, options: WriteOptions) -> Fitted:
 @lru_cache(maxsize=1024)
 def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
     """The most that an output may grant: the grants themselves, raised by what the options accept."""
+    if shape.exact:
+        return grants
     grants = _joined(grants, shape)
     # What is said of a tool that only its own dialect knows says nothing about any other dialect's tools.
     rules = [rule for rule in grants.rules if not rule.tool.startswith(OTHER)]
@@ -115,7 +119,7 @@ def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
         level = max(Approval.SESSION, min(raised.approvals(_OUTSIDE)))
         raised = Grants((*raised.rules, Rule(_OUTSIDE, level)))
     if not options.strict_approval:
-        raised = _without_asking(raised, TOOLS - shape.asks)
+        raised = _without_asking(raised, shape.asks)
     return raised.raised(Approval.ALLOW, above=Approval.SESSION) if options.approval == "allow" else raised
 
 
@@ -141,14 +145,21 @@ def _overlap(one: str, other: str) -> bool:
     return matches(one, other) or matches(other, one)
 
 
-def _without_asking(grants: Grants, tools: frozenset[str]) -> Grants:
-    """The same with ask read as session for these tools."""
+def _without_asking(grants: Grants, asks: frozenset[str]) -> Grants:
+    """The same with ask read as session for all but these tools, and for what is no canonical tool unless all ask."""
+    others = asks >= CHANGING
     rules: list[Rule] = []
     for rule in grants.rules:
         rules.append(rule)
-        if rule.approval is Approval.ASK:
-            named = tools if rule.tool == ANY else tools & {rule.tool}
-            rules += [Rule(tool, Approval.SESSION, rule.argument) for tool in sorted(named)]
+        if rule.approval is not Approval.ASK:
+            continue
+        if rule.tool == ANY and not others:
+            rules.append(Rule(ANY, Approval.SESSION, rule.argument))
+            rules += [Rule(tool, Approval.ASK, rule.argument) for tool in sorted(asks)]
+        elif rule.tool == ANY:
+            rules += [Rule(tool, Approval.SESSION, rule.argument) for tool in sorted(TOOLS - asks)]
+        elif rule.tool not in asks and not (others and rule.tool not in TOOLS):
+            rules.append(Rule(rule.tool, Approval.SESSION, rule.argument))
     return Grants(tuple(rules))
 
 

@@ -17,10 +17,8 @@ from pydantic import JsonValue
 
 from agentsync import frontmatter_repair as repair
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.document import MAX_DEPTH, Document, UnreadableError, decode
+from agentsync.document import MAX_DEPTH, MAX_HEAD_BYTES, Document, UnreadableError, decode
 from agentsync.yaml_writer import real_text, to_yaml
-
-MAX_FRONTMATTER_BYTES = 64 << 10
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML_1_1 = yaml.resolver.Resolver()
@@ -121,8 +119,8 @@ class AgentHandler(BaseHandler):
         Raises:
             UnreadableError: it is unsafe, or no YAML mapping.
         """
-        if len(fm.encode()) > MAX_FRONTMATTER_BYTES:
-            message = f"The frontmatter is over {MAX_FRONTMATTER_BYTES:,} bytes."
+        if len(fm.encode()) > MAX_HEAD_BYTES:
+            message = f"The frontmatter is over {MAX_HEAD_BYTES:,} bytes."
             raise UnreadableError(Diagnostic(Code.TOO_LARGE, message, self.path, self.line))
         self._head = fm
         try:

@@ -11,6 +11,9 @@ from agentsync.permissions import EVERYTHING, Grants
 
 Mode = Literal["subagent", "primary", "all"]
 
+NEUTRAL = "neutral"
+"""The dialect of agentsync itself. What stands in it for a target is in that target's own terms."""
+
 # Model names. A canonical model is `provider/id`; these ids stand for whatever a vendor calls its current model of
 # that size, so that `sonnet` in one tool can become the newest Sonnet that another tool has.
 MODEL_ALIASES = frozenset({"anthropic/opus", "anthropic/sonnet", "anthropic/haiku"})
@@ -30,6 +33,8 @@ class Agent(BaseModel):
         max_turns: how many turns it may take.
         mode: subagent, primary or all; None where the tool has no such notion.
         mcp_servers, hooks: as the source wrote them, since each tool has its own form.
+        tags: words to choose agents by.
+        targets: for each dialect, what is to be said otherwise there; overrides.py explains it.
         native: known keys of the source's own dialect that mean nothing elsewhere.
         unknown: keys that no tool knows.
     """
@@ -59,5 +64,7 @@ class Agent(BaseModel):
     background: bool | None = None
     isolation: str | None = None
     initial_prompt: str | None = None
+    tags: tuple[str, ...] = ()
+    targets: Mapping[str, Mapping[str, JsonValue]] = Field(default_factory=dict)
     native: Mapping[str, JsonValue] = Field(default_factory=dict)
     unknown: Mapping[str, JsonValue] = Field(default_factory=dict)

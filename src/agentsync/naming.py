@@ -8,7 +8,15 @@ import unicodedata
 # Device names that Windows reserves with any extension:
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 WINDOWS_DEVICES = frozenset(
-    {"con", "prn", "aux", "nul", *(f"com{digit}" for digit in range(1, 10)), *(f"lpt{digit}" for digit in range(1, 10))}
+    {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        "conin$",
+        "conout$",
+        *(f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789¹²³"),
+    }
 )
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")

@@ -142,13 +142,30 @@ EVERYTHING = Grants((Rule(ANY, Approval.SESSION),))
 NOTHING = Grants()
 
 
+def only_reading(rules: Iterable[Rule]) -> list[Rule]:
+    """The rules with everything denied but what only reads, which gets what it had, and at most the session's say."""
+    rules = list(rules)
+    grants = Grants(tuple(rules))
+    available = [tool for tool in ("external_directory", *sorted(READING)) if max(grants.approvals(tool))]
+    kept = (
+        Rule(tool, min(rule.approval, Approval.SESSION), rule.argument)
+        for tool in available
+        for rule in grants.for_tool(tool)
+    )
+    return [*rules, Rule(ANY, Approval.DENY), *kept]
+
+
 @lru_cache(maxsize=1024)
 def _with_effects(grants: Grants) -> Grants:
-    rules = list(grants.rules)
     for able, covered in ((READ_COVERS[0], READ_COVERS[1:]), (SHELL_COVERS[0], SHELL_COVERS[1:])):
-        level = min(Grants(tuple(rules)).approvals(able))
-        rules += [Rule(tool, level) for tool in covered if level > min(Grants(tuple(rules)).approvals(tool))]
-    return Grants(tuple(rules))
+        level = min(grants.approvals(able))
+        raised: list[Rule] = []
+        for tool in covered:
+            if level > min(grants.approvals(tool)):
+                more = (Rule(tool, max(rule.approval, level), rule.argument) for rule in grants.for_tool(tool))
+                raised += [Rule(tool, level), *more]
+        grants = Grants((*grants.rules, *raised))
+    return grants
 
 
 @dataclass(frozen=True, slots=True)

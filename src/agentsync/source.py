@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 
 from pydantic import JsonValue
 
 from agentsync.checks import check_agent
 from agentsync.diagnostics import Code, Diagnostic, Severity
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import RESTRICTING, Dialect, dialects
 from agentsync.document import MAX_FILE_BYTES, Document, UnreadableError
 from agentsync.model import Agent
-from agentsync.naming import WINDOWS_DEVICES, folded_key
+from agentsync.naming import folded_key, hidden_character, is_windows_device
+
+# Whose an agent is that has nothing but a name and a description, which means the same everywhere.
+_DEFAULT = "claude"
 
 MAX_FILES = 20_000
 """How many candidate files one source may hold."""
 
+# What an agent's file ends in wherever it lies; what other endings mean is known only within a tool's directory.
 _SUFFIXES = (".md", ".toml")
 
 # Files that lie beside agents and are none, and the directories of other things that are Markdown too.
@@ -28,13 +34,19 @@ _OTHER_STEMS = frozenset(
     "readme changelog contributing license licence code_of_conduct security support claude agents gemini skill "
     "index todo notes".split()
 )
-_OTHER_DIRECTORIES = frozenset({"commands", "command", "skills", "skill", "prompts", "rules", "hooks", "node_modules"})
+_OTHER_DIRECTORIES = frozenset({"commands", "command", "skills", "skill", "prompts", "rules", "hooks"})
 _AGENT_DIRECTORIES = frozenset({"agents", "agent"})
-# Tools whose dialect is not read yet: reading their files as another tool's would give them another meaning.
-_OTHER_TOOLS = re.compile(
-    r"(^|/)(\.github|\.gemini|\.cursor|\.kiro|\.kilo|\.kilocode|\.qwen|\.factory|\.cline|\.junie|\.roo|\.augment)/"
-    r"|\.(agent|chatmode|prompt|instructions)\.md$"
+# A tool's other files, and tools whose dialect is not read: as another tool's agents they would mean something else.
+_OTHER_FILES = re.compile(
+    r"(^|/)\.(github|gemini|cursor|kiro|kilo|kilocode|qwen|factory|cline|junie|roo|augment|vibe|goose|rovodev|copilot"
+    r"|continue|pi|devin|kimi-code|grok|deepagents)/|\.(chatmode|prompt|instructions)\.md$"
 )
+
+# What file systems take of a name, and systems of a path.
+_MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4_096
+# Git's own directory and its short name on Windows, also with the joiners in it that macOS does not see.
+_GIT = re.compile(r"\.git|git~[0-9]+", re.IGNORECASE)
+_JOINERS = {0x200C: None, 0x200D: None}
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
@@ -113,7 +125,9 @@ def select(entries: Sequence[Entry], selection: Selection) -> tuple[list[Entry],
     if len(chosen) > MAX_FILES:
         message = f"{len(chosen)} files are too many for one source (at most {MAX_FILES})"
         return [], [*found, Diagnostic(Code.TOO_LARGE, message)]
-    return chosen, [*found, *_twins(chosen)]
+    alike = _twins(chosen)
+    refused = {diagnostic.path for diagnostic in alike}
+    return [entry for entry in chosen if entry.path not in refused], [*found, *alike]
 
 
 def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent | NoAgent:
@@ -128,7 +142,7 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
         return NoAgent((Diagnostic(Code.LFS_POINTER, "this is a Git LFS pointer, not the file itself", path=path),))
     known = dialects()
     named = known.get(dialect or _dialect_of_path(path))
-    parse = (named or known["codex" if path.endswith(".toml") else "claude"]).parse
+    parse = (named or known["codex" if path.endswith(".toml") else _DEFAULT]).parse
     try:
         document = parse(data, path)
     except UnreadableError as error:
@@ -136,14 +150,14 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     if named is None and not _looks_like_agent(path, document):
         return NoAgent((Diagnostic(Code.NOT_AN_AGENT, "nothing here defines an agent", path=path),))
     chosen = named or max(
-        (candidate for candidate in known.values() if path.endswith(candidate.suffix)),
-        key=lambda candidate: candidate.score(document),
+        (candidate for candidate in known.values() if path.endswith(candidate.suffixes)),
+        key=lambda candidate: (candidate.score(document), candidate.name == _DEFAULT),
     )
     if (problem := _hidden_restriction(document)) or (
         named is None and (problem := _unread_restriction(document, chosen))
     ):
         return NoAgent((*document.diagnostics, problem))
-    reading = chosen.read(document, _stem(path))
+    reading = chosen.read(document, _stem(path, chosen))
     found = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
     if reading.agent is None:
         return NoAgent(found)
@@ -155,12 +169,10 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     return ReadAgent(reading.agent, document, chosen, passes, named_found)
 
 
-# Keys that restrict an agent somewhere, although no dialect here reads them; folded.
-_OTHER_RESTRICTIONS = frozenset({"readonly", "approvalmode", "disabledtools", "excludetools"})
-
-
+@cache
 def _restrictions() -> frozenset[str]:
-    return _OTHER_RESTRICTIONS.union(*(dialect.restrictions for dialect in dialects().values()))
+    """The keys, folded, that restrict an agent in some tool."""
+    return RESTRICTING.union(*(dialect.restrictions for dialect in dialects().values()))
 
 
 def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | None:
@@ -191,7 +203,7 @@ def _hidden_restriction(document: Document) -> Diagnostic | None:
     return None
 
 
-_KEY_IN_LINE = re.compile(r"\W*(?P<key>[A-Za-z][\w-]*)\W*:")
+_KEY_IN_LINE = re.compile(r"\W*+(?P<key>[A-Za-z][\w-]*+)[^\w:]*+:")
 
 
 def _keys(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
@@ -213,24 +225,36 @@ def path_matches(pattern: str, path: str) -> bool:
     """
     if pattern.endswith("/"):
         pattern += "**"
-    parts = (pattern if "/" in pattern else f"**/{pattern}").split("/")
+    parts, names = _parts(pattern), path.split("/")
+    if parts[-1] and not parts[-1].match(names[-1]):
+        return False  # for most pairs this is all there is to know
     reached = _past_stars(parts, {0})
-    for name in path.split("/"):
-        after = {
-            index if parts[index] == "**" else index + 1
-            for index in reached
-            if index < len(parts) and (parts[index] == "**" or fnmatchcase(name, parts[index].replace("[", "[[]")))
-        }
+    for name in names:
+        after: set[int] = set()
+        for index in reached - {len(parts)}:
+            part = parts[index]
+            if part is None:
+                after.add(index)
+            elif part.match(name):
+                after.add(index + 1)
+        if not after:
+            return False
         reached = _past_stars(parts, after)
     return len(parts) in reached
 
 
-def _past_stars(parts: Sequence[str], reached: set[int]) -> set[int]:
+@lru_cache(maxsize=1024)
+def _parts(pattern: str) -> tuple[re.Pattern[str] | None, ...]:
+    """What each name of a path has to match; None stands for any number of names."""
+    names = (pattern if "/" in pattern else f"**/{pattern}").split("/")
+    # Several `**` in a row say no more than one.
+    names = [name for name, before in zip(names, ["", *names], strict=False) if (name, before) != ("**", "**")]
+    return tuple(None if name == "**" else re.compile(translate(name.replace("[", "[[]"))) for name in names)
+
+
+def _past_stars(parts: Sequence[re.Pattern[str] | None], reached: set[int]) -> set[int]:
     """The same positions, and those behind each `**`, which may also stand for nothing."""
-    for index, part in enumerate(parts):
-        if part == "**" and index in reached:
-            reached.add(index + 1)
-    return reached
+    return reached | {index + 1 for index in reached if index < len(parts) and parts[index] is None}
 
 
 def _below(path: str, subfolder: str) -> str | None:
@@ -246,16 +270,20 @@ def _wanted(path: str, selection: Selection) -> bool:
     if selection.include:
         return any(path_matches(pattern, path) for pattern in selection.include)
     pure = PurePosixPath(path)
-    if not path.endswith(_SUFFIXES) or pure.stem.lower() in _OTHER_STEMS or _OTHER_TOOLS.search(path):
-        return False
     directories = [part.lower() for part in pure.parent.parts]
+    if pure.stem.lower() in _OTHER_STEMS or "node_modules" in directories:
+        return False
+    if _dialect_of_path(path):
+        return True
+    if not path.endswith(_SUFFIXES) or _OTHER_FILES.search(path):
+        return False
     # The nearest of the two kinds of directory decides: `skills/review/agents/x.md` is an agent's place.
     kinds = [part for part in directories if part in _OTHER_DIRECTORIES | _AGENT_DIRECTORIES]
-    return "node_modules" not in kinds and not (kinds and kinds[-1] in _OTHER_DIRECTORIES)
+    return not (kinds and kinds[-1] in _OTHER_DIRECTORIES)
 
 
 def _problem(entry: Entry) -> Diagnostic | None:
-    shown = _escaped(entry.path)
+    shown = _escaped(entry.path[:_MAX_PATH_BYTES])
     if entry.mode == "120000":
         return Diagnostic(Code.SYMLINK, "a symbolic link is never followed", path=shown)
     if _unsafe_path(entry.path):
@@ -266,12 +294,15 @@ def _problem(entry: Entry) -> Diagnostic | None:
 
 
 def _unsafe_path(path: str) -> bool:
-    if path.startswith("/") or any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
+    if path.startswith("/") or len(path.encode(errors="surrogateescape")) > _MAX_PATH_BYTES:
+        return True
+    if hidden_character(path) >= 0 or any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
         return True
     return any(
         part in ("", ".", "..")
-        or part.lower() == ".git"
-        or part.split(".", 1)[0].lower() in WINDOWS_DEVICES
+        or len(part.encode()) > _MAX_NAME_BYTES
+        or _GIT.fullmatch(part.translate(_JOINERS))
+        or is_windows_device(part)
         or part[-1] in ". "
         or any(character in '<>:"\\|?*' for character in part)
         for part in path.split("/")
@@ -280,32 +311,52 @@ def _unsafe_path(path: str) -> bool:
 
 def _twins(entries: Sequence[Entry]) -> list[Diagnostic]:
     """A finding for each path that another one equals on a file system that folds case or Unicode form."""
-    seen: dict[str, str] = {}
-    found = []
+    groups: defaultdict[str, list[str]] = defaultdict(list)
     for entry in entries:
-        folded = unicodedata.normalize("NFC", entry.path).casefold()
-        if folded in seen:
-            message = f"differs from `{seen[folded]}` by case or Unicode form only"
-            found.append(Diagnostic(Code.PATH_UNSAFE, message, path=entry.path))
-        seen.setdefault(folded, entry.path)
-    return found
+        groups[_folded(entry.path)].append(entry.path)
+    return [
+        Diagnostic(Code.PATH_UNSAFE, f"differs from `{other}` by case or Unicode form only", path=path)
+        for paths in groups.values()
+        if len(paths) > 1
+        for path, other in zip(paths, [*paths[1:], paths[0]], strict=True)
+    ]
+
+
+def _folded(path: str) -> str:
+    """What file systems that fold case or Unicode form make of a path; folding case may undo the form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
 def _escaped(path: str) -> str:
     return path if path.isprintable() else ascii(path)[1:-1]
 
 
-def _stem(path: str) -> str:
-    return PurePosixPath(path).name.removesuffix(".md").removesuffix(".toml").removesuffix(".txt")
+def _stem(path: str, dialect: Dialect) -> str:
+    """The file's name without the longest ending that the dialect knows, or without its last one."""
+    name = PurePosixPath(path).name
+    ending = max((suffix for suffix in dialect.suffixes if name.endswith(suffix)), key=len, default="")
+    return name.removesuffix(ending) if ending else PurePosixPath(name).stem
 
 
 def _dialect_of_path(path: str) -> str:
-    """The dialect whose own directory the file lies in; empty where the path says nothing."""
+    """The dialect whose own directory the file lies in; empty where the path says nothing.
+
+    Of several the one whose directory is named last counts, and the longest ending then. An ending of two parts, as
+    `.agent.md`, is a tool's own anywhere.
+    """
+    found: list[tuple[int, int, str]] = []
     for dialect in dialects().values():
-        places = (dialect.user_directory, *dialect.project_directories)
-        if path.endswith(dialect.suffix) and any(f"/{place}/" in f"/{path}" for place in places):
-            return dialect.name
-    return ""
+        place = max(f"/{path}".rfind(f"/{directory}/") for directory in _places(dialect))
+        found += [
+            (place, len(suffix), dialect.name)
+            for suffix in dialect.suffixes
+            if path.endswith(suffix) and (place >= 0 or suffix.count(".") > 1)
+        ]
+    return max(found, default=(0, 0, ""))[2]
+
+
+def _places(dialect: Dialect) -> set[str]:
+    return {dialect.user_directory, *dialect.project_directories} - {""}
 
 
 def _looks_like_agent(path: str, document: Document) -> bool:

@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.document import MAX_DEPTH, Document, UnreadableError, decode
+from agentsync.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"""[ \t]*\[{0,2}[ \t]*["']?([\w-]+)""")
-# tomllib takes quadratic time over a dotted key. This is a sixth of a second, and far above any prose.
-_MAX_SQUARED_DOTS = 25_000_000
+# How many steps tomllib may take over dotted keys. This is a third of a second, and far above any prose.
+_MAX_STEPS = 25_000_000
+_STEPS_FOR_A_KEY = 16
 _INT_BITS = 64
 
 
@@ -29,7 +30,7 @@ def parse_toml(data: bytes, path: str) -> Document:
     """
     text, findings, repaired = decode(data, path)
     try:
-        metadata = _load(text)
+        metadata = load_toml(text)
     except ValueError as error:
         place = _PLACE.search(str(error))
         line, column = (int(place[1] or 0), int(place[2] or 0)) if place else (0, 0)
@@ -37,6 +38,7 @@ def parse_toml(data: bytes, path: str) -> Document:
         raise UnreadableError(Diagnostic(Code.TOML_INVALID, message, path, line, column)) from error
     except RecursionError as error:
         raise UnreadableError(Diagnostic(Code.TOO_DEEP, "The file is nested too deeply.", path)) from error
+    check_size(metadata, path)
     return Document(
         path=path,
         metadata=metadata,
@@ -47,10 +49,27 @@ def parse_toml(data: bytes, path: str) -> Document:
     )
 
 
-def _load(text: str) -> dict[str, JsonValue]:
-    if sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_SQUARED_DOTS:
+def load_toml(text: str) -> dict[str, JsonValue]:
+    """The values of a document; dates and what JSON has no number for become strings.
+
+    Raises:
+        ValueError: it is no TOML; the message says where.
+        RecursionError: it is nested too deeply, or would take too long.
+    """
+    if _steps(text) > _MAX_STEPS:
         raise RecursionError
     return {key: _value(value, 2) for key, value in tomllib.loads(text).items()}
+
+
+def _steps(text: str) -> int:
+    """At least what tomllib takes over dotted keys: their square, and a table's whole name again for each key in it."""
+    steps = dots_of_table = 0
+    for line in text.split("\n"):
+        dots = line.count(".")
+        if line.lstrip(" \t").startswith("["):
+            dots_of_table = dots
+        steps += dots**2 + _STEPS_FOR_A_KEY * dots_of_table
+    return steps
 
 
 def _value(value: Any, depth: int) -> JsonValue:

@@ -1,24 +1,33 @@
-"""What every dialect has to keep, on golden files: each folder here is one dialect's, each folder in it one case.
+"""What every dialect has to keep, on golden files: each folder here is one dialect's, found by itself.
 
-A case is an `input` file and, beside it, what it becomes for each other dialect and what is told of that. A refused
-target has no file. `pytest tests/dialects --update-goldens` writes the expectations anew.
+Each folder in it that has an `input` file is a case of reading. Beside the input stands what it becomes for the
+dialects in COMPARED, `neutral.md` being what was read in words, and what is told of that. A refused target has no file.
+
+The folder `written` holds what the dialect makes of each agent in `_agents`, and what is told of that.
+
+`pytest tests/dialects --update-goldens` writes the expectations anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
-from agentsync.diagnostics import Severity
+from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
-from agentsync.render import RenderedFile, render
+from agentsync.overrides import overridden
+from agentsync.permissions import Grants, wider
+from agentsync.render import render
 from agentsync.source import ReadAgent
 from support.conversion import read, silent_losses, widening
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/*/input.*"))
+AGENTS = sorted((HERE / "_agents").glob("*.md"))
+COMPARED = ("claude", "codex", "neutral", "opencode")
 OPTIONS = WriteOptions()
 
 
@@ -32,7 +41,8 @@ def case(request: pytest.FixtureRequest) -> Path:
 def agent(case: Path) -> ReadAgent:
     """The case's agent; its file counts as called like the case."""
     dialect = dialects()[case.parent.name]
-    return read(case.name + dialect.suffix, (case / f"input{dialect.suffix}").read_bytes(), dialect.name)
+    (given,) = case.glob("input.*")
+    return read(case.name + given.name.removeprefix("input"), given.read_bytes(), dialect.name)
 
 
 @pytest.fixture(params=dialects().values(), ids=lambda target: target.name)
@@ -45,41 +55,61 @@ def test_every_dialect_has_cases() -> None:
     assert {case.parent.name for case in CASES} == dialects().keys()
 
 
-def test_says_what_the_golden_files_say(case: Path, agent: ReadAgent, *, update_goldens: bool) -> None:
-    rendered = {name: render(agent, target, OPTIONS) for name, target in dialects().items() if name != case.parent.name}
-    wanted = {f"{name}{dialects()[name].suffix}": file.data for name, file in rendered.items() if file.data is not None}
-    wanted["diagnostics.txt"] = _diagnostics(agent, rendered).encode()
-    if update_goldens:
-        _write(case, wanted)
-    found = {path.name: path.read_bytes() for path in case.iterdir() if path.stem != "input"}
-    assert found == wanted
+def test_reads_what_the_golden_files_say(case: Path, agent: ReadAgent, *, update_goldens: bool) -> None:
+    compared = [dialects()[name] for name in COMPARED if name != case.parent.name]
+    rendered = {target.name: render(agent, target, OPTIONS) for target in compared}
+    wanted = {
+        f"{target.name}{target.suffix}": data for target in compared if (data := rendered[target.name].data) is not None
+    }
+    told = {"source": agent.diagnostics} | {name: file.diagnostics for name, file in rendered.items()}
+    wanted["diagnostics.txt"] = _lines(told)
+    _compare(case, wanted, update=update_goldens)
 
 
-def test_writing_is_deterministic(agent: ReadAgent, target: Dialect) -> None:
-    assert render(agent, target, OPTIONS) == render(agent, target, OPTIONS)
+def test_writes_what_the_golden_files_say(target: Dialect, *, update_goldens: bool) -> None:
+    wanted: dict[str, bytes] = {}
+    told: dict[str, Iterable[Diagnostic]] = {}
+    for path in AGENTS:
+        file = render(read(path.name, path.read_bytes(), "neutral"), target, OPTIONS)
+        told[path.stem] = file.diagnostics
+        if file.data is not None:
+            wanted[f"{path.stem}{target.suffix}"] = file.data
+    wanted["diagnostics.txt"] = _lines(told)
+    _compare(HERE / target.name / "written", wanted, update=update_goldens)
 
 
-def test_its_own_dialect_gets_the_bytes_as_they_are(case: Path, agent: ReadAgent) -> None:
-    target = dialects()[case.parent.name]
+@pytest.fixture(params=[*CASES, *AGENTS], ids=lambda path: f"{path.parent.name}-{path.stem}")
+def any_agent(request: pytest.FixtureRequest) -> ReadAgent:
+    """The agent of a case, or one of those that every dialect writes."""
+    path = request.param
+    assert isinstance(path, Path)
+    if path.is_file():
+        return read(path.name, path.read_bytes(), "neutral")
+    (given,) = path.glob("input.*")
+    return read(path.name + given.name.removeprefix("input"), given.read_bytes(), path.parent.name)
+
+
+def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:
+    """It is the same each time, reads back with what it does not lose in words, and grants no more."""
+    for target in dialects().values():
+        file = render(any_agent, target, OPTIONS)
+        assert file == render(any_agent, target, OPTIONS), target.name
+        meant = overridden(any_agent.agent, target, ()).agent
+        if file.data is None or meant is None:
+            reasons = [found.severity is Severity.ERROR or found.code is Code.EXCLUDED for found in file.diagnostics]
+            assert any(reasons), target.name
+            continue
+        back = read(file.path, file.data, target.name)
+        assert not back.document.repaired, target.name
+        assert back.passes_through, target.name
+        assert silent_losses(meant, back.agent, file.diagnostics) == [], target.name
+        if target is not any_agent.dialect:
+            assert widening(meant, file.data, target, OPTIONS) is None, target.name
+
+
+def test_its_own_dialect_gets_the_bytes_as_they_are(agent: ReadAgent) -> None:
     if agent.passes_through:
-        assert render(agent, target, OPTIONS).data == (case / f"input{target.suffix}").read_bytes()
-
-
-def test_the_output_reads_back(agent: ReadAgent, target: Dialect) -> None:
-    file = render(agent, target, OPTIONS)
-    if file.data is None:
-        assert any(found.severity is Severity.ERROR for found in file.diagnostics)
-        return
-    back = read(file.path, file.data, target.name)
-    assert not back.document.repaired
-    assert back.passes_through
-    assert silent_losses(agent.agent, back.agent, file.diagnostics) == []
-
-
-def test_the_output_grants_no_more(agent: ReadAgent, target: Dialect) -> None:
-    file = render(agent, target, OPTIONS)
-    if file.data is not None and target is not agent.dialect:
-        assert widening(agent.agent, file.data, target, OPTIONS) is None
+        assert render(agent, agent.dialect, OPTIONS).data == agent.document.data
 
 
 def test_writing_in_its_own_dialect_changes_no_meaning(agent: ReadAgent) -> None:
@@ -87,22 +117,39 @@ def test_writing_in_its_own_dialect_changes_no_meaning(agent: ReadAgent) -> None
     writing = agent.dialect.write(agent.agent, OPTIONS)
     assert writing.data is not None
     back = read(f"{agent.agent.slug}{agent.dialect.suffix}", writing.data, agent.dialect.name)
-    assert agent.dialect.enforced(back.document) == agent.dialect.enforced(agent.document)
-    assert back.agent.grants == agent.agent.grants
+    assert _alike(agent.dialect.enforced(back.document), agent.dialect.enforced(agent.document))
+    assert _alike(back.agent.grants, agent.agent.grants)
     assert back.agent.native == agent.agent.native
     assert silent_losses(agent.agent, back.agent, writing.diagnostics) == []
 
 
-def _diagnostics(agent: ReadAgent, rendered: dict[str, RenderedFile]) -> str:
-    """One line each: code, target (`source` for what reading found), message."""
-    told = [("source", found) for found in agent.diagnostics]
-    told += [(name, found) for name, file in rendered.items() for found in file.diagnostics]
-    return "".join(f"{found.code.id} {target} {found.message}\n" for target, found in told)
+def test_neutral_holds_everything(agent: ReadAgent) -> None:
+    """Reading the neutral form gives the same agent, but for what only its own dialect has a place for."""
+    file = render(agent, dialects()["neutral"], OPTIONS)
+    assert file.data is not None, file.diagnostics
+    back = read(file.path, file.data, "neutral").agent
+    own = {"dialect", "own_permissions", "native", "unknown", "mcp_servers", "hooks", "targets", "grants"}
+    assert back.model_dump(exclude=own) == agent.agent.model_dump(exclude=own)
+    assert _alike(back.grants, agent.agent.grants)
 
 
-def _write(case: Path, wanted: dict[str, bytes]) -> None:
-    for path in case.iterdir():
-        if path.stem != "input":
-            path.unlink()
-    for name, data in wanted.items():
-        (case / name).write_bytes(data)
+def _alike(one: Grants, other: Grants) -> bool:
+    return wider(one, other) is None and wider(other, one) is None
+
+
+def _lines(told: Mapping[str, Iterable[Diagnostic]]) -> bytes:
+    """One line each: code, where it was found, message."""
+    lines = (f"{found.code.id} {place} {found.message}\n" for place, several in told.items() for found in several)
+    return "".join(lines).encode()
+
+
+def _compare(folder: Path, wanted: Mapping[str, bytes], *, update: bool) -> None:
+    if update:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if not path.name.startswith("input."):
+                path.unlink()
+        for name, data in wanted.items():
+            (folder / name).write_bytes(data)
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith("input.")}
+    assert found == wanted

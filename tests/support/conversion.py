@@ -49,6 +49,8 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
         for field, title in _TITLES.items()
         if getattr(back, field) != getattr(agent, field) and getattr(agent, field) is not False and title not in told
     ]
+    kept = back.targets.get(agent.dialect, {})  # where the neutral dialect puts what only one tool has a place for
+    lost = [field for field in lost if kept.get(field) != getattr(agent, field)]
     if back.slug != agent.slug or (back.name != agent.name and Code.NAME_CHANGED not in codes):
         lost.append("name")
     if back.description != agent.description:
@@ -57,7 +59,7 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
     if back.prompt.strip() != agent.prompt.replace("\r\n", "\n").strip() and back.prompt != agent.prompt:
         lost.append("prompt")
     # Where a table translates a name, another model comes back; that it vanishes has to be told.
-    if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes:
+    if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes and "here: model" not in told:
         lost.append("model")
     if agent.mode in ("primary", "all") and back.mode != agent.mode and "mode" not in told:
         lost.append("mode")

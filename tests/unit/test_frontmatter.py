@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from agentsync import frontmatter
 from agentsync.diagnostics import Code
-from agentsync.document import MAX_DEPTH, MAX_FILE_BYTES, Document, UnreadableError, decode
-from agentsync.frontmatter import MAX_FRONTMATTER_BYTES, AgentHandler, format_markdown, parse_markdown
+from agentsync.document import MAX_DEPTH, MAX_FILE_BYTES, MAX_HEAD_BYTES, Document, UnreadableError, decode
+from agentsync.frontmatter import AgentHandler, format_markdown, parse_markdown
 from agentsync.toml import parse_toml
 
 if TYPE_CHECKING:
@@ -384,7 +384,7 @@ ALIAS_BOMB = "a: &a [x,x]\n" + "".join(
         (b"---\nname: a\ntools: " + b"[" * 60_000 + b"\n---\n", Code.TOO_DEEP, 3),
         (b"---\nname: a: b\ntools: " + b"[" * 60_000 + b"\n---\n", Code.TOO_DEEP, 3),
         (b"---\nname: a\ntools: " + b"[" * 100_000 + b"\n---\n", Code.TOO_LARGE, 2),
-        (b"---\nname: " + b"a" * MAX_FRONTMATTER_BYTES + b"\n---\n", Code.TOO_LARGE, 2),
+        (b"---\nname: " + b"a" * MAX_HEAD_BYTES + b"\n---\n", Code.TOO_LARGE, 2),
         (FILE.encode() + b"a" * MAX_FILE_BYTES, Code.TOO_LARGE, 0),
     ],
 )

@@ -52,9 +52,10 @@ def test_files_that_may_be_agents_are_read(path: str) -> None:
         "skills/a/SKILL.md",
         "agents/skills/x.md",
         "node_modules/a/agents/x.md",
-        ".github/agents/x.agent.md",
-        ".gemini/agents/x.md",
-        "x.agent.md",
+        ".github/prompts/x.md",
+        ".gemini/x.md",
+        ".continue/agents/x.md",
+        "x.prompt.md",
         "hooks/x.md",
         "agents/Readme.md",
     ],
@@ -115,6 +116,14 @@ def test_path_globs(pattern: str, path: str, covered: bool) -> None:  # noqa: FB
         "a\udc80b.md",
         "./x.md",
         "what?.md",
+        "git~1/x.md",
+        ".g\u200cit/x.md",
+        "aux .md",
+        "com\u00b9.md",
+        "conout$.md",
+        "a\u202eb.md",
+        f"{'a' * 256}.md",
+        f"{'a/' * 2048}x.md",
     ],
 )
 def test_unsafe_paths_are_refused(path: str) -> None:
@@ -146,14 +155,19 @@ def test_too_many_files_are_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("twin", ["Agents/X.md", "agents/X.md"])
-def test_paths_that_differ_by_case_only_are_told(twin: str) -> None:
-    _, found = select([entry("agents/x.md"), entry(twin)], Selection())
-    assert [(one.code, one.path) for one in found] == [(Code.PATH_UNSAFE, twin)]
+def test_of_paths_that_differ_by_case_only_none_is_read(twin: str) -> None:
+    picked, found = select([entry("agents/x.md"), entry(twin), entry("y.md")], Selection())
+    assert [one.path for one in picked] == ["y.md"]
+    assert [(one.code, one.path) for one in found] == [(Code.PATH_UNSAFE, "agents/x.md"), (Code.PATH_UNSAFE, twin)]
 
 
-def test_paths_that_differ_by_unicode_form_only_are_told() -> None:
-    _, found = select([entry("pr\u00fcfer.md"), entry("pru\u0308fer.md")], Selection())
-    assert [one.code for one in found] == [Code.PATH_UNSAFE]
+@pytest.mark.parametrize(
+    ("path", "twin"),
+    [("pr\u00fcfer.md", "pru\u0308fer.md"), ("stra\u00dfe.md", "strasse.md"), ("\u1fb3.md", "\u03b1\u03b9.md")],
+)
+def test_of_paths_that_differ_by_unicode_form_only_none_is_read(path: str, twin: str) -> None:
+    picked, found = select([entry(path), entry(twin)], Selection())
+    assert (picked, [one.code for one in found]) == ([], [Code.PATH_UNSAFE] * 2)
 
 
 def test_the_first_pattern_decides_the_dialect() -> None:
@@ -263,7 +277,7 @@ def test_bytes_pass_through_where_the_tool_itself_would_load_them(path: str, dat
     "head",
     [
         "name: x\ndescription: d\ncolor: blue\nsandbox_mode: read-only",
-        "name: x\ndescription: d\nreadonly: true",
+        "name: x\ndescription: d\ncolor: blue\nexcludeTools: [Bash]",
         "name: x\ndescription: d\ncolor: blue\npermission:\n  bash: deny",
         "name: x\ndescription: d\nmodel: sonnet\npermission: deny",
         "description: d\nmode: subagent\nmodel: openai/gpt-5.5\ntemperature: 0.1\nsteps: 3\npermissionMode: plan",

@@ -28,6 +28,7 @@ from agentsync.permissions import (
     Approval,
     Grants,
     Rule,
+    only_reading,
 )
 
 # The names that are written, each with the canonical tool that it is.
@@ -60,6 +61,10 @@ _GONE: Final = {
 }
 _PATH_TOOLS: Final = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
 
+# What an agent that keeps notes gets, whatever its list says, so that it can keep them.
+_OF_MEMORY: Final = ("Read", "Write", "Edit")
+MEMORIES: Final = ("user", "project", "local")
+
 MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
 KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 """The keys that Claude Code itself reads permissions from."""
@@ -87,6 +92,8 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     rules = list(EVERYTHING.rules)
     if "tools" in metadata:
         rules = _granted(metadata["tools"], with_arguments=False)
+    if metadata.get("memory") in MEMORIES and rules != list(EVERYTHING.rules):
+        rules += _granted([*_OF_MEMORY], with_arguments=False)
     rules = _under_mode(rules, metadata.get("permissionMode"))
     denied = (_canonical(name) for name, _ in _parsed(metadata.get("disallowedTools")))
     return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *SHAPE.denials))
@@ -101,7 +108,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     rules += [Rule(tool, Approval.DENY) for name in denials(said.get("disallowedTools")) for tool in _denied(name)]
     rules += _guarded_by_hooks(metadata.get("hooks"))
     if any(folded_key(key) in _FOREIGN and metadata[key] is not False for key in metadata):
-        rules = _only_reading(rules)  # another tool's restriction, which nothing here can make out
+        rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
     return Grants(tuple(rules))
 
 
@@ -109,7 +116,7 @@ def denials(value: JsonValue) -> tuple[str, ...]:
     """The names that a value denies, without what quotes, brackets and arguments its author put around them."""
     texts = value if isinstance(value, list) else [value]
     items = (item for text in texts if isinstance(text, str) for item in _items(text.replace(";", ",")))
-    names = (item.strip("`'\"[]{}").partition("(")[0].rstrip(":") for item in items)
+    names = (item.strip("`'\"[]{}:").partition("(")[0].rstrip(":") for item in items)
     return tuple(name for name in names if name)
 
 
@@ -173,7 +180,7 @@ def _under_mode(rules: list[Rule], mode: JsonValue) -> list[Rule]:
             free = [Rule(tool, Approval.SESSION) for tool in sorted(READING)] if rules == list(EVERYTHING.rules) else []
             return asking + free
         case "dontAsk":
-            return _only_reading(rules)  # whatever would have to be asked for is refused
+            return only_reading(rules)  # whatever would have to be asked for is refused
         case "acceptEdits":
             grants = Grants(tuple(rules))
             edits = (tool for tool in ("write", "edit", "notebook") if grants.approval(tool))
@@ -193,12 +200,6 @@ def _meant_mode(value: JsonValue) -> str | None:
     text = str(value[0] if isinstance(value, list) and value else value)
     narrowing = {mode.lower(): mode for mode in ("default", "dontAsk", "plan")}
     return narrowing.get(text.lower(), "default")
-
-
-def _only_reading(rules: list[Rule]) -> list[Rule]:
-    grants = Grants(tuple(rules))
-    available = (tool for tool in ("external_directory", *sorted(READING)) if max(grants.approvals(tool)))
-    return [*rules, Rule(ANY, Approval.DENY), *(Rule(tool, Approval.SESSION) for tool in available)]
 
 
 def _guarded_by_hooks(hooks: JsonValue) -> list[Rule]:
@@ -275,7 +276,9 @@ def _denied(name: str) -> tuple[str, ...]:
 
 def _server_name(pattern: str) -> str | None:
     server, separator, tool = pattern.removeprefix(MCP).partition("/")
-    return f"mcp__{server}__{tool}" if separator and ANY not in server else None
+    # `?` stands for itself here, and a `*` is known to count only for all tools of a server.
+    is_free = not {"*", "?"}.isdisjoint(server if tool == ANY else server + tool)
+    return f"mcp__{server}__{tool}" if separator and not is_free else None
 
 
 def _argument(tool: str, text: str) -> str:
@@ -301,8 +304,8 @@ def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
 SHAPE: Final = Shape(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
 
 
-def spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The keys that say what was fitted, and what they cannot say."""
+def spell(fitted: Fitted, *, remembers: bool) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys that say what was fitted, beside a memory where the agent has one, and what they cannot say."""
     levels = {**fitted.units, **fitted.servers}
     found: list[Diagnostic] = []
     closed = fitted.default is Approval.DENY
@@ -315,8 +318,9 @@ def spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     if closed:
         granted = [_spelled(name, fitted.arguments.get(name, ())) for name, level in levels.items() if level]
         permissions["tools"] = ", ".join(granted) if granted else []
-    # A complete list needs no denials but those that cut a hole into a server's pattern.
-    denied = [name for name, level in levels.items() if not level and not (closed and name in fitted.units)]
+    # A complete list needs no denials but those that cut a hole into a server's pattern, or into what a memory brings.
+    needless = fitted.units.keys() - (_OF_MEMORY if remembers else ()) if closed else ()
+    denied = [name for name, level in levels.items() if not level and name not in needless]
     if denied:
         permissions["disallowedTools"] = ", ".join(denied)
     freed = [f"`{name}`" for name, level in levels.items() if level is Approval.ALLOW and _changes(name)]

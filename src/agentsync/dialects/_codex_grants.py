@@ -14,8 +14,9 @@ from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects._fields import Fields
+from agentsync.dialects._session import beyond
 from agentsync.fitting import Fitted, Shape, WriteOptions
-from agentsync.permissions import ANY, EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.permissions import ANY, EVERYTHING, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest
 # The built-in permission profiles: https://developers.openai.com/codex/permissions.
@@ -187,27 +188,7 @@ def spell(fitted: Fitted, grants: Grants, options: WriteOptions) -> tuple[dict[s
             found.append(Diagnostic(Code.APPROVAL_NARROWED, "`shell` asks for more calls than the source does"))
     if not levels["web_search"]:
         permissions["web_search"] = "disabled"
-    return permissions, [*found, *_beyond(grants, options)]
-
-
-def _beyond(grants: Grants, options: WriteOptions) -> Iterator[Diagnostic]:
-    """The restrictions of what is no part of Codex's shell, and so stays as the user's session has it."""
-    if not grants.everything_else:
-        message = "Codex has no list of tools: MCP servers, skills and agents of the user's session stay available"
-        yield Diagnostic(Code.UNRESTRICTABLE, message)
-        return
-    others = [*sorted(TOOLS - {*SHAPE.tools, *_SHELL}), *(tool for tool in grants.patterns if tool.startswith(MCP))]
-    for level, code, verb in (
-        (Approval.DENY, Code.UNRESTRICTABLE, "take away"),
-        (Approval.ASK, Code.APPROVAL_SESSION, "ask before"),
-    ):
-        restricted = [tool for tool in others if min(grants.approvals(tool)) == level < grants.everything_else]
-        names = ", ".join(f"`{tool.removeprefix(MCP)}`" for tool in restricted)
-        message = f"Codex cannot {verb} {names}: the user's session decides"
-        if restricted and options.strict_approval:
-            yield Diagnostic(Code.REFUSED_WIDER, f"{message}, and `strict_approval` is set")
-        elif restricted:
-            yield Diagnostic(code, message)
+    return permissions, [*found, *beyond(grants, {*SHAPE.tools, *_SHELL}, "Codex", options)]
 
 
 def _allows_changes(grants: Grants) -> bool:

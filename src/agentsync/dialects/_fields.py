@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions
-from agentsync.model import Agent
+from agentsync.model import NEUTRAL, Agent
 from agentsync.naming import has_hidden_character, is_slug, is_unsafe, slug
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
@@ -51,6 +51,10 @@ class Fields:
     def has(self, key: str) -> bool:
         return key in self._document.metadata
 
+    def peek(self, key: str) -> JsonValue:
+        """A value that stays unread, so that it still counts among the rest."""
+        return self._document.metadata.get(key)
+
     def raw(self, key: str) -> JsonValue:
         self._used.add(key)
         return self._document.metadata.get(key)
@@ -73,7 +77,8 @@ class Fields:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            self._wrong(key, f"a number from {low:g} to {high:g}")
+            bounds = "" if (low, high) == (float("-inf"), float("inf")) else f" from {low:g} to {high:g}"
+            self._wrong(key, f"a number{bounds}")
             return None
         return value
 
@@ -156,8 +161,8 @@ class Fields:
 UNKNOWN_VENDOR: Final = "unknown"
 """The provider of a canonical model that no vendor is known to make."""
 
-# The fields that a target may or may not carry, and how a person would call them.
-_FIELDS = {
+# What a person would call the fields that a target may or may not carry.
+FIELDS = {
     "effort": "reasoning effort",
     "temperature": "temperature",
     "top_p": "top_p",
@@ -178,21 +183,30 @@ def losses(agent: Agent, dialect: str, carried: Collection[str]) -> list[Diagnos
     """A finding for each field that the agent has and the target cannot carry."""
     found = [
         Diagnostic(Code.FIELD_LOST, f"left out, having no place here: {title}")
-        for field, title in _FIELDS.items()
+        for field, title in FIELDS.items()
         if field not in carried and (value := getattr(agent, field)) is not None and value is not False and value != ()
     ]
     if agent.disabled and "disabled" not in carried:
         found.append(Diagnostic(Code.REFUSED_WIDER, "the agent is disabled, which cannot be said here"))
     if agent.mode in ("primary", "all") and "mode" not in carried:
         found.append(Diagnostic(Code.FIELD_LOST, f"mode `{agent.mode}` is left out: every agent is a subagent here"))
-    if agent.dialect != dialect:
-        found += [
-            Diagnostic(Code.FIELD_LOST, f"`{key}` is left out: only {agent.dialect} has it") for key in agent.native
-        ]
-        if agent.unknown:
-            names = ", ".join(f"`{key}`" for key in agent.unknown)
-            found.append(Diagnostic(Code.UNKNOWN_KEY, f"left out, since no tool knows it: {names}"))
+    if agent.dialect not in (dialect, NEUTRAL):
+        found += foreign_losses(agent)
     return found
+
+
+def foreign_losses(agent: Agent) -> list[Diagnostic]:
+    """A finding for each key that only the agent's own tool has, or that no tool knows."""
+    found = [Diagnostic(Code.FIELD_LOST, f"`{key}` is left out: only {agent.dialect} has it") for key in agent.native]
+    if agent.unknown:
+        names = ", ".join(f"`{key}`" for key in agent.unknown)
+        found.append(Diagnostic(Code.UNKNOWN_KEY, f"left out, since {agent.dialect} itself does not know it: {names}"))
+    return found
+
+
+def speaks(agent: Agent, dialect: str) -> bool:
+    """Whether the agent's native keys, hooks and MCP servers are in this dialect's terms."""
+    return agent.dialect in (dialect, NEUTRAL)
 
 
 def file_name(agent: Agent) -> tuple[str, list[Diagnostic]]:

@@ -10,8 +10,18 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import Dialect, Reading, Writing, refused
-from agentsync.dialects._claude_grants import KEYS, RESTRICTIONS, SHAPE, check, denials, enforced, meant, spell
+from agentsync.dialects import Dialect, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._claude_grants import (
+    KEYS,
+    MEMORIES,
+    RESTRICTIONS,
+    SHAPE,
+    check,
+    denials,
+    enforced,
+    meant,
+    spell,
+)
 from agentsync.dialects._fields import (
     UNKNOWN_VENDOR,
     Fields,
@@ -19,6 +29,7 @@ from agentsync.dialects._fields import (
     known_vendor,
     losses,
     model_name,
+    speaks,
     without_none,
 )
 from agentsync.document import Document
@@ -62,7 +73,7 @@ def read(document: Document, stem: str) -> Reading:
         "skills": fields.names("skills"),
         "mcp_servers": fields.raw("mcpServers"),
         "hooks": fields.raw("hooks"),
-        "memory": fields.text("memory", ("user", "project", "local")),
+        "memory": fields.text("memory", MEMORIES),
         "background": fields.flag("background"),
         "isolation": fields.text("isolation", ("worktree", "remote")),
         "initial_prompt": fields.text("initialPrompt"),
@@ -93,7 +104,8 @@ def _is_cut_short(document: Document) -> bool:
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
-    name, found = agent.name, losses(agent, "claude", _CARRIED)
+    carried = _CARRIED | ({"mcp_servers", "hooks"} if speaks(agent, "claude") else frozenset())
+    name, found = agent.name, losses(agent, "claude", carried)
     if not agent.description.strip():
         found.append(Diagnostic(Code.REFUSED_REQUIRED, "Claude Code needs a description"))
         return Writing(None, tuple(found))
@@ -105,7 +117,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     if not own:
         fitted = fit(agent.grants, SHAPE, options)
         found += fitted.diagnostics
-        permissions, permission_found = spell(fitted)
+        permissions, permission_found = spell(fitted, remembers=agent.memory is not None)
         found += permission_found
     model, model_found = _write_model(agent, options)
     color, color_found = _write_color(agent)
@@ -121,8 +133,8 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
                 "maxTurns": agent.max_turns,
                 "color": color,
                 "skills": list(agent.skills) or None,
-                "mcpServers": agent.mcp_servers if own else None,
-                "hooks": agent.hooks if own else None,
+                "mcpServers": agent.mcp_servers if speaks(agent, "claude") else None,
+                "hooks": agent.hooks if speaks(agent, "claude") else None,
                 "memory": agent.memory,
                 "background": agent.background,
                 "isolation": agent.isolation,
@@ -130,12 +142,14 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
             }
         ),
     }
-    if own:
+    if speaks(agent, "claude"):
         metadata |= {**agent.native, **agent.unknown}
     return Writing(format_markdown(metadata, agent.prompt), (*found, *model_found, *color_found, *effort_found))
 
 
-_CARRIED: Final = ("effort", "max_turns", "color", "skills", "memory", "background", "isolation", "initial_prompt")
+_CARRIED: Final = frozenset(
+    {"model", "effort", "max_turns", "color", "skills", "memory", "background", "isolation", "initial_prompt"}
+)
 
 
 def enforced_by(document: Document) -> Grants:
@@ -196,7 +210,7 @@ def score(document: Document) -> int:
 DIALECT: Final = Dialect(
     name="claude",
     title="Claude Code",
-    suffix=".md",
+    suffixes=(".md",),
     user_directory=".claude/agents",
     project_directories=(".claude/agents",),
     recursive=True,
@@ -210,4 +224,8 @@ DIALECT: Final = Dialect(
     shape=SHAPE,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
+    carries=_CARRIED,
+    lists=ToolLists(null="none", mistyped="none", denied="disallowedTools"),
+    required=("name", "description"),
+    names=NameRule(high=_MAX_NAME, slugs=False),
 )

@@ -6,10 +6,8 @@ key makes Codex refuse the file.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-import tomli_w
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
@@ -23,8 +21,10 @@ from agentsync.dialects._fields import (
     known_vendor,
     losses,
     model_name,
+    speaks,
     without_none,
 )
+from agentsync.dialects._toml_text import format_toml
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
 from agentsync.model import Agent
@@ -36,8 +36,6 @@ _NATIVE: Final = frozenset(
     {"nickname_candidates", "model_provider", "model_reasoning_summary", "model_verbosity", "personality"}
     | {"service_tier", "features", "skills", "tools", "agents", "permissions", "sandbox_workspace_write"}
 )
-# What a multi-line literal cannot hold: its own quotes, and control characters other than tab and line feed.
-_NOT_LITERAL: Final = re.compile("'''|[\\x00-\\x08\\x0b-\\x1f\\x7f]")
 _VENDORS: Final = {"gpt-": "openai", "codex-": "openai", "o1": "openai", "o3": "openai", "o4": "openai"}
 # The models that version 0.169.0 lists.
 _MODELS: Final = frozenset(
@@ -81,7 +79,8 @@ def read(document: Document, stem: str) -> Reading:
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
     name, found = file_name(agent)
-    found += losses(agent, "codex", ("effort", "mcp_servers") if agent.dialect == "codex" else ("effort",))
+    speaking = speaks(agent, "codex")
+    found += losses(agent, "codex", _CARRIED | ({"mcp_servers"} if speaking else frozenset()))
     prompt = agent.prompt.strip()
     if not (prompt and agent.description.strip()):
         missing = "a description" if prompt else "instructions"
@@ -102,23 +101,16 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
             "model": model.removeprefix("openai/").removeprefix(f"{UNKNOWN_VENDOR}/") if model else None,
             "model_reasoning_effort": effort,
             **permissions,
-            "mcp_servers": agent.mcp_servers if own else None,
+            "mcp_servers": agent.mcp_servers if speaking else None,
         }
     )
-    if own:
+    if speaking:
         metadata |= {**agent.native, **agent.unknown}
-    # Tables must follow the plain keys, or these would become the table's.
-    tables = {key: value for key, value in metadata.items() if isinstance(value, dict)}
-    plain = {key: value for key, value in metadata.items() if key not in tables}
-    parts = [tomli_w.dumps(plain), _instructions(prompt), tomli_w.dumps(tables)]
-    return Writing("\n".join(filter(None, parts)).encode(), (*found, *model_found, *effort_found))
+    data = format_toml(metadata, "developer_instructions", prompt)
+    return Writing(data, (*found, *model_found, *effort_found))
 
 
-def _instructions(prompt: str) -> str:
-    """The prompt as a TOML literal, which a person can read, or escaped where a literal cannot hold it."""
-    if _NOT_LITERAL.search(prompt):
-        return tomli_w.dumps({"developer_instructions": f"{prompt}\n"}, multiline_strings=True)
-    return f"developer_instructions = '''\n{prompt}\n'''\n"
+_CARRIED: Final = frozenset({"model", "effort"})
 
 
 def enforced_by(document: Document) -> Grants:
@@ -138,7 +130,7 @@ def score(document: Document) -> int:
 DIALECT: Final = Dialect(
     name="codex",
     title="Codex",
-    suffix=".toml",
+    suffixes=(".toml",),
     user_directory=".codex/agents",
     project_directories=(".codex/agents",),
     recursive=True,
@@ -152,6 +144,8 @@ DIALECT: Final = Dialect(
     shape=SHAPE,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
+    carries=_CARRIED,
+    required=("name", "description", "developer_instructions"),
     environment="CODEX_HOME",
     uses_effects=True,
 )

@@ -1,0 +1,88 @@
+"""Agents as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
+
+_KEY: Final = re.compile(r'[ \t]*\{?[ \t]*"([^"\\]+)"[ \t]*:')
+_INT_BITS: Final = 64
+
+
+def parse_json(data: bytes, path: str) -> Document:
+    """Reads a JSON file that holds one object.
+
+    Raises:
+        UnreadableError: it is none, a key stands twice, or it is unsafe.
+    """
+    text, findings, repaired = decode(data, path)
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_int, parse_float=_float)
+        text.encode()
+        json.dumps(value, ensure_ascii=False).encode()  # half of a character that takes two escapes is no text
+        _check_depth(value, 1)
+    except json.JSONDecodeError as error:
+        message = f"The file is not valid JSON: {error.msg}."
+        raise UnreadableError(Diagnostic(Code.JSON_INVALID, message, path, error.lineno, error.colno)) from error
+    except ValueError as error:
+        raise UnreadableError(Diagnostic(Code.JSON_INVALID, f"The file is not valid JSON: {error}.", path)) from error
+    except RecursionError as error:
+        raise UnreadableError(Diagnostic(Code.TOO_DEEP, "The file is nested too deeply.", path)) from error
+    if not isinstance(value, dict):
+        raise UnreadableError(Diagnostic(Code.NOT_A_MAPPING, "The file holds no JSON object.", path, 1))
+    check_size(value, path)
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if (match := _KEY.match(line)) and match[1] in value:
+            lines.setdefault(match[1], number)
+    return Document(path=path, metadata=value, lines=lines, repaired=repaired, diagnostics=findings, data=data)
+
+
+def format_json(metadata: Mapping[str, JsonValue]) -> bytes:
+    """The keys in their order, as a person would lay them out."""
+    return f"{json.dumps(metadata, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!a} stands twice")
+        found[key] = value
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"`{constant}` is no number of JSON's")
+
+
+def _int(text: str) -> int:
+    number = int(text)
+    if number.bit_length() >= _INT_BITS:
+        raise ValueError("an integer does not fit into 64 bits")
+    return number
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _check_depth(value: object, depth: int) -> None:
+    """Raises RecursionError where too many objects and arrays stand within each other."""
+    if not isinstance(value, dict | list):
+        return
+    if depth > MAX_DEPTH:
+        raise RecursionError
+    for inner in value.values() if isinstance(value, dict) else value:
+        _check_depth(inner, depth + 1)

@@ -1,0 +1,202 @@
+"""What Kiro's `tools`, `allowedTools`, `permissions` and older `toolsSettings` let an agent do.
+
+A tool is there where `tools` names it, by itself or by a tag. Whether a call is asked for is said by rules, each for a
+capability and some of its arguments; the most restrictive of those that match counts, whatever their order, and where
+none matches, the user's own rules decide. Version 2 of the command line knows no such rules and reads over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.dialects import RESTRICTING
+from agentsync.dialects._kiro_rules import BUILTIN, objects, restricted, said_in
+from agentsync.dialects._tool_names import ServerNames, ToolNames, listed
+from agentsync.naming import folded_key
+from agentsync.permissions import (
+    ANY,
+    CHANGING,
+    EVERYTHING,
+    MCP,
+    OTHER,
+    READ_COVERS,
+    TOOLS,
+    UNTRANSLATED,
+    Approval,
+    Grants,
+    Rule,
+    matches,
+    only_reading,
+)
+
+NAMES: Final = ToolNames(
+    written={
+        "read": READ_COVERS,
+        "write": ("write", "edit"),
+        "shell": ("bash",),
+        "web_fetch": ("webfetch",),
+        "web_search": ("websearch",),
+        "subagent": ("task",),
+    },
+    read={
+        **dict.fromkeys(("fs_read", "fsRead"), READ_COVERS),
+        **dict.fromkeys(("fs_write", "fsWrite"), ("write", "edit")),
+        **dict.fromkeys(("execute_bash", "execute_cmd", "executeCmd"), ("bash",)),
+        **dict.fromkeys(("use_subagent", "agent_crew", "crew", "delegate"), ("task",)),
+        **dict.fromkeys(("todo_list", "todo", "task"), ("todo",)),
+        "grep": ("grep",),
+        "glob": ("glob",),
+        "ls": ("list",),
+        "web": ("webfetch", "websearch"),
+        "code": ("lsp", "edit"),  # it also renames
+        "@mcp": (f"{MCP}{ANY}",),
+        "@builtin": BUILTIN,
+    },
+    servers=ServerNames("@", "/", whole=True),
+)
+# Before version 3 each of the tools that find things had to be named by itself.
+_READING: Final = ("read", "list")
+_NAMES_2: Final = replace(
+    NAMES,
+    written={**NAMES.written, "read": _READING},
+    read={**NAMES.read, **dict.fromkeys(("fs_read", "fsRead"), _READING)},
+)
+# Tools that nobody else has.
+_OF_KIRO: Final = frozenset(
+    {"knowledge", "introspect", "thinking", "summary", "imageRead", "use_aws", "aws", "report_issue", "diagnostics"}
+    | {"switch_to_execution", "session", "tool_search", "mkdir", "rm"}
+)
+
+KEYS: Final = ("tools", "excludedTools", "allowedTools", "permissions", "toolsSettings")
+"""The keys that Kiro reads permissions from."""
+
+RESTRICTIONS: Final = frozenset(folded_key(key) for key in KEYS)
+
+
+def is_known(name: str) -> bool:
+    """Whether Kiro makes something of a name in `tools`."""
+    return name in _OF_KIRO or name.startswith(("#", "subagent/")) or "*" in name or NAMES.is_known(name)
+
+
+def is_foreign(key: str) -> bool:
+    """Whether a key restricts in another tool."""
+    return folded_key(key) in RESTRICTING and key not in KEYS
+
+
+def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
+    """What the author of these keys meant the agent to be able to do."""
+    rules = _rules(metadata, narrow=True, version=version)
+    rules += _in_part(metadata.get("toolsSettings"))
+    rules += [Rule(tool, Approval.DENY, f"{UNTRANSLATED}hook") for tool in _guarded(metadata.get("hooks"))]
+    if any(is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
+        rules = only_reading(rules)
+    return Grants(tuple(rules))
+
+
+def enforced(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
+    """The widest that this version of Kiro, 2 or 3, lets through."""
+    rules = _rules(metadata, narrow=False, version=version)
+    missing = ("notebook", "question", "skill" if version == _OLDER else "todo")
+    return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in missing)))
+
+
+_OLDER: Final = 2
+
+
+def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int) -> list[Rule]:
+    available = _available(metadata, narrow=narrow, version=version)
+    heeding = narrow or version > _OLDER
+    excluded = NAMES.taken(listed(metadata.get("excludedTools") if heeding else None), narrow=narrow)
+    there = Grants((*available, *excluded))
+    said = [*said_in(metadata.get("permissions"))]
+    allowing = [one for one in said if one.effect is Approval.ALLOW]
+    freed = [*_freed(metadata, narrow=narrow)]
+    freed += [one for rule in allowing if not (narrow and rule.exclude) for one in rule.rules(narrow=narrow)]
+    rules = [*available, *_within(there, freed)]
+    if narrow or (heeding and isinstance(metadata.get("permissions"), dict)):
+        asking = [one for one in said if one.effect is Approval.ASK]
+        asked = [rule for one in asking if narrow or not one.exclude for rule in one.rules(narrow=narrow)]
+        rules += _within(there, restricted(asking, freed, (), narrow=narrow))
+        denying = [one for one in said if one.effect is Approval.DENY]
+        rules += _within(there, restricted(denying, freed, asked, narrow=narrow))
+    return [*rules, *excluded]
+
+
+def _available(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int) -> list[Rule]:
+    """What `tools` puts at the agent's disposal; what no list at all means is documented for the older version only."""
+    value = metadata.get("tools", [])
+    names = [*listed(value)]
+    if not names and not narrow and (version > _OLDER or value != []):
+        return [*EVERYTHING.rules]
+    if not narrow and any("*" in name for name in names if not name.startswith("@")):
+        return [*EVERYTHING.rules]
+    known = _NAMES_2 if version == _OLDER else NAMES
+    rules = known.granted(name for name in names if not name.startswith("subagent/"))
+    return [*rules, *(Rule("task", Approval.SESSION, name[9:]) for name in names if name.startswith("subagent/"))]
+
+
+def _freed(metadata: Mapping[str, JsonValue], *, narrow: bool) -> Iterator[Rule]:
+    """What runs unasked by the older keys."""
+    for name in listed(metadata.get("allowedTools")):
+        if name == ANY or (not narrow and not name.startswith("@") and ("*" in name or "?" in name)):
+            yield Rule(ANY, Approval.ALLOW)
+        else:
+            yield from (Rule(tool, Approval.ALLOW) for tool in NAMES.tools(name) if not tool.startswith(OTHER))
+    settings = metadata.get("toolsSettings")
+    if narrow or not isinstance(settings, dict):
+        return
+    for name, table in settings.items():
+        if isinstance(table, dict) and any(table.get(key) for key in _FREEING):
+            yield from (Rule(tool, Approval.ALLOW) for tool in NAMES.tools(name) if not tool.startswith(OTHER))
+
+
+_FREEING: Final = ("allowedCommands", "autoAllowReadonly", "allowedPaths", "trusted", "trustedAgents")
+_TAKING: Final = ("deniedCommands", "denyByDefault", "deniedPaths", "blocked", "availableAgents")
+
+
+def _in_part(settings: JsonValue) -> list[Rule]:
+    """Restrictions of the older kind, which are regular expressions."""
+    tables = settings.items() if isinstance(settings, dict) else ()
+    return [
+        Rule(tool, Approval.DENY, f"{UNTRANSLATED}{key}")
+        for name, table in tables
+        if isinstance(table, dict)
+        for key in _TAKING
+        if table.get(key)
+        for tool in NAMES.tools(name)
+    ]
+
+
+def _guarded(hooks: JsonValue) -> list[str]:
+    """The tools that a hook may refuse before they run."""
+    if isinstance(hooks, dict):
+        entries = [entry for key, value in hooks.items() if key.lower() == "pretooluse" for entry in objects(value)]
+    else:
+        entries = [one for one in objects(hooks) if str(one.get("trigger", "")).lower() == "pretooluse"]
+    names = [str(entry.get("matcher", ANY)) for entry in entries]
+    known = {tool for name in names for tool in (NAMES.tools(name) if NAMES.is_known(name) else CHANGING)}
+    return sorted(CHANGING if ANY in known else known & CHANGING)
+
+
+def _within(available: Grants, rules: Iterable[Rule]) -> Iterator[Rule]:
+    """The rules as far as they speak of what is there: none may make a tool available."""
+    patterns = [rule.tool for rule in available.rules if rule.approval]
+    for rule in rules:
+        if rule.approval is Approval.DENY:
+            yield rule
+        elif rule.tool in TOOLS:
+            found = available.approvals(rule.tool)
+            if Approval.DENY not in found:
+                yield rule
+            elif rule.argument == ANY:
+                named = (one.argument for one in available.for_tool(rule.tool) if one.approval)
+                yield from (Rule(rule.tool, rule.approval, argument) for argument in named)
+        elif ANY in patterns or any(matches(pattern, rule.tool) for pattern in patterns):
+            yield rule
+        else:
+            inner = [pattern for pattern in patterns if matches(rule.tool, pattern)]
+            yield from (Rule(pattern, rule.approval, rule.argument) for pattern in inner)

@@ -1,0 +1,67 @@
+"""What both forms of a Kiro agent have in common beside permissions: keys, models, and what is told of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code
+from agentsync.dialects._fields import Fields
+from agentsync.dialects._kiro_grants import KEYS, is_foreign, is_known
+from agentsync.dialects._listed import Models
+from agentsync.dialects._tool_names import listed
+
+NATIVE: Final = frozenset(
+    {"prompt", "resources", "toolAliases", "includeMcpJson", "useLegacyMcpJson", "includePowers", "keyboardShortcut"}
+    | {"welcomeMessage", "toolSchema", "$schema"}
+)
+
+# What https://kiro.dev/docs/models/available-models listed in August 2026. An id that Kiro does not have makes every
+# request of the agent fail, so no other is written.
+MODELS: Final = Models(
+    names={
+        "anthropic/claude-opus-5": "claude-opus-5",
+        "anthropic/claude-opus-4-8": "claude-opus-4.8",
+        "anthropic/claude-sonnet-5": "claude-sonnet-5",
+        "anthropic/claude-sonnet-4-6": "claude-sonnet-4.6",
+        "anthropic/claude-haiku-4-5": "claude-haiku-4.5",
+        "openai/gpt-5.6-sol": "gpt-5.6-sol",
+        "openai/gpt-5.6-terra": "gpt-5.6-terra",
+        "openai/gpt-5.6-luna": "gpt-5.6-luna",
+        "anthropic/opus": "claude-opus-5",
+        "anthropic/sonnet": "claude-sonnet-5",
+        "anthropic/haiku": "claude-haiku-4.5",
+    }
+)
+
+
+def check(fields: Fields) -> None:
+    """Tells what Kiro refuses, and what it reads in another way than it looks."""
+    tools = fields.raw("tools")
+    if not fields.has("tools"):
+        fields.tell(Code.TOOLS_NONE, "there is no `tools`, so the agents of other tools are given none")
+    elif tools != "*" and not (isinstance(tools, list) and all(isinstance(item, str) for item in tools)):
+        fields.tell(Code.WRONG_TYPE, "`tools` must be a list of names and tags", "tools")
+    for key in ("tools", "excludedTools"):
+        for name in listed(fields.raw(key)):
+            if not is_known(name):
+                fields.tell(Code.UNKNOWN_TOOL, f"Kiro has no tool `{name}` and drops it", key)
+    permissions = fields.raw("permissions")
+    if fields.has("permissions") and not (isinstance(permissions, dict) and isinstance(permissions.get("rules"), list)):
+        message = "`permissions` must hold `rules`; a list of them by itself is how early versions had it"
+        fields.tell(Code.NO_EFFECT, message, "permissions", hint="put the list under `permissions.rules`")
+    for key in (*KEYS, "hooks", "mcpServers"):
+        fields.raw(key)
+    for key in fields.keys:
+        if is_foreign(key):
+            fields.tell(Code.NO_EFFECT, f"Kiro does not read `{key}`", key, hint="write `tools` or `excludedTools`")
+
+
+def values_of(fields: Fields) -> dict[str, JsonValue]:
+    """The fields of Agent that keys of either form hold."""
+    return {
+        "model": MODELS.read(fields.text("model")),
+        "mcp_servers": fields.raw("mcpServers"),
+        "hooks": fields.raw("hooks"),
+    }

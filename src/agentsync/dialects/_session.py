@@ -1,0 +1,36 @@
+"""What no key of a tool's agents can restrict, and what therefore stays as the user's session has it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.fitting import WriteOptions
+from agentsync.permissions import MCP, TOOLS, Approval, Grants
+
+
+def beyond(grants: Grants, covered: Collection[str], title: str, options: WriteOptions) -> Iterator[Diagnostic]:
+    """The restrictions of a source that the tool cannot say.
+
+    Args:
+        grants: the source's own.
+        covered: the canonical tools that the tool's agents can restrict.
+        title: the tool's name for people.
+        options: whether such an agent is refused where it restricts a tool by name.
+    """
+    if not grants.everything_else:
+        message = f"{title} has no list of tools: MCP servers, skills and agents of the user's session stay available"
+        yield Diagnostic(Code.UNRESTRICTABLE, message)
+        return
+    others = [*sorted(TOOLS.difference(covered)), *(tool for tool in grants.patterns if tool.startswith(MCP))]
+    for level, code, verb in (
+        (Approval.DENY, Code.UNRESTRICTABLE, "take away"),
+        (Approval.ASK, Code.APPROVAL_SESSION, "ask before"),
+    ):
+        restricted = [tool for tool in others if min(grants.approvals(tool)) == level < grants.everything_else]
+        names = ", ".join(f"`{tool.removeprefix(MCP)}`" for tool in restricted)
+        message = f"{title} cannot {verb} {names}: the user's session decides"
+        if restricted and options.strict_approval:
+            yield Diagnostic(Code.REFUSED_WIDER, f"{message}, and `strict_approval` is set")
+        elif restricted:
+            yield Diagnostic(code, message)

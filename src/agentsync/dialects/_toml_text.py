@@ -1,0 +1,49 @@
+"""Agents as TOML: plain keys, the prompt as a person would write it, and tables at the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import tomli_w
+from pydantic import JsonValue
+
+# What a multi-line literal cannot hold: its own quotes, and control characters other than tab and line feed.
+_NOT_LITERAL: Final = re.compile("'''|[\\x00-\\x08\\x0b-\\x1f\\x7f]")
+
+
+def format_toml(metadata: Mapping[str, JsonValue], prompt_key: str, prompt: str) -> bytes:
+    """The file's bytes.
+
+    Args:
+        metadata: the other keys, in order; what has no value is left out, since TOML has no word for that.
+        prompt_key: the key of the prompt.
+        prompt: the instructions, without blanks around them; left out where they are empty.
+    """
+    values = {key: _without_null(value) for key, value in metadata.items() if value is not None}
+    # Tables must follow the plain keys, or these would become the table's.
+    tables = {key: value for key, value in values.items() if _is_table(value)}
+    plain = {key: value for key, value in values.items() if key not in tables}
+    parts = [tomli_w.dumps(plain), _instructions(prompt_key, prompt) if prompt else "", tomli_w.dumps(tables)]
+    return "\n".join(filter(None, parts)).encode()
+
+
+def _instructions(key: str, prompt: str) -> str:
+    """The prompt as a TOML literal, which a person can read, or escaped where a literal cannot hold it."""
+    if _NOT_LITERAL.search(prompt):
+        return tomli_w.dumps({key: f"{prompt}\n"}, multiline_strings=True)
+    return f"{key} = '''\n{prompt}\n'''\n"
+
+
+def _is_table(value: object) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return bool(items) and all(isinstance(item, dict) for item in items)
+
+
+def _without_null(value: JsonValue) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_null(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_null(item) for item in value if item is not None]
+    return value

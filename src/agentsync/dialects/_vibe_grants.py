@@ -1,0 +1,233 @@
+"""What Vibe's lists of tools and `[tools.NAME]` tables let an agent do, and how to write it.
+
+Two kinds of agent read the same keys. A subagent has five tools, no servers and no web, and each of its calls needs
+what both the session and the agent allow. One that users start themselves has all that the session has, and its tables
+may allow what the session would ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import RESTRICTING
+from agentsync.dialects._fields import Fields
+from agentsync.dialects._tool_names import listed
+from agentsync.fitting import Fitted, Shape
+from agentsync.naming import folded_key
+from agentsync.permissions import ANY, CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule, only_reading
+
+_SHELLS: Final = ("bash", "git_bash", "powershell")  # which there is depends on the machine
+_OWN: Final = {
+    "read_file": "read",
+    "write_file": "write",
+    "edit": "edit",
+    "skill": "skill",
+    **dict.fromkeys(_SHELLS, "bash"),
+}
+_OTHERS: Final = {"web_fetch": "webfetch", "web_search": "websearch", "todo": "todo", "ask_user_question": "question"}
+_KNOWN: Final = {*_OWN, *_OTHERS, "grep", "task"}  # the last two do nothing in this release
+_LEVELS: Final = {"always": Approval.ALLOW, "ask": Approval.ASK, "never": Approval.DENY}
+
+# A subagent has nothing else, so there is nothing else to ask for.
+SHAPE: Final = Shape(
+    units={"read_file": ("read",), "write_file": ("write",), "edit": ("edit",), "bash": ("bash",), "skill": ("skill",)},
+    asks=CHANGING | {"read", "skill"},
+)
+
+_KEYS: Final = (
+    *("enabled_tools", "disabled_tools", "base_disabled", "tools", "outside_workdir"),
+    *("enabled_skills", "disabled_skills", "bypass_tool_permissions"),
+)
+RESTRICTIONS: Final = frozenset(folded_key(key) for key in _KEYS)
+"""The keys, folded, that Vibe reads permissions from."""
+
+
+def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
+    """The widest that Vibe lets through: a pattern that cannot be told counts as matching where it grants."""
+    return Grants(tuple(_rules(metadata, narrow=False)))
+
+
+def meant(metadata: Mapping[str, JsonValue]) -> Grants:
+    """What the author of these keys meant the agent to be able to do."""
+    rules = _rules(metadata, narrow=True)
+    rules += [rule for name, table in _tables(metadata) for rule in _in_part(_tool(name), table)]
+    rules += _skills(metadata)
+    if any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
+        rules = only_reading(rules)
+    return Grants(tuple(rules))
+
+
+def own_keys(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """What the agent is written from again; a list under its old name joins the other, as Vibe itself rewrites it."""
+    own = {key: metadata[key] for key in _KEYS if key in metadata}
+    if old := [*listed(own.pop("base_disabled", None))]:
+        own["disabled_tools"] = list[JsonValue]([*listed(own.get("disabled_tools")), *old])
+    return own
+
+
+def _is_foreign(key: str) -> bool:
+    return folded_key(key) in RESTRICTING and key not in _KEYS
+
+
+def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
+    """Tells what Vibe refuses, and what it reads in another way than it looks."""
+    for key in ("enabled_tools", "disabled_tools", "enabled_skills", "disabled_skills"):
+        value = fields.raw(key)
+        if value is not None and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            fields.tell(Code.WRONG_TYPE, f"`{key}` must be a list of names; Vibe does not take the agent", key)
+    if metadata.get("enabled_tools") == []:
+        message = "`enabled_tools` names no tool, which Vibe reads as every tool there is"
+        fields.tell(Code.NO_EFFECT, message, "enabled_tools", hint='write `disabled_tools = ["*"]`')
+    fields.text("outside_workdir", ("ask", "deny"))
+    fields.flag("bypass_tool_permissions")
+    _check_names(fields, metadata)
+    for name, table in _tables(metadata):
+        level = table if isinstance(table, str) else table.get("permission", "ask")
+        if not isinstance(table, dict) or level not in _LEVELS:
+            message = f"Vibe does not read `{level}` as the permission of `{name}`, so the session decides"
+            hint = f'write `permission = "always"`, "ask" or "never" under `[tools.{name}]`'
+            fields.tell(Code.NO_EFFECT, message, "tools", hint=hint)
+    if not isinstance(metadata.get("tools", {}), dict):
+        fields.tell(Code.WRONG_TYPE, "`tools` must be a table for each tool; Vibe does not take the agent", "tools")
+    for key in _KEYS:
+        fields.raw(key)
+    for key in metadata:
+        if _is_foreign(key):
+            fields.tell(Code.NO_EFFECT, f"Vibe does not read `{key}`", key, hint="write `enabled_tools`")
+
+
+def _check_names(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
+    """Tells each plain name that is no tool of Vibe's and cannot be a server's."""
+    for key in ("enabled_tools", "disabled_tools"):
+        for name in listed(metadata.get(key)):
+            if _may_name_server(name) and name.isalpha():
+                fields.tell(Code.UNKNOWN_TOOL, f"Vibe has no tool `{name}` and drops it", key)
+    for name, _ in _tables(metadata):
+        if name not in _KNOWN and (name.lower() in _KNOWN or name.isalpha()):
+            fields.tell(Code.UNKNOWN_TOOL, f"Vibe has no tool `{name}`, so nothing reads `[tools.{name}]`", "tools")
+
+
+def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+    primary = metadata.get("agent_type") != "subagent"
+    enabled = [*listed(metadata.get("enabled_tools"))]
+    nothing = narrow and not enabled and "enabled_tools" in metadata
+    names = {} if nothing else {**_OWN, **_OTHERS} if primary else _OWN
+    disabled = [*listed(metadata.get("disabled_tools")), *listed(metadata.get("base_disabled"))]
+    levels: dict[str, Approval] = {}
+    for name, tool in names.items():
+        if enabled and not _covers(enabled, name, unclear=not narrow):
+            continue
+        if _covers(disabled, name, unclear=narrow) or (narrow and _covers(disabled, tool, unclear=True)):
+            continue
+        level = _level(metadata, name, primary=primary, narrow=narrow)
+        # Of the shells only one is there, and nobody knows which.
+        levels[tool] = (min if narrow else max)(level, levels.get(tool, level))
+    rules = _servers(enabled, disabled, narrow=narrow) if primary and not nothing else []
+    rules += [Rule(tool, level) for tool, level in levels.items()]
+    if primary:
+        rules.append(Rule("task", Approval.SESSION))  # which no list takes away
+    if metadata.get("bypass_tool_permissions") is True and primary:
+        rules = [Rule(rule.tool, Approval.ALLOW if rule.approval else rule.approval) for rule in rules]
+    return [*rules, Rule("external_directory", _outside(metadata, narrow=narrow))]
+
+
+def _level(metadata: Mapping[str, JsonValue], name: str, *, primary: bool, narrow: bool) -> Approval:
+    table = next((table for key, table in _tables(metadata) if name == (key.lower() if narrow else key)), None)
+    said = table.get("permission") if isinstance(table, dict) else table
+    if said is None or (not isinstance(table, dict) and not narrow):
+        return Approval.SESSION
+    level = _LEVELS.get(str(said))
+    if level is None:
+        refuses = str(said).lower() in ("never", "deny", "denied", "none", "off", "false")
+        return (Approval.DENY if refuses else Approval.ASK) if narrow else Approval.SESSION
+    if level is Approval.DENY and primary and not narrow and isinstance(table, dict) and table.get("allowlist"):
+        return Approval.SESSION  # files may be excepted there, in an agent that users start
+    return level if primary else min(level, Approval.SESSION)
+
+
+def _outside(metadata: Mapping[str, JsonValue], *, narrow: bool) -> Approval:
+    tables = [table for _, table in _tables(metadata) if isinstance(table, dict)]
+    own = {str(table["outside_workdir"]) for table in tables if "outside_workdir" in table}
+    denied = metadata.get("outside_workdir") == "deny"
+    return Approval.DENY if (denied and (narrow or not own)) or (narrow and "deny" in own) else Approval.SESSION
+
+
+def _servers(enabled: Iterable[str], disabled: Iterable[str], *, narrow: bool) -> list[Rule]:
+    """What the lists say of tools of MCP servers, whose names join server and tool."""
+    clear = [*filter(_is_clear, enabled)]
+    rules = [Rule(MCP + pattern, Approval.SESSION) for pattern in clear if _may_name_server(pattern)]
+    if not enabled or (clear != enabled and not narrow):
+        rules = [Rule(MCP + ANY, Approval.SESSION)]
+    denied = [*filter(_is_clear, disabled)]
+    rules += [Rule(MCP + pattern, Approval.DENY) for pattern in denied if _may_name_server(pattern)]
+    return [*rules, Rule(MCP + ANY, Approval.DENY)] if narrow and denied != disabled else rules
+
+
+def _may_name_server(pattern: str) -> bool:
+    return pattern.lower() not in _KNOWN
+
+
+def _is_clear(pattern: str) -> bool:
+    """Whether a pattern is a plain glob; a regular expression from a repository is never run."""
+    return not pattern.startswith("re:") and "[" not in pattern
+
+
+def _covers(patterns: Iterable[str], name: str, *, unclear: bool) -> bool:
+    return any(fnmatchcase(name, one.lower()) if not one.startswith("re:") else unclear for one in patterns)
+
+
+def _tables(metadata: Mapping[str, JsonValue]) -> list[tuple[str, str | dict[str, JsonValue]]]:
+    tools = metadata.get("tools")
+    items = tools.items() if isinstance(tools, dict) else ()
+    return [(name, table if isinstance(table, dict) else str(table)) for name, table in items]
+
+
+def _tool(name: str) -> str:
+    return {**_OWN, **_OTHERS}.get(name, MCP + name)
+
+
+def _in_part(tool: str, table: str | dict[str, JsonValue]) -> list[Rule]:
+    """Restrictions for some commands or files only, in a syntax of Vibe's."""
+    said = table if isinstance(table, dict) else {}
+    kinds = {"denylist": Approval.DENY, "sensitive_patterns": Approval.ASK}
+    return [Rule(tool, level, UNTRANSLATED + kind) for kind, level in kinds.items() if said.get(kind)]
+
+
+def _skills(metadata: Mapping[str, JsonValue]) -> list[Rule]:
+    enabled, disabled = ([*listed(metadata.get(f"{which}_skills"))] for which in ("enabled", "disabled"))
+    rules = [Rule("skill", Approval.DENY)] if enabled else []
+    rules += [Rule("skill", Approval.SESSION, name) for name in enabled if _is_clear(name)]
+    named = [name if _is_clear(name) else UNTRANSLATED + name for name in disabled]
+    return rules if enabled else [Rule("skill", Approval.DENY, name) for name in named]
+
+
+def spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys that say what was fitted of a subagent, and what they cannot say."""
+    granted = [name for unit, level in fitted.units.items() if level for name in _names(unit)]
+    denied = [name for unit, level in fitted.units.items() if not level for name in _names(unit)]
+    permissions: dict[str, JsonValue] = {}
+    if not granted:
+        permissions["disabled_tools"] = [ANY]  # an empty list of the enabled would be all of them
+    elif not fitted.default:
+        permissions["enabled_tools"] = list[JsonValue](granted)
+    elif denied:
+        permissions["disabled_tools"] = list[JsonValue](denied)
+    asking = [unit for unit, level in fitted.units.items() if level is Approval.ASK]
+    if asking:
+        permissions["tools"] = {name: {"permission": "ask"} for unit in asking for name in _names(unit)}
+    freed = [unit for unit in ("write_file", "edit", "bash") if fitted.units[unit] is Approval.ALLOW]
+    found = []
+    if freed:
+        shown = ", ".join(f"`{unit}`" for unit in freed)
+        message = f"allowed by the source, left to the user's own settings here: {shown}"
+        found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
+    return permissions, found
+
+
+def _names(unit: str) -> tuple[str, ...]:
+    return _SHELLS if unit == "bash" else (unit,)

@@ -1,0 +1,174 @@
+"""Antigravity: Markdown with YAML frontmatter; a list of tools restricts only where the built-in ones are left out.
+
+Facts: https://antigravity.google/docs/subagents, the changelog of the command line up to version 1.2.10, and the keys
+that the SDK's own reader has, version 0.1.22 (October 2026). `tools` adds to the tools that every agent has, unless
+`excludeDefaultComponents` is set (since 1.2.1); servers, skills and agents come from the session unless
+`inheritCustomizations` is off. A name that it does not know may hang the agent, so none is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import ToolLists
+from agentsync.dialects._fields import Fields
+from agentsync.dialects._keys import Key
+from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
+from agentsync.document import Document
+from agentsync.fitting import Shape, WriteOptions, fit
+from agentsync.model import Agent
+from agentsync.permissions import ANY, EVERYTHING, MCP, Approval, Rule
+
+_TOOLS: Final = ToolNames(
+    written={
+        "view_file": ("read",),
+        "grep_search": ("grep",),
+        "find_by_name": ("glob",),
+        "list_dir": ("list",),
+        "write_to_file": ("write",),
+        "replace_file_content": ("edit",),
+        "multi_replace_file_content": ("edit",),
+        "notebook_edit": ("notebook",),
+        "run_command": ("bash",),
+        "read_url_content": ("webfetch",),
+        "search_web": ("websearch",),
+        "invoke_subagent": ("task",),
+        "ask_question": ("question",),
+    },
+    read={
+        "define_subagent": ("task",),
+        "manage_subagents": ("task",),
+        "send_message": ("task",),
+        "call_mcp_tool": (f"{MCP}{ANY}",),
+        # What they do, no other tool does by itself.
+        "manage_task": (),
+        "command_status": (),
+        "schedule": (),
+        "generate_image": (),
+        "finish": (),
+        "list_resources": (),
+        "read_resource": (),
+        "ask_permission": (),
+        "list_permissions": (),
+    },
+)
+
+_SHELL: Final = "run_command"
+_CLOSED: Final = "excludeDefaultComponents"
+_INHERITS: Final = "inheritCustomizations"
+_INHERITS_SERVERS: Final = "inheritMcp"
+_POLICY: Final = "commandExecutionPolicy"
+# What each policy makes of a command: as its author means it, and at the most. The sandbox is the session's to provide.
+_POLICIES: Final = {
+    "off": (Approval.ASK, Approval.ASK),
+    "sandbox": (Approval.SESSION, Approval.ALLOW),
+    "auto": (Approval.SESSION, Approval.ALLOW),
+    "eager": (Approval.ALLOW, Approval.ALLOW),
+}
+_DEFAULT_POLICY: Final = "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class _Antigravity(Listed):
+    """The list, the switches that make it complete, and the policy for commands."""
+
+    @cached_property
+    def shape(self) -> Shape:
+        return self.tools.shape(asks=frozenset({"bash"}))
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        value = metadata.get(self.tools_key)
+        names = [name for name in listed(value) if narrow or self.tools.is_known(name)]
+        complete = _is_complete(metadata) or (narrow and self.tools_key in metadata)
+        rules = self.tools.granted(names) if complete else list(EVERYTHING.rules)
+        inherits = metadata.get(_INHERITS, True) is not False or metadata.get(_INHERITS_SERVERS) is True
+        if narrow and False in (metadata.get(_INHERITS), metadata.get(_INHERITS_SERVERS)):
+            rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
+        elif not narrow and (inherits or metadata.get("mcpServers")):
+            rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
+        if any(rule.tool in ("bash", ANY) for rule in rules):
+            policy = metadata.get(_POLICY, _DEFAULT_POLICY)
+            meant, most = _POLICIES.get(str(policy), (Approval.ASK, Approval.ALLOW))
+            level = meant if narrow else most
+            rules += [Rule("bash", level)] if level is not Approval.SESSION else []
+        return rules
+
+    def check(self, fields: Fields) -> None:
+        fields.text(_POLICY, _POLICIES)
+        for key in (_CLOSED, _INHERITS, _INHERITS_SERVERS):
+            fields.flag(key)
+        if fields.has(self.tools_key) and not fields.raw(_CLOSED) and [*listed(fields.raw(self.tools_key))]:
+            message = f"`tools` takes nothing away without `{_CLOSED}: true`: the built-in tools stay"
+            fields.tell(Code.NO_EFFECT, message, self.tools_key, hint=f"add `{_CLOSED}: true`")
+
+    def _check_nothing(self, fields: Fields, value: JsonValue) -> None:
+        key = self.tools_key
+        if self._mistyped(value):
+            fields.tell(Code.WRONG_TYPE, f"`{key}` must be a list of names", key)
+        elif fields.raw(_CLOSED) is True:
+            fields.tell(Code.TOOLS_NONE, f"`{key}` names nothing, so the agent has no tools at all", key)
+        else:
+            message = f"`{key}` names nothing, and takes nothing away without `{_CLOSED}: true`"
+            fields.tell(Code.NO_EFFECT, message, key)
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        fitted = fit(agent.grants, self.shape, options)
+        level = fitted.units[_SHELL]
+        # A policy of its own says what a command needs, so the lists are not to tell of that.
+        plain = replace(fitted, units={**fitted.units, _SHELL: min(level, Approval.SESSION)})
+        lists = spell_lists(plain, self.tools, denies=False)
+        permissions: dict[str, JsonValue] = {}
+        if lists.allowed is not None:
+            permissions = {
+                self.tools_key: list[JsonValue](lists.allowed),
+                _CLOSED: True,
+                _INHERITS: False,
+                _INHERITS_SERVERS: False,
+            }
+        if level:
+            free = Approval.SESSION if options.approval == "allow" else Approval.ALLOW
+            permissions[_POLICY] = "eager" if level >= free else "off"
+        return permissions, [*fitted.diagnostics, *lists.diagnostics]
+
+
+def _is_complete(metadata: Mapping[str, JsonValue]) -> bool:
+    """Whether the agent has the tools that it lists and no others."""
+    value = metadata.get("tools")
+    return metadata.get(_CLOSED) is True and (value is None or isinstance(value, list))
+
+
+_ANTIGRAVITY: Final = _Antigravity(
+    name="antigravity",
+    title="Antigravity",
+    tools=_TOOLS,
+    lists=ToolLists(empty="all", mistyped="refused", strings=False),
+    keys={
+        "mode": Key("mainAgent", "flag", words={False: "subagent", True: "all"}),
+        "hidden": Key("hidden", "flag"),
+    },
+    models=Models(inherit="inherit", vendors={"flash": "google", "pro": "google", "gemini-": "google"}),
+    native=frozenset({"subagent", "mcpServers", "skills", "preloadSkills", "plugins", "agents", "rules", "hooks"}),
+    further=(_CLOSED, _INHERITS, _INHERITS_SERVERS, _POLICY),
+)
+
+
+def _score(document: Document) -> int:
+    return 4 * sum(key in document.metadata for key in (_CLOSED, _INHERITS, _INHERITS_SERVERS, _POLICY, "mainAgent"))
+
+
+DIALECT: Final = _ANTIGRAVITY.dialect(
+    user_directory=".gemini/config/agents",
+    project_directories=(".agents/agents",),
+    binaries=("agy", "antigravity"),
+    version="1.2.10",
+    source="https://antigravity.google/docs/subagents",
+    score=_score,
+    notice="it heeds what an agent may use from version 1.2.1 on",
+)

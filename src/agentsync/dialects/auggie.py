@@ -1,0 +1,234 @@
+"""Augment's CLI, auggie: Markdown with YAML frontmatter, and either a list of tools or a list of those denied.
+
+Facts: https://docs.augmentcode.com/cli/subagents, and the tool itself, version 0.36.0 (November 2026). It fails open:
+an empty list of tools counts as none, a list of denied tools puts the other one out of force, and a frontmatter that it
+cannot read leaves an agent with every tool. Only a name that no tool has says "nothing".
+
+Its own tool for reading files also lists directories, so who may read counts as one who may list. It has one for
+deleting files, which in other tools only the shell can.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import ToolLists
+from agentsync.dialects._fields import Fields
+from agentsync.dialects._keys import Key
+from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
+from agentsync.dialects._yaml_types import types_a_value
+from agentsync.document import Document
+from agentsync.fitting import WriteOptions, fit
+from agentsync.model import Agent
+from agentsync.permissions import ANY, EVERYTHING, MCP, Approval, Grants, Rule
+
+_DELETION: Final = "remove-files"
+# All names of what an agent may do: a list of allowed tools has them all, and only a denial of all takes it away.
+_GROUPS: Final = {
+    "view": ("view", "view-range-untruncated", "search-untruncated"),
+    "grep-search": ("grep-search", "codebase-retrieval"),
+    "save-file": ("save-file",),
+    "str-replace-editor": ("str-replace-editor",),
+    "launch-process": ("launch-process", "read-process", "write-process", "kill-process", "list-processes", _DELETION),
+    "web-fetch": ("web-fetch",),
+    "web-search": ("web-search",),
+    "view_tasklist": ("view_tasklist", "add_tasks", "update_tasks", "reorganize_tasklist"),
+}
+_PATCH: Final = "apply_patch"
+"""A tool that creates files and edits them, beside one for each."""
+
+_NOTHING: Final = "none"
+"""What a list names that grants nothing."""
+
+_TOOLS: Final = ToolNames(
+    written={
+        "view": ("read", "list"),
+        "grep-search": ("grep",),
+        "save-file": ("write",),
+        "str-replace-editor": ("edit",),
+        "launch-process": ("bash",),
+        "web-fetch": ("webfetch",),
+        "web-search": ("websearch",),
+        "view_tasklist": ("todo",),
+    },
+    read={
+        **{name: () for names in _GROUPS.values() for name in names},
+        _PATCH: ("write", "edit"),
+        "codebase-retrieval": ("grep",),
+        "codebase-retrieval-raw": ("grep",),
+        "git-commit-retrieval": (),
+        "conversation-retrieval": (),
+        "view-session": (),
+        _DELETION: (),
+        "render-mermaid": (),
+        "add_tasks": ("todo",),
+        "update_tasks": ("todo",),
+        "reorganize_tasklist": ("todo",),
+        _NOTHING: (),
+        # The tools of a smaller set, which the main agent may have instead.
+        "read": ("read",),
+        "ls": ("list",),
+        "grep": ("grep",),
+        "find": ("glob",),
+        "write": ("write",),
+        "edit": ("edit",),
+        "bash": ("bash",),
+    },
+    gone={"ask-user": ("question",), "sub-agent": ("task",)},  # given to no agent
+    everything=frozenset(),
+)
+# Denying what is in no list of allowed tools is still a denial of each of these.
+_DENIALS: Final = {
+    "save-file": ("save-file", _PATCH, "write"),
+    "str-replace-editor": ("str-replace-editor", _PATCH, "edit"),
+    "launch-process": (*_GROUPS["launch-process"], "bash"),
+    "view": (*_GROUPS["view"], "read", "ls"),
+    "grep-search": (*_GROUPS["grep-search"], "codebase-retrieval-raw", "grep"),
+}
+_DENIED: Final = "disabled_tools"
+_TEXTS: Final = ("name", "description", "model", "color")
+_FRONTMATTER: Final = re.compile(r"---(?>\s*\n)(?:(.*?)\n|)---(?>\s*\n)", re.DOTALL)
+_COLORS: Final = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "cyan")
+
+
+@dataclass(frozen=True, slots=True)
+class _Auggie(Listed):
+    """The two lists, of which only one counts, and many names for the same."""
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        allowed, denied = [*_items(metadata.get("tools"))], [*_items(metadata.get(_DENIED))]
+        if narrow:
+            return self._meant(metadata, allowed, denied)
+        known = (name for name in allowed if self.tools.is_known(name))
+        rules = list(EVERYTHING.rules) if not allowed or denied else self.tools.granted(known)
+        if _DELETION in allowed:
+            rules.append(Rule("bash", Approval.SESSION))  # nothing else there is can do as much
+        taken = [unit for unit, names in _SUFFICIENT.items() if names <= set(denied)]
+        return [*rules, *(Rule(tool, Approval.DENY) for unit in taken for tool in self.tools.written[unit])]
+
+    def _meant(self, metadata: Mapping[str, JsonValue], allowed: list[str], denied: list[str]) -> list[Rule]:
+        rules = self.tools.granted(allowed) if "tools" in metadata else list(EVERYTHING.rules)
+        rules += self.tools.taken(denied, narrow=True)
+        if metadata.get("disable_skills") is True:
+            rules.append(Rule("skill", Approval.DENY))
+        # A name that is none of auggie's own may be a server's tool, which other tools call otherwise.
+        if any(not self.tools.is_known(name) for name in denied):
+            rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
+        return rules
+
+    def _mistyped(self, value: JsonValue) -> bool:
+        return not isinstance(value, str | list)
+
+    def check(self, fields: Fields) -> None:
+        both = all([*_items(fields.peek(key))] for key in ("tools", _DENIED))
+        if both:
+            message = f"`tools` counts for nothing beside `{_DENIED}`, so every other tool is granted"
+            fields.tell(Code.NO_EFFECT, message, "tools", hint="write one of the two")
+
+    def loads(self, document: Document) -> bool:
+        """Auggie wants three dashes at the start and a line end after the last ones, and takes the first that fit."""
+        text = document.data.decode(errors="replace")
+        found = _FRONTMATTER.match(text)
+        if found is None or text[found.end() :].lstrip() != document.body.lstrip():
+            return False
+        return not types_a_value(found[1] or "", _TEXTS)
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        fitted = fit(_listing(agent.grants), self.shape, options)
+        lists = spell_lists(fitted, self.tools, denies=True)
+        found = [*fitted.diagnostics, *lists.diagnostics]
+        permissions: dict[str, JsonValue] = {}
+        if lists.allowed is not None:
+            names = [name for unit in lists.allowed for name in _GROUPS[unit]]
+            if {"save-file", "str-replace-editor"} <= set(names):
+                names.append(_PATCH)
+            permissions["tools"] = list[JsonValue](names or [_NOTHING])
+        elif lists.denied:
+            names = [name for unit in lists.denied for name in _DENIALS.get(unit, _GROUPS[unit])]
+            permissions[_DENIED] = list[JsonValue](dict.fromkeys(names))
+        skills = agent.grants.approvals("skill")
+        if not min(skills):
+            permissions["disable_skills"] = True
+            if max(skills):
+                message = "skills are refused in part, so all of them are switched off"
+                found.append(Diagnostic(Code.GLOB_NARROWED, message))
+        return permissions, found
+
+
+_SUFFICIENT: Final = {
+    "view": {"view"},
+    "grep-search": {"grep-search", "codebase-retrieval"},
+    "save-file": {"save-file", _PATCH},
+    "str-replace-editor": {"str-replace-editor", _PATCH},
+    "launch-process": {"launch-process", _DELETION},
+    "web-fetch": {"web-fetch"},
+    "web-search": {"web-search"},
+    "view_tasklist": set(_GROUPS["view_tasklist"]),
+}
+"""The names that have to be denied before an agent is without a unit."""
+
+
+def _items(value: JsonValue) -> list[str]:
+    """The names of a list, whatever stands in it, or of one string; auggie makes text of everything."""
+    if isinstance(value, list):
+        return [text for item in value if (text := str(item).strip())]
+    return [*listed(value)]
+
+
+def _listing(grants: Grants) -> Grants:
+    """The same with directories listed by whom files may be read, where nothing is said of them."""
+    level = min(grants.approvals("read"))
+    if "list" in grants.patterns or level <= min(grants.approvals("list")):
+        return grants
+    return Grants((*grants.rules, Rule("list", level)))
+
+
+_AUGGIE: Final = _Auggie(
+    name="auggie",
+    title="Auggie",
+    tools=_TOOLS,
+    lists=ToolLists(empty="all", denied=_DENIED),
+    keys={"color": Key("color", words={color: color for color in _COLORS}), "hidden": Key("hidden", "flag")},
+    models=Models(
+        vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"},
+        names={
+            "anthropic/haiku": "claude-haiku-4-5",
+            "anthropic/sonnet": "claude-sonnet-4-6",
+            "anthropic/claude-haiku-4-5": "claude-haiku-4-5",
+            "anthropic/claude-sonnet-4-6": "claude-sonnet-4-6",
+        },
+    ),
+    native=frozenset(
+        {"finish_tool", "provider_model", "provider_api_key", "provider_base_url", "replace_system_prompt"}
+        | {"disable_rules", "disable_workspace_guidelines", "tool_description", "instruction_description"}
+    ),
+    required=(),
+    further=("disable_skills",),
+)
+
+
+def _score(document: Document) -> int:
+    return 4 * (_DENIED in document.metadata) + 4 * ("disable_skills" in document.metadata)
+
+
+DIALECT: Final = replace(
+    _AUGGIE.dialect(
+        suffixes=(".md", ".txt"),
+        user_directory=".augment/agents",
+        project_directories=(".augment/agents",),
+        recursive=True,
+        binaries=("auggie",),
+        version="0.36.0",
+        source="https://docs.augmentcode.com/cli/subagents",
+        score=_score,
+        also_reads=("claude",),
+    ),
+    uses_effects=True,
+)

@@ -1,0 +1,176 @@
+"""Cline CLI: YAML frontmatter and instructions in a file called `.yaml`, and one list of tools.
+
+Facts: https://github.com/cline/cline (sdk/packages/core), and the tool itself, version 3.0.65 (November 2026). A value
+of a wrong type makes Cline skip the file.
+
+Cline asks the user before it starts an agent, and for nothing that the agent does then, whatever the user's settings.
+That is what a session means here; what a source wants to be asked for is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import NameRule, ToolLists, Writing
+from agentsync.dialects._fields import UNKNOWN_VENDOR, Fields, model_name
+from agentsync.dialects._keys import Key
+from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._tool_names import ToolNames, listed
+from agentsync.dialects._yaml_types import types_a_name, types_a_value
+from agentsync.document import Document
+from agentsync.fitting import Shape, WriteOptions, fit
+from agentsync.model import Agent
+from agentsync.permissions import CHANGING, Approval, Grants, Rule
+
+_TOOLS: Final = ToolNames(
+    written={
+        "read_files": ("read",),
+        "search_codebase": ("grep",),
+        "run_commands": ("bash",),
+        "fetch_web_content": ("webfetch",),
+        # Which of two tools edits files depends on the session's model.
+        "editor": ("write", "edit"),
+        "ask_question": ("question",),
+    },
+    read={
+        "apply_patch": ("write", "edit"),
+        "apply_diff": ("write", "edit"),
+        "replace_in_file": ("write", "edit"),
+        "write_to_file": ("write", "edit"),
+        "read_file": ("read",),
+        "search_files": ("grep",),
+        "list_code_definition_names": ("grep",),
+        "bash": ("bash",),
+        "execute_command": ("bash",),
+        "list_files": ("bash",),
+        "skills": (),
+        "use_skill": (),
+        "submit_and_exit": (),
+        "attempt_completion": (),
+    },
+    everything=frozenset(),
+    folds=True,
+)
+_LISTS_FILES: Final = "list_files"
+"""The name of a tool that is gone, for which Cline gives an agent the whole shell."""
+
+_TEXTS: Final = ("name", "description", "providerId", "modelId")
+
+
+class _SessionModels(Models):
+    """Ids of the session's provider; one with a slash is an id of a gateway, and names no vendor."""
+
+    __slots__ = ()
+
+    def read(self, value: str | None) -> str | None:
+        return f"{UNKNOWN_VENDOR}/{value}" if value is not None and "/" in value else Models.read(self, value)
+
+    def write(self, agent: Agent, dialect: str, options: WriteOptions) -> tuple[str | None, list[Diagnostic]]:
+        if agent.dialect == dialect:
+            return Models.write(self, agent, dialect, options)
+        return model_name(agent, options, {}, lambda _model: False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cline(Listed):
+    """The list, and a list of skills, which alone brings the tool for them."""
+
+    @cached_property
+    def shape(self) -> Shape:
+        return Shape(units=self.tools.written, asks=CHANGING)
+
+    def enforced(self, document: Document) -> Grants:
+        rules = self.rules(document.metadata, narrow=False)
+        # A name also stands for skills of that name in any plugin.
+        skills = [Rule("skill", Approval.SESSION)] if "skills" in document.metadata else []
+        return Grants((*rules, *self.shape.denials, *skills))
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        if "tools" not in metadata:
+            names = list(self.tools.written)  # an agent has no others, and none of a server's
+        else:
+            names = [name for name in listed(metadata["tools"]) if not narrow or name.lower() != _LISTS_FILES]
+        rules = self.tools.granted(name for name in names if narrow or self.tools.is_known(name))
+        return [*rules, *_skills(metadata)] if narrow else rules
+
+    def check(self, fields: Fields) -> None:
+        for key in (*_TEXTS, "skills", "maxIterations"):
+            value = fields.peek(key)
+            if fields.has(key) and (value is None or (key in _TEXTS and isinstance(value, str) and not value.strip())):
+                fields.tell(Code.WRONG_TYPE, f"`{key}` says nothing, so Cline skips the file", key)
+        if isinstance(fields.peek("skills"), str | list) and not [*listed(fields.peek("skills"))]:
+            message = "`skills` names no skill, which Cline reads as every skill there is"
+            fields.tell(Code.WRONG_DIALECT, message, "skills", hint="leave the key out, or name a skill")
+        if any(name.lower() == _LISTS_FILES for name in listed(fields.peek("tools"))):
+            message = f"for `{_LISTS_FILES}`, Cline gives an agent the whole shell"
+            fields.tell(Code.NO_EFFECT, message, "tools", hint="write `search_codebase`")
+
+    def loads(self, document: Document) -> bool:
+        head = document.data.decode(errors="replace").removesuffix(document.body)
+        names = [name for key in ("tools", "skills") for name in listed(document.metadata.get(key))]
+        return not types_a_value(head, _TEXTS) and not types_a_name(head, names)
+
+    def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        may_use_skills = min(agent.grants.approvals("skill")) >= Approval.SESSION
+        named = any(skill.strip() for skill in agent.skills)
+        if agent.dialect == self.name or not agent.skills or (may_use_skills and named):
+            return Listed.write(self, agent, options)
+        writing = Listed.write(self, agent.model_copy(update={"skills": ()}), options)
+        message = "left out, since naming them would bring a tool that the agent may not use: skills"
+        return Writing(writing.data, (*writing.diagnostics, Diagnostic(Code.FIELD_LOST, message)))
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        fitted = fit(agent.grants, self.shape, options)
+        found = list(fitted.diagnostics)
+        asked = [unit for unit, level in fitted.units.items() if level is Approval.ASK]
+        if asked:
+            shown = ", ".join(f"`{unit}`" for unit in asked)
+            message = f"left out, since Cline asks for nothing that an agent does: {shown}"
+            found.append(Diagnostic(Code.TOOL_LOST, message))
+        names = [unit for unit, level in fitted.units.items() if level and unit not in asked]
+        if "editor" in names:
+            names.insert(names.index("editor") + 1, "apply_patch")
+        return {"tools": list[JsonValue](names)}, found
+
+
+def _skills(metadata: Mapping[str, JsonValue]) -> Iterator[Rule]:
+    """The tool for skills, as far as its author meant it: for those that are named, of which none is a pattern."""
+    names = (name for name in listed(metadata.get("skills")) if not set(name) & set("*?"))
+    return (Rule("skill", Approval.SESSION, name) for name in names)
+
+
+_CLINE: Final = _Cline(
+    name="cline",
+    title="Cline",
+    tools=_TOOLS,
+    lists=ToolLists(null="refused", mistyped="refused"),
+    keys={"skills": Key("skills", "names"), "max_turns": Key("maxIterations", "count")},
+    models=_SessionModels(key="modelId", vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}),
+    native=frozenset({"providerId"}),
+    required=("name", "description", "prompt"),
+    names=NameRule(slugs=False),
+    invalid=Code.WRONG_TYPE,
+)
+
+
+def _score(document: Document) -> int:
+    return 4 * sum(key in document.metadata for key in ("providerId", "modelId", "maxIterations"))
+
+
+DIALECT: Final = _CLINE.dialect(
+    suffixes=(".yaml", ".yml"),
+    user_directory=".cline/agents",
+    project_directories=(".cline/agents",),
+    binaries=("cline",),
+    version="3.0.65",
+    source="https://github.com/cline/cline/tree/main/sdk/packages/core",
+    score=_score,
+    environment="CLINE_DIR",
+    notice="it asks before it starts an agent, and for nothing that the agent does then",
+)

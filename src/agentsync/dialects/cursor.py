@@ -1,0 +1,254 @@
+"""Cursor: Markdown with a few plain lines between two fences, and one switch for all permissions.
+
+Facts: https://cursor.com/docs/subagents (August 2026), and the loader in Cursor's own npm package `@cursor/sdk`,
+version 1.0.32 (November 2026). That loader knows no YAML. It takes each line for a key and a value, whatever the
+indentation, leaves quotes and comments in the value, and lets the last line of a key count. So `readonly: "true"` and
+`readonly: true # why` restrict nothing. A list of tools means nothing either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import RESTRICTING, Dialect, Reading, Writing, refused
+from agentsync.dialects._fields import Fields, identity, known_vendor, losses, speaks
+from agentsync.dialects._keys import Key, read_keys, write_keys
+from agentsync.dialects._listed import Models
+from agentsync.dialects._session import beyond
+from agentsync.document import Document, decode
+from agentsync.fitting import Shape, WriteOptions, fit
+from agentsync.frontmatter import parse_markdown
+from agentsync.model import Agent
+from agentsync.naming import folded_key, is_slug
+from agentsync.permissions import EVERYTHING, Approval, Grants, Rule, only_reading
+from agentsync.yaml_writer import to_yaml
+
+_SWITCH: Final = "readonly"
+_KEYS: Final = {"background": Key("is_background", "flag")}
+_SHORT: Final = {"background": Key("background", "flag")}  # which counts where both stand
+_NATIVE: Final = frozenset({"force-default-model"})
+_CARRIED: Final = frozenset({"model", *_KEYS})
+
+# The switch leaves reading, and commands that only read. With a shell, an agent may change what it likes.
+_SHAPE: Final = Shape(
+    units={"reading": ("read", "grep", "glob", "list"), "changing": ("bash", "write", "edit", "notebook")}
+)
+_COVERED: Final = {*_SHAPE.tools, "external_directory"}
+
+
+class _CursorModels(Models):
+    """Ids, of which one with parameters (`gpt-5.6-sol[effort=high]`) means nothing to anybody else."""
+
+    __slots__ = ()
+
+    def read(self, value: str | None) -> str | None:
+        return known_vendor(value, {}) if value is not None and "[" in value else Models.read(self, value)
+
+
+# Which ids there are depends on the user's plan, so none is written that nobody named for Cursor.
+_MODELS: Final = _CursorModels(inherit="inherit", vendors={"claude-": "anthropic", "gpt-": "openai"})
+
+
+def read(document: Document, stem: str) -> Reading:
+    fields = Fields(document, Code.INVALID_VALUE)
+    name, description = fields.name(stem, required=False), fields.description(required=False)
+    lines = _lines_of(document)
+    if not document.body.strip():
+        fields.tell(Code.WRONG_TYPE, "Cursor takes no agent without instructions")
+    own = {key: fields.raw(key) for key in fields.keys if folded_key(key) == _SWITCH}
+    if _SWITCH in lines and not own:
+        message = f"`{_SWITCH}` stands within another value, where Cursor reads it all the same"
+        fields.tell(Code.WRONG_TYPE, message, hint="give it a line of its own, or write that value on one line")
+    restricts = [key for key, value in own.items() if _is_on(value)]
+    if restricts and not _restricts(lines):
+        message = f"Cursor reads the agent as one that may change everything, in spite of `{restricts[0]}`"
+        fields.tell(Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and no more on that line")
+    for key in fields.keys:
+        if _is_foreign(key):
+            fields.tell(Code.NO_EFFECT, f"Cursor does not read `{key}`", key, hint=f"write `{_SWITCH}: true`")
+    model, values = fields.text("model"), read_keys(fields, _KEYS) | read_keys(fields, _SHORT)
+    if name is None or description is None or refused(fields.diagnostics):
+        return Reading(None, fields.diagnostics)
+    native, unknown = fields.rest(_NATIVE)
+    agent = Agent.model_validate(
+        {
+            **identity(name),
+            **values,
+            "description": description,
+            "dialect": "cursor",
+            "prompt": document.body,
+            "grants": _meant(document.metadata),
+            "own_permissions": own if _restricts(lines) else {key: _off(value) for key, value in own.items()},
+            "model": _MODELS.read(model),
+            "mode": "subagent",
+            "native": native,
+            "unknown": unknown,
+        }
+    )
+    return Reading(agent, fields.diagnostics, loads=_reads_alike(document.metadata, lines))
+
+
+def _meant(metadata: Mapping[str, JsonValue]) -> Grants:
+    """Nothing but reading, where the switch is on in any spelling or another tool's restriction stands there."""
+    on = any(_is_on(value) for key, value in metadata.items() if folded_key(key) == _SWITCH)
+    foreign = any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items())
+    return Grants(tuple(only_reading(EVERYTHING.rules))) if on or foreign else EVERYTHING
+
+
+def _is_on(value: JsonValue) -> bool:
+    return str(value).strip().lower() not in ("", "none", "false", "no", "off", "0")
+
+
+def _off(value: JsonValue) -> JsonValue:
+    """What Cursor did not take for `true`, in a form that it does not take for it either."""
+    return "true" if value is True else value
+
+
+def _restricts(lines: Mapping[str, str]) -> bool:
+    return lines.get(_SWITCH, "").lower() == "true"
+
+
+def _is_foreign(key: str) -> bool:
+    return folded_key(key) in RESTRICTING and folded_key(key) != _SWITCH
+
+
+def enforced(document: Document) -> Grants:
+    """The widest: read-only where Cursor's loader and YAML both say so.
+
+    MCP servers, skills, agents and the web are the session's own, which no key of an agent can take away; `write` says
+    so.
+    """
+    restricted = _restricts(_lines_of(document)) and document.metadata.get(_SWITCH) is True
+    tools = _SHAPE.units["reading"] if restricted else tuple(_COVERED)
+    return Grants(tuple(Rule(tool, Approval.SESSION) for tool in sorted({*tools, "external_directory"})))
+
+
+def _lines_of(document: Document) -> dict[str, str]:
+    """The keys and values that Cursor's loader finds; none where it finds no frontmatter."""
+    rows = decode(document.data, document.path)[0].split("\n")
+    fences = [number for number, row in enumerate(rows) if row.startswith("---")]
+    start = next((number for number in fences if not rows[number][3:].strip()), len(rows))
+    # A fence counts from the next line but one: something has to stand between.
+    end = next((number for number in fences if number > start + 1), start)
+    found: dict[str, str] = {}
+    for row in rows[start + 1 : end]:
+        key, colon, value = row.strip().partition(":")
+        if colon and key.strip() and not key.startswith("#"):
+            found[key.strip().lower()] = value.strip()
+    return found
+
+
+def _reads_alike(metadata: Mapping[str, JsonValue], lines: Mapping[str, str]) -> bool:
+    """Whether Cursor finds what YAML does; quotes around the description it only shows."""
+    texts = {key: metadata[key] for key in ("name", "model") if key in metadata}
+    shown = lines.get("description", "")
+    is_quoted = len(shown) > 1 and shown[0] == shown[-1] and shown[0] in "'\""
+    alike = is_quoted or shown == metadata.get("description", "")
+    return alike and all(lines.get(key) == value for key, value in texts.items())
+
+
+def write(agent: Agent, options: WriteOptions) -> Writing:
+    found = losses(agent, "cursor", _CARRIED)
+    if not is_slug(agent.name):
+        found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
+    if not agent.prompt.strip():
+        found.append(Diagnostic(Code.REFUSED_REQUIRED, "Cursor needs instructions"))
+        return Writing(None, tuple(found))
+    permissions: dict[str, JsonValue] = dict(agent.own_permissions)
+    if agent.dialect != "cursor":
+        permissions, permission_found = _spell(agent.grants, options)
+        found += permission_found
+    model, model_found = _MODELS.write(agent, "cursor", options)
+    values, value_found = write_keys(agent, _KEYS)
+    # The file's name counts where there is none, as for `2fa`, which YAML wants in quotes and Cursor does not.
+    metadata: dict[str, JsonValue] = {"name": agent.slug} if _is_plain(agent.slug) else {}
+    if agent.description:
+        metadata["description"] = agent.description
+    if model:
+        metadata["model"] = model
+    metadata |= {**permissions, **values}
+    if speaks(agent, "cursor"):
+        metadata |= {**agent.native, **agent.unknown}
+    head = "".join(f"{_key(key)}: {_value(key, value)}\n" for key, value in metadata.items())
+    return Writing(f"---\n{head}---\n{agent.prompt}".encode(), (*found, *model_found, *value_found))
+
+
+def _spell(grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The switch, where the agent may not change everything, and what it cannot say."""
+    fitted = fit(grants.with_effects(), _SHAPE, options)
+    # What has no name here is the session's to give: `beyond` tells of it.
+    found = [diagnostic for diagnostic in fitted.diagnostics if diagnostic.code is not Code.TOOL_LOST]
+    if not fitted.units["reading"]:
+        found.append(Diagnostic(Code.REFUSED_WIDER, "Cursor lets every agent read files, and this one may not"))
+    if fitted.units["changing"] is Approval.ALLOW:
+        message = "allowed by the source, left to the user's own settings here: changes and commands"
+        found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
+    found += beyond(grants, _COVERED, "Cursor", options)
+    return ({} if fitted.units["changing"] else {_SWITCH: True}), found
+
+
+# Text that YAML takes for itself without quotes, which Cursor would show.
+_PLAIN: Final = re.compile(
+    r"[A-Za-z](?:[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\\:#]|:(?=\S)|(?<=\S)#)*(?<!\s)"
+)
+_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"})
+
+
+def _is_plain(text: str) -> bool:
+    return _PLAIN.fullmatch(text) is not None and text.lower() not in _WORDS and "---" not in text
+
+
+def _key(key: str) -> str:
+    return to_yaml({key: None}).removesuffix(": null\n")
+
+
+def _value(key: str, value: JsonValue) -> str:
+    """A value on one line: a second one would be a key to Cursor."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{_quoted(name)}: {_value('', inner)}" for name, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_value("", inner) for inner in value) + "]"
+        case str() if key and _is_plain(value):
+            return value
+        case str():
+            return _quoted(value)
+        case _:
+            return to_yaml({"value": value}).removeprefix("value: ").rstrip("\n")
+
+
+def _quoted(text: str) -> str:
+    return to_yaml({"description": text}).removeprefix("description: ").rstrip("\n")
+
+
+def score(document: Document) -> int:
+    return 4 * any(key in document.metadata for key in (_SWITCH, "is_background"))
+
+
+DIALECT: Final = Dialect(
+    name="cursor",
+    title="Cursor",
+    suffixes=(".md", ".mdc", ".markdown"),
+    user_directory=".cursor/agents",
+    project_directories=(".cursor/agents",),
+    recursive=True,
+    binaries=("cursor", "cursor-agent"),
+    version="1.0.32 (SDK)",
+    source="https://cursor.com/docs/subagents",
+    parse=parse_markdown,
+    score=score,
+    read=read,
+    write=write,
+    shape=_SHAPE,
+    enforced=enforced,
+    restrictions=frozenset({_SWITCH}),
+    carries=_CARRIED,
+    required=("prompt",),
+    also_reads=("claude",),
+    uses_effects=True,
+)

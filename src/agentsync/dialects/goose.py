@@ -1,0 +1,96 @@
+"""goose: Markdown with YAML frontmatter, of which a name, a description and a model count.
+
+Facts: https://goose-docs.ai/docs/guides/context-engineering/subagents, and the tool itself, version 1.52.0 (November
+2026). An agent gets the extensions of the session that calls it, all of them, and runs them unasked; no key changes
+that. So an agent that restricts anything is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import NameRule, ToolLists
+from agentsync.dialects._fields import UNKNOWN_VENDOR
+from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._tool_names import ToolNames
+from agentsync.document import Document
+from agentsync.fitting import WriteOptions, bound, fit
+from agentsync.model import Agent
+from agentsync.permissions import EVERYTHING, Grants, wider
+
+# What a session's extensions can do. An agent cannot call others; notebooks and language servers are nobody's business.
+_TOOLS: Final = ToolNames(
+    written={
+        "shell": ("bash",),
+        "write": ("write",),
+        "edit": ("edit",),
+        "read": ("read",),
+        "tree": ("list",),
+        "search": ("grep", "glob"),
+        "web": ("webfetch", "websearch"),
+        "todo": ("todo",),
+        "load_skill": ("skill",),
+        "elicitation": ("question",),
+    }
+)
+
+_FENCES: Final = 2
+
+
+class _SessionModels(Models):
+    """Ids of whatever provider the session has; one with a slash is an id of a gateway, and names no vendor."""
+
+    __slots__ = ()
+
+    def read(self, value: str | None) -> str | None:
+        return f"{UNKNOWN_VENDOR}/{value}" if value is not None and "/" in value else Models.read(self, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unrestricted(Listed):
+    """A tool that restricts nothing."""
+
+    def loads(self, document: Document) -> bool:
+        # It cuts the file at every three dashes, wherever in the frontmatter they stand.
+        return document.data.removesuffix(document.body.encode()).count(b"---") == _FENCES
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        # Nothing asks within an agent, so a call that needs approval is as good as a denial here.
+        allowed = bound(agent.grants, self.shape, replace(options, strict_approval=True, approval="ask"))
+        if widening := wider(Grants((*EVERYTHING.rules, *self.shape.denials)), allowed):
+            message = f"{self.title} cannot restrict an agent: {widening}"
+            return {}, [Diagnostic(Code.REFUSED_WIDER, message)]
+        return {}, list(fit(agent.grants, self.shape, options).diagnostics)
+
+
+_GOOSE: Final = _Unrestricted(
+    name="goose",
+    title="goose",
+    tools=_TOOLS,
+    lists=ToolLists(empty="all"),
+    keys={},
+    models=_SessionModels(vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}),
+    required=("name",),
+    names=NameRule(slugs=False),
+    tools_key="",
+)
+
+
+def _score(_document: Document) -> int:
+    return 0  # a name and a description are anybody's
+
+
+DIALECT: Final = _GOOSE.dialect(
+    user_directory=".config/goose/agents",
+    project_directories=(".goose/agents",),
+    binaries=("goose",),
+    version="1.52.0",
+    source="https://goose-docs.ai/docs/guides/context-engineering/subagents",
+    score=_score,
+    also_reads=("antigravity", "claude"),
+    notice="it offers agents in the mode `auto` only, and asks for nothing that they do",
+)

@@ -1,0 +1,162 @@
+"""Junie CLI: Markdown with YAML frontmatter, a list of tool groups, one of those denied, and one of MCP servers.
+
+Facts: https://junie.jetbrains.com/docs/junie-cli-subagents.html (November 2026). An empty list of tools or of servers
+counts as none, so neither can say "nothing". The documentation says neither how a tool of a server is called in a list,
+nor what becomes of unknown names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import NameRule, Reading, ToolLists
+from agentsync.dialects._fields import Fields
+from agentsync.dialects._keys import Key
+from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._tool_names import ServerNames, ToolNames, listed, spell_lists
+from agentsync.document import Document
+from agentsync.fitting import Fitted, Shape, WriteOptions, fit
+from agentsync.model import Agent
+from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
+
+_SERVERS: Final = "mcpServers"
+_NO_SERVER: Final = "agentsync-no-server"
+"""What a list of servers names that is to let none through, since it is complete as soon as it names one."""
+
+_TOOLS: Final = ToolNames(
+    written={
+        "Read": ("read",),
+        "Glob": ("glob",),
+        "Grep": ("grep",),
+        "Write": ("write",),
+        "Edit": ("edit",),
+        "Bash": ("bash",),
+        # It may also fetch what it found.
+        "WebSearch": ("websearch", "webfetch"),
+        "AskUserQuestion": ("question",),
+    },
+    # Tools of Claude Code, whose agents Junie offers to import.
+    gone={
+        "WebFetch": ("webfetch",),
+        "NotebookEdit": ("notebook",),
+        "Task": ("task",),
+        "Agent": ("task",),
+        "LS": ("list",),
+        "LSP": ("lsp",),
+        "TodoWrite": ("todo",),
+        "Skill": ("skill",),
+    },
+)
+_FOREIGN_SERVERS: Final = ServerNames("mcp__", "__", whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Junie(Listed):
+    """The lists, and that of the servers beside them."""
+
+    @cached_property
+    def shape(self) -> Shape:
+        return Shape(units=self.tools.written, server_name=_server)
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        rules = Listed.rules(self, metadata, narrow=narrow)
+        names = [*listed(metadata.get(_SERVERS))]
+        closed = Rule(ANY, Approval.SESSION) not in rules
+        if narrow:
+            if closed:
+                rules = [rule for rule in rules if rule.tool != "webfetch"]
+            denied = (_FOREIGN_SERVERS.read(name) for name in listed(metadata.get(self.lists.denied)))
+            rules += [Rule(pattern, Approval.DENY) for pattern in denied if pattern]
+        if isinstance(metadata.get(_SERVERS), list) and names:
+            rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
+            rules += [Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in names if name != _NO_SERVER]
+        elif closed and not narrow:
+            rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
+        return rules
+
+    def read(self, document: Document, stem: str) -> Reading:
+        metadata = dict(document.metadata)
+        if "effort" in metadata:  # another word for it, which counts where both stand
+            metadata["reasoningLevel"] = metadata.pop("effort")
+        return Listed.read(self, replace(document, metadata=metadata), stem)
+
+    def check(self, fields: Fields) -> None:
+        value = fields.raw(_SERVERS)
+        if fields.has(_SERVERS) and not (isinstance(value, list) and [*listed(value)]):
+            message = f"`{_SERVERS}` names no server, so Junie shows the agent every one there is"
+            fields.tell(Code.NO_EFFECT, message, _SERVERS)
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        fitted = fit(agent.grants, self.shape, options)
+        lists = spell_lists(fitted, self.tools, denies=True)
+        found = [*fitted.diagnostics, *lists.diagnostics]
+        permissions: dict[str, JsonValue] = {}
+        if lists.allowed is not None:
+            groups = [name for name in lists.allowed if name in self.tools.written]
+            permissions[self.tools_key] = list[JsonValue](groups)
+            if not groups:
+                message = "no tool is left, and Junie reads an empty list as every tool there is"
+                found.append(Diagnostic(Code.REFUSED_WIDER, message))
+        if denied := [name for name in lists.denied if name in self.tools.written]:
+            permissions[self.lists.denied] = list[JsonValue](denied)
+        if lists.allowed is not None or not all(fitted.servers.values()):
+            servers, server_found = _servers(agent.grants, fitted)
+            permissions[_SERVERS] = list[JsonValue](servers or [_NO_SERVER])
+            found += server_found
+        return permissions, found
+
+
+def _servers(grants: Grants, fitted: Fitted) -> tuple[list[str], list[Diagnostic]]:
+    """The complete list of servers, and a finding for each that it has to leave out."""
+    parts = [rule.tool for rule in grants.rules if not rule.approval and _server(rule.tool) is None]
+    granted = [name for name, level in fitted.servers.items() if level]
+    mixed = [name for name in granted if any(part.startswith(f"{MCP}{name}/") for part in parts)]
+    found = [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
+    if fitted.default is not Approval.DENY:
+        message = "only a complete list can take a server away here, so servers that it does not name are hidden"
+        found.append(Diagnostic(Code.TOOL_LOST, message))
+    return [name for name in granted if name not in mixed], found
+
+
+def _server(pattern: str) -> str | None:
+    """A whole server's name; parts of one cannot be named here."""
+    server, _, tool = pattern.removeprefix(MCP).partition("/")
+    return server if tool == ANY and server.strip() == server and server and ANY not in server else None
+
+
+_JUNIE: Final = _Junie(
+    name="junie",
+    title="Junie",
+    tools=_TOOLS,
+    lists=ToolLists(empty="all", strings=False, denied="disallowedTools"),
+    keys={
+        "effort": Key("reasoningLevel"),
+        "max_turns": Key("maxTurns", "count"),
+        "skills": Key("skills", "names"),
+    },
+    native=frozenset({"allowPromptArgument"}),
+    required=("description",),
+    names=NameRule(pattern="[a-z][a-z0-9-]*"),
+    models=Models(names={"anthropic/sonnet": "sonnet", "anthropic/opus": "opus"}),
+    further=(_SERVERS,),
+)
+
+
+def _score(document: Document) -> int:
+    return 4 * ("reasoningLevel" in document.metadata) + 4 * ("allowPromptArgument" in document.metadata)
+
+
+DIALECT: Final = _JUNIE.dialect(
+    user_directory=".junie/agents",
+    project_directories=(".junie/agents",),
+    binaries=("junie",),
+    version="1 (November 2026)",
+    source="https://junie.jetbrains.com/docs/junie-cli-subagents.html",
+    score=_score,
+)

@@ -1,0 +1,128 @@
+"""Kilo Code: OpenCode's fork, with further tools, and instructions that are filled in from files and the environment.
+
+Facts: https://kilo.ai/docs/customize/custom-subagents, and the tool itself, version 7.7.9 (November 2026). A file that
+has a value of a wrong type is skipped, and an action that is empty makes no rule. `"*": deny` says nothing of files
+outside the project. In a user's own agents `{env:NAME}` and `{file:PATH}` stand for what is there, whatever the agent
+may read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import NameRule, Reading, Writing
+from agentsync.dialects._opencode import Family
+from agentsync.dialects._opencode_grants import UNITS, Permissions
+from agentsync.document import Document
+from agentsync.fitting import WriteOptions
+from agentsync.model import Agent
+
+_VARIABLE: Final = re.compile(r"\{(?:env|file):[^}]+\}")
+_ONLY_HERE: Final = frozenset({"displayName", "source"})
+
+# What does the like of OpenCode's tools and has a key of its own: it draws pictures to files, runs and reads notebooks,
+# searches by meaning, opens a browser, and starts agents beside the session.
+_BESIDE: Final = {
+    "read": ("notebook_read",),
+    "edit": ("write",),
+    "bash": ("notebook_execute",),
+    "grep": ("semantic_search",),
+    "webfetch": ("browser_open",),
+    "task": ("agent_manager",),
+}
+_OTHERS: Final = frozenset(
+    "agent_manager_models apply_patch background_process board_post board_read cancel_wakeup cron_create cron_delete "
+    "cron_list doom_loop generate_image goal goal_report invalid kilo_local_recall kilo_memory_recall kilo_memory_save "
+    "link_pr list_mcp_resource_templates list_mcp_resources markdown_source notify_user open_plan plan_enter plan_exit "
+    "read_mcp_resource recall repo_clone repo_overview sandbox_escalation schedule_wakeup send_file suggest todoread "
+    "workflow_tool_approval".split()
+).union(*_BESIDE.values())
+
+# The providers that need the user's own key there; Kilo's gateway (`kilo/anthropic/…`) spells ids in another way.
+_MODELS: Final = {
+    "anthropic/opus": "anthropic/claude-opus-5-5",
+    "anthropic/sonnet": "anthropic/claude-sonnet-5",
+    "anthropic/haiku": "anthropic/claude-haiku-4-5",
+}
+_CATALOGUE: Final = {
+    "anthropic": frozenset(
+        "claude-fable-5 claude-fable-5-1 claude-haiku-4-5 claude-haiku-4-5-20251001 claude-opus-4-5 "
+        "claude-opus-4-5-20251101 claude-opus-4-6 claude-opus-4-7 claude-opus-4-8 claude-opus-5 claude-opus-5-5 "
+        "claude-sonnet-4-5 claude-sonnet-4-5-20250929 claude-sonnet-4-6 claude-sonnet-5".split()
+    ),
+    "openai": frozenset(
+        "gpt-4.1 gpt-4.1-mini gpt-4o gpt-4o-mini gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro gpt-5.1 gpt-5.2 gpt-5.2-pro "
+        "gpt-5.3-codex gpt-5.3-codex-spark gpt-5.4 gpt-5.4-mini gpt-5.4-nano gpt-5.4-pro gpt-5.5 gpt-5.5-pro gpt-5.6 "
+        "gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol o3 o3-pro".split()
+    ),
+    "google": frozenset(
+        "gemini-2.5-flash gemini-2.5-flash-lite gemini-2.5-pro gemini-3-flash-preview gemini-3.1-flash-lite "
+        "gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite gemini-3.6-flash gemini-3.7-flash "
+        "gemini-3.8-flash gemini-flash-latest gemini-flash-lite-latest".split()
+    ),
+}
+
+
+def _variable(prompt: str) -> re.Match[str] | None:
+    """The first variable in a prompt; without a brace behind it nothing is one, and looking for that takes long."""
+    return _VARIABLE.search(prompt, 0, prompt.rfind("}") + 1)
+
+
+@dataclass(frozen=True)
+class _Kilo(Family):
+    """Beside what OpenCode has: instructions with variables in them."""
+
+    def read(self, document: Document, stem: str) -> Reading:
+        reading = Family.read(self, document, stem)
+        variable = _variable(document.body)
+        if variable is None:
+            return reading
+        message = f"only Kilo Code puts something else in the place of `{variable[0]}`"
+        found = Diagnostic(Code.INVALID_VALUE, message, hint="write what is meant, or let the agent read it")
+        return replace(reading, diagnostics=(*reading.diagnostics, found))
+
+    def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        writing = Family.write(self, agent, options)
+        variable = _variable(agent.prompt)
+        if variable is None or agent.dialect == self.name:
+            return writing
+        message = f"Kilo Code would put a file or a variable in the place of `{variable[0]}` in the instructions"
+        found = Diagnostic(Code.REFUSED_WIDER, message, hint="write it with a blank behind the brace")
+        return Writing(None, (*writing.diagnostics, found))
+
+    def score(self, document: Document) -> int:
+        """What OpenCode has too is taken for OpenCode's."""
+        return Family.score(self, document) + 1 if _ONLY_HERE & document.metadata.keys() else 0
+
+
+DIALECT: Final = _Kilo(
+    name="kilo",
+    title="Kilo Code",
+    permissions=Permissions(
+        "Kilo Code",
+        "skips the file",
+        {**UNITS, "notebook_edit": ("notebook",)},
+        beside=_BESIDE,
+        others=_OTHERS,
+        empties=True,
+        keeps_outside=True,
+        asks_user=True,
+    ),
+    models=_MODELS,
+    catalogue=_CATALOGUE,
+    native=frozenset({"options", "variant", *_ONLY_HERE}),
+    turns=("steps", "maxSteps"),
+    empties=frozenset({"model", "variant", "temperature", "top_p", "prompt", "description", "steps", "permission"}),
+    names=NameRule(
+        reserved=frozenset("ask build code compaction debug explore general orchestrator plan summary title".split())
+    ),
+).dialect(
+    user_directory=".config/kilo/agents",
+    project_directories=(".kilo/agents", ".kilo/agent", ".kilocode/agents", ".kilocode/agent"),
+    binaries=("kilo", "kilocode"),
+    version="7.7.9",
+    source="https://kilo.ai/docs/customize/custom-subagents",
+)

@@ -1,0 +1,161 @@
+"""Kiro's command line before version 3: JSON with a list of tools and one of those that run unasked.
+
+Facts: its own code, read and not run, as published in https://github.com/aws/amazon-q-developer-cli (crates/agent,
+November 2026). No list of tools, or an empty one, means none. A call that `allowedTools` does not name is asked for
+unless the user trusts the tool. Version 3 reads these files as well. A prompt that begins with `file://` names a file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import Dialect, Reading, ToolLists, Writing, refused
+from agentsync.dialects._fields import Fields, identity, losses, speaks
+from agentsync.dialects._json_text import format_json, parse_json
+from agentsync.dialects._kiro_grants import KEYS, RESTRICTIONS, enforced, meant
+from agentsync.dialects._kiro_keys import MODELS, NATIVE, check, values_of
+from agentsync.dialects._kiro_spelling import finding, server_name
+from agentsync.document import Document
+from agentsync.fitting import Fitted, Shape, WriteOptions, fit
+from agentsync.model import Agent
+from agentsync.naming import is_slug
+from agentsync.permissions import ANY, Approval, Grants
+
+_FILE: Final = "file://"
+_CARRIED: Final = frozenset({"model"})
+_SHAPE: Final = Shape(
+    units={
+        "read": ("read", "list"),
+        "grep": ("grep",),
+        "glob": ("glob",),
+        "write": ("write", "edit"),
+        "shell": ("bash",),
+        "web_fetch": ("webfetch",),
+        "web_search": ("websearch",),
+        "subagent": ("task",),
+        "todo_list": ("todo",),
+    },
+    server_name=server_name,
+)
+
+
+def read(document: Document, stem: str) -> Reading:
+    fields = Fields(document, Code.WRONG_TYPE)
+    name, description = fields.name(stem, required=True), fields.description(required=False)
+    prompt = fields.text("prompt") or ""
+    if prompt.startswith(_FILE):
+        message = f"the instructions are in another file, `{prompt}`, which is not read"
+        fields.tell(Code.WRONG_TYPE, message, "prompt", hint="write them into `prompt`")
+    check(fields)
+    values = values_of(fields)
+    if name is None or description is None or refused(fields.diagnostics):
+        return Reading(None, fields.diagnostics)
+    native, unknown = fields.rest(NATIVE)
+    agent = Agent.model_validate(
+        {
+            **identity(name),
+            **values,
+            "description": description,
+            "dialect": "kiro2",
+            "prompt": prompt,
+            "grants": meant(document.metadata, version=2),
+            "own_permissions": {key: document.metadata[key] for key in KEYS if fields.has(key)},
+            "native": native,
+            "unknown": unknown,
+        }
+    )
+    return Reading(agent, fields.diagnostics, loads="name" in document.metadata)
+
+
+def write(agent: Agent, options: WriteOptions) -> Writing:
+    own, speaking = agent.dialect == "kiro2", speaks(agent, "kiro2")
+    found = losses(agent, "kiro2", _CARRIED | ({"mcp_servers", "hooks"} if speaking else frozenset()))
+    if not is_slug(agent.name) and not own:
+        found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
+    permissions: dict[str, JsonValue] = dict(agent.own_permissions)
+    if not own:
+        fitted = fit(finding(agent.grants, ("list",)), _SHAPE, options)
+        permissions, permission_found = _spell(fitted)
+        found += [*fitted.diagnostics, *permission_found]
+    model, model_found = MODELS.write(agent, "kiro2", options)
+    # What begins like the name of a file would be read from there.
+    prompt = f"\n{agent.prompt}" if agent.prompt.startswith(_FILE) else agent.prompt
+    metadata: dict[str, JsonValue] = {"name": agent.name if own else agent.slug, "description": agent.description}
+    metadata |= {"model": model} if model else {}
+    metadata |= permissions
+    if speaking:
+        servers = {"mcpServers": agent.mcp_servers, "hooks": agent.hooks}
+        metadata |= {key: value for key, value in servers.items() if value is not None}
+        metadata |= {**agent.native, **agent.unknown}
+    return Writing(format_json({**metadata, "prompt": prompt}), (*found, *model_found))
+
+
+def _spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The lists that say what was fitted, and what they cannot say."""
+    levels = {**fitted.units, **fitted.servers}
+    found: list[Diagnostic] = []
+    is_open = fitted.default is not Approval.DENY and all(levels.values())
+    if fitted.default is not Approval.DENY and not is_open:
+        message = "only a complete list can take a tool away here, so tools that it does not name are left out"
+        found.append(Diagnostic(Code.TOOL_LOST, message))
+    keys: dict[str, JsonValue] = {"tools": [ANY]}
+    if not is_open:
+        holes = [name for name, level in fitted.servers.items() if not level]
+        granted = {name: level for name, level in levels.items() if level}
+        mixed = [name for name in granted if any(_share(name, hole) for hole in holes)]
+        found += [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
+        levels = {name: level for name, level in granted.items() if name not in mixed}
+        keys["tools"] = [name.removesuffix("/*") for name in levels]
+    if keys["tools"] == []:
+        keys["permissions"] = {"rules": [{"capability": "all", "effect": "deny"}]}  # for version 3
+    unasked = [name.removesuffix("/*") for name, level in levels.items() if level is Approval.ALLOW]
+    # A name of several servers' tools may also cover one that is to be asked for.
+    asked = [name for name, level in levels.items() if level is not Approval.ALLOW]
+    unasked = [name for name in unasked if not any(_share(name, other) for other in asked)]
+    if unasked:
+        keys["allowedTools"] = list[JsonValue](unasked)
+    if is_open or any(name.startswith("@") for name in levels):
+        keys["includeMcpJson"] = True
+    return keys, found
+
+
+def _share(one: str, other: str) -> bool:
+    """Whether two names may stand for one tool; said of some that do not, never the other way."""
+    first, second = one.removesuffix("/*").partition(ANY)[0], other.removesuffix("/*").partition(ANY)[0]
+    return one[:1] == other[:1] == "@" and (first.startswith(second) or second.startswith(first))
+
+
+def enforced_by(document: Document) -> Grants:
+    return enforced(document.metadata, version=2)
+
+
+def score(document: Document) -> int:
+    return 4 * ("allowedTools" in document.metadata) + 4 * ("toolsSettings" in document.metadata)
+
+
+DIALECT: Final = Dialect(
+    name="kiro2",
+    title="Kiro CLI 2",
+    suffixes=(".json",),
+    user_directory=".kiro/agents",
+    project_directories=(".kiro/agents",),
+    recursive=False,
+    binaries=(),
+    version="2.28",
+    source="https://kiro.dev/docs/custom-agents/configuration-reference",
+    parse=parse_json,
+    score=score,
+    read=read,
+    write=write,
+    shape=_SHAPE,
+    enforced=enforced_by,
+    restrictions=RESTRICTIONS,
+    carries=_CARRIED,
+    lists=ToolLists(absent="none", null="refused", mistyped="refused"),
+    required=("name",),
+    notice="version 3 and the IDE read these files as well as Markdown: write for one of them only",
+    uses_effects=True,
+)

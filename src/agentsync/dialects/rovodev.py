@@ -1,0 +1,62 @@
+"""Rovo Dev CLI: Markdown with YAML frontmatter, and a list of tools.
+
+Facts: https://support.atlassian.com/rovo/docs/use-subagents-in-rovo-dev-cli and
+https://support.atlassian.com/rovo/docs/use-tools-in-rovo-dev-cli (November 2026). Neither says what becomes of a list
+that is empty, of another type, or of unknown names only; so each counts as every tool there is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agentsync.dialects import ToolLists
+from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._tool_names import ToolNames
+from agentsync.document import Document
+
+_TOOLS: Final = ToolNames(
+    written={
+        "open_files": ("read",),
+        "expand_code_chunks": ("read",),
+        "expand_folder": ("list",),
+        "grep": ("grep",),
+        "create_file": ("write",),
+        "find_and_replace_code": ("edit",),
+        "bash": ("bash",),
+        "update_todo": ("todo",),
+        "invoke_subagent": ("task",),
+    },
+    read={
+        "powershell": ("bash",),
+        # Who may write files may not therefore delete or move them.
+        "delete_file": (),
+        "move_file": (),
+        "create_technical_plan": (),
+    },
+)
+
+_ROVODEV: Final = Listed(
+    name="rovodev",
+    title="Rovo Dev",
+    tools=_TOOLS,
+    lists=ToolLists(empty="all", strings=False),
+    keys={},
+    models=Models(),
+    native=frozenset({"load_memory"}),
+)
+
+
+def _score(document: Document) -> int:
+    tools = document.metadata.get("tools")
+    names = {str(name) for name in tools} if isinstance(tools, list) else set()
+    return 4 * ("load_memory" in document.metadata) + 8 * bool(names & {"open_files", "expand_code_chunks"})
+
+
+DIALECT: Final = _ROVODEV.dialect(
+    user_directory=".rovodev/subagents",
+    project_directories=(".rovodev/subagents",),
+    binaries=("acli",),
+    version="1 (November 2026)",
+    source="https://support.atlassian.com/rovo/docs/use-subagents-in-rovo-dev-cli",
+    score=_score,
+)

@@ -1,0 +1,44 @@
+"""What each tool can carry of an agent, made of the tables that the dialects are written with."""
+
+from __future__ import annotations
+
+from agentsync.dialects import Dialect
+from agentsync.permissions import TOOLS, Approval, Rule
+
+_HEADINGS = {
+    "model": "model",
+    "effort": "effort",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_turns": "turns",
+    "mode": "mode",
+    "hidden": "hidden",
+    "disabled": "disabled",
+    "color": "color",
+    "skills": "skills",
+    "memory": "memory",
+    "background": "background",
+    "isolation": "isolation",
+    "initial_prompt": "first prompt",
+}
+"""The fields of Agent, each as its column is headed."""
+
+_COMMANDS = (Rule("bash", Approval.SESSION), Rule("bash", Approval.DENY, "rm *"))
+
+
+def matrix_row(dialect: Dialect) -> dict[str, str]:
+    """What a tool can carry, by column: `yes`, `no`, or how much of it."""
+    shape = dialect.shape
+    # A tool that has a name of its own, and so can be granted without another.
+    single = {covered[0] for covered in shape.units.values() if len(covered) == 1}
+    permissions = {
+        "tools": f"{len(single)}/{len(TOOLS)}",
+        "asks": f"{len(shape.asks & shape.tools)}/{len(TOOLS)}",
+        "commands": _yes(shape.exact or ("bash" in shape.tools and shape.spells("bash", _COMMANDS))),
+        "MCP tools": _yes(shape.exact or shape.server_name("mcp/server/tool") is not None),
+    }
+    return permissions | {title: _yes(field in dialect.carries) for field, title in _HEADINGS.items()}
+
+
+def _yes(holds: object) -> str:
+    return "yes" if holds else "no"

@@ -1,0 +1,89 @@
+"""What goldens of Copilot do not show: files that its CLI refuses, endings, and strict options."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.permissions import Approval
+from agentsync.render import render
+from agentsync.source import NoAgent, read_agent
+from support.conversion import read
+
+COPILOT = dialects()["copilot"]
+
+
+def _file(keys: str) -> bytes:
+    return f'---\ndescription: "Checks changes"\n{keys}---\nLook at the change with care.\n'.encode()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "tools:\n",
+        "tools: 3\n",
+        "tools: {read: true}\n",
+        "tools: [read, 3]\n",
+        "model:\n",
+        "model: []\n",
+        "model: [gpt-5.5, 3]\n",
+        "skills: a, b\n",
+        "hooks: 3\n",
+        "mcp-servers: [docs]\n",
+        "user-invocable: 'false'\n",
+        "infer:\n",
+        "infer: 3\n",
+        "reasoning-effort: 5\n",
+        "strict-tools-list: 3\n",
+    ],
+)
+def test_refuses_what_the_cli_refuses(keys: str) -> None:
+    result = read_agent(".github/agents/checker.md", _file(keys))
+    assert isinstance(result, NoAgent)
+    assert any(found.code is Code.WRONG_TYPE for found in result.diagnostics)
+
+
+def test_both_endings_are_read_and_the_longer_one_is_written() -> None:
+    for ending in (".md", ".agent.md"):
+        result = read(f".github/agents/checker{ending}", _file(""))
+        assert result.dialect is COPILOT
+        assert result.agent.name == "checker"
+        assert render(result, COPILOT, WriteOptions()).path == "checker.agent.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "granted", "meant"),
+    [
+        ("Write", {"write", "edit"}, {"write"}),
+        ("Grep", {"grep", "glob"}, {"grep"}),
+        ("WebFetch", {"webfetch", "websearch"}, {"webfetch"}),
+        ("edit", {"write", "edit"}, {"write", "edit"}),
+        ("runTasks", {"bash"}, set()),
+        ("read/problems", set(), set()),
+    ],
+)
+def test_an_alias_grants_more_than_it_was_written_for(name: str, granted: set[str], meant: set[str]) -> None:
+    agent = read("checker.agent.md", _file(f"tools: [{name}]\n"), "copilot")
+    tools = {"read", "write", "edit", "grep", "glob", "bash", "webfetch", "websearch"}
+    enforced = COPILOT.enforced(agent.document)
+    assert {tool for tool in tools if enforced.approval(tool)} == granted
+    assert {tool for tool in tools if agent.agent.grants.approval(tool)} == meant
+
+
+@pytest.mark.parametrize("pattern", ["mcp/gh/list_*", "mcp/*/find", "mcp/search/codebase"])
+def test_only_whole_servers_and_single_tools_have_a_name(pattern: str) -> None:
+    data = f'---\ndescription: "d"\ntools: [read, "{pattern}"]\n---\nDo it.\n'.encode()
+    file = render(read("a.md", data, "neutral"), COPILOT, WriteOptions())
+    assert file.data is not None
+    assert COPILOT.parse(file.data, file.path).metadata["tools"] == ["read"]
+    assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
+
+
+def test_skills_that_are_denied_by_name_are_refused_where_options_are_strict() -> None:
+    source = read("a.md", b'---\ndescription: "d"\npermissions: {skill: deny}\n---\nDo it.\n', "neutral")
+    assert source.agent.grants.approval("skill") is Approval.DENY
+    codes = {found.code for found in render(source, COPILOT, WriteOptions()).diagnostics}
+    assert Code.UNRESTRICTABLE in codes
+    assert render(source, COPILOT, WriteOptions(strict_approval=True)).data is None

@@ -1,0 +1,66 @@
+"""What goldens of Junie do not show: what is left of servers, and which agents it cannot be told of."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.permissions import Approval
+from agentsync.render import RenderedFile, render
+from support.conversion import read
+
+JUNIE = dialects()["junie"]
+
+
+def _claude(keys: str) -> RenderedFile:
+    """What Junie gets of an agent of Claude Code with these keys."""
+    text = f"---\nname: reviewer\ndescription: Reviews changes.\n{keys}\n---\nYou review changes.\n"
+    return render(read("reviewer.md", text.encode(), "claude"), JUNIE, WriteOptions())
+
+
+def _enforced(keys: str, tool: str) -> Approval:
+    document = JUNIE.parse(f"---\ndescription: Reviews.\n{keys}\n---\nGo.\n".encode(), "a.md")
+    return max(JUNIE.enforced(document).approvals(tool))
+
+
+@pytest.mark.parametrize("keys", ["tools: []", "tools:", "tools: Read", "tools: {Read: true}", "tools: [read_file]"])
+def test_a_list_that_junie_may_not_heed_counts_as_none(keys: str) -> None:
+    assert _enforced(keys, "bash") is Approval.SESSION
+
+
+def test_a_list_of_tools_says_nothing_of_servers() -> None:
+    assert _enforced("tools: [Read]", "mcp/github/search") is Approval.SESSION
+    assert _enforced("tools: [Read]\nmcpServers: []", "mcp/github/search") is Approval.SESSION
+
+
+def test_a_list_of_servers_hides_the_others() -> None:
+    assert _enforced("mcpServers: [data]", "mcp/github/search") is Approval.DENY
+    assert _enforced("mcpServers: [data]", "mcp/data/query") is Approval.SESSION
+
+
+def test_a_complete_list_lets_no_server_through() -> None:
+    file = _claude("tools: Read")
+    assert file.data is not None
+    assert b"mcpServers:\n  - agentsync-no-server\n" in file.data
+
+
+def test_a_server_that_is_denied_in_part_is_left_out() -> None:
+    file = _claude("tools: Read, mcp__github, mcp__data\ndisallowedTools: mcp__github__delete")
+    assert file.data is not None
+    assert b"mcpServers:\n  - data\n" in file.data
+    assert Code.GLOB_NARROWED in {found.code for found in file.diagnostics}
+
+
+def test_no_tools_at_all_cannot_be_said() -> None:
+    file = _claude("tools: []")
+    assert file.data is None
+    assert Code.REFUSED_WIDER in {found.code for found in file.diagnostics}
+
+
+def test_a_name_must_begin_with_a_letter() -> None:
+    source = read("2fa.md", b"---\nname: 2fa\ndescription: Reviews.\n---\nGo.\n", "claude")
+    file = render(source, JUNIE, WriteOptions())
+    assert file.data is None
+    assert Code.REFUSED_REQUIRED in {found.code for found in file.diagnostics}

@@ -1,0 +1,146 @@
+"""What goldens of Kilo Code do not show: where it differs from OpenCode, and which files it skips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.permissions import Approval, Grants
+from agentsync.render import RenderedFile, render
+from agentsync.source import NoAgent, read_agent
+from support.conversion import read
+
+KILO, OPENCODE = dialects()["kilo"], dialects()["opencode"]
+
+
+def _file(keys: str) -> bytes:
+    return f"---\ndescription: Reviews changes.\n{keys}\n---\nYou review.\n".encode()
+
+
+def _enforced(keys: str) -> Grants:
+    return KILO.enforced(KILO.parse(_file(keys), "reviewer.md"))
+
+
+def _meant(keys: str) -> Grants:
+    return read("reviewer.md", _file(keys), "kilo").agent.grants
+
+
+def _from_claude(keys: str, prompt: str = "You review.", name: str = "reviewer") -> RenderedFile:
+    """What Kilo Code gets of an agent of Claude Code with these keys."""
+    text = f"---\nname: {name}\ndescription: Reviews changes.\n{keys}\n---\n{prompt}\n"
+    return render(read("reviewer.md", text.encode(), "claude"), KILO, WriteOptions())
+
+
+def _permission(file: RenderedFile) -> Mapping[str, JsonValue]:
+    assert file.data is not None, file.diagnostics
+    found = KILO.parse(file.data, file.path).metadata.get("permission", {})
+    assert isinstance(found, dict)
+    return found
+
+
+def test_denying_everything_leaves_the_outside_as_it_was() -> None:
+    assert _enforced('permission: {"*": deny}').approval("external_directory") is Approval.SESSION
+    before = 'permission: {external_directory: deny, "*": deny}'
+    assert _enforced(before).approval("external_directory") is Approval.DENY
+    assert _meant('permission: {"*": deny}').approval("external_directory") is Approval.DENY
+
+
+def test_the_outside_is_denied_by_its_name() -> None:
+    file = _from_claude("tools: Bash")
+    assert _permission(file)["external_directory"] == "deny"
+
+
+@pytest.mark.parametrize("keys", ["permission: {bash: }", 'permission: {bash: {"*": }}', "permission: "])
+def test_an_empty_action_is_no_rule_and_meant_as_one(keys: str) -> None:
+    assert _enforced(keys).approval("bash", "rm x") is Approval.SESSION
+    assert _meant(keys).approval("bash", "rm x") is Approval.DENY
+
+
+def test_an_empty_action_stops_opencode() -> None:
+    assert isinstance(read_agent("reviewer.md", _file("permission: {bash: }"), "opencode"), NoAgent)
+
+
+@pytest.mark.parametrize(
+    ("denied", "keys"),
+    [
+        ("Bash", {"bash", "notebook_execute"}),
+        ("Write, Edit", {"edit", "write"}),
+        ("Agent", {"task", "agent_manager"}),
+        ("Grep", {"grep", "semantic_search"}),
+        ("Read", {"read", "notebook_read"}),
+        ("WebFetch", {"webfetch", "browser_open"}),
+        ("NotebookEdit", {"notebook_edit"}),
+    ],
+)
+def test_what_does_the_like_is_denied_too(denied: str, keys: set[str]) -> None:
+    permission = _permission(_from_claude(f"disallowedTools: {denied}"))
+    assert permission == dict.fromkeys(keys, "deny")
+
+
+@pytest.mark.parametrize("server", ["board", "notebook", "cron", "kilo"])
+def test_a_server_that_is_called_like_tools_of_kilo_is_left_out(server: str) -> None:
+    file = _from_claude(f"tools: Read, mcp__{server}__*")
+    assert f"{server}_*" not in _permission(file)
+    assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
+
+
+@pytest.mark.parametrize("prompt", ["Key: {env:API_KEY}", "Rules: {file:~/.ssh/id_rsa}", "Say ${env:HOME}."])
+def test_instructions_that_would_be_filled_in_are_refused(prompt: str) -> None:
+    file = _from_claude("tools: Read", prompt)
+    assert file.data is None
+    assert Code.REFUSED_WIDER in {found.code for found in file.diagnostics}
+
+
+@pytest.mark.parametrize("name", ["ask", "build", "code", "debug", "explore", "general", "plan", "title"])
+def test_an_agent_of_another_tool_does_not_change_a_built_in_one(name: str) -> None:
+    assert _from_claude("tools: Read", name=name).data is None
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "tools: Read, Grep",
+        "tools: {bash: }",
+        "permission: [bash]",
+        "permission: {bash: sometimes}",
+        "permission: {bash: [deny]}",
+        "permission: {todowrite: {'*': deny}}",
+        "mode: helper",
+        "color: red",
+        "steps: 0",
+        "hidden: 'true'",
+        "model: sonnet",
+    ],
+)
+def test_a_file_that_kilo_skips_is_refused(keys: str) -> None:
+    assert isinstance(read_agent("reviewer.md", _file(keys), "kilo"), NoAgent)
+
+
+def test_a_file_in_its_directory_is_its_own() -> None:
+    found = read_agent(".kilo/agents/reviewer.md", _file("permission: {bash: }"))
+    assert not isinstance(found, NoAgent)
+    assert found.dialect is KILO
+    elsewhere = read_agent("agents/reviewer.md", _file("permission: {bash: deny}"))
+    assert not isinstance(elsewhere, NoAgent)
+    assert elsewhere.dialect is OPENCODE
+
+
+@pytest.mark.parametrize(
+    ("keys", "kilo", "opencode"),
+    [
+        ("steps: 3", True, True),
+        ("model: ", True, False),
+        ("mode: ", False, False),
+        ("tools: ", False, False),
+        ("variant: 2026-11-21", False, False),
+        ("steps: '3'", False, False),
+    ],
+)
+def test_what_the_tool_would_not_load_is_written_anew(keys: str, *, kilo: bool, opencode: bool) -> None:
+    for dialect, passes in ((KILO, kilo), (OPENCODE, opencode)):
+        assert read("reviewer.md", _file(keys), dialect.name).passes_through is passes

@@ -1,0 +1,55 @@
+"""Rules of which the order counts, in a tool where the most restrictive one does."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.model import Agent
+from agentsync.permissions import EVERYTHING, Approval, Grants, Rule
+from agentsync.source import NoAgent, read_agent
+
+KIRO = dialects()["kiro"]
+DENY, ASK, SESSION, ALLOW = Approval
+
+
+def rules(*said: Rule) -> object:
+    agent = Agent(name="x", slug="x", description="d", dialect="elsewhere", grants=Grants((*EVERYTHING.rules, *said)))
+    data = KIRO.write(agent, WriteOptions()).data
+    assert data is not None
+    permissions = KIRO.parse(data, "x.md").metadata.get("permissions")
+    return permissions["rules"] if isinstance(permissions, dict) else None
+
+
+def test_what_a_later_rule_frees_is_an_exception_of_the_earlier_one() -> None:
+    said = rules(Rule("bash", DENY), Rule("bash", ASK, "git *"))
+    assert said == [
+        {"capability": "shell", "effect": "deny", "match": ["*"], "exclude": ["git *", "git"]},
+        {"capability": "shell", "effect": "ask", "match": ["git *", "git"]},
+    ]
+
+
+def test_what_a_later_rule_restricts_needs_no_exception() -> None:
+    said = rules(Rule("bash", ALLOW, "git *"), Rule("bash", DENY, "git push *"))
+    assert said == [
+        {"capability": "shell", "effect": "allow", "match": ["git *", "git"]},
+        {"capability": "shell", "effect": "deny", "match": ["git push *", "git push"]},
+    ]
+
+
+def test_what_returns_to_the_session_is_an_exception_without_a_rule() -> None:
+    said = rules(Rule("bash", ALLOW, "git *"), Rule("bash", SESSION, "git push *"))
+    assert said == [
+        {"capability": "shell", "effect": "allow", "match": ["git *", "git"], "exclude": ["git push *", "git push"]}
+    ]
+
+
+def test_a_pattern_that_kiro_has_no_sign_for_leaves_the_tool_out() -> None:
+    assert rules(Rule("bash", DENY, "rm ?")) == [{"capability": "shell", "effect": "deny"}]
+
+
+@pytest.mark.parametrize("tools", ["{read: true}", "read", "[1]", "null"])
+def test_tools_that_are_no_list_are_refused(tools: str) -> None:
+    result = read_agent("x.md", f"---\ndescription: d\ntools: {tools}\n---\nLook.\n".encode(), "kiro")
+    assert isinstance(result, NoAgent)

@@ -1,0 +1,56 @@
+"""What Vibe refuses, and what would stop it from starting."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.render import render
+from agentsync.source import NoAgent, read_agent
+from support.conversion import read
+
+VIBE = dialects()["vibe"]
+HEAD = 'description = "Reviews"\nagent_type = "subagent"\n'
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param('agent_type = "subagent"\n', id="no description"),
+        pytest.param("description = 3\n", id="a number for a description"),
+        pytest.param(f"{HEAD}instructions = 3\n", id="a number for instructions"),
+        pytest.param('description = "d"\nagent_type = "Subagent"\n', id="a type in another case"),
+        pytest.param(f'{HEAD}safety = "readonly"\n', id="a safety that there is not"),
+        pytest.param(f'{HEAD}enabled_tools = "read_file"\n', id="text for a list"),
+        pytest.param(f"{HEAD}disabled_tools = [1]\n", id="numbers for names"),
+        pytest.param(f'{HEAD}tools = ["read_file"]\n', id="a list for tables"),
+        pytest.param(f'{HEAD}outside_workdir = "no"\n', id="a policy that there is not"),
+    ],
+)
+def test_a_file_that_vibe_does_not_take_is_no_agent(lines: str) -> None:
+    assert isinstance(read_agent("x.toml", lines.encode(), "vibe"), NoAgent)
+
+
+@pytest.mark.parametrize("name", ["main", "ask", "accept-edits", "explore"])
+def test_a_name_of_vibes_own_is_refused(name: str) -> None:
+    """A subagent called like the mode that a session starts in stops Vibe from starting."""
+    assert isinstance(read_agent(f"{name}.toml", HEAD.encode(), "vibe"), NoAgent)
+    source = f"---\nname: {name}\ndescription: d\n---\nLook.\n".encode()
+    file = render(read("x.md", source, "claude"), VIBE, WriteOptions())
+    assert file.data is None
+    assert file.diagnostics[-1].code is Code.REFUSED_REQUIRED
+
+
+def test_instructions_that_are_too_long_are_refused() -> None:
+    source = b"---\nname: x\ndescription: d\n---\n" + b"y" * 65_537
+    assert render(read("x.md", source, "claude"), VIBE, WriteOptions()).data is None
+    assert render(read("x.md", source[:-1], "claude"), VIBE, WriteOptions()).data is not None
+
+
+def test_an_agent_for_users_keeps_its_type() -> None:
+    agent = read("Own One.toml", b'description = "d"\ninstructions = "Look."\n', "vibe").agent
+    data = VIBE.write(agent, WriteOptions()).data
+    assert data is not None
+    assert b'agent_type = "agent"' in data

@@ -1,0 +1,111 @@
+"""What Augment's CLI makes of a file, as its own loader showed (version 0.36.0)."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.frontmatter import format_markdown, parse_markdown
+from agentsync.permissions import Approval, Grants
+from agentsync.render import render
+from support.conversion import read
+
+AUGGIE = dialects()["auggie"]
+OPTIONS = WriteOptions()
+
+
+def agent(**keys: JsonValue) -> bytes:
+    return format_markdown({"name": "x", "description": "d", **keys}, "p\n")
+
+
+def enforced(**keys: JsonValue) -> Grants:
+    return AUGGIE.enforced(AUGGIE.parse(agent(**keys), "x.md"))
+
+
+def meant(**keys: JsonValue) -> Grants:
+    return read("x.md", agent(**keys), "auggie").agent.grants
+
+
+def from_claude(**keys: JsonValue) -> dict[str, JsonValue]:
+    file = render(read("x.md", agent(**keys), "claude"), AUGGIE, OPTIONS)
+    assert file.data is not None, file.diagnostics
+    return dict(parse_markdown(file.data, file.path).metadata)
+
+
+@pytest.mark.parametrize("value", [[], "", None, {"view": True}, 5], ids=str)
+def test_a_list_that_names_nothing_grants_everything_and_means_nothing(value: JsonValue) -> None:
+    assert enforced(tools=value).approval("bash") is Approval.SESSION
+    assert not meant(tools=value).approval("bash")
+
+
+@pytest.mark.parametrize("value", [["Read"], ["*"], "view launch-process", ["none"]], ids=str)
+def test_names_of_nothing_grant_nothing(value: JsonValue) -> None:
+    assert not enforced(tools=value).approval("bash")
+    assert not enforced(tools=value).approval("read")
+
+
+def test_a_list_of_denied_tools_puts_the_other_out_of_force() -> None:
+    keys: dict[str, JsonValue] = {"tools": ["view"], "disabled_tools": ["web-fetch"]}
+    assert enforced(**keys).approval("bash") is Approval.SESSION
+    assert not meant(**keys).approval("bash")
+
+
+@pytest.mark.parametrize(
+    ("denied", "tool", "gone"),
+    [
+        (["str-replace-editor"], "edit", False),
+        (["str-replace-editor", "apply_patch"], "edit", True),
+        (["launch-process"], "bash", False),
+        (["launch-process", "remove-files"], "bash", True),
+        (["grep-search"], "grep", False),
+    ],
+)
+def test_only_a_denial_of_all_that_does_the_same_takes_it_away(denied: list[str], tool: str, *, gone: bool) -> None:
+    assert (not enforced(disabled_tools=[*denied]).approval(tool)) is gone
+    assert not meant(disabled_tools=[*denied]).approval(tool)
+
+
+def test_a_denied_name_that_may_be_a_servers_tool_denies_all_servers() -> None:
+    assert not meant(disabled_tools=["search_github"]).approval("mcp/github/search")
+
+
+def test_nothing_is_said_by_a_name_of_nothing() -> None:
+    assert from_claude(tools=[])["tools"] == ["none"]
+
+
+def test_who_may_not_run_commands_may_not_delete_files() -> None:
+    denied = from_claude(disallowedTools="Bash")["disabled_tools"]
+    assert isinstance(denied, list)
+    assert {"launch-process", "write-process", "remove-files", "bash"} <= set(map(str, denied))
+
+
+def test_claudes_readers_can_read_although_that_lists_directories() -> None:
+    tools = from_claude(tools="Read, Grep, Glob")["tools"]
+    assert isinstance(tools, list)
+    assert tools[0] == "view"
+
+
+def test_who_may_not_list_directories_by_name_may_not_read_files_either() -> None:
+    data = b'---\ndescription: "d"\npermissions:\n  list: deny\n---\np\n'
+    file = render(read("x.md", data, "neutral"), AUGGIE, OPTIONS)
+    assert Code.COARSE in {found.code for found in file.diagnostics}
+    assert b"- view\n" in (file.data or b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"---\nname: x\ndescription: d\ntools: [view]\n---",
+        b"\xef\xbb\xbf---\nname: x\ndescription: d\n---\np\n",
+        b"---\nname: x\ndescription: a: b\n---\np\n",
+        b"---\nname: x\ndescription: 2026-11-01\n---\np\n",
+    ],
+    ids=["fence at the end", "byte order mark", "colon", "date"],
+)
+def test_what_auggie_would_misread_is_written_anew(data: bytes) -> None:
+    source = read("x.md", data, "auggie")
+    assert not source.passes_through
+    assert read("x.md", render(source, AUGGIE, OPTIONS).data or b"", "auggie").passes_through

@@ -1,0 +1,233 @@
+"""Every key, name and mode of Claude Code that restricts: what it takes away, what it leaves, and what is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.permissions import (
+    CHANGING,
+    READING,
+    TOOLS,
+    Approval,
+)
+from agentsync.render import render
+from support.conversion import read
+from support.grants import CHANGES, PATHS, available, claude, opencode, told
+
+DENY, ASK, SESSION, ALLOW = Approval
+CLAUDE = dialects()["claude"]
+
+
+# Every name that Claude Code has or had, and what it is; those in the second table grant nothing any more.
+CLAUDE_NAMES = {
+    "Read": "read",
+    "Write": "write",
+    "Edit": "edit",
+    "NotebookEdit": "notebook",
+    "Bash": "bash",
+    "Grep": "grep",
+    "Glob": "glob",
+    "LSP": "lsp",
+    "WebFetch": "webfetch",
+    "WebSearch": "websearch",
+    "Agent": "task",
+    "Task": "task",
+    "TodoWrite": "todo",
+    "Skill": "skill",
+    "AskUserQuestion": "question",
+}
+
+
+CLAUDE_GONE = {
+    "NotebookRead": "read",
+    "MultiEdit": "edit",
+    "LS": "list",
+    "BashOutput": "bash",
+    "KillBash": "bash",
+    "KillShell": "bash",
+    "TodoRead": "todo",
+}
+
+
+def test_arguments_in_a_list_of_claude_code_confine_nothing_there() -> None:
+    agent = claude("tools: Bash(git *)")
+    assert agent.dialect.enforced(agent.document).approval("bash", "rm") is SESSION
+    assert agent.agent.grants.approval("bash", "rm") is DENY
+
+
+def test_the_key_that_claude_code_reads_counts_before_one_that_only_looks_like_it() -> None:
+    granted = claude("tools: Read\nTools: Read, Bash").agent.grants
+    assert (granted.approval("read"), granted.approval("bash")) == (SESSION, DENY)
+
+
+def test_a_denial_counts_with_what_its_author_put_around_the_name() -> None:
+    granted = claude("disallowedTools: '`Bash`: [Write]; \"Edit:(x)\"'").agent.grants
+    assert [granted.approval(tool) for tool in ("bash", "write", "edit", "read")] == [DENY, DENY, DENY, SESSION]
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [
+        ("disallowedTools: {Bash: true}", Code.WRONG_TYPE),
+        ("tools: {Bash: true}", Code.TOOLS_NONE),
+        ("tools: [Read, 3]", Code.INVALID_VALUE),
+    ],
+)
+def test_a_list_that_claude_code_reads_in_another_way_is_told(keys: str, code: Code) -> None:
+    assert code in told(keys, "claude")
+
+
+@pytest.mark.parametrize(("name", "tool"), [*CLAUDE_NAMES.items(), *CLAUDE_GONE.items()])
+def test_a_name_of_claude_code_denies_its_tool_and_no_other(name: str, tool: str) -> None:
+    for spelled in (name, name.lower(), f"{name}(x)"):
+        assert available(claude(f"disallowedTools: {spelled}").agent.grants) == TOOLS - {tool}
+
+
+@pytest.mark.parametrize(("name", "tool"), CLAUDE_NAMES.items())
+def test_a_name_of_claude_code_grants_its_tool_and_paths_their_surroundings(name: str, tool: str) -> None:
+    agent = claude(f"tools: {name}")
+    expected = {tool, "external_directory"} if tool in PATHS else {tool}
+    assert available(agent.agent.grants) == expected
+    assert available(agent.dialect.enforced(agent.document)) == expected
+
+
+@pytest.mark.parametrize("name", CLAUDE_GONE)
+def test_a_name_that_claude_code_had_once_grants_nothing(name: str) -> None:
+    agent = claude(f"tools: {name}")
+    assert available(agent.agent.grants) == set()
+    assert available(agent.dialect.enforced(agent.document)) == set()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *(f"{key}: Read, Grep" for key in ("Tools", "allowedTools", "allowed-tools", "allowed_tools")),
+        *(f"{key}: Bash" for key in ("disallowed-tools", "deniedTools", "disabled_tools", "disabledTools")),
+        *(f"{key}: plan" for key in ("permission-mode", "PermissionMode", "permission_mode")),
+    ],
+)
+def test_a_key_that_only_looks_like_one_of_claude_code_restricts_as_its_author_meant(keys: str) -> None:
+    agent = claude(keys)
+    assert agent.agent.grants.approval("bash") is DENY
+    assert agent.agent.grants.approval("read") is SESSION
+    assert agent.dialect.enforced(agent.document).approval("bash") is SESSION
+
+
+@pytest.mark.parametrize(
+    "key",
+    "permission permissions readonly read-only sandbox_mode approval_policy approvalMode default_permissions".split(),
+)
+def test_a_restriction_of_another_tool_leaves_reading_only(key: str) -> None:
+    for value in ("x", "true"):
+        assert available(claude(f"{key}: {value}").agent.grants) == READING | {"external_directory"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "edit", "shell", "task"),
+    [
+        ("default", ASK, ASK, ASK),
+        ("acceptEdits", ALLOW, SESSION, SESSION),
+        ("bypassPermissions", ALLOW, ALLOW, ALLOW),
+        ("dontAsk", DENY, DENY, DENY),
+        ("plan", DENY, DENY, SESSION),
+        ("auto", SESSION, SESSION, SESSION),
+    ],
+)
+def test_a_permission_mode_of_claude_code(mode: str, edit: Approval, shell: Approval, task: Approval) -> None:
+    for tools in ("", "tools: Read, Write, Edit, NotebookEdit, Bash, Agent\n"):
+        agent = claude(f"{tools}permissionMode: {mode}")
+        for granted in (agent.agent.grants, agent.dialect.enforced(agent.document)):
+            assert {granted.approval(tool) for tool in CHANGES} == {edit}
+            assert (granted.approval("bash"), granted.approval("task")) == (shell, task)
+            assert min(granted.approval("read"), SESSION) is SESSION
+    assert available(claude(f"tools: Read\npermissionMode: {mode}").agent.grants) == {"read", "external_directory"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "shell", "task"),
+    [
+        ("DEFAULT", ASK, ASK),
+        ("odd", ASK, ASK),
+        ("3", ASK, ASK),
+        ("[]", ASK, ASK),
+        ("{plan: 1}", ASK, ASK),
+        ("dontask", DENY, DENY),
+        ("Plan", DENY, SESSION),
+        ("[plan]", DENY, SESSION),
+    ],
+)
+def test_a_permission_mode_that_claude_code_does_not_have_restricts_as_meant_or_asks(
+    mode: str, shell: Approval, task: Approval
+) -> None:
+    agent = claude(f"permissionMode: {mode}")
+    assert (agent.agent.grants.approval("bash"), agent.agent.grants.approval("task")) == (shell, task)
+    assert agent.dialect.enforced(agent.document).approval("bash") is SESSION
+
+
+@pytest.mark.parametrize(
+    ("matcher", "guarded"),
+    [
+        ("matcher: Bash", {"bash"}),
+        ("matcher: Write|Edit", {"write", "edit"}),
+        ("matcher: Read", set()),
+        ("matcher: 'Ba.*'", CHANGING - {"external_directory"}),
+        ("matcher: '*'", CHANGING - {"external_directory"}),
+        ("matcher: ''", CHANGING - {"external_directory"}),
+        ("matcher: 3", CHANGING - {"external_directory"}),
+        ("x: y", CHANGING - {"external_directory"}),
+    ],
+)
+def test_a_hook_that_may_refuse_a_tool_is_a_restriction(matcher: str, guarded: set[str]) -> None:
+    granted = claude(f"hooks: {{PreToolUse: [{{{matcher}, hooks: [{{type: command, command: x}}]}}]}}").agent.grants
+    assert {tool for tool in TOOLS if DENY in granted.approvals(tool)} == guarded
+
+
+@pytest.mark.parametrize(
+    ("item", "command", "approval"),
+    [
+        ("Bash(git:*)", "git push", SESSION),
+        ("Bash(git:*)", "gitk", DENY),
+        ("Bash(npm test)", "npm test", SESSION),
+        ("Bash(npm test)", "npm test x", DENY),
+        ("Bash(a?b)", "axb", DENY),
+        ("Bash(git *, npm test)", "npm test", SESSION),
+        ("Bash(git *, npm test)", "rm", DENY),
+        ("Bash()", "rm", DENY),
+        ("Bash(a(b)c)", "rm", DENY),
+        ("Bash(git *) x", "git", SESSION),
+        ("(Bash)", "rm", DENY),
+        ("*(git)", "rm", DENY),
+        ("Bash(git *", "git push", DENY),
+        ("Bash)", "rm", DENY),
+    ],
+)
+def test_arguments_of_claude_code_grant_what_they_say(item: str, command: str, approval: Approval) -> None:
+    assert claude(f"tools: {item}").agent.grants.approval("bash", command) is approval
+
+
+@pytest.mark.parametrize("item", ["Read(src/**)", "WebFetch(domain:x.org)", "Edit(./a)", "Skill(x)"])
+def test_arguments_that_only_claude_code_can_read_grant_no_call_elsewhere(item: str) -> None:
+    tool = CLAUDE_NAMES[item.partition("(")[0]]
+    assert DENY in claude(f"tools: {item}").agent.grants.approvals(tool)
+
+
+def test_only_lists_of_agents_are_written_with_arguments() -> None:
+    source = opencode(
+        "permission: {'*': deny, task: {'*': deny, explore: ask, 'a*': ask}, bash: {'*': deny, 'git *': ask}}"
+    )
+    assert b"Agent" not in (render(source, CLAUDE, WriteOptions()).data or b"")
+    source = opencode("permission: {'*': deny, read: allow, task: {'*': deny, explore: ask}}")
+    assert b"Read, Agent(explore)" in (render(source, CLAUDE, WriteOptions()).data or b"")
+    source = opencode("permission: {'*': deny, read: allow, task: {'*': ask, explore: deny}}")
+    assert b"Agent" not in (render(source, CLAUDE, WriteOptions()).data or b"")
+
+
+@pytest.mark.parametrize("pattern", ["mcp/g?/x", "mcp/gh/get_?", "mcp/gh/get_*", "mcp/*/x"])
+def test_a_pattern_of_servers_that_claude_code_takes_for_a_name_denies_what_has_no_name(pattern: str) -> None:
+    data = f"---\nname: x\ndescription: d\npermissions: {{'{pattern}': deny}}\n---\np\n".encode()
+    written = (render(read("x.md", data, "neutral"), CLAUDE, WriteOptions()).data or b"").decode()
+    assert "mcp__" not in written
+    assert "\ntools: " in written

@@ -1,0 +1,110 @@
+"""What Cline makes of a file, as the tool itself showed (version 3.0.65, agents run against a fake model)."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.frontmatter import format_markdown, parse_markdown
+from agentsync.permissions import Approval
+from agentsync.render import RenderedFile, render
+from agentsync.source import NoAgent, read_agent
+from support.conversion import read
+
+CLINE = dialects()["cline"]
+
+
+def agent(**keys: JsonValue) -> bytes:
+    return format_markdown({"name": "x", "description": "d", **keys}, "p\n")
+
+
+def from_claude(options: WriteOptions, **keys: JsonValue) -> RenderedFile:
+    return render(read("x.md", agent(**keys), "claude"), CLINE, options)
+
+
+def tools(file: RenderedFile) -> JsonValue:
+    assert file.data is not None, file.diagnostics
+    return parse_markdown(file.data, file.path).metadata["tools"]
+
+
+def test_a_granted_tool_is_the_sessions_to_decide_about() -> None:
+    grants = CLINE.enforced(CLINE.parse(agent(tools=["run_commands"]), "x.yaml"))
+    assert grants.approval("bash") is Approval.SESSION
+
+
+def test_without_a_list_there_are_no_servers_and_no_other_agents() -> None:
+    grants = read("x.yaml", agent(), "cline").agent.grants
+    assert grants.approval("bash") is Approval.SESSION
+    assert not grants.approval("mcp/github/search")
+    assert not grants.approval("task")
+
+
+def test_what_the_session_decides_about_is_granted() -> None:
+    assert tools(from_claude(WriteOptions(), tools="Read, Bash")) == ["read_files", "run_commands"]
+
+
+def test_what_asks_is_never_allowed() -> None:
+    file = from_claude(WriteOptions(approval="allow"), tools="Read, Bash", permissionMode="default")
+    assert tools(file) == ["read_files"]
+    assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
+
+
+def test_what_the_source_allows_is_granted() -> None:
+    file = from_claude(WriteOptions(), tools="Read, Edit, Write", permissionMode="acceptEdits")
+    assert tools(file) == ["read_files", "editor", "apply_patch"]
+
+
+def test_the_name_that_grants_the_shell_does_not_mean_it() -> None:
+    data = agent(tools=["list_files"])
+    assert CLINE.enforced(CLINE.parse(data, "x.yaml")).approval("bash") is Approval.SESSION
+    assert not read("x.yaml", data, "cline").agent.grants.approval("bash")
+
+
+def test_skills_are_named_only_for_an_agent_that_may_use_them() -> None:
+    assert b"skills" not in (from_claude(WriteOptions(), tools="Read", skills=["review"]).data or b"")
+    assert b"skills" in (from_claude(WriteOptions(), tools="Read, Skill", skills=["review"]).data or b"")
+
+
+def test_a_skill_is_no_pattern() -> None:
+    grants = read("x.yaml", agent(skills=["review", "*"]), "cline").agent.grants
+    assert (grants.approval("skill", "review"), grants.approval("skill", "other")) == (Approval.SESSION, Approval.DENY)
+
+
+def test_a_model_is_written_as_the_configuration_names_it() -> None:
+    options = WriteOptions(models={"anthropic/opus": "anthropic/claude-opus-5"})
+    assert b"modelId: anthropic/claude-opus-5\n" in (from_claude(options, model="opus").data or b"")
+    assert b"modelId" not in (from_claude(WriteOptions(), model="opus").data or b"")
+
+
+def test_a_model_of_a_gateway_stays_as_it_is() -> None:
+    data = b"---\nname: x\ndescription: d\nmodelId: anthropic/claude-opus-5\nmaxIterations: '7'\n---\np\n"
+    written = render(read("x.yaml", data, "cline"), CLINE, WriteOptions()).data or b""
+    assert b"modelId: anthropic/claude-opus-5\n" in written
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"tools": None},
+        {"tools": {"read_files": True}},
+        {"tools": ["read_files", 1]},
+        {"skills": []},
+        {"skills": None},
+        {"modelId": " "},
+        {"maxIterations": 0},
+    ],
+    ids=str,
+)
+def test_what_cline_skips_or_reads_as_more_is_refused(keys: dict[str, JsonValue]) -> None:
+    assert isinstance(read_agent("x.yaml", agent(**keys), "cline"), NoAgent)
+
+
+@pytest.mark.parametrize("line", ["maxIterations: '7'", "modelId: 1_000", "tools: [read_files, 0x1F]"])
+def test_a_value_that_cline_types_is_written_anew(line: str) -> None:
+    data = f"---\nname: x\ndescription: d\n{line}\n---\np\n".encode()
+    source = read("x.yaml", data, "cline")
+    assert not source.passes_through
+    assert read("x.yaml", render(source, CLINE, WriteOptions()).data or b"", "cline").passes_through

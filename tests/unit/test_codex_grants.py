@@ -1,0 +1,110 @@
+"""Every sandbox, policy and switch of Codex: what it takes away, what it leaves, and what is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.permissions import (
+    READING,
+    TOOLS,
+    Approval,
+)
+from support.grants import CHANGES, available, codex
+
+DENY, ASK, SESSION, ALLOW = Approval
+
+
+TABLE = "approval_policy = {granular = {sandbox_approval = true}}"
+
+
+READ_ONLY, WORKSPACE, FULL = (
+    f'sandbox_mode = "{mode}"\n' for mode in ("read-only", "workspace-write", "danger-full-access")
+)
+
+
+NEVER, REQUEST, FAILURE, UNTRUSTED = (
+    f'approval_policy = "{policy}"' for policy in ("never", "on-request", "on-failure", "untrusted")
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "enforced", "shell", "edit", "task"),
+    [
+        ("", SESSION, SESSION, SESSION, SESSION),
+        (UNTRUSTED, SESSION, ASK, ASK, ASK),
+        (REQUEST, SESSION, SESSION, SESSION, SESSION),
+        (NEVER, SESSION, SESSION, SESSION, SESSION),
+        (TABLE, SESSION, SESSION, SESSION, SESSION),
+        (READ_ONLY, SESSION, DENY, DENY, SESSION),
+        (READ_ONLY + NEVER, DENY, DENY, DENY, SESSION),
+        (READ_ONLY + REQUEST, ASK, ASK, ASK, SESSION),
+        (READ_ONLY + FAILURE, ASK, ASK, ASK, SESSION),
+        (READ_ONLY + UNTRUSTED, ASK, ASK, ASK, ASK),
+        (READ_ONLY + TABLE, ASK, DENY, DENY, SESSION),
+        (WORKSPACE, ALLOW, ASK, ALLOW, SESSION),
+        (WORKSPACE + NEVER, ALLOW, DENY, ALLOW, SESSION),
+        (WORKSPACE + REQUEST, ALLOW, ASK, ALLOW, SESSION),
+        (WORKSPACE + UNTRUSTED, ALLOW, ASK, ASK, ASK),
+        (WORKSPACE + TABLE, ALLOW, DENY, ALLOW, SESSION),
+        (FULL, ALLOW, SESSION, SESSION, SESSION),
+        (FULL + NEVER, ALLOW, ALLOW, ALLOW, SESSION),
+        (FULL + UNTRUSTED, ALLOW, ASK, ASK, ASK),
+    ],
+)
+def test_a_sandbox_and_a_policy_of_codex(
+    keys: str, enforced: Approval, shell: Approval, edit: Approval, task: Approval
+) -> None:
+    agent = codex(keys)
+    most = agent.dialect.enforced(agent.document)
+    assert {most.approval(tool) for tool in ("bash", "write", "edit", "notebook", "webfetch")} == {enforced}
+    granted = agent.agent.grants
+    assert {granted.approval(tool) for tool in ("bash", "notebook", "webfetch", "external_directory")} == {shell}
+    assert {granted.approval(tool) for tool in ("write", "edit")} == {edit}
+    assert granted.approval("task") is task
+    assert {granted.approval(tool) for tool in READING} == {SESSION}
+
+
+@pytest.mark.parametrize(
+    ("switch", "tools"),
+    [
+        ("features.shell_tool", {"read", "grep", "glob", "list", "bash", "webfetch", *CHANGES}),
+        ("features.apply_patch_freeform", CHANGES),
+        ("features.web_search_request", {"websearch"}),
+        ("features.web_search_cached", {"websearch"}),
+        ("features.multi_agent", {"task"}),
+        ("features.multi_agent_v2", {"task"}),
+        ("tools.web_search", {"websearch"}),
+        ("agents.enabled", {"task"}),
+    ],
+)
+def test_a_switch_of_codex_that_is_off_takes_its_tools_away(switch: str, tools: set[str]) -> None:
+    table, _, key = switch.partition(".")
+    for value in ("false", "{enabled = false}"):
+        agent = codex(f"[{table}]\n{key} = {value}")
+        assert available(agent.agent.grants) == TOOLS - tools
+        assert Code.OWN_RESTRICTION in [found.code for found in agent.diagnostics]
+    assert available(codex(f"[{table}]\n{key} = true").agent.grants) == TOOLS
+
+
+@pytest.mark.parametrize("keys", ['default_permissions = "mine"', "[permissions.mine]\nx = 1"])
+def test_a_profile_of_codex_that_nothing_else_can_say_leaves_no_shell(keys: str) -> None:
+    granted = codex(keys).agent.grants
+    assert available(granted) == TOOLS - {"bash", "webfetch", "external_directory", *CHANGES}
+    assert all(DENY in granted.approvals(tool) for tool in ("read", "grep", "glob", "list"))
+
+
+def test_of_a_sandbox_and_a_profile_of_codex_the_narrower_counts() -> None:
+    narrow, wide = 'default_permissions = ":read-only"\n', 'default_permissions = ":danger-full-access"\n'
+    assert codex(WORKSPACE + narrow).agent.grants.approval("edit") is DENY
+    assert codex(READ_ONLY + wide).agent.grants.approval("edit") is DENY
+    assert codex('default_permissions = ":workspace"').agent.grants.approval("edit") is ALLOW
+
+
+@pytest.mark.parametrize("keys", ["", READ_ONLY, FULL])
+def test_a_search_of_the_web_is_taken_away_by_its_own_key(keys: str) -> None:
+    agent = codex(f'{keys}web_search = "disabled"')
+    assert agent.agent.grants.approval("websearch") is DENY
+    assert agent.dialect.enforced(agent.document).approval("websearch") is DENY
+    for value in ("cached", "indexed", "live"):
+        assert codex(f'web_search = "{value}"').agent.grants.approval("websearch") is SESSION

@@ -1,0 +1,98 @@
+"""Inputs that once took minutes or the whole stack: each is read, or refused, in a moment.
+
+They are as large as a file may be. The bound is a safety net far above what they take, and far below what they took.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.errors import ConfigError
+from agentsync.manifest import read_manifest
+from agentsync.source import Entry, NoAgent, Selection, path_matches, read_agent, select
+
+_SECONDS = 4.0
+_MANY = 60_000
+_HEAD = b"---\nname: a\ndescription: d\n"
+_CODEX = b'name = "a"\ndescription = "d"\ndeveloper_instructions = "x"\n'
+_LONG_LINE = b"---\nname: a\ndescription: 1" + b" " * _MANY + b"q\n---\np\n"
+
+
+def _quickly(path: str, data: bytes, dialect: str) -> list[Code]:
+    started = time.process_time()
+    read = read_agent(path, data, dialect)
+    assert time.process_time() - started < _SECONDS
+    return [found.code for found in read.diagnostics] if isinstance(read, NoAgent) else []
+
+
+@pytest.mark.parametrize(
+    ("dialect", "data"),
+    [
+        ("claude", b"\n" + _HEAD + b"k" + b"-" * _MANY + b"\n---\np\n"),
+        ("kilo", _HEAD + b"---\n" + b"{env:" * 200_000),
+        ("copilot", _HEAD + b"model: 'a" + b" " * _MANY + b"'\n---\np\n"),
+        ("auggie", b"---\n" + b"\n" * _MANY + b"name: a\ndescription: d\n---"),
+        *((dialect, _LONG_LINE) for dialect in ("auggie", "cline", "factory", "gemini", "opencode")),
+    ],
+)
+def test_a_pattern_takes_time_that_grows_with_its_text(dialect: str, data: bytes) -> None:
+    _quickly("x.yaml" if dialect == "cline" else "x.md", data, dialect)
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect", "data", "code"),
+    [
+        ("x.toml", "codex", _CODEX + b"[a" + b".a" * 4_000 + b"]\n" + b"b.c = 1\n" * _MANY, Code.TOO_DEEP),
+        ("x.toml", "codex", _CODEX + b"".join(b"k%d = 1\n" % key for key in range(70_000)), Code.TOO_LARGE),
+        (
+            "x.toml",
+            "vibe",
+            b"enabled_tools = [" + b",".join(b'"t%d*"' % name for name in range(70_000)) + b"]",
+            Code.TOO_LARGE,
+        ),
+        ("x.json", "kiro2", b'{"a": ' + b"[" * 600 + b"]" * 600 + b"}", Code.TOO_DEEP),
+        ("x.json", "kiro2", b'{"a": ' * 900 + b"1" + b"}" * 900, Code.TOO_DEEP),
+        ("x.json", "kiro2", b"{" + b",".join(b'"k%d": 1' % key for key in range(70_000)) + b"}", Code.TOO_LARGE),
+    ],
+)
+def test_a_file_that_would_take_too_much_is_refused(path: str, dialect: str, data: bytes, code: Code) -> None:
+    assert _quickly(path, data, dialect) == [code]
+
+
+def test_long_instructions_are_not_too_much() -> None:
+    assert _quickly("x.toml", _CODEX.replace(b'"x"', b'"%s"' % (b"x" * 900_000)), "codex") == []
+    assert _quickly("x.json", b'{"name": "a", "prompt": "%s"}' % (b"\\u4e00" * 150_000), "kiro2") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"version = 2\nx = '''\n[" + b" " * _MANY + b"\n'''\n",
+        b"version = " + b"1" * 5_000,
+        b"x = " + b"[" * _MANY,
+        b"[agents]\nexclude = [" + b",".join(b'"a%d"' % number for number in range(257)) + b"]",
+        b'[agents]\nexclude = ["' + b"**/" * 100 + b'"]',
+        b"".join(b"[overrides.a%d]\ncolor = 'red'\n" % number for number in range(257)),
+    ],
+)
+def test_a_manifest_that_would_take_too_much_is_refused(text: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(ConfigError):
+        read_manifest(text)
+    assert time.process_time() - started < _SECONDS
+
+
+def test_a_name_of_a_million_marks_is_not_even_compared() -> None:
+    picked, found = select([Entry("a" + "\u0300\u0327" * 500_000 + ".md", "100644", "", 1)], Selection())
+    assert (picked, [one.code for one in found]) == ([], [Code.PATH_UNSAFE])
+    assert len(found[0].path) < 100_000
+
+
+def test_stars_in_a_row_are_one() -> None:
+    started = time.process_time()
+    assert path_matches("**/" * 5_000 + "x", "a/" * 1_000 + "x")
+    assert not path_matches("**/" * 5_000 + "b/x", "a/" * 1_000 + "x")
+    assert time.process_time() - started < _SECONDS

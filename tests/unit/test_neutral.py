@@ -1,0 +1,74 @@
+"""What agentsync's own dialect refuses: nobody else reads it, so each mistake is told and none is guessed at."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.permissions import EVERYTHING, Approval, Grants, Rule
+from agentsync.source import NoAgent, read_agent
+from support.conversion import read
+
+
+def neutral(keys: str) -> bytes:
+    return f"---\nname: x\ndescription: d\n{keys}\n---\nDo it.\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("permisions: {bash: deny}", "unknown key `permisions`"),
+        ("permissions: deny", "`permissions` must be a map"),
+        ("permissions: {bash: never}", "`bash` must be deny, ask, session, allow"),
+        ("permissions: {bash: {'git *': true}}", "`bash` must be deny, ask, session, allow"),
+        ("permissions: {shell: deny}", "there is no tool `shell`"),
+        ("tools: read", "`tools` must be a list"),
+        ("tools: [Read]", "there is no tool `Read`"),
+        ("tools:", "`tools` must be a list"),
+        ("tools: [read]\npermissions: {bash: deny}", "`bash` has a permission and is not among `tools`"),
+        ("model: gpt-5.5", "model `gpt-5.5` has no provider"),
+        ("max_turns: 0", "`max_turns` must be"),
+        ("effort: {a: 1}", "`effort` must be"),
+        ("mode: main", "`mode` must be"),
+        ("targets: [claude]", "`targets` must hold a map"),
+        ("targets: {claude: true}", "`targets` must hold a map"),
+        ("targets: {clod: {model: opus}}", "there is no dialect `clod`"),
+        ("targets: {claude: {modle: opus}}", "unknown key `modle` (under `targets.claude`)"),
+        ("targets: {claude: {name: other}}", "unknown key `name` (under `targets.claude`)"),
+        ("hooks: {}", "unknown key `hooks`"),
+    ],
+)
+def test_a_mistake_is_an_error(keys: str, said: str) -> None:
+    result = read_agent("x.md", neutral(keys), "neutral")
+    assert isinstance(result, NoAgent)
+    assert result.refused
+    assert any(found.message.startswith(said) for found in result.diagnostics), result.diagnostics
+
+
+def test_tools_are_all_that_there_is() -> None:
+    grants = read("x.md", neutral("tools: [read]"), "neutral").agent.grants
+    assert grants == Grants((Rule("read", Approval.SESSION), Rule("external_directory", Approval.SESSION)))
+
+
+def test_permissions_alone_start_from_everything() -> None:
+    grants = read("x.md", neutral("permissions: {bash: deny}"), "neutral").agent.grants
+    assert grants == Grants((*EVERYTHING.rules, Rule("bash", Approval.DENY)))
+
+
+def test_no_description_is_no_agent() -> None:
+    result = read_agent("x.md", b"---\nname: x\ntools: []\n---\nDo it.\n", "neutral")
+    assert isinstance(result, NoAgent)
+    assert [found.code for found in result.diagnostics] == [Code.DESCRIPTION_MISSING]
+
+
+@pytest.mark.parametrize(
+    "keys", ["targets: {claude: {model: opus}}", "permissions: {bash: {'git *': ask}}", "permissions: [{read: deny}]"]
+)
+def test_its_keys_show_whose_it_is(keys: str) -> None:
+    assert read("agents/x.md", neutral(keys)).dialect.name == "neutral"
+
+
+@pytest.mark.parametrize("keys", ["", "tools: Read, Bash", "permission: {bash: deny}", "permissions: {Bash: deny}"])
+def test_nobody_elses_keys_do(keys: str) -> None:
+    result = read_agent("agents/x.md", neutral(keys))
+    assert isinstance(result, NoAgent) or result.dialect.name != "neutral"

@@ -1,0 +1,171 @@
+"""Every key and name of OpenCode that restricts: what it takes away, what it leaves, and what is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.permissions import (
+    TOOLS,
+    Approval,
+)
+from agentsync.render import render
+from support.conversion import read
+from support.grants import CHANGES, available, opencode, told
+
+DENY, ASK, SESSION, ALLOW = Approval
+CLAUDE, OPENCODE = (dialects()[name] for name in ("claude", "opencode"))
+
+
+# OpenCode's keys, and what each governs.
+OPENCODE_KEYS = {
+    "read": {"read"},
+    "edit": {"write", "edit"},
+    "glob": {"glob"},
+    "grep": {"grep"},
+    "list": {"list"},
+    "bash": {"bash"},
+    "task": {"task"},
+    "external_directory": {"external_directory"},
+    "lsp": {"lsp"},
+    "skill": {"skill"},
+    "todowrite": {"todo"},
+    "question": {"question"},
+    "webfetch": {"webfetch"},
+    "websearch": {"websearch"},
+}
+
+
+# What an author means who denies a tool by a name that is no permission of OpenCode's.
+OPENCODE_MEANT = {
+    "write": {"write", "edit", "notebook"},
+    "patch": {"write", "edit", "notebook"},
+    "multiedit": {"write", "edit", "notebook"},
+    "apply_patch": {"write", "edit", "notebook"},
+    "todoread": {"todo"},
+    "Bash": {"bash"},
+    "Write": {"write", "edit", "notebook"},
+    "MultiEdit": {"write", "edit", "notebook"},
+    "TodoRead": {"todo"},
+    "Edit": {"write", "edit", "notebook"},
+}
+
+
+OPENCODE_SWITCHES = {
+    "write": {"write"},
+    "edit": {"edit", "notebook"},
+    "patch": {"edit", "notebook"},
+    "multiedit": {"edit", "notebook"},
+}
+
+
+@pytest.mark.parametrize(("key", "tools"), OPENCODE_KEYS.items())
+def test_a_key_of_opencode_decides_about_its_tools_and_no_other(key: str, tools: set[str]) -> None:
+    agent = opencode(f"permission: {{{key}: deny}}")
+    assert available(agent.dialect.enforced(agent.document)) == TOOLS - tools - {"notebook"}
+    assert available(agent.agent.grants) == TOOLS - tools - ({"notebook"} if key == "edit" else set())
+    agent = opencode(f"permission: {{'*': deny, {key}: allow}}")
+    assert available(agent.dialect.enforced(agent.document)) == tools
+    assert available(agent.agent.grants) == tools
+
+
+@pytest.mark.parametrize(("key", "tools"), OPENCODE_MEANT.items())
+def test_a_key_that_opencode_does_not_read_denies_what_its_author_meant(key: str, tools: set[str]) -> None:
+    for keys in (f"permission: {{{key}: deny}}", f"permissions: {{{key}: deny}}"):
+        assert available(opencode(keys).agent.grants) == TOOLS - tools
+
+
+@pytest.mark.parametrize(("key", "tools"), OPENCODE_SWITCHES.items())
+def test_a_switch_that_is_off_takes_away_what_it_was_to_switch(key: str, tools: set[str]) -> None:
+    granted = opencode(f"tools: {{{key}: false}}\npermission: {{edit: allow}}").agent.grants
+    assert tools.isdisjoint(available(granted))
+    alone = opencode(f"tools: {{{key}: false}}").agent.grants
+    assert available(alone) == TOOLS - tools - (CHANGES if key in ("write", "edit", "patch") else set())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "tools: {bash: false, read: 3}",
+        "tools: [bash]",
+        "permission: 3",
+        "permission: {bash: [deny]}",
+        "permission: {read: {x: {y: deny}}}",
+        "permission: {read: {x: [deny]}}",
+        "permission: maybe",
+        "permission: {bash: deny, read: maybe}",
+        "permission: {read: {x: maybe, y: deny}}",
+    ],
+)
+def test_what_opencode_would_not_load_is_told(keys: str) -> None:
+    assert Code.WRONG_DIALECT in told(keys, "opencode")
+
+
+def test_a_list_that_opencode_does_not_read_gives_nothing() -> None:
+    granted = opencode("permission: {bash: deny, read: ask}\npermissions: {bash: allow}").agent.grants
+    assert granted.approval("bash") is DENY
+    granted = opencode("permission: {bash: deny, Bash: allow, webfetch: ask, WebFetch: allow}").agent.grants
+    assert (granted.approval("bash"), granted.approval("webfetch")) == (DENY, ASK)
+
+
+@pytest.mark.parametrize("pattern", ["~", "~/x/*", "$HOME/x", "$HOMEx"])
+def test_what_opencode_reads_as_the_home_directory_is_never_free_elsewhere(pattern: str) -> None:
+    granted = opencode(f"permission: {{bash: {{'*': allow, '{pattern}': deny}}}}").agent.grants
+    assert DENY in granted.approvals("bash")
+    file = render(opencode(f"permission: {{bash: {{'*': deny, '{pattern}': allow}}}}"), CLAUDE, WriteOptions())
+    assert b"disallowedTools: Bash\n" in (file.data or b"")
+
+
+@pytest.mark.parametrize("key", ["todowrite", "question", "webfetch", "websearch", "doom_loop"])
+def test_a_key_of_opencode_that_takes_no_arguments_is_read_and_written_without(key: str) -> None:
+    assert Code.WRONG_DIALECT in told(f"permission: {{{key}: {{'x*': deny}}}}", "opencode")
+    for tool in OPENCODE_KEYS.get(key, set()):
+        data = f"---\nname: x\ndescription: d\npermissions: {{{tool}: {{'*': session, 'x*': deny}}}}\n---\np\n"
+        file = render(read("x.md", data.encode(), "neutral"), OPENCODE, WriteOptions())
+        assert f"{key}: deny\n" in (file.data or b"").decode()
+
+
+def test_a_name_of_a_server_keeps_its_case() -> None:
+    granted = opencode("permission: {'GH_*': deny}").agent.grants
+    assert (granted.approval("mcp/GH_x"), granted.approval("mcp/gh_x")) == (DENY, SESSION)
+
+
+@pytest.mark.parametrize(
+    ("rule", "further", "level"),
+    [
+        ("bash: {'*': ask, 'rm *': deny}", "notebook_execute", "deny"),
+        ("bash: {'*': allow, 'rm *': ask}", "notebook_execute", "ask"),
+        ("task: {'*': ask, x: deny}", "agent_manager", "deny"),
+        ("read: deny", "notebook_read", "deny"),
+        ("edit: deny", "write", "deny"),
+        ("grep: deny", "semantic_search", "deny"),
+        ("webfetch: ask", "browser_open", "ask"),
+    ],
+)
+def test_a_tool_that_does_the_like_is_restricted_along(rule: str, further: str, level: str) -> None:
+    file = render(opencode(f"permission: {{{rule}}}"), dialects()["kilo"], WriteOptions())
+    assert f"  {further}: {level}\n" in (file.data or b"").decode()
+
+
+def test_what_guards_secrets_in_files_that_are_read_is_a_rule_like_others_elsewhere() -> None:
+    guard = "{'*': allow, '*.env': ask, '*.env.*': ask, '*.env.example': allow}"
+    granted = opencode(f"permission: {{bash: {guard}, read: {guard}}}").agent.grants
+    assert granted.approval("bash", "cat .env") is ASK
+    assert granted.approval("read", ".env") is ALLOW
+
+
+def test_a_pattern_over_the_keys_of_opencode_decides_about_each() -> None:
+    agent = opencode("permission: {'web*': deny, 'e*t': ask}")
+    for granted in (agent.agent.grants, agent.dialect.enforced(agent.document)):
+        assert [granted.approval(tool) for tool in ("webfetch", "websearch", "edit", "write", "mcp/web_x")] == [
+            *(DENY, DENY, ASK, ASK, DENY)
+        ]
+
+
+def test_what_opencode_does_not_read_lifts_no_denial() -> None:
+    granted = opencode("permission: {bash: {'*': allow, 'rm *': deny}, Bash: {'rm *': allow}}").agent.grants
+    assert granted.approval("bash", "rm x") is DENY
+    granted = opencode("tools: {gh_a: false}\npermissions: {'gh_*': allow}").agent.grants
+    assert granted.approval("mcp/gh_a") is DENY

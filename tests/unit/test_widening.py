@@ -1,0 +1,283 @@
+"""Places where one small change of the code would let more through than the source says, or hide that it does.
+
+Each was found by changing the code in that way (`make mutation`) and seeing every other test pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Severity
+from agentsync.dialects import Dialect, Writing, dialects
+from agentsync.dialects._tool_names import ListedTools, ServerNames, ToolNames, spell_lists
+from agentsync.fitting import Fitted, Shape, WriteOptions, bound, fit
+from agentsync.overrides import Override, overridden
+from agentsync.permissions import (
+    ANY,
+    CHANGING,
+    EVERYTHING,
+    TOOLS,
+    Approval,
+    Grants,
+    Rule,
+    flat_name,
+    only_reading,
+    wider,
+)
+from agentsync.render import render
+from support.agents import grants, thorough
+from support.conversion import read
+from support.grants import PATHS, available, claude
+
+DENY, ASK, SESSION, ALLOW = Approval
+CLAUDE, OPENCODE = (dialects()[name] for name in ("claude", "opencode"))
+
+
+PLAIN = Shape(units={"Read": ("read",), "Shell": ("bash",), "Edit": ("edit", "write")}, asks=CHANGING)
+
+
+PARTLY = Shape(units=PLAIN.units, asks=frozenset({"edit"}))
+
+
+MUTE = Shape(units=PLAIN.units)
+
+
+SPELLING = Shape(units=PLAIN.units, asks=CHANGING, spells=lambda tool, _rules: tool == "bash")
+
+
+NAMES = ToolNames(
+    written={"Read": ("read",), "Run": ("bash",), "Change": ("write", "edit")},
+    read={"Shell": ("bash",)},
+    gone={"Fetch": ("webfetch",)},
+    servers=ServerNames("mcp_", "_", joins=True),
+)
+
+
+def test_what_lies_outside_the_project_is_not_counted_as_denied_where_nothing_denies_it() -> None:
+    assert all(rule.tool != "external_directory" for rule in PLAIN.denials)
+    assert Grants((*EVERYTHING.rules, *PLAIN.denials)).approval("external_directory") is SESSION
+
+
+def test_accepting_what_cannot_be_said_accepts_nothing_that_can() -> None:
+    some = Grants((Rule("bash", SESSION, "git *"),))
+    assert bound(some, SPELLING, WriteOptions(unenforceable="accept")).approval("bash", "rm") is DENY
+
+
+def test_accepting_a_coarse_unit_lifts_no_denial_of_some_arguments() -> None:
+    some = Grants((Rule("edit", SESSION), Rule("edit", DENY, "secret*")))
+    most = bound(some, PLAIN, WriteOptions(coarse="accept"))
+    assert (most.approval("edit", "secret"), most.approval("write")) == (DENY, SESSION)
+
+
+def test_a_place_outside_the_project_that_is_free_frees_no_other() -> None:
+    some = Grants((*EVERYTHING.rules, Rule("external_directory", ALLOW, "/tmp/*")))  # noqa: S108 (a pattern)
+    assert bound(some, PLAIN, WriteOptions()).approval("external_directory", "/etc") is SESSION
+
+
+def test_what_no_table_names_still_asks_where_every_tool_that_changes_something_can() -> None:
+    for asks in (Grants((Rule(ANY, ASK),)), Grants((Rule("mcp/x", ASK),))):
+        assert bound(asks, PLAIN, WriteOptions()).approval("mcp/x") is ASK
+        assert bound(asks, MUTE, WriteOptions()).approval("mcp/x") is SESSION
+
+
+def test_what_can_be_made_to_ask_does_where_other_tools_cannot() -> None:
+    asks = Grants((Rule(ANY, ASK),))
+    assert bound(asks, PLAIN, WriteOptions()).approval("bash") is ASK
+    assert bound(asks, PARTLY, WriteOptions()).approval("edit") is ASK
+
+
+def test_a_tool_that_cannot_be_made_to_ask_brings_no_other_tool() -> None:
+    most = bound(Grants((Rule("bash", ASK),)), PARTLY, WriteOptions())
+    assert {tool: most.approval(tool) for tool in ("bash", "edit", "mcp/x")} == {
+        "bash": SESSION,
+        "edit": DENY,
+        "mcp/x": DENY,
+    }
+
+
+@pytest.mark.parametrize("write", [Rule("write", ALLOW, "docs/*"), Rule("write", ASK, "src/*")])
+def test_tools_of_one_unit_with_other_arguments_or_levels_are_not_said_as_one(write: Rule) -> None:
+    shape = Shape(units={"Edit": ("edit", "write")}, asks=CHANGING, spells=lambda _tool, _rules: True)
+    fitted = fit(Grants((Rule("edit", ALLOW, "src/*"), write)), shape, WriteOptions())
+    assert (fitted.arguments, fitted.units) == ({}, {"Edit": DENY})
+
+
+def test_each_loss_is_told() -> None:
+    lost = fit(Grants((Rule("webfetch", ASK),)), PLAIN, WriteOptions())
+    assert [found.code for found in lost.diagnostics] == [Code.TOOL_LOST]
+    asked = fit(Grants((Rule("bash", SESSION), Rule("bash", ALLOW, "git *"))), PLAIN, WriteOptions())
+    assert [found.code for found in asked.diagnostics] == [Code.APPROVAL_NARROWED]
+
+
+def test_reading_only_lifts_no_restriction_of_what_reads() -> None:
+    some = [Rule("read", SESSION, "src/*"), Rule("grep", ASK), Rule("bash", ALLOW), Rule("external_directory", ASK)]
+    assert wider(Grants(tuple(only_reading(some))), Grants(tuple(some))) is None
+    assert Grants(tuple(only_reading(some))).approval("read", "src/x") is SESSION
+
+
+@thorough
+@given(grants)
+def test_reading_only_never_adds(granted: Grants) -> None:
+    reading = Grants(tuple(only_reading(granted.rules)))
+    assert wider(reading, granted) is None
+    assert reading.approvals("bash") == {DENY}
+
+
+def test_a_pattern_over_the_names_of_tools_hides_no_denial_of_one() -> None:
+    free = Rule("b*", SESSION)
+    assert wider(Grants((free,)), Grants((free, Rule("bash", DENY)))) is not None
+
+
+@thorough
+@given(grants)
+def test_effects_take_nothing_away(granted: Grants) -> None:
+    assert wider(granted, granted.with_effects()) is None
+
+
+def test_a_name_is_joined_by_its_units_of_utf_16() -> None:
+    assert [flat_name(name) for name in ("\uffff", "\U00010000")] == ["_", "__"]
+
+
+def test_any_other_character_than_those_that_are_named_counts_too() -> None:
+    named = Grants((Rule("bash", SESSION, ""), Rule("bash", SESSION, "a*")))
+    assert wider(Grants((Rule("bash", SESSION),)), named) is not None
+
+
+def careless(target: Dialect, data: bytes) -> Dialect:
+    """The tool with a writer that writes the same bytes whatever the agent may do."""
+    return replace(target, write=lambda _agent, _options: Writing(data))
+
+
+def test_a_shell_stands_for_nothing_else_in_a_tool_that_has_more_than_a_shell() -> None:
+    wide = b"---\ndescription: d\npermission: {'*': deny, bash: ask, edit: ask}\n---\np\n"
+    file = render(claude("tools: Bash"), careless(OPENCODE, wide), WriteOptions())
+    assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.REFUSED_WIDER])
+
+
+def test_names_of_servers_are_compared_as_the_target_joins_them() -> None:
+    wide = b"---\ndescription: d\npermission: {'*': deny, 'gh_*': ask}\n---\np\n"
+    assert render(claude("tools: mcp__gh__*"), careless(OPENCODE, wide), WriteOptions()).data == wide
+    assert render(claude("tools: mcp__gh__read"), careless(OPENCODE, wide), WriteOptions()).data is None
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "lpt1"])
+def test_a_name_that_is_a_device_gets_no_file(name: str) -> None:
+    data = f"---\nname: {name}\ndescription: d\n---\np\n".encode()
+    file = render(read("x.md", data, "claude"), CLAUDE, WriteOptions())
+    assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.NAME_UNSAFE])
+
+
+def said(table: dict[str, JsonValue]) -> Override:
+    return Override("*", "overlays/x.md", table)
+
+
+def test_what_was_taken_away_once_stays_away_when_more_is_said() -> None:
+    agent = claude("tools: Read, Bash")
+    result = overridden(agent.agent, CLAUDE, [said({"tools": ["read"]}), said({"model": "haiku"})])
+    assert result.regranted
+    assert result.agent is not None
+    assert available(result.agent.grants) == {"read", "external_directory"}
+    wide = careless(CLAUDE, agent.document.data)
+    assert render(replace(agent, dialect=wide), wide, WriteOptions(), [said({"tools": ["read"]})]).data is None
+
+
+def test_what_cannot_be_compared_is_not_taken_from_an_override() -> None:
+    hostile: dict[str, JsonValue] = {f"*{letter}*abcdefghij*{letter}*": "ask" for letter in "abcdefghij"}
+    result = overridden(claude("").agent, CLAUDE, [said({"permissions": {"bash": hostile}})])
+    assert result.agent is None
+    assert [found.code for found in result.diagnostics] == [Code.OVERRIDE_WIDER]
+
+
+def test_an_agent_that_is_kept_from_a_target_is_not_brought_back() -> None:
+    result = overridden(claude("").agent, CLAUDE, [said({"exclude": True}), said({"model": "haiku"})])
+    assert (result.agent, result.excluded) == (None, True)
+
+
+def lists(servers: dict[str, Approval], *, denies: bool, default: Approval = DENY, run: Approval = DENY) -> ListedTools:
+    fitted = Fitted(default, {"Read": SESSION, "Run": run, "Change": DENY}, {}, servers, ())
+    return spell_lists(fitted, NAMES, denies=denies)
+
+
+@pytest.mark.parametrize("name", ["Run", "run", "RUN(x)", " run (x)", "shell", "Shell(git *)"])
+def test_a_denial_means_the_tool_also_in_another_case_or_with_arguments(name: str) -> None:
+    assert Rule("bash", DENY) in NAMES.taken([name], narrow=True)
+    assert (Rule("bash", DENY) in NAMES.taken([name], narrow=False)) is (name == "Run")
+    assert Rule("webfetch", DENY) in NAMES.taken(["fetch"], narrow=True)
+    assert all(rule.tool.startswith("other/") for rule in NAMES.granted(["Fetch", "run", "Foo"]))
+
+
+@pytest.mark.parametrize("tool", sorted(TOOLS))
+def test_who_may_use_a_path_may_reach_outside_as_far_as_the_session_lets_it(tool: str) -> None:
+    rules = ToolNames(written={"Name": (tool,)}).granted(["Name"])
+    assert available(Grants(tuple(rules))) == ({tool, "external_directory"} if tool in PATHS else {tool})
+
+
+def test_without_a_list_of_denied_tools_a_denial_makes_the_list_complete() -> None:
+    result = lists({}, denies=False, default=SESSION)
+    assert (result.allowed, result.denied, [found.code for found in result.diagnostics]) == (
+        ["Read"],
+        [],
+        [Code.TOOL_LOST],
+    )
+    result = lists({"gh_x": DENY}, denies=False, default=SESSION, run=SESSION)
+    assert result.allowed == ["Read", "Run"]
+
+
+def test_a_server_that_is_denied_in_part_is_left_out_where_nothing_can_be_denied() -> None:
+    for servers in ({"gh_*": SESSION, "gh_x": DENY}, {"gh_x": SESSION, "gh_*": DENY}):
+        result = lists(servers, denies=False)
+        assert result.allowed == ["Read"]
+        assert [found.code for found in result.diagnostics] == [Code.GLOB_NARROWED]
+
+
+def test_a_denial_is_written_beside_a_list_and_counts_before_it() -> None:
+    result = lists({"gh_*": SESSION, "gh_x": DENY}, denies=True)
+    assert (result.allowed, result.denied, result.diagnostics) == (["Read", "gh_*"], ["gh_x"], [])
+    result = lists({"gh_x": SESSION, "gh_*": DENY}, denies=True)
+    assert (result.allowed, result.denied) == (["Read"], ["gh_*"])
+    assert [found.code for found in result.diagnostics] == [Code.TOOL_LOST]
+    result = lists({}, denies=True, default=SESSION)
+    assert (result.allowed, result.denied) == (None, ["Run", "Change"])
+
+
+def test_what_is_allowed_without_asking_and_no_list_can_say_is_told() -> None:
+    assert [found.code for found in lists({}, denies=True, run=ALLOW).diagnostics] == [Code.APPROVAL_NARROWED]
+    assert [found.code for found in lists({"gh_x": ALLOW}, denies=True).diagnostics] == [Code.APPROVAL_NARROWED]
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "spelled"),
+    [
+        (ServerNames("mcp__", "__"), "mcp/gh/x", "mcp__gh__x"),
+        (ServerNames("mcp__", "__"), "mcp/gh/*", "mcp__gh__*"),
+        (ServerNames("mcp__", "__"), "mcp/*/x", None),
+        (ServerNames("mcp__", "__"), "mcp/gh_x", None),
+        (ServerNames("", "_", joins=True), "mcp/gh/x", "gh_x"),
+        (ServerNames("", "_", joins=True), "mcp/gh_*", "gh_*"),
+        (ServerNames("", "_", joins=True), "mcp/*", None),
+        (ServerNames("", "_", joins=True), "mcp/**", None),
+    ],
+)
+def test_a_pattern_of_servers_is_spelled_only_where_it_covers_no_other(
+    names: ServerNames, pattern: str, spelled: str | None
+) -> None:
+    assert names.spell(pattern) == spelled
+
+
+def test_what_cannot_be_understood_might_restrict_so_the_agent_is_refused() -> None:
+    unusable = Override("*", "overlays/x.md", {}, unusable=True)
+    for override in (unusable, said({"tools": "Read"}), said({"exclude": True, "tools": "Read"})):
+        result = overridden(claude("").agent, CLAUDE, [override])
+        assert (result.agent, result.excluded, result.changed) == (None, False, True)
+        assert any(found.severity is Severity.ERROR for found in result.diagnostics)
+
+
+def test_what_stands_in_the_words_of_its_own_tool_is_not_taken_over_beside_the_words_of_another() -> None:
+    agent = claude("vibe: calm\nmcpServers: {gh: {command: x}}\nhooks: {Stop: []}").agent
+    result = overridden(agent, OPENCODE, [said({"targets": {"opencode": {"native": {"variant": "fast"}}}})])
+    assert result.agent is not None
+    assert (result.agent.unknown, result.agent.mcp_servers, result.agent.hooks) == ({}, None, None)
