@@ -12,14 +12,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from agentsync.dialects import Dialect, dialects
 from agentsync.errors import ConfigError
 from agentsync.fitting import Choice, WriteOptions
+from agentsync.folder import is_directory, is_file
 from agentsync.git import Auth, Remote
-from agentsync.manifest import AgentsTable, known_dialect
+from agentsync.manifest import AgentsTable, OverrideTables, known_dialect
+from agentsync.overrides import AgentFilter
 from agentsync.paths import config_candidates
 from agentsync.plan import Limits
 from agentsync.settings import MisplacedError, Settings, load
 from agentsync.source import Selection
+from agentsync.tools import directory_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PREFIX = re.compile(r"(?:[a-z0-9]+-)+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -65,20 +69,28 @@ class AuthTable(Settings):
 
 
 class SourceTable(AgentsTable):
-    """A repository and the part of it that agents come from."""
+    """A repository and the part of it that agents come from; `prefix` begins each agent's name here."""
 
     url: str = Field(min_length=1)
+    prefix: str = Field(default="", max_length=64)
     branch: str | None = None
     tag: str | None = None
     commit: str | None = None
     subfolder: str = ""
     dialect: DialectName | None = None
-    overrides: bool = False
+    replaces: bool = False
     allow_local: bool = False
     allow_http: bool = False
     allow_rewrite: bool = False
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
+
+    @field_validator("prefix")
+    @classmethod
+    def _of_a_slug(cls, value: str) -> str:
+        if value and not _PREFIX.fullmatch(value):
+            raise ValueError("must be lower-case letters, digits and single dashes, with a dash at the end")
+        return value
 
     @field_validator("subfolder")
     @classmethod
@@ -120,16 +132,30 @@ class SourceTable(AgentsTable):
 
 
 class TargetTable(Settings):
-    """A tool on this machine; the table's name is the dialect unless it is given."""
+    """A tool on this machine; the table's name is the dialect unless it is given.
+
+    Attributes:
+        path: the directory; else the tool's own, in the user's home or in `project`.
+        only, skip: as in a source: which agents this target gets.
+    """
 
     dialect: DialectName | None = None
     path: AbsolutePath | None = None
+    project: AbsolutePath | None = None
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     create: bool = False
     follow_symlinks: bool = False
     approval: Literal["ask", "allow"] = "ask"
     unenforceable: Choice = "narrow"
     coarse: Choice = "narrow"
     strict_approval: bool = False
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.path and self.project:
+            raise ValueError("only one of `path` and `project` can be given")
+        return self
 
 
 class LimitsTable(Settings):
@@ -147,6 +173,7 @@ class Target(Settings):
         dialect: what is written.
         directory: where; absolute.
         create: whether the directory may be made although its tool's own is not there.
+        filter: which agents it gets.
     """
 
     name: str
@@ -155,6 +182,7 @@ class Target(Settings):
     create: bool
     follow_symlinks: bool
     options: WriteOptions
+    filter: AgentFilter = AgentFilter()
 
     @property
     def written(self) -> Dialect:
@@ -162,12 +190,19 @@ class Target(Settings):
 
 
 class Config(Settings):
-    """The whole document."""
+    """The whole document.
+
+    Attributes:
+        overrides: what this machine says otherwise of some agents.
+        overlays: the directory of the user's overlays; `overlays` beside the configuration unless it is given.
+    """
 
     version: Literal[1]
     sources: dict[str, SourceTable] = Field(default_factory=dict)
     targets: dict[str, TargetTable] = Field(default_factory=dict)
     models: dict[DialectName, dict[str, str]] = Field(default_factory=dict)
+    overrides: OverrideTables = Field(default_factory=dict)
+    overlays: AbsolutePath | None = None
     limits: LimitsTable = LimitsTable()
 
     @field_validator("sources", "targets")
@@ -198,10 +233,16 @@ class Config(Settings):
             dialect = table.dialect or known_dialect(name)
         except ValueError as error:
             raise MisplacedError(f"{error}; give the target a `dialect`", "targets", name) from error
+        directory = table.path or directory_of(dialects()[dialect], table.project)
+        if directory is None:
+            raise MisplacedError(f"{dialect} has no directory of its own; give the target a `path`", "targets", name)
+        if not directory.is_absolute():
+            message = f"{dialect} has its directory at `{directory}`, which is not absolute; give the target a `path`"
+            raise MisplacedError(message, "targets", name)
         return Target(
             name=name,
             dialect=dialect,
-            directory=table.path or user_directory(dialects()[dialect]),
+            directory=directory,
             create=table.create,
             follow_symlinks=table.follow_symlinks,
             options=WriteOptions(
@@ -210,16 +251,11 @@ class Config(Settings):
                 coarse=table.coarse,
                 strict_approval=table.strict_approval,
             ),
+            filter=AgentFilter(table.only, table.skip),
         )
 
     def deletion_limits(self, *, allow_deletions: bool) -> Limits:
         return Limits(self.limits.max_deletion_share, self.limits.min_deletions, allow_deletions)
-
-
-def user_directory(dialect: Dialect) -> Path:
-    """Where a tool looks for the user's own agents on this machine."""
-    moved = os.environ.get(dialect.environment, "") if dialect.environment else ""
-    return Path(moved) / Path(dialect.user_directory).name if moved else Path.home() / dialect.user_directory
 
 
 def find_config(given: Path | None) -> Path:
@@ -232,7 +268,7 @@ def find_config(given: Path | None) -> Path:
         return given
     candidates = config_candidates()
     for candidate in candidates:
-        if candidate.is_file():
+        if is_file(candidate):
             return candidate
     looked = ", ".join(str(candidate) for candidate in candidates)
     raise ConfigError(
@@ -253,4 +289,12 @@ def load_config(path: Path) -> Config:
         raise ConfigError("this configuration does not exist", place=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"this configuration cannot be read: {error}", place=str(path)) from error
-    return load(text, Config, str(path))
+    config = load(text, Config, str(path))
+    if config.overlays is None:
+        return config.model_copy(update={"overlays": path.absolute().parent / "overlays"})
+    if not is_directory(config.overlays):
+        message = f"`overlays`: there is no directory {config.overlays}"
+        raise ConfigError(
+            message, place=str(path), hint="without what is said in it, agents could do more than you allow"
+        )
+    return config

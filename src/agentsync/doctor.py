@@ -12,10 +12,12 @@ from enum import StrEnum
 
 from agentsync.config import Config, Target
 from agentsync.errors import AgentsyncError, LockedError
+from agentsync.folder import is_directory
 from agentsync.git_process import MINIMUM_VERSION
 from agentsync.paths import Places, shorten
 from agentsync.report import Report, Scope
 from agentsync.sync import run
+from agentsync.tools import also_read, has_program
 
 _VERSION_SECONDS = 10
 
@@ -52,6 +54,10 @@ def examine(config: Config, places: Places) -> Iterator[Examination]:
         yield Examination("targets", Health.BAD, "no target is configured", "add a table such as [targets.claude]")
     for target in targets:
         yield _target(target)
+    for reader, other in also_read(target.dialect for target in targets):
+        message = f"{reader.title} also reads the agents of {other.title}, and may not heed what restricts them"
+        hint = "switch that off in the tool, or keep the two apart: one for the user, one for a project"
+        yield Examination(f"duplicates {reader.name}", Health.DOUBTFUL, message, hint)
 
 
 def _git() -> Examination:
@@ -96,16 +102,16 @@ def _target(target: Target) -> Examination:
     subject = f"target {target.name}"
     dialect, directory = target.written, target.directory
     shown = shorten(str(directory))
-    if directory.is_symlink() and not target.follow_symlinks:
+    if os.path.islink(directory) and not target.follow_symlinks:  # noqa: PTH114 - as in folder.is_directory
         hint = "set `follow_symlinks = true` if the link is meant"
         return Examination(subject, Health.BAD, f"{shown} is a symbolic link", hint)
-    existing = directory if directory.is_dir() else directory.parent
-    if not existing.is_dir() and not target.create:
+    existing = directory if is_directory(directory) else directory.parent
+    if not is_directory(existing) and not target.create:
         hint = f"start {dialect.title} once, or set `create = true`"
         return Examination(subject, Health.BAD, f"{shown} is not there, nor is its parent", hint)
-    if existing.is_dir() and not os.access(existing, os.W_OK | os.X_OK):
+    if is_directory(existing) and not os.access(existing, os.W_OK | os.X_OK):
         return Examination(subject, Health.BAD, f"{shown} cannot be written", "check its owner and mode")
-    if not any(shutil.which(binary) for binary in dialect.binaries):
+    if dialect.binaries and not has_program(dialect):
         names = " or ".join(f"`{binary}`" for binary in dialect.binaries)
         return Examination(subject, Health.DOUBTFUL, shown, f"{names} is not on PATH: is {dialect.title} installed?")
-    return Examination(subject, Health.GOOD, shown)
+    return Examination(subject, Health.GOOD, shown, dialect.notice)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator
 
-from agentsync.dialects import dialects
-from agentsync.settings import Settings, load
+from agentsync.diagnostics import Severity
+from agentsync.dialects import dialects, no_dialect
+from agentsync.overrides import Override, check_override
+from agentsync.settings import MisplacedError, Settings, load
 
 FILE_NAME = "agentsync.toml"
 MAX_BYTES = 64 * 1024
@@ -17,19 +20,51 @@ def known_dialect(name: str) -> str:
     """The name, if there is such a dialect.
 
     Raises:
-        ValueError: naming the dialects that there are.
+        ValueError: naming the nearest one, or all that there are.
     """
     if name not in dialects():
-        raise ValueError(f"there is no dialect `{name}`; there are {', '.join(dialects())}")
+        raise ValueError(no_dialect(name))
     return name
 
 
-class AgentsTable(Settings):
-    """Which files are agents, and what they are written for."""
+def _usable(tables: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
+    for pattern, table in tables.items():
+        for found in check_override(Override(pattern, "", table)):
+            if found.severity is Severity.ERROR:
+                raise MisplacedError(found.message, pattern)
+    return tables
 
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    dialects: dict[str, str] = Field(default_factory=dict)
+
+# Each pattern is tried on each file or agent, so what a repository may ask for is bounded.
+_MAX_PATTERNS = 256
+Pattern = Annotated[str, Field(max_length=256)]
+Patterns = Annotated[tuple[Pattern, ...], Field(max_length=_MAX_PATTERNS)]
+
+OverrideTables = Annotated[
+    dict[Pattern, dict[str, JsonValue]], Field(max_length=_MAX_PATTERNS), AfterValidator(_usable)
+]
+"""Pattern of agents' names, or of their tags, to what is said otherwise of them, in the neutral dialect's keys."""
+
+
+def as_overrides(tables: Mapping[str, Mapping[str, JsonValue]], place: str) -> tuple[Override, ...]:
+    """The overrides of a document, in its order."""
+    return tuple(Override(pattern, place, table) for pattern, table in tables.items())
+
+
+class AgentsTable(Settings):
+    """Which files are agents, and what they are written for.
+
+    Attributes:
+        include, exclude: globs over paths.
+        only, skip: patterns of agents: globs over their names, or `tag:` and one over their tags.
+        dialects: glob over paths to dialect.
+    """
+
+    include: Patterns = ()
+    exclude: Patterns = ()
+    only: Patterns = ()
+    skip: Patterns = ()
+    dialects: dict[Pattern, str] = Field(default_factory=dict, max_length=_MAX_PATTERNS)
 
     @field_validator("dialects")
     @classmethod
@@ -43,11 +78,13 @@ class Manifest(Settings):
     Attributes:
         agents: files and dialects; patterns are relative to the source's subfolder.
         models: for each dialect, a model as agents name it to the tool's own name for it.
+        overrides: what is said otherwise of some agents; nothing of it can give an agent more than its file does.
     """
 
     version: Literal[1] = 1
     agents: AgentsTable = AgentsTable()
     models: dict[str, dict[str, str]] = Field(default_factory=dict)
+    overrides: OverrideTables = Field(default_factory=dict)
 
 
 def read_manifest(data: bytes) -> Manifest:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect, refused
 from agentsync.document import UnreadableError
 from agentsync.fitting import WriteOptions, bound
+from agentsync.model import Agent
 from agentsync.naming import is_windows_device
+from agentsync.overrides import SWITCHED_ON, Overridden, Override, overridden
 from agentsync.permissions import Grants, TooManyPatternsError, wider
 from agentsync.source import ReadAgent
 
@@ -18,47 +21,59 @@ class RenderedFile:
     """What a dialect wrote for one agent.
 
     Attributes:
-        path: relative to the target's directory; empty where the agent is refused.
-        data: the file's bytes; None where the agent is refused.
+        path: relative to the target's directory, or the name in its shared file; empty where there is no file.
+        data: the file's bytes; None where the agent is refused, or the target is not to have it.
         diagnostics: losses, and the reason of a refusal.
+        excluded: whether the target is not to have the agent, so that one which is there goes.
     """
 
     path: str
     data: bytes | None
     diagnostics: tuple[Diagnostic, ...] = ()
+    excluded: bool = False
 
 
-def render(read: ReadAgent, target: Dialect, options: WriteOptions) -> RenderedFile:
+def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: Sequence[Override] = ()) -> RenderedFile:
     """Writes an agent for a target.
 
-    An agent of the target's own dialect is written as its very bytes, unless these had to be repaired to be read.
+    An agent of the target's own dialect is written as its very bytes, unless these had to be repaired to be read or
+    something else is said of it.
     """
-    agent = read.agent
-    path = agent.slug + target.suffix
+    said = overridden(read.agent, target, overrides)
+    agent = said.agent
+    if agent is None:
+        return RenderedFile("", None, said.diagnostics, excluded=said.excluded)
+    path = target.path_of(agent.slug)
     if is_windows_device(agent.slug):
         message = f"`{agent.slug}` is the name of a device on Windows, so no file is written"
         return RenderedFile("", None, (Diagnostic(Code.NAME_UNSAFE, message),))
-    if read.dialect is target and read.passes_through:
+    if read.dialect is target and read.passes_through and not said.changed:
         return RenderedFile(path, read.document.data)
     try:
         writing = target.write(agent, options)
     except TooManyPatternsError as error:
         return RenderedFile("", None, (Diagnostic(Code.REFUSED_WIDER, error.message, hint=error.hint),))
+    found = (*said.diagnostics, *writing.diagnostics)
     if writing.data is None or refused(writing.diagnostics):
-        return RenderedFile("", None, writing.diagnostics)
-    if widening := _widening(writing.data, path, read, target, options):
+        return RenderedFile("", None, found)
+    allowed = _allowed(read, said, target, options)
+    if widening := _widening(writing.data, path, agent, allowed, target):
         message = f"{widening}; {target.title} cannot say it more narrowly"
-        return RenderedFile("", None, (*writing.diagnostics, Diagnostic(Code.REFUSED_WIDER, message)))
-    return RenderedFile(path, writing.data, writing.diagnostics)
+        return RenderedFile("", None, (*found, Diagnostic(Code.REFUSED_WIDER, message)))
+    if said.in_own_words and (gain := _gain(writing.data, read, target, options)):
+        refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=said.in_own_words)
+        return RenderedFile("", None, (*said.diagnostics, refusal))
+    return RenderedFile(path, writing.data, found)
 
 
-def _widening(data: bytes, path: str, read: ReadAgent, target: Dialect, options: WriteOptions) -> str:
-    """Reads the output back and says what it grants beyond the agent; empty where it grants nothing more."""
+def _widening(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dialect) -> str:
+    """Reads the output back and says what it grants beyond what is allowed; empty where it grants nothing more."""
     try:
         document = target.parse(data, path)
-        if document.repaired or target.read(document, read.agent.slug).agent is None:
+        again = target.read(document, agent.slug).agent
+        if document.repaired or again is None or again.slug != agent.slug:
             return "the output does not read back"
-        widening = wider(target.enforced(document).with_flat_names(), _allowed(read, target, options).with_flat_names())
+        widening = wider(target.enforced(document).with_flat_names(), allowed.with_flat_names())
     except UnreadableError as error:
         return f"the output does not read back: {error.message}"
     except TooManyPatternsError as error:
@@ -66,9 +81,28 @@ def _widening(data: bytes, path: str, read: ReadAgent, target: Dialect, options:
     return str(widening) if widening else ""
 
 
-def _allowed(read: ReadAgent, target: Dialect, options: WriteOptions) -> Grants:
+def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) -> str:
+    """What an output lets the agent do that it could not if only its author were heard; empty where there is nothing.
+
+    The target's reader knows what neither the grants nor the proof do: guards, and an agent that is switched off.
+    """
+    before = render(read, target, options)
+    if before.data is None:
+        return ""
+    had, has = (target.read(target.parse(text, ""), read.agent.slug).agent for text in (before.data, data))
+    if had is None or has is None:
+        return "the output does not read back"
+    if had.disabled and not has.disabled:
+        return SWITCHED_ON
+    try:
+        return str(wider(has.grants, had.grants) or "")
+    except TooManyPatternsError as error:
+        return error.message
+
+
+def _allowed(read: ReadAgent, said: Overridden, target: Dialect, options: WriteOptions) -> Grants:
     """The most that the target may let this agent do."""
-    if read.dialect is target:
+    if read.dialect is target and not said.regranted:
         return target.enforced(read.document)
-    grants = read.agent.grants.with_effects() if target.uses_effects else read.agent.grants
-    return bound(grants, target.shape, options)
+    grants = said.agent.grants if said.agent else read.agent.grants
+    return bound(grants.with_effects() if target.uses_effects else grants, target.shape, options)

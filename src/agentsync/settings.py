@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import UnionType
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from agentsync.errors import ConfigError
+from agentsync.toml import load_toml
 
 
 class Settings(BaseModel):
@@ -44,8 +44,10 @@ def load(text: str, model: type[Model], place: str) -> Model:
         ConfigError: naming the first mistake; the others are counted.
     """
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = load_toml(text)
+    except RecursionError as error:
+        raise ConfigError("this is nested too deeply", place=place) from error
+    except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{place}:{line[1]}" if line else place
         raise ConfigError(f"this is not valid TOML: {error}", place=where) from error
@@ -111,7 +113,7 @@ def _inner_model(annotation: object) -> type[BaseModel] | None:
     return None
 
 
-_HEADER = re.compile(r"\s*\[\[?\s*(?P<keys>[^\]]+?)\s*\]\]?\s*(#.*)?$")
+_HEADER = re.compile(r"\s*\[\[?(?P<keys>[^\]]+)\]\]?\s*(#.*)?$")
 
 
 def _line_of(keys: Sequence[str], text: str) -> int:

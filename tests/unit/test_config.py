@@ -45,6 +45,8 @@ def test_the_variable_of_a_tool_moves_its_directory(home: Path, monkeypatch: pyt
     monkeypatch.setenv("CODEX_HOME", str(home / "elsewhere"))
     (target,) = read("[targets.codex]\n").resolved_targets()
     assert target.directory == home / "elsewhere/agents"
+    monkeypatch.setenv("CODEX_HOME", "elsewhere")  # another place wherever agentsync is run
+    assert "`elsewhere/agents`, which is not absolute" in mistake("[targets.codex]\n")
 
 
 def test_paths_expand_variables_and_must_be_absolute(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ def test_the_example_loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 def test_every_commented_key_has_a_value_that_is_accepted(ref: str) -> None:
     document = _with_every_key()
     team = document["sources"]["team"]
+    del document["targets"]["opencode"]["project"]
     for other in {"branch", "tag", "commit"} - {ref}:
         del team[other]
     assert validate(document, Config, "example").sources["team"].ref.endswith(team[ref])
@@ -65,9 +66,13 @@ def test_a_default_that_is_shown_is_the_default() -> None:
     shown = _with_every_key()
     source = shown["sources"]["team"]
     for model, table, keys in (
-        (SourceTable, source, ("overrides", "allow_rewrite", "allow_local", "allow_http", "timeout")),
+        (SourceTable, source, ("replaces", "allow_rewrite", "allow_local", "allow_http", "timeout")),
         (AuthTable, source["auth"], [key for key in AuthTable.model_fields if key.startswith("use")]),
-        (TargetTable, shown["targets"]["opencode"], TargetTable.model_fields.keys() - {"dialect", "path"}),
+        (
+            TargetTable,
+            shown["targets"]["opencode"],
+            TargetTable.model_fields.keys() - {"dialect", "path", "project", "only", "skip"},
+        ),
         (LimitsTable, shown["limits"], LimitsTable.model_fields),
     ):
         assert {key: table[key] for key in keys} == {key: model.model_fields[key].default for key in keys}

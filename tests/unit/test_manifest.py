@@ -35,6 +35,9 @@ dialects = { "agents/oc/**" = "opencode" }
         (b'[agents.dialects]\n"**" = "cluade"\n', "there is no dialect `cluade`"),
         (b"version = 2\n", "`version`"),
         (b"\xff\xfe\n", "not valid TOML"),
+        (b"a = " + b"[" * 20_000, "nested too deeply"),
+        (b".".join([b"a"] * 20_000) + b" = 1", "nested too deeply"),
+        (b"[overrides.x]\ntemperature = inf\n", "`temperature` must be a number"),
     ],
 )
 def test_a_mistake_is_told(text: bytes, message: str) -> None:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
 from agentsync.checks import Named, check_names
-from agentsync.cli.console import counted, show_diagnostic
+from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.options import common, common_options
+from agentsync.cli.words import counted
 from agentsync.diagnostics import Diagnostic, Severity
 from agentsync.dialects import dialects
 from agentsync.errors import ConfigError, ExitCode
 from agentsync.fitting import WriteOptions
-from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, read_manifest
+from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.observation import digest
+from agentsync.overrides import AgentFilter, unused
 from agentsync.paths import shorten
 from agentsync.render import render
 from agentsync.source import Entry, ReadAgent, Selection, read_agent, select
 from agentsync.urls import printable
+from agentsync.worktree import content, entry_of, list_files
 
 _EPILOG = """\b
 Examples:
@@ -48,10 +48,20 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], strict
     """
     options = common()
     root = path if path.is_dir() else path.parent
-    agents, skipped, found = _read(root, path, dialect)
+    there = list_files(root) if path.is_dir() else [entry_of(root, path)]
+    manifest = _manifest(root, there)
+    selection = _selection(manifest, dialect)
+    # A file that is named is read, whatever it is called.
+    entries, unsafe = select(there, selection) if path.is_dir() else (there, [])
+    agents, skipped, found = _read(root, entries, selection)
+    found = [*unsafe, *found]
+    agents = [read for read in agents if AgentFilter(manifest.agents.only, manifest.agents.skip).takes(read.agent)]
+    overrides = as_overrides(manifest.overrides, FILE_NAME)
+    if path.is_dir():
+        found += unused(overrides, ((read.agent.slug, read.agent.tags) for read in agents))
     for read in agents:
         for target in targets:
-            rendered = render(read, dialects()[target], WriteOptions())
+            rendered = render(read, dialects()[target], _options(manifest, target), overrides)
             found += [d.at(path=read.document.path, target=target) for d in rendered.diagnostics]
     wrong = [d for d in found if d.severity is Severity.ERROR or (strict and d.severity is Severity.WARNING)]
     # Green for the wrong directory would be worse than red for an empty one.
@@ -82,20 +92,16 @@ def _show(found: list[Diagnostic], agents: int, skipped: int, verbosity: int) ->
         click.echo(", ".join(counted(number, noun) for noun, number in counts.items()))
 
 
-def _read(root: Path, path: Path, dialect: str | None) -> tuple[list[ReadAgent], list[str], list[Diagnostic]]:
+def _read(
+    root: Path, entries: Sequence[Entry], selection: Selection
+) -> tuple[list[ReadAgent], list[str], list[Diagnostic]]:
     """The agents, the paths of files that are none, and every finding."""
-    if path.is_file():
-        entries, found = [_entry(root, path)], list[Diagnostic]()
-        selection = Selection(dialects=(("**", dialect),) if dialect else ())
-    else:
-        there = sorted(_entries(root), key=lambda entry: entry.path)
-        selection = _selection(root, there, dialect)
-        entries, found = select(there, selection)
+    found: list[Diagnostic] = []
     agents: list[ReadAgent] = []
     skipped: list[str] = []
     names: list[Named] = []
     for entry in entries:
-        data = _content(root / entry.path)
+        data = content(root / entry.path)
         read = read_agent(entry.path, data, selection.dialect_of(entry.path))
         found += read.diagnostics
         if isinstance(read, ReadAgent):
@@ -106,48 +112,22 @@ def _read(root: Path, path: Path, dialect: str | None) -> tuple[list[ReadAgent],
     return agents, skipped, [*found, *check_names(names, frozenset())[1]]
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _selection(root: Path, entries: Sequence[Entry], dialect: str | None) -> Selection:
-    manifests = (_manifest(root, entry) for entry in entries if entry.path == FILE_NAME)
-    agents = next(manifests, Manifest()).agents
+def _selection(manifest: Manifest, dialect: str | None) -> Selection:
+    agents = manifest.agents
     forced = (("**", dialect),) if dialect else ()
     return Selection("", agents.include, agents.exclude, (*forced, *agents.dialects.items()))
 
 
-def _manifest(root: Path, entry: Entry) -> Manifest:
+def _options(manifest: Manifest, target: str) -> WriteOptions:
+    return WriteOptions(models=manifest.models.get(target, {}))
+
+
+def _manifest(root: Path, there: Sequence[Entry]) -> Manifest:
     """What the repository says about itself; refused where `pull` refuses it."""
+    entry = next((entry for entry in there if entry.path == FILE_NAME), None)
+    if entry is None:
+        return Manifest()
     path = root / entry.path
     if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
         raise ConfigError(f"it must be a file of at most {MAX_BYTES} bytes", place=str(path))
-    return read_manifest(_content(path))
-
-
-def _entries(root: Path) -> Iterator[Entry]:
-    for directory, names, files in os.walk(root, onerror=_stop):
-        names[:] = [name for name in names if name not in (".git", ".venv", "node_modules")]
-        for name in files:
-            yield _entry(root, Path(directory) / name)
-
-
-def _stop(error: OSError) -> NoReturn:
-    raise ConfigError(f"this directory cannot be read: {error.strerror}", place=str(error.filename)) from error
-
-
-def _entry(root: Path, path: Path) -> Entry:
-    try:
-        facts = path.lstat()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    # As git would say it; what it would not store, such as a pipe, gets no mode and is not read.
-    mode = {stat.S_IFLNK: "120000", stat.S_IFREG: "100644"}.get(stat.S_IFMT(facts.st_mode), "")
-    return Entry(path.relative_to(root).as_posix(), mode, "", facts.st_size)
-
-
-def _unreadable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"this file cannot be read: {error.strerror}", place=str(path))
+    return read_manifest(content(path))

@@ -10,7 +10,7 @@ import click
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.options import common, common_options
 from agentsync.diagnostics import Diagnostic, Severity
-from agentsync.dialects import dialects
+from agentsync.dialects import dialects, no_dialect
 from agentsync.errors import ExitCode
 from agentsync.fitting import Choice, WriteOptions
 from agentsync.render import render
@@ -31,7 +31,7 @@ class _DialectType(click.ParamType):  # type: ignore[type-arg]  # generic in cli
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in dialects():
-            self.fail(f"there is no dialect {value!r}; there are {', '.join(dialects())}", param, ctx)
+            self.fail(no_dialect(value), param, ctx)
         return value
 
     def shell_complete(

@@ -8,7 +8,8 @@ from typing import Final
 
 import click
 
-from agentsync.cli.cycle import read_config, start_log
+from agentsync.cli.cycle import read_config
+from agentsync.cli.logs import start_log
 from agentsync.cli.options import common, common_options
 from agentsync.doctor import Health, examine
 from agentsync.errors import ExitCode

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import click
@@ -14,12 +13,13 @@ from agentsync.cli.console import show_changes, show_findings, show_sources, sum
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import absolute_url, run_config, source_name
 from agentsync.cli.options import common, common_options
-from agentsync.config import Config, user_directory
+from agentsync.config import Config
 from agentsync.dialects import Dialect, dialects
 from agentsync.errors import ConfigError
 from agentsync.paths import shorten, user_config
 from agentsync.report import Scope
 from agentsync.settings import validate
+from agentsync.tools import also_read, directory_of, has_home, installed
 from agentsync.urls import local_path, scheme
 
 _EPILOG = """\b
@@ -49,8 +49,7 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
             place=str(path),
             hint="edit it, or write another one with --config FILE",
         )
-    found = [dialect for dialect in dialects().values() if _is_installed(dialect)]
-    chosen = [dialects()[name] for name in targets] or found
+    chosen = [dialects()[name] for name in targets] or [*installed()]
     if not chosen:
         titles = ", ".join(dialect.title for dialect in dialects().values())
         raise ConfigError(f"none of {titles} was found here", hint="name a target with --to, such as --to claude")
@@ -76,11 +75,6 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     return report.exit_code
 
 
-def _is_installed(dialect: Dialect) -> bool:
-    """Whether the tool's own directory or its program is there."""
-    return user_directory(dialect).parent.is_dir() or any(shutil.which(binary) for binary in dialect.binaries)
-
-
 def _propose(chosen: list[Dialect]) -> int:
     if common().json:
         click.echo(json.dumps({"config": None, "targets": [dialect.name for dialect in chosen], "counts": {}}))
@@ -92,7 +86,11 @@ def _propose(chosen: list[Dialect]) -> int:
 
 def _show_tools(chosen: list[Dialect]) -> None:
     for dialect in chosen:
-        click.echo(f"{dialect.title}: {shorten(str(user_directory(dialect)))}")
+        click.echo(f"{dialect.title}: {shorten(str(directory_of(dialect)))}")
+        if dialect.notice:
+            click.echo(f"note: {dialect.title}: {dialect.notice}")
+    for reader, other in also_read(dialect.name for dialect in chosen):
+        click.echo(f"note: {reader.title} also reads the agents of {other.title}, and may not heed what restricts them")
 
 
 def _document(url: str, chosen: list[Dialect], branch: str | None, subfolder: str | None) -> dict[str, object]:
@@ -106,7 +104,7 @@ def _document(url: str, chosen: list[Dialect], branch: str | None, subfolder: st
     if scheme(url) == "http":
         source["allow_http"] = True
     # A tool that is installed and was never started has no directory yet; the user just asked for it.
-    targets = {dialect.name: {} if user_directory(dialect).parent.is_dir() else {"create": True} for dialect in chosen}
+    targets = {dialect.name: {} if has_home(dialect) else {"create": True} for dialect in chosen}
     return {"version": 1, "sources": {source_name(url): source}, "targets": targets}
 
 

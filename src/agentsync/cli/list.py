@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import click
 
 from agentsync.cli.console import table
 from agentsync.cli.cycle import read_config, run_cycle
 from agentsync.cli.options import common, common_options
-from agentsync.config import user_directory
 from agentsync.dialects import dialects
+from agentsync.folder import is_directory, is_file
+from agentsync.matrix import matrix_row
 from agentsync.paths import shorten
 from agentsync.report import Report, Scope
+from agentsync.tools import directory_of, has_program
 from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:
   agentsync list agents
   agentsync list dialects --format json
+  agentsync list dialects --matrix
 """
 
 
 @click.command("list", epilog=_EPILOG)
 @click.argument("what", type=click.Choice(["agents", "dialects", "targets"]))
+@click.option("--matrix", is_flag=True, help="With `dialects`: what each one can carry of an agent.")
 @common_options
-def command(*, what: str) -> int:
+def command(*, what: str, matrix: bool) -> int:
     """List the agents of the commit that was applied last, the dialects that there are, or the configured targets."""
+    if matrix and what != "dialects":
+        raise click.UsageError("--matrix is for `list dialects`")
     match what:
         case "agents":
             agents = _agents(run_cycle(common(), Scope.LOOK))
@@ -35,7 +40,7 @@ def command(*, what: str) -> int:
             if not agents:
                 click.echo("no agents yet: run `agentsync pull`", err=True)
         case "dialects":
-            _print(_dialects())
+            _print(_matrix() if matrix else _dialects())
         case _:
             _print(_targets())
     return 0
@@ -79,12 +84,16 @@ def _dialects() -> list[dict[str, object]]:
         {
             "dialect": dialect.name,
             "tool": dialect.title,
-            "installed": any(shutil.which(binary) for binary in dialect.binaries),
-            "directory": str(user_directory(dialect)),
+            "installed": has_program(dialect),
+            "directory": str(directory_of(dialect) or ""),
             "checked_with": dialect.version,
         }
         for dialect in dialects().values()
     ]
+
+
+def _matrix() -> list[dict[str, object]]:
+    return [{"dialect": dialect.name, **matrix_row(dialect)} for dialect in dialects().values()]
 
 
 def _targets() -> list[dict[str, object]]:
@@ -93,7 +102,7 @@ def _targets() -> list[dict[str, object]]:
             "target": target.name,
             "dialect": target.dialect,
             "directory": str(target.directory),
-            "exists": target.directory.is_dir(),
+            "exists": is_directory(target.directory) or is_file(target.directory),
         }
         for target in read_config(common()).resolved_targets()
     ]

@@ -1,0 +1,252 @@
+"""`agentsync import`: the agents that this machine's tools have, as files of a source repository."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from agentsync.checks import Named, check_names
+from agentsync.cli.console import show_diagnostic
+from agentsync.cli.cycle import parse_target
+from agentsync.cli.options import common, common_options
+from agentsync.cli.words import counted
+from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.dialects import Dialect, dialects
+from agentsync.errors import ConfigError, ExitCode, StateError
+from agentsync.files import Directory, TargetError, temporary
+from agentsync.folder import is_directory
+from agentsync.manifest import FILE_NAME, read_manifest
+from agentsync.merging import merge
+from agentsync.model import NEUTRAL
+from agentsync.observation import ChangedError, digest
+from agentsync.paths import places, shorten
+from agentsync.source import ReadAgent, Selection, read_agent, select
+from agentsync.state import State
+from agentsync.tools import directory_of, installed
+from agentsync.urls import printable
+from agentsync.worktree import content, list_files
+
+_EPILOG = """\b
+Examples:
+  agentsync import .
+  agentsync import ~/src/agents --from claude --from opencode
+  agentsync import ~/src/agents --from claude=~/old/agents --as own --dry-run
+"""
+
+_MANIFEST = """# What this repository says about itself to agentsync.
+version = 1
+
+[agents.dialects]
+"agents/**" = "neutral"
+"""
+
+
+@click.command("import", epilog=_EPILOG)
+@click.argument("into", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    metavar="DIALECT[=DIR]",
+    help="A tool to import from, and where its agents are; every tool that is installed here otherwise.",
+)
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["neutral", "own"]),
+    default="neutral",
+    help="agentsync's own format (neutral), or each tool's as it is (own).",
+)
+@click.option("--dry-run", is_flag=True, help="Write nothing.")
+@common_options
+def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "own"], dry_run: bool) -> int:
+    """Write the agents of tools on this machine into INTO, a clone of the team's repository.
+
+    Versions of one agent in several tools become one file: what differs stands under `targets`, and a prompt that
+    differs is shown. The first tool counts for the rest. Files that are in INTO already are never overwritten, the
+    tools' own files are not touched, and what agentsync itself wrote for them is left out.
+    """
+    options = common()
+    found, skipped = _gather([*_directories(sources)])
+    files = [*_files(found, form)]
+    if form == "neutral" and files:
+        files.append(File(FILE_NAME, _MANIFEST.encode(), "", ()))
+    results = [*zip(files, _write(into, files, dry_run=dry_run), strict=True)]
+    told = [*skipped, *(finding for file in files for finding in file.diagnostics)]
+    told += [_in_the_way(file) for file, result in results if result == "kept" and file.path != FILE_NAME]
+    told += [finding for file, result in results if result == "kept" and (finding := _unmapped(into, file, files))]
+    wrong = any(finding.severity is Severity.ERROR for finding in told)
+    options.status = ExitCode.INCOMPLETE if wrong else ExitCode.OK if files else ExitCode.FINDINGS
+    if options.json:
+        record = {
+            "files": [{"path": file.path, "agent": file.agent, "result": result} for file, result in results],
+            "diffs": [diff for file in files for diff in file.diffs],
+            "diagnostics": [finding.as_dict() for finding in told],
+        }
+        click.echo(json.dumps(record))
+        return options.status
+    _show(into, results, told)
+    return options.status
+
+
+Result = Literal["written", "unchanged", "kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file to write: path below the repository, bytes, the agent's name, and what is to be told of it."""
+
+    path: str
+    data: bytes
+    agent: str
+    diagnostics: tuple[Diagnostic, ...]
+    diffs: tuple[str, ...] = ()
+
+
+def _directories(sources: Sequence[str]) -> Iterator[tuple[Dialect, Path]]:
+    if not sources:
+        for dialect in installed():
+            directory = directory_of(dialect)
+            if directory is not None and is_directory(directory):
+                yield dialect, directory
+        return
+    for text in sources:
+        name, given = parse_target(text, "--from")
+        path = given or directory_of(dialects()[name])
+        if path is None or not is_directory(path):
+            raise ConfigError("there is no such directory", place=str(path or name), hint="name it: --from DIALECT=DIR")
+        yield dialects()[name], path
+
+
+def _gather(directories: Sequence[tuple[Dialect, Path]]) -> tuple[dict[str, list[ReadAgent]], list[Diagnostic]]:
+    """The agents by the name of their files, each dialect's once, and what could not be read."""
+    agents: dict[str, list[ReadAgent]] = {}
+    found: list[Diagnostic] = []
+    managed = _managed([directory for _, directory in directories])
+    for dialect in dict.fromkeys(dialect for dialect, _ in directories):
+        named: dict[Named, ReadAgent] = {}
+        for directory in (directory for other, directory in directories if other is dialect):
+            reads, problems = _read(dialect, directory, managed)
+            found += problems
+            for read in reads:
+                document = read.document
+                named[Named(dialect.name, document.path, digest(document.data), read.agent.slug)] = read
+        used, twice = check_names([*named], frozenset())
+        found += twice
+        for name in (name for name in named if name in used):
+            agents.setdefault(name.slug, []).append(named[name])
+    return agents, found
+
+
+def _read(
+    dialect: Dialect, directory: Path, managed: frozenset[tuple[str, str]]
+) -> tuple[list[ReadAgent], list[Diagnostic]]:
+    """The agents of a directory, and what was found on its files."""
+    shown = shorten(str(directory))
+    chosen, unsafe = select(list_files(directory), Selection(include=tuple(f"*{end}" for end in dialect.suffixes)))
+    own = [entry.path for entry in chosen if (str(directory), entry.path) not in managed]
+    reads = [read_agent(f"{shown}/{path}", content(directory / path), dialect.name) for path in own]
+    found = [replace(finding, path=f"{shown}/{finding.path}") for finding in unsafe]
+    found += [finding for read in reads for finding in read.diagnostics if finding.severity is not Severity.INFO]
+    return [read for read in reads if isinstance(read, ReadAgent)], found
+
+
+def _managed(directories: Sequence[Path]) -> frozenset[tuple[str, str]]:
+    """What agentsync wrote itself: it came from a repository and has no need to go into one."""
+    database = places().database
+    try:
+        database.stat()
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise StateError(f"the state cannot be read: {error.strerror}", place=str(database)) from error
+    with State.open(database) as state:
+        return frozenset(state.inventory({str(directory) for directory in directories}))
+
+
+def _files(found: dict[str, list[ReadAgent]], form: Literal["neutral", "own"]) -> Iterator[File]:
+    for slug in sorted(found):
+        versions = found[slug]
+        if form == "neutral":
+            merged = merge(versions)
+            yield File(f"agents/{slug}.md", merged.data, versions[0].agent.name, merged.diagnostics, merged.diffs)
+            continue
+        first, *others = versions
+        place = first.dialect.project_directories[0]
+        message = f"left out: a repository holds an agent once, and {first.document.path} is that"
+        yield File(
+            f"{place}/{slug}{first.dialect.suffix}",
+            first.document.data,
+            first.agent.name,
+            tuple(Diagnostic(Code.VERSION_DIFFERS, message, path=other.document.path) for other in others),
+        )
+
+
+def _write(into: Path, files: Sequence[File], *, dry_run: bool) -> list[Result]:
+    """Writes what is new, each file whole or not at all; one that is there stays, whatever is in it."""
+    try:
+        with Directory.open(into.absolute(), create=not dry_run, follow_symlinks=True) as directory:
+            return [_write_one(directory, file, dry_run=dry_run) for file in files]
+    except TargetError as error:
+        if dry_run and error.code is Code.TARGET_MISSING:
+            return ["written"] * len(files)
+        raise ConfigError(error.message, place=str(into)) from error
+
+
+def _write_one(directory: Directory, file: File, *, dry_run: bool) -> Result:
+    actual = directory.observe(file.path).actual
+    if actual.digest is not None:
+        return "unchanged" if actual.digest == digest(file.data) else "kept"
+    if dry_run:
+        return "written"
+    staged = temporary(file.path)
+    try:
+        directory.stage(staged, file.data)
+        directory.publish_new(staged, file.path)
+    except ChangedError:
+        return "kept"
+    except OSError as error:
+        raise ConfigError(f"this file cannot be written: {error.strerror}", place=file.path) from error
+    finally:
+        with suppress(OSError):  # whatever failed before is what is told
+            directory.discard(staged)
+    return "written"
+
+
+def _unmapped(into: Path, file: File, files: Sequence[File]) -> Diagnostic | None:
+    """A finding where the manifest is another one, and does not say in which dialect the agents are written."""
+    if file.path != FILE_NAME:
+        return None
+    with suppress(ConfigError):
+        selection = Selection(dialects=(*read_manifest(content(into / FILE_NAME)).agents.dialects.items(),))
+        if all(selection.dialect_of(other.path) == NEUTRAL for other in files if other.agent):
+            return None
+    message = "this file stays as it is, and does not say what format the agents have"
+    hint = 'add `"agents/**" = "neutral"` under `[agents.dialects]`'
+    return Diagnostic(Code.CONFLICT_UNMANAGED, message, path=FILE_NAME, hint=hint)
+
+
+def _in_the_way(file: File) -> Diagnostic:
+    message = "what is there stays as it is: another file, or a symbolic link in the way to it"
+    return Diagnostic(Code.CONFLICT_UNMANAGED, message, path=file.path, agent=file.agent, hint="compare the two")
+
+
+def _show(into: Path, results: Sequence[tuple[File, Result]], told: Sequence[Diagnostic]) -> None:
+    for file, result in results:
+        if common().verbosity >= 0 and (result != "kept" or file.path != FILE_NAME):
+            click.echo(f"{result:9}  {printable(file.path)}")
+        for diff in file.diffs:
+            click.echo(diff, nl=False)
+    for finding in told:
+        show_diagnostic(finding)
+    written = sum(result == "written" for file, result in results if file.agent)
+    if common().verbosity >= 0:
+        click.echo(f"{counted(written, 'agent')} for {printable(shorten(str(into)))}")
+    if not results:
+        click.echo("no tool here has an agent of its own", err=True)

@@ -1,0 +1,121 @@
+"""Several tools' versions of one agent as one agent: what they share once, and what differs under each tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import Dialect, dialects
+from agentsync.diff import unified
+from agentsync.fitting import WriteOptions
+from agentsync.model import NEUTRAL, Agent
+from agentsync.permissions import Grants, TooManyPatternsError, wider
+from agentsync.render import render
+from agentsync.source import ReadAgent, read_agent
+
+_PERMISSIONS = ("tools", "permissions")
+# What is no difference between tools: the name is what brings versions together, and the rest stands under `targets`.
+_SHARED = frozenset({"name", "tags", "targets", *_PERMISSIONS})
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One agent of several versions.
+
+    Attributes:
+        slug: what its file is called, without an ending.
+        data: the file in the neutral dialect.
+        versions: what it was made of; the first one counts where nothing can be said for each tool.
+        diagnostics: where the versions differ, and what of the first has no place in the neutral dialect.
+        diffs: unified diffs from the first version's prompt to each other one.
+    """
+
+    slug: str
+    data: bytes
+    versions: tuple[ReadAgent, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    diffs: tuple[str, ...]
+
+
+def merge(versions: Sequence[ReadAgent]) -> Merged:
+    """Makes one neutral file of the versions of one agent, of which the first is what all tools share."""
+    first, *others = versions
+    neutral = dialects()[NEUTRAL]
+    found: list[Diagnostic] = []
+    targets: dict[str, dict[str, JsonValue]] = {name: dict(table) for name, table in first.agent.targets.items()}
+    for other in others:
+        table, differences = _compared(first, other)
+        found += [difference.at(path=other.document.path, agent=first.agent.name) for difference in differences]
+        if table:
+            targets[other.dialect.name] = {**targets.get(other.dialect.name, {}), **table}
+    writing = neutral.write(first.agent.model_copy(update={"targets": targets}), WriteOptions())
+    found += [finding.at(path=first.document.path, agent=first.agent.name) for finding in writing.diagnostics]
+    diffs = (_diff(first, other) for other in others)
+    return Merged(first.agent.slug, writing.data or b"", tuple(versions), tuple(found), tuple(filter(None, diffs)))
+
+
+def _compared(first: ReadAgent, other: ReadAgent) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """What has to be said for the other's tool, and a finding for each difference."""
+    given = _as_the_tool_has_it(first, other.dialect)
+    had, has = _said(given), _said(other.agent)
+    table: dict[str, JsonValue] = {key: has[key] for key in has if key not in _SHARED and had.get(key) != has[key]}
+    if "model" in had and "model" not in has and "model" in other.dialect.carries:
+        table["model"] = "inherit"
+    if not _alike(given.grants, other.agent.grants):
+        table |= {key: has[key] for key in _PERMISSIONS if key in has} or {"permissions": {}}
+    own = has.get("targets")
+    if isinstance(own, dict) and isinstance(under := own.get(other.dialect.name), dict):
+        table |= under
+    added = [key for key in had if key not in has and key not in table and key not in _SHARED]
+    return table, [*_differences(first, other, table, added)]
+
+
+def _differences(
+    first: ReadAgent, other: ReadAgent, table: Mapping[str, JsonValue], added: Sequence[str]
+) -> Iterator[Diagnostic]:
+    title = other.dialect.title
+    if added:
+        keys = ", ".join(f"`{key}`" for key in added)
+        message = f"{title} says nothing of its own, so that of {first.document.path} counts there: {keys}"
+        yield Diagnostic(Code.VERSION_DIFFERS, message)
+    if table:
+        keys = ", ".join(f"`{key}`" for key in table)
+        yield Diagnostic(Code.VERSION_DIFFERS, f"what {title} has otherwise stands under `targets`: {keys}")
+    if _text(first.agent) != _text(other.agent):
+        message = f"{title}'s prompt is another one, and that of {first.document.path} counts for all"
+        yield Diagnostic(Code.VERSION_DIFFERS, message)
+
+
+def _diff(first: ReadAgent, other: ReadAgent) -> str:
+    """From the first prompt to the other one; empty where they are alike."""
+    texts = (f"{_text(agent)}\n".encode() for agent in (first.agent, other.agent))
+    return unified(*texts, path=other.document.path)
+
+
+def _as_the_tool_has_it(first: ReadAgent, dialect: Dialect) -> Agent:
+    """The first version as the other's tool would have it: what that tool cannot carry is no difference."""
+    file = render(first, dialect, WriteOptions())
+    if file.data is None:
+        return first.agent
+    back = read_agent(file.path, file.data, dialect.name)
+    return back.agent if isinstance(back, ReadAgent) else first.agent
+
+
+def _said(agent: Agent) -> Mapping[str, JsonValue]:
+    """An agent in the neutral dialect's keys."""
+    neutral = dialects()[NEUTRAL]
+    return neutral.parse(neutral.write(agent, WriteOptions()).data or b"", "").metadata
+
+
+def _alike(one: Grants, other: Grants) -> bool:
+    try:
+        return wider(one, other) is None and wider(other, one) is None
+    except TooManyPatternsError:
+        return one == other
+
+
+def _text(agent: Agent) -> str:
+    return agent.prompt.replace("\r\n", "\n").strip()

@@ -1,0 +1,77 @@
+"""A user's overlays: files of their own beside the configuration, merged into agents at each pull and never written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import refused
+from agentsync.document import MAX_FILE_BYTES, Document, UnreadableError, decode
+from agentsync.frontmatter import parse_markdown
+from agentsync.overrides import Override, check_override
+from agentsync.paths import shorten
+
+_SUFFIX = ".md"
+
+
+def read_overlays(directory: Path | None) -> tuple[tuple[Override, ...], tuple[Diagnostic, ...]]:
+    """The overlays of a directory by file name, and what was found on them.
+
+    A file is for the agent that it is named after: its frontmatter is what is said otherwise, its text follows the
+    prompt. Without frontmatter all of it is text. One that cannot be used may be what restricts its agent, so it holds
+    that back, and those of every agent are held back where the directory cannot be read.
+    """
+    if directory is None:
+        return (), ()
+    try:
+        names = sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIX))  # noqa: PTH208 - names alone
+    except FileNotFoundError:
+        return (), ()
+    except OSError as error:
+        overlay, found = _unusable("*", shorten(str(directory)), error)
+        return (overlay,), found
+    overlays: list[Override] = []
+    findings: list[Diagnostic] = []
+    for name in names:
+        overlay, found = _overlay(directory / name)
+        overlays.append(overlay)
+        findings += found
+    return tuple(overlays), tuple(findings)
+
+
+def _overlay(path: Path) -> tuple[Override, tuple[Diagnostic, ...]]:
+    pattern, place = path.name.removesuffix(_SUFFIX), shorten(str(path))
+    try:
+        document = _parsed(_bytes(path), place)
+    except UnreadableError as error:
+        return Override(pattern, place, {}, unusable=True), (error.diagnostic,)
+    except OSError as error:
+        return _unusable(pattern, place, error)
+    overlay = Override(pattern, place, document.metadata, document.body)
+    found = (*document.diagnostics, *check_override(overlay))
+    return replace(overlay, unusable=refused(found)), found
+
+
+def _unusable(pattern: str, place: str, error: OSError) -> tuple[Override, tuple[Diagnostic, ...]]:
+    found = Diagnostic(Code.OVERLAY_UNUSABLE, f"it cannot be read: {error.strerror}", path=place)
+    return Override(pattern, place, {}, unusable=True), (found,)
+
+
+def _bytes(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")  # opening a pipe would wait for its writer
+    with path.open("rb") as file:
+        return file.read(MAX_FILE_BYTES + 1)
+
+
+def _parsed(data: bytes, place: str) -> Document:
+    try:
+        return parse_markdown(data, place)
+    except UnreadableError as error:
+        if error.diagnostic.code is not Code.NO_FRONTMATTER:
+            raise
+    text, found, _ = decode(data, place)
+    return Document(path=place, metadata={}, data=data, body=text, diagnostics=found)

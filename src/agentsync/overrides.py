@@ -1,0 +1,220 @@
+"""What is said otherwise of an agent than its file says: for one tool, by a repository, or by the user of a machine.
+
+All of it is written in the words of the neutral dialect. What an agent's own file says for a target is its author's and
+counts as it stands; anybody else may restrict an agent and never give it more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import Dialect, dialects, no_dialect, refused
+from agentsync.dialects._fields import foreign_losses
+from agentsync.dialects.neutral import FOR_TARGETS, read_table, spell
+from agentsync.model import NEUTRAL, Agent
+from agentsync.naming import slug
+from agentsync.permissions import Approval, Grants, Rule, TooManyPatternsError, wider
+
+_CALLS = "task"
+
+TAG = "tag:"
+"""Prefix of a pattern that chooses agents by a tag instead of their name."""
+
+SWITCHED_ON = "its author switched it off"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What somebody who is not the author says otherwise of some agents.
+
+    Attributes:
+        pattern: a glob over the agents' names as files have them, or `tag:` and one over their tags.
+        place: where it is said, for messages.
+        table: the keys for every target, with `targets` for those of one.
+        text: what follows the prompt.
+        unusable: whether it cannot be understood. It may be what restricts its agents, so they are refused then.
+    """
+
+    pattern: str
+    place: str
+    table: Mapping[str, JsonValue] = field(hash=False)
+    text: str = ""
+    unusable: bool = False
+
+    def under(self, prefix: str) -> Override:
+        """The same for agents whose names begin with `prefix` where they are used."""
+        return replace(self, pattern=_under(self.pattern, prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFilter:
+    """Which agents are taken: those among `only`, where that says anything, and not among `skip`."""
+
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+    def takes(self, agent: Agent) -> bool:
+        """Whether this agent is."""
+        wanted = not self.only or any(chooses(pattern, agent) for pattern in self.only)
+        return wanted and not any(chooses(pattern, agent) for pattern in self.skip)
+
+    def under(self, prefix: str) -> AgentFilter:
+        """As `Override.under`."""
+        only, skip = ([_under(pattern, prefix) for pattern in patterns] for patterns in (self.only, self.skip))
+        return AgentFilter(tuple(only), tuple(skip))
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """An agent as one target is to have it.
+
+    Attributes:
+        agent: None where the target gets no such agent, or it is refused for it.
+        changed: whether anything was said, so that the source's own bytes do not do any more.
+        regranted: whether its permissions are not those of its file.
+        in_own_words: where somebody else than the author speaks in the target's own words; only the file that comes of
+            them shows what they give. Empty where nobody does.
+        excluded: whether somebody says that the target is not to have it.
+    """
+
+    agent: Agent | None
+    changed: bool = False
+    regranted: bool = False
+    in_own_words: str = ""
+    excluded: bool = False
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def matches(pattern: str, slug: str, tags: Iterable[str]) -> bool:
+    """Whether a pattern means the agent of this slug and these tags."""
+    if pattern.startswith(TAG):
+        return any(fnmatchcase(tag, pattern.removeprefix(TAG)) for tag in tags)
+    return fnmatchcase(slug, pattern)
+
+
+def chooses(pattern: str, agent: Agent) -> bool:
+    """Whether a pattern means this agent."""
+    return matches(pattern, agent.slug, agent.tags)
+
+
+def _under(pattern: str, prefix: str) -> str:
+    return pattern if pattern.startswith(TAG) else prefix + pattern
+
+
+def unused(overrides: Iterable[Override], agents: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Diagnostic]:
+    """A finding for each override that means none of these agents, given by slug and tags."""
+    there = list(agents)
+    for override in overrides:
+        if not any(matches(override.pattern, slug_, tags) for slug_, tags in there):
+            yield Diagnostic(Code.OVERRIDE_UNUSED, f"there is no agent `{override.pattern}`", path=override.place)
+
+
+def prefixed(agent: Agent, prefix: str) -> Agent:
+    """The agent under a name that begins with `prefix`."""
+    name = prefix + agent.name
+    return agent.model_copy(update={"name": name, "slug": slug(name)}) if prefix else agent
+
+
+def also_denied(agent: Agent, prefix: str) -> tuple[Override, ...]:
+    """What keeps an agent from calling those that it may not call, under the names that a prefix gives them."""
+    arguments = dict.fromkeys(rule.argument for rule in agent.grants.rules if rule.tool == _CALLS)
+    names = [name for name in arguments if not set(name) & {"*", "?"} and not agent.grants.approval(_CALLS, name)]
+    added = tuple(Rule(_CALLS, Approval.DENY, prefix + name) for name in names)
+    if not prefix or not added:
+        return ()
+    table = spell(Grants((*agent.grants.rules, *added)))
+    return (Override(agent.slug, f"the prefix `{prefix}`", table),)
+
+
+def check_override(override: Override) -> tuple[Diagnostic, ...]:
+    """The findings on an override and on what it says for each target."""
+    targets = override.table.get("targets")
+    found = read_table(override.table, override.place)[1]
+    for name, table in _tables(targets).items():
+        found += read_table(table, override.place)[1]
+        if name not in dialects():
+            found += (Diagnostic(Code.WRONG_TYPE, no_dialect(name), path=override.place),)
+    if targets is not None and len(_tables(targets)) != len(targets if isinstance(targets, dict) else [targets]):
+        message = "`targets` must hold a map for each tool"
+        found += (Diagnostic(Code.WRONG_TYPE, message, path=override.place),)
+    return found
+
+
+def overridden(agent: Agent, target: Dialect, overrides: Sequence[Override]) -> Overridden:
+    """The agent as a target is to have it, after its own file and then each override in order has been heard."""
+    own = agent.targets.get(target.name, {})
+    result = _apply(Overridden(agent), own, "", target) if own else Overridden(agent)
+    for override in overrides:
+        if not chooses(override.pattern, agent):
+            continue
+        if override.unusable and result.agent:
+            found = Diagnostic(Code.OVERLAY_UNUSABLE, "not written, since this cannot be used", path=override.place)
+            return Overridden(None, changed=True, diagnostics=(*result.diagnostics, found))
+        for table in (override.table, _tables(override.table.get("targets")).get(target.name, {})):
+            if result.agent and table.keys() - {"targets"}:
+                result = _narrowed(result, _apply(result, table, override.place, target), override.place)
+        if result.agent and override.text:
+            prompt = f"{result.agent.prompt.rstrip()}\n\n{override.text.strip()}\n"
+            result = replace(result, agent=result.agent.model_copy(update={"prompt": prompt}), changed=True)
+    return result
+
+
+def _tables(value: JsonValue) -> dict[str, dict[str, JsonValue]]:
+    items = value.items() if isinstance(value, dict) else ()
+    return {name: table for name, table in items if isinstance(table, dict)}
+
+
+def _apply(before: Overridden, table: Mapping[str, JsonValue], place: str, target: Dialect) -> Overridden:
+    agent = before.agent
+    read, found = read_table(table, place)
+    if read.excluded:
+        where = f" by {place}" if place else " by its own file"
+        found += (Diagnostic(Code.EXCLUDED, f"kept from {target.title}{where}"),)
+    if agent is None or refused(found) or read.excluded:
+        excluded = read.excluded and not refused(found)
+        return Overridden(None, changed=True, excluded=excluded, diagnostics=(*before.diagnostics, *found))
+    update: dict[str, object] = dict(read.values)
+    regranted = read.grants is not None
+    if regranted:
+        # What stands in the file for its own tool is not what counts any more.
+        update |= {"grants": read.grants, "own_permissions": {}}
+        if agent.dialect == target.name:
+            update["dialect"] = NEUTRAL
+    in_own_words = bool(read.native or read.values.keys() & FOR_TARGETS)
+    if in_own_words:
+        native = dict(read.native)
+        if agent.dialect in (target.name, NEUTRAL):
+            native = {**agent.native, **native}
+        else:
+            # These are in the target's terms, so those in the terms of the agent's own tool are lost here.
+            found += tuple(foreign_losses(agent))
+            update = {"dialect": NEUTRAL, "unknown": {}, "mcp_servers": None, "hooks": None, **update}
+        update["native"] = native
+    return Overridden(
+        agent.model_copy(update=update),
+        changed=True,
+        regranted=before.regranted or regranted,
+        in_own_words=before.in_own_words or (place if in_own_words else ""),
+        diagnostics=(*before.diagnostics, *found),
+    )
+
+
+def _narrowed(before: Overridden, after: Overridden, place: str) -> Overridden:
+    """What came of an override, unless it grants more than the agent had before."""
+    if before.agent is None or after.agent is None:
+        return after
+    try:
+        widening = wider(after.agent.grants, before.agent.grants)
+    except TooManyPatternsError as error:
+        message = error.message
+    else:
+        if widening is None and not (before.agent.disabled and not after.agent.disabled):
+            return after
+        message = str(widening) if widening else SWITCHED_ON
+    refusal = Diagnostic(Code.OVERRIDE_WIDER, message, path=place)
+    return Overridden(None, changed=True, diagnostics=(*before.diagnostics, refusal))

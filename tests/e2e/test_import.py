@@ -1,0 +1,152 @@
+"""`agentsync import`: what a developer has today, as files of the team's repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.machine import Machine, agent, source
+from support.repository import Repository
+
+OPENCODE = '---\ndescription: "Tests."\ntemperature: 0.1\npermission:\n  bash: deny\n---\nTest it well.\n'
+
+
+@pytest.fixture
+def clone(machine: Machine) -> Path:
+    """An empty clone, on a machine that has an agent in two versions, and one that only Claude Code has."""
+    for directory in (machine.claude, machine.opencode):
+        directory.mkdir(parents=True)
+    (machine.claude / "tester.md").write_text(agent("tester", "Test it.", tools="Read, Bash"))
+    (machine.claude / "writer.md").write_text(agent("writer"))
+    (machine.opencode / "tester.md").write_text(OPENCODE)
+    path = machine.root / "clone"
+    path.mkdir()
+    return path
+
+
+def test_versions_become_one_file_and_the_clone_passes_the_check(machine: Machine, clone: Path) -> None:
+    before = machine.files()
+    result = machine.run("import", clone)
+    assert result.code == 0
+    assert sorted(path.name for path in clone.rglob("*.*")) == ["agentsync.toml", "tester.md", "writer.md"]
+    text = (clone / "agents/tester.md").read_text()
+    assert 'targets:\n  opencode:\n    description: "Tests."\n    temperature: 0.1\n    permissions:\n' in text
+    assert "-Test it.\n+Test it well.\n" in result.stdout
+    assert machine.files() == before
+    checked = machine.run("check", clone, "--format", "json")
+    assert checked.code == 0
+    assert {found["dialect"] for found in checked.json["agents"]} == {"neutral"}
+
+
+def test_what_was_imported_comes_back_to_each_tool_as_it_was_meant(machine: Machine, clone: Path) -> None:
+    machine.run("import", clone)
+    team = Repository(machine.root / "served/team.git")
+    team.write({str(path.relative_to(clone)): path.read_text() for path in clone.rglob("*.*")})
+    team.commit()
+    machine.configure(source("team", team.url) + f'[targets.opencode]\npath = "{machine.root}/there"\ncreate = true\n')
+    assert machine.run("pull").code == 0
+    text = (machine.root / "there/tester.md").read_text()
+    assert "bash: deny" in text
+    assert "temperature: 0.1" in text
+
+
+def test_a_file_that_is_there_is_never_overwritten(machine: Machine, clone: Path) -> None:
+    (clone / "agents").mkdir()
+    (clone / "agents/tester.md").write_text("mine")
+    (clone / "agentsync.toml").write_text("version = 1\n")
+    result = machine.run("import", clone, "--format", "json")
+    assert result.code == 4
+    assert {file["path"]: file["result"] for file in result.json["files"]} == {
+        "agents/tester.md": "kept",
+        "agents/writer.md": "written",
+        "agentsync.toml": "kept",
+    }
+    assert (clone / "agents/tester.md").read_text() == "mine"
+    assert "AS401" in result.codes
+
+
+def test_a_manifest_that_stays_must_say_the_format(machine: Machine, clone: Path) -> None:
+    manifest = clone / "agentsync.toml"
+    manifest.write_text("version = 1\n")
+    result = machine.run("import", clone, "--format", "json")
+    assert [found["path"] for found in result.json["diagnostics"] if found["code"] == "AS401"] == ["agentsync.toml"]
+    manifest.write_text('[agents.dialects]\n"agents/" = "neutral"\n')
+    assert "AS401" not in machine.run("import", clone, "--format", "json").codes
+
+
+def test_nothing_is_written_outside_the_clone(machine: Machine, clone: Path) -> None:
+    outside = machine.root / "outside"
+    outside.mkdir()
+    (clone / "agents").symlink_to(outside)
+    result = machine.run("import", clone, "--format", "json")
+    assert (result.code, [*outside.iterdir()]) == (4, [])
+    assert "AS401" in result.codes
+
+
+def test_a_full_disk_leaves_no_half_file(machine: Machine, clone: Path) -> None:
+    """It would be kept the next time, as the user's own."""
+    (machine.claude / "writer.md").write_text(agent("writer", "Write.\n" * 4000))
+    full = ("sh", "-c", 'ulimit -f 8; trap "" XFSZ; exec "$@"', "sh")
+    assert machine.run("import", clone, "--from", "claude", before=full).code != 0
+    assert not (clone / "agents/writer.md").exists()
+    assert machine.run("import", clone, "--from", "claude").code == 0
+
+
+def test_two_agents_of_one_name_in_one_tool_are_told_and_none_is_taken(machine: Machine, clone: Path) -> None:
+    (machine.claude / "again.md").write_text(agent("writer", "Or so.", tools="Read, Bash"))
+    (machine.claude / "same.md").write_bytes((machine.claude / "tester.md").read_bytes())
+    result = machine.run("import", clone, "--format", "json")
+    assert (result.code, result.codes.count("AS212"), result.codes.count("AS213")) == (4, 2, 1)
+    assert [path.name for path in (clone / "agents").iterdir()] == ["tester.md"]
+
+
+def test_twice_changes_nothing_and_a_dry_run_writes_nothing(machine: Machine, clone: Path) -> None:
+    assert machine.run("import", clone, "--dry-run").code == 0
+    assert [*clone.iterdir()] == []
+    machine.run("import", clone)
+    again = machine.run("import", clone, "--format", "json").json
+    assert {file["result"] for file in again["files"]} == {"unchanged"}
+
+
+def test_each_tools_own_format_is_taken_as_it_is(machine: Machine, clone: Path) -> None:
+    result = machine.run("import", clone, "--as", "own", "--format", "json")
+    assert (clone / ".claude/agents/tester.md").read_bytes() == (machine.claude / "tester.md").read_bytes()
+    assert not (clone / ".opencode").exists()
+    assert result.codes == ["AS314"]
+
+
+def test_what_agentsync_wrote_itself_is_left_out(machine: Machine, clone: Path) -> None:
+    team = Repository(machine.root / "served/team.git")
+    team.write({"agents/planner.md": agent("planner")})
+    team.commit()
+    machine.configure(source("team", team.url) + "[targets.claude]\n")
+    assert machine.run("pull").code == 0
+    machine.run("import", clone)
+    assert not (clone / "agents/planner.md").exists()
+    assert (clone / "agents/writer.md").exists()
+
+
+def test_a_tool_is_named_with_its_directory(machine: Machine, clone: Path) -> None:
+    there = machine.root / "old"
+    there.mkdir()
+    (there / "planner.md").write_text(agent("planner"))
+    (there / "broken.md").write_text("---\nname: [\n---\n")
+    result = machine.run("import", clone, "--from", f"claude={there}")
+    assert result.code == 4
+    assert "broken.md" in result.stderr
+    assert [path.name for path in (clone / "agents").iterdir()] == ["planner.md"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [("clod", "there is no dialect `clod`"), ("claude=/nowhere", "there is no such directory")]
+)
+def test_a_mistake_is_told(machine: Machine, clone: Path, given: str, message: str) -> None:
+    result = machine.run("import", clone, "--from", given)
+    assert result.code == 2
+    assert message in result.stderr
+
+
+def test_nothing_to_import_is_told(machine: Machine) -> None:
+    result = machine.run("import", machine.root)
+    assert (result.code, result.stderr) == (1, "no tool here has an agent of its own\n")
