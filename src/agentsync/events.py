@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.errors import ExitCode
 from agentsync.log import logger
 from agentsync.plan import Action, Change, absolute
-from agentsync.report import RECOVERED, Report
+from agentsync.state import RECOVERED
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from agentsync.report import Report
+    from agentsync.unchanged import Unchanged
 
 _NAMES = {
     Action.CREATE: "agent.created",
     Action.UPDATE: "agent.updated",
+    Action.REPLACE: "agent.replaced",
     Action.DELETE: "agent.pruned",
     Action.RESTORE: "agent.restored",
     Action.TAKE: "agent.taken",
@@ -32,13 +37,34 @@ def tell(report: Report) -> None:
     _tell_sources(log, report)
     _tell_outcomes(log, report)
     _tell_findings(log, report)
-    log.info(
-        "sync.finished",
-        seconds=round(report.seconds, 3),
-        exit_code=int(report.exit_code),
-        commits={source.name: source.commit for source in report.sources},
-        **report.counts,
-    )
+    commits = {source.name: source.commit for source in report.sources}
+    _tell_end(log, report.seconds, report.exit_code, commits, report.counts)
+
+
+def tell_unchanged(unchanged: Unchanged) -> None:
+    """Logs what a cycle that found nothing to do would."""
+    log = logger().bind(sync_id=unchanged.sync_id)
+    _tell_end(log, unchanged.seconds, ExitCode.OK, unchanged.commits, unchanged.counts)
+
+
+def tell_rollback(sync_id: str, to: str, changes: Iterable[Change], found: Iterable[Diagnostic]) -> None:
+    """Logs what a rollback did."""
+    log = logger().bind(sync_id=sync_id)
+    for change in changes:
+        _tell_change(log, change)
+    for diagnostic in found:
+        log.warning("agent.conflict", **diagnostic.as_dict())
+    log.info("sync.rolled_back", to=to)
+
+
+def _tell_end(
+    log: FilteringBoundLogger,
+    seconds: float,
+    exit_code: ExitCode,
+    commits: Mapping[str, str],
+    counts: Mapping[str, int],
+) -> None:
+    log.info("sync.finished", seconds=round(seconds, 3), exit_code=int(exit_code), commits=commits, **counts)
 
 
 def _tell_sources(log: FilteringBoundLogger, report: Report) -> None:

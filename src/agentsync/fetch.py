@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentsync.errors import SourceRefusedError
+from agentsync.errors import AgentsyncError, SourceRefusedError
 from agentsync.git import CommitFacts, Mirror, Remote, TransientError
+from agentsync.paths import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,21 +19,32 @@ if TYPE_CHECKING:
 _FIRST_WAIT = 0.5  # seconds; doubled with each try
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a fetch brought.
+def mirror_of(places: Places, name: str, url: str) -> Mirror:
+    """Where a source is fetched to; under another name or URL it is another one."""
+    key = sha256(f"{name}\n{url}".encode()).hexdigest()[:16]
+    return Mirror(places.mirror(key), places.git_home)
 
-    Attributes:
-        commit: the id that the ref leads to now.
-        facts: what that commit says about itself.
-        previous: the commit that it was compared with, if any.
-        moved: whether it is another one.
-    """
 
-    commit: str
-    facts: CommitFacts
-    previous: str | None
-    moved: bool
+class Fetches:
+    """The fetches of one run: who asks for the same again gets the same answer, be it an error, from no network."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[Path, Remote, str | None, bool], CommitFacts | AgentsyncError] = {}
+
+    def __call__(
+        self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool
+    ) -> CommitFacts:
+        """As `fetch`."""
+        question = mirror.directory, remote, previous, allow_rewrite
+        if question not in self._answers:
+            try:
+                self._answers[question] = fetch(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
+            except AgentsyncError as error:
+                self._answers[question] = error
+        answer = self._answers[question]
+        if isinstance(answer, AgentsyncError):
+            raise answer
+        return answer
 
 
 def fetch(
@@ -44,7 +58,7 @@ def fetch(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     jitter: Callable[[], float] = random.random,
-) -> Fetched:
+) -> CommitFacts:
     """Fetch a source's ref and make sure that it went forward; what is trusted stays as it is.
 
     A branch or HEAD may only move to descendants of `previous`, a tag not at all. A commit id is what the
@@ -67,9 +81,9 @@ def fetch(
         SourceRefusedError: the branch was rewritten or the tag was moved.
     """
     commit = _fetch_patiently(mirror, remote, attempts=attempts, clock=clock, sleep=sleep, jitter=jitter)
-    if previous and not allow_rewrite and not remote.is_commit and commit != previous:
-        _refuse_steps_back(mirror, name, remote, previous, commit)
-    return Fetched(commit, mirror.commit_facts(commit), previous, commit != previous)
+    if previous and not allow_rewrite and not remote.is_commit and commit.id != previous:
+        _refuse_steps_back(mirror, name, remote, previous, commit.id)
+    return commit
 
 
 def _fetch_patiently(
@@ -80,7 +94,7 @@ def _fetch_patiently(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
     jitter: Callable[[], float],
-) -> str:
+) -> CommitFacts:
     end = clock() + remote.deadline
     for attempt in range(1, attempts):
         try:

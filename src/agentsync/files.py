@@ -9,7 +9,8 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from typing import Self
 from agentsync.diagnostics import Code
 from agentsync.errors import AgentsyncError
 from agentsync.folder import NOFOLLOW, Folder, parts
-from agentsync.observation import ABSENT, ChangedError, Known, Observed, observe, opened
+from agentsync.observation import ABSENT, ChangedError, Known, Observed, holds, observe, opened
 from agentsync.plan import Actual
 
 TEMPORARY_SUFFIX = ".agentsync-tmp"
@@ -59,22 +60,18 @@ class Directory:
         self._touched: set[tuple[str, ...]] = set()
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = False, follow_symlinks: bool = False, root: Path | None = None) -> Self:
+    def open(cls, path: Path, *, create: bool = False, follow_symlinks: bool = False) -> Self:
         """Open a target directory.
 
         Args:
             path: an absolute path.
             create: make the directory, and those above it, where they are missing.
-            follow_symlinks: accept a symbolic link in the directory's place.
-            root: the directory below which no component may be a symbolic link; the parent where it is None or
-                `path` is not below it.
+            follow_symlinks: accept a symbolic link in the directory's place; one above it is always followed.
 
         Raises:
             TargetError: it is missing, a symbolic link, no directory, or cannot be opened.
         """
-        top = root if root and root != path and path.is_relative_to(root) else path.parent
-        if follow_symlinks:
-            top = path
+        top = path if follow_symlinks else path.parent
         try:
             if create:
                 os.makedirs(top, exist_ok=True)
@@ -116,7 +113,7 @@ class Directory:
             return Observed(Actual("", reason=_reason(error)))
 
     def read(self, relative: str) -> bytes:
-        """The bytes of a regular file.
+        """A regular file's bytes.
 
         Raises:
             ChangedError: it is something else.
@@ -127,6 +124,25 @@ class Directory:
             os.fdopen(descriptor, "rb", closefd=False) as file,
         ):
             return file.read()
+
+    def holds(self, known: Mapping[str, Known]) -> bool:
+        """Whether what stands at each of these paths is proved by its stat to be what is known; nothing is read."""
+        folders: defaultdict[str, list[tuple[str, Known]]] = defaultdict(list)
+        for relative, proof in known.items():
+            above, _, name = relative.rpartition("/")
+            folders[above].append((name, proof))
+        try:
+            for above, files in folders.items():
+                with self._descend(tuple(parts(above)) if above else ()) as folder:
+                    if not all(holds(folder, name, proof) for name, proof in files):
+                        return False
+        except OSError:
+            return False
+        return True
+
+    def temporary(self, relative: str) -> str:
+        """A fresh path to stage the bytes of `relative` at."""
+        return temporary(relative)
 
     def stage(self, temp: str, data: bytes) -> None:
         """Write and fsync a new file, with the directories above it; `temp` comes from `temporary`."""
@@ -224,6 +240,9 @@ class Directory:
     @contextmanager
     def _parent(self, relative: str, *, create: bool = False) -> Iterator[tuple[Folder, str]]:
         *folders, name = parts(relative)
+        if not folders:  # the usual case, and there are thousands
+            yield self._folder, name
+            return
         with self._descend(tuple(folders), create=create) as folder:
             yield folder, name
 

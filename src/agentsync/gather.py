@@ -10,15 +10,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from agentsync import __version__
 from agentsync.cache import Cache
 from agentsync.checks import Named, check_names
 from agentsync.config import Target
 from agentsync.diagnostics import Diagnostic
+from agentsync.engine import engine
 from agentsync.git import Mirror
 from agentsync.observation import digest
+from agentsync.overrides import AgentFilter, Override, also_denied, prefixed, unused
 from agentsync.plan import Change, TargetState, Wanted
 from agentsync.render import RenderedFile, render
 from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent
@@ -34,7 +34,10 @@ class Snapshot:
         entries: the files to read.
         selection: how they were chosen, and their dialects.
         models: dialect to model table: the configuration's over the manifest's.
-        overrides: whether its agents win over those of earlier sources.
+        replaces: whether its agents win over those of earlier sources.
+        overrides: what is said otherwise of its agents, in the order in which it is heard.
+        filters: which agents are taken; each of them must take an agent.
+        prefix: what each agent's name begins with here.
         diagnostics: of files that are unsafe to read.
     """
 
@@ -45,13 +48,16 @@ class Snapshot:
     entries: Sequence[Entry]
     selection: Selection
     models: Mapping[str, Mapping[str, str]]
-    overrides: bool = False
+    replaces: bool = False
+    overrides: tuple[Override, ...] = ()
+    filters: tuple[AgentFilter, ...] = ()
+    prefix: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What one target gets of one agent: where and which bytes; an empty digest where it is refused."""
+    """What one target gets of one agent: where and which bytes; an empty digest where it is refused or left out."""
 
     path: str
     digest: str
@@ -63,7 +69,8 @@ class Product:
     """What came of one file of a source.
 
     Attributes:
-        name, slug, dialect, description: of the agent; empty where the file is none.
+        name, slug, dialect, description, tags: of the agent; empty where the file is none.
+        excluded: the targets that are not to have it.
         refused: whether it looks like an agent and cannot be used.
         outputs: by target's name.
     """
@@ -75,6 +82,8 @@ class Product:
     slug: str = ""
     dialect: str = ""
     description: str = ""
+    tags: tuple[str, ...] = ()
+    excluded: frozenset[str] = frozenset()
     refused: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)
@@ -106,16 +115,18 @@ def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cach
     contents = Contents(snapshots, targets)
     products = tuple(product for snapshot in snapshots for product in _products(snapshot, targets, cache, contents))
     cache.trim(_CACHE_SHARE * len(products) + _CACHE_LEAST)
-    overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.overrides)
+    overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.replaces)
     names = {_named(product): product for product in products if product.slug}
     used_names, found = check_names(list(names), overriding)
     used = tuple(product for named, product in names.items() if named in used_names)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
-    states = tuple(_target_state(target, products, used, commits) for target in targets)
+    unread = frozenset((snapshot.name, found.path) for snapshot in snapshots for found in snapshot.diagnostics)
+    states = tuple(_target_state(target, products, used, commits, unread) for target in targets)
     findings = [
         *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
         *(diagnostic for product in products for diagnostic in product.diagnostics),
         *found,
+        *_unused(snapshots, products),
         *(diagnostic for product in used for output in product.outputs.values() for diagnostic in output.diagnostics),
     ]
     return Gathered(products, used, states, tuple(findings), contents)
@@ -156,6 +167,14 @@ class Contents:
         return self._bytes[change.target, change.wanted.digest]
 
 
+def _unused(snapshots: Sequence[Snapshot], products: Sequence[Product]) -> Iterator[Diagnostic]:
+    """A finding for each override that no agent of its sources is meant by."""
+    for override in dict.fromkeys(override for snapshot in snapshots for override in snapshot.overrides):
+        sources = {snapshot.name for snapshot in snapshots if override in snapshot.overrides}
+        there = (product for product in products if product.source in sources and product.name)
+        yield from unused([override], ((product.slug, product.tags) for product in there))
+
+
 def _named(product: Product) -> Named:
     return Named(product.source, product.path, product.blob, product.slug)
 
@@ -183,24 +202,18 @@ def _products(snapshot: Snapshot, targets: Sequence[Target], cache: Cache, conte
 def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target]) -> str:
     """Everything that decides what comes of a file."""
     settings = [
-        [target.name, target.dialect, repr(target.options), sorted(snapshot.models.get(target.dialect, {}).items())]
+        [
+            target.name,
+            target.dialect,
+            repr((target.options, target.filter)),
+            sorted(snapshot.models.get(target.dialect, {}).items()),
+        ]
         for target in targets
     ]
     forced = snapshot.selection.dialect_of(entry.path)
-    parts = [_engine(), entry.path, entry.blob, forced, settings]
+    said = [repr(snapshot.overrides), repr(snapshot.filters), snapshot.prefix]
+    parts = [engine(), entry.path, entry.blob, forced, said, settings]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _engine() -> str:
-    """The version of the code that reads and renders; a development tree changes without changing its version."""
-    if not _ENGINE:
-        package = Path(__file__).parent
-        newest = max(path.stat().st_mtime_ns for path in package.rglob("*.py"))
-        _ENGINE.append(f"{__version__}+{newest}")
-    return _ENGINE[0]
-
-
-_ENGINE: list[str] = []
 
 
 def _make(snapshot: Snapshot, entry: Entry, data: bytes, targets: Sequence[Target], contents: Contents) -> Product:
@@ -209,6 +222,8 @@ def _make(snapshot: Snapshot, entry: Entry, data: bytes, targets: Sequence[Targe
     if isinstance(read, NoAgent):
         return replace(product, refused=read.refused)
     agent = read.agent
+    if not all(accepted.takes(agent) for accepted in snapshot.filters):
+        return Product(snapshot.name, entry.path, entry.blob, excluded=frozenset(target.name for target in targets))
     outputs = {
         target: Output(
             file.path,
@@ -217,12 +232,15 @@ def _make(snapshot: Snapshot, entry: Entry, data: bytes, targets: Sequence[Targe
         )
         for target, file in files.items()
     }
+    taken = {target for target, file in files.items() if not file.excluded}
     return replace(
         product,
         name=agent.name,
         slug=agent.slug,
         dialect=read.dialect.name,
         description=agent.description,
+        tags=agent.tags,
+        excluded=frozenset(target.name for target in targets if target.name not in taken),
         outputs=outputs,
     )
 
@@ -234,16 +252,26 @@ def _render(
     read = read_agent(path, data, snapshot.selection.dialect_of(path))
     if isinstance(read, NoAgent):
         return read, {}
+    overrides = snapshot.overrides
+    if snapshot.prefix:
+        read = replace(read, agent=prefixed(read.agent, snapshot.prefix), passes_through=False)
+        overrides = (*also_denied(read.agent, snapshot.prefix), *overrides)
     files = {}
     for target in targets:
-        options = replace(target.options, models=snapshot.models.get(target.dialect, {}))
-        files[target.name] = render(read, target.written, options)
+        if target.filter.takes(read.agent):
+            options = replace(target.options, models=snapshot.models.get(target.dialect, {}))
+            files[target.name] = render(read, target.written, options, overrides)
     return read, files
 
 
 def _target_state(
-    target: Target, products: Sequence[Product], used: Sequence[Product], commits: Mapping[str, str]
+    target: Target,
+    products: Sequence[Product],
+    used: Sequence[Product],
+    commits: Mapping[str, str],
+    unread: frozenset[tuple[str, str]],
 ) -> TargetState:
+    """What a target should hold; what comes of a file that is refused, read or unread, stays as it was."""
     files: dict[str, Wanted] = {}
     for product in used:
         output = product.outputs.get(target.name)
@@ -258,7 +286,8 @@ def _target_state(
                 product.blob,
             )
     written = {(wanted.source, wanted.source_path) for wanted in files.values()}
-    kept = frozenset((product.source, product.path) for product in products) - written
+    there = ((product.source, product.path) for product in products if target.name not in product.excluded)
+    kept = unread.union(there) - written
     return TargetState(target.name, str(target.directory), files, kept)
 
 
@@ -268,6 +297,8 @@ def _encode(product: Product) -> bytes:
         "slug": product.slug,
         "dialect": product.dialect,
         "description": product.description,
+        "tags": product.tags,
+        "excluded": sorted(product.excluded),
         "refused": product.refused,
         "diagnostics": [found.as_dict() for found in product.diagnostics],
         "outputs": {
@@ -285,4 +316,5 @@ def _decode(value: bytes) -> Product:
         for target, (path, digested, diagnostics) in record.pop("outputs").items()
     }
     diagnostics = tuple(Diagnostic.from_dict(found) for found in record.pop("diagnostics"))
-    return Product(source="", path="", blob="", diagnostics=diagnostics, outputs=outputs, **record)
+    tags, excluded = tuple(record.pop("tags")), frozenset(record.pop("excluded"))
+    return Product("", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, **record)

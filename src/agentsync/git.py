@@ -10,16 +10,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
-from agentsync.errors import SourceUnavailableError
+from agentsync.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.git_access import access
-from agentsync.git_faults import TransientError, UnexplainedError, explain, explain_missing_ref, lacks_ref, refuses_id
-from agentsync.git_process import Done
+from agentsync.git_faults import (
+    TransientError,
+    UnexplainedError,
+    explain,
+    explain_missing_ref,
+    lacks_ref,
+    refuses_id,
+    too_large,
+)
+from agentsync.git_process import Done, Quota
 from agentsync.git_remote import Auth, Remote
 from agentsync.git_repository import BareRepository
-from agentsync.source import Entry
+
+if TYPE_CHECKING:
+    from agentsync.source import Entry
 
 __all__ = ["CANDIDATE", "Auth", "CommitFacts", "Mirror", "Remote", "TransientError"]
 
@@ -27,21 +37,31 @@ CANDIDATE = "refs/agentsync/candidate"
 _TRUSTED = "refs/agentsync/trusted/"
 _HEADS = "refs/agentsync/heads/"
 
-_FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-show-forced-updates", "--")
+_FETCH = (
+    "fetch",
+    "--quiet",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-show-forced-updates",
+    "--no-auto-maintenance",
+    "--",
+)
+# Not `show`, which compares the commit's whole tree with its parent's even where it is told to print nothing of it.
+_FACTS = ("log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%ct%x00%s", "--end-of-options")
 _STREAM_SECONDS = 600.0  # whoever takes the blobs works between them
-_MAINTAIN_SECONDS = 120.0
-_MAX_LOOSE, _MAX_PACKS = 1_000, 20
+_MAX_PACKS = 20
+_ODD = "git gave an answer that is none of git's"
+_MEMORY_BYTES = 2 << 30  # a server could otherwise fill it with refs
 _BATCH = 50  # ids written at once: under the 4,096 bytes that every pipe holds, so the write never waits
 
 
 @dataclass(frozen=True, slots=True)
 class CommitFacts:
-    """What a commit says about itself: its id, committer time in epoch seconds, first line, `Name <address>`."""
+    """What a commit says about itself: its id, committer time in epoch seconds, first line."""
 
     id: str
     time: int
     subject: str
-    author: str
 
 
 class Mirror:
@@ -61,37 +81,49 @@ class Mirror:
         """Where it is, as an absolute path."""
         return self._repository.directory
 
-    def fetch(self, remote: Remote) -> str:
+    def fetch(self, remote: Remote) -> CommitFacts:
         """Fetch one ref with its whole history into the candidate ref; a damaged mirror is made anew first.
 
         Returns:
-            The commit's id; an annotated tag is followed to its commit.
+            The commit that it leads to; an annotated tag is followed to its commit.
 
         Raises:
             ConfigError: the ref or URL has a form that cannot be fetched.
             SourceUnavailableError: git is missing, or the fetch failed; TransientError where it may work later.
         """
         remote.check()
+        self._repository.prepare(time.monotonic() + remote.deadline)
+        self._make_room(remote)
         until = time.monotonic() + remote.deadline
-        self._repository.prepare()
         try:
             return self._fetch(remote, until)
         except UnexplainedError:
             if not self._repository.is_damaged():
                 raise
         self._repository.set_aside()
-        self._repository.prepare()
+        self._repository.prepare(until)
         return self._fetch(remote, until)
 
     def tree(self, commit: str, subfolder: str = "") -> list[Entry]:
         """Every file below a folder at a commit, in git's order; none where there is no such folder.
 
         Bytes of a path that are not UTF-8 are surrogate escapes; a submodule (mode 160000) has the size 0.
+
+        Raises:
+            SourceRefusedError: there are so many that their names fill the memory.
+            SourceUnavailableError: the mirror cannot be read.
         """
         folder = subfolder.strip("/")
         pathspec = ("--", f"{folder}/") if folder else ()
-        listing = self._repository.read("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *pathspec)
-        return [_entry(record) for record in listing.split(b"\0")[:-1]]
+        done = self._repository.run("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *pathspec)
+        if done.overflowed:
+            raise SourceRefusedError("it has far too many files", place=commit[:12])
+        if done.status:
+            raise self._repository.unreadable(done.reason)
+        try:
+            return [_entry(record) for record in done.output.split(b"\0")[:-1]]
+        except ValueError as error:
+            raise self._repository.unreadable(_ODD) from error
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The content of each blob, in the order asked for; one process, one blob in memory at a time."""
@@ -114,10 +146,7 @@ class Mirror:
 
     def commit_facts(self, commit: str) -> CommitFacts:
         """What a commit says about itself."""
-        format_ = "--format=%H%x00%ct%x00%an <%ae>%x00%s"
-        shown = self._repository.read("show", "-s", "--no-show-signature", "--encoding=UTF-8", format_, commit)
-        id_, seconds, author, subject = shown.decode(errors="replace").removesuffix("\n").split("\0")
-        return CommitFacts(id_, int(seconds), subject, author)
+        return _facts(self._repository.read(*_FACTS, commit))
 
     def has(self, commit: str) -> bool:
         """Whether the mirror holds this commit."""
@@ -127,35 +156,41 @@ class Mirror:
         """Remember a commit as the last trusted one under a name."""
         self._repository.read("update-ref", _trusted_ref(name), commit)
 
-    def trusted(self, name: str) -> str | None:
-        """The last trusted commit under a name."""
-        done = self._repository.run("rev-parse", "--verify", "--quiet", _trusted_ref(name))
-        return done.output.decode().strip() if done.status == 0 else None
-
     def maintain(self) -> None:
-        """Repack, and drop what nothing refers to, once many fetches have left many small objects or packs."""
-        counted = self._repository.read("count-objects", "-v").decode().splitlines()
-        counts = dict(line.split(": ", 1) for line in counted)
-        if int(counts["count"]) > _MAX_LOOSE or int(counts["packs"]) > _MAX_PACKS:
-            self._repository.read("gc", "--quiet", "--force", "--prune=now", seconds=_MAINTAIN_SECONDS)
+        """Repack, and drop what nothing refers to, once many fetches have left many packs."""
+        if self._repository.packs > _MAX_PACKS:
+            self._repository.repack()
 
-    def _fetch(self, remote: Remote, until: float) -> str:
+    def _make_room(self, remote: Remote) -> None:
+        """Before each fetch, since those that were refused leave packs too: so what they take is bounded."""
+        repository = self._repository
+        if repository.size > remote.max_bytes and repository.packs > 1:
+            repository.repack()
+        if repository.size > remote.max_bytes:
+            raise too_large(remote)
+        self.maintain()
+
+    def _fetch(self, remote: Remote, until: float) -> CommitFacts:
         run = self._repository.run
         url, environment = access(remote, self._repository.environment)
-        done = run(*_FETCH, url, f"+{remote.ref}:{CANDIDATE}", environment=environment, until=until)
+        quota = _quota(remote)
+        done = run(*_FETCH, url, f"+{remote.ref}:{CANDIDATE}", environment=environment, until=until, quota=quota)
         if done.status and remote.is_commit and refuses_id(done):
             done = self._fetch_all(remote, url, environment, until)
         if done.status:
             raise self._explain(done, remote, url, environment, until)
-        found = run("rev-parse", "--verify", "--end-of-options", f"{CANDIDATE}^{{commit}}", until=until)
-        if found.status:
+        shown = run(*_FACTS, f"{CANDIDATE}^{{commit}}", until=until)
+        if shown.timed_out:
+            raise explain(shown, remote)
+        if shown.status:
             raise UnexplainedError(f"{remote.title} does not lead to a commit", place=remote.place)
-        return found.output.decode().strip()
+        return _facts(shown.output)
 
     def _fetch_all(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> Done:
         """For servers that hand out no commit by its id: take every branch and look whether it is among them."""
         every = f"+refs/heads/*:{_HEADS}*"
-        done = self._repository.run(*_FETCH, url, every, environment=environment, until=until)
+        fetch = (_FETCH[0], "--prune", *_FETCH[1:])  # a branch `a` that has gone would stand in the way of `a/b`
+        done = self._repository.run(*fetch, url, every, environment=environment, until=until, quota=_quota(remote))
         if done.status:
             return done
         return self._repository.run("update-ref", CANDIDATE, f"{remote.ref}^{{commit}}", until=until)
@@ -165,23 +200,41 @@ class Mirror:
     ) -> SourceUnavailableError:
         if not lacks_ref(done, remote):
             return explain(done, remote)
-        listing = self._repository.run("ls-remote", "--refs", "--", url, environment=environment, until=until)
+        command = ("ls-remote", "--refs", "--", url)
+        listing = self._repository.run(*command, environment=environment, until=until, quota=_quota(remote))
         lines = listing.output.decode(errors="replace").splitlines()
         refs = None if listing.status else [line.partition("\t")[2] for line in lines]
         return explain_missing_ref(remote, refs)
 
 
+def _quota(remote: Remote) -> Quota:
+    """What a fetch may take. Programs of the user's own may reserve far more address space than they use."""
+    runs_others = remote.auth.use_credential_helper or remote.auth.use_ssh_config
+    return Quota(remote.max_bytes, None if runs_others else _MEMORY_BYTES)
+
+
 def _answer(stream: IO[bytes]) -> bytes | None:
     """One answer of `cat-file --batch`; None where there is no such object, or where it ends too soon."""
     header = stream.readline().split()
-    if len(header) != 3:  # noqa: PLR2004 - id, type and size
+    if len(header) != 3 or not header[2].isdigit():  # noqa: PLR2004 - id, type and size
         return None
     size = int(header[2])
     content = stream.read(size + 1)
     return content[:-1] if len(content) == size + 1 else None
 
 
+def _facts(shown: bytes) -> CommitFacts:
+    try:
+        id_, seconds, subject = shown.decode(errors="replace").removesuffix("\n").split("\0")
+        return CommitFacts(id_, int(seconds), subject)
+    except ValueError as error:
+        raise UnexplainedError(_ODD) from error
+
+
 def _entry(record: bytes) -> Entry:
+    # Only here: most runs find nothing new and list no tree, and what reads agents is slow to import.
+    from agentsync.source import Entry  # noqa: PLC0415
+
     facts, _, path = record.partition(b"\t")
     mode, _, id_, size = facts.decode().split()
     return Entry(path.decode(errors="surrogateescape"), mode, id_, 0 if size == "-" else int(size))

@@ -25,6 +25,9 @@ _FIXED_ENVIRONMENT = {
 _FIXED_SETTINGS = (
     ("protocol.version", "2"),
     ("fetch.fsckObjects", "true"),
+    ("fetch.unpackLimit", "1"),  # what is fetched is always one pack, so a limit on a file's size holds for all of it
+    ("core.bigFileThreshold", "1m"),  # what is larger than any agent is streamed and never held in memory
+    ("core.packedGitWindowSize", "32m"),
     ("transfer.bundleURI", "false"),
     ("http.followRedirects", "false"),
     ("http.lowSpeedLimit", "1000"),

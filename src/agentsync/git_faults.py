@@ -17,6 +17,10 @@ class TransientError(SourceUnavailableError):
     """A source that could not be fetched now and may be in a moment: network, a server's error, the deadline."""
 
 
+class TooLargeError(SourceUnavailableError):
+    """What the server sends takes more room than the source may."""
+
+
 class UnexplainedError(SourceUnavailableError):
     """A failure that no known fault explains: the one case in which the mirror itself is suspected."""
 
@@ -38,6 +42,9 @@ _REFUSED_ID = re.compile(r"not our ref|unadvertised object|no such remote ref|no
 
 # Names and URLs that git quotes: a repository called `tls` is no sign of trouble with TLS.
 _NAMES = re.compile(r"(?<!\w)'[^'\n]*'|\w+://\S+|(?<=host )\S+|(?<=hostname )\S+")
+
+# Its pack, or what git has to remember of its refs.
+_TOO_LARGE = re.compile(r"file too large|out of memory", re.IGNORECASE)
 
 # The first that matches counts, so what is particular stands before what is general.
 _FAULTS = (
@@ -69,7 +76,9 @@ _FAULTS = (
         "the server redirects to another URL",
         "redirects are not followed: write the new URL into the configuration",
     ),
-    _fault(r"returned error: (429|5\d\d)", "the server reports an error of its own", "try again later", transient=True),
+    # Not tried again in the same run: git does not tell what Retry-After says.
+    _fault(r"returned error: 429", "the server is asked too often", "run agentsync less often, or with credentials"),
+    _fault(r"returned error: 5\d\d", "the server reports an error of its own", "try again later", transient=True),
     _fault(
         r"could not resolve (host|proxy)|name or service not known|temporary failure in name resolution",
         "the server's name cannot be resolved",
@@ -94,7 +103,7 @@ _FAULTS = (
     ),
     _fault(r"no space left on device|disk quota exceeded", "there is no space left for the mirror", "free some space"),
     _fault(
-        r"fsck error|error in packed object|error in object",
+        r"fsck error|error in packed object|error in object|pack is corrupted|inflate returned",
         "the server sent objects that fail git's checks",
         "look at them with `git fsck` in the source repository",
     ),
@@ -132,11 +141,19 @@ def explain(done: Done, remote: Remote) -> SourceUnavailableError:
             message, place=remote.place, hint="check the network, or raise the `timeout` of the source"
         )
     said = _NAMES.sub("", done.stderr)
+    if _TOO_LARGE.search(said):
+        return too_large(remote)
     for fault in _FAULTS:
         if fault.pattern.search(said):
             kind = TransientError if fault.transient else SourceUnavailableError
             return kind(fault.message, place=remote.place, hint=fault.hint)
     return UnexplainedError(done.reason, place=remote.place)
+
+
+def too_large(remote: Remote) -> TooLargeError:
+    """The error for a source that takes more room than it may."""
+    message = f"the repository takes more than the {remote.max_bytes / (1 << 20):.3g} MiB that a source may"
+    return TooLargeError(message, place=remote.place, hint="keep the agents in a repository of their own")
 
 
 def explain_missing_ref(remote: Remote, refs: Sequence[str] | None) -> SourceUnavailableError:

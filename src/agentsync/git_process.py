@@ -1,8 +1,7 @@
 """A git command in a process group of its own, under a deadline: the only module that imports GitPython.
 
 GitPython copies this process's environment into git's, whatever environment it is given, so `env -u` removes
-what was inherited. It is imported at the first command: its import takes 90 ms and fails where git is missing,
-which has to be an error that a user can read.
+what was inherited. It is imported at the first command, since its import takes 90 ms.
 """
 
 from __future__ import annotations
@@ -36,7 +35,28 @@ MINIMUM_VERSION = (2, 31)
 READ_SECONDS = 60.0
 """How long a command may take that stays on this machine."""
 
+_VERSION_SECONDS = 10.0
+_NO_GIT_AT_IMPORT = {"GIT_PYTHON_GIT_EXECUTABLE": os.devnull, "GIT_PYTHON_REFRESH": "quiet"}
 _STDERR_BYTES = 64 * 1024
+_OUTPUT_BYTES = 64 << 20  # the names of several 100,000 files; a tree of a few KB can have a billion
+
+# A limit that is refused leaves a lower one in force, or a system that has none of this kind (`-v` on macOS). A write
+# that goes beyond is to fail, which git tells, and not to end git by a signal, which it does not tell of its children.
+_LIMITED = 'trap "" XFSZ; ulimit -f "$1" 2>/dev/null; ulimit -v "$2" 2>/dev/null; shift 2; exec "$@"'
+_BLOCK_BYTES = 512  # what `ulimit -f` counts, by POSIX
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a command and all that it starts may take; the system enforces it, save on Windows.
+
+    Attributes:
+        file: bytes of any one file that is written; a write that goes beyond fails.
+        memory: bytes of address space of each process; None for any number.
+    """
+
+    file: int
+    memory: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +68,22 @@ class Done:
         output: what it wrote to standard output.
         stderr: the end of what it wrote to standard error.
         timed_out: whether it was killed at its deadline.
+        overflowed: whether it was killed since its output was larger than anybody asked for.
     """
 
     status: int
     output: bytes
     stderr: str
     timed_out: bool
+    overflowed: bool = False
 
     @property
     def reason(self) -> str:
         """The last line in which git says what is wrong, safe to show."""
         if self.timed_out:
             return "git took too long"
+        if self.overflowed:
+            return f"git put out more than {_OUTPUT_BYTES >> 20} MiB"
         lines = [line for line in self.stderr.splitlines() if line.strip()]
         fatal = [line for line in lines if line.startswith(("fatal: ", "error: "))] or lines
         last = fatal[-1] if fatal else f"git exited with status {self.status}"
@@ -77,6 +101,7 @@ class Process:
         until: float,
         *,
         stdin: bool = False,
+        quota: Quota | None = None,
     ) -> None:
         """Start it.
 
@@ -86,11 +111,12 @@ class Process:
             environment: all that it gets; nothing else is inherited, save on Windows.
             until: the moment of the monotonic clock at which it is killed.
             stdin: whether it will be written to.
+            quota: what it may take; without one, whatever this process may.
 
         Raises:
-            SourceUnavailableError: GitPython cannot be loaded, or on Windows a variable would lead git astray.
+            SourceUnavailableError: on Windows, a variable would lead git astray.
         """
-        self._popen = _start(command, directory, environment, stdin=stdin)
+        self._popen = _start(command, directory, environment, stdin=stdin, quota=quota)
         self.stdout = cast("IO[bytes]", self._popen.stdout)
         self.timed_out = False
         self._stderr = bytearray()
@@ -106,7 +132,7 @@ class Process:
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         try:
             if kind is not None:
-                self._kill()
+                self.kill()
             if self._popen.stdin:
                 self._popen.stdin.close()
             self._popen.wait()
@@ -130,6 +156,16 @@ class Process:
             stdin.write(data)
             stdin.flush()
 
+    def kill(self) -> None:
+        """End it, and all that it started."""
+        if self._popen.poll() is not None:
+            return
+        if sys.platform == "win32":
+            self._popen.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+
     def _drain(self) -> None:
         """Keep the end of what git says, so that a server cannot fill the memory with it."""
         with cast("IO[bytes]", self._popen.stderr) as stream:
@@ -140,27 +176,34 @@ class Process:
     def _expire(self) -> None:
         if self._popen.poll() is None:
             self.timed_out = True
-            self._kill()
-
-    def _kill(self) -> None:
-        if self._popen.poll() is not None:
-            return
-        if sys.platform == "win32":
-            self._popen.kill()
-        else:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._popen.pid, signal.SIGKILL)
+            self.kill()
 
 
-def run(command: Sequence[str], directory: Path, environment: Mapping[str, str], until: float) -> Done:
-    """Run a command to its end; the arguments are those of a Process."""
-    with Process(command, directory, environment, until) as process:
-        output = process.stdout.read()
-    return Done(process.status, output, process.stderr, timed_out=process.timed_out and process.status != 0)
+def run(
+    command: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    until: float,
+    *,
+    quota: Quota | None = None,
+) -> Done:
+    """Run a command to its end, or to that of what its output may be; the arguments are those of a Process."""
+    with Process(command, directory, environment, until, quota=quota) as process:
+        output = process.stdout.read(_OUTPUT_BYTES + 1)
+        overflowed = len(output) > _OUTPUT_BYTES
+        if overflowed:
+            process.kill()
+    timed_out = process.timed_out and process.status != 0
+    return Done(process.status, output, process.stderr, timed_out=timed_out, overflowed=overflowed)
 
 
 def _start(
-    command: Sequence[str], directory: Path, environment: Mapping[str, str], *, stdin: bool = False
+    command: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    *,
+    stdin: bool = False,
+    quota: Quota | None = None,
 ) -> Popen[bytes]:
     inherited = [name for name in os.environ if name not in environment]
     if sys.platform == "win32":
@@ -169,27 +212,44 @@ def _start(
             raise SourceUnavailableError(f"{astray[0]} is set and would change what git does", hint="unset it")
         isolated = list(command)
     else:
-        isolated = ["env", *(part for name in inherited for part in ("-u", name)), *command]
-    handle = _facade()(directory).execute(
-        isolated,
-        istream=PIPE if stdin else None,
-        as_process=True,
-        shell=False,
-        env=environment,
-        start_new_session=True,
-    )
+        isolated = ["env", *(part for name in inherited for part in ("-u", name)), *_limited(quota), *command]
+    try:
+        handle = _facade()(directory).execute(
+            isolated,
+            istream=PIPE if stdin else None,
+            as_process=True,
+            shell=False,
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:  # no process or descriptor left
+        raise SourceUnavailableError(f"git cannot be started: {error.strerror}") from error
     # GitPython's wrapper would end the process whenever it is collected; from here on it is ours.
     popen, handle.proc = handle.proc, None
     return cast("Popen[bytes]", popen)
 
 
+def _limited(quota: Quota | None) -> list[str]:
+    """What stands before a command that has a quota."""
+    if quota is None:
+        return []
+    memory = "unlimited" if quota.memory is None else str(quota.memory // 1024)
+    return ["sh", "-c", _LIMITED, "sh", str(quota.file // _BLOCK_BYTES), memory]
+
+
 @cache
 def _facade() -> type[Git]:
+    """GitPython's way to run a command; its import would run a git itself, with all that is inherited and for ever."""
+    inherited = {name: os.environ.get(name) for name in _NO_GIT_AT_IMPORT}
+    os.environ |= _NO_GIT_AT_IMPORT
     try:
         from git import Git  # noqa: PLC0415 - see the module's docstring
-    except ImportError as error:
-        hint = "unset GIT_PYTHON_GIT_EXECUTABLE and GIT_PYTHON_REFRESH, or correct them"
-        raise SourceUnavailableError("GitPython cannot start git", hint=hint) from error
+    finally:
+        for name, value in inherited.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
     return Git
 
 
@@ -197,7 +257,7 @@ def executable() -> str:
     """The path of a git that is new enough.
 
     Raises:
-        SourceUnavailableError: there is none.
+        SourceUnavailableError: there is none, or it does not answer.
     """
     path = shutil.which("git")
     if path is None:
@@ -211,9 +271,14 @@ def executable() -> str:
 
 @cache
 def _version(path: str) -> tuple[int, ...]:
-    done = run([path, "version"], Path(path).parent, base_environment(), time.monotonic() + READ_SECONDS)
+    done = run([path, "version"], Path(path).parent, base_environment(), time.monotonic() + _VERSION_SECONDS)
+    hint = f"see what `{path} version` does"
+    if done.timed_out:
+        raise SourceUnavailableError("git does not answer", place=path, hint=hint)
     match = re.match(rb"git version (\d+)\.(\d+)", done.output)
-    return tuple(map(int, match.groups())) if match else (0,)
+    if match is None:
+        raise SourceUnavailableError("git does not tell its version", place=path, hint=hint)
+    return tuple(map(int, match.groups()))
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentsync.errors import ConfigError, SourceUnavailableError
-from agentsync.urls import printable, redact, scheme
+from agentsync.urls import printable, redact, scheme, split_credentials
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\x00-\x20\x7f~^:?*\[\\/.]")
@@ -49,6 +49,7 @@ class Remote:
         allow_local: whether the URL may be a path or `file://`.
         allow_http: whether it may be http without TLS.
         deadline: seconds that a fetch may take by the clock on the wall.
+        max_bytes: how large a pack may be that is fetched, and how large the mirror may be before a fetch.
     """
 
     url: str = field(repr=False)
@@ -57,6 +58,7 @@ class Remote:
     allow_local: bool = False
     allow_http: bool = False
     deadline: float = 60.0
+    max_bytes: int = 1 << 30
 
     @property
     def place(self) -> str:
@@ -93,6 +95,13 @@ class Remote:
             raise ConfigError(f"{self.ref!r} is not a full ref", place=self.place, hint=hint)
         if not self.url or not self.url.isprintable():
             raise ConfigError("the URL is empty or holds a control character", place=printable(self.place))
+        try:
+            shown, _, _ = split_credentials(self.url)
+        except ValueError as error:
+            raise ConfigError(f"this URL cannot be read: {error}", place=self.place) from error
+        if redact(shown) != shown:
+            hint = "give a password or token by `auth.token_file`, and a key by `auth.ssh_key`"
+            raise ConfigError("what this URL holds would be seen in the list of processes", place=self.place, hint=hint)
         used = scheme(self.url)
         if used not in self.protocols:
             message = "local paths are not allowed" if used == "file" else f"{used} URLs are not allowed"

@@ -10,7 +10,21 @@ from pathlib import Path
 
 from agentsync.errors import SourceUnavailableError
 from agentsync.git_environment import repository_environment
-from agentsync.git_process import READ_SECONDS, Done, Process, executable, run
+from agentsync.git_process import READ_SECONDS, Done, Process, Quota, executable, run
+
+# What a git that was killed leaves behind: locks, which stop the next one, and parts of packs and refs.
+_LEFTOVERS = (
+    "*.lock",
+    "gc.pid",
+    "packed-refs.new",
+    "refs/**/*.lock",
+    "objects/*.lock",
+    "objects/info/**/*.lock",
+    "objects/pack/*.lock",
+    "objects/pack/tmp_*",
+    "objects/pack/.tmp-*",
+)
+_REPACK_SECONDS = 120.0
 
 
 class BareRepository:
@@ -32,10 +46,16 @@ class BareRepository:
         """What git is told when it works here."""
         return repository_environment(self.directory, self._home)
 
-    def run(self, *arguments: str, environment: Mapping[str, str] | None = None, until: float | None = None) -> Done:
+    def run(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        until: float | None = None,
+        quota: Quota | None = None,
+    ) -> Done:
         """Run a git command to its end, or to a moment of the monotonic clock."""
         end = time.monotonic() + READ_SECONDS if until is None else until
-        return run([executable(), *arguments], self._home, environment or self.environment, end)
+        return run([executable(), *arguments], self._home, environment or self.environment, end, quota=quota)
 
     def read(self, *arguments: str, seconds: float = READ_SECONDS) -> bytes:
         """What a git command puts out; that it fails means that the repository cannot be read."""
@@ -49,8 +69,10 @@ class BareRepository:
         until = time.monotonic() + seconds
         return Process([executable(), *arguments], self._home, self.environment, until, stdin=True)
 
-    def prepare(self) -> None:
-        """Make what is missing and remove what a killed git left behind.
+    def prepare(self, until: float) -> None:
+        """Make what is missing, until a moment of the monotonic clock, and remove what a killed git left behind.
+
+        The caller holds the lock of the run: what looks left behind may otherwise be at work.
 
         Raises:
             SourceUnavailableError: git is missing, or the directory cannot be written.
@@ -60,12 +82,32 @@ class BareRepository:
             if self._mark.exists():
                 self.set_aside()
             if not self.directory.exists():
-                self._create()
-            for pattern in ("*.lock", "refs/**/*.lock", "objects/info/**/*.lock", "objects/pack/tmp_*"):
+                self._create(until)
+            for pattern in _LEFTOVERS:
                 for leftover in self.directory.glob(pattern):
                     leftover.unlink(missing_ok=True)
         except OSError as error:
             raise self._blocked(error) from error
+
+    @property
+    def packs(self) -> int:
+        """How many packs there are."""
+        return len(list(self.directory.glob("objects/pack/*.pack")))
+
+    @property
+    def size(self) -> int:
+        """How many bytes the objects take."""
+        return sum(path.stat().st_size for path in self.directory.glob("objects/**/*") if path.is_file())
+
+    def repack(self) -> None:
+        """Make one pack of all, and drop what nothing refers to; what fails is left for the next time.
+
+        In the foreground, so that nothing of git's is at work when the run has given up its lock.
+        """
+        until = time.monotonic() + _REPACK_SECONDS
+        done = self.run("gc", "--quiet", "--force", "--prune=now", until=until)
+        if done.status and not done.timed_out:
+            self.unreadable(done.reason)
 
     def is_damaged(self) -> bool:
         """Whether git finds fault with what is there."""
@@ -96,12 +138,13 @@ class BareRepository:
         hint = "run again: the source is fetched anew"
         return SourceUnavailableError(f"the mirror is damaged: {reason}", place=str(self.directory), hint=hint)
 
-    def _create(self) -> None:
+    def _create(self, until: float) -> None:
         """Built beside its place and renamed, so that a mirror is there wholly or not at all."""
         building = self.directory.with_name(f"{self.directory.name}.new")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700, parents=True)
-        done = self.run("init", "--quiet", "--bare", environment=self.environment | {"GIT_DIR": str(building)})
+        environment = self.environment | {"GIT_DIR": str(building)}
+        done = self.run("init", "--quiet", "--bare", environment=environment, until=until)
         if done.status:
             raise SourceUnavailableError(f"the mirror cannot be made: {done.reason}", place=str(self.directory))
         building.rename(self.directory)

@@ -1,12 +1,13 @@
-"""Structured events: JSON lines where a machine reads, aligned text where a person does. docs/events.md lists them."""
+"""Structured events: JSON lines where a machine reads, aligned text where a person does. docs/events.md lists them.
+
+structlog is imported at the first event: that takes longer than a run in which there is nothing to tell.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from typing import TYPE_CHECKING, TextIO, cast
-
-import structlog
 
 from agentsync.urls import printable, redact
 
@@ -25,6 +26,8 @@ def configure(
         readable: text for people rather than JSON; by default whether the stream is a terminal.
         colors: whether that text has colours; by default the same.
     """
+    import structlog  # noqa: PLC0415 - see the module's docstring
+
     output = stream or sys.stderr
     for_people = output.isatty() if readable is None else readable
     renderer: Processor
@@ -49,6 +52,8 @@ def configure(
 
 
 def logger() -> FilteringBoundLogger:
+    import structlog  # noqa: PLC0415 - the same
+
     bound: FilteringBoundLogger = structlog.get_logger()
     return bound
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentsync.errors import AgentsyncError
 from agentsync.folder import NOFOLLOW, Folder
@@ -25,8 +26,7 @@ class ChangedError(AgentsyncError):
     """A file is no longer what it was when it was looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(NamedTuple):
     """What changes when a file does. The device is left out: it differs from one mount to the next."""
 
     size: int
@@ -35,8 +35,7 @@ class Stat:
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A digest, the stat of the file when it was taken, and that moment in nanoseconds since the epoch."""
 
     digest: str
@@ -86,6 +85,16 @@ def observe(folder: Folder, name: str, known: Known | None = None) -> Observed:
         before = _stat(os.fstat(descriptor))
         fresh = Known(hashlib.file_digest(file, "sha256").hexdigest(), before, now)
     return Observed(Actual(fresh.digest), fresh if fresh.holds_for(before) else None)
+
+
+def holds(folder: Folder, name: str, known: Known) -> bool:
+    """Whether the stat of what stands at a name of a folder proves that it is still what is known.
+
+    Raises:
+        OSError: nothing stands there, or the folder cannot be used.
+    """
+    found = os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
+    return stat.S_ISREG(found.st_mode) and known.holds_for(_stat(found))
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from agentsync.folder import is_file
+
 _DIRS = PlatformDirs("agentsync", appauthor=False)
 CONFIG_NAME = "config.toml"
 
@@ -26,6 +28,11 @@ class Places:
     @property
     def lock(self) -> Path:
         return self.state / "run.lock"
+
+    @property
+    def vault(self) -> Path:
+        """What was overwritten or deleted."""
+        return self.state / "kept.sqlite3"
 
     @property
     def git_home(self) -> Path:
@@ -54,6 +61,11 @@ def config_candidates() -> tuple[Path, ...]:
     service = _service_directory("CONFIGURATION_DIRECTORY")
     found = [service / CONFIG_NAME] if service else []
     return (*found, _DIRS.user_config_path / CONFIG_NAME, Path("/etc/agentsync") / CONFIG_NAME)
+
+
+def first_config() -> Path | None:
+    """The first of them that is there."""
+    return next((path for path in config_candidates() if is_file(path)), None)
 
 
 def user_config() -> Path:

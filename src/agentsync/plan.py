@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING
 from agentsync.diagnostics import Code, Diagnostic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Key = tuple[str, str]
 """A target's directory and a path relative to it."""
 
 
 class Action(StrEnum):
-    """What becomes of one path; take and forget touch the inventory only, keep and conflict nothing."""
+    """What becomes of one path; take and forget touch the inventory only, keep and conflict nothing.
+
+    Replace is for what agentsync did not write in this form: only the user's word leads to it, and the bytes are put
+    away first.
+    """
 
     CREATE = "create"
     UPDATE = "update"
+    REPLACE = "replace"
     DELETE = "delete"
     RESTORE = "restore"
     TAKE = "take"
@@ -169,6 +174,7 @@ def make_plan(
     prunable: frozenset[str],
     source_urls: Mapping[str, str],
     limits: Limits,
+    replaces: Callable[[Change], bool] = lambda _conflict: False,
 ) -> Plan:
     """Compare what is wanted, what was written and what is there.
 
@@ -179,6 +185,7 @@ def make_plan(
         prunable: the sources that were fetched and read completely, whose rows may therefore go.
         source_urls: the URL of each configured source.
         limits: how much a source may delete.
+        replaces: whether the user wants the source's file in the place of what is in conflict with it.
     """
     places = _places(targets, inventory)
     changes = [
@@ -186,6 +193,7 @@ def make_plan(
         for place in places
         for path in place.files.keys() | place.rows.keys()
     ]
+    changes = [_replaced(change) if _is_replaceable(change) and replaces(change) else change for change in changes]
     changes.sort(key=lambda change: (change.target, change.directory, change.path))
     holds = {} if limits.allow_deletions else _holds(changes, limits)
     held = {change.key for change in changes if change.source in holds and change.action not in _INERT}
@@ -223,11 +231,13 @@ def conflict(change: Change) -> Diagnostic:
     kept = f"; {change.actual.reason}" if change.actual.reason else ""
     if change.base is None:
         code, message = Code.CONFLICT_UNMANAGED, "what is here was not written by agentsync and is kept"
-        hint = "move or delete it to get the team's agent of this name, or leave it to keep your own"
+        adopted = "`agentsync adopt` puts the team's agent in its place and keeps yours aside"
+        hint = f"{adopted if change.actual.digest else 'move it away'}; or leave it as it is"
     else:
         code, message = Code.CONFLICT_EDITED, "it was edited here since agentsync wrote it and is kept"
-        then = " to get the source's version back" if change.wanted else ""
-        hint = f"take the edit to the source, or delete the file{then}"
+        adopted = "`agentsync adopt` puts the source's version back"
+        instead = adopted if change.wanted and change.actual.digest else "delete the file"
+        hint = f"take the edit to the source, or {instead}"
     return _diagnostic(change, code, message + kept, hint)
 
 
@@ -277,6 +287,16 @@ def _change(
         action = Action.TAKE
     change = replace(change, action=action)
     return replace(change, diagnostic=conflict(change)) if action is Action.CONFLICT else change
+
+
+def _is_replaceable(change: Change) -> bool:
+    """Whether a file in conflict can make place for the wanted one: a regular one that no other source owns."""
+    told = change.diagnostic.code if change.diagnostic else None
+    return bool(change.wanted and change.actual.digest) and told in (Code.CONFLICT_UNMANAGED, Code.CONFLICT_EDITED)
+
+
+def _replaced(change: Change) -> Change:
+    return replace(change, action=Action.REPLACE, diagnostic=None)
 
 
 def _same_source(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str]) -> bool:

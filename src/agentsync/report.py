@@ -14,8 +14,7 @@ from agentsync.errors import ExitCode, SourceUnavailableError
 from agentsync.gather import Contents, Product
 from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState
 from agentsync.snapshot import SourceReport
-
-RECOVERED = "the state was damaged and is set aside; files are known again by their content, and nothing is deleted"
+from agentsync.state import Suspension
 
 
 class Scope(Enum):
@@ -37,6 +36,7 @@ class Report:
         inventory: what agentsync had written before.
         contents: the bytes of what is wanted, for showing differences.
         recovered: whether the state was damaged and begun anew.
+        suspension: since when and why nothing is applied.
     """
 
     sync_id: str
@@ -52,6 +52,7 @@ class Report:
     inventory: Mapping[Key, Recorded]
     contents: Contents
     recovered: bool = False
+    suspension: Suspension | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 from agentsync.config import Config, SourceTable
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.errors import AgentsyncError, ConfigError, SourceRefusedError, SourceUnavailableError
-from agentsync.fetch import fetch
+from agentsync.fetch import Fetches, mirror_of
 from agentsync.gather import Snapshot
-from agentsync.git import CommitFacts, Mirror
-from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, read_manifest
+from agentsync.git import CommitFacts
+from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
+from agentsync.overrides import AgentFilter, Override
 from agentsync.paths import Places
 from agentsync.source import Entry, select
 from agentsync.state import State
@@ -48,7 +48,13 @@ class SourceReport:
 
 
 def take_snapshots(
-    config: Config, places: Places, state: State, *, fetching: bool, progress: Progress
+    config: Config,
+    places: Places,
+    state: State,
+    *,
+    fetches: Fetches | None,
+    progress: Progress,
+    overlays: Sequence[Override] = (),
 ) -> tuple[list[SourceReport], list[Snapshot]]:
     """Every source, in the configured order; one that fails does not stop the others.
 
@@ -56,16 +62,18 @@ def take_snapshots(
         config: with the sources.
         places: where their mirrors are.
         state: what is known of them.
-        fetching: whether to ask the remote; otherwise the commit that was applied last counts.
+        fetches: asks the remotes; without it the commits that were applied last count.
         progress: told what is being fetched.
+        overlays: the user's, heard after everything else.
     """
+    said_here = (*as_overrides(config.overrides, "the configuration"), *overlays)
     reports: list[SourceReport] = []
     snapshots: list[Snapshot] = []
     for name, table in config.sources.items():
-        source = _Source(name, table, config, places, state)
-        if fetching:
+        source = _Source(name, table, config, places, state, said_here=said_here)
+        if fetches:
             progress(f"fetching {name}", 0, 0)
-        report, snapshot = source.take(fetching=fetching)
+        report, snapshot = source.take(fetches)
         reports.append(report)
         if snapshot:
             snapshots.append(snapshot)
@@ -73,32 +81,41 @@ def take_snapshots(
 
 
 class _Source:
-    def __init__(self, name: str, table: SourceTable, config: Config, places: Places, state: State) -> None:
+    def __init__(
+        self,
+        name: str,
+        table: SourceTable,
+        config: Config,
+        places: Places,
+        state: State,
+        *,
+        said_here: tuple[Override, ...],
+    ) -> None:
         self._table = table
         self._models = config.models
+        self._said_here = said_here
         url = redact(table.url)
-        key = sha256(f"{name}\n{table.url}".encode()).hexdigest()[:16]
-        self._mirror = Mirror(places.mirror(key), places.git_home)
+        self._mirror = mirror_of(places, name, table.url)
         applied = state.source(name, url, table.ref)
         commit = applied.commit if applied else ""
         fetched_at = applied.fetched_at if applied else None
         last_error = (applied.error or applied.rejected_reason) if applied else ""
         self._before = SourceReport(name, url, table.ref, commit, commit, fetched_at=fetched_at, last_error=last_error)
 
-    def take(self, *, fetching: bool) -> tuple[SourceReport, Snapshot | None]:
+    def take(self, fetches: Fetches | None) -> tuple[SourceReport, Snapshot | None]:
         try:
-            report = self._fetched() if fetching else self._before
+            report = self._fetched(fetches) if fetches else self._before
             return self._at(report)
         except (SourceUnavailableError, SourceRefusedError) as error:
             return replace(self._before, error=error, last_error=str(error)), self._last_good()
 
-    def _fetched(self) -> SourceReport:
+    def _fetched(self, fetches: Fetches) -> SourceReport:
         before, table = self._before, self._table
         rewrite = table.allow_rewrite
-        fetched = fetch(
+        fetched = fetches(
             self._mirror, before.name, table.remote(), previous=before.previous or None, allow_rewrite=rewrite
         )
-        return replace(before, commit=fetched.commit, facts=fetched.facts, fetched_at=time.time(), last_error="")
+        return replace(before, commit=fetched.id, facts=fetched, fetched_at=time.time(), last_error="")
 
     def _last_good(self) -> Snapshot | None:
         try:
@@ -126,10 +143,22 @@ class _Source:
             entries=chosen,
             selection=selection,
             models=models,
-            overrides=self._table.overrides,
+            replaces=self._table.replaces,
+            overrides=self._overrides(manifest),
+            filters=self._filters(manifest),
+            prefix=self._table.prefix,
             diagnostics=tuple(found),
         )
         return replace(report, facts=facts), snapshot
+
+    def _overrides(self, manifest: Manifest) -> tuple[Override, ...]:
+        """What is said otherwise of its agents: by the repository, by this machine, by the user's overlays."""
+        said = as_overrides(manifest.overrides, FILE_NAME)
+        return (*(override.under(self._table.prefix) for override in said), *self._said_here)
+
+    def _filters(self, manifest: Manifest) -> tuple[AgentFilter, ...]:
+        tables = (manifest.agents, self._table)
+        return tuple(AgentFilter(table.only, table.skip).under(self._table.prefix) for table in tables)
 
     def _manifest(self, entries: Sequence[Entry]) -> Manifest:
         """What the repository says about itself; one that cannot be read refuses the commit."""

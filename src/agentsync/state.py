@@ -17,7 +17,12 @@ from agentsync.errors import StateError
 from agentsync.observation import Known, Stat
 from agentsync.plan import Action, Key, Recorded
 
-SCHEMA_VERSION = 1
+RECOVERED = "the state was damaged and is set aside; files are known again by their content, and nothing is deleted"
+
+ROLLED_BACK = "rolled back"
+"""What a sync says that is a rollback and came to its end."""
+
+SCHEMA_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS inventory (
@@ -37,15 +42,20 @@ CREATE TABLE IF NOT EXISTS syncs (
 );
 CREATE TABLE IF NOT EXISTS changes (
     sync_id TEXT NOT NULL REFERENCES syncs (id) ON DELETE CASCADE, directory TEXT NOT NULL, path TEXT NOT NULL,
-    action TEXT NOT NULL, agent TEXT NOT NULL, target TEXT NOT NULL, old TEXT, new TEXT
+    action TEXT NOT NULL, agent TEXT NOT NULL, target TEXT NOT NULL, old TEXT, new TEXT, base TEXT
 );
 CREATE INDEX IF NOT EXISTS changes_by_sync ON changes (sync_id);
 CREATE TABLE IF NOT EXISTS intents (
     sync_id TEXT NOT NULL REFERENCES syncs (id), directory TEXT NOT NULL, path TEXT NOT NULL, action TEXT NOT NULL,
-    agent TEXT NOT NULL, target TEXT NOT NULL, old TEXT, new TEXT, temp TEXT NOT NULL, recorded TEXT
+    agent TEXT NOT NULL, target TEXT NOT NULL, old TEXT, new TEXT, temp TEXT NOT NULL, recorded TEXT, base TEXT
 );
 CREATE INDEX IF NOT EXISTS intents_by_path ON intents (directory, path);
+CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS suspension (since REAL NOT NULL, reason TEXT NOT NULL);
 """
+
+# What the tables of older versions lack: the inventory's row before a change, for going back.
+_ADDED = ("ALTER TABLE changes ADD COLUMN base TEXT", "ALTER TABLE intents ADD COLUMN base TEXT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,7 @@ class Sync:
     """One run: `finished_at` is None and `result` empty while it runs, and for ever when it was killed.
 
     Attributes:
-        commits: source name to commit.
+        commits: source name to commit; a rollback is made from none.
         counts: action, or whatever else was counted, to number.
     """
 
@@ -87,10 +97,20 @@ class Sync:
     commits: Mapping[str, str]
     counts: Mapping[str, int]
 
+    @property
+    def is_incomplete_rollback(self) -> bool:
+        """Whether it is a rollback that was killed, or could not bring back all that it wanted to."""
+        return not self.commits and self.result != ROLLED_BACK
+
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What one sync did at one path; digests are None where the file was or is absent."""
+    """What one sync did at one path.
+
+    Attributes:
+        old, new: digests of the file before and after; None where it was or is absent.
+        base: the inventory's row before; None where there was none.
+    """
 
     sync_id: str
     directory: str
@@ -100,6 +120,19 @@ class FileChange:
     target: str
     old: str | None
     new: str | None
+    base: Recorded | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.directory, self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """Since when, in seconds since the epoch, nothing is applied, and why."""
+
+    since: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +152,7 @@ class Intent:
 
 _COLUMNS = ", ".join(f'"{field.name}"' for field in fields(Recorded))
 _recorded_values = attrgetter(*(field.name for field in fields(Recorded)))
-_change_values = attrgetter(*(field.name for field in fields(FileChange)))
+_change_values = attrgetter(*(field.name for field in fields(FileChange) if field.name != "base"))
 
 
 class State(Database):
@@ -154,6 +187,11 @@ class State(Database):
         """What was last written in these directories."""
         query = f"SELECT directory, path, {_COLUMNS} FROM inventory WHERE directory IN"  # noqa: S608 - own column names
         return {(row[0], row[1]): Recorded(*row[2:]) for row in self._query_in(query, directories)}
+
+    def count(self, directories: Iterable[str]) -> int:
+        """How many files were last written in these directories."""
+        query = "SELECT count(*) FROM inventory WHERE directory IN"
+        return sum(count for (count,) in self._query_in(query, directories))
 
     def elsewhere(self, directories: Iterable[str], source_urls: Mapping[str, str]) -> dict[str, list[str]]:
         """What was written from these sources to other directories: paths by directory."""
@@ -191,37 +229,47 @@ class State(Database):
 
     def intend(self, intents: Iterable[Intent]) -> None:
         """Record, durably, what is about to be done; their sync must have begun."""
-        rows = [
-            (*_change_values(i.change), i.temp, json.dumps(_recorded_values(i.recorded)) if i.recorded else None)
-            for i in intents
-        ]
+        rows = [(*_change_values(i.change), i.temp, _encoded(i.recorded), _encoded(i.change.base)) for i in intents]
         with self._transaction() as connection:
-            connection.executemany("INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def intents(self) -> list[Intent]:
         """What was about to be done when a run was killed, oldest first."""
         return [
-            Intent(_file_change(row[:8]), row[8], Recorded(*json.loads(row[9])) if row[9] else None)
+            Intent(_file_change((*row[:8], row[10])), row[8], _decoded(row[9]))
             for row in self._query("SELECT * FROM intents ORDER BY rowid")
         ]
 
     def settle(self, done: Iterable[Intent], cleared: Iterable[Intent] = ()) -> None:
-        """Take what is done into inventory and history, and forget intents, in one transaction."""
+        """Take what is done into inventory and history, and forget intents and the memory, in one transaction."""
         done = list(done)
         written = [(i.change.directory, i.change.path, *_recorded_values(i.recorded)) for i in done if i.recorded]
         gone = [(i.change.directory, i.change.path) for i in done if i.recorded is None]
         insert = f"INSERT OR REPLACE INTO inventory (directory, path, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - own column names
         with self._transaction() as connection:
+            connection.execute("DELETE FROM memory")
             # Replacing the row also drops its cached stat.
             connection.executemany(insert, written)
             connection.executemany("DELETE FROM inventory WHERE directory = ? AND path = ?", gone)
             connection.executemany(
-                "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [_change_values(i.change) for i in done]
+                "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*_change_values(i.change), _encoded(i.change.base)) for i in done],
             )
             connection.executemany(
                 "DELETE FROM intents WHERE sync_id = ? AND directory = ? AND path = ? AND temp = ?",
                 [(i.change.sync_id, i.change.directory, i.change.path, i.temp) for i in cleared],
             )
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep one text, in the place of any other, until the inventory changes."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM memory")
+            connection.execute("INSERT INTO memory VALUES (?, ?)", (key, value))
+
+    def recall(self, key: str) -> str | None:
+        """The text that is remembered under this key."""
+        rows = self._query("SELECT value FROM memory WHERE key = ?", (key,))
+        return rows[0][0] if rows else None
 
     # Sources
 
@@ -264,6 +312,38 @@ class State(Database):
             for row in self._query("SELECT * FROM changes WHERE sync_id = ? ORDER BY rowid", (sync_id,))
         ]
 
+    def changes_after(self, sync_id: str) -> list[FileChange]:
+        """What was done by all syncs after this one, the last change first; by all there are for an empty id."""
+        query = (
+            "SELECT changes.* FROM changes JOIN syncs ON syncs.id = sync_id"
+            " WHERE number > ifnull((SELECT number FROM syncs WHERE id = ?), 0)"
+            " ORDER BY number DESC, changes.rowid DESC"
+        )
+        return [_file_change(row) for row in self._query(query, (sync_id,))]
+
+    def replaced_digests(self) -> list[str]:
+        """The digests of every content that a sync in the history overwrote or deleted, or was about to."""
+        query = "SELECT old FROM changes WHERE old IS NOT NULL UNION SELECT old FROM intents WHERE old IS NOT NULL"
+        return [digest for (digest,) in self._query(query)]
+
+    def suspend(self, suspension: Suspension) -> None:
+        """Let nothing be applied until `resume`."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM memory")
+            connection.execute("DELETE FROM suspension")
+            connection.execute("INSERT INTO suspension VALUES (?, ?)", (suspension.since, suspension.reason))
+
+    def resume(self) -> None:
+        """Let changes be applied again."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM suspension")
+
+    @property
+    def suspension(self) -> Suspension | None:
+        """Since when and why nothing is applied; None where it is."""
+        rows = self._query("SELECT since, reason FROM suspension")
+        return Suspension(*rows[0]) if rows else None
+
     def trim_history(self, keep: int) -> None:
         """Drop all but the newest `keep` syncs, and those that still have intents."""
         delete = (
@@ -289,13 +369,23 @@ class State(Database):
                 place=str(self._path),
                 hint="use the newer agentsync, or move the file away: files are then taken over by their digest",
             )
-        if version == 0:  # where two start at once the second finds all of it made
+        if version < SCHEMA_VERSION:  # where two start at once the second finds all of it made
             with self._transaction() as connection:
-                for statement in _SCHEMA.split(";"):
+                columns = [row[1] for row in self._query("PRAGMA table_info(changes)")]
+                added = _ADDED if columns and "base" not in columns else ()
+                for statement in (*_SCHEMA.split(";"), *added):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _file_change(row: tuple[Any, ...]) -> FileChange:
-    sync_id, directory, path, action, agent, target, old, new = row
-    return FileChange(sync_id, directory, path, Action(action), agent, target, old, new)
+    sync_id, directory, path, action, agent, target, old, new, base = row
+    return FileChange(sync_id, directory, path, Action(action), agent, target, old, new, _decoded(base))
+
+
+def _encoded(row: Recorded | None) -> str | None:
+    return json.dumps(_recorded_values(row)) if row else None
+
+
+def _decoded(text: str | None) -> Recorded | None:
+    return Recorded(*json.loads(text)) if text else None

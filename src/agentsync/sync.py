@@ -5,27 +5,32 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.cache import Cache
 from agentsync.config import Config, Target
-from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import LockedError, SourceRefusedError, StateError
+from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.dialects import dialects
+from agentsync.errors import ExitCode, SourceRefusedError
 from agentsync.events import tell
+from agentsync.fetch import Fetches
+from agentsync.folder import is_directory, is_file
 from agentsync.gather import Gathered, Snapshot, gather
+from agentsync.lock import locked
+from agentsync.overlays import read_overlays
 from agentsync.paths import Places
-from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState, make_plan
+from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState, make_plan, recorded
 from agentsync.report import Report, Scope, is_change
 from agentsync.snapshot import Progress, SourceReport, finding, take_snapshots
-from agentsync.state import SourceState, State
+from agentsync.state import SourceState, State, Suspension
+from agentsync.unchanged import Followed, Memory, content_of, expansions, remember
+from agentsync.vault import Vault
 
 
 def run(
@@ -34,73 +39,92 @@ def run(
     scope: Scope,
     *,
     allow_deletions: bool = False,
+    replaces: Callable[[Change], bool] = lambda _conflict: False,
     progress: Progress = lambda _what, _done, _total: None,
+    fetches: Fetches | None = None,
+    text: str = "",
+    inputs: Sequence[Path] = (),
 ) -> Report:
     """One cycle over all sources and targets.
 
     Args:
         config: what to sync.
         places: where state and caches are.
-        scope: how far to go; only APPLY changes a target.
+        scope: how far to go; only APPLY changes a target, and while pulling is suspended it only plans.
+        replaces: whether the user wants the source's file in the place of what is in conflict with it.
         allow_deletions: deletes also what a source drops all at once, or what its former URL left behind.
         progress: told how far a fetch or an apply is.
+        fetches: asks the remotes; those that were made already are not made again.
+        text: what the configuration was read from; a run that ends with nothing to do is remembered for it.
+        inputs: the other files and directories of this machine that decide what is written.
 
     Raises:
         LockedError: another run is under way.
         StateError: the state cannot be used.
     """
-    with _locked(places, scope), State.open(places.database) as state:
-        return _Cycle(config, places, scope, state, progress, allow_deletions=allow_deletions).run()
-
-
-@contextmanager
-def _locked(places: Places, scope: Scope) -> Iterator[None]:
-    """Holds the lock of this installation; looking needs none."""
-    if scope is Scope.LOOK:
-        yield
-        return
-    lock = FileLock(places.lock)
-    try:
-        places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        hint = "wait for it to end, then try again"
-        raise LockedError("another run is under way", place=str(places.lock), hint=hint) from error
-    except OSError as error:
-        message = f"the directory of the state cannot be used: {error.strerror}"
-        raise StateError(message, place=str(places.state), hint="check its owner, mode and space") from error
-    try:
-        yield
-    finally:
-        lock.release()
+    read = {str(path): content_of(path) for path in inputs}
+    # Looking needs no lock.
+    with nullcontext() if scope is Scope.LOOK else locked(places), State.open(places.database) as state:
+        if scope is Scope.APPLY and state.suspension:
+            scope = Scope.PLAN
+        cycle = _Cycle(
+            config,
+            places,
+            scope,
+            state,
+            progress=progress,
+            fetches=fetches or Fetches(),
+            allow_deletions=allow_deletions,
+            replaces=replaces,
+        )
+        report = cycle.run()
+        if text and not report.recovered and cycle.is_at_rest(report):
+            remember(state, text, _memory(config, report, text, read))
+        return report
 
 
 class _Cycle:
     def __init__(
-        self, config: Config, places: Places, scope: Scope, state: State, progress: Progress, *, allow_deletions: bool
+        self,
+        config: Config,
+        places: Places,
+        scope: Scope,
+        state: State,
+        *,
+        progress: Progress,
+        fetches: Fetches,
+        allow_deletions: bool,
+        replaces: Callable[[Change], bool],
     ) -> None:
         self._config = config
         self._places = places
         self._scope = scope
         self._state = state
         self._progress = progress
+        self._fetches = fetches
         self._allow_deletions = allow_deletions
-        self._id = uuid.uuid4().hex[:12]
+        self._replaces = replaces
+        self._id = secrets.token_hex(6)
         self._targets, self._missing = _reachable(config.resolved_targets())
         self._directories = {
-            str(target.directory): DirectoryOptions(create=True, follow_symlinks=target.follow_symlinks)
+            str(target.directory): DirectoryOptions(
+                create=True, follow_symlinks=target.follow_symlinks, shared=target.written.shared
+            )
             for target in self._targets
         }
 
     def run(self) -> Report:
         started, began = time.time(), time.perf_counter()
+        suspension = self._state.suspension
         applying = self._scope is Scope.APPLY
+        overlays, overlay_found = read_overlays(self._config.overlays)
         sources, snapshots = take_snapshots(
             self._config,
             self._places,
             self._state,
-            fetching=self._scope is not Scope.LOOK,
+            fetches=None if self._scope is Scope.LOOK else self._fetches,
             progress=self._progress,
+            overlays=overlays,
         )
         self._progress("reading", 0, 0)
         with Cache.open(self._places.outcomes) as cache:
@@ -113,7 +137,9 @@ class _Cycle:
         outcomes = self._apply(plan, gathered, snapshots, started) if applying else ()
         found = [
             *(diagnostic for source in sources if (diagnostic := finding(source))),
+            *_suspended(suspension),
             *self._missing,
+            *overlay_found,
             *gathered.diagnostics,
             *_kept_last_good(gathered, inventory),
             *_without_agents(snapshots, gathered),
@@ -136,18 +162,33 @@ class _Cycle:
             inventory=inventory,
             contents=gathered.contents,
             recovered=self._state.recovered,
+            suspension=suspension,
         )
         if applying:
             self._record(report, snapshots)
             tell(report)
         return report
 
+    def is_at_rest(self, report: Report) -> bool:
+        """Whether a run that finds all of this again has nothing to do and nothing to tell."""
+        plan = report.plan
+        return (
+            self._scope is Scope.APPLY
+            and report.exit_code is ExitCode.OK
+            and all(found.severity is Severity.INFO for found in report.news)
+            and not (plan.held or self._state.intents())
+            and all(source.commit and source.commit == source.previous for source in report.sources)
+            and all(change.action is Action.KEEP and change.wanted and change.base for change in plan.changes)
+            and not self._state.elsewhere(self._directories, {source.name: source.url for source in report.sources})
+        )
+
     def _left_targets(self, snapshots: Sequence[Snapshot]) -> list[Diagnostic]:
         """A finding for each directory that was a target of these sources and is none any more."""
         configured = {str(target.directory) for target in self._config.resolved_targets()}
         found = []
         for directory, paths in sorted(self._state.elsewhere(configured, _urls(snapshots)).items()):
-            if there := sum(Path(directory, path).is_file() for path in paths):
+            shared = is_file(Path(directory))
+            if there := sum(shared or is_file(Path(directory, path)) for path in paths):
                 message = f"no target any more, and files that agentsync wrote stay: {there}"
                 found.append(Diagnostic(Code.TARGET_LEFT, message, path=directory))
         return found
@@ -166,6 +207,7 @@ class _Cycle:
             prunable=frozenset(snapshot.name for snapshot in snapshots),
             source_urls=_urls(snapshots),
             limits=self._config.deletion_limits(allow_deletions=self._allow_deletions),
+            replaces=self._replaces,
         )
 
     def _keep_former_urls(
@@ -197,7 +239,7 @@ class _Cycle:
         if any(is_change(change) for change in changes):
             commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
             self._state.begin_sync(self._id, started_at=started, commits=commits)
-        gathered.contents.load(change for change in changes if change.action in _WRITING)
+        gathered.contents.load(change for change in changes if change.action in WRITING)
         done = 0
 
         def advance(_change: Change) -> None:
@@ -205,17 +247,20 @@ class _Cycle:
             done += 1
             self._progress("writing", done, len(changes))
 
-        return tuple(
-            apply(
-                plan,
-                gathered.contents,
-                self._state,
-                sync_id=self._id,
-                directories=self._directories,
-                source_urls=_urls(snapshots),
-                progress=advance,
+        urls = _urls(snapshots)
+        with Vault.open(self._places.vault) as vault:
+            return tuple(
+                apply(
+                    plan,
+                    gathered.contents,
+                    self._state,
+                    sync_id=self._id,
+                    directories=self._directories,
+                    rows=lambda change: recorded(change.wanted, urls[change.wanted.source]) if change.wanted else None,
+                    vault=vault,
+                    progress=advance,
+                )
             )
-        )
 
     def _record(self, report: Report, snapshots: Sequence[Snapshot]) -> None:
         """Moves each source's trusted commit on, unless its changes are held, and closes the sync."""
@@ -227,7 +272,6 @@ class _Cycle:
             moves = snapshot is not None and source.error is None and source.name not in held
             if snapshot and moves and source.commit != source.previous:
                 snapshot.mirror.trust(source.name, source.commit)
-                snapshot.mirror.maintain()
             hold = "" if source.name not in held else "it would delete too much and is held"
             known = self._state.source(source.name, source.url, source.ref)
             self._state.set_source(_source_state(source, known, now, hold, moves=moves))
@@ -235,6 +279,19 @@ class _Cycle:
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)
             self._state.trim_history(self._config.limits.history)
+            with Vault.open(self._places.vault) as vault:
+                vault.trim(self._state.replaced_digests())
+
+
+def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Memory:
+    """What decided a run at rest."""
+    commits = {source.name: source.commit for source in report.sources}
+    sources = [
+        Followed(name, table.remote(), table.allow_rewrite, commits[name]) for name, table in config.sources.items()
+    ]
+    variables = [dialect.environment for dialect in dialects().values() if dialect.environment]
+    targets = {str(target.directory): target.follow_symlinks for target in report.targets}
+    return Memory(expansions(text, variables), read, sources, targets)
 
 
 def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diagnostic]]:
@@ -245,15 +302,12 @@ def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diag
     found = []
     there = []
     for target in targets:
-        if target.create or target.directory.is_dir() or target.directory.parent.is_dir():
+        if target.create or is_directory(target.directory) or is_directory(target.directory.parent):
             there.append(target)
         else:
             message = f"neither this directory nor its parent is there, so {target.written.title} gets nothing"
             found.append(Diagnostic(Code.TARGET_MISSING, message, path=str(target.directory), target=target.name))
     return tuple(there), found
-
-
-_WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.RESTORE})
 
 
 def _source_state(
@@ -271,6 +325,10 @@ def _source_state(
         rejected_reason=str(source.error) if refused else hold,
         error=str(source.error) if source.error and not refused else "",
     )
+
+
+def _suspended(suspension: Suspension | None) -> list[Diagnostic]:
+    return [Diagnostic(Code.SUSPENDED, f"pulling is suspended: {suspension.reason}")] if suspension else []
 
 
 def _urls(snapshots: Sequence[Snapshot]) -> dict[str, str]:

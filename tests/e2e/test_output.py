@@ -230,7 +230,18 @@ COMMANDS: Sequence[tuple[str, ...]] = (
     ("doctor",),
     ("check", "."),
 )
-REPORT = {"sync_id", "seconds", "exit_code", "sources", "targets", "counts", "changes", "held", "diagnostics"}
+REPORT = {
+    "sync_id",
+    "seconds",
+    "exit_code",
+    "sources",
+    "targets",
+    "counts",
+    "changes",
+    "held",
+    "suspended",
+    "diagnostics",
+}
 CHANGE = {"action", "target", "agent", "path", "source", "source_path", "old_digest", "new_digest"}
 
 

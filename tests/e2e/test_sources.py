@@ -67,7 +67,7 @@ def test_a_name_in_two_sources_is_refused_and_both_places_are_told(machine: Mach
 def test_a_later_source_wins_where_it_is_configured_to_and_gives_the_name_back(machine: Machine, make: Maker) -> None:
     team = make("team", {"agents/tester.md": agent("tester", "Team."), "agents/writer.md": agent("writer")})
     own = make("own", {"tester.md": agent("tester", "Own.")})
-    machine.configure(source("team", team.url) + source("own", own.url, "overrides = true") + TARGETS)
+    machine.configure(source("team", team.url) + source("own", own.url, "replaces = true") + TARGETS)
     result = machine.run("pull", "--format", "json")
     assert (result.code, result.codes) == (0, [])
     assert "Own." in (machine.claude / "tester.md").read_text()

@@ -298,7 +298,7 @@ def test_a_source_whose_url_changed_deletes_nothing_unasked(
     [
         ('[sources.team]\nurl = "x"\nbrnach = "main"\n', ":4", "`sources.team.brnach`", "did you mean `branch`?"),
         ("[sources.team]\nbranch = 'main'\n", ":2", "`sources.team.url` is missing", ""),
-        ("[targets.cluade]\n", ":2", "there is no dialect `cluade`; there are claude,", ""),
+        ("[targets.cluade]\n", ":2", "there is no dialect `cluade`; did you mean `claude`?", ""),
         ("[sources.team\n", ":2", "this is not valid TOML", ""),
         ('[sources.team]\nurl = "x"\ntag = "a"\nbranch = "b"\n', ":2", "only one of `branch`, `tag` and `commit`", ""),
         ('[limits]\nmax_deletion_share = "all"\n', ":3", "`limits.max_deletion_share`", ""),
@@ -383,6 +383,28 @@ def test_status_without_the_cache_tells_what_it_cannot_know(pulled: Machine) -> 
     result = pulled.run("status")
     assert result.code == 0
     assert result.stderr
+
+
+def test_a_place_that_cannot_even_be_looked_at_stops_nothing_else(machine: Machine, repository: Repository) -> None:
+    nowhere = machine.root / ("x" * 300) / "tool/agents"
+    machine.follow(repository)
+    machine.config.write_text(f'{machine.config.read_text()}[targets.codex]\npath = "{nowhere}"\n')
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (0, ["AS403"])
+    assert len(machine.names()) == 5
+    assert machine.run("doctor").code == 1
+    assert machine.run("list", "targets").code == 0
+
+
+@pytest.mark.parametrize("command", ["pull", "import"])
+def test_a_state_that_cannot_even_be_looked_at_is_no_bug(
+    machine: Machine, repository: Repository, command: str
+) -> None:
+    machine.follow(repository)
+    machine.claude.mkdir()
+    result = machine.run(command, environment={"XDG_STATE_HOME": str(machine.root / ("x" * 300))})
+    assert result.code != 0
+    assert "bug:" not in result.stderr
 
 
 def test_a_state_or_cache_that_cannot_be_made_is_no_bug(machine: Machine, repository: Repository) -> None:

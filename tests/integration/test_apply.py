@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
-import signal
-import sqlite3
 import tempfile
+import threading
 import time
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,90 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsync import apply as apply_module
-from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.apply import DirectoryOptions, observe, recover
 from agentsync.diagnostics import Code
 from agentsync.observation import digest
-from agentsync.plan import Action, Actual, Change, Limits, Plan, Recorded, TargetState, Wanted, make_plan
-from agentsync.state import State
+from agentsync.plan import Action, Actual, Change, Limits, Plan
+from support.targets import SYSTEM_CALLS, Machine, Tree, actions, codes, needs_fork, nth, run_and_kill
 
-URLS = {"team": "https://git.example/team"}
-
-Tree = Mapping[str, bytes]
-
-SYSTEM_CALLS = ("open", "fdopen", "fsync", "link", "replace", "unlink", "mkdir", "rmdir")
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is killed at a step of its own choice")
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
-
-
-@dataclass
-class Machine:
-    """Target directories and a state database side by side; what is wanted is a tree of bytes for each target."""
-
-    home: Path
-    options: dict[str, DirectoryOptions] = field(default_factory=dict)
-    runs: int = 0
-
-    def add(self, name: str, *, create: bool = True) -> Path:
-        path = self.home / name
-        self.options[str(path)] = DirectoryOptions(create=create)
-        return path
-
-    @contextmanager
-    def state(self) -> Iterator[State]:
-        with State.open(self.home / "state.db") as state:
-            yield state
-
-    def plan(self, state: State, trees: Mapping[str, Tree], limits: Limits | None = None) -> Plan:
-        targets = [
-            TargetState(
-                name,
-                str(self.home / name),
-                {path: Wanted(digest(data), path, "claude", "team", path, "c", "b") for path, data in tree.items()},
-            )
-            for name, tree in trees.items()
-        ]
-        inventory = state.inventory(self.options)
-        wanted = [(target.directory, path) for target in targets for path in target.files]
-        return make_plan(
-            targets,
-            inventory,
-            observe(self.options, wanted, inventory, state),
-            prunable=frozenset(URLS),
-            source_urls=URLS,
-            limits=limits or Limits(allow_deletions=True),
-        )
-
-    def apply(
-        self,
-        state: State,
-        plan: Plan,
-        trees: Mapping[str, Tree],
-        progress: Callable[[Change], None] | None = None,
-    ) -> list[Outcome]:
-        self.runs += 1
-        sync_id = f"{os.getpid()}-{self.runs}"
-        state.begin_sync(sync_id, started_at=0, commits={})
-        return apply(
-            plan,
-            lambda change: trees[change.target][change.path],
-            state,
-            sync_id=sync_id,
-            directories=self.options,
-            source_urls=URLS,
-            progress=progress,
-        )
-
-    def sync(self, **trees: Tree) -> list[Outcome]:
-        """One whole run; arguments are target names."""
-        with self.state() as state:
-            recover(state, self.options)
-            return self.apply(state, self.plan(state, trees), trees)
-
-    def inventory(self) -> dict[tuple[str, str], Recorded]:
-        with self.state() as state:
-            assert state.intents() == []
-            return state.inventory(self.options)
 
 
 @pytest.fixture
@@ -126,14 +47,6 @@ def tree(path: Path) -> dict[str, bytes | None]:
 def identities(path: Path) -> dict[Path, tuple[int, int]]:
     """What differs for every file and directory below a directory that is written or replaced."""
     return {found: (found.stat().st_ino, found.stat().st_ctime_ns) for found in path.rglob("*")}
-
-
-def actions(outcomes: list[Outcome]) -> dict[str, str]:
-    return {outcome.change.path: outcome.change.action.value for outcome in outcomes}
-
-
-def codes(outcomes: list[Outcome]) -> dict[str, Code]:
-    return {outcome.change.path: outcome.diagnostic.code for outcome in outcomes if outcome.diagnostic}
 
 
 def test_a_target_becomes_what_is_wanted_and_then_stays_untouched(machine: Machine) -> None:
@@ -224,15 +137,30 @@ def test_what_the_user_writes_between_plan_and_apply_is_kept(machine: Machine) -
     assert tree(target) == {**dict.fromkeys(("update", "delete", "restore", "create"), b"mine"), "fine": b"2"}
 
 
-def test_a_conflict_that_the_user_overrules_is_applied_as_an_update(machine: Machine) -> None:
+def replacing(plan: Plan) -> Plan:
+    """The plan with every conflict overruled."""
+    return replace(plan, changes=tuple(replace(change, action=Action.REPLACE) for change in plan.changes))
+
+
+def test_what_a_conflict_that_the_user_overrules_replaces_is_kept(machine: Machine) -> None:
     (machine.home / "target" / "a.md").write_bytes(b"mine")
     trees = {"target": {"a.md": b"team"}}
     with machine.state() as state:
         plan = machine.plan(state, trees)
-        forced = replace(plan, changes=tuple(replace(change, action=Action.UPDATE) for change in plan.changes))
-        assert all(outcome.ok for outcome in machine.apply(state, forced, trees))
+        assert all(outcome.ok for outcome in machine.apply(state, replacing(plan), trees))
     assert tree(machine.home / "target") == {"a.md": b"team"}
+    assert machine.vault.content(digest(b"mine")) == b"mine"
     assert machine.sync(**trees) == []
+
+
+def test_what_changed_since_it_was_looked_at_is_not_replaced(machine: Machine) -> None:
+    (machine.home / "target" / "a.md").write_bytes(b"mine")
+    trees = {"target": {"a.md": b"team"}}
+    with machine.state() as state:
+        plan = machine.plan(state, trees)
+        (machine.home / "target" / "a.md").write_bytes(b"mine too")
+        assert codes(machine.apply(state, replacing(plan), trees)) == {"a.md": Code.CONFLICT_UNMANAGED}
+    assert tree(machine.home / "target") == {"a.md": b"mine too"}
 
 
 def test_what_is_held_is_not_applied(machine: Machine) -> None:
@@ -308,6 +236,27 @@ def test_many_batches_give_one_outcome_each_in_the_plans_order(
     assert [(outcome.change.path, outcome.ok) for outcome in outcomes] == [(str(n), n != 2) for n in range(7)]
     assert [change.path for change in seen] == [str(n) for n in range(7)]
     assert len(machine.inventory()) == 6
+
+
+@pytest.mark.parametrize(("worth_threads", "several"), [(0.0, True), (math.inf, False)])
+def test_files_are_staged_in_several_threads_where_the_disk_is_slow(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, worth_threads: float, *, several: bool
+) -> None:
+    monkeypatch.setattr(apply_module, "WORTH_THREADS", worth_threads)
+    threads = set()
+    fsync = os.fsync
+
+    def spied(descriptor: int) -> None:
+        threads.add(threading.get_ident())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spied)
+    wanted = {f"{number}/x.md": b"%d" % number for number in range(4 * apply_module.TRIAL)}
+    outcomes = machine.sync(target=wanted)
+    assert (len(threads) > 1) is several
+    assert all(outcome.ok for outcome in outcomes)
+    assert {path: data for path, data in tree(machine.home / "target").items() if data is not None} == wanted
+    assert len(machine.inventory()) == len(wanted)
 
 
 def test_content_that_is_not_what_was_planned_is_never_written(machine: Machine) -> None:
@@ -437,65 +386,6 @@ def test_a_kill_before_any_step_is_recovered_from(machine: Machine, tmp_path_fac
         assert machine.inventory() == expected_inventory
         assert machine.sync(target=new) == []
     assert steps.keys() == {*SYSTEM_CALLS, "BEGIN IMMEDIATE", "COMMIT"}
-
-
-def run_and_kill(machine: Machine, wanted: Tree, *, at: Callable[[str], bool]) -> str:
-    """Sync in a child that is killed when a step's name meets `at`; the step's name, or nothing if none did."""
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads: this child needs none of them
-        child = os.fork()
-    if child == 0:
-        with suppress(BaseException):
-            kill_at(writer, at)
-            machine.sync(target=wanted)
-            os._exit(0)
-        os._exit(1)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        step = pipe.read().decode()
-    _, status = os.waitpid(child, 0)
-    assert status == (signal.SIGKILL if step else 0)
-    return step
-
-
-def kill_at(report: int, at: Callable[[str], bool]) -> None:
-    """From now on, before each system call that changes a file and each statement that bounds a transaction."""
-    write = os.write
-    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
-
-    def step(name: str) -> None:
-        if at(name):
-            write(report, name.encode())
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def statement(sql: str) -> None:
-        if sql in {"BEGIN IMMEDIATE", "COMMIT"}:
-            step(sql)
-
-    def connected(*args: Any, **kwargs: Any) -> sqlite3.Connection:
-        connection = connect(*args, **kwargs)
-        connection.set_trace_callback(statement)
-        return connection
-
-    def wrap(name: str) -> None:
-        call = getattr(os, name)
-
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            step(name)
-            return call(*args, **kwargs)
-
-        setattr(os, name, wrapped)
-
-    sqlite3.connect = connected  # type: ignore[assignment]
-    for name in SYSTEM_CALLS:
-        wrap(name)
-
-
-def nth(number: int) -> Callable[[str], bool]:
-    """Whether this is the call with that number."""
-    calls = count(1)
-    return lambda _: next(calls) == number
 
 
 PATHS = st.sampled_from(["a.md", "b.md", "sub/c.md"])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsync.errors import SourceRefusedError, SourceUnavailableError
-from agentsync.fetch import Fetched, fetch
-from agentsync.git import Mirror, Remote, TransientError
+from agentsync.fetch import fetch
+from agentsync.git import CommitFacts, Mirror, Remote, TransientError
+from support.mirror import trusted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,40 +45,39 @@ def pull(
     ref: str = "refs/heads/main",
     *,
     allow_rewrite: bool = False,
-) -> Fetched:
+) -> CommitFacts:
     remote = Remote(repository.url, ref, allow_local=True)
     return fetch(mirror, "team", remote, previous=previous, allow_rewrite=allow_rewrite)
 
 
-def test_a_first_fetch_has_moved_and_brings_the_facts(repository: Repository, mirror: Mirror) -> None:
+def test_a_first_fetch_brings_the_facts(repository: Repository, mirror: Mirror) -> None:
     fetched = pull(mirror, repository, None)
-    assert (fetched.commit, fetched.previous, fetched.moved) == (repository.head, None, True)
-    assert fetched.facts.subject == "first"
+    assert (fetched.id, fetched.subject) == (repository.head, "first")
 
 
-def test_nothing_new_has_not_moved(repository: Repository, mirror: Mirror) -> None:
-    assert not pull(mirror, repository, pull(mirror, repository, None).commit).moved
+def test_nothing_new_is_the_same_commit(repository: Repository, mirror: Mirror) -> None:
+    first = pull(mirror, repository, None)
+    assert pull(mirror, repository, first.id) == first
 
 
 def test_a_branch_moves_forward(repository: Repository, mirror: Mirror) -> None:
-    first = pull(mirror, repository, None).commit
+    first = pull(mirror, repository, None).id
     repository.write({"a.md": "a"})
     second = repository.commit()
-    fetched = pull(mirror, repository, first)
-    assert (fetched.commit, fetched.previous, fetched.moved) == (second, first, True)
+    assert pull(mirror, repository, first).id == second
 
 
 def test_a_rewritten_branch_is_refused_unless_it_may_be(repository: Repository, mirror: Mirror) -> None:
     repository.write({"a.md": "a"})
     repository.commit()
-    old = pull(mirror, repository, None).commit
+    old = pull(mirror, repository, None).id
     new = repository.rewrite()
     with pytest.raises(SourceRefusedError, match="the branch was rewritten") as caught:
         pull(mirror, repository, old)
     assert "allow_rewrite = true" in caught.value.hint
     assert "team" in caught.value.hint
     assert mirror.has(old)
-    assert pull(mirror, repository, old, allow_rewrite=True).commit == new
+    assert pull(mirror, repository, old, allow_rewrite=True).id == new
 
 
 def test_a_branch_that_went_back_is_refused(repository: Repository, mirror: Mirror) -> None:
@@ -96,11 +96,11 @@ def test_a_commit_that_the_whole_history_does_not_hold_is_a_rewrite(repository: 
 
 
 def test_a_lost_mirror_proves_ancestry_anew(repository: Repository, mirror: Mirror, tmp_path: Path) -> None:
-    first = pull(mirror, repository, None).commit
+    first = pull(mirror, repository, None).id
     repository.write({"a.md": "a"})
     second = repository.commit()
     other = Mirror(tmp_path / "other" / "mirror", tmp_path / "other" / "home")
-    assert pull(other, repository, first).commit == second
+    assert pull(other, repository, first).id == second
 
 
 @pytest.mark.parametrize("annotated", [True, False])
@@ -108,28 +108,28 @@ def test_a_moved_tag_is_refused_though_it_went_forward(
     repository: Repository, mirror: Mirror, *, annotated: bool
 ) -> None:
     repository.tag("v1", annotated=annotated)
-    first = pull(mirror, repository, None, "refs/tags/v1").commit
+    first = pull(mirror, repository, None, "refs/tags/v1").id
     repository.write({"a.md": "a"})
     second = repository.commit()
     repository.tag("v1", annotated=annotated)
     with pytest.raises(SourceRefusedError, match="the tag was moved"):
         pull(mirror, repository, first, "refs/tags/v1")
-    assert pull(mirror, repository, first, "refs/tags/v1", allow_rewrite=True).commit == second
+    assert pull(mirror, repository, first, "refs/tags/v1", allow_rewrite=True).id == second
 
 
 def test_a_commit_id_may_go_back_since_the_configuration_says_so(repository: Repository, mirror: Mirror) -> None:
     first = repository.head
     repository.write({"a.md": "a"})
     second = repository.commit()
-    assert pull(mirror, repository, second, first).commit == first
+    assert pull(mirror, repository, second, first).id == first
 
 
 def test_what_is_trusted_stays_as_it_was(repository: Repository, mirror: Mirror) -> None:
     pull(mirror, repository, None)
-    assert mirror.trusted("team") is None
+    assert trusted(mirror) == []
 
 
-def try_patiently(mirror: Mirror, server: GitServer, clock: Clock, deadline: float = 60.0) -> Fetched:
+def try_patiently(mirror: Mirror, server: GitServer, clock: Clock, deadline: float = 60.0) -> CommitFacts:
     remote = Remote(server.url("source.git"), allow_http=True, deadline=deadline)
     return fetch(
         mirror,
@@ -148,7 +148,7 @@ def test_a_passing_failure_is_tried_again_with_growing_waits(
 ) -> None:
     server.mode = "error"
     clock = Clock(heals=server, after=2)
-    assert try_patiently(mirror, server, clock).commit == repository.head
+    assert try_patiently(mirror, server, clock).id == repository.head
     assert clock.slept == [0.5, 1.0]
 
 
@@ -179,7 +179,7 @@ def test_what_does_not_pass_is_not_tried_again(mirror: Mirror, server: GitServer
 
 def test_a_password_is_not_in_the_refusal(repository: Repository, mirror: Mirror, server: GitServer) -> None:
     remote = Remote(server.url("source.git", "ada:s3cret@"), allow_http=True)
-    old = fetch(mirror, "team", remote, previous=None, allow_rewrite=False).commit
+    old = fetch(mirror, "team", remote, previous=None, allow_rewrite=False).id
     repository.rewrite()
     with pytest.raises(SourceRefusedError) as caught:
         fetch(mirror, "team", remote, previous=old, allow_rewrite=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
 import subprocess
 import time
@@ -16,17 +15,13 @@ from agentsync import git_process
 from agentsync.errors import ConfigError, SourceUnavailableError
 from agentsync.git import Auth, Mirror, Remote, TransientError
 from agentsync.git_access import ssh_command
-from support.gitserver import GitServer, NotStartedError, SshServer, find_sshd
+from support.gitserver import GitServer, NotStartedError, SshServer, basic, find_sshd
 from support.mirror import failure, over_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.repository import Repository
-
-
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def test_a_token_is_sent_at_once_and_its_file_is_read_anew(tmp_path: Path, mirror: Mirror, server: GitServer) -> None:
@@ -66,7 +61,7 @@ def test_a_password_in_the_url_works_and_is_never_shown(
     mirror: Mirror, server: GitServer, repository: Repository
 ) -> None:
     server.authorization = basic("ada", "s3cr:t/")
-    assert mirror.fetch(over_http(server, userinfo="ada:s3cr%3At%2F@")) == repository.head
+    assert mirror.fetch(over_http(server, userinfo="ada:s3cr%3At%2F@")).id == repository.head
     for secret in ("wr0ng", "wr0ng/x"):
         remote = over_http(server, userinfo=f"ada:{secret}@")
         with pytest.raises((SourceUnavailableError, ConfigError)) as caught:
@@ -99,9 +94,9 @@ def test_the_users_netrc_and_credential_helper_count_only_where_they_may_and_not
         f'[url "https://nowhere.invalid/"]\n\tinsteadOf = {server.url("")}\n'
     )
     assert "credentials" in failure(mirror, over_http(server)).message
-    assert mirror.fetch(over_http(server, auth=Auth(use_netrc=True))) == repository.head
+    assert mirror.fetch(over_http(server, auth=Auth(use_netrc=True))).id == repository.head
     (home / ".netrc").unlink()
-    assert mirror.fetch(over_http(server, auth=Auth(use_credential_helper=True))) == repository.head
+    assert mirror.fetch(over_http(server, auth=Auth(use_credential_helper=True))).id == repository.head
 
 
 @pytest.fixture
@@ -122,7 +117,7 @@ def test_ssh_lets_in_with_a_key_and_refuses_a_host_that_is_not_the_known_one(
 ) -> None:
     auth = Auth(ssh_key=ssh_server.key, known_hosts=ssh_server.known_hosts)
     remote = Remote(ssh_server.url(repository.path), auth=auth)
-    assert mirror.fetch(remote) == repository.head
+    assert mirror.fetch(remote).id == repository.head
     ssh_server.introduce(ssh_server.key.with_suffix(".pub").read_text())
     assert failure(mirror, remote).message == "the server's host key is not the known one"
     ssh_server.known_hosts.write_text("")
@@ -161,6 +156,6 @@ def test_https_trusts_the_configured_authority_and_no_other(
     authority = certificate.with_name("certificate.pem")
     with GitServer(repository.path.parent, certificate=certificate) as server:
         url = server.url(repository.path.name)
-        assert mirror.fetch(Remote(url, auth=Auth(ca_file=authority, token_file=token))) == repository.head
+        assert mirror.fetch(Remote(url, auth=Auth(ca_file=authority, token_file=token))).id == repository.head
         assert server.seen[-1].startswith("Basic ")
         assert failure(mirror, Remote(url)).message == "no trusted TLS connection could be made"

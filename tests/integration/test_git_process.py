@@ -13,6 +13,7 @@ import pytest
 from agentsync.git import Mirror, Remote, TransientError
 from agentsync.git_process import run
 from support.mirror import committed, failure, local, over_http
+from support.processes import children, commands_naming
 from support.repository import Repository
 
 if TYPE_CHECKING:
@@ -21,32 +22,6 @@ if TYPE_CHECKING:
     from support.gitserver import GitServer, Mode
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def children() -> set[int]:
-    """The processes that this one has started and not yet buried."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text(errors="replace").rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == os.getpid():
-            found.add(int(stat.parent.name))
-    return found
-
-
-def commands_naming(text: str) -> list[str]:
-    """The command lines on this machine in which a text stands."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if text in command:
-            found.append(command)
-    return found
 
 
 # What is left behind
@@ -81,7 +56,7 @@ def test_a_server_that_never_ends_its_answer_is_left_at_the_deadline_with_no_pro
 @linux
 def test_thirty_fetches_leave_no_descriptor_and_no_process(repository: Repository, mirror: Mirror) -> None:
     def use() -> None:
-        commit = mirror.fetch(local(repository))
+        commit = mirror.fetch(local(repository)).id
         assert len(list(mirror.blobs(entry.blob for entry in mirror.tree(commit)))) == 1
 
     use()
@@ -132,7 +107,7 @@ def led_astray(
 def test_what_is_inherited_or_configured_by_the_user_leads_nowhere_else(
     repository: Repository, mirror: Mirror, server: GitServer
 ) -> None:
-    assert mirror.fetch(over_http(server)) == repository.head
+    assert mirror.fetch(over_http(server)).id == repository.head
 
 
 def test_no_inherited_helper_or_trace_is_used(led_astray: Path, mirror: Mirror, server: GitServer) -> None:

@@ -46,7 +46,7 @@ def test_a_damaged_mirror_is_set_aside_and_made_anew(
     for _ in range(2):
         mirror.fetch(local(repository))
         damage(mirror.directory)
-        commit = mirror.fetch(local(repository))
+        commit = mirror.fetch(local(repository)).id
         assert commit == repository.head
         assert [entry.path for entry in mirror.tree(commit)] == ["agents/reviewer.md"]
         assert len(list(mirror.directory.parent.glob("mirror.corrupt-*"))) == 1
@@ -54,11 +54,11 @@ def test_a_damaged_mirror_is_set_aside_and_made_anew(
 
 
 def test_a_mirror_without_its_objects_is_filled_again(repository: Repository, mirror: Mirror) -> None:
-    commit = mirror.fetch(local(repository))
+    commit = mirror.fetch(local(repository)).id
     mirror.trust("team", commit)
     for path in mirror.directory.glob("objects/pack/*"):
         path.unlink()
-    [entry] = mirror.tree(mirror.fetch(local(repository)))
+    [entry] = mirror.tree(mirror.fetch(local(repository)).id)
     assert list(mirror.blobs([entry.blob])) == [(entry.blob, b"one\n")]
 
 
@@ -86,7 +86,7 @@ def test_asking_for_what_was_never_there_does_not_cost_the_mirror(repository: Re
 
 
 def test_a_failure_at_the_other_end_does_not_cost_the_mirror(repository: Repository, mirror: Mirror) -> None:
-    commit = mirror.fetch(local(repository))
+    commit = mirror.fetch(local(repository)).id
     (repository.path / "HEAD").write_text("garbage")
     failure(mirror, local(repository))
     assert mirror.has(commit)
@@ -99,15 +99,15 @@ def test_locks_and_unfinished_packs_that_a_killed_git_left_are_cleared(repositor
     for name in left:
         (mirror.directory / name).touch()
     repository.write({"a.md": "a"})
-    assert mirror.fetch(local(repository)) != repository.commit()
-    assert mirror.fetch(local(repository)) == repository.head
+    assert mirror.fetch(local(repository)).id != repository.commit()
+    assert mirror.fetch(local(repository)).id == repository.head
     assert not [name for name in left if (mirror.directory / name).exists()]
 
 
 def test_a_mirror_half_made_is_made_again(repository: Repository, mirror: Mirror) -> None:
     building = mirror.directory.with_name("mirror.new")
     (building / "objects").mkdir(parents=True)
-    assert mirror.fetch(local(repository)) == repository.head
+    assert mirror.fetch(local(repository)).id == repository.head
     assert not building.exists()
 
 

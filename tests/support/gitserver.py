@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
+import random
 import shutil
 import socket
 import ssl
 import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import Literal, Self, cast
+from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-Mode = Literal["serve", "silent", "trickle", "error", "redirect"]
+Mode = Literal[
+    "serve", "silent", "trickle", "error", "page", "redirect", "cut", "stall", "garble", "endless pack", "endless refs"
+]
 
 
 @dataclass
@@ -25,23 +29,37 @@ class GitServer:
 
     Attributes:
         root: the directory; `url("name.git")` is the repository `root/name.git`.
-        mode: what the server does from now on.
+        port: where it listens; 0 for any that is free, and known once it runs.
+        mode: what the server does from now on; from `cut` on it is an honest server until it sends a pack or refs.
+        status, headers: its answer where the mode is `error`.
+        elsewhere: where it redirects to.
         authorization: the header that a request needs; anything else is answered with 401.
         protocol_v2: whether the server knows protocol version 2.
         certificate: a PEM file with key and certificate, to serve over TLS.
         seen: the Authorization header of each request.
+        packs: how many packs were sent.
+        stalled: set once half of a pack was sent, and no more comes.
+        on_request: called at each request, while the client waits.
     """
 
     root: Path
+    port: int = 0
     mode: Mode = "serve"
+    status: int = 500
+    headers: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: str = "/elsewhere"
     authorization: str = ""
     protocol_v2: bool = True
     certificate: Path | None = None
     seen: list[str] = field(default_factory=list)
+    packs: int = 0
+    on_request: Callable[[], None] = lambda: None
+    stalled: Event = field(default_factory=Event)
     released: Event = field(default_factory=Event)
 
     def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self.port = self._server.server_port
         self._server.git = self
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -57,10 +75,6 @@ class GitServer:
         self._server.server_close()
         self._thread.join()
 
-    @property
-    def port(self) -> int:
-        return self._server.server_port
-
     def url(self, name: str, userinfo: str = "") -> str:
         return f"{'https' if self.certificate else 'http'}://{userinfo}127.0.0.1:{self.port}/{name}"
 
@@ -74,15 +88,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         git = cast("_Server", self.server).git
         git.seen.append(self.headers.get("Authorization", ""))
+        git.on_request()
         if git.mode == "silent":
             git.released.wait()
             self.close_connection = True
         elif git.mode == "trickle":
             self._trickle(git)
         elif git.mode == "error":
-            self.send_error(500)
+            self._answer(git.status, **git.headers)
+        elif git.mode == "page":
+            self._send(
+                200, {"Content-Type": "text/html"}, b"<html>\nWelcome to the guest network! Please sign in.\n</html>\n"
+            )
         elif git.mode == "redirect":
-            self._answer(302, Location=f"/elsewhere{self.path}")
+            self._answer(302, Location=f"{git.elsewhere}{self.path}")
         elif git.authorization and git.seen[-1] != git.authorization:
             self._answer(401, **{"WWW-Authenticate": 'Basic realm="git"'})
         else:
@@ -116,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _serve(self, git: GitServer) -> None:
-        path, _, query = self.path.partition("?")
+        _, _, path, query, _ = urlsplit(self.path)  # whole URLs are what a proxy is asked for
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         environment = {
             "PATH": os.environ["PATH"],
@@ -138,16 +157,81 @@ class _Handler(BaseHTTPRequestHandler):
         )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-        self.send_response(int(headers.pop("Status", "200").split()[0]))
+        status = int(headers.pop("Status", "200").split()[0])
+        if b"packfile\n" in content[:_BEFORE_PACK]:
+            git.packs += 1
+            self._send_pack(git, status, headers, content)
+        elif git.mode == "endless refs" and b"command=ls-refs" in body:
+            self._send(status, headers, b"")
+            self._go_on(_pkt(b"%s refs/heads/%0200d\n" % (b"1" * 40, 1)) * 1_000)
+        else:
+            self._send(status, headers, content)
+
+    def _send_pack(self, git: GitServer, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """The answer with a pack in it, as it is or as the mode spoils it."""
+        half = len(content) // 2
+        match git.mode:
+            case "cut":
+                self._send(status, {**headers, "Content-Length": str(len(content))}, content[:half])
+                self.close_connection = True
+            case "stall":
+                self._send(status, headers, content[:half])
+                git.stalled.set()
+                git.released.wait()
+                self.close_connection = True
+            case "garble":
+                self._send(
+                    status,
+                    headers,
+                    content[:half] + bytes(byte ^ 255 for byte in content[half:][:9]) + content[half + 9 :],
+                )
+            case "endless pack":
+                self._send(status, headers, b"000dpackfile\n" + _pkt(b"\x01" + _ENDLESS_OBJECT))
+                self._go_on(_pkt(b"\x01" + _NOISE))
+            case _:
+                self._send(status, headers, content)
+
+    def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 
+    def _go_on(self, content: bytes) -> None:
+        """Send the same for as long as someone takes it."""
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(content)
+
+
+def basic(user: str, password: str) -> str:
+    """The Authorization header of a user with a password."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _pkt(line: bytes) -> bytes:
+    """A line as Git's protocol frames it."""
+    return b"%04x%s" % (len(line) + 4, line)
+
+
+_BEFORE_PACK = 200
+# A deflate stream may be a stored block for ever, so the same stored block of noise can follow without end.
+_BLOCK = random.Random(1).randbytes(60_000)  # noqa: S311 - noise, not a secret
+_NOISE = b"\x00" + len(_BLOCK).to_bytes(2, "little") + (len(_BLOCK) ^ 0xFFFF).to_bytes(2, "little") + _BLOCK
+# A pack of version 2 with one object: a blob (type 3) of 2**39 bytes, whose size stands in groups of seven bits.
+_ENDLESS_OBJECT = b"PACK\0\0\0\2\0\0\0\1" + b"\xb0" + b"\x80" * 5 + b"\x01" + b"\x78\x01"
+
 
 def find_sshd() -> str | None:
     """OpenSSH's server, which is rarely on PATH; it must be called by its whole path."""
     return shutil.which("sshd", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"]))
+
+
+_PRIVILEGE_SEPARATION = Path("/run/sshd")
+# Where the init system has not made the directory that sshd insists on as root, it gets one that only it can see.
+_MAKE_RUN = 'mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && exec "$0" "$@"'
+_IN_A_RUN_OF_ITS_OWN = ("unshare", "--mount", "sh", "-c", _MAKE_RUN)
 
 
 class NotStartedError(Exception):
@@ -176,9 +260,10 @@ class SshServer:
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self._host_key}\nPidFile none\n"
             f"AuthorizedKeysFile {self._authorized}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
         )
-        self._process = subprocess.Popen(
-            [self._sshd, "-D", "-e", "-f", str(self._configuration)], stderr=subprocess.PIPE, text=True
-        )
+        command = [self._sshd, "-D", "-e", "-f", str(self._configuration)]
+        if os.geteuid() == 0 and not _PRIVILEGE_SEPARATION.is_dir() and shutil.which("unshare"):
+            command = [*_IN_A_RUN_OF_ITS_OWN, *command]
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         said = ""
         for line in self._process.stderr or ():
             if line.startswith("Server listening"):

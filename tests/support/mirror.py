@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +19,16 @@ def local(repository: Repository, ref: str = "refs/heads/main", deadline: float 
     return Remote(repository.url, ref, allow_local=True, deadline=deadline)
 
 
-def over_http(server: GitServer, ref: str = "HEAD", *, auth: Auth | None = None, userinfo: str = "") -> Remote:
-    return Remote(server.url("source.git", userinfo), ref, auth or Auth(), allow_http=True)
+def over_http(
+    server: GitServer,
+    ref: str = "HEAD",
+    *,
+    name: str = "source.git",
+    auth: Auth | None = None,
+    userinfo: str = "",
+    max_bytes: int = 1 << 30,
+) -> Remote:
+    return Remote(server.url(name, userinfo), ref, auth or Auth(), allow_http=True, max_bytes=max_bytes)
 
 
 def failure(mirror: Mirror, remote: Remote) -> SourceUnavailableError:
@@ -30,5 +39,12 @@ def failure(mirror: Mirror, remote: Remote) -> SourceUnavailableError:
 
 def committed(repository: Repository, mirror: Mirror) -> str:
     commit = repository.commit()
-    assert mirror.fetch(local(repository)) == commit
+    assert mirror.fetch(local(repository)).id == commit
     return commit
+
+
+def trusted(mirror: Mirror) -> list[str]:
+    """The commits that a mirror holds as trusted."""
+    listing = ["for-each-ref", "--format=%(objectname)", "refs/agentsync/trusted/"]
+    done = subprocess.run(["git", "--git-dir", str(mirror.directory), *listing], capture_output=True, check=True)
+    return done.stdout.decode().split()

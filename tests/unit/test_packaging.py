@@ -62,7 +62,7 @@ def test_a_unit_has_sections_and_settings(name: str) -> None:
 def test_the_service_may_write_to_every_tools_directory() -> None:
     """And to no more of a home than that, its state and its cache."""
     paths = re.findall(r"^ReadWritePaths=(.*)$", _text("systemd/agentsync-pull.service"), re.MULTILINE)
-    tools = {f"-%h/{dialect.user_directory}" for dialect in dialects().values()}
+    tools = {f"-%h/{dialect.written_directory}" for dialect in dialects().values() if dialect.written_directory}
     own = {"%h/.local/state/agentsync", "%h/.cache/agentsync"}
     assert {path for line in paths for path in line.split()} == tools | own
 

@@ -137,6 +137,30 @@ def test_a_database_with_damaged_pages_is_set_aside(path: Path) -> None:
         assert state.syncs(1) == []
 
 
+def test_what_is_remembered_goes_when_the_inventory_changes_or_another_takes_its_place(path: Path) -> None:
+    with begun(path) as state:
+        state.remember("first", "1")
+        assert (state.recall("first"), state.recall("second")) == ("1", None)
+        state.remember("second", "2")
+        assert (state.recall("first"), state.recall("second")) == (None, "2")
+        state.cache_stats({})
+        assert state.recall("second") == "2"
+        state.settle([intent()])
+        assert state.recall("second") is None
+
+
+def test_an_older_version_gets_what_it_lacks_and_keeps_what_it_has(path: Path) -> None:
+    with begun(path) as state:
+        state.settle([intent()])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE memory")
+        connection.execute("PRAGMA user_version = 1")
+    with State.open(path) as state:
+        state.remember("key", "value")
+        assert state.recall("key") == "value"
+        assert state.count([DIRECTORY]) == 1
+
+
 def test_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     State.open(path).close()
     with closing(sqlite3.connect(path)) as connection:

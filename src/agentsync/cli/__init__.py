@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib import import_module
+from keyword import iskeyword
 from typing import Final
 
 import click
@@ -20,9 +21,15 @@ COMMANDS: Final = {
     "status": "Show whether this machine has what the team's repository says.",
     "check": "Validate the agents in a directory: for CI, editors and pre-commit.",
     "convert": "Print one agent as another tool writes it.",
+    "import": "Write the agents that this machine's tools have into a repository.",
+    "adopt": "Put the team's agents in the place of your own files, and keep those aside.",
     "list": "List agents, dialects or targets.",
+    "rollback": "Bring back what the tools had after an earlier sync, and suspend pulling.",
+    "suspend": "Let pulls change nothing until `resume`.",
+    "resume": "Let pulls apply changes again.",
     "history": "Show what was changed here, when, and from which commit.",
     "doctor": "Look for what is wrong with this installation.",
+    "schema": "Print a JSON Schema for editors.",
     "demo": "Show it all on a small repository in a scratch home.",
     "completion": "Print the completion script for a shell.",
 }
@@ -54,7 +61,8 @@ class _Commands(click.Group):
         name = _ALIASES.get(cmd_name, cmd_name)
         if name not in COMMANDS:
             return None
-        command = import_module(f"agentsync.cli.{name}").command
+        module = f"{name}_" if iskeyword(name) else name
+        command = import_module(f"agentsync.cli.{module}").command
         return command if isinstance(command, click.Command) else None
 
     def resolve_command(

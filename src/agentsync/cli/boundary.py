@@ -27,7 +27,8 @@ _NO_OUTPUT: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO})
 
 def run(command: click.Command) -> int:
     """Runs a command and turns whatever ends it into an exit status."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # a terminal that closes hangs up
+        signal.signal(ending, _terminate)
     common, stdout = Common(), sys.stdout
     try:
         return _run(command, common)

@@ -1,24 +1,26 @@
-"""What people see: aligned rows, colours, differences, a line that moves while they wait."""
+"""What people see: aligned rows, colours, differences."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from threading import Event, Thread
 from typing import Final
 
 import click
 
+from agentsync.cli.words import up_to_date
 from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.paths import shorten
 from agentsync.plan import Action, Change, absolute
-from agentsync.report import RECOVERED, Report, Scope
+from agentsync.report import Report, Scope
+from agentsync.state import RECOVERED
 from agentsync.urls import printable
 
 _SIGNS: Final = {
     Action.CREATE: ("+", "green"),
     Action.RESTORE: ("+", "green"),
     Action.UPDATE: ("~", "yellow"),
+    Action.REPLACE: ("~", "magenta"),
     Action.DELETE: ("-", "red"),
     Action.TAKE: ("=", "cyan"),
     Action.FORGET: ("=", "cyan"),
@@ -29,6 +31,7 @@ _VERBS: Final = {
     Action.CREATE: "create",
     Action.RESTORE: "restore",
     Action.UPDATE: "update",
+    Action.REPLACE: "replace",
     Action.DELETE: "delete",
     Action.TAKE: "take over",
     Action.FORGET: "forget",
@@ -39,6 +42,7 @@ _PAST: Final = {
     "create": "created",
     "restore": "restored",
     "update": "updated",
+    "replace": "replaced",
     "delete": "deleted",
     "take": "taken over",
     "forget": "forgotten",
@@ -46,14 +50,6 @@ _PAST: Final = {
 _COLORS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_WARNINGS: Final = 10
 _SHOWN_ALIKE: Final = 3
-_PATIENCE: Final = 1.0  # seconds before a line appears
-_REDRAWN: Final = 0.1  # seconds until it is drawn anew
-_BAR: Final = 24  # characters
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and what there are so many of: `1 agent`, `2 agents`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
@@ -144,46 +140,10 @@ def summary(report: Report) -> str:
     trouble = [f"{counts[key]} {words}" for key, words in troubles.items() if counts.get(key)]
     trouble += [f"source {source.name} failed" for source in report.sources if source.error]
     same = counts["keep"]
-    if not done and not trouble:
-        text = f"up to date: {counted(same, 'file')} in {counted(len(report.targets), 'target')}"
-    else:
-        text = ", ".join([*done, *trouble, *([f"{same} unchanged"] if same else [])])
+    if not done and not trouble and not report.suspension:
+        return up_to_date(same, len(report.targets), report.seconds)
+    text = ", ".join([*done, *trouble, *([f"{same} unchanged"] if same else [])])
+    if report.suspension:
+        text += "; pulling is suspended"
     verb = "would be " if report.scope is not Scope.APPLY and done else ""
     return f"{verb}{text} ({report.seconds:.1f} s)"
-
-
-class Waiting:
-    """A line on the terminal that tells how far a long step is; nothing at all where nobody watches.
-
-    A thread draws it, since a fetch says nothing while it goes on.
-    """
-
-    def __init__(self) -> None:
-        self._text = ""
-        self._drawn = False
-        self._done = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-        if sys.stderr.isatty():
-            self._thread.start()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        self._text = f"{what} {_bar(done, total)}" if total else f"{what} ..."
-
-    def clear(self) -> None:
-        """Ends it, and leaves nothing on the terminal."""
-        self._done.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        if self._drawn:
-            click.echo("\r\x1b[K", nl=False, err=True)
-
-    def _run(self) -> None:
-        wait = _PATIENCE
-        while not self._done.wait(wait):
-            self._drawn, wait = True, _REDRAWN
-            click.echo(f"\r\x1b[K{self._text}", nl=False, err=True)
-
-
-def _bar(done: int, total: int) -> str:
-    filled = _BAR * done // total
-    return f"[{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}"

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import re
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import click
-
-from agentsync.cli.console import Waiting
-from agentsync.cli.options import Common, Function, add
+from agentsync.cli.logs import start_log
+from agentsync.cli.options import Common, text_of
+from agentsync.cli.waiting import Waiting
 from agentsync.config import Config, find_config, load_config
-from agentsync.dialects import dialects
+from agentsync.dialects import dialects, no_dialect
 from agentsync.errors import ConfigError
-from agentsync.log import configure, level_of
+from agentsync.fetch import Fetches
 from agentsync.naming import slug
 from agentsync.paths import places
 from agentsync.plan import Change, absolute
 from agentsync.report import Report, Scope
 from agentsync.settings import validate
 from agentsync.sync import run
-from agentsync.urls import local_path, redact, scheme
-
-
-def place_options(function: Function) -> Function:
-    """Adds the options that stand in for a configuration."""
-    return add(function, _OPTIONS)
-
-
-_OPTIONS = (
-    click.option("--source", multiple=True, metavar="URL", help="A repository, instead of a configuration."),
-    click.option("--to", multiple=True, metavar="DIALECT[=DIR]", help="A target, instead of a configuration."),
-    click.option("--branch", help="The branch of --source; its default branch otherwise."),
-    click.option("--subfolder", default="", help="The part of --source that holds agents."),
-)
+from agentsync.urls import local_path, printable, redact, scheme
 
 
 def run_cycle(
@@ -46,22 +32,40 @@ def run_cycle(
     branch: str | None = None,
     subfolder: str = "",
     allow_deletions: bool = False,
+    replaces: Callable[[Change], bool] = lambda _conflict: False,
+    fetches: Fetches | None = None,
 ) -> Report:
     """Runs a cycle for the configuration, or for the sources and targets that are given.
+
+    Fetches that were made already are not made again.
 
     Raises:
         AgentsyncError: the configuration, the lock or the state stands in the way.
     """
     if (branch or subfolder) and not source:
         raise ConfigError("--branch and --subfolder say which part of --source, which is missing")
-    config = _given(source, to, branch, subfolder) if source or to else read_config(common)
+    if source or to:
+        config, text = _given(source, to, branch, subfolder), ""
+    else:
+        config, text = _read(find_config(common.config))
     if scope is not Scope.LOOK:
         _check_complete(config, common)
-    return run_config(common, config, scope, allow_deletions=allow_deletions)
+    return run_config(
+        common, config, scope, allow_deletions=allow_deletions, replaces=replaces, fetches=fetches, text=text
+    )
 
 
-def run_config(common: Common, config: Config, scope: Scope, *, allow_deletions: bool = False) -> Report:
-    """Runs a cycle for this very configuration.
+def run_config(
+    common: Common,
+    config: Config,
+    scope: Scope,
+    *,
+    allow_deletions: bool = False,
+    replaces: Callable[[Change], bool] = lambda _conflict: False,
+    fetches: Fetches | None = None,
+    text: str = "",
+) -> Report:
+    """Runs a cycle for this very configuration; `text` is what it was read from.
 
     Raises:
         AgentsyncError: the configuration, the lock or the state stands in the way.
@@ -69,7 +73,17 @@ def run_config(common: Common, config: Config, scope: Scope, *, allow_deletions:
     start_log(common)
     waiting = Waiting()
     try:
-        return run(config, places(), scope, allow_deletions=allow_deletions, progress=waiting)
+        return run(
+            config,
+            places(),
+            scope,
+            allow_deletions=allow_deletions,
+            replaces=replaces,
+            progress=waiting,
+            fetches=fetches,
+            text=text,
+            inputs=[config.overlays] if config.overlays else [],
+        )
     finally:
         waiting.clear()
 
@@ -82,11 +96,6 @@ def _check_complete(config: Config, common: Common) -> None:
             raise ConfigError(f"no {what} is configured", place=place, hint=f"add a table such as {example}")
 
 
-def start_log(common: Common) -> None:
-    """Sends events to standard error, as much as was asked for."""
-    configure(level_of(common.verbosity, for_people=sys.stderr.isatty()), colors=common.colored)
-
-
 def read_config(common: Common) -> Config:
     """The configuration that counts.
 
@@ -94,6 +103,13 @@ def read_config(common: Common) -> Config:
         ConfigError: there is none, or there is a mistake in it.
     """
     return load_config(find_config(common.config))
+
+
+def _read(path: Path) -> tuple[Config, str]:
+    """A configuration and its text; that is empty where it changed meanwhile, so that nothing is remembered for it."""
+    text = text_of(path)
+    config = load_config(path)
+    return config, text if text == text_of(path) else ""
 
 
 def _given(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | None, subfolder: str) -> Config:
@@ -119,9 +135,16 @@ def _given(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | Non
 
 
 def source_name(url: str) -> str:
-    """What a source is called after: the last part of its path, and nothing that could be a secret."""
+    """What a source is called after: the last part of its path, and nothing that could be a secret.
+
+    Raises:
+        ConfigError: the URL cannot be read.
+    """
     if "://" in url:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise ConfigError(f"this is no URL: {error}", place=printable(redact(url))) from error
         url = parts.path.strip("/") or parts.hostname or ""
     return slug(re.split(r"[/\\:]", url.rstrip("/\\"))[-1].removesuffix(".git")) or "source"
 
@@ -141,13 +164,23 @@ def _directory(text: str, option: str) -> Path:
     raise ConfigError("the path is empty", place=option, hint="is a variable not set?")
 
 
-def _target(text: str) -> tuple[str, dict[str, object]]:
+def parse_target(text: str, option: str) -> tuple[str, Path | None]:
+    """The dialect and the directory of `DIALECT[=DIR]`.
+
+    Raises:
+        ConfigError: there is no such dialect, or the path is none.
+    """
     dialect, separator, directory = text.partition("=")
     if dialect not in dialects():
-        raise ConfigError(f"there is no dialect `{dialect}`", place=f"--to {text}", hint=", ".join(dialects()))
-    if not separator:
+        raise ConfigError(no_dialect(dialect), place=f"{option} {text}")
+    return dialect, _directory(directory, option) if separator else None
+
+
+def _target(text: str) -> tuple[str, dict[str, object]]:
+    dialect, directory = parse_target(text, "--to")
+    if directory is None:
         return dialect, {"dialect": dialect}
-    return dialect, {"dialect": dialect, "path": str(_directory(directory, "--to")), "create": True}
+    return dialect, {"dialect": dialect, "path": str(directory), "create": True}
 
 
 def change_record(change: Change) -> dict[str, object]:
@@ -179,7 +212,7 @@ def report_record(report: Report) -> dict[str, object]:
                 "commit": source.commit,
                 "previous": source.previous,
                 "fetched_at": source.fetched_at,
-                "error": str(source.error) if source.error else None,
+                "error": source.last_error or None,
             }
             for source in report.sources
         ],
@@ -187,6 +220,7 @@ def report_record(report: Report) -> dict[str, object]:
             {"name": target.name, "dialect": target.dialect, "directory": str(target.directory)}
             for target in report.targets
         ],
+        "suspended": report.suspension.reason if report.suspension else None,
         "counts": report.counts,
         "changes": [change_record(change) for change in report.changes],
         "held": [change_record(change) for change in report.plan.held],

@@ -36,7 +36,7 @@ def command(*, sync_id: str | None, limit: int) -> int:
                 raise ConfigError(f"there is no sync {sync_id}", hint="`agentsync history` lists them")
             changes = state.changes(sync_id)
             if options.json:
-                click.echo(json.dumps([asdict(change) for change in changes]))
+                click.echo(json.dumps([_record(change) for change in changes]))
             else:
                 table([_change_row(change) for change in changes])
             return 0
@@ -48,6 +48,10 @@ def command(*, sync_id: str | None, limit: int) -> int:
     else:
         click.echo("nothing has been changed here yet")
     return 0
+
+
+def _record(change: FileChange) -> dict[str, object]:
+    return {name: value for name, value in asdict(change).items() if name != "base"}
 
 
 def _change_row(change: FileChange) -> list[str]:

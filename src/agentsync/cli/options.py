@@ -47,9 +47,25 @@ def common(context: click.Context | None = None) -> Common:
     return (context or click.get_current_context()).ensure_object(Common)
 
 
+def place_options(function: Function) -> Function:
+    """Adds the options that stand in for a configuration."""
+    return add(function, _PLACES)
+
+
 def common_options(function: Function) -> Function:
     """Adds the common options to a command."""
     return add(function, _OPTIONS)
+
+
+def text_of(config: Path) -> str:
+    """What a configuration says, below a line with its path; empty where it cannot be read, or only once, as a pipe.
+
+    The path belongs to what it says: the overlays of one that does not name them lie beside it.
+    """
+    try:
+        return f"# {str(config.absolute())!a}\n{config.read_text(encoding='utf-8')}" if config.is_file() else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def add(function: Function, options: Sequence[Callable[[Any], Any]]) -> Function:
@@ -107,4 +123,11 @@ _OPTIONS = (
         expose_value=False,
         callback=_set,
     ),
+)
+
+_PLACES = (
+    click.option("--source", multiple=True, metavar="URL", help="A repository, instead of a configuration."),
+    click.option("--to", multiple=True, metavar="DIALECT[=DIR]", help="A target, instead of a configuration."),
+    click.option("--branch", help="The branch of --source; its default branch otherwise."),
+    click.option("--subfolder", default="", help="The part of --source that holds agents."),
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from agentsync.cli.console import show_changes, show_findings, show_sources, summary
-from agentsync.cli.cycle import change_record, place_options, report_record, run_cycle
-from agentsync.cli.options import common, common_options
+from agentsync.cli.cycle import change_record, report_record, run_cycle
+from agentsync.cli.options import common, common_options, place_options
 from agentsync.diff import unified
 from agentsync.errors import ExitCode
 from agentsync.paths import shorten

@@ -35,7 +35,7 @@ def command(*, exit_code: bool) -> int:
     report = run_cycle(options, Scope.LOOK)
     changes = [change for change in report.plan.changes if change.action is not Action.KEEP]
     unknown = [source.name for source in report.sources if not source.commit]
-    in_sync = not (changes or unknown or _in_trouble(report))
+    in_sync = not (changes or unknown or report.suspension or _in_trouble(report))
     options.status = ExitCode.FINDINGS if exit_code and not in_sync else ExitCode.OK
     if options.json:
         record = report_record(report)

@@ -1,0 +1,89 @@
+"""`agentsync adopt`: the team's agents in the place of files that are in their way."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+
+import click
+
+from agentsync.cli.console import show_changes, show_findings, summary
+from agentsync.cli.cycle import change_record, report_record, run_cycle
+from agentsync.cli.options import common, common_options
+from agentsync.errors import ConfigError
+from agentsync.fetch import Fetches
+from agentsync.naming import slug
+from agentsync.plan import Action, Change, absolute
+from agentsync.report import Report, Scope
+
+_EPILOG = """\b
+Examples:
+  agentsync adopt
+  agentsync adopt reviewer
+  agentsync adopt ~/.claude/agents/reviewer.md
+  agentsync adopt --all
+"""
+
+
+@click.command("adopt", epilog=_EPILOG)
+@click.argument("what", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every file that is in the way.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be replaced.")
+@common_options
+def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
+    """Pull, and let the team's agents replace your own files of the same name.
+
+    WHAT is an agent's name or a file. Without it, the files in the way are listed. What is replaced is kept first,
+    byte for byte: `agentsync rollback` brings it back.
+    """
+    options = common()
+    if what and everything:
+        raise click.UsageError("name files, or say --all")
+    chosen = _Chosen(what, everything=everything)
+    listing = not what and not everything
+    fetches = Fetches()
+    report = run_cycle(options, Scope.PLAN, replaces=chosen.__contains__, fetches=fetches)
+    if missing := chosen.missing(report):
+        hint = "`agentsync adopt` lists the files that are in the way"
+        raise ConfigError(f"nothing of this name is in the way: {', '.join(missing)}", hint=hint)
+    if not (dry_run or listing):
+        report = run_cycle(options, Scope.APPLY, replaces=chosen.__contains__, fetches=fetches)
+    options.status = report.exit_code
+    replaced = [change for change in report.changes if change.action is Action.REPLACE]
+    shown = [change for change in report.plan.changes if change.action is Action.CONFLICT] if listing else replaced
+    if options.json:
+        click.echo(json.dumps({**report_record(report), "shown": [*map(change_record, shown)]}))
+        return options.status
+    show_changes(shown)
+    show_findings(report, verbosity=options.verbosity)
+    if listing:
+        click.echo("name one, or say --all" if shown else "nothing is in the way")
+    else:
+        click.echo(summary(report))
+    if replaced and not dry_run:
+        click.echo("what was replaced is kept: `agentsync rollback` brings it back")
+    return options.status
+
+
+class _Chosen:
+    """The files that the user named, by their paths or by the agents that want them."""
+
+    def __init__(self, what: Sequence[str], *, everything: bool) -> None:
+        self._what = what
+        self._everything = everything
+
+    def __contains__(self, change: Change) -> bool:
+        return self._everything or any(_means(word, change) for word in self._what)
+
+    def missing(self, report: Report) -> list[str]:
+        """The words that mean no file which is, or was, in the way."""
+        there = [c for c in report.plan.changes if c.action in (Action.CONFLICT, Action.REPLACE)]
+        return [word for word in self._what if not any(_means(word, change) for change in there)]
+
+
+def _means(word: str, change: Change) -> bool:
+    if word in (change.agent, slug(change.agent)):
+        return True
+    # pathlib keeps `..`, and raises where there is no such user.
+    return os.path.abspath(os.path.expanduser(word)) == absolute(*change.key)  # noqa: PTH100, PTH111

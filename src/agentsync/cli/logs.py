@@ -1,0 +1,23 @@
+"""What a command tells machines: events, on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from agentsync.cli.options import Common
+from agentsync.log import configure, level_of
+
+
+def start_log(common: Common) -> None:
+    """Sends events to standard error, as much as was asked for."""
+    configure(_level(common), colors=common.colored)
+
+
+def tells_all(common: Common) -> bool:
+    """Whether events are sent that are no warnings."""
+    return _level(common) <= logging.INFO
+
+
+def _level(common: Common) -> int:
+    return level_of(common.verbosity, for_people=sys.stderr.isatty())

@@ -1,0 +1,175 @@
+"""Back to what the tools had after an earlier sync: the same planner and the same writing, from what was kept."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import dropwhile
+
+from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.config import Config
+from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.errors import ConfigError, ExitCode
+from agentsync.events import tell_rollback
+from agentsync.lock import locked
+from agentsync.paths import Places
+from agentsync.plan import Action, Actual, Change, Key, Plan, Recorded, Wanted, absolute, conflict, decide
+from agentsync.report import is_change
+from agentsync.state import ROLLED_BACK, FileChange, State, Suspension, Sync
+from agentsync.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """What a rollback did, or would do.
+
+    Attributes:
+        sync_id: of the rollback itself.
+        to: the sync whose result is back; empty for what was there before the first one.
+        changes: what was done.
+        diagnostics: what stays as it is, and why.
+    """
+
+    sync_id: str
+    to: str
+    changes: tuple[Change, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        wrong = any(found.severity is Severity.ERROR for found in self.diagnostics)
+        return ExitCode.INCOMPLETE if wrong else ExitCode.OK
+
+
+def roll_back(config: Config, places: Places, to: str | None, *, dry_run: bool) -> Rollback:
+    """Brings back what the targets held after a sync, and suspends pulling.
+
+    What the user changed since is kept and told, like everywhere.
+
+    Args:
+        config: with the targets.
+        places: where state and contents are.
+        to: the sync; without it, the one before the last.
+        dry_run: only say what would be done.
+
+    Raises:
+        ConfigError: there is no such sync, or nothing to go back to.
+        LockedError: another run is under way.
+        StateError: the state cannot be used.
+    """
+    directories = {
+        str(target.directory): DirectoryOptions(
+            create=True, follow_symlinks=target.follow_symlinks, shared=target.written.shared
+        )
+        for target in config.resolved_targets()
+    }
+    with locked(places), State.open(places.database) as state, Vault.open(places.vault) as vault:
+        recover(state, directories)
+        found = _destination(state, to)
+        return _Rollback(state, vault, directories, found, limit=config.limits.history).run(dry_run=dry_run)
+
+
+def _destination(state: State, to: str | None) -> str:
+    syncs = state.syncs(-1)  # which SQLite takes for no limit
+    if not syncs:
+        raise ConfigError("nothing was changed here yet, so there is nothing to go back to")
+    if to is None:
+        return _before_last(state, syncs)
+    if to not in {sync.id for sync in syncs}:
+        raise ConfigError(f"there is no sync {to}", hint="`agentsync history` lists them")
+    return to
+
+
+def _before_last(state: State, syncs: Iterable[Sync]) -> str:
+    """The sync before the last one that changed something; a rollback that is incomplete is made again, not undone."""
+    left = dropwhile(lambda sync: sync.is_incomplete_rollback or not state.changes(sync.id), syncs)
+    next(left, None)
+    return next((sync.id for sync in left), "")
+
+
+class _Rollback:
+    def __init__(
+        self, state: State, vault: Vault, directories: Mapping[str, DirectoryOptions], to: str, *, limit: int
+    ) -> None:
+        self._state = state
+        self._vault = vault
+        self._directories = directories
+        self._to = to
+        self._limit = limit
+        self._id = secrets.token_hex(6)
+        # Of several changes of one path the oldest one says what was there before all of them.
+        self._before: dict[Key, FileChange] = {change.key: change for change in state.changes_after(to)}
+
+    def run(self, *, dry_run: bool) -> Rollback:
+        changes = [*self._changes()]
+        found = [change.diagnostic for change in changes if change.diagnostic]
+        if not dry_run:
+            outcomes = self._apply([change for change in changes if change.action is not Action.CONFLICT])
+            found += [outcome.diagnostic for outcome in outcomes if outcome.diagnostic]
+            changes = [outcome.change for outcome in outcomes if outcome.ok]
+        done = tuple(change for change in changes if is_change(change))
+        rollback = Rollback(self._id, self._to, done, tuple(found))
+        if not dry_run:
+            tell_rollback(self._id, self._to, done, found)
+        return rollback
+
+    def _changes(self) -> Iterable[Change]:
+        inventory = self._state.inventory(self._directories)
+        keys = [key for key in self._before if key[0] in self._directories]
+        disk = observe(self._directories, keys, inventory, self._state)
+        for key in sorted(keys):
+            change = self._change(key, inventory.get(key), disk[key])
+            if change.action is not Action.KEEP:
+                yield change
+
+    def _change(self, key: Key, base: Recorded | None, actual: Actual) -> Change:
+        before = self._before[key]
+        change = Change(before.target, *key, Action.KEEP, base, actual, _wanted(before))
+        action = decide(base.digest if base else None, actual.digest, before.old)
+        if actual.digest == before.old:  # what is left to bring back is the inventory's row
+            action = Action.KEEP if base == before.base else Action.TAKE if before.base else Action.FORGET
+        change = Change(before.target, *key, action, base, actual, _wanted(before))
+        if action in WRITING and self._vault.content(before.old or "") is None:
+            message = "what was here is not kept any more, so this file stays as it is"
+            found = Diagnostic(Code.NOT_KEPT, message, path=absolute(*key), agent=before.agent, target=before.target)
+        elif action is Action.CONFLICT:
+            found = conflict(change)
+        else:
+            return change
+        return Change(before.target, *key, Action.CONFLICT, base, actual, _wanted(before), found)
+
+    def _apply(self, changes: Sequence[Change]) -> Sequence[Outcome]:
+        reason = f"rolled back to {self._to}" if self._to else "rolled back to before the first sync"
+        self._state.suspend(Suspension(time.time(), reason))
+        if not changes:
+            return ()
+        self._state.begin_sync(self._id, started_at=time.time(), commits={})
+        outcomes = apply(
+            Plan(tuple(changes), (), ()),
+            lambda change: self._vault.content(self._before[change.key].old or "") or b"",
+            self._state,
+            sync_id=self._id,
+            directories=self._directories,
+            rows=lambda change: self._before[change.key].base,
+            vault=self._vault,
+        )
+        counts: dict[str, int] = {}
+        for outcome in outcomes:
+            name = outcome.change.action.value if outcome.ok else "failed"
+            counts[name] = counts.get(name, 0) + 1
+        result = ROLLED_BACK if all(outcome.ok for outcome in outcomes) else ExitCode.INCOMPLETE.name.lower()
+        self._state.finish_sync(self._id, finished_at=time.time(), result=result, counts=counts)
+        self._state.trim_history(self._limit)
+        return outcomes
+
+
+def _wanted(before: FileChange) -> Wanted | None:
+    """The file that was there before a change; what no source wrote has none."""
+    if before.old is None:
+        return None
+    row = before.base
+    if row is None:
+        return Wanted(before.old, before.agent, "", "", "", "", "")
+    return Wanted(before.old, row.agent, row.dialect, row.source, row.source_path, row.commit, row.blob)

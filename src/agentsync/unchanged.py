@@ -1,0 +1,205 @@
+"""Whether a pull would find everything as the last one left it, without reading the configuration or an agent.
+
+That is the usual answer, and giving it the long way costs three times as much: most of it is importing and running what
+reads configurations and agents. So a pull that ends with nothing to do and nothing to tell leaves a memory: all that
+decided it. While the code, the configuration's text, what its variables stand for and what was read with it are the
+same, each remote still leads to the same commit, and each file has the very stat that proves its content, the next
+pull would end alike.
+
+Whatever differs, fails or is only unclear leaves the answer to a whole run, which makes no fetch again. The memory goes
+when the inventory changes (`State.settle`), and a run with a finding that is to be told each time leaves none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from agentsync.engine import engine
+from agentsync.errors import AgentsyncError
+from agentsync.fetch import Fetches, mirror_of
+from agentsync.files import Directory
+from agentsync.folder import is_file
+from agentsync.git import Auth, Remote
+from agentsync.lock import locked
+from agentsync.observation import digest
+from agentsync.paths import Places
+from agentsync.state import SourceState, State
+from agentsync.urls import redact
+
+_EXPANDED = re.compile(r"~[\w.-]*|\$\w+|\$\{[^}]*\}")
+_PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A source as it was applied: its name, what is fetched, the commit, and whether its history may be rewritten."""
+
+    name: str
+    remote: Remote
+    allow_rewrite: bool
+    commit: str
+
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether it holds a secret, which must not be remembered."""
+        return any(redact(text) != text for text in (self.remote.url, self.remote.auth.proxy or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What decided a run that had nothing to do and nothing to tell.
+
+    Attributes:
+        expansions: each `~` and variable that the configuration may have used, and a digest of what it stood for.
+        inputs: each file or directory that was read beside the configuration, and what was in it.
+        sources: in the configured order.
+        targets: by directory, whether that may be a symbolic link.
+    """
+
+    expansions: Mapping[str, str]
+    inputs: Mapping[str, str]
+    sources: Sequence[Followed]
+    targets: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """What there is to tell of a pull that found everything as it was.
+
+    Attributes:
+        seconds: how long it took.
+        commits: by source.
+        files: how many there are, in all targets.
+        targets: how many targets there are.
+    """
+
+    sync_id: str
+    seconds: float
+    commits: Mapping[str, str]
+    files: int
+    targets: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """As a report counts."""
+        return {"keep": self.files, "conflict": 0, "held": 0, "failed": 0, "refused": 0}
+
+
+def expansions(text: str, variables: Iterable[str]) -> dict[str, str]:
+    """Each `~`, `~user` and `$variable` of a configuration, and each of these variables, with its meaning now.
+
+    Of that only a digest is given, since a variable may hold a secret.
+    """
+    words = {"~", *_EXPANDED.findall(text), *(f"${{{name}}}" for name in variables)}
+    return {word: _meaning(word) for word in sorted(words)}
+
+
+def content_of(path: Path) -> str:
+    """A digest of a file, or of all that is below a directory; it differs each time where that cannot be read."""
+    try:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        parts = [(str(file), digest(file.read_bytes()) if file.is_file() else "") for file in files]
+    except OSError:
+        return secrets.token_hex()
+    return digest(json.dumps(parts).encode())
+
+
+def remember(state: State, text: str, memory: Memory) -> None:
+    """Keeps what decided a run, for the configuration of this text; nothing where a secret would be kept with it."""
+    if not any(source.keeps_secrets for source in memory.sources):
+        state.remember(_key(text), json.dumps(asdict(memory), default=str))
+
+
+def find_unchanged(text: str, places: Places, fetches: Fetches) -> Unchanged | None:
+    """What a pull would tell if it found nothing to do; None where it may find something.
+
+    Args:
+        text: the configuration.
+        places: where state and mirrors are.
+        fetches: asks the remotes.
+    """
+    began = time.perf_counter()
+    if not is_file(places.database):
+        return None
+    try:
+        with locked(places), State(places.database) as state:
+            memory = _recall(state, text)
+            sources = _unmoved(memory, state, places, fetches) if memory else None
+            if memory is None or sources is None or not _untouched(memory, state):
+                return None
+            for source in sources:
+                state.set_source(source)
+            files = state.count(memory.targets)
+    except AgentsyncError:  # be it the lock, the state or a remote: a whole run meets it too, and tells it
+        return None
+    return Unchanged(
+        sync_id=secrets.token_hex(6),
+        seconds=time.perf_counter() - began,
+        commits={source.name: source.commit for source in memory.sources},
+        files=files,
+        targets=len(memory.targets),
+    )
+
+
+def _key(text: str) -> str:
+    return digest(f"{engine()}\n{text}".encode())
+
+
+def _recall(state: State, text: str) -> Memory | None:
+    """What is remembered for this configuration, where its words and what was read with it are still the same."""
+    remembered = state.recall(_key(text))
+    if remembered is None:
+        return None
+    record = json.loads(remembered)
+    memory = Memory(**{**record, "sources": [_followed(source) for source in record["sources"]]})
+    same_words = all(_meaning(word) == meant for word, meant in memory.expansions.items())
+    same_inputs = all(content_of(Path(path)) == was for path, was in memory.inputs.items())
+    return memory if same_words and same_inputs else None
+
+
+def _followed(record: dict[str, Any]) -> Followed:
+    remote = record.pop("remote")
+    auth = remote.pop("auth")
+    paths = {name: Path(auth[name]) for name in _PATHS if auth[name] is not None}
+    return Followed(remote=Remote(**remote, auth=Auth(**{**auth, **paths})), **record)
+
+
+def _meaning(word: str) -> str:
+    return digest(os.fsencode(os.path.expandvars(os.path.expanduser(word))))  # noqa: PTH111 - a word, not a path
+
+
+def _unmoved(memory: Memory, state: State, places: Places, fetches: Fetches) -> list[SourceState] | None:
+    """What is known of the sources once each was fetched; None where one leads to another commit than was applied."""
+    found = []
+    for source in memory.sources:
+        url, commit = source.remote.url, source.commit
+        known = state.source(source.name, url, source.remote.ref)
+        if known is None or known.commit != commit:
+            return None
+        mirror = mirror_of(places, source.name, url)
+        rewrite = source.allow_rewrite
+        if fetches(mirror, source.name, source.remote, previous=commit, allow_rewrite=rewrite).id != commit:
+            return None
+        now = time.time()
+        found.append(replace(known, fetched_at=now, applied_at=now, rejected_reason="", error=""))
+    return found
+
+
+def _untouched(memory: Memory, state: State) -> bool:
+    """Whether each file that was written is proved by its stat to be as it was."""
+    proofs = state.cached_stats(memory.targets)
+    if state.intents() or len(proofs) != state.count(memory.targets):
+        return False
+    for path, follow_symlinks in memory.targets.items():
+        with Directory.open(Path(path), follow_symlinks=follow_symlinks) as directory:
+            if not directory.holds({name: proof for (where, name), proof in proofs.items() if where == path}):
+                return False
+    return True

@@ -1,0 +1,59 @@
+"""What was overwritten or deleted here: kept by content, so that it can be brought back."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from agentsync.database import DamagedError, Database, set_aside
+from agentsync.observation import digest
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID"
+
+
+class Vault(Database):
+    """An open vault. One connection, for the thread that opened it.
+
+    Every method raises StateError when the file cannot be used.
+    """
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or make the vault at `path`; a damaged one is set aside as `<name>.corrupt-<n>`."""
+        try:
+            return cls(path)
+        except DamagedError:
+            set_aside(path)
+            return cls(path)
+
+    def keep(self, contents: Iterable[bytes]) -> None:
+        """Keeps contents, durably, in one transaction."""
+        rows = [(digest(data), zlib.compress(data)) for data in contents]
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", rows)
+
+    def content(self, digested: str) -> bytes | None:
+        """A content by its digest; None where it is not kept, or not kept well."""
+        rows = self._query("SELECT data FROM contents WHERE digest = ?", (digested,))
+        try:
+            data = zlib.decompress(rows[0][0]) if rows else None
+        except zlib.error:
+            return None
+        return data if data is not None and digest(data) == digested else None
+
+    def trim(self, wanted: Iterable[str]) -> None:
+        """Drops every content but these."""
+        with self._transaction() as connection:
+            connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (digest TEXT PRIMARY KEY) WITHOUT ROWID")
+            connection.execute("DELETE FROM wanted")
+            connection.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", ((digested,) for digested in wanted))
+            connection.execute("DELETE FROM contents WHERE digest NOT IN (SELECT digest FROM wanted)")
+
+    def _prepare(self) -> None:
+        self._query("PRAGMA journal_mode = WAL")
+        self._query("PRAGMA synchronous = FULL")
+        if self._query("PRAGMA quick_check(1)") != [("ok",)]:
+            raise DamagedError("the vault is damaged", place=str(self._path))
+        self._query(_SCHEMA)

@@ -1,0 +1,113 @@
+"""`agentsync adopt`: only the user's word replaces what is theirs, and nothing of it is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.machine import Machine, agent, source
+from support.repository import Repository
+
+MINE = agent("tester", "Mine.")
+
+
+@pytest.fixture
+def met(machine: Machine) -> Machine:
+    """A machine whose user has an agent of the team's name in each tool, and edited another one of the team's."""
+    team = Repository(machine.root / "served/team.git")
+    team.write({"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
+    team.commit()
+    machine.configure(source("team", team.url) + "[targets.claude]\n[targets.opencode]\n")
+    for directory in (machine.claude, machine.opencode):
+        directory.mkdir(parents=True)
+        (directory / "tester.md").write_text(MINE)
+    assert machine.run("pull").code == 4
+    (machine.claude / "writer.md").write_text(agent("writer", "Edited."))
+    return machine
+
+
+def test_what_is_in_the_way_is_listed_and_stays(met: Machine) -> None:
+    result = met.run("adopt")
+    assert result.code == 4
+    assert [line.split()[-1] for line in result.stdout.splitlines()[:3]] == [
+        "~/.claude/agents/tester.md",
+        "~/.claude/agents/writer.md",
+        "~/.config/opencode/agents/tester.md",
+    ]
+    assert (met.claude / "tester.md").read_text() == MINE
+
+
+def test_one_file_is_replaced_and_kept(met: Machine) -> None:
+    result = met.run("adopt", met.claude / "tester.md")
+    assert (met.claude / "tester.md").read_text() == agent("tester")
+    assert (met.opencode / "tester.md").read_text() == MINE
+    assert "`agentsync rollback` brings it back" in result.stdout
+    assert [event["agent"] for event in result.told("agent.replaced")] == ["tester"]
+
+
+def test_a_file_may_be_named_by_any_path_to_it(met: Machine) -> None:
+    assert met.run("adopt", met.claude / "../agents/tester.md", "--dry-run").code == 4
+    result = met.run("adopt", "~nobody-here/tester.md")
+    assert (result.code, "nothing of this name is in the way" in result.stderr) == (2, True)
+
+
+def test_what_is_no_file_is_not_offered(met: Machine) -> None:
+    (met.claude / "tester.md").unlink()
+    (met.claude / "tester.md").mkdir()
+    result = met.run("adopt", met.claude / "tester.md", "--format", "json")
+    assert (met.claude / "tester.md").is_dir()
+    (found,) = (found for found in result.json["diagnostics"] if found["path"] == str(met.claude / "tester.md"))
+    assert "adopt" not in found["hint"]
+
+
+def test_an_agent_is_replaced_in_every_tool_and_managed_from_then_on(met: Machine) -> None:
+    met.run("adopt", "tester", "writer")
+    assert (met.claude / "writer.md").read_text() == agent("writer")
+    assert met.run("pull").stdout.startswith("up to date: 4 files")
+
+
+def test_all_are_replaced_at_once_and_history_says_so(met: Machine) -> None:
+    assert met.run("adopt", "--all").code == 0
+    assert met.run("adopt").stdout.endswith("nothing is in the way\n")
+    assert met.run("history", "--format", "json").json[0]["counts"]["replace"] == 3
+
+
+def test_a_dry_run_changes_nothing(met: Machine) -> None:
+    result = met.run("adopt", "--all", "--dry-run", "--format", "json")
+    assert [change["action"] for change in result.json["shown"]] == ["replace"] * 3
+    assert (met.claude / "tester.md").read_text() == MINE
+
+
+def test_a_link_or_directory_in_the_way_is_never_replaced(met: Machine) -> None:
+    (met.opencode / "tester.md").unlink()
+    (met.opencode / "tester.md").symlink_to(met.claude / "tester.md")
+    assert met.run("adopt", "--all").code == 4
+    assert (met.opencode / "tester.md").is_symlink()
+
+
+def test_what_was_replaced_comes_back_to_the_byte(met: Machine) -> None:
+    before = met.files()
+    met.run("adopt", "--all")
+    assert met.run("rollback").code == 0
+    assert {path: found[0] for path, found in met.files().items()} == {path: found[0] for path, found in before.items()}
+
+
+def test_what_is_kept_is_for_nobody_else_to_read(met: Machine) -> None:
+    met.run("adopt", "--all")
+    assert {path.stat().st_mode & 0o077 for path in met.state.glob("kept*")} == {0}
+
+
+def test_nothing_is_replaced_where_it_cannot_be_kept(met: Machine) -> None:
+    (met.state / "kept.sqlite3").unlink(missing_ok=True)
+    (met.state / "kept.sqlite3").mkdir()
+    result = met.run("adopt", "tester")
+    assert result.code == 4
+    assert (met.claude / "tester.md").read_text() == MINE
+    assert "kept.sqlite3" in result.stderr
+
+
+@pytest.mark.parametrize("word", ["nobody", "/nowhere/x.md", "planner"])
+def test_a_name_that_is_not_in_the_way_is_an_error_and_nothing_happens(met: Machine, word: str) -> None:
+    result = met.run("adopt", "tester", word)
+    assert result.code == 2
+    assert word in result.stderr
+    assert (met.claude / "tester.md").read_text() == MINE

@@ -1,0 +1,156 @@
+"""`rollback`, `suspend` and `resume`: back to an earlier state in all tools at once, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.machine import Machine, agent, source
+from support.repository import Repository
+
+
+def contents(machine: Machine) -> dict[str, bytes]:
+    """What the two tools hold, by path."""
+    return {path: data for path, (data, _) in machine.files().items() if "/agents/" in f"/{path}"}
+
+
+@pytest.fixture
+def team(machine: Machine) -> Repository:
+    made = Repository(machine.root / "served/team.git")
+    made.write({f"agents/{name}.md": agent(name) for name in ("tester", "writer", "planner")})
+    made.commit()
+    machine.configure(source("team", made.url) + "[targets.claude]\n[targets.opencode]\n")
+    assert machine.run("pull").code == 0
+    return made
+
+
+def change(team: Repository) -> None:
+    """Updates one agent, drops one, adds one."""
+    team.write({"agents/tester.md": agent("tester", "Better."), "agents/new.md": agent("new")})
+    team.remove("agents/planner.md")
+    team.commit()
+
+
+def test_the_last_sync_is_undone_in_every_tool(machine: Machine, team: Repository) -> None:
+    before = contents(machine)
+    change(team)
+    assert machine.run("pull").code == 0
+    result = machine.run("rollback")
+    assert result.code == 0
+    assert "brought back 6 files" in result.stdout
+    assert contents(machine) == before
+    assert [event["to"] for event in result.told("sync.rolled_back")] != [""]
+
+
+def test_nothing_is_applied_until_resume_and_then_all_of_it(machine: Machine, team: Repository) -> None:
+    change(team)
+    machine.run("pull")
+    after = contents(machine)
+    machine.run("rollback")
+    back = contents(machine)
+    pulled = machine.run("pull", "--format", "json")
+    assert (pulled.code, pulled.codes) == (0, ["AS416"])
+    assert contents(machine) == back
+    status = machine.run("status", "--exit-code", "--format", "json")
+    assert (status.code, status.json["suspended"]) == (1, pulled.json["suspended"])
+    assert machine.run("resume").stdout == "pulls apply changes again\n"
+    assert machine.run("pull").code == 0
+    assert contents(machine) == after
+    assert machine.run("pull").stdout.startswith("up to date")
+
+
+def test_an_earlier_sync_is_named_and_a_rollback_can_be_undone(machine: Machine, team: Repository) -> None:
+    states = [contents(machine)]
+    for text in ("Better.", "Best."):
+        team.write({"agents/tester.md": agent("tester", text)})
+        team.commit()
+        machine.run("pull")
+        states.append(contents(machine))
+    newest, _, first = (sync["id"] for sync in machine.run("history", "--format", "json").json)
+    assert machine.run("rollback", first).code == 0
+    assert contents(machine) == states[0]
+    assert machine.run("rollback", newest).code == 0
+    assert contents(machine) == states[2]
+
+
+def test_before_the_first_sync_there_is_nothing_of_the_teams(machine: Machine, team: Repository) -> None:
+    del team
+    assert machine.run("rollback").code == 0
+    assert contents(machine) == {}
+
+
+def test_what_the_user_changed_since_is_kept_and_told(machine: Machine, team: Repository) -> None:
+    change(team)
+    machine.run("pull")
+    (machine.claude / "tester.md").write_text("mine")
+    (machine.opencode / "planner.md").write_text("mine too")
+    result = machine.run("rollback", "--format", "json")
+    assert result.code == 4
+    assert set(result.codes) == {"AS401", "AS402"}
+    assert (machine.claude / "tester.md").read_text() == "mine"
+    assert (machine.opencode / "planner.md").read_text() == "mine too"
+    assert (machine.opencode / "tester.md").exists()
+    assert not (machine.claude / "new.md").exists()
+
+
+def test_a_dry_run_changes_and_suspends_nothing(machine: Machine, team: Repository) -> None:
+    change(team)
+    machine.run("pull")
+    before = contents(machine)
+    assert "would bring back 6 files" in machine.run("rollback", "--dry-run").stdout
+    assert contents(machine) == before
+    assert machine.run("status", "--format", "json").json["suspended"] is None
+
+
+def test_what_is_not_kept_any_more_is_told_and_stays(machine: Machine, team: Repository) -> None:
+    change(team)
+    machine.run("pull")
+    for path in machine.state.glob("kept*"):
+        path.unlink()
+    result = machine.run("rollback", "--format", "json")
+    assert result.code == 4
+    assert set(result.codes) == {"AS415"}
+    assert "Better." in (machine.claude / "tester.md").read_text()
+    assert not (machine.claude / "new.md").exists()
+
+
+def test_only_what_the_history_needs_is_kept(machine: Machine, team: Repository) -> None:
+    machine.configure(source("team", team.url) + "[targets.claude]\n[targets.opencode]\n[limits]\nhistory = 2\n")
+    for number in range(4):
+        team.write({"agents/tester.md": agent("tester", f"Text {number}.")})
+        team.commit()
+        machine.run("pull")
+    assert machine.run("rollback").code == 0
+    assert "Text 2." in (machine.claude / "tester.md").read_text()
+    assert len(machine.run("history", "--format", "json").json) == 2
+
+
+def test_by_hand_nothing_is_applied_for_a_while(machine: Machine, team: Repository) -> None:
+    assert machine.run("suspend", "--reason", "demo").code == 0
+    change(team)
+    before = contents(machine)
+    result = machine.run("pull")
+    assert result.code == 0
+    assert "pulling is suspended" in result.stdout
+    assert contents(machine) == before
+    assert "demo" in machine.run("status", "--format", "json").json["suspended"]
+    machine.run("resume")
+    assert machine.run("resume").stdout == "pulling was not suspended\n"
+    assert machine.run("pull").code == 0
+    assert contents(machine) != before
+
+
+@pytest.mark.parametrize(("words", "message"), [(["nobody"], "there is no sync nobody")])
+def test_a_sync_that_is_not_there_is_an_error(
+    machine: Machine, team: Repository, words: list[str], message: str
+) -> None:
+    del team
+    result = machine.run("rollback", *words)
+    assert result.code == 2
+    assert message in result.stderr
+
+
+def test_without_a_sync_there_is_nothing_to_go_back_to(machine: Machine) -> None:
+    machine.configure(source("team", "https://x.example") + "[targets.claude]\n")
+    result = machine.run("rollback")
+    assert result.code == 2
+    assert "nothing was changed here yet" in result.stderr

@@ -1,0 +1,122 @@
+"""Commits of trees that no porcelain would make, and programs whose time and memory are measured."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from support.repository import Repository
+
+FILE, LINK, SUBMODULE, FOLDER = "100644", "120000", "160000", "40000"
+
+Item = tuple[str, bytes, str]
+"""An entry of a tree: git's mode, the name, and the object's id."""
+
+
+def blob(repository: Repository, data: bytes) -> str:
+    """Stores a blob and returns its id."""
+    return repository.git("hash-object", "-w", "--stdin", stdin=data)
+
+
+def large_blob(repository: Repository, size: int) -> str:
+    """Stores a blob of so many zero bytes; neither the data nor its object takes room here."""
+    with tempfile.TemporaryFile() as sparse:
+        sparse.truncate(size)
+        done = subprocess.run(
+            ["git", "-c", "core.bigFileThreshold=1m", "hash-object", "-w", "--no-filters", "--stdin"],
+            stdin=sparse,
+            capture_output=True,
+            check=True,
+            env={"PATH": os.environ["PATH"], "GIT_DIR": str(repository.path), "HOME": str(repository.path)},
+        )
+    return done.stdout.decode().strip()
+
+
+def tree(repository: Repository, items: Sequence[Item]) -> str:
+    """Stores a tree in git's order, whatever its names are, and returns its id."""
+    ordered = sorted(items, key=lambda item: item[1] + b"/" * (item[0] == FOLDER))
+    data = b"".join(b"%s %s\0%s" % (mode.encode(), name, bytes.fromhex(id_)) for mode, name, id_ in ordered)
+    return repository.git("hash-object", "-w", "--literally", "-t", "tree", "--stdin", stdin=data)
+
+
+def trees(repository: Repository, files: Mapping[bytes, tuple[str, str]]) -> str:
+    """Stores the trees of these paths, each with its mode and object, and returns the id of the root."""
+    folders: dict[bytes, dict[bytes, tuple[str, str]]] = {}
+    items: list[Item] = []
+    for path, (mode, id_) in files.items():
+        folder, slash, rest = path.partition(b"/")
+        if slash:
+            folders.setdefault(folder, {})[rest] = (mode, id_)
+        else:
+            items.append((mode, path, id_))
+    items += [(FOLDER, folder, trees(repository, inner)) for folder, inner in folders.items()]
+    return tree(repository, items)
+
+
+def commit(repository: Repository, root: str) -> str:
+    """Makes a tree the content of the current branch."""
+    parent = ["-p", repository.head] if repository.head else []
+    made = repository.git("commit-tree", root, "-m", "hostile", *parent)
+    repository.reset(made)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How a program ended, with the seconds that it took and the most memory that it or a child held, in MiB."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    megabytes: float
+
+
+def measured(command: Sequence[str], directory: Path, environment: Mapping[str, str], *, most: int) -> Measured:
+    """Runs a program to its end with at most so many MiB of address space, where the system can limit that."""
+    if sys.platform == "win32":
+        pytest.skip("processes are measured otherwise there")
+    shell = shutil.which("sh") or "/bin/sh"
+    limited = [shell, "-c", f'ulimit -v {most << 10} 2>/dev/null; exec "$@"', "sh", *command]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            limited, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory, env=environment
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - started
+        out.seek(0)
+        err.seek(0)
+        stdout, stderr = out.read().decode(), err.read().decode()
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return Measured(process.returncode, stdout, stderr, seconds, usage.ru_maxrss / unit)
+
+
+def everything(root: Path, *, but: Sequence[Path] = ()) -> dict[str, tuple[object, ...]]:
+    """All that is below a directory, except below some: kind and mode, and content with its time."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(root.rglob("*")):
+        if any(path == left or left in path.parents for left in but):
+            continue
+        facts = path.lstat()
+        told: tuple[object, ...] = (facts.st_mode,)
+        if stat.S_ISLNK(facts.st_mode):
+            told += (os.readlink(path),)  # noqa: PTH115 - bytes of any kind
+        elif stat.S_ISREG(facts.st_mode):
+            told += (path.read_bytes(), facts.st_mtime_ns)
+        found[str(path.relative_to(root))] = told
+    return found

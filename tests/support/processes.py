@@ -1,0 +1,49 @@
+"""The processes of this machine, as /proc shows them to anybody."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def children(parent: int | None = None) -> set[int]:
+    """The processes that one, or this one, has started and not yet buried."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == (os.getpid() if parent is None else parent):
+            found.add(int(stat.parent.name))
+    return found
+
+
+def descendants(parent: int) -> set[int]:
+    """The same, and theirs."""
+    below = children(parent)
+    return below.union(*map(descendants, below))
+
+
+def commands_naming(text: str) -> list[str]:
+    """The command lines on this machine in which a text stands."""
+    commands = (command_line(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
+    return [command for command in commands if text in command]
+
+
+def command_line(process: int) -> str:
+    """What anybody can see of a process; nothing once it has ended."""
+    return _text(process, "cmdline")
+
+
+def environment(process: int) -> str:
+    """What its owner can see of a process: its variables, a blank after each; nothing once it has ended."""
+    return _text(process, "environ")
+
+
+def _text(process: int, name: str) -> str:
+    try:
+        content = Path(f"/proc/{process}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return content.replace(b"\0", b" ").decode(errors="replace")

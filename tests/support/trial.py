@@ -1,0 +1,81 @@
+"""A machine that follows a server, and what must hold of it whatever goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from support.machine import Machine, Result, agent
+
+if TYPE_CHECKING:
+    from support.repository import Repository
+
+MINE = agent("mine", "I wrote this.")
+
+
+@dataclass
+class Trial:
+    """Claude Code and OpenCode on a machine that follows one source, `team`, beside an agent that the user wrote.
+
+    Attributes:
+        machine: where agentsync runs.
+        repository: what the source leads to.
+        url: where it is served.
+        secrets: texts that may stand nowhere but in the files that the user put them in.
+    """
+
+    machine: Machine
+    repository: Repository
+    url: str
+    secrets: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.machine.claude.mkdir()
+        (self.machine.claude / "mine.md").write_text(MINE)
+        self.follow()
+
+    def follow(self, settings: str = "", *, url: str = "", auth: str = "") -> None:
+        """Configures the source; a fetch may take ten seconds unless the settings say otherwise."""
+        timeout = "" if "timeout" in settings else "timeout = 10\n"
+        table = (
+            f'[sources.team]\nurl = "{url or self.url}"\nallow_http = true\nallow_local = true\n{timeout}{settings}\n'
+        )
+        self.machine.configure(f"{table}[sources.team.auth]\n{auth}\n[targets.claude]\n[targets.opencode]\n")
+
+    def push(self, prompt: str = "Better.") -> str:
+        """A new commit with another version of one agent."""
+        self.repository.write({"agents/tester.md": agent("tester", prompt)})
+        return self.repository.commit()
+
+    def holds(self, code: int, *words: str, environment: dict[str, str] | None = None) -> Result:
+        """A pull that ends with this code and one event that names the cause, and changes no file."""
+        before = self.machine.files()
+        result = self.machine.run("pull", environment=environment)
+        assert result.code == code, (result.code, result.stdout, result.stderr)
+        assert self.machine.files() == before
+        (event,) = [record for record in result.events if record["level"] == "error"]
+        assert event["event"] == "source.failed"
+        told = f"{event['error']} {event['hint']}"
+        assert [word for word in words if word not in told] == [], told
+        self.keeps_secrets(result)
+        return result
+
+    def converges(self, at: str = "HEAD", *, environment: dict[str, str] | None = None) -> Result:
+        """A pull that goes well, after which each tool has what the source says at a revision, and the user theirs."""
+        result = self.machine.run("pull", environment=environment)
+        assert result.code == 0, (result.code, result.stdout, result.stderr)
+        names = self.repository.git("ls-tree", "--name-only", f"{at}:agents").split()
+        wanted = {name: self.repository.git("show", f"{at}:agents/{name}") for name in names}
+        found = {path.name: path.read_text().removesuffix("\n") for path in self.machine.claude.iterdir()}
+        assert found == {**wanted, "mine.md": MINE.removesuffix("\n")}
+        assert {path.name for path in self.machine.opencode.iterdir()} == set(wanted)
+        self.keeps_secrets(result)
+        return result
+
+    def keeps_secrets(self, *results: Result) -> None:
+        """No secret is in what was printed, nor in any file of agentsync's."""
+        for secret in self.secrets:
+            assert not [result for result in results if secret in result.stdout + result.stderr]
+            for directory in (self.machine.state, self.machine.cache):
+                files = [path for path in directory.rglob("*") if path.is_file()]
+                assert not [path for path in files if secret.encode() in path.read_bytes()]
