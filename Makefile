@@ -7,8 +7,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
+FUZZ ?=
+FUZZ_SECONDS ?= 60
 
-.PHONY: demo test lint types bench conformance docs clean
+.PHONY: demo test lint types bench conformance mutation fuzz docs clean
 
 demo: $(INSTALLED)
 	@$(BIN)/agentsync demo
@@ -30,6 +32,13 @@ bench: $(INSTALLED)
 conformance: $(INSTALLED)
 	AGENTSYNC_ORACLES="$${AGENTSYNC_ORACLES:-$$HOME/.cache/agentsync-oracles}" \
 		$(BIN)/pytest tests/conformance -ra --counts docs/conformance.md
+
+mutation: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m mutation.run $(MODULES)
+
+fuzz: $(INSTALLED)
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3"
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) $(FUZZ)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py

@@ -70,7 +70,7 @@ def cases(scene: Scene, peer_root: Path | None) -> Iterator[Case]:
 
 
 def _settle(pull: Callable[[], Run]) -> None:
-    """One pull more, once the files are old enough to be known by their stat."""
+    """One pull more, once the files are old enough to be known by their stat: it leaves a memory for the next."""
     time.sleep(_SETTLING_SECONDS)
     pull()
 

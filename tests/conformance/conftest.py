@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from conformance import samples
-from conformance.counts import Table
-from conformance.oracle import Oracle, shared_folder
-from conformance.samples import Files
+from conformance.counts import Counts
+from conformance.facts import is_whole
+from conformance.oracle import Oracle, Verdict, shared_folder
 from conformance.sync import Synced, pull
 
-_TABLE = pytest.StashKey[Table]()
+_COUNTS = pytest.StashKey[Counts]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--counts", type=Path, metavar="FILE", help="renew the table of counts in this Markdown file")
+    parser.addoption("--counts", type=Path, metavar="FILE", help="renew the tables of counts in this Markdown file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_TABLE] = Table()
+    config.stash[_COUNTS] = Counts()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     document: Path | None = session.config.getoption("--counts", None)
-    table = session.config.stash.get(_TABLE, Table())
-    if document and exitstatus == pytest.ExitCode.OK and table.rows:
-        table.renew(document)
+    counts = session.config.stash.get(_COUNTS, Counts())
+    if document and exitstatus == pytest.ExitCode.OK and counts.rows:
+        counts.renew(document)
 
 
 @pytest.fixture(scope="session")
-def counts(pytestconfig: pytest.Config) -> Table:
-    return pytestconfig.stash.setdefault(_TABLE, Table())
+def counts(pytestconfig: pytest.Config) -> Counts:
+    return pytestconfig.stash.setdefault(_COUNTS, Counts())
 
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """The folder with the real tools; these tests take a minute, so only who names it gets them."""
+    """The folder with the real tools; these tests take minutes, so only who names it gets them."""
     folder = os.environ.get("AGENTSYNC_ORACLES")
     if not folder:
         pytest.skip("AGENTSYNC_ORACLES is not set; `make conformance` sets it")
@@ -69,29 +70,24 @@ def ask(shared: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def files(shared: Path) -> Callable[[str], Files]:
-    """The files of a repository by its short name: `seeds`, `synthetic`, `dashes` or one of the public ones."""
+def synced(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synced]:
+    """A repository, by its short name, after it was pulled; once for all tests."""
 
-    def of(name: str) -> Files:
-        match name:
-            case "seeds":
-                return samples.seeds(shared)
-            case "synthetic":
-                return samples.synthetic(shared)
-            case "dashes":
-                return samples.DASHES
-            case _:
-                return samples.public(shared, samples.PUBLIC[name])
+    @cache
+    def of(name: str) -> Synced:
+        return pull(tmp_path_factory.mktemp(name), samples.repository(name, shared))
 
     return of
 
 
 @pytest.fixture(scope="session")
-def synced(files: Callable[[str], Files], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Synced]:
-    """A repository, by its short name, after it was pulled; once for all tests."""
+def judged(ask: Callable[[str], Oracle], synced: Callable[[str], Synced]) -> Callable[[str, str], Sequence[Verdict]]:
+    """What a tool says of all that it was given of a repository; it is asked once for all tests."""
 
     @cache
-    def of(name: str) -> Synced:
-        return pull(tmp_path_factory.mktemp(name), files(name))
+    def of(repository: str, tool: str) -> Sequence[Verdict]:
+        written = synced(repository).written(tool)
+        verdicts = ask(tool).judge(synced(repository).project(tool))
+        return [replace(said, loaded=said.loaded or is_whole(said, written[said.file])) for said in verdicts]
 
     return of

@@ -1,39 +1,67 @@
-"""The table in docs/conformance.md: what each tool was given, and loaded."""
+"""The tables in docs/conformance.md: what each tool was given, and loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.oracle import Oracle
+from conformance.oracle import TOOLS, Oracle
 
 _BEGIN, _END = "<!-- counted -->\n", "<!-- end of what was counted -->\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """The counts of one run, by repository and tool."""
+class Counts:
+    """The counts of one run.
+
+    Attributes:
+        versions: of the tools.
+        rows: by repository and tool: files, how many were written, how many of those loaded, and how many errors.
+        generated: by the dialect that generated agents were read from and the tool: how many loaded.
+    """
 
     versions: dict[str, str] = field(default_factory=dict)
     rows: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    generated: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def add(self, repository: str, oracle: Oracle, *, agents: int, loaded: int, refused: Mapping[str, int]) -> None:
+    def add(
+        self, repository: str, oracle: Oracle, *, files: int, written: int, loaded: int, refused: Mapping[str, int]
+    ) -> None:
         """Counts what one tool was given of one repository."""
         self.versions[oracle.tool] = oracle.version
         codes = ", ".join(f"{count} {code}" for code, count in sorted(refused.items())) or "none"
-        self.rows[repository, oracle.tool] = (str(agents), str(loaded), codes)
+        self.rows[repository, oracle.tool] = (str(files), str(written), str(loaded), codes)
+
+    def add_generated(self, tool: str, read_from: Iterable[str]) -> None:
+        """Counts the generated agents that a tool loaded, by the dialect that each was read from."""
+        for dialect in read_from:
+            self.generated.setdefault(dialect, Counter())[tool] += 1
 
     def markdown(self) -> str:
-        head = "| repository | tool | files | loaded by the tool | refused |\n| --- | --- | ---: | ---: | --- |\n"
-        body = [
-            f"| {repository} | {tool} {self.versions[tool]} | {' | '.join(cells)} |\n"
-            for (repository, tool), cells in sorted(self.rows.items())
+        rows = [
+            (repository, f"{tool} {self.versions[tool]}", *cells) for (repository, tool), cells in self.rows.items()
         ]
-        return head + "".join(body)
+        by_dialect = [
+            (dialect, *(str(counted[tool]) for tool in TOOLS)) for dialect, counted in sorted(self.generated.items())
+        ]
+        return "\n".join(
+            [
+                _table(("repository", "tool", "files", "written", "loaded by the tool", "refused"), rows, "--rrr-"),
+                "The generated agents that each tool loaded, by the dialect that they were read from:\n",
+                _table(("read from", *TOOLS), by_dialect, "-" + "r" * len(TOOLS)),
+            ]
+        )
 
     def renew(self, document: Path) -> None:
-        """Puts the table in the place of the one that stands between the marks of a document."""
+        """Puts the tables in the place of those that stand between the marks of a document."""
         before, _, rest = document.read_text(encoding="utf-8").partition(_BEGIN)
         after = rest.partition(_END)[2]
         document.write_text(f"{before}{_BEGIN}\n{self.markdown()}\n{_END}{after}", encoding="utf-8")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
+    """Markdown; `r` in `sides` puts a column to the right."""
+    rule = ["---:" if side == "r" else "---" for side in sides]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,11 +12,28 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("claude", "opencode", "codex")
 
-_SECONDS = 300
+SCRIPTS = {
+    "claude": ("claude.py",),
+    "opencode": ("opencode.py", "--json"),
+    "kilo": ("opencode.py", "--kilo", "--json"),
+    "codex": ("codex.py",),
+    "copilot": ("copilot.py",),
+    "gemini": ("gemini.mjs",),
+    "qwen": ("qwen.mjs",),
+    "cline": ("cline.mjs",),
+    "factory": ("factory.py",),
+}
+"""By tool, named as its dialect: the script that asks it, and the options that it always gets."""
+
+TOOLS = tuple(SCRIPTS)
+
+_SECONDS = 600
 _TOGETHER = "(all together)"
-# OpenCode ends before a pipe has taken more than 64 KiB of its output, so it writes to a file first.
+# Where the scripts name a file relative to something above the tool's directory of agents.
+_ABOVE = ("agents/", ".github/agents/")
+
+# OpenCode and its fork end before a pipe has taken more than 64 KiB of their output, so they write to a file first.
 _UNPIPED = """#!/bin/sh
 output=$(mktemp)
 {program} "$@" > "$output"
@@ -24,6 +42,10 @@ cat "$output"
 rm "$output"
 exit $status
 """
+_PIPED_PROGRAMS = {
+    "opencode": ("OPENCODE_BIN", "opencode/node_modules/opencode-linux-x64/bin/opencode"),
+    "kilo": ("KILO_BIN", "kilo/node_modules/@kilocode/cli-linux-x64/bin/kilo"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +54,19 @@ class Verdict:
 
     Attributes:
         file: relative to the tool's directory of agents.
+        identifier: what the tool knows the agent by.
         facts: what it understood, or in words why it does not load the file.
     """
 
     loaded: bool
     file: str
+    identifier: str
     facts: str
+
+    @property
+    def name(self) -> str:
+        """What the tool calls the agent; Copilot, that knows it by its file's, shows another one."""
+        return str(self.resolved.get("name", self.identifier)) if self.facts.startswith("{") else self.identifier
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -65,6 +94,8 @@ class Oracle:
     @property
     def missing(self) -> str:
         """Why it cannot be asked; empty where it can."""
+        if self._script.suffix == ".mjs" and shutil.which("node") is None:
+            return "node is not there"
         script, program = self._script, self.tools / self.tool
         return next((f"{path} is not there" for path in (script, program) if not path.exists()), "")
 
@@ -80,22 +111,27 @@ class Oracle:
         Raises:
             AssertionError: the tool could not be asked.
         """
-        done = subprocess.run(
-            [sys.executable, str(self._script), str(project), *options],
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-        verdicts = [_verdict(line) for line in done.stdout.splitlines() if line.startswith(("OK\t", "FAIL\t"))]
+        runner = sys.executable if self._script.suffix == ".py" else "node"
+        output = self.scratch / "output"
+        with output.open("wb") as stdout:  # a script that runs in node ends before a pipe has taken all of it
+            done = subprocess.run(
+                [runner, str(self._script), str(project), *SCRIPTS[self.tool][1:], *options],
+                env=self._environment(),
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=_SECONDS,
+                check=False,
+            )
+        lines = output.read_text(encoding="utf-8").split("\n")  # a name may hold what Python takes for a line's end
+        verdicts = [_verdict(line) for line in lines if line.startswith(("OK\t", "FAIL\t"))]
         assert verdicts, done.stderr
         assert all(verdict.loaded for verdict in verdicts) == (done.returncode == 0), done.stderr
         return [verdict for verdict in verdicts if verdict.loaded is False or verdict.file != _TOGETHER]
 
     @property
     def _script(self) -> Path:
-        return self.shared / "oracles" / f"{self.tool}.py"
+        return self.shared / "oracles" / SCRIPTS[self.tool][0]
 
     def _environment(self) -> dict[str, str]:
         environment = {
@@ -104,12 +140,12 @@ class Oracle:
             "TMPDIR": str(self.scratch),
             "AGENTSYNC_ORACLES": str(self.tools),
         }
-        if self.tool == "opencode":
+        if self.tool in _PIPED_PROGRAMS:
+            variable, program = _PIPED_PROGRAMS[self.tool]
             wrapper = self.scratch / "unpiped.sh"
-            program = self.tools / "opencode/node_modules/opencode-linux-x64/bin/opencode"
-            wrapper.write_text(_UNPIPED.format(program=program), encoding="utf-8")
+            wrapper.write_text(_UNPIPED.format(program=self.tools / program), encoding="utf-8")
             wrapper.chmod(0o755)
-            environment["OPENCODE_BIN"] = str(wrapper)
+            environment[variable] = str(wrapper)
         return environment
 
 
@@ -119,5 +155,6 @@ def shared_folder() -> Path:
 
 
 def _verdict(line: str) -> Verdict:
-    word, file, _, facts = line.split("\t", 3)
-    return Verdict(word == "OK", file.removeprefix("agents/"), facts)
+    word, path, name, facts = line.split("\t", 3)
+    above = next((above for above in _ABOVE if path.startswith(above)), "")
+    return Verdict(word == "OK", path.removeprefix(above), name, facts)

@@ -1,4 +1,4 @@
-"""Pulls a repository with the real program into a project that has the layout of all three tools."""
+"""Pulls repositories with the real program into projects that have the layout of the tools."""
 
 from __future__ import annotations
 
@@ -7,56 +7,103 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agentsync.dialects import dialects
+from agentsync.dialects import Dialect, dialects
+from agentsync.document import Document
+from agentsync.permissions import Grants
 from conformance.oracle import TOOLS
+from conformance.samples import MANIFEST, Files
 from support.repository import Repository
 
-_SECONDS = 120
+_SECONDS = 300
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Synced:
-    """A project after a pull, and the program's own report of it."""
+    """The tools' projects after a pull, and the program's own report of it.
 
-    project: Path
+    Attributes:
+        root: each tool has a project of its own below it, since some read each other's directories.
+        files: what was pulled, by path in the repository.
+    """
+
+    root: Path
+    files: Files
     report: dict[str, Any]
 
-    def directory(self, tool: str) -> Path:
-        return self.project / dialects()[tool].project_directories[0]
+    def project(self, tool: str) -> Path:
+        return self.root / tool
 
-    def files(self, tool: str) -> set[str]:
-        """The names of the files that stand in the tool's directory."""
-        return {path.name for path in self.directory(tool).iterdir()} if self.directory(tool).is_dir() else set()
+    def directory(self, tool: str) -> Path:
+        return self.project(tool) / dialects()[tool].project_directories[0]
+
+    @property
+    def agents(self) -> set[str]:
+        """The paths in the repository of all that could be an agent."""
+        return self.files.keys() - {MANIFEST}
+
+    def written(self, tool: str) -> dict[str, Written]:
+        """What stands in the tool's directory, by file name."""
+        directory = self.directory(tool)
+        paths = sorted(directory.iterdir()) if directory.is_dir() else []
+        return {path.name: Written(dialects()[tool], path) for path in paths}
 
     def sources(self, tool: str) -> set[str]:
         """The paths in the repository of the files that the tool was given."""
+        return {source for target, source in self._created if target == tool}
+
+    @cached_property
+    def _created(self) -> set[tuple[str, str]]:
         changes = self.report["changes"]
-        return {change["source_path"] for change in changes if (change["target"], change["action"]) == (tool, "create")}
+        return {(change["target"], change["source_path"]) for change in changes if change["action"] == "create"}
 
     def codes(self, path: str, severity: str, tool: str = "") -> set[str]:
         """The codes of the findings about one file, for every tool or for one."""
-        return {
-            found["code"]
-            for found in self.report["diagnostics"]
-            if found.get("path") == path and found["severity"] == severity and found.get("target", "") in ("", tool)
-        }
+        return {code for target, code in self._told.get((path, severity), ()) if target in ("", tool)}
+
+    @cached_property
+    def _told(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
+        told: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        for found in self.report["diagnostics"]:
+            place = found.get("path", ""), found["severity"]
+            told.setdefault(place, set()).add((found.get("target", ""), found["code"]))
+        return told
 
     def refused(self, tool: str) -> Counter[str]:
         """How many files the tool was not given, by code."""
-        errors = {
-            (found.get("path", ""), found["code"])
-            for found in self.report["diagnostics"]
-            if found["severity"] == "error" and found.get("target", "") in ("", tool)
-        }
-        return Counter(code for _, code in errors)
+        errors = [path for path, severity in self._told if severity == "error"]
+        return Counter(code for path in errors for code in self.codes(path, "error", tool))
 
 
-def pull(root: Path, files: Mapping[str, bytes]) -> Synced:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One file that was written."""
+
+    dialect: Dialect
+    path: Path
+
+    @property
+    def document(self) -> Document:
+        return self.dialect.parse(self.path.read_bytes(), self.path.name)
+
+    @property
+    def enforced(self) -> Grants:
+        """What agentsync says that the tool will enforce."""
+        return self.dialect.enforced(self.document)
+
+    @property
+    def name(self) -> str:
+        """What the agent is called in it."""
+        agent = self.dialect.read(self.document, self.path.name.removesuffix(self.dialect.suffix)).agent
+        assert agent, self.path
+        return agent.name
+
+
+def pull(root: Path, files: Files) -> Synced:
     """Makes a repository of these files and pulls it.
 
     Raises:
@@ -65,10 +112,9 @@ def pull(root: Path, files: Mapping[str, bytes]) -> Synced:
     repository = Repository(root / "team.git")
     repository.write(dict(files))
     repository.commit()
-    project, home = root / "project", root / "home"
-    project.mkdir()
+    home = root / "home"
     home.mkdir()
-    synced = Synced(project, {})
+    synced = Synced(root, files, {})
     program = str(Path(sys.executable).with_name("agentsync"))
     targets = [f"--to={tool}={synced.directory(tool)}" for tool in TOOLS]
     done = subprocess.run(
@@ -80,4 +126,4 @@ def pull(root: Path, files: Mapping[str, bytes]) -> Synced:
         check=False,
     )
     assert done.returncode in (0, 4), done.stderr
-    return Synced(project, json.loads(done.stdout))
+    return Synced(root, files, json.loads(done.stdout))

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from conformance import samples
-from conformance.counts import Table
-from conformance.oracle import TOOLS, Oracle
-from conformance.samples import Files
+from conformance.oracle import TOOLS
 from conformance.sync import Synced
 
 # Where agentsync decides otherwise than the samples propose: tools disagree on which of two keys counts, and an agent
@@ -19,27 +15,6 @@ _REFUSED_ALL_THE_SAME = {
     **{("duplicate-key.md", tool): {"AS116"} for tool in TOOLS},
     **{(name, "codex"): {"AS309"} for name in ("tools-empty-list.md", "tools-map-in-claude.md", "tools-null.md")},
 }
-
-
-@pytest.mark.parametrize("repository", ["synthetic", "dashes"])
-@pytest.mark.parametrize("tool", TOOLS)
-def test_the_tool_loads_every_repaired_file(
-    repository: str,
-    tool: str,
-    *,
-    ask: Callable[[str], Oracle],
-    synced: Callable[[str], Synced],
-    files: Callable[[str], Files],
-    counts: Table,
-) -> None:
-    oracle, result = ask(tool), synced(repository)
-
-    verdicts = oracle.judge(result.project)
-
-    assert [verdict for verdict in verdicts if not verdict.loaded] == []
-    assert {verdict.file for verdict in verdicts} == result.files(tool)
-    count = len(files(repository))
-    counts.add(f"broken files: {repository}", oracle, agents=count, loaded=len(verdicts), refused=result.refused(tool))
 
 
 def test_what_should_load_is_written_unless_a_tool_cannot_restrict_it(

@@ -1,0 +1,101 @@
+"""What a tool says that it understood of an agent's permissions, in canonical terms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from pydantic import JsonValue
+
+from agentsync.dialects import dialects
+from agentsync.frontmatter import parse_markdown
+from agentsync.permissions import ANY, EVERYTHING, MCP, TOOLS, Approval, Grants, Rule
+from conformance.oracle import Verdict
+from conformance.sync import Written
+
+Facts = Mapping[str, Any]
+
+# What the tools say of an agent's restrictions, and the key of the file that each fact is the value of. Of Codex and
+# Factory their scripts learn no more than that an agent is there and what it is called.
+_KEYS: Mapping[str, Mapping[str, str]] = {
+    "cline": {"tools": "tools"},
+    "copilot": {"tools": "tools"},
+    "gemini": {"tools": "tools"},
+    "kilo": {"tools": "tools", "permission": "permission"},
+    "qwen": {"tools": "tools", "disallowed": "disallowedTools", "approval": "approvalMode"},
+}
+
+UNDERSTOOD = tuple(_KEYS)
+"""The tools that tell what they understood of an agent's restrictions, and that `understood` reads."""
+
+# How a script writes that there is no list.
+_NO_LIST = "inherit-all"
+
+
+def understood(tool: str, facts: Facts, written: Written) -> Grants:
+    """What the file would grant if its restrictions were those that the tool understood."""
+    keys = _KEYS[tool]
+    others = {key: value for key, value in written.document.metadata.items() if key not in keys.values()}
+    these: dict[str, JsonValue] = {
+        keys[fact]: value for fact, value in facts.items() if fact in keys and value not in (None, _NO_LIST)
+    }
+    return written.dialect.enforced(replace(written.document, metadata={**others, **these}))
+
+
+def entries(permission: str | Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
+    """Tool, pattern and action of each rule in a `permission`, in order."""
+    for tool, value in ({ANY: permission} if isinstance(permission, str) else permission).items():
+        for pattern, action in ({ANY: value} if isinstance(value, str) else value).items():
+            yield tool, pattern, action
+
+
+def ruled(rules: Iterable[tuple[str, str, str]]) -> Grants:
+    """OpenCode's rules in canonical terms, over its default."""
+    shape = dialects()["opencode"].shape
+    read = [
+        Rule(name, Approval[action.upper()], pattern)
+        for key, pattern, action in rules
+        for name in shape.units.get(key, (ANY,) if key == ANY else (MCP + key,))
+    ]
+    return Grants((*EVERYTHING.rules, *read, *(Rule(name, Approval.DENY) for name in sorted(TOOLS - shape.tools))))
+
+
+def is_whole(verdict: Verdict, written: Written) -> bool:
+    """Whether OpenCode's or Kilo Code's script takes instructions that begin with dashes for lost frontmatter."""
+    lost = "FRONTMATTER LOST" in verdict.facts
+    return lost and verdict.resolved["prompt"].strip() == written.document.body.strip()
+
+
+def roster(facts: Facts) -> list[str] | None:
+    """The tools that Claude Code names for an agent, with `*` for all that are not named; None where it names none."""
+    if "roster" not in facts:
+        return None
+    if facts["roster"].startswith("All tools"):
+        return [ANY]
+    names = re.sub(r"\([^)]*\)", "", facts["roster"]).split(", ")
+    return [name for name in names if name not in ("", "None")]
+
+
+# What Claude Code adds where tools of MCP servers may be loaded later, which does nothing by itself; and what ends an
+# agent's own tasks in the background, which it gives under the earlier names KillShell and KillBash too.
+_HARMLESS = ("DeferredToolPlaceholder", "TaskStop")
+
+
+def beyond(names: Iterable[str], said: Grants) -> list[str]:
+    """Those of Claude Code's tools among these that the agent is said not to have."""
+    return [name for name in names if name not in _HARMLESS and not _granted(name, said)]
+
+
+def _granted(name: str, said: Grants) -> bool:
+    if name == ANY:
+        return said.everything_else > Approval.DENY
+    return max(said.approvals(_canonical(name))) > Approval.DENY
+
+
+@cache
+def _canonical(name: str) -> str:
+    document = parse_markdown(f"---\ntools: [{name}]\n---\n".encode(), "tool.md")
+    return dialects()["claude"].enforced(document).rules[0].tool

@@ -1,0 +1,66 @@
+"""Agents that nobody wrote, in every dialect: the same ones in every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
+from agentsync.model import NEUTRAL, Agent
+from agentsync.naming import slug
+from agentsync.render import render
+from agentsync.source import ReadAgent, read_agent
+from support import agents as strategy
+
+COUNT = 500
+
+# What the neutral dialect has no place for, being in some tool's own words.
+_NO_OTHERS: Mapping[str, object] = {"dialect": NEUTRAL, "mcp_servers": None, "hooks": None, "native": {}, "unknown": {}}
+# The scripts that ask the tools take a name from its file as it stands between quotes.
+_QUOTES = str.maketrans("", "", "\"'")
+
+
+def written(dialect: str) -> dict[str, bytes]:
+    """The generated agents as files of a dialect, by file name: in the neutral one, or converted from it.
+
+    Each is called after the dialect too, so those of several dialects can stand in one directory. An agent that a
+    dialect cannot take, because it cannot restrict it or for its name, has no file there.
+    """
+    neutral = dialects()[NEUTRAL]
+    files: dict[str, bytes] = {}
+    for agent in agents():
+        name = f"{agent.name}-{dialect}"
+        data = neutral.write(agent.model_copy(update={"name": name, "slug": slug(name)}), WriteOptions()).data
+        read = read_agent(f"{slug(name)}{neutral.suffix}", data or b"", NEUTRAL)
+        if isinstance(read, ReadAgent):
+            file = render(read, dialects()[dialect], WriteOptions())
+            files |= {file.path: file.data} if file.data is not None else {}
+    return files
+
+
+@cache
+def agents() -> tuple[Agent, ...]:
+    """As many agents as COUNT says, no two of one name."""
+    found: dict[str, Agent] = {}
+
+    @settings(
+        max_examples=COUNT,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy.agents().filter(lambda agent: bool(agent.description.strip())))
+    def collect(agent: Agent) -> None:
+        plain = agent.name.translate(_QUOTES).strip()
+        name = plain
+        while slug(name) in found:
+            name = f"{plain}-{len(found)}"
+        found[slug(name)] = agent.model_copy(update={**_NO_OTHERS, "name": name, "slug": slug(name)})
+
+    collect()
+    return tuple(found.values())

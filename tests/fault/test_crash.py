@@ -1,0 +1,420 @@
+"""A run that is killed, or meets an error, at any of its steps; `support.stepwise` says what a step is.
+
+The numbers in the tests' names are rows of docs/reliability.md. After each of these runs every target file is wholly
+its old or wholly its new bytes and nothing of the user's is lost; the same command once more ends as if nothing had
+happened, in files, inventory and history.
+
+A test tries what differs: a kill after a step that changed nothing is the kill before it, and where a step fails, the
+errors take turns. With `AGENTSYNC_THOROUGH=1` every step is tried with all of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from agentsync.errors import ExitCode
+from agentsync.files import TEMPORARY_SUFFIX
+from agentsync.observation import digest
+from agentsync.plan import Key, Recorded
+from agentsync.state import ROLLED_BACK, State
+from agentsync.vault import Vault
+from support.machine import agent, source
+from support.repository import Repository
+from support.stepwise import At, Run, Stepwise
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is killed at a step of its own choice")
+
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EXDEV, errno.EINTR)
+THOROUGH = "AGENTSYNC_THOROUGH" in os.environ
+"""Whether every step is tried with every error, which takes half an hour."""
+
+ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE)
+"""What a run may end with where the disk fails it."""
+
+MINE = b"---\nname: mine\n---\nMy own.\n"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a machine holds: files and directories outside agentsync's own ones, and what its state says of them.
+
+    Attributes:
+        changes: what history says was done, without when and in which sync, sorted.
+    """
+
+    files: Mapping[str, bytes | None]
+    inventory: Mapping[Key, Recorded]
+    commits: frozenset[tuple[str, str]]
+    suspended: str
+    changes: Sequence[tuple[str, ...]]
+
+
+class Bench:
+    """A machine in a state that can be had again and again, and a command that is run there."""
+
+    def __init__(self, root: Path) -> None:
+        self.machine = Stepwise(root)
+        self.team = Repository(root / "served/team.git")
+        self.command: Sequence[str] = ("pull",)
+        self.overtaken_by = ""
+
+    def commit(self, *removed: str, **prompts: str) -> str:
+        """Commits agents with these prompts, and without these."""
+        self.team.write({f"agents/{name}.md": agent(name, prompt) for name, prompt in prompts.items()})
+        self.team.remove(*(f"agents/{name}.md" for name in removed))
+        return self.team.commit()
+
+    def pull(self, code: int = 0) -> None:
+        assert self.run("pull").result.code == code
+
+    def run(self, *arguments: str, at: At | None = None) -> Run:
+        return self.machine.step(*arguments, at=at)
+
+    def save(self) -> None:
+        shutil.copytree(self.machine.home, self.machine.root / "saved", symlinks=True)
+
+    def restore(self) -> None:
+        shutil.rmtree(self.machine.home)
+        shutil.copytree(self.machine.root / "saved", self.machine.home, symlinks=True)
+
+    def files(self) -> dict[str, bytes | None]:
+        """Every file outside agentsync's own directories, and every directory."""
+        own = (self.machine.state, self.machine.cache)
+        return {
+            str(path): None if path.is_dir() else path.read_bytes()
+            for path in sorted(self.machine.home.rglob("*"))
+            if not any(path.is_relative_to(directory) for directory in own)
+        }
+
+    def written(self) -> dict[str, str]:
+        """The digest of each file that agentsync wrote, by absolute path."""
+        if not (self.machine.state / "state.sqlite3").exists():
+            return {}
+        return {f"{directory}/{path}": row.digest for (directory, path), row in self.picture().inventory.items()}
+
+    def again(self) -> Run:
+        """The next run, which nothing happens to: a rollback that has ended is not run again, which would undo it."""
+        if self.overtaken_by:
+            was = self.team.head
+            self.team.reset(self.overtaken_by)
+            ended = self.run(*self.command)
+            self.team.reset(was)
+            return ended
+        return self.run(*(("pull",) if self._is_rolled_back() else self.command))
+
+    def _is_rolled_back(self) -> bool:
+        if self.command != ("rollback",):
+            return False
+        with State(self.machine.state / "state.sqlite3") as state:
+            return state.syncs(1)[0].result == ROLLED_BACK
+
+    def picture(self) -> Picture:
+        with State(self.machine.state / "state.sqlite3") as state:
+            assert state.intents() == []
+            rows = state._query("SELECT * FROM inventory")
+            inventory = state.inventory({row[0] for row in rows})
+            history = [change for sync in reversed(state.syncs(-1)) for change in state.changes(sync.id)]
+            files = self.files()
+            for key, new in {change.key: change.new for change in history}.items():
+                data = files.get("/".join(key))
+                assert key not in inventory or new in (inventory[key].digest, digest(data or b""))
+            if self.overtaken_by:
+                inventory = {key: replace(row, commit="") for key, row in inventory.items()}  # that of the last write
+            return Picture(
+                files,
+                inventory,
+                frozenset((row[0], row[3]) for row in state._query("SELECT * FROM sources")),
+                state.suspension.reason if state.suspension else "",
+                sorted((*change.key, change.action.value, str(change.old), str(change.new)) for change in history),
+            )
+
+    def kept(self, data: bytes) -> bool:
+        path = self.machine.state / "kept.sqlite3"
+        if not path.exists():
+            return False
+        with Vault(path) as vault:
+            return vault.content(digest(data)) == data
+
+
+# The scenarios: each leaves the machine where its command is about to be run.
+
+
+def first_run(bench: Bench) -> None:
+    (bench.machine.claude).mkdir(parents=True)
+    (bench.machine.claude / "mine.md").write_bytes(MINE)
+
+
+def update(bench: Bench) -> None:
+    bench.pull()
+    (bench.machine.claude / "mine.md").write_bytes(MINE)
+    (bench.machine.claude / "tester.md").chmod(0o600)
+    bench.commit(tester="Better.", writer="Better.", new="New.")
+
+
+def deletion(bench: Bench) -> None:
+    bench.pull()
+    bench.commit("planner", tester="Better.")
+
+
+def conflict(bench: Bench) -> None:
+    bench.pull()
+    (bench.machine.claude / "tester.md").write_bytes(MINE)
+    (bench.machine.opencode / "planner.md").write_bytes(MINE)
+    (bench.machine.claude / "new.md").write_bytes(MINE)
+    bench.commit("planner", tester="Better.", writer="Better.", new="New.")
+
+
+def restoration(bench: Bench) -> None:
+    bench.pull()
+    for directory in (bench.machine.claude, bench.machine.opencode):
+        (directory / "tester.md").unlink()
+    shutil.rmtree(bench.machine.claude)
+
+
+def adoption(bench: Bench) -> None:
+    bench.pull()
+    (bench.machine.claude / "tester.md").write_bytes(MINE)
+    (bench.machine.claude / "new.md").write_bytes(MINE + b"New.\n")
+    bench.commit(new="New.")
+    bench.command = ("adopt", "--all")
+
+
+def rollback(bench: Bench) -> None:
+    adoption(bench)
+    assert bench.run("adopt", "--all").result.code == 0
+    (bench.machine.claude / "mine.md").write_bytes(MINE)
+    bench.command = ("rollback",)
+
+
+def rollback_to_a_sync(bench: Bench) -> None:
+    bench.pull()
+    update(bench)
+    bench.pull()
+    with State(bench.machine.state / "state.sqlite3") as state:
+        bench.command = ("rollback", state.syncs(-1)[-1].id)
+
+
+def suspension(bench: Bench) -> None:
+    update(bench)
+    bench.command = ("suspend",)
+
+
+def several(bench: Bench) -> None:
+    other = Repository(bench.machine.root / "served/other.git")
+    other.write({f"{name}.md": agent(name, "Other.") for name in ("tester", "helper")})
+    other.commit()
+    targets = "".join(
+        f'[targets.{name}]\ndialect = "claude"\npath = "~/{name}/agents"\ncreate = true\n' for name in ("one", "two")
+    )
+    bench.machine.configure(
+        source("team", bench.team.url) + source("other", other.url, 'prefix = "o-"') + targets + "[targets.opencode]\n"
+    )
+    bench.machine.batch = 2
+    bench.pull()
+    other.write({"helper.md": agent("helper", "Better."), "more.md": agent("more", "New.")})
+    other.remove("tester.md")
+    other.commit()
+    bench.commit("planner", tester="Better.")
+    (bench.machine.home / "one/agents/writer.md").write_bytes(MINE)
+
+
+def overtaken(bench: Bench) -> None:
+    """The source moves on before the next run."""
+    update(bench)
+    bench.overtaken_by = bench.commit(tester="Best.")
+    bench.team.reset(bench.team.git("rev-parse", f"{bench.overtaken_by}^"))
+
+
+SCENARIOS: tuple[Callable[[Bench], None], ...] = (
+    first_run,
+    update,
+    deletion,
+    conflict,
+    restoration,
+    adoption,
+    rollback,
+    rollback_to_a_sync,
+    suspension,
+    several,
+    overtaken,
+)
+CLOSELY = (first_run, update, adoption, rollback, overtaken)
+"""Those that meet an error at every step; the others at every seventh, unless the run is thorough."""
+
+by_name = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    bench = Bench(tmp_path)
+    bench.commit(tester="Tests.", writer="Writes.", planner="Plans.")
+    bench.machine.follow(bench.team)
+    return bench
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A scenario and what came of it where nothing went wrong.
+
+    Attributes:
+        before: the files that the command met; users: those of them that agentsync did not write.
+        code: what it ended with, and the next run too.
+    """
+
+    bench: Bench
+    before: Mapping[str, bytes | None]
+    users: Mapping[str, bytes]
+    code: int
+    after: Mapping[str, bytes | None]
+    picture: Picture
+
+    @classmethod
+    def of(cls, bench: Bench, scenario: Callable[[Bench], None]) -> Whole:
+        scenario(bench)
+        before, written = bench.files(), bench.written()
+        users = {path: data for path, data in before.items() if data is not None and written.get(path) != digest(data)}
+        bench.save()
+        code = bench.run(*bench.command).result.code
+        after = bench.files()
+        if bench.overtaken_by:
+            bench.again()
+        return cls(bench, before, users, code, after, bench.picture())
+
+    def check_disk(self) -> None:
+        """Every file is wholly old or wholly new, and what the user wrote is in its place or kept."""
+        files = self.bench.files()
+        for path, data in files.items():
+            temporary = path.endswith(TEMPORARY_SUFFIX)
+            assert temporary or data in (self.before.get(path), self.after.get(path)), path
+        for path, data in self.before.items():
+            assert path in files or self.after.get(path) is None or data is None, path
+        for path, data in self.users.items():
+            assert files.get(path) == data or self.bench.kept(data), path
+
+    def check_next_run(self, *, history: bool) -> None:
+        """The next run ends as if nothing had happened."""
+        ended = self.bench.again()
+        if ended.command == self.bench.command:
+            assert ended.result.code == self.code, ended.result
+        picture = self.bench.picture()
+        assert picture.files == self.picture.files
+        if history:
+            assert picture.changes == self.picture.changes
+        assert replace(picture, changes=self.picture.changes) == self.picture
+
+
+def each_step(bench: Bench, errors: Sequence[int] = (), *, every: int = 1) -> Iterator[tuple[str, Run]]:
+    """The command, with something happening to it at each of its steps; ends with the first run that it misses.
+
+    Args:
+        bench: where.
+        errors: what the steps fail with, in turn; without them the run is killed, and only where it has come further.
+        every: which steps; thorough runs take all.
+    """
+    bench.restore()
+    idle = frozenset[int]() if errors or THOROUGH else bench.run(*bench.command).idle
+    for number in count(1, 1 if THOROUGH else every):
+        if number - 1 in idle:
+            continue
+        bench.restore()
+        run = bench.run(*bench.command, at=At(number, errors[number % len(errors)] if errors else None))
+        if not run.hit:
+            break
+        yield f"{number}: {run.steps[number - 1]}", run
+
+
+@by_name
+def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
+    bench: Bench, scenario: Callable[[Bench], None]
+) -> None:
+    whole = Whole.of(bench, scenario)
+    for step, _ in each_step(bench):
+        with at(step):
+            whole.check_disk()
+            whole.check_next_run(history=not bench.overtaken_by)
+
+
+@pytest.mark.parametrize("errors", [(error,) for error in ERRORS] if THOROUGH else [ERRORS], ids=str)
+@by_name
+def test_19_an_error_at_any_step_is_told_and_made_good_by_the_next_run(
+    bench: Bench, scenario: Callable[[Bench], None], errors: Sequence[int]
+) -> None:
+    whole = Whole.of(bench, scenario)
+    for step, run in each_step(bench, errors, every=1 if scenario in CLOSELY else 7):
+        with at(step):
+            whole.check_disk()
+            check_told(whole, run)
+            whole.check_next_run(history=False)
+
+
+def test_19_a_disk_that_is_really_full_is_told_and_made_good_by_the_next_run(bench: Bench) -> None:
+    home, mount = bench.machine.home, ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs"]
+    try:
+        mounted = subprocess.run([*mount, home], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount(8)")
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted: {mounted.stderr.strip()}")
+    try:
+        (home / ".config/opencode").mkdir(parents=True)
+        (home / ".claude").mkdir()
+        bench.machine.follow(bench.team)
+        update(bench)
+        before, seen, ended = bench.files(), [], []
+        for kilobytes in (*range(0, 240, 24), 1000):
+            fill(home / "filler", leaving=kilobytes * 1024)
+            ended.append(bench.run("pull").result)
+            assert ended[-1].code in ENDINGS, ended[-1]
+            (home / "filler").unlink()
+            seen.append(bench.files())
+        assert ended[0].code == ExitCode.INCOMPLETE
+        assert ended[-1].code == ExitCode.OK
+        after = seen[-1]
+        assert "Better." in (bench.machine.claude / "tester.md").read_text()
+        assert (bench.machine.claude / "mine.md").read_bytes() == MINE
+        for files in seen:
+            assert {path for path, data in files.items() if data not in (before.get(path), after.get(path))} == set()
+            assert before.keys() <= files.keys()
+        bench.commit(tester="Best.")
+        bench.pull()
+        assert "Best." in (bench.machine.claude / "tester.md").read_text()
+        bench.picture()
+    finally:
+        subprocess.run(["umount", home], check=True)
+
+
+def fill(path: Path, *, leaving: int) -> None:
+    """Takes all the room of a file system but this many bytes."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    os.truncate(path, max(0, path.stat().st_size - leaving))
+
+
+def check_told(whole: Whole, run: Run) -> None:
+    """A run that could not do all of its work says so, in its exit status and in words."""
+    result = run.result
+    assert result.code in (*ENDINGS, whole.code), result
+    if result.code != whole.code:
+        assert "error" in result.stderr + result.stdout or "failed" in result.stdout, result
+    assert "Traceback" not in result.stderr
+
+
+@contextmanager
+def at(step: str) -> Iterator[None]:
+    """Says in a failure at which step it came."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(f"at step {step}")
+        raise

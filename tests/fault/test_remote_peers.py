@@ -1,0 +1,86 @@
+"""What other tools were seen to destroy, and agentsync keeps: the same files, served by a real server.
+
+docs/reliability.md says which tool was seen to do what.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from support.gitserver import GitServer
+from support.machine import Machine
+from support.repository import Repository
+
+REVIEWER = (
+    '---\nname: rev\ndescription: "Reviews: code"\ntools: Read, Grep, Bash(git diff:*), mcp__gh__x\n'
+    "disallowedTools: Write\nmodel: opus\npermissionMode: plan\ncolor: cyan\n---\nYou review.\n"
+)
+GOOD = "---\nname: good\ndescription: d\n---\nteam\n"
+SLOPPY = "---\nname: flaky\ndescription: Use: when: bad\n---\nteam\n"
+BROKEN = "---\nname: broken\ndescription: One.\ndescription: Two?\n---\nteam\n"
+HAND = "---\nname: good\ndescription: h\n---\nHAND\n"
+MINE = "---\nname: mine\ndescription: h\n---\nMINE\n"
+
+
+@pytest.fixture
+def seeded(machine: Machine, repository: Repository, server: GitServer) -> Machine:
+    """A user with two agents of their own, one of which the team has too, and a team with a sloppy and a broken one."""
+    machine.claude.mkdir()
+    (machine.claude / "good.md").write_text(HAND)
+    (machine.claude / "mine.md").write_text(MINE)
+    repository.remove("agents")
+    team = {"rev": REVIEWER, "good": GOOD, "flaky": SLOPPY, "broken": BROKEN}
+    repository.write({f"agents/{name}.md": text for name, text in team.items()})
+    repository.commit()
+    source = f'[sources.team]\nurl = "{server.url("team.git")}"\nallow_http = true\n'
+    machine.configure(f"{source}[targets.claude]\n[targets.opencode]\n")
+    assert machine.run("pull").code == 4
+    return machine
+
+
+def own(machine: Machine) -> tuple[str, str]:
+    return (machine.claude / "good.md").read_text(), (machine.claude / "mine.md").read_text()
+
+
+def test_a_hand_written_agent_of_a_name_that_the_team_has_too_is_kept_and_told(seeded: Machine) -> None:
+    (conflict,) = seeded.run("pull").told("agent.conflict")
+    assert (conflict["code"], conflict["path"]) == ("AS401", str(seeded.claude / "good.md"))
+    assert own(seeded) == (HAND, MINE)
+    assert (seeded.opencode / "good.md").is_file()
+
+
+def test_one_malformed_file_stops_no_other(seeded: Machine) -> None:
+    assert (seeded.claude / "rev.md").read_text() == REVIEWER
+    assert sorted(path.name for path in seeded.opencode.iterdir()) == ["flaky.md", "good.md", "rev.md"]
+    (refused,) = seeded.run("pull").told("agent.refused")
+    assert refused["path"] == "agents/broken.md"
+
+
+def test_a_file_that_becomes_malformed_keeps_what_it_gave_last(seeded: Machine, repository: Repository) -> None:
+    repository.write({"agents/rev.md": BROKEN})
+    repository.commit()
+    assert seeded.run("pull", "--allow-deletions").code == 4
+    assert (seeded.claude / "rev.md").read_text() == REVIEWER
+    assert (seeded.opencode / "rev.md").is_file()
+
+
+def test_an_edit_of_a_managed_file_survives_the_next_pulls_and_is_told(seeded: Machine, repository: Repository) -> None:
+    edited = seeded.claude / "rev.md"
+    edited.write_text(f"{REVIEWER}EDIT\n")
+    repository.write({"agents/rev.md": REVIEWER.replace("You review.", "You review well.")})
+    repository.commit()
+    for _ in range(2):
+        told = [record["path"] for record in seeded.run("pull").told("agent.conflict")]
+        assert str(edited) in told
+        assert edited.read_text() == f"{REVIEWER}EDIT\n"
+    assert "You review well." in (seeded.opencode / "rev.md").read_text()
+
+
+def test_deleting_what_the_team_dropped_deletes_nothing_of_the_users(seeded: Machine, repository: Repository) -> None:
+    repository.remove("agents")
+    repository.write({"README.md": "No agents any more.\n"})
+    repository.commit()
+    seeded.run("pull", "--allow-deletions")
+    assert seeded.names() == ["good.md", "mine.md"]
+    assert own(seeded) == (HAND, MINE)
+    assert list(seeded.opencode.iterdir()) == []

@@ -1,0 +1,178 @@
+"""Rows 7 to 9, 13 to 15 and 39: what a ref leads to, and where it may never lead."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from support.gitserver import GitServer
+from support.machine import agent
+from support.repository import Repository
+from support.trial import Trial
+
+
+@pytest.mark.parametrize("cache", ["kept", "lost"])
+def test_07_a_rewritten_branch_is_refused_until_it_may_be(pulled: Trial, repository: Repository, cache: str) -> None:
+    first = repository.head
+    repository.rewrite()
+    pulled.push("Another history.")
+    if cache == "lost":
+        shutil.rmtree(pulled.machine.cache)
+    event = pulled.holds(4, "the branch was rewritten", "allow_rewrite = true").told("source.failed")[0]
+    assert first[:12] in event["error"]
+    [status] = pulled.machine.run("status", "--format", "json").json["sources"]
+    assert status["commit"] == first
+    pulled.follow("allow_rewrite = true")
+    pulled.converges()
+
+
+def test_07_a_rewritten_branch_that_goes_back_on_it_is_followed_again(pulled: Trial, repository: Repository) -> None:
+    first = repository.head
+    repository.rewrite()
+    pulled.holds(4, "the branch was rewritten")
+    repository.reset(first)
+    pulled.push()
+    pulled.converges()
+
+
+def test_08_a_branch_that_is_deleted_keeps_the_files(trial: Trial, repository: Repository) -> None:
+    repository.create_branch("team")
+    trial.follow('branch = "team"')
+    trial.converges("team")
+    repository.delete_branch("team")
+    trial.holds(3, "the repository has no branch team", "it has main")
+    trial.push()
+    repository.create_branch("team")
+    trial.converges("team")
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_09_a_tag_that_is_moved_is_refused(trial: Trial, repository: Repository, *, annotated: bool) -> None:
+    repository.tag("v1", annotated=annotated)
+    trial.follow('tag = "v1"')
+    trial.converges("v1")
+    first = repository.head
+    trial.push()
+    repository.tag("v1", annotated=annotated)
+    trial.holds(4, "the tag was moved", "allow_rewrite = true")
+    repository.tag("v1", first, annotated=annotated)
+    trial.converges("v1")
+
+
+@pytest.mark.parametrize("cache", ["kept", "lost"])
+def test_13_an_older_commit_that_is_played_back_is_refused(trial: Trial, repository: Repository, cache: str) -> None:
+    older = repository.head
+    newer = trial.push()
+    trial.converges()
+    repository.reset(older)
+    if cache == "lost":
+        shutil.rmtree(trial.machine.cache)
+    trial.holds(4, "the branch was rewritten", newer[:12])
+    repository.reset(newer)
+    trial.push("Better still.")
+    trial.converges()
+
+
+def test_14_a_source_whose_url_changed_deletes_nothing(
+    pulled: Trial, server: GitServer, repository: Repository
+) -> None:
+    other = Repository(repository.path.with_name("other.git"))
+    other.write({"agents/tester.md": agent("tester", "From elsewhere.")})
+    other.commit()
+    pulled.follow(url=server.url("other.git"))
+    result = pulled.machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (0, ["AS411"])
+    assert pulled.machine.names() == ["mine.md", "reviewer.md", "tester.md", "writer.md"]
+    assert "From elsewhere." in (pulled.machine.claude / "tester.md").read_text()
+    pulled.follow()
+    pulled.converges()
+
+
+def detach(repository: Repository) -> None:
+    repository.git("update-ref", "--no-deref", "HEAD", f"{repository.head}~1")
+
+
+def point_nowhere(repository: Repository) -> None:
+    repository.git("symbolic-ref", "HEAD", "refs/heads/gone")
+
+
+@pytest.mark.parametrize("move", [detach, point_nowhere])
+def test_15_where_the_remotes_head_leads_does_not_matter_to_who_follows_a_branch(
+    trial: Trial, repository: Repository, move: Callable[[Repository], None]
+) -> None:
+    trial.push()
+    trial.follow('branch = "main"')
+    trial.converges("main")
+    move(repository)
+    trial.push("Better still.")
+    trial.converges("main")
+
+
+@pytest.mark.parametrize(
+    ("move", "code", "words"),
+    [(detach, 4, "the branch was rewritten"), (point_nowhere, 3, "the repository has no HEAD")],
+)
+def test_15_a_head_that_leads_back_or_nowhere_keeps_the_files_of_who_follows_it(
+    trial: Trial, repository: Repository, move: Callable[[Repository], None], code: int, words: str
+) -> None:
+    trial.push()
+    trial.converges()
+    move(repository)
+    trial.holds(code, words)
+    repository.git("symbolic-ref", "HEAD", "refs/heads/main")
+    trial.push("Better still.")
+    trial.converges()
+
+
+def test_15_a_head_that_gets_another_name_is_followed(pulled: Trial, repository: Repository) -> None:
+    pulled.push()
+    repository.create_branch("trunk")
+    repository.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    repository.delete_branch("main")
+    pulled.converges("trunk")
+
+
+def rewrite(repository: Repository) -> None:
+    repository.rewrite()
+
+
+def spoil_manifest(repository: Repository) -> None:
+    repository.write({"agentsync.toml": "[agents]\nexlude = []\n"})
+    repository.commit()
+
+
+@pytest.mark.parametrize(("spoil", "words"), [(rewrite, "rewritten"), (spoil_manifest, "unknown key")])
+def test_39_a_commit_that_was_refused_is_not_fetched_again_and_again(
+    pulled: Trial, server: GitServer, repository: Repository, spoil: Callable[[Repository], None], words: str
+) -> None:
+    good = repository.head
+    spoil(repository)
+    pulled.holds(4, words)
+    packs = server.packs
+    mirrored = sorted(pulled.machine.cache.rglob("*.pack"))
+    pulled.holds(4, words)
+    assert server.packs == packs
+    assert sorted(pulled.machine.cache.rglob("*.pack")) == mirrored
+    repository.reset(good)
+    pulled.push()
+    pulled.converges()
+
+
+def test_a_branch_that_makes_room_for_a_folder_of_branches_stops_no_search_for_a_commit(
+    trial: Trial, server: GitServer, repository: Repository
+) -> None:
+    """Servers that hand out branches only are asked for all of them, and what they had before is in the way."""
+    server.protocol_v2 = False
+    older = repository.head
+    trial.push()
+    repository.create_branch("team")
+    trial.follow(f'commit = "{older}"')
+    trial.converges(older)
+    newer = trial.push("Better still.")
+    trial.push("Best.")
+    repository.delete_branch("team")
+    repository.create_branch("team/new")
+    trial.follow(f'commit = "{newer}"')
+    trial.converges(newer)

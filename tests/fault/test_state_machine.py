@@ -1,0 +1,470 @@
+"""A team, a user and agentsync take turns at random, and after each turn nothing of what is promised is broken.
+
+What should be on the disk is not computed here: a machine that has never seen anything pulls the same commits with the
+same configuration, and what it gets is what is wanted. What the user wrote is remembered until the user deletes it or
+gives it up by `adopt`.
+
+`AGENTSYNC_THOROUGH=1` makes it some hundred times as many turns.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from agentsync import apply as apply_module
+from agentsync import plan as plan_module
+from agentsync.errors import ExitCode
+from agentsync.files import TEMPORARY_SUFFIX
+from agentsync.observation import digest
+from agentsync.plan import Action, Key, Recorded
+from agentsync.state import State
+from agentsync.vault import Vault
+from support.machine import agent, source
+from support.repository import Repository
+from support.stepwise import At, Run, Stepwise
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the program runs in a forked child")
+
+THOROUGH = "AGENTSYNC_THOROUGH" in os.environ
+
+PROFILE = settings(
+    max_examples=1000 if THOROUGH else 10,
+    stateful_step_count=40 if THOROUGH else 20,
+    derandomize=not THOROUGH,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+SOURCES = {"team": ("ada", "bob", "cyd"), "other": ("dan", "eve")}
+"""The agents of each source; no name is in two."""
+
+TARGETS = {"claude": ".claude/agents", "opencode": ".config/opencode/agents", "extra": "extra/agents"}
+
+HELD_BACK = frozenset({"AS406", "AS407", "AS408", "AS411", "AS413", "AS404"})
+"""What a pull may find that keeps it from making everything as it is wanted: held or refused sources, and so on."""
+
+LINKED = b"What a link of the user's leads to.\n"
+
+ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE)
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EXDEV, errno.EINTR)
+
+agents = st.sampled_from([(name, agent) for name, agents in SOURCES.items() for agent in agents])
+paths = st.tuples(st.sampled_from(list(TARGETS)), st.sampled_from(["ada", "bob", "cyd", "dan", "mine"]))
+moments = st.one_of(
+    st.none(), st.builds(At, st.integers(1, 120), st.one_of(st.none(), st.sampled_from(ERRORS)), st.booleans())
+)
+
+
+class Life(RuleBasedStateMachine):
+    """A machine, its user and two teams.
+
+    Attributes:
+        users: what the user wrote, by path, and still wants.
+        given_up: what `adopt` replaced, by path: it is in the vault or back in its place.
+        ever: what was wanted at some time, by path.
+        deleted: what the user deleted and agentsync has not written since.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp())
+        self.machine = Stepwise(self.root / "machine")
+        self.repositories = {name: Repository(self.root / f"served/{name}.git") for name in SOURCES}
+        self.sources = set(SOURCES)
+        self.targets = {"claude", "opencode"}
+        self.skipped: set[str] = set()
+        self.numbers = count(1)
+        self.users: dict[Path, bytes] = {}
+        self.links: dict[Path, str] = {}
+        self.modes: dict[Path, int] = {}
+        self.given_up: defaultdict[Path, set[bytes]] = defaultdict(set)
+        self.ever: defaultdict[Path, set[bytes]] = defaultdict(set)
+        self.known: dict[tuple[object, ...], dict[Path, bytes]] = {}
+        self.after: dict[str, dict[Path, bytes]] = {}
+        self.deleted: set[Path] = set()
+
+    @initialize()
+    def begin(self) -> None:
+        for name, agents in SOURCES.items():
+            self.repositories[name].write({f"agents/{agent}.md": self.agent(agent) for agent in agents})
+            self.repositories[name].commit()
+        self.configure()
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.root)
+
+    # Each rule is one turn of the team, the user, whoever configures, or agentsync, so that all of them come often.
+
+    @rule(which=agents, what=st.sampled_from(["write", "write", "delete", "move", "rewrite"]))
+    def team(self, which: tuple[str, str], what: str) -> None:
+        source, name = which
+        repository = self.repositories[source]
+        if what == "rewrite":
+            repository.rewrite(f"Rewritten {next(self.numbers)}")
+            return
+        if what in ("delete", "move"):
+            repository.remove(f"agents/{name}.md", f"moved/{name}.md")
+        if what in ("write", "move"):
+            folder = "moved" if what == "move" else "agents"
+            repository.remove(f"moved/{name}.md")
+            repository.write({f"{folder}/{name}.md": self.agent(name)})
+        repository.commit()
+
+    @rule(where=paths, pick=st.integers(0, 9))
+    def user_writes(self, where: tuple[str, str], pick: int) -> None:
+        """Words of their own, or what was wanted here at some time."""
+        once = sorted(self.ever[self.path(where)])
+        self.put(where, once[pick % len(once)] if once and pick > 6 else b"My own words %d.\n" % next(self.numbers))
+
+    @rule(where=paths, what=st.sampled_from(["delete", "chmod", "link", "link the directory"]))
+    def user_does(self, where: tuple[str, str], what: str) -> None:
+        path = self.path(where)
+        if what == "chmod" and path.is_file() and not path.is_symlink():
+            path.chmod(0o600)
+            self.modes[path] = 0o600
+        if what in ("delete", "link"):
+            self.forget(path)
+            if path.is_symlink() or path.exists():
+                path.unlink()
+                self.deleted.add(path)
+        if what == "link":
+            own = self.machine.home / f"own-{next(self.numbers)}.md"
+            own.write_bytes(LINKED)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(own)
+            self.links[path] = str(own)
+        if what == "link the directory":
+            self.link_or_unlink(path.parent)
+
+    @rule(what=st.sampled_from(["skip ada", "skip dan", "opencode", "extra", "other", "overlay"]))
+    def configuration_changes(self, what: str) -> None:
+        if what == "overlay":
+            overlay = self.overlays(self.machine) / "ada.md"
+            overlay.parent.mkdir(exist_ok=True)
+            if overlay.exists():
+                overlay.unlink()
+            else:
+                overlay.write_text(f"Say it in {next(self.numbers)} words.\n")
+        elif what in TARGETS:
+            self.targets ^= {what}
+        elif what in SOURCES:
+            self.sources ^= {what}
+        else:
+            self.skipped ^= {what.removeprefix("skip ")}
+        self.configure()
+
+    @rule(moment=moments)
+    def pull(self, moment: At | None) -> None:
+        self.run("pull", at=moment)
+
+    @rule()
+    def pull_and_look(self) -> None:
+        self.run("pull")
+        self.check_converged()
+
+    @rule(words=st.sampled_from([(), ("--allow-deletions",)]))
+    def resume_and_pull(self, words: tuple[str, ...]) -> None:
+        self.run("resume")
+        self.run("pull", *words)
+        self.check_converged()
+
+    @rule(moment=moments)
+    def adopt(self, moment: At | None) -> None:
+        self.run("adopt", "--all", at=moment)
+
+    @rule(moment=moments, pick=st.integers(0, 3))
+    def roll_back(self, moment: At | None, pick: int) -> None:
+        syncs = self.syncs()
+        if not syncs:
+            return
+        words = [] if pick == 0 else [syncs[pick % len(syncs)]]
+        ended = self.run("rollback", *words, at=moment)
+        if not ended.hit and ended.result.code == 0 and words:
+            self.check_rolled_back(words[0])
+
+    @rule(word=st.sampled_from(["suspend", "resume"]), moment=moments)
+    def suspend_or_resume(self, word: str, moment: At | None) -> None:
+        self.run(word, at=moment)
+
+    # What must hold
+
+    @invariant()
+    def nothing_of_the_users_is_lost(self) -> None:
+        for path, data in self.users.items():
+            assert path.read_bytes() == data, path
+        for path, target in self.links.items():
+            assert os.readlink(path) == target  # noqa: PTH115 - as text
+            assert Path(target).read_bytes() == LINKED
+        for path, mode in self.modes.items():
+            assert path.stat().st_mode & 0o777 == mode, path
+        if not self.given_up:
+            return
+        with Vault(self.machine.state / "kept.sqlite3") as vault:
+            for path, kept in self.given_up.items():
+                for data in kept:
+                    assert vault.content(digest(data)) == data, path
+
+    @invariant()
+    def every_file_is_whole(self) -> None:
+        for path, data in self.files().items():
+            if path.name.endswith(TEMPORARY_SUFFIX):
+                assert path in self.staged(), path
+            elif path not in self.users:
+                assert data in self.ever[path] | self.given_up[path], path
+
+    def check_converged(self) -> None:
+        """A pull that nothing happened to made everything as it is wanted, and so has the next one nothing to do."""
+        wanted, before = self.wanted(), self.identities()
+        told = self.run("pull", "--format", "json")
+        report = told.result.json
+        assert self.identities() == before
+        if report["suspended"]:
+            return
+        assert report["changes"] == [], told
+        assert [path for path in self.staged() if not path.parent.is_symlink()] == []
+        found = {diagnostic["code"] for diagnostic in report["diagnostics"]}
+        named = {diagnostic.get("path") for diagnostic in report["diagnostics"]}
+        files = self.files()
+        for (directory, path), row in self.inventory().items():
+            place = Path(directory, path)
+            if self.is_target(place) and place in files:
+                assert row.digest == digest(files[place]) or str(place) in named or directory in named, place
+        if not found & HELD_BACK:
+            free = {path: data for path, data in wanted.items() if path not in self.users and path not in self.links}
+            assert {path: files.get(path) for path in free} == free
+            rows = {Path(*key) for key, row in self.inventory().items() if row.source in self.sources}
+            assert {path for path in rows if self.is_target(path)} <= {*wanted, *self.users, *self.links}
+        if told.result.code == 0:
+            assert self.run("pull").result.stdout.startswith("up to date")
+
+    def check_rolled_back(self, sync: str) -> None:
+        """What agentsync had written when a sync ended is back, unless the user has changed it since."""
+        files, was = self.files(), self.after.get(sync, {})
+        for path, data in was.items():
+            touched = path in self.users or path in self.links or path in self.deleted
+            if self.is_target(path) and not touched:
+                assert files.get(path) == data, path
+
+    # How it is done
+
+    def agent(self, name: str) -> str:
+        return agent(name, f"Version {next(self.numbers)}.")
+
+    def path(self, where: tuple[str, str]) -> Path:
+        target, name = where
+        return self.machine.home / TARGETS[target] / f"{name}.md"
+
+    def put(self, where: tuple[str, str], data: bytes) -> None:
+        """The user writes a file."""
+        path = self.path(where)
+        if path.is_symlink():
+            path.unlink()
+            del self.links[path]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        self.deleted.discard(path)
+        self.users[path] = data
+        self.cede()
+
+    @staticmethod
+    def link_or_unlink(directory: Path) -> None:
+        """The user moves a directory away and links to it, or takes that back."""
+        elsewhere = directory.with_name("elsewhere")
+        if directory.is_symlink():
+            directory.unlink()
+            elsewhere.rename(directory)
+        elif directory.is_dir():
+            directory.rename(elsewhere)
+            directory.symlink_to(elsewhere)
+
+    def forget(self, path: Path) -> None:
+        """The user wants nothing at a path any more."""
+        self.users.pop(path, None)
+        self.links.pop(path, None)
+        self.modes.pop(path, None)
+
+    def cede(self) -> None:
+        """What the user wrote is agentsync's where it is the very bytes that agentsync wrote, or would write."""
+        for (directory, path), row in self.inventory().items():
+            place = Path(directory, path)
+            if (
+                place in self.users
+                and digest(self.users[place]) == row.digest
+                and self.users[place] in self.ever[place]
+            ):
+                del self.users[place]
+
+    def configure(self) -> None:
+        home = self.machine.home
+        home.joinpath(".config/opencode").mkdir(parents=True, exist_ok=True)
+        self.machine.configure(self.configuration())
+
+    def configuration(self) -> str:
+        sources = "".join(
+            source(name, repository.url, "allow_rewrite = true" if name == "team" else "")
+            for name, repository in self.repositories.items()
+            if name in self.sources
+        )
+        targets = "".join(
+            f'[targets.{name}]\npath = "~/{TARGETS[name]}"\ncreate = true\nskip = {sorted(self.skipped)}\n'
+            + ("" if name != "extra" else 'dialect = "claude"\n')
+            for name in sorted(self.targets)
+        )
+        return sources + targets
+
+    def run(self, *arguments: str, at: At | None = None) -> Run:
+        """Runs the program, and takes note of what the user has given up by it."""
+        self.wanted()
+        before, ran = self.files(), self.syncs()
+        ended = self.machine.step(*arguments, at=at)
+        assert ended.result.code in (*ENDINGS, *((-9,) if ended.hit else ())), ended
+        files = self.files()
+        adopting = arguments[0] == "adopt"
+        for path in [path for path, data in self.users.items() if files.get(path) != data]:
+            assert adopting, (path, ended)
+            assert files[path] in self.ever[path], path
+            self.given_up[path].add(self.users.pop(path))
+        for path, data in files.items():
+            if data in self.given_up[path] and path not in self.users:
+                self.users[path] = data
+            if files.get(path) != before.get(path):
+                self.deleted.discard(path)
+        self.cede()
+        for path in [path for path in self.modes if path not in files]:
+            del self.modes[path]
+        if not ended.hit and (syncs := self.syncs()) and syncs[0] not in ran:
+            self.after[syncs[0]] = {path: data for path, data in files.items() if path not in self.users}
+        return ended
+
+    def wanted(self) -> Mapping[Path, bytes]:
+        """What a machine without a past gets from these commits with this configuration."""
+        overlays = {path.name: path.read_bytes() for path in self.overlays(self.machine).glob("*.md")}
+        heads = tuple(repository.head for repository in self.repositories.values())
+        key = (heads, self.configuration(), tuple(sorted(overlays.items())))
+        if key not in self.known:
+            fresh = Stepwise(self.root / "fresh")
+            fresh.configure(self.configuration())
+            self.overlays(fresh).mkdir()
+            for name, data in overlays.items():
+                (self.overlays(fresh) / name).write_bytes(data)
+            ended = fresh.step("pull")
+            assert ended.result.code in ENDINGS, ended
+            self.known[key] = {
+                self.machine.home / path.relative_to(fresh.home): path.read_bytes()
+                for directory in TARGETS.values()
+                for path in (fresh.home / directory).glob("*")
+            }
+            shutil.rmtree(fresh.root)
+            for path, data in self.known[key].items():
+                self.ever[path].add(data)
+        return self.known[key]
+
+    @staticmethod
+    def overlays(machine: Stepwise) -> Path:
+        return machine.config.parent / "overlays"
+
+    def files(self) -> dict[Path, bytes]:
+        """What is in the tools' directories; what a link leads to is not."""
+        return {
+            path: path.read_bytes()
+            for directory in TARGETS.values()
+            for path in (self.machine.home / directory).glob("*")
+            if not path.is_symlink()
+        }
+
+    def identities(self) -> dict[Path, tuple[int, int]]:
+        """What differs for each file that is written."""
+        return {path: ((found := path.stat()).st_ino, found.st_ctime_ns) for path in self.files()}
+
+    def is_target(self, path: Path) -> bool:
+        return any(path.parent == self.machine.home / TARGETS[name] for name in self.targets)
+
+    def inventory(self) -> dict[Key, Recorded]:
+        if not self.database.exists():
+            return {}
+        with State(self.database) as state:
+            return state.inventory(str(self.machine.home / directory) for directory in TARGETS.values())
+
+    def staged(self) -> set[Path]:
+        """What a run that was killed may have left, as the next one will know."""
+        with State(self.database) as state:
+            return {Path(intent.change.directory, intent.temp) for intent in state.intents()}
+
+    def syncs(self) -> list[str]:
+        if not self.database.exists():
+            return []
+        with State(self.database) as state:
+            return [sync.id for sync in state.syncs(-1)]
+
+    @property
+    def database(self) -> Path:
+        return self.machine.state / "state.sqlite3"
+
+
+def live(**overrides: Any) -> None:
+    run_state_machine_as_test(Life, settings=settings(PROFILE, **overrides))
+
+
+def test_whatever_happens_nothing_is_lost_and_all_converges() -> None:
+    live()
+
+
+def edits_are_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = plan_module.decide
+
+    def careless(base: str | None, actual: str | None, wanted: str | None) -> Action:
+        action = decide(base, actual, wanted)
+        return Action.UPDATE if action is Action.CONFLICT and base and wanted else action
+
+    monkeypatch.setattr(plan_module, "decide", careless)
+
+
+def what_was_dropped_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = plan_module.decide
+
+    def careless(base: str | None, actual: str | None, wanted: str | None) -> Action:
+        action = decide(base, actual, wanted)
+        return Action.KEEP if action is Action.DELETE else action
+
+    monkeypatch.setattr(plan_module, "decide", careless)
+
+
+def what_is_replaced_is_not_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply_module, "_OVERWRITING", frozenset())
+
+
+def what_a_killed_run_left_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply_module, "_clean", lambda intent, _options: intent.change.old)
+
+
+@pytest.mark.skipif(not THOROUGH, reason="each takes some hundred runs: set AGENTSYNC_THOROUGH")
+@pytest.mark.parametrize(
+    "mutation",
+    [
+        edits_are_overwritten,
+        what_was_dropped_is_not_deleted,
+        what_is_replaced_is_not_put_away,
+        what_a_killed_run_left_is_not_cleared,
+    ],
+    ids=lambda mutation: mutation.__name__,
+)
+def test_a_planted_bug_is_found(
+    mutation: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutation(monkeypatch)
+    with pytest.raises(AssertionError):
+        live(max_examples=50, phases=[Phase.generate], report_multiple_bugs=False)

@@ -1,0 +1,215 @@
+"""What is fuzzed: each target takes any bytes; errors that a user is meant to see are no failure, all others are."""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+
+from agentsync.config import load_config
+from agentsync.diagnostics import Code
+from agentsync.dialects import Dialect, dialects, refused
+from agentsync.dialects._json_text import format_json, parse_json
+from agentsync.dialects._toml_text import format_toml
+from agentsync.document import UnreadableError
+from agentsync.errors import ConfigError
+from agentsync.fitting import WriteOptions
+from agentsync.frontmatter import format_markdown, parse_markdown
+from agentsync.manifest import as_overrides, read_manifest
+from agentsync.overlays import read_overlays
+from agentsync.overrides import Override
+from agentsync.render import RenderedFile, render
+from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent, select
+from agentsync.toml import parse_toml
+from support.conversion import silent_losses, widening
+
+Target = Callable[[bytes], None]
+
+MAX_BYTES = 64 << 10
+"""How long an input is at most; the time for one is bounded by this alone."""
+
+_OPTIONS = WriteOptions()
+_OTHERS = 3
+_SAMPLE = b"---\nname: sample\ndescription: Helps.\ntools: Read, Bash(git *)\n---\nYou help.\n"
+_PATHS = ("agents/a.md", ".codex/agents/b.toml", "docs/c.md", "agents/deep/er/d.md")
+
+
+def targets() -> Mapping[str, Target]:
+    """Every target by name; each dialect is one."""
+    return {
+        "frontmatter": frontmatter,
+        "toml": toml,
+        "json": json,
+        "manifest": manifest,
+        "configuration": configuration,
+        "overlays": overlays,
+        **{name: partial(agent, dialect) for name, dialect in dialects().items()},
+    }
+
+
+def seeds(name: str) -> Iterator[bytes]:
+    """Inputs to start from: what failed once, what the tests of the dialects read, a document of each other kind."""
+    here = Path(__file__).parent
+    paths = [*here.glob(f"corpus/{name}/*"), *here.parent.glob(f"dialects/{name}/*/input.*")]
+    for path in sorted(paths):
+        yield path.read_bytes()
+    yield from _SEEDS.get(name, (_SAMPLE,))
+
+
+def frontmatter(data: bytes) -> None:
+    """What was read is written so that it reads the same, and needs no repair."""
+    try:
+        document = parse_markdown(data, "x.md")
+    except UnreadableError:
+        return
+    try:
+        again = parse_markdown(format_markdown(document.metadata, document.body), "x.md")
+    except UnreadableError as error:
+        assert error.diagnostic.code is Code.TOO_LARGE, error  # noqa: PT017 - the error is no test's own
+        return
+    assert again.metadata == document.metadata
+    assert again.body == document.body
+    assert not again.repaired
+
+
+def toml(data: bytes) -> None:
+    """What was read is written so that it reads the same."""
+    try:
+        document = parse_toml(data, "x.toml")
+    except UnreadableError:
+        return
+    assert parse_toml(format_toml(document.metadata, "", "") or b"\n#", "x.toml").metadata == document.metadata
+
+
+def json(data: bytes) -> None:
+    """What was read is written so that it reads the same."""
+    try:
+        document = parse_json(data, "x.json")
+    except UnreadableError:
+        return
+    assert parse_json(format_json(document.metadata), "x.json").metadata == document.metadata
+
+
+def manifest(data: bytes) -> None:
+    """What a repository says of itself gives an agent no more than its file does."""
+    try:
+        read = read_manifest(data)
+    except ConfigError:
+        return
+    agents = read.agents
+    selection = Selection("", agents.include, agents.exclude, tuple(agents.dialects.items()))
+    chosen, _ = select([Entry(path, "100644", "", 1) for path in _PATHS], selection)
+    assert all(selection.dialect_of(entry.path) in {None, *dialects()} for entry in chosen)
+    _never_wider(as_overrides(read.overrides, "x"))
+
+
+def configuration(data: bytes) -> None:
+    path = _scratch() / "config.toml"
+    path.write_bytes(data)
+    try:
+        config = load_config(path)
+    except ConfigError:
+        return
+    assert all(target.directory.is_absolute() for target in config.resolved_targets())
+    _never_wider(as_overrides(config.overrides, "x"))
+
+
+def overlays(data: bytes) -> None:
+    directory = _scratch() / "overlays"
+    directory.mkdir(exist_ok=True)
+    (directory / "sample.md").write_bytes(data)
+    found, _ = read_overlays(directory)
+    assert [override.pattern for override in found] == ["sample"]
+    _never_wider(found)
+
+
+def agent(dialect: Dialect, data: bytes) -> None:
+    """An agent that was read is written in its own dialect so that it reads the same, and elsewhere never wider."""
+    read = read_agent(f"agents/x{dialect.suffix}", data, dialect.name)
+    if isinstance(read, NoAgent):
+        return
+    rewritten = replace(read, passes_through=False)
+    for target in (dialect, *_others(dialect, data)):
+        file = render(rewritten, target, _OPTIONS)
+        if file.data is None:
+            assert file.excluded or refused(file.diagnostics)
+        elif target is dialect:
+            _reads_back(read, file)
+        else:
+            assert widening(read.agent, file.data, target, _OPTIONS) is None
+
+
+def _reads_back(read: ReadAgent, file: RenderedFile) -> None:
+    assert file.data is not None
+    again = read_agent(file.path, file.data, read.dialect.name)
+    assert isinstance(again, ReadAgent), again.diagnostics
+    assert not again.document.repaired
+    assert silent_losses(read.agent, again.agent, file.diagnostics) == []
+
+
+def _never_wider(said: tuple[Override, ...]) -> None:
+    sample = read_agent("agents/sample.md", _SAMPLE, "claude")
+    assert isinstance(sample, ReadAgent)
+    for name in ("opencode", "codex", "gemini"):
+        target = dialects()[name]
+        file = render(sample, target, _OPTIONS, said)
+        if file.data is not None:
+            assert widening(sample.agent, file.data, target, _OPTIONS) is None
+
+
+def _others(dialect: Dialect, data: bytes) -> list[Dialect]:
+    """A few, chosen by the data, so that an input always does the same."""
+    known = [other for other in dialects().values() if other is not dialect]
+    first = zlib.crc32(data)
+    return [known[(first + step) % len(known)] for step in range(_OTHERS)]
+
+
+@cache
+def _scratch() -> Path:
+    return Path(tempfile.mkdtemp(prefix="agentsync-fuzz-"))
+
+
+_MANIFEST = b"""version = 1
+[agents]
+include = ["agents/**"]
+exclude = ["old/"]
+only = ["a-*", "tag:team"]
+skip = ["tag:draft"]
+dialects = { "x/**" = "claude" }
+[models.opencode]
+"anthropic/opus" = "x"
+[overrides."*"]
+model = "anthropic/opus"
+temperature = 0.5
+[overrides.sample.permissions]
+bash = { "*" = "deny" }
+[overrides.sample.targets.opencode]
+effort = "low"
+"""
+_CONFIGURATION = b"""version = 1
+overlays = "~"
+[sources.team]
+url = "https://example.org/a.git"
+branch = "main"
+timeout = 5
+auth = { token_file = "$HOME/token" }
+[targets.claude]
+only = ["x"]
+[targets.two]
+dialect = "opencode"
+path = "/tmp/x"
+[models.opencode]
+a = "b"
+[limits]
+history = 5
+"""
+_SEEDS: Mapping[str, tuple[bytes, ...]] = {
+    "manifest": (_MANIFEST,),
+    "configuration": (_CONFIGURATION,),
+    "toml": (_MANIFEST, b"a.b = [1, 2.5, 2026-01-01, true]\n'c' = '''x\ny'''\n[[t]]\nx = {y = 1}\n"),
+    "json": (b'{"name": "x", "tools": ["*"], "a": {"b": [1, 2.5, null, true]}}',),
+    "overlays": (b"---\nmodel: anthropic/opus\npermissions:\n  bash: deny\n---\nMore.\n", b"Text alone\n"),
+}

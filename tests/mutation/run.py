@@ -1,0 +1,282 @@
+"""Breaks the code that decides about permissions in every small way there is, and tells what no test notices.
+
+    make mutation MODULES="fitting dialects/_claude_grants"      # all that decide anything, without MODULES
+
+The project is copied first, so nothing in the working tree changes. A change is tried in a fork of a process that has
+collected the tests and knows which of them call which function: only those run, the quickest first. What tables hold is
+put into the loaded module; `--anew` tries instead what only an import from the start shows (how classes and tables of
+one module are used in another), at more than a second each. A survivor is told as `module:line: function: change`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import gc
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import _lru_cache_wrapper, partial
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Final, TypeVar
+
+import hypothesis
+import pydantic  # noqa: F401 (so that no fork has to import it)
+import pytest
+
+from mutation.mutants import Mutant, mutants
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGE: Final = "src/agentsync"
+CORE: Final = "permissions fitting render overrides".split()
+APART: Final = frozenset("__init__ _factory_models _fields _json_text _template _toml_text _yaml_types".split())
+"""Modules of dialects that have no part in grants."""
+GRANTS: Final = "widening claude_grants opencode_grants codex_grants".split()
+UNIT: Final = [*GRANTS, *"permissions fitting overrides source neutral opencode auggie cline factory".split()]
+TESTS: Final = [*(f"tests/unit/test_{name}.py" for name in UNIT), "tests/dialects"]
+PROPERTIES: Final = "tests/unit/test_properties.py"
+QUICK: Final = ["-k", "not every_output and not neutral_holds"]
+OPTIONS: Final = ["-q", "-x", "-s", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+SECONDS: Final = 60
+MEMORY: Final = 3 * 2**30
+
+_Kind = TypeVar("_Kind")
+Function = tuple[str, str]
+"""A module's path, and the dotted name of a function in it."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("modules", nargs="*", help="paths below src/agentsync, without .py")
+    parser.add_argument("--anew", action="store_true", help="only what needs the package to be imported anew")
+    parser.add_argument("--all-tests", action="store_true", help="also the slow ones, up to a minute for each survivor")
+    parser.add_argument("--budget", type=float, default=2, help="seconds of processor time for the tests of a mutant")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        _copy(Path(folder, "copy"))
+        paths = [Path(PACKAGE, f"{name}.py") for name in arguments.modules] or [*_modules()]
+        noted = Path(folder, "early")
+        noted.write_text("[]")
+        tests = [*TESTS, PROPERTIES] if arguments.all_tests else [*TESTS, *QUICK]
+        budget = SECONDS if arguments.all_tests else arguments.budget
+        plugin = partial(Functions, [] if arguments.anew else paths, noted, budget)
+        _end(lambda: pytest.main([*OPTIONS, *tests], plugins=[plugin()]) == 0, seconds=0)
+        early = {(file, function) for file, function in json.loads(noted.read_text())}
+        for path in paths if arguments.anew else ():
+            _report(path, _anew(path, early))
+
+
+def _copy(copy: Path) -> None:
+    """A copy of the project as the working directory, and as what is imported."""
+    for part in ("src", "tests"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    os.chdir(copy)
+    sys.path.insert(0, str(copy / "src"))
+    sys.dont_write_bytecode = True
+    hypothesis.settings.register_profile("mutation", derandomize=True, database=None, deadline=None)
+    hypothesis.settings.load_profile("mutation")
+
+
+def _modules() -> Iterator[Path]:
+    yield from (Path(PACKAGE, f"{name}.py") for name in CORE)
+    yield from (path for path in sorted(Path(PACKAGE, "dialects").glob("*.py")) if path.stem not in APART)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _report(path: Path, results: Iterable[tuple[Mutant, str]]) -> None:
+    """Tells each survivor of a module as it is found, and then how many of its mutants came to which end."""
+    began, ends = time.monotonic(), Counter[str]()
+    module = path.relative_to(PACKAGE)
+    for mutant, end in results:
+        ends[end] += 1
+        if end != "killed":
+            _tell(f"{module}:{mutant.line}: {end}: {mutant.function}: {mutant.change}")
+    told = ", ".join(f"{number} {end}" for end, number in sorted(ends.items()))
+    _tell(f"{module}: {ends.total()} mutants, {told} ({time.monotonic() - began:.0f} s)")
+
+
+def _end(passes: Callable[[], bool], *, seconds: int = SECONDS) -> str:
+    """What becomes of a mutant that is tried in a process of its own; without a limit, that process may also print."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            if seconds:
+                signal.alarm(seconds)
+                resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+                silent = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(silent, 1)
+                os.dup2(silent, 2)
+            status = 0 if passes() else 1
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+        return "out of time"
+    return "killed" if status else "survived"
+
+
+def _is_patched(path: Path, mutant: Mutant, early: Collection[Function]) -> bool:
+    """Whether a change can be put into the loaded package: of a function, or of a dialect's tables."""
+    if mutant.is_within_function and (str(path), mutant.function) not in early:
+        return True
+    return path.parent.name == "dialects" and not mutant.function.endswith(".")
+
+
+def _anew(path: Path, early: Collection[Function]) -> Iterator[tuple[Mutant, str]]:
+    """The mutants that cannot be put into the loaded package; the dialect's own tests come first."""
+    source = path.read_text()
+    own = path.stem.strip("_").partition("_")[0]
+    runs = [["tests/dialects", "-k", own], TESTS[:-1]] if Path("tests/dialects", own).is_dir() else [[*TESTS, *QUICK]]
+    for mutant in mutants(source):
+        if not _is_patched(path, mutant, early):
+            path.write_text(ast.unparse(mutant.tree))
+            yield mutant, _end(lambda: all(pytest.main([*OPTIONS, *run]) == 0 for run in runs))
+    path.write_text(source)
+
+
+class Functions:
+    """Tries mutants once the tests are collected.
+
+    Args:
+        paths: the modules.
+        noted: where to write the functions that were called before, whose results stand in tables already.
+        budget: seconds of processor time after which no further test of a mutant is begun.
+    """
+
+    def __init__(self, paths: list[Path], noted: Path, budget: float) -> None:
+        self._paths = paths
+        self._noted = noted
+        self._budget = budget
+        self._here = f"{Path.cwd()}/"
+        self._called: set[Function] = set()
+        self._failed = False
+        sys.setprofile(self._note)
+
+    def _note(self, frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(self._here):
+            file = frame.f_code.co_filename.removeprefix(self._here)
+            self._called.add((file, frame.f_code.co_qualname.partition(".<locals>")[0]))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._failed |= report.failed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        sys.setprofile(None)
+        early = set(self._called)
+        self._noted.write_text(json.dumps(sorted(early)))
+        callers = self._callers(session.items) if self._paths else {}
+        for path in self._paths:
+            _report(path, self._tried(path, callers, early))
+        return True
+
+    def _passes(self, item: pytest.Item) -> bool:
+        self._failed = False
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        return not self._failed
+
+    def _all_pass(self, items: Iterable[pytest.Item]) -> bool:
+        return all(self._passes(item) for item in items if time.process_time() < self._budget)
+
+    def _callers(self, items: list[pytest.Item]) -> dict[Function, list[pytest.Item]]:
+        """The tests that call each function, the quickest first."""
+        callers: dict[Function, list[tuple[float, pytest.Item]]] = defaultdict(list)
+        caches = [found for found in _living(_lru_cache_wrapper) if found.__module__.startswith("agentsync.")]
+        for item in items:
+            for cache in caches:
+                cache.cache_clear()
+            self._called, began = set(), time.monotonic()
+            sys.setprofile(self._note)
+            passed = self._passes(item)
+            sys.setprofile(None)
+            for function in self._called if passed else ():
+                callers[function].append((time.monotonic() - began, item))
+            if not passed:
+                _tell(f"left out, since it fails without a change: {item.nodeid}")
+        for cache in caches:
+            cache.cache_clear()
+        return {name: [item for _, item in sorted(found, key=lambda pair: pair[0])] for name, found in callers.items()}
+
+    def _tried(
+        self, path: Path, callers: dict[Function, list[pytest.Item]], early: set[Function]
+    ) -> Iterator[tuple[Mutant, str]]:
+        around = dict.fromkeys(item for (file, _), found in callers.items() if file == str(path) for item in found)
+        for mutant in mutants(path.read_text()):
+            name = (str(path), mutant.function)
+            code = compile(mutant.tree, str(path), "exec")
+            if mutant.is_within_function and name not in early:
+                put = partial(_put_function, path, _part(code, mutant.function))
+                yield mutant, self._tried_with(put, callers.get(name, []))
+            elif _is_patched(path, mutant, early):
+                yield mutant, self._tried_with(partial(_put_tables, path, code), around)
+
+    def _tried_with(self, put: Callable[[], None], items: Iterable[pytest.Item]) -> str:
+        def passes() -> bool:
+            put()
+            return self._all_pass(items)
+
+        return _end(passes)
+
+
+def _living(kind: type[_Kind]) -> list[_Kind]:
+    return [found for found in gc.get_objects() if isinstance(found, kind)]
+
+
+def _put_function(path: Path, code: CodeType) -> None:
+    """Gives the function another code, wherever it is held."""
+    for function in _living(FunctionType):
+        known = function.__code__
+        if known.co_qualname == code.co_qualname and known.co_filename.endswith(f"/{path}"):
+            function.__code__ = code
+
+
+def _part(module: CodeType, name: str) -> CodeType:
+    """The code of a function, or of a method, in a module's."""
+    for part in module.co_consts:
+        if isinstance(part, CodeType) and part.co_qualname == name:
+            return part
+        if isinstance(part, CodeType) and name.startswith(f"{part.co_qualname}."):
+            return _part(part, name)
+    raise LookupError(name)
+
+
+def _put_tables(path: Path, code: CodeType) -> None:
+    """Gives the module's tables, and what was made of them in it, the values that the changed module has."""
+    module = sys.modules[".".join(path.with_suffix("").parts[1:])]
+    fresh = ModuleType(module.__name__)
+    fresh.__dict__.update({name: value for name, value in vars(module).items() if name.startswith("__")})
+    exec(code, fresh.__dict__)  # noqa: S102 (the project's own)
+    for name, new in vars(fresh).items():
+        old = vars(module).get(name)
+        if name.startswith("__") or isinstance(new, FunctionType | ModuleType | type):
+            continue
+        if isinstance(old, dict):
+            old.clear()
+            old.update(new)
+        elif is_dataclass(old) and not isinstance(old, type):
+            for field in fields(old):
+                object.__setattr__(old, field.name, getattr(new, field.name))
+            for cached in {*getattr(old, "__dict__", {})} - {field.name for field in fields(old)}:
+                del old.__dict__[cached]
+        else:
+            for other in [found for key, found in sys.modules.items() if key.startswith("agentsync.")]:
+                if name in vars(other) and vars(other)[name] is old:
+                    setattr(other, name, new)
+
+
+if __name__ == "__main__":
+    main()
