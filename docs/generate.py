@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/: commands, exit codes, diagnostic codes and log events.
+"""Writes the generated parts of docs/ and systemd/: commands, codes, log events, and facts about tools.
 
 `make docs` runs it. A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written
 by hand and stays as it is. tests/unit/test_docs.py fails when a part is stale.
@@ -21,12 +21,15 @@ import structlog
 from agentsync.apply import Outcome
 from agentsync.cli import COMMANDS, cli
 from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import dialects
 from agentsync.errors import ExitCode, SourceUnavailableError
-from agentsync.events import tell
+from agentsync.events import tell, tell_rollback
 from agentsync.gather import Contents
 from agentsync.log import configure
+from agentsync.matrix import matrix_row
 from agentsync.plan import Action, Actual, Change, Plan, Recorded, Wanted, conflict, recorded
 from agentsync.report import Report, Scope
+from agentsync.schema import agent_schema
 from agentsync.snapshot import SourceReport
 
 DIRECTORY: Final = Path(__file__).parent
@@ -53,6 +56,7 @@ _GROUPS: Final = {
     "AS2": "Checks: what was read and what is wrong with it",
     "AS3": "Conversion: what a target cannot carry",
     "AS4": "Sync: what stands in the way of applying",
+    "AS5": "Policy: what is said of an agent by somebody other than its author",
 }
 
 _EVENTS: Final = {
@@ -60,6 +64,7 @@ _EVENTS: Final = {
     "source.failed": "A source could not be fetched, or was fetched and refused. Its last good commit stays.",
     "agent.created": "A file was written where there was none.",
     "agent.updated": "A file that agentsync wrote was replaced.",
+    "agent.replaced": "A file that agentsync did not write so was put away and replaced, since the user said `adopt`.",
     "agent.pruned": "A file that agentsync wrote was deleted, since the source dropped it.",
     "agent.restored": "A file that agentsync wrote and somebody deleted was written again.",
     "agent.taken": "A file was there already with the very bytes that are wanted, and counts as written by agentsync "
@@ -70,6 +75,7 @@ _EVENTS: Final = {
     "agent.held": "A change was not made, since its source would delete too much at once.",
     "agent.refused": "An agent, or one of its conversions, cannot be used. The code says why.",
     "agent.diagnostic": "Something was repaired or lost; or, at level debug, a remark.",
+    "sync.rolled_back": "`rollback` brought back what was here after the sync `to`; one event a file stands before it.",
     "sync.finished": "The cycle is over. There is one in every `pull`.",
 }
 _ON_EVERY_EVENT: Final = ("sync_id", "event", "level", "timestamp")
@@ -84,7 +90,22 @@ def main() -> None:
 def pages() -> dict[Path, str]:
     """Every page that has generated parts, as it should be."""
     texts = ((path, path.read_text(encoding="utf-8")) for path in sorted(DIRECTORY.glob("*.md")))
-    return {path: _PART.sub(_filled, text) for path, text in texts if _PART.search(text)}
+    filled = {path: _PART.sub(_filled, text) for path, text in texts if _PART.search(text)}
+    unit = DIRECTORY.parent / "systemd/agentsync-pull.service"
+    return {
+        **filled,
+        DIRECTORY / "agent.schema.json": json.dumps(agent_schema(), indent=2) + "\n",
+        unit: _PLACES.sub(_places, unit.read_text(encoding="utf-8")),
+    }
+
+
+# Where a service may write: a line for each of the places in which a tool looks for the user's agents.
+_PLACES: Final = re.compile(r"(?:^ReadWritePaths=-.*\n)+", re.MULTILINE)
+
+
+def _places(_match: re.Match[str]) -> str:
+    directories = sorted({dialect.written_directory for dialect in dialects().values()} - {""})
+    return "".join(f"ReadWritePaths=-%h/{directory}\n" for directory in directories)
 
 
 def _filled(match: re.Match[str]) -> str:
@@ -222,6 +243,7 @@ def _told(*, readable: bool) -> str:
     try:
         configure(logging.DEBUG, stream=stream, readable=readable)
         tell(_cycle())
+        tell_rollback("2d6e297023cb", "9c4f0b1d77aa", (), ())
     finally:
         structlog.configure(**before)
     return stream.getvalue()
@@ -303,6 +325,67 @@ def _event(name: str, records: Sequence[dict[str, object]]) -> str:
     return f"### {name}\n\n{_EVENTS[name]}\n\nLevel: {levels}. Fields: {listed}.\n\n```json\n{sample}\n```\n"
 
 
+# Dialects.
+
+
+def _agent_keys() -> str:
+    properties = agent_schema()["properties"]
+    assert isinstance(properties, dict)  # noqa: S101 - it is a schema of ours
+    return _table(
+        ("key", "meaning"),
+        ((f"`{name}`", str(schema["description"])) for name, schema in properties.items() if isinstance(schema, dict)),
+    )
+
+
+def _dialects() -> str:
+    return _table(
+        ("dialect", "tool", "for the user", "in a project", "files", "required", "checked with"),
+        (
+            (
+                f"`{dialect.name}`",
+                f"[{dialect.title}]({dialect.source})" if "://" in dialect.source else dialect.title,
+                f"`~/{dialect.user_directory}`" if dialect.user_directory else "-",
+                ", ".join(f"`{directory}`" for directory in dialect.project_directories) or "-",
+                ", ".join(f"`{suffix}`" for suffix in dialect.suffixes),
+                ", ".join(f"`{key}`" for key in dialect.required) or "-",
+                dialect.version,
+            )
+            for dialect in dialects().values()
+        ),
+    )
+
+
+def _matrix() -> str:
+    rows = {dialect.name: matrix_row(dialect) for dialect in dialects().values()}
+    headings = [*next(iter(rows.values()))]
+    return _table(("dialect", *headings), ((f"`{name}`", *row.values()) for name, row in rows.items()))
+
+
+def _lists() -> str:
+    listed = [dialect for dialect in dialects().values() if dialect.lists]
+    return _table(
+        ("dialect", "absent", "empty", "null", "of another type", "unknown names", "denied tools"),
+        (
+            (
+                f"`{dialect.name}`",
+                *(str(getattr(dialect.lists, field)) for field in ("absent", "empty", "null", "mistyped", "unknown")),
+                f"`{dialect.lists.denied}`" if dialect.lists and dialect.lists.denied else "-",
+            )
+            for dialect in listed
+        ),
+    )
+
+
+def _notices() -> str:
+    lines = [f"- **{dialect.title}**: {dialect.notice}" for dialect in dialects().values() if dialect.notice]
+    for dialect in dialects().values():
+        for other in dialect.also_reads:
+            title = dialects()[other].title
+            line = f"- **{dialect.title}** also reads the agents of {title}, and may not heed what restricts them."
+            lines.append(line)
+    return "\n".join(lines)
+
+
 _PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": _commands,
     "common-options": _common_options,
@@ -310,6 +393,11 @@ _PARTS: Final[dict[str, Callable[[], str]]] = {
     "codes": _codes,
     "events": _event_list,
     "readable-event": _readable_event,
+    "agent-keys": _agent_keys,
+    "dialects": _dialects,
+    "matrix": _matrix,
+    "lists": _lists,
+    "notices": _notices,
 }
 
 if __name__ == "__main__":
