@@ -1,33 +1,44 @@
-# agentsync in a container: `docker run` pulls once. docs/configuration.md explains the configuration, and what to mount
-# stands at the end.
+# agentsync in a container: the service, or one `pull`. docs/configuration.md explains the configuration.
+#
+# /config/config.toml says `path = "/targets/claude"` and `create = true` for each target, and under [health]
+# `listen = "127.0.0.1:9417"`, which is where the health check asks. Nothing but the volumes is written:
+#
+#   docker run --detach --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
+#     --volume ./config:/config:ro --volume agentsync-state:/state --volume agentsync-cache:/cache \
+#     --volume ~/.claude/agents:/targets/claude IMAGE
+#
+# With `pull` after IMAGE it pulls once and ends. A directory of the machine must let user 10001 write, or the container
+# runs as its owner: `--user $(id -u):$(id -g)`, which then must own the volumes too.
 
 FROM python:3.13-slim AS build
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-RUN python -m venv /opt/agentsync \
-    && /opt/agentsync/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt .
+COPY docs/agentsync.1 docs/agentsync.1
+# `--build-arg EXTRAS=metrics,otlp` adds the exporter for OpenTelemetry.
+ARG EXTRAS=metrics
+RUN python -m venv --without-pip /opt/agentsync \
+    && pip --python /opt/agentsync/bin/python --no-cache-dir --disable-pip-version-check \
+        install --constraint constraints.txt ".[$EXTRAS]"
 
 FROM python:3.13-slim
-# Versions of Debian's packages change with its security updates, and those are wanted.
+# Versions of Debian's packages change with its security updates, and those are wanted. tini is process 1: git leaves
+# helpers behind when it is killed at its deadline, and somebody has to bury them.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
+    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client tini \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --create-home agentsync \
     && install --directory --owner agentsync --group agentsync /config /state /cache /targets
 COPY --from=build /opt/agentsync /opt/agentsync
 ENV PATH=/opt/agentsync/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
     CONFIGURATION_DIRECTORY=/config \
     STATE_DIRECTORY=/state \
     CACHE_DIRECTORY=/cache
-USER 10001
+USER 10001:10001
 WORKDIR /home/agentsync
-
-# /config/config.toml says `path = "/targets/claude"` and `create = true` for each target. Nothing else is written, so
-# the rest may be read-only:
-#   docker run --rm --read-only --volume ./config:/config:ro --volume agentsync-state:/state \
-#     --volume agentsync-cache:/cache --volume ~/.claude/agents:/targets/claude IMAGE
 VOLUME ["/state", "/cache", "/targets"]
-ENTRYPOINT ["agentsync"]
-CMD ["pull"]
+HEALTHCHECK --interval=60s --timeout=10s --start-period=120s CMD ["agentsync", "health"]
+ENTRYPOINT ["tini", "--", "agentsync"]
+CMD ["daemon"]

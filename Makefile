@@ -10,7 +10,7 @@ WORKERS ?= auto
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test lint types bench conformance mutation fuzz docs clean
+.PHONY: demo test lint types bench conformance mutation fuzz docs browser clean
 
 demo: $(INSTALLED)
 	@$(BIN)/agentsync demo
@@ -42,6 +42,10 @@ fuzz: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py
+
+browser: $(INSTALLED)
+	npm install --prefix tests/browser --no-audit --no-fund --no-package-lock --silent
+	$(BIN)/pytest tests/integration/test_browser.py
 
 clean:
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,28 +1,26 @@
-"""Writes the generated parts of docs/ and systemd/: commands, codes, log events, and facts about tools.
+"""Writes what of docs/ and systemd's units is generated: commands, man page, codes, log events, facts about tools.
 
 `make docs` runs it. A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written
 by hand and stays as it is. tests/unit/test_docs.py fails when a part is stale.
-"""  # noqa: INP001 - a script, no package
+"""
 
 from __future__ import annotations
 
-import inspect
 import io
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import click
 import structlog
 
 from agentsync.apply import Outcome
-from agentsync.cli import COMMANDS, cli
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import dialects
-from agentsync.errors import ExitCode, SourceUnavailableError
+from agentsync.errors import ConfigError, LockedError, SourceUnavailableError
 from agentsync.events import tell, tell_rollback
 from agentsync.gather import Contents
 from agentsync.log import configure
@@ -30,26 +28,26 @@ from agentsync.matrix import matrix_row
 from agentsync.plan import Action, Actual, Change, Plan, Recorded, Wanted, conflict, recorded
 from agentsync.report import Report, Scope
 from agentsync.schema import agent_schema
+from agentsync.service.events import (
+    tell_clock_changed,
+    tell_failed,
+    tell_fallback,
+    tell_healthy,
+    tell_listening,
+    tell_no_control,
+    tell_refused,
+    tell_reloaded,
+    tell_started,
+    tell_stopped,
+    tell_unhealthy,
+)
 from agentsync.snapshot import SourceReport
+from manual import manual
+from reference import EXITS, Command, Option, commands, program
 
 DIRECTORY: Final = Path(__file__).parent
 
 _PART: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-_EXITS: Final = {
-    ExitCode.OK: "Done. `pull` and `plan`: nothing stands in the way. `status` ends so whatever it shows.",
-    ExitCode.FINDINGS: "`check`, `doctor`: something is wrong, or there is no agent. `plan`, `status` with "
-    "`--exit-code`: there is something to change, or (`status`) something is in trouble. `convert --fail-on-loss`: "
-    "something was lost.",
-    ExitCode.USAGE: "Wrong usage, or a mistake in the configuration.",
-    ExitCode.SOURCE_UNAVAILABLE: "A source could not be fetched. The others were synced.",
-    ExitCode.INCOMPLETE: "Something was refused, held, in conflict or could not be written; the rest was done. Or the "
-    "state cannot be used, or the output cannot be written.",
-    ExitCode.BUG: "A bug in agentsync. Details are in `bug-report.txt` in the state directory.",
-    ExitCode.LOCKED: "Another run is under way.",
-    ExitCode.INTERRUPTED: "Interrupted with ctrl-C.",
-    ExitCode.TERMINATED: "Ended by SIGTERM.",
-}
 
 _GROUPS: Final = {
     "AS1": "Reading: how the bytes were made sense of",
@@ -72,11 +70,25 @@ _EVENTS: Final = {
     "agent.forgotten": "A file is gone from the source and from the disk, and is no longer kept track of.",
     "agent.conflict": "What stands at the path was not written by agentsync, or was edited since. It is kept.",
     "agent.failed": "A file could not be written or deleted.",
-    "agent.held": "A change was not made, since its source would delete too much at once.",
+    "agent.held": "A change waits to be confirmed: its agent would be given more than it had, or (then without a code "
+    "and a message) its source would delete too much at once.",
     "agent.refused": "An agent, or one of its conversions, cannot be used. The code says why.",
     "agent.diagnostic": "Something was repaired or lost; or, at level debug, a remark.",
     "sync.rolled_back": "`rollback` brought back what was here after the sync `to`; one event a file stands before it.",
     "sync.finished": "The cycle is over. There is one in every `pull`.",
+    "sync.failed": "The service could not run a cycle: another run was under way, or the state cannot be used. It "
+    "tries again soon.",
+    "daemon.started": "The service begins, before its first cycle.",
+    "daemon.stopped": "The service ends, since it was told to.",
+    "config.reloaded": "The configuration changed, and counts from now on.",
+    "config.refused": "The configuration changed and has a mistake. The one before it still counts.",
+    "watch.fallback": "Something cannot be watched; what changes there is seen in each cycle only.",
+    "clock.changed": "The clock was set back. A run that was due by any other clock is made.",
+    "health.listening": "The service tells how it is at this address from now on.",
+    "health.failed": "Something that tells how the service is does not work: `textfile`, `otlp`, or one answer over "
+    "HTTP. It stops nothing.",
+    "health.recovered": "It works again.",
+    "control.failed": "The service cannot be asked for a pull, since its socket cannot be made.",
 }
 _ON_EVERY_EVENT: Final = ("sync_id", "event", "level", "timestamp")
 
@@ -91,21 +103,23 @@ def pages() -> dict[Path, str]:
     """Every page that has generated parts, as it should be."""
     texts = ((path, path.read_text(encoding="utf-8")) for path in sorted(DIRECTORY.glob("*.md")))
     filled = {path: _PART.sub(_filled, text) for path, text in texts if _PART.search(text)}
-    unit = DIRECTORY.parent / "systemd/agentsync-pull.service"
     return {
         **filled,
+        DIRECTORY / "agentsync.1": manual(),
         DIRECTORY / "agent.schema.json": json.dumps(agent_schema(), indent=2) + "\n",
-        unit: _PLACES.sub(_places, unit.read_text(encoding="utf-8")),
+        **{unit: _PLACES.sub(_places, unit.read_text(encoding="utf-8")) for unit in sorted(_UNITS.glob("*.service"))},
     }
 
 
+_UNITS: Final = DIRECTORY.parent / "src/agentsync/units"
+
 # Where a service may write: a line for each of the places in which a tool looks for the user's agents.
-_PLACES: Final = re.compile(r"(?:^ReadWritePaths=-.*\n)+", re.MULTILINE)
+_PLACES: Final = re.compile(r"(?:^(?P<start>(?:ReadWritePaths=-%h|BindPaths=-/home/%i)/).*\n)+", re.MULTILINE)
 
 
-def _places(_match: re.Match[str]) -> str:
+def _places(match: re.Match[str]) -> str:
     directories = sorted({dialect.written_directory for dialect in dialects().values()} - {""})
-    return "".join(f"ReadWritePaths=-%h/{directory}\n" for directory in directories)
+    return "".join(f"{match['start']}{directory}\n" for directory in directories)
 
 
 def _filled(match: re.Match[str]) -> str:
@@ -121,79 +135,37 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _commands() -> str:
-    return "\n".join(_command(*found) for found in _contexts())
+    return "\n".join(map(_command, commands()))
 
 
-def _contexts() -> Iterator[tuple[click.Command, click.Context]]:
-    root = _root()
-    for name in COMMANDS:
-        command = cli.get_command(root, name)
-        if command is None:
-            raise LookupError(name)
-        yield command, click.Context(command, info_name=name, parent=root)
-
-
-def _root() -> click.Context:
-    return click.Context(cli, info_name="agentsync", **cli.context_settings)
-
-
-def _command(command: click.Command, context: click.Context) -> str:
-    usage = command.get_usage(context).removeprefix("Usage: ")
-    parts = [f"## {command.name}\n", f"    {usage}\n", f"{inspect.cleandoc(command.help or '')}\n"]
-    shared = {parameter.name for parameter in cli.get_params(_root())}
-    own = [parameter for parameter in command.params if parameter.name not in shared]
-    if rows := _options(own, context):
-        parts.append(_table(("option", "variable", "meaning"), rows))
-    if examples := _examples(command.epilog or ""):
+def _command(command: Command) -> str:
+    parts = [f"## {command.name}\n", f"    agentsync {command.name} {command.operands}\n", f"{command.text}\n"]
+    if command.options:
+        parts.append(_options(command.options))
+    if command.examples:
+        examples = "\n".join(command.examples)
         parts.append(f"```\n{examples}\n```\n")
     return "\n".join(parts)
 
 
 def _common_options() -> str:
-    root = _root()
-    return _table(("option", "variable", "meaning"), _options(cli.get_params(root), root))
+    return _options(program().options)
 
 
-def _options(parameters: Iterable[click.Parameter], context: click.Context) -> list[tuple[str, str, str]]:
-    return [
-        (f"`{_spelling(option, context)}`", _variable(option, context), _meaning(option))
-        for option in parameters
-        if isinstance(option, click.Option)
-    ]
-
-
-def _spelling(option: click.Option, context: click.Context) -> str:
-    names = ", ".join(option.opts) + "".join(f" / {name}" for name in option.secondary_opts)
-    if option.is_flag or option.count:
-        return names
-    return f"{names} {option.make_metavar(context).removesuffix(' RANGE')}"
-
-
-def _meaning(option: click.Option) -> str:
-    parts = [option.help or ""]
-    if option.show_default:
-        parts.append(f"Default: {option.default}.")
-    if option.required:
-        parts.append("Required.")
-    if option.multiple:
-        parts.append("May be given more than once.")
-    return " ".join(parts)
-
-
-def _variable(option: click.Option, context: click.Context) -> str:
-    """The variable that click reads for an option; what ends the run at once is no setting."""
-    if option.is_eager or option.name is None:
-        return ""
-    return f"`{context.auto_envvar_prefix}_{option.name.upper()}`"
-
-
-def _examples(epilog: str) -> str:
-    _, _, examples = inspect.cleandoc(epilog.replace("\b", "")).partition("Examples:\n")
-    return inspect.cleandoc(examples)
+def _options(options: Iterable[Option]) -> str:
+    rows = (
+        (
+            f"`{option.names} {option.metavar}`" if option.metavar else f"`{option.names}`",
+            f"`{option.variable}`" if option.variable else "",
+            option.meaning,
+        )
+        for option in options
+    )
+    return _table(("option", "variable", "meaning"), rows)
 
 
 def _exit_codes() -> str:
-    return _table(("status", "meaning"), ((str(int(code)), _EXITS[code]) for code in ExitCode))
+    return _table(("status", "meaning"), ((str(int(code)), meaning) for code, meaning in EXITS.items()))
 
 
 # Diagnostic codes.
@@ -244,9 +216,26 @@ def _told(*, readable: bool) -> str:
         configure(logging.DEBUG, stream=stream, readable=readable)
         tell(_cycle())
         tell_rollback("2d6e297023cb", "9c4f0b1d77aa", (), ())
+        _tell_service()
     finally:
         structlog.configure(**before)
     return stream.getvalue()
+
+
+def _tell_service() -> None:
+    config = Path("/home/dev/.config/agentsync/config.toml")
+    mistake = ConfigError("unknown key `daemon.intervall`", place=f"{config}:9", hint="did you mean `interval`?")
+    tell_started(config)
+    tell_fallback("/home/dev/.claude/agents: it is on a network file system (nfs4)")
+    tell_no_control(OSError(30, "Read-only file system"))
+    tell_listening("127.0.0.1:9417")
+    tell_unhealthy("textfile", "/var/lib/node_exporter/agentsync.prom: No such file or directory")
+    tell_healthy("textfile")
+    tell_reloaded(config)
+    tell_refused(config, mistake)
+    tell_failed(LockedError("another run is under way", place="/home/dev/.local/state/agentsync/run.lock"))
+    tell_clock_changed()
+    tell_stopped(config)
 
 
 def _cycle() -> Report:
@@ -267,6 +256,9 @@ def _cycle() -> Report:
     )
     remark = Diagnostic(Code.NAME_CHANGED, "'Code Reviewer' is called `code-reviewer` here", agent=_FILE.agent)
     refused = Diagnostic(Code.DESCRIPTION_MISSING, Code.DESCRIPTION_MISSING.cause, path="agents/tester.md", line=1)
+    grown = Diagnostic(
+        Code.HELD_GROWTH, "held, since it would be given more: `bash`", agent=_FILE.agent, target="claude"
+    )
     outcomes = (
         *(Outcome(_change(action, base=base), ok=True) for action in made),
         Outcome(clash, ok=False, diagnostic=conflict(clash)),
@@ -280,7 +272,7 @@ def _cycle() -> Report:
         targets=(),
         products=(),
         states=(),
-        plan=Plan((), held=(_change(Action.DELETE, base=base),), diagnostics=()),
+        plan=Plan((), held=(replace(_change(Action.UPDATE, base=base), diagnostic=grown),), diagnostics=()),
         outcomes=outcomes,
         diagnostics=(lost, remark, refused),
         inventory={},
@@ -339,12 +331,13 @@ def _agent_keys() -> str:
 
 def _dialects() -> str:
     return _table(
-        ("dialect", "tool", "for the user", "in a project", "files", "required", "checked with"),
+        ("dialect", "tool", "for the user", "moved by", "in a project", "files", "required", "checked with"),
         (
             (
                 f"`{dialect.name}`",
                 f"[{dialect.title}]({dialect.source})" if "://" in dialect.source else dialect.title,
                 f"`~/{dialect.user_directory}`" if dialect.user_directory else "-",
+                ", ".join(f"`{moved.variable}`" for moved in dialect.environment) or "-",
                 ", ".join(f"`{directory}`" for directory in dialect.project_directories) or "-",
                 ", ".join(f"`{suffix}`" for suffix in dialect.suffixes),
                 ", ".join(f"`{key}`" for key in dialect.required) or "-",

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from pydantic import JsonValue
+
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.document import Document, decode
+from agentsync.document import Document, control_character, decode
 from agentsync.model import Agent
-from agentsync.naming import hidden_character, is_slug, is_windows_device, mixes_scripts
+from agentsync.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts
 
 _MAX_DESCRIPTION = 1024
 
-# Shapes of credentials that their issuers document; a match is told by its place and never by its text.
+# Shapes of credentials that their issuers document; a match is told by its place and never by its text. The key that
+# AWS uses in all of its own examples is none.
 _SECRETS = {
-    "an AWS access key": (("AKIA", "ASIA"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
+    "an AWS access key": (("AKIA", "ASIA"), re.compile(r"\b(?:AKIA|ASIA)(?![0-9A-Z]{9}EXAMPLE)[0-9A-Z]{16}\b")),
     "a GitHub token": (
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
         re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{60,})"),
@@ -26,6 +29,9 @@ _SECRETS = {
     "an Anthropic key": (("sk-ant-",), re.compile(r"\bsk-ant-[A-Za-z0-9]{3,}-[A-Za-z0-9_-]{40,}")),
     "an OpenAI key": (("sk-",), re.compile(r"\bsk-(?!ant-)(?:proj-)?[A-Za-z0-9_-]{40,}\b")),
     "a Slack token": (("xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-"), re.compile(r"\bxox[abprs]-[0-9A-Za-z-]{20,}")),
+    "a Google API key": (("AIza",), re.compile(r"\bAIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])")),
+    "a Stripe key": (("sk_live_", "rk_live_"), re.compile(r"\b[sr]k_live_[0-9A-Za-z]{20,}")),
+    "an npm token": (("npm_",), re.compile(r"\bnpm_[0-9A-Za-z]{36}\b")),
     "a private key": (
         ("PRIVATE KEY-----",),
         re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{40,}"),
@@ -55,18 +61,66 @@ def _check_text(agent: Agent, document: Document) -> Iterator[Diagnostic]:
         yield Diagnostic(Code.DESCRIPTION_LONG, message, line=document.lines.get("description", 0))
     if not agent.prompt.strip():
         yield Diagnostic(Code.BODY_EMPTY, "there are no instructions")
+    for code, message, line in hostile(document):
+        yield Diagnostic(code, message, line=line)
+
+
+def masked(diagnostic: Diagnostic) -> Diagnostic:
+    """The same finding without what looks like a credential: a name or a value that it tells of may hold one."""
+    message, hint, agent = map(_masked, (diagnostic.message, diagnostic.hint, diagnostic.agent))
+    return replace(diagnostic, message=message, hint=hint, agent=agent)
+
+
+def _masked(text: str) -> str:
+    for beginnings, pattern in _SECRETS.values():
+        if any(beginning in text for beginning in beginnings):
+            text = pattern.sub("(hidden)", text)
+    return text
+
+
+def hostile(document: Document) -> Iterator[tuple[Code, str, int]]:
+    """What nobody would see, and what nobody should: code, message and line, each kind once.
+
+    The values are looked at as well as the file, since formats have escapes for every character.
+    """
     text, _, _ = decode(document.data, document.path)
-    if (index := hidden_character(text)) >= 0:
-        message = f"U+{ord(text[index]):04X} cannot be seen"
-        yield Diagnostic(Code.HIDDEN_UNICODE, message, line=_line(text, index))
+    seen: set[str] = set()
+    for part, line in [(text, 0), *_values(document)]:
+        for code, kind, index in _found(part, raw=line == 0):
+            if kind not in seen:
+                seen.add(kind)
+                yield code, kind, line or text.count("\n", 0, index) + 1
+
+
+def _found(text: str, *, raw: bool) -> Iterator[tuple[Code, str, int]]:
+    """Code, message and index of what is in a text; control characters of a file itself are told by its reader."""
+    if not raw and (index := control_character(text)) >= 0:
+        yield Code.CONTROL_CHARACTER, f"an escape stands for the control character U+{ord(text[index]):04X}", index
+    if (index := hidden_in_text(text)) >= 0:
+        yield Code.HIDDEN_UNICODE, f"U+{ord(text[index]):04X} cannot be seen", index
     for kind, (beginnings, pattern) in _SECRETS.items():
         # Looking for the fixed beginnings first is what makes this cheap.
         if any(beginning in text for beginning in beginnings) and (match := pattern.search(text)):
-            yield Diagnostic(Code.SECRET, f"this looks like {kind}", line=_line(text, match.start()))
+            yield Code.SECRET, f"this looks like {kind}", match.start()
 
 
-def _line(text: str, index: int) -> int:
-    return text.count("\n", 0, index) + 1
+def _values(document: Document) -> Iterator[tuple[str, int]]:
+    """Every key and text among the values, with the line of its top-level key."""
+    for key, value in document.metadata.items():
+        line = document.lines.get(key) or 1
+        yield from ((text, line) for text in (key, *_texts(value)))
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from agentsync.address import Address, parse_address
+from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect, dialects
 from agentsync.errors import ConfigError
 from agentsync.fitting import Choice, WriteOptions
 from agentsync.folder import is_directory, is_file
-from agentsync.git import Auth, Remote
+from agentsync.git import Auth, Remote, Signers
 from agentsync.manifest import AgentsTable, OverrideTables, known_dialect
 from agentsync.overrides import AgentFilter
-from agentsync.paths import config_candidates
+from agentsync.paths import config_candidates, text_of
 from agentsync.plan import Limits
+from agentsync.policy import Policy, PolicyTable, read_policy
 from agentsync.settings import MisplacedError, Settings, load
 from agentsync.source import Selection
 from agentsync.tools import directory_of
+from agentsync.urls import scheme
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PREFIX = re.compile(r"(?:[a-z0-9]+-)+")
@@ -53,6 +59,26 @@ AbsolutePath = Annotated[Path, BeforeValidator(_expand), AfterValidator(_absolut
 DialectName = Annotated[str, AfterValidator(known_dialect)]
 
 
+def _listen(value: str) -> str:
+    prefix, separator, path = value.partition("unix:")
+    expanded = f"unix:{_expand(path)}" if separator and not prefix else value
+    parse_address(expanded)
+    return expanded
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+"""Where to listen; `~` and variables are expanded in the path of a Unix socket."""
+
+
+def _of_a_collector(value: str) -> str:
+    if scheme(value) not in {"http", "https"} or not urlsplit(value).hostname:
+        raise ValueError("must be an address such as http://127.0.0.1:4318")
+    return value.rstrip("/")
+
+
+CollectorUrl = Annotated[str, AfterValidator(_of_a_collector)]
+
+
 class AuthTable(Settings):
     """How a source is let in; no secret stands in the configuration itself."""
 
@@ -66,6 +92,22 @@ class AuthTable(Settings):
     use_credential_helper: bool = False
     ca_file: AbsolutePath | None = None
     proxy: str | None = None
+
+
+class SignedTable(Settings):
+    """Whose signature a source must have; without the table it needs none."""
+
+    allowed_signers: AbsolutePath | None = None
+    revoked: AbsolutePath | None = None
+    gpg_keys: AbsolutePath | None = None
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not (self.allowed_signers or self.gpg_keys):
+            raise ValueError("`allowed_signers` or `gpg_keys` must say who may sign")
+        if self.revoked and not self.allowed_signers:
+            raise ValueError("`revoked` is for the keys of `allowed_signers`; a revoked OpenPGP key says so itself")
+        return self
 
 
 class SourceTable(AgentsTable):
@@ -84,6 +126,7 @@ class SourceTable(AgentsTable):
     allow_rewrite: bool = False
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
+    signed: SignedTable | None = None
 
     @field_validator("prefix")
     @classmethod
@@ -120,6 +163,15 @@ class SourceTable(AgentsTable):
         auth = Auth(**self.auth.model_dump())
         return Remote(self.url, self.ref, auth, self.allow_local, self.allow_http, self.timeout)
 
+    def signers(self) -> Signers | None:
+        """Who may sign; None where nobody has to."""
+        return Signers(**self.signed.model_dump()) if self.signed else None
+
+    def signer_files(self) -> tuple[Path, ...]:
+        """The files that decide whose signature counts."""
+        signers = self.signers()
+        return signers.files if signers else ()
+
     def selection(self, manifest: AgentsTable) -> Selection:
         """What is read: this table's patterns, over those that the repository's manifest gives."""
         forced = (("**", self.dialect),) if self.dialect else ()
@@ -137,6 +189,7 @@ class TargetTable(Settings):
     Attributes:
         path: the directory; else the tool's own, in the user's home or in `project`.
         only, skip: as in a source: which agents this target gets.
+        on_drift: whether a file of ours that was edited here is only told, or kept aside and written again.
     """
 
     dialect: DialectName | None = None
@@ -146,6 +199,7 @@ class TargetTable(Settings):
     skip: tuple[str, ...] = ()
     create: bool = False
     follow_symlinks: bool = False
+    on_drift: Literal["report", "restore"] = "report"
     approval: Literal["ask", "allow"] = "ask"
     unenforceable: Choice = "narrow"
     coarse: Choice = "narrow"
@@ -159,11 +213,67 @@ class TargetTable(Settings):
 
 
 class LimitsTable(Settings):
-    """When deletions are held back, and how much history is kept."""
+    """When deletions are held back, how much history is kept, and how many bytes a fetch may bring."""
 
     max_deletion_share: float = Field(default=0.5, gt=0, le=1)
     min_deletions: int = Field(default=3, ge=1)
     history: int = Field(default=200, ge=1)
+    fetch_bytes: int = Field(default=1 << 30, ge=1 << 20, le=1 << 40)
+
+
+class DaemonTable(Settings):
+    """When the service pulls, and whether it looks at files in between.
+
+    Attributes:
+        interval: seconds from one pull to the next.
+        cron: five fields (minute, hour, day of the month, month, day of the week) in UTC, instead of the interval.
+        jitter: the share of the interval by which each pull is late at most.
+        watch: whether changes of the configuration, the overlays and the targets are seen at once.
+    """
+
+    interval: float = Field(default=300, ge=1, le=86400 * 7)
+    cron: str | None = None
+    jitter: float = Field(default=0.1, ge=0, le=1)
+    watch: bool = True
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str | None) -> str | None:
+        if value is not None:
+            from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - only who uses it pays for the import
+
+            CronTrigger.from_crontab(value, timezone="UTC")
+        return value
+
+
+class HealthTable(Settings):
+    """Where the service tells how it is; nowhere by default.
+
+    Attributes:
+        listen: `ADDRESS:PORT`, or `unix:` and a path.
+        allow_remote: whether that may be an address that other machines reach.
+        textfile: metrics for node_exporter's text file collector, written after each cycle.
+        stale_after: seconds after the last good sync from which the service is not ready.
+        otlp: the address of an OpenTelemetry collector that takes OTLP over HTTP.
+    """
+
+    listen: Listen | None = None
+    allow_remote: bool = False
+    textfile: AbsolutePath | None = None
+    stale_after: float = Field(default=3600, gt=0)
+    otlp: CollectorUrl | None = None
+
+    @model_validator(mode="after")
+    def _only_here(self) -> Self:
+        if self.address and not (self.address.is_local or self.allow_remote):
+            message = f"other machines reach {self.listen}, and whoever is there can read it; say `allow_remote = true`"
+            raise MisplacedError(message, "listen")
+        return self
+
+    @property
+    def address(self) -> Address | None:
+        """Where to listen; None where nobody is to be told."""
+        return parse_address(self.listen) if self.listen is not None else None
 
 
 class Target(Settings):
@@ -174,6 +284,7 @@ class Target(Settings):
         directory: where; absolute.
         create: whether the directory may be made although its tool's own is not there.
         filter: which agents it gets.
+        restores: whether a file of ours that was edited here is kept aside and written again.
     """
 
     name: str
@@ -183,10 +294,22 @@ class Target(Settings):
     follow_symlinks: bool
     options: WriteOptions
     filter: AgentFilter = AgentFilter()
+    restores: bool = False
 
     @property
     def written(self) -> Dialect:
         return dialects()[self.dialect]
+
+    @property
+    def absence(self) -> Diagnostic | None:
+        """The finding that its tool is not on this machine; None where it is.
+
+        The directory may be made where the tool's own directory is there, or where the user says so.
+        """
+        if self.create or is_directory(self.directory) or is_directory(self.directory.parent):
+            return None
+        message = f"neither this directory nor its parent is there, so {self.written.title} gets nothing"
+        return Diagnostic(Code.TARGET_MISSING, message, path=str(self.directory), target=self.name)
 
 
 class Config(Settings):
@@ -204,6 +327,9 @@ class Config(Settings):
     overrides: OverrideTables = Field(default_factory=dict)
     overlays: AbsolutePath | None = None
     limits: LimitsTable = LimitsTable()
+    daemon: DaemonTable = DaemonTable()
+    health: HealthTable = HealthTable()
+    policy: PolicyTable = PolicyTable()
 
     @field_validator("sources", "targets")
     @classmethod
@@ -223,6 +349,10 @@ class Config(Settings):
                 raise MisplacedError(message, "targets", target.name)
             directories[target.directory] = target.name
         return self
+
+    def remote_of(self, source: str) -> Remote:
+        """What is fetched for a source."""
+        return replace(self.sources[source].remote(), max_bytes=self.limits.fetch_bytes)
 
     def resolved_targets(self) -> tuple[Target, ...]:
         """The targets in the order in which they are written down."""
@@ -252,6 +382,7 @@ class Config(Settings):
                 strict_approval=table.strict_approval,
             ),
             filter=AgentFilter(table.only, table.skip),
+            restores=table.on_drift == "restore",
         )
 
     def deletion_limits(self, *, allow_deletions: bool) -> Limits:
@@ -298,3 +429,41 @@ def load_config(path: Path) -> Config:
             message, place=str(path), hint="without what is said in it, agents could do more than you allow"
         )
     return config
+
+
+def policy_of(config: Config, machine: Path) -> Policy:
+    """The policies that count: the configuration's, and the machine's where there is one.
+
+    Raises:
+        ConfigError: the machine's cannot be read, or has a mistake in it. It is never passed over.
+    """
+    try:
+        text = machine.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Policy((config.policy,))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"this machine's policy cannot be read: {error}", place=str(machine)) from error
+    return Policy((config.policy, read_policy(text, str(machine))))
+
+
+def load_with_text(path: Path) -> tuple[Config, str]:
+    """A configuration and its text; that is empty where it changed meanwhile, so that nothing is remembered for it.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    text = text_of(path)
+    config = load_config(path)
+    return config, text if text == text_of(path) else ""
+
+
+def check_complete(config: Config, path: Path) -> None:
+    """Makes sure that there is something to pull, and somewhere to write it.
+
+    Raises:
+        ConfigError: there is no source, or no target.
+    """
+    tables = {"source": (config.sources, "[sources.team] with a `url`"), "target": (config.targets, "[targets.claude]")}
+    for what, (table, example) in tables.items():
+        if not table:
+            raise ConfigError(f"no {what} is configured", place=str(path), hint=f"add a table such as {example}")

@@ -124,7 +124,7 @@ class Code(Enum):
         "Write the text as a block (`key: |`).",
     )
     TOML_INVALID = ("AS123", ERROR, "The file is not valid TOML.", "Correct the TOML.")
-    CONTROL_CHARACTER = ("AS124", WARNING, "The text holds a control character.", "Remove the character.")
+    CONTROL_CHARACTER = ("AS124", ERROR, "The text holds a control character.", "Remove the character.")
     WRONG_TYPE = ("AS125", ERROR, "A value has the wrong type.", "Write a value of the type that the tool documents.")
     NAME_NOT_STRING = (
         "AS126",
@@ -346,7 +346,7 @@ class Code(Enum):
     TARGET_SYMLINK = (
         "AS404",
         ERROR,
-        "The target directory is a symbolic link.",
+        "The target directory, or one above it, is a symbolic link.",
         "Set `follow_symlinks = true` for the target if the link is meant.",
     )
     WRITE_FAILED = (
@@ -421,8 +421,14 @@ class Code(Enum):
         "Pulling is suspended, so nothing is applied.",
         "Say `agentsync resume` to let pulls apply changes again.",
     )
+    SOURCE_UNVERIFIED = (
+        "AS417",
+        ERROR,
+        "What the source leads to is not signed as it must be here; its agents stay.",
+        "Sign it with an allowed key; `[sources.NAME.signed]` in the configuration says where those keys are named.",
+    )
 
-    # Policy: what somebody other than the author says of an agent.
+    # Policy: what somebody other than the author says of an agent, and what this machine takes of it.
     OVERRIDE_WIDER = (
         "AS501",
         ERROR,
@@ -446,6 +452,73 @@ class Code(Enum):
         ERROR,
         "An overlay cannot be used, so the agents that it is for stay as they are.",
         "Correct the file, or remove it.",
+    )
+    HIDDEN_REFUSED = (
+        "AS505",
+        ERROR,
+        "The policy takes no text with characters that a reader cannot see.",
+        "Remove the characters.",
+    )
+    SECRET_REFUSED = (
+        "AS506",
+        ERROR,
+        "The policy takes no text that looks as if it held a credential.",
+        "Revoke the credential, then remove it.",
+    )
+    HOOKS_REFUSED = (
+        "AS507",
+        ERROR,
+        "The agent has hooks, and the policy allows none.",
+        'Remove them; or, where they are to be run, say `hooks = "allow"` under `[policy]`.',
+    )
+    SERVERS_REFUSED = (
+        "AS508",
+        ERROR,
+        "The agent brings MCP servers of its own, and the policy allows none.",
+        'Configure the server in the tool; or, where it is to start, say `mcp_servers = "allow"` under `[policy]`.',
+    )
+    MODE_REFUSED = (
+        "AS509",
+        ERROR,
+        "The agent sets a permission mode that the policy does not allow.",
+        "Remove it; or, where it is to count, name it in `modes` under `[policy]`.",
+    )
+    GRANT_REFUSED = (
+        "AS510",
+        ERROR,
+        "The agent would be given a tool that the policy does not allow.",
+        "Name the agent's tools, and only such as the policy allows.",
+    )
+    MODEL_REFUSED = (
+        "AS511",
+        ERROR,
+        "The agent asks for a model that the policy does not allow.",
+        "Use a model that the policy allows, or none.",
+    )
+    NAME_REFUSED = ("AS512", ERROR, "The policy keeps this name for somebody else.", "Rename the agent.")
+    SIZE_REFUSED = (
+        "AS513",
+        ERROR,
+        "The file is over the policy's limit.",
+        "Shorten the file.",
+    )
+    GROWN = (
+        "AS514",
+        WARNING,
+        "An agent is given more than the version that was here.",
+        "Look at the change in the source, if it was not expected.",
+    )
+    HELD_GROWTH = (
+        "AS515",
+        ERROR,
+        "An agent would be given more than the version that is here, which stays until that is confirmed.",
+        "If that is meant, run `agentsync pull --allow-growth`.",
+    )
+    HELD_CROWD = (
+        "AS516",
+        ERROR,
+        "A source has more agents than the policy takes; nothing of it is applied.",
+        "Read fewer of them with `subfolder`, `include`, `exclude`, `only` or `skip`.",
     )
 
     def __init__(self, id_: str, severity: Severity, cause: str, remedy: str) -> None:

@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 from agentsync.config import Config, Target
 from agentsync.errors import AgentsyncError, LockedError
+from agentsync.examination import Examination, Health
+from agentsync.files import find_link
 from agentsync.folder import is_directory
-from agentsync.git_process import MINIMUM_VERSION
 from agentsync.paths import Places, shorten
 from agentsync.report import Report, Scope
+from agentsync.surroundings import (
+    examine_clock,
+    examine_disk,
+    examine_git,
+    examine_service,
+    examine_tools,
+    examine_watching,
+)
 from agentsync.sync import run
 from agentsync.tools import also_read, has_program
 
-_VERSION_SECONDS = 10
-
-
-class Health(StrEnum):
-    GOOD = "good"
-    DOUBTFUL = "doubtful"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Examination:
-    """What was looked at, how it is, and what to do where it is not good."""
-
-    subject: str
-    health: Health
-    message: str
-    hint: str = ""
-
 
 def examine(config: Config, places: Places) -> Iterator[Examination]:
-    """Looks at git, the state, each source and each target; changes no target."""
-    yield _git()
+    """Looks at what agentsync stands on, each source and each target; changes no target."""
+    yield examine_git()
+    yield from examine_disk(places)
+    yield from examine_watching()
+    yield examine_service(places)
     try:
         report = run(config, places, Scope.PLAN)
     except AgentsyncError as error:
@@ -48,34 +37,18 @@ def examine(config: Config, places: Places) -> Iterator[Examination]:
         yield Examination("state", health, str(error), error.hint)
         return
     yield Examination("state", Health.GOOD, shorten(str(places.state)))
+    yield examine_clock(source.facts.time for source in report.sources if source.facts)
     yield from _sources(report)
     targets = config.resolved_targets()
     if not targets:
         yield Examination("targets", Health.BAD, "no target is configured", "add a table such as [targets.claude]")
     for target in targets:
         yield _target(target)
+    yield from examine_tools(target.written for target in targets)
     for reader, other in also_read(target.dialect for target in targets):
         message = f"{reader.title} also reads the agents of {other.title}, and may not heed what restricts them"
         hint = "switch that off in the tool, or keep the two apart: one for the user, one for a project"
         yield Examination(f"duplicates {reader.name}", Health.DOUBTFUL, message, hint)
-
-
-def _git() -> Examination:
-    program = shutil.which("git")
-    if program is None:
-        return Examination("git", Health.BAD, "git is not on PATH", "install git")
-    try:
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return Examination("git", Health.BAD, f"git cannot be run: {error}", "reinstall git")
-    match = re.search(r"(\d+)\.(\d+)", done.stdout)
-    version = (int(match[1]), int(match[2])) if match else (0, 0)
-    if version < MINIMUM_VERSION:
-        wanted = ".".join(map(str, MINIMUM_VERSION))
-        return Examination("git", Health.BAD, done.stdout.strip(), f"install git {wanted} or newer")
-    return Examination("git", Health.GOOD, done.stdout.strip())
 
 
 def _sources(report: Report) -> Iterator[Examination]:
@@ -102,9 +75,9 @@ def _target(target: Target) -> Examination:
     subject = f"target {target.name}"
     dialect, directory = target.written, target.directory
     shown = shorten(str(directory))
-    if os.path.islink(directory) and not target.follow_symlinks:  # noqa: PTH114 - as in folder.is_directory
+    if not target.follow_symlinks and (link := find_link(directory)):
         hint = "set `follow_symlinks = true` if the link is meant"
-        return Examination(subject, Health.BAD, f"{shown} is a symbolic link", hint)
+        return Examination(subject, Health.BAD, f"{shorten(str(link))} is a symbolic link", hint)
     existing = directory if is_directory(directory) else directory.parent
     if not is_directory(existing) and not target.create:
         hint = f"start {dialect.title} once, or set `create = true`"

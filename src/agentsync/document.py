@@ -7,11 +7,13 @@ import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.errors import AgentsyncError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue  # a pull that finds nothing to do imports this module, and not that one
 
 MAX_FILE_BYTES = 1 << 20
 MAX_HEAD_BYTES = 64 << 10
@@ -19,8 +21,9 @@ MAX_HEAD_BYTES = 64 << 10
 
 MAX_DEPTH = 16
 
-_CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\f\r"})
+# Also those beyond ASCII, which some terminals obey; but not the line end among them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _UTF16_STARTS = (BOM_UTF16_LE, BOM_UTF16_BE)
 _UTF16_FENCES = {"---".encode("utf-16-le"): "utf-16-le", "---".encode("utf-16-be"): "utf-16-be"}
 
@@ -97,7 +100,15 @@ def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:
         repairs.append(Code.LINE_ENDS)
         text = text.replace("\r", "\n")
     findings = [Diagnostic(code, code.cause, path, 1) for code in repairs]
-    if len(data.translate(None, _CONTROLS)) != len(data) and (control := _CONTROL.search(text)):
-        message = f"The text holds the control character U+{ord(control[0]):04X}."
-        findings.append(Diagnostic(Code.CONTROL_CHARACTER, message, path, text.count("\n", 0, control.start()) + 1))
+    if (control := control_character(text)) >= 0:
+        message = f"The text holds the control character U+{ord(text[control]):04X}."
+        findings.append(Diagnostic(Code.CONTROL_CHARACTER, message, path, text.count("\n", 0, control) + 1))
     return text, tuple(findings), bool(repairs)
+
+
+def control_character(text: str) -> int:
+    """The index of the first character that is neither text nor a blank, a line end or a page break, or -1."""
+    if text.isascii() and len(text.encode().translate(None, _CONTROLS)) == len(text):
+        return -1  # which is nearly always so, and by far the fastest to find out
+    found = _CONTROL.search(text)
+    return found.start() if found else -1

@@ -48,13 +48,33 @@ class ConfigError(AgentsyncError):
 
 
 class SourceUnavailableError(AgentsyncError):
-    """A source could not be fetched: network, credentials, a missing repository or ref."""
+    """A source could not be fetched: network, credentials, a missing repository or ref.
+
+    Attributes:
+        retry_after: for how many seconds the server wants to be left alone; 0 where it does not say.
+    """
 
     exit_code = ExitCode.SOURCE_UNAVAILABLE
 
+    def __init__(self, message: str, *, place: str = "", hint: str = "", retry_after: float = 0) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.retry_after = retry_after
+
 
 class SourceRefusedError(AgentsyncError):
-    """A source was fetched and must not be applied: rewritten history, a moved tag."""
+    """A source was fetched and must not be applied: rewritten history, a moved tag.
+
+    Attributes:
+        commit: the one that was refused; empty where that is not known here.
+    """
+
+    def __init__(self, message: str, *, place: str = "", hint: str = "", commit: str = "") -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.commit = commit
+
+
+class UnverifiedError(SourceRefusedError):
+    """What a source leads to is not signed as this machine asks."""
 
 
 class StateError(AgentsyncError):

@@ -10,6 +10,7 @@ from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.errors import ExitCode
 from agentsync.log import logger
 from agentsync.plan import Action, Change, absolute
+from agentsync.snapshot import code_of
 from agentsync.state import RECOVERED
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def tell_rollback(sync_id: str, to: str, changes: Iterable[Change], found: Itera
     for change in changes:
         _tell_change(log, change)
     for diagnostic in found:
-        log.warning("agent.conflict", **diagnostic.as_dict())
+        event = "agent.conflict" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
+        log.log(_LEVELS[diagnostic.severity], event, **diagnostic.as_dict())
     log.info("sync.rolled_back", to=to)
 
 
@@ -70,11 +72,15 @@ def _tell_end(
 def _tell_sources(log: FilteringBoundLogger, report: Report) -> None:
     for source in report.sources:
         if source.error is not None:
+            if source.repeated:
+                continue
             log.error(
                 "source.failed",
                 source=source.name,
                 url=source.url,
                 ref=source.ref,
+                commit=source.rejected,
+                code=code_of(source.error).id,
                 error=str(source.error),
                 hint=source.error.hint,
             )
@@ -92,20 +98,21 @@ def _tell_outcomes(log: FilteringBoundLogger, report: Report) -> None:
             place = absolute(outcome.change.directory, outcome.change.path)
             log.warning(event, **{**_facts(outcome.change), **outcome.diagnostic.as_dict(), "path": place})
     for change in report.plan.held:
-        log.warning("agent.held", **_facts(change), action=change.action.value)
+        why = change.diagnostic.as_dict() if change.diagnostic else {}
+        log.warning("agent.held", **{**why, **_facts(change)}, action=change.action.value)
 
 
 def _tell_findings(log: FilteringBoundLogger, report: Report) -> None:
-    told = {outcome.diagnostic for outcome in report.outcomes}
+    told = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in report.plan.held}
     origins = _origins(report)
     for diagnostic in report.news:
-        if diagnostic not in told and diagnostic.code not in (Code.SOURCE_FAILED, Code.SOURCE_REFUSED):
+        if diagnostic not in told and diagnostic.code not in _OF_SOURCES:
             facts = {**origins.get(diagnostic.path, {}), **diagnostic.as_dict()}
             log.log(_LEVELS[diagnostic.severity], _name(diagnostic), **facts)
 
 
 def _name(diagnostic: Diagnostic) -> str:
-    if diagnostic.code in (Code.HELD_EMPTY, Code.HELD_DELETIONS):
+    if diagnostic.code in (Code.HELD_EMPTY, Code.HELD_DELETIONS, Code.HELD_CROWD):
         return "source.held"
     return "agent.refused" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
 
@@ -120,6 +127,7 @@ def _origins(report: Report) -> dict[str, dict[str, str]]:
     return origins
 
 
+_OF_SOURCES = (Code.SOURCE_FAILED, Code.SOURCE_REFUSED, Code.SOURCE_UNVERIFIED)
 _LEVELS = {Severity.ERROR: logging.WARNING, Severity.WARNING: logging.INFO, Severity.INFO: logging.DEBUG}
 
 

@@ -29,6 +29,7 @@ class Fetches:
     """The fetches of one run: who asks for the same again gets the same answer, be it an error, from no network."""
 
     def __init__(self) -> None:
+        self._asked: set[Path] = set()
         self._answers: dict[tuple[Path, Remote, str | None, bool], CommitFacts | AgentsyncError] = {}
 
     def __call__(
@@ -38,13 +39,30 @@ class Fetches:
         question = mirror.directory, remote, previous, allow_rewrite
         if question not in self._answers:
             try:
-                self._answers[question] = fetch(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
+                self._answers[question] = self._answer(
+                    mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite
+                )
             except AgentsyncError as error:
                 self._answers[question] = error
         answer = self._answers[question]
         if isinstance(answer, AgentsyncError):
             raise answer
         return answer
+
+    def asked(self, mirror: Mirror) -> bool:
+        """Whether the remote of this mirror was asked and gave its answer."""
+        return mirror.directory in self._asked
+
+    def repeats(self, error: AgentsyncError) -> bool:  # noqa: ARG002 - only a subclass remembers other runs
+        """Whether this error is that of an earlier run, and the remote was not asked again."""
+        return False
+
+    def _answer(
+        self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool
+    ) -> CommitFacts:
+        commit = fetch(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
+        self._asked.add(mirror.directory)
+        return commit
 
 
 def fetch(
@@ -99,9 +117,9 @@ def _fetch_patiently(
     for attempt in range(1, attempts):
         try:
             return mirror.fetch(replace(remote, deadline=end - clock()))
-        except TransientError:
+        except TransientError as error:
             wait = jitter() * _FIRST_WAIT * 2 ** (attempt - 1)
-            if clock() + wait >= end:
+            if error.retry_after or clock() + wait >= end:
                 raise
             sleep(wait)
     return mirror.fetch(replace(remote, deadline=end - clock()))
@@ -115,4 +133,4 @@ def _refuse_steps_back(mirror: Mirror, name: str, remote: Remote, previous: str,
         message = f"the branch was rewritten: {commit[:12]} does not descend from {previous[:12]}"
     else:
         return
-    raise SourceRefusedError(message, place=remote.place, hint=accept)
+    raise SourceRefusedError(message, place=remote.place, hint=accept, commit=commit)

@@ -1,7 +1,7 @@
 """Files below one target directory: looked at and replaced without following a link out of it."""
 
 # Descriptors and plain paths go through the same calls here, and pathlib knows no descriptors.
-# ruff: noqa: PTH103, PTH114
+# ruff: noqa: PTH101, PTH103, PTH111, PTH114
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ TEMPORARY_SUFFIX = ".agentsync-tmp"
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | getattr(os, "O_BINARY", 0)
 _LONGEST_STEM = 200
+_CHMOD_TAKES_DESCRIPTORS = os.chmod in os.supports_fd
 
 # What a file system without hard links answers: FAT, some FUSE and SMB mounts, some sandboxes.
 _NO_LINKS = frozenset(
@@ -48,6 +49,12 @@ def temporary(relative: str) -> str:
     return f"{folder}{slash}.{stem}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
 
 
+def find_link(path: Path) -> Path | None:
+    """The first symbolic link on the way to a target that is followed only where the user allows it."""
+    way = [part for part in (path, *path.parents) if _top(path) in part.parents]
+    return next((part for part in reversed(way) if os.path.islink(part)), None)
+
+
 class Directory:
     """One target directory, held open. Paths are relative to it, with `/` between their parts.
 
@@ -66,19 +73,21 @@ class Directory:
         Args:
             path: an absolute path.
             create: make the directory, and those above it, where they are missing.
-            follow_symlinks: accept a symbolic link in the directory's place; one above it is always followed.
+            follow_symlinks: accept symbolic links on the way to it; where the system itself is set up with links,
+                above the user's home or right below the root, they are always followed.
 
         Raises:
-            TargetError: it is missing, a symbolic link, no directory, or cannot be opened.
+            TargetError: it is missing, lies behind a symbolic link, is no directory, or cannot be opened.
         """
-        top = path if follow_symlinks else path.parent
+        top = path if follow_symlinks else _top(path)
+        names = path.relative_to(top).parts
         try:
             if create:
                 os.makedirs(top, exist_ok=True)
-            folder = Folder.open(top)
-            for name in path.relative_to(top).parts:
+            folder = Folder.open(top, passing=bool(names))
+            for left, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
                 with folder:
-                    folder = folder.child(name, create=create)
+                    folder = folder.child(name, create=create, passing=bool(left))
         except OSError as error:
             raise _target_error(path, top, error) from error
         return cls(folder)
@@ -247,10 +256,14 @@ class Directory:
             yield folder, name
 
 
-def _copy_mode(folder: Folder, source: str | Path, target: str | Path) -> None:
+def _copy_mode(folder: Folder, source: str, target: str) -> None:
     """Give a file the permissions of another: what its user narrowed stays narrow."""
     mode = stat.S_IMODE(os.stat(source, dir_fd=folder.descriptor, follow_symlinks=False).st_mode)
-    os.chmod(target, mode & 0o777, dir_fd=folder.descriptor)
+    if _CHMOD_TAKES_DESCRIPTORS:  # by its name, a link that took its place would be followed
+        with opened(folder, _name(target)) as descriptor:
+            os.chmod(descriptor, mode & 0o777)
+    else:
+        os.chmod(target, mode & 0o777)
 
 
 def _name(relative: str) -> str:
@@ -282,11 +295,16 @@ def _reason(error: OSError) -> str:
     return f"it cannot be read: {error.strerror}"
 
 
+def _top(path: Path) -> Path:
+    """How far the way to a directory is the system's: to the user's home, else to what is right below the root."""
+    home = Path(os.path.expanduser("~"))
+    return home if home in path.parents else Path(*path.parts[: min(2, len(path.parts) - 1)])
+
+
 def _target_error(path: Path, top: Path, error: OSError) -> TargetError:
-    below = [part for part in (path, *path.parents) if part != top and part.is_relative_to(top)]
-    links = [part for part in below if os.path.islink(part)]
-    if links:
-        return TargetError(Code.TARGET_SYMLINK, f"`{links[-1]}` is a symbolic link", place=str(path))
+    link = find_link(path) if path != top else None
+    if link:
+        return TargetError(Code.TARGET_SYMLINK, f"`{link}` is a symbolic link", place=str(path))
     if isinstance(error, FileNotFoundError):
         return TargetError(Code.TARGET_MISSING, "the directory does not exist", place=str(path))
     return TargetError(Code.WRITE_FAILED, f"the directory cannot be opened: {error.strerror}", place=str(path))

@@ -24,6 +24,8 @@ NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 
 _DESCRIPTORS = {os.open, os.stat, os.mkdir, os.rmdir, os.unlink, os.link, os.rename} <= os.supports_dir_fd
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+# What is only passed through need not be readable: on a shared machine the way to a home often is not.
+_PASSED = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
 _UNSAFE = "\0\\:" if os.name == "nt" else "\0"
 
 
@@ -42,10 +44,10 @@ class Folder:
     descriptor: int | None
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a directory by its path, which may go through links."""
+    def open(cls, path: Path, *, passing: bool = False) -> Self:
+        """Open a directory by its path, which may go through links; `passing` where only names below it are used."""
         if _DESCRIPTORS:
-            return cls(str(path), os.open(path, _DIRECTORY))
+            return cls(str(path), os.open(path, _PASSED if passing else _DIRECTORY))
         os.scandir(path).close()
         return cls(str(path), None)
 
@@ -66,14 +68,22 @@ class Folder:
         """What to call a name in a system call that also gets the descriptor."""
         return name if self.descriptor is not None else os.path.join(self.path, name)
 
-    def child(self, name: str, *, create: bool) -> Folder:
+    def child(self, name: str, *, create: bool, passing: bool = False) -> Folder:
         """Open a directory in this one, never through a link; `create` makes it where it is missing."""
-        if create:
-            with suppress(FileExistsError):
-                os.mkdir(self.at(name), dir_fd=self.descriptor)
+        try:
+            return self._child(name, passing=passing)
+        except FileNotFoundError:
+            if not create:
+                raise
+        with suppress(FileExistsError):
+            os.mkdir(self.at(name), dir_fd=self.descriptor)
+        return self._child(name, passing=passing)
+
+    def _child(self, name: str, *, passing: bool) -> Folder:
         path = os.path.join(self.path, name)
         if self.descriptor is not None:
-            return Folder(path, os.open(name, _DIRECTORY | NOFOLLOW, dir_fd=self.descriptor))
+            flags = _PASSED if passing else _DIRECTORY
+            return Folder(path, os.open(name, flags | NOFOLLOW, dir_fd=self.descriptor))
         if os.path.islink(path):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         os.scandir(path).close()

@@ -12,16 +12,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agentsync.cache import Cache
-from agentsync.checks import Named, check_names
+from agentsync.checks import Named, check_names, masked
 from agentsync.config import Target
-from agentsync.diagnostics import Diagnostic
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import refused
 from agentsync.engine import engine
 from agentsync.git import Mirror
 from agentsync.observation import digest
 from agentsync.overrides import AgentFilter, Override, also_denied, prefixed, unused
 from agentsync.plan import Change, TargetState, Wanted
+from agentsync.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
 from agentsync.render import RenderedFile, render
 from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent
+from agentsync.worktree import WorkingTree
+
+Files = Mirror | WorkingTree
+"""Where the files of a source are: as they were committed, or as they are saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Snapshot:
 
     Attributes:
         name, url: the URL without credentials.
-        mirror: where its blobs are.
+        files: where its blobs are.
         entries: the files to read.
         selection: how they were chosen, and their dialects.
         models: dialect to model table: the configuration's over the manifest's.
@@ -44,7 +50,7 @@ class Snapshot:
     name: str
     url: str
     commit: str
-    mirror: Mirror
+    files: Files
     entries: Sequence[Entry]
     selection: Selection
     models: Mapping[str, Mapping[str, str]]
@@ -71,7 +77,7 @@ class Product:
     Attributes:
         name, slug, dialect, description, tags: of the agent; empty where the file is none.
         excluded: the targets that are not to have it.
-        refused: whether it looks like an agent and cannot be used.
+        refused: whether it looks like an agent and cannot be used, or must not be.
         outputs: by target's name.
     """
 
@@ -105,15 +111,25 @@ _CACHE_SHARE = 3
 _CACHE_LEAST = 2000
 
 
-def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache) -> Gathered:
+def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache, policy: Policy) -> Gathered:
     """Reads and renders every file of every source for every target.
+
+    What the policy does not take is refused, and so has the place of a file that cannot be read.
 
     Raises:
         SourceUnavailableError: a mirror cannot be read.
         StateError: the cache cannot be used.
     """
     contents = Contents(snapshots, targets)
-    products = tuple(product for snapshot in snapshots for product in _products(snapshot, targets, cache, contents))
+    products: tuple[Product, ...] = ()
+    crowded: list[Diagnostic] = []
+    for snapshot in snapshots:
+        counts = policy.of_source(snapshot.name, snapshot.url)
+        made = tuple(_products(snapshot, targets, cache, contents, counts))
+        if problem := _crowd(snapshot, made, counts):
+            crowded.append(problem)
+            made = tuple(Product(one.source, one.path, one.blob, refused=True) for one in made)
+        products += made
     cache.trim(_CACHE_SHARE * len(products) + _CACHE_LEAST)
     overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.replaces)
     names = {_named(product): product for product in products if product.slug}
@@ -124,6 +140,7 @@ def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cach
     states = tuple(_target_state(target, products, used, commits, unread) for target in targets)
     findings = [
         *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
+        *crowded,
         *(diagnostic for product in products for diagnostic in product.diagnostics),
         *found,
         *_unused(snapshots, products),
@@ -155,7 +172,7 @@ class Contents:
                 missing.setdefault(wanted.source, {}).setdefault(wanted.blob, set()).add(wanted.source_path)
         for source, paths in missing.items():
             snapshot = self._snapshots[source]
-            for blob, data in snapshot.mirror.blobs(paths):
+            for blob, data in snapshot.files.blobs(paths):
                 for path in paths[blob]:
                     for target, file in _render(snapshot, path, data, self._targets)[1].items():
                         if file.data is not None:
@@ -179,9 +196,21 @@ def _named(product: Product) -> Named:
     return Named(product.source, product.path, product.blob, product.slug)
 
 
-def _products(snapshot: Snapshot, targets: Sequence[Target], cache: Cache, contents: Contents) -> Iterator[Product]:
+def _crowd(snapshot: Snapshot, products: Iterable[Product], policy: SourcePolicy) -> Diagnostic | None:
+    """A finding where a source has more agents than it may."""
+    agents = sum(bool(product.slug) for product in products)
+    if agents <= policy.max_agents:
+        return None
+    message = f"source `{snapshot.name}` has {agents} agents, which are over {policy.max_agents}"
+    return Diagnostic(Code.HELD_CROWD, message)
+
+
+def _products(
+    snapshot: Snapshot, targets: Sequence[Target], cache: Cache, contents: Contents, policy: SourcePolicy
+) -> Iterator[Product]:
     """One product a file, in the order of the entries; those that the cache does not have are made and cached."""
-    keys = {entry: _key(snapshot, entry, targets) for entry in snapshot.entries}
+    common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix))
+    keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
     products = {key: _decode(value) for key, value in cache.get_many(keys.values()).items()}
     missing: dict[str, list[Entry]] = {}
     for entry, key in keys.items():
@@ -189,8 +218,8 @@ def _products(snapshot: Snapshot, targets: Sequence[Target], cache: Cache, conte
             missing.setdefault(entry.blob, []).append(entry)
     if missing:
         made = {
-            keys[entry]: _make(snapshot, entry, data, targets, contents)
-            for blob, data in snapshot.mirror.blobs(missing)
+            keys[entry]: _make(snapshot, entry, data, targets, contents=contents, policy=policy)
+            for blob, data in snapshot.files.blobs(missing)
             for entry in missing[blob]
         }
         cache.put_many({key: _encode(product) for key, product in made.items()})
@@ -199,8 +228,8 @@ def _products(snapshot: Snapshot, targets: Sequence[Target], cache: Cache, conte
         yield replace(products[key], source=snapshot.name, path=entry.path, blob=entry.blob)
 
 
-def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target]) -> str:
-    """Everything that decides what comes of a file."""
+def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:
+    """Everything that decides what comes of a file; `common` is what decides about all files of its source."""
     settings = [
         [
             target.name,
@@ -211,28 +240,43 @@ def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target]) -> str:
         for target in targets
     ]
     forced = snapshot.selection.dialect_of(entry.path)
-    said = [repr(snapshot.overrides), repr(snapshot.filters), snapshot.prefix]
-    parts = [engine(), entry.path, entry.blob, forced, said, settings]
+    parts = [engine(), entry.path, entry.blob, forced, common, settings]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _make(snapshot: Snapshot, entry: Entry, data: bytes, targets: Sequence[Target], contents: Contents) -> Product:
+def _make(
+    snapshot: Snapshot,
+    entry: Entry,
+    data: bytes,
+    targets: Sequence[Target],
+    *,
+    contents: Contents,
+    policy: SourcePolicy,
+) -> Product:
     read, files = _render(snapshot, entry.path, data, targets)
-    product = Product(snapshot.name, entry.path, entry.blob, diagnostics=read.diagnostics)
+    product = Product(snapshot.name, entry.path, entry.blob, diagnostics=tuple(map(masked, read.diagnostics)))
     if isinstance(read, NoAgent):
         return replace(product, refused=read.refused)
     agent = read.agent
     if not all(accepted.takes(agent) for accepted in snapshot.filters):
         return Product(snapshot.name, entry.path, entry.blob, excluded=frozenset(target.name for target in targets))
-    outputs = {
-        target: Output(
-            file.path,
-            contents.keep(target, file.data) if file.data is not None else "",
-            tuple(found.at(path=entry.path, agent=agent.name, target=target) for found in file.diagnostics),
-        )
-        for target, file in files.items()
-    }
+    rules = policy.rules(agent.slug)
+    judged = judge_text(read.diagnostics, agent.slug, len(read.document.data), rules)
     taken = {target for target, file in files.items() if not file.excluded}
+    product = replace(
+        product,
+        excluded=frozenset(target.name for target in targets if target.name not in taken),
+        diagnostics=tuple(masked(found.at(path=entry.path, agent=agent.name)) for found in judged),
+    )
+    if refused(product.diagnostics):
+        return replace(product, refused=True)
+    outputs = {}
+    for target in targets:
+        if target.name in files:
+            file = _judged(read, files[target.name], target, rules)
+            told = (found.at(path=entry.path, agent=agent.name, target=target.name) for found in file.diagnostics)
+            digested = contents.keep(target.name, file.data) if file.data is not None else ""
+            outputs[target.name] = Output(file.path, digested, tuple(map(masked, told)))
     return replace(
         product,
         name=agent.name,
@@ -240,9 +284,20 @@ def _make(snapshot: Snapshot, entry: Entry, data: bytes, targets: Sequence[Targe
         dialect=read.dialect.name,
         description=agent.description,
         tags=agent.tags,
-        excluded=frozenset(target.name for target in targets if target.name not in taken),
         outputs=outputs,
     )
+
+
+def _judged(read: ReadAgent, file: RenderedFile, target: Target, rules: Sequence[Rules]) -> RenderedFile:
+    """What a target gets of an agent, unless a policy does not take it."""
+    if file.document is None:
+        return file
+    found = judge_output(target.written, file.document, read.agent.slug, rules)
+    if not found:
+        return file
+    # Only in the agent's own file does a line mean anything to its author.
+    placed = found if file.document is read.document else tuple(replace(one, line=0) for one in found)
+    return RenderedFile("", None, (*file.diagnostics, *placed))
 
 
 def _render(

@@ -6,7 +6,7 @@ All that the rest of the program needs of Git is here; the modules named `git_â€
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,11 +27,12 @@ from agentsync.git_faults import (
 from agentsync.git_process import Done, Quota
 from agentsync.git_remote import Auth, Remote
 from agentsync.git_repository import BareRepository
+from agentsync.git_signature import Signers, verify
 
 if TYPE_CHECKING:
     from agentsync.source import Entry
 
-__all__ = ["CANDIDATE", "Auth", "CommitFacts", "Mirror", "Remote", "TransientError"]
+__all__ = ["CANDIDATE", "Auth", "CommitFacts", "Mirror", "Remote", "Signers", "TransientError"]
 
 CANDIDATE = "refs/agentsync/candidate"
 _TRUSTED = "refs/agentsync/trusted/"
@@ -125,6 +126,10 @@ class Mirror:
         except ValueError as error:
             raise self._repository.unreadable(_ODD) from error
 
+    def identified(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """The same entries: git lists each with the id of its content."""
+        return entries
+
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The content of each blob, in the order asked for; one process, one blob in memory at a time."""
         remaining = iter(ids)
@@ -151,6 +156,15 @@ class Mirror:
     def has(self, commit: str) -> bool:
         """Whether the mirror holds this commit."""
         return self._repository.run("cat-file", "-e", f"{commit}^{{commit}}").status == 0
+
+    def verify(self, commit: str, remote: Remote, signers: Signers) -> None:
+        """Make sure that a commit that was just fetched is signed by one of these; for a tag, that the tag is.
+
+        Raises:
+            UnverifiedError: it is not, or it cannot be checked.
+            SourceUnavailableError: the mirror cannot be read.
+        """
+        verify(self._repository, CANDIDATE, commit, remote, signers)
 
     def trust(self, name: str, commit: str) -> None:
         """Remember a commit as the last trusted one under a name."""
@@ -210,7 +224,7 @@ class Mirror:
 def _quota(remote: Remote) -> Quota:
     """What a fetch may take. Programs of the user's own may reserve far more address space than they use."""
     runs_others = remote.auth.use_credential_helper or remote.auth.use_ssh_config
-    return Quota(remote.max_bytes, None if runs_others else _MEMORY_BYTES)
+    return Quota(remote.max_bytes, None if runs_others else max(_MEMORY_BYTES, 2 * remote.max_bytes))
 
 
 def _answer(stream: IO[bytes]) -> bytes | None:

@@ -36,6 +36,9 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
         settings.append(("http.sslCAInfo", str(auth.ca_file)))
     if auth.token_file and scheme(url) in {"http", "https"}:
         user, password = auth.username, _token(auth.token_file)
+    if scheme(url) in {"http", "https"}:
+        # What a server answers beside its status is told in no other way; git leaves credentials out of it.
+        environment |= {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
     if user or password:
         basic = base64.b64encode(f"{user}:{password}".encode()).decode()
         settings.append((f"http.{origin(url)}.extraHeader", f"Authorization: Basic {basic}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -46,6 +47,9 @@ _NAMES = re.compile(r"(?<!\w)'[^'\n]*'|\w+://\S+|(?<=host )\S+|(?<=hostname )\S+
 # Its pack, or what git has to remember of its refs.
 _TOO_LARGE = re.compile(r"file too large|out of memory", re.IGNORECASE)
 
+_RETRY_AFTER = re.compile(r"^<= Recv header: retry-after:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_LONGEST_WAIT = 86400.0
+
 # The first that matches counts, so what is particular stands before what is general.
 _FAULTS = (
     _fault(r"transport .*not allowed", "the URL's protocol is not allowed", "use https or ssh"),
@@ -76,7 +80,6 @@ _FAULTS = (
         "the server redirects to another URL",
         "redirects are not followed: write the new URL into the configuration",
     ),
-    # Not tried again in the same run: git does not tell what Retry-After says.
     _fault(r"returned error: 429", "the server is asked too often", "run agentsync less often, or with credentials"),
     _fault(r"returned error: 5\d\d", "the server reports an error of its own", "try again later", transient=True),
     _fault(
@@ -146,14 +149,33 @@ def explain(done: Done, remote: Remote) -> SourceUnavailableError:
     for fault in _FAULTS:
         if fault.pattern.search(said):
             kind = TransientError if fault.transient else SourceUnavailableError
-            return kind(fault.message, place=remote.place, hint=fault.hint)
+            return kind(fault.message, place=remote.place, hint=fault.hint, retry_after=_retry_after(done.trace))
     return UnexplainedError(done.reason, place=remote.place)
+
+
+def _retry_after(trace: str) -> float:
+    """What the last answer's Retry-After says (RFC 9110, 10.2.3), in seconds from now, a day at most; 0 for nothing."""
+    found = _RETRY_AFTER.findall(trace)
+    if not found:
+        return 0
+    text = found[-1].strip()
+    if text.isdecimal() and text.isascii():
+        return min(float(text[:9]), _LONGEST_WAIT)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, and hardly ever needed
+
+    try:
+        moment = parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return 0
+    return min(max(0.0, moment - time.time()), _LONGEST_WAIT)
 
 
 def too_large(remote: Remote) -> TooLargeError:
     """The error for a source that takes more room than it may."""
-    message = f"the repository takes more than the {remote.max_bytes / (1 << 20):.3g} MiB that a source may"
-    return TooLargeError(message, place=remote.place, hint="keep the agents in a repository of their own")
+    message = f"the repository takes more than the {remote.max_bytes / (1 << 20):.4g} MiB that a source may"
+    return TooLargeError(
+        message, place=remote.place, hint="keep the agents in a repository of their own, or raise `limits.fetch_bytes`"
+    )
 
 
 def explain_missing_ref(remote: Remote, refs: Sequence[str] | None) -> SourceUnavailableError:

@@ -38,6 +38,7 @@ READ_SECONDS = 60.0
 _VERSION_SECONDS = 10.0
 _NO_GIT_AT_IMPORT = {"GIT_PYTHON_GIT_EXECUTABLE": os.devnull, "GIT_PYTHON_REFRESH": "quiet"}
 _STDERR_BYTES = 64 * 1024
+_TRACED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ http\.c:\d+ +([^\n]*)\n?", re.MULTILINE)
 _OUTPUT_BYTES = 64 << 20  # the names of several 100,000 files; a tree of a few KB can have a billion
 
 # A limit that is refused leaves a lower one in force, or a system that has none of this kind (`-v` on macOS). A write
@@ -66,7 +67,8 @@ class Done:
     Attributes:
         status: its exit status; negative where a signal ended it.
         output: what it wrote to standard output.
-        stderr: the end of what it wrote to standard error.
+        stderr: the end of what it wrote to standard error, without its trace.
+        trace: that trace of what was said over HTTP (GIT_TRACE_CURL in git(1)), where it was asked for.
         timed_out: whether it was killed at its deadline.
         overflowed: whether it was killed since its output was larger than anybody asked for.
     """
@@ -76,6 +78,7 @@ class Done:
     stderr: str
     timed_out: bool
     overflowed: bool = False
+    trace: str = ""
 
     @property
     def reason(self) -> str:
@@ -194,7 +197,8 @@ def run(
         if overflowed:
             process.kill()
     timed_out = process.timed_out and process.status != 0
-    return Done(process.status, output, process.stderr, timed_out=timed_out, overflowed=overflowed)
+    stderr, trace = _TRACED.sub("", process.stderr), "\n".join(_TRACED.findall(process.stderr))
+    return Done(process.status, output, stderr, timed_out=timed_out, overflowed=overflowed, trace=trace)
 
 
 def _start(

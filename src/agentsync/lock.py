@@ -1,9 +1,10 @@
-"""The lock of an installation: one run at a time fetches, plans and applies."""
+"""The locks of an installation: one run at a time fetches, plans and applies, and there is one service at most."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -11,24 +12,38 @@ from agentsync.errors import LockedError, StateError
 from agentsync.paths import Places
 
 
-@contextmanager
-def locked(places: Places) -> Iterator[None]:
-    """Holds the lock of this installation.
+def locked(places: Places) -> AbstractContextManager[None]:
+    """Holds the lock of a run.
 
     Raises:
         LockedError: another run holds it.
         StateError: the directory of the state cannot be used.
     """
-    lock = FileLock(places.lock)
+    return _held(places, places.lock, "another run is under way", "wait for it to end, then try again")
+
+
+def locked_for_service(places: Places) -> AbstractContextManager[None]:
+    """Holds the lock of the service, which leaves that of a run free between its cycles.
+
+    Raises:
+        LockedError: there is a service already.
+        StateError: the directory of the state cannot be used.
+    """
+    hint = "`agentsync status` shows what it does; end it before you start another"
+    return _held(places, places.service_lock, "another agentsync daemon is under way", hint)
+
+
+@contextmanager
+def _held(places: Places, path: Path, message: str, hint: str) -> Iterator[None]:
+    lock = FileLock(path)
     try:
         places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock.acquire(timeout=0)
     except Timeout as error:
-        hint = "wait for it to end, then try again"
-        raise LockedError("another run is under way", place=str(places.lock), hint=hint) from error
+        raise LockedError(message, place=str(path), hint=hint) from error
     except OSError as error:
-        message = f"the directory of the state cannot be used: {error.strerror}"
-        raise StateError(message, place=str(places.state), hint="check its owner, mode and space") from error
+        reason = f"the directory of the state cannot be used: {error.strerror}"
+        raise StateError(reason, place=str(places.state), hint="check its owner, mode and space") from error
     try:
         yield
     finally:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, TextIO, cast
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from agentsync.urls import printable, redact
 
@@ -43,6 +45,7 @@ def configure(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             texts,
+            _overheard,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -56,6 +59,19 @@ def logger() -> FilteringBoundLogger:
 
     bound: FilteringBoundLogger = structlog.get_logger()
     return bound
+
+
+@contextmanager
+def overhearing(listener: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
+    """Calls the listener with each event that is shown, as it is shown, in whatever thread tells it."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+_listeners: list[Callable[[Mapping[str, Any]], None]] = []
 
 
 def level_of(verbosity: int, *, for_people: bool) -> int:
@@ -76,6 +92,12 @@ def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDic
     """The same for a terminal, which must not be commanded by what a repository says."""
     redacted = _redacted(logger, method, event)
     return {key: printable(value) if isinstance(value, str) else value for key, value in redacted.items()}
+
+
+def _overheard(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for listener in tuple(_listeners):
+        listener(dict(event))
+    return event
 
 
 class _Unfailing:

@@ -7,10 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, field_validator
 
+from agentsync.checks import hostile
 from agentsync.diagnostics import Severity
 from agentsync.dialects import dialects, no_dialect
+from agentsync.document import Document
+from agentsync.errors import ConfigError
 from agentsync.overrides import Override, check_override
 from agentsync.settings import MisplacedError, Settings, load
+from agentsync.toml import load_toml
 
 FILE_NAME = "agentsync.toml"
 MAX_BYTES = 64 * 1024
@@ -93,4 +97,9 @@ def read_manifest(data: bytes) -> Manifest:
     Raises:
         ConfigError: the first mistake, with its line.
     """
-    return load(data.decode(errors="replace"), Manifest, FILE_NAME)
+    text = data.decode(errors="replace")
+    manifest = load(text, Manifest, FILE_NAME)
+    document = Document(FILE_NAME, load_toml(text), data=text.encode())
+    for _, message, line in hostile(document) if text.strip() else ():
+        raise ConfigError(message, place=f"{FILE_NAME}:{line}", hint="it may become a part of any agent; remove it")
+    return manifest

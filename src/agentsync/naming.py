@@ -61,14 +61,20 @@ def mixes_scripts(name: str) -> bool:
     return "LATIN" in scripts and any(script in scripts for script in _CONFUSABLE_SCRIPTS)
 
 
-# Characters that no font draws, or that reorder what is drawn. Joiners and variation selectors are left out: they
-# are ordinary in emoji and in many scripts.
+# Characters that no font draws, or that reorder what is drawn: what Unicode calls default ignorable. Joiners and
+# variation selectors are left out: they are ordinary in emoji and in many scripts.
 _HIDDEN = re.compile(
-    "[\u00ad\u180e\u200b\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb"  # invisible
-    "\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction
-    "\U000e0001\U000e0020-\U000e007f]"  # tags
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"  # tags
 )
-_JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
+_JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+# In a row of three, what is ordinary by itself is no emoji and no script: it hides bytes.
+_ROW = re.compile("[\u061c\u200c-\u200f\ufe00-\ufe0f\U000e0100-\U000e01ef]{3}")
+# What text may hold: the marks that scripts from right to left need, and the flags that are written with tags.
+_REGIONS = "|".join("".join(chr(0xE0000 + ord(letter)) for letter in region) for region in ("gbeng", "gbsct", "gbwls"))
+_ORDINARY = re.compile(f"[\u061c\u200e\u200f]|\U0001f3f4(?:{_REGIONS})\U000e007f")
 
 
 def hidden_character(text: str) -> int:
@@ -77,6 +83,15 @@ def hidden_character(text: str) -> int:
         return -1
     found = _HIDDEN.search(text)
     return found.start() if found else -1
+
+
+def hidden_in_text(text: str) -> int:
+    """The same for running text, where more is ordinary by itself, though not in a row."""
+    if text.isascii():
+        return -1
+    row = _ROW.search(text)
+    hidden = hidden_character(_ORDINARY.sub(lambda match: "-" * len(match[0]), text))
+    return row.start() if row and not 0 <= hidden < row.start() else hidden
 
 
 def has_hidden_character(name: str) -> bool:

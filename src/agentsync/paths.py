@@ -12,14 +12,17 @@ from agentsync.folder import is_file
 
 _DIRS = PlatformDirs("agentsync", appauthor=False)
 CONFIG_NAME = "config.toml"
+MACHINE_POLICY = Path("/etc/agentsync/policy.toml")
+"""What binds all users of a machine. Nothing moves it: who could, would be free of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The directories of one installation: state (small, precious) and cache (can be made again)."""
+    """The places of one installation: state (small, precious), cache (can be made again), and the machine's policy."""
 
     state: Path
     cache: Path
+    policy: Path = MACHINE_POLICY
 
     @property
     def database(self) -> Path:
@@ -28,6 +31,16 @@ class Places:
     @property
     def lock(self) -> Path:
         return self.state / "run.lock"
+
+    @property
+    def service_lock(self) -> Path:
+        """Held by the service as long as it runs."""
+        return self.state / "daemon.lock"
+
+    @property
+    def socket(self) -> Path:
+        """Where the service is asked to pull."""
+        return self.state / "daemon.sock"
 
     @property
     def vault(self) -> Path:
@@ -66,6 +79,17 @@ def config_candidates() -> tuple[Path, ...]:
 def first_config() -> Path | None:
     """The first of them that is there."""
     return next((path for path in config_candidates() if is_file(path)), None)
+
+
+def text_of(config: Path) -> str:
+    """What a configuration says, below a line with its path; empty where it cannot be read, or only once, as a pipe.
+
+    The path belongs to what it says: the overlays of one that does not name them lie beside it.
+    """
+    try:
+        return f"# {str(config.absolute())!a}\n{config.read_text(encoding='utf-8')}" if config.is_file() else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def user_config() -> Path:

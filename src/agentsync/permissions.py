@@ -177,10 +177,15 @@ class Widening:
     gets: Approval
     may: Approval
 
-    def __str__(self) -> str:
+    @property
+    def call(self) -> str:
+        """The call, in words."""
         tool = "a tool that is not named" if _UNNAMED in (self.tool or _UNNAMED) else f"`{self.tool}`"
-        call = f" with `{self.argument}`" if self.argument and _UNNAMED not in self.argument else ""
-        return f"{tool}{call} would be {self.gets.name.lower()} where the source says {self.may.name.lower()}"
+        argument = f" with `{self.argument}`" if self.argument and _UNNAMED not in self.argument else ""
+        return tool + argument
+
+    def __str__(self) -> str:
+        return f"{self.call} would be {self.gets.name.lower()} where the source says {self.may.name.lower()}"
 
 
 @lru_cache(maxsize=1024)

@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agentsync.diagnostics import Code, Diagnostic
+from agentsync.entries import split_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
 Key = tuple[str, str]
 """A target's directory and a path relative to it."""
@@ -123,19 +125,40 @@ class Change:
         return owner.source if owner else ""
 
 
+def _never(_change: Change) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the user agrees to for one run.
+
+    Attributes:
+        deletions: that all is deleted that a source drops at once, or that its former URL left behind.
+        growth: that agents get more than they had here.
+        replaces: whether the source's file takes the place of what is in conflict with it.
+    """
+
+    deletions: bool = False
+    growth: bool = False
+    replaces: Callable[[Change], bool] = _never
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Every change, sorted by target and path.
 
     Attributes:
         changes: to be applied; what is kept and what conflicts is among them.
-        held: not to be applied, because their source would delete too much.
+        held: not to be applied until the user confirms it.
         diagnostics: of the conflicts and the holds, each once.
+        held_sources: of which all changes are held, because they would delete too much.
     """
 
     changes: tuple[Change, ...]
     held: tuple[Change, ...]
     diagnostics: tuple[Diagnostic, ...]
+    held_sources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +225,7 @@ def make_plan(
         changes=tuple(change for change in changes if change.key not in held),
         held=tuple(change for change in changes if change.key in held),
         diagnostics=tuple(dict.fromkeys([*found, *holds.values()])),
+        held_sources=frozenset(change.source for change in changes if change.key in held),
     )
 
 
@@ -272,7 +296,7 @@ def _change(
 ) -> Change:
     target, wanted = place.files.get(path, (place.target, None))
     base = place.rows.get(path)
-    released = base is not None and base.source in prunable and (base.source, base.source_path) not in place.kept
+    released = base is not None and base.source in prunable and not _is_kept(base, place.kept)
     change = Change(target, place.directory, path, Action.KEEP, base, actual, wanted)
     if wanted and base and not (released or _same_source(base, wanted, source_urls)):
         message = f"source `{wanted.source}` wants this file, but source `{base.source}` wrote it"
@@ -287,6 +311,11 @@ def _change(
         action = Action.TAKE
     change = replace(change, action=action)
     return replace(change, diagnostic=conflict(change)) if action is Action.CONFLICT else change
+
+
+def _is_kept(row: Recorded, kept: AbstractSet[tuple[str, str]]) -> bool:
+    """Whether what a file was made of cannot be read now: its agent, or the file that holds it beside others."""
+    return not kept.isdisjoint((row.source, path) for path in (row.source_path, split_path(row.source_path)[0]))
 
 
 def _is_replaceable(change: Change) -> bool:

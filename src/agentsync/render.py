@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect, refused
-from agentsync.document import UnreadableError
+from agentsync.document import Document, UnreadableError
 from agentsync.fitting import WriteOptions, bound
 from agentsync.model import Agent
 from agentsync.naming import is_windows_device
@@ -25,12 +25,14 @@ class RenderedFile:
         data: the file's bytes; None where the agent is refused, or the target is not to have it.
         diagnostics: losses, and the reason of a refusal.
         excluded: whether the target is not to have the agent, so that one which is there goes.
+        document: what the target reads in the bytes; None where there are none.
     """
 
     path: str
     data: bytes | None
     diagnostics: tuple[Diagnostic, ...] = ()
     excluded: bool = False
+    document: Document | None = None
 
 
 def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: Sequence[Override] = ()) -> RenderedFile:
@@ -48,7 +50,7 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
         message = f"`{agent.slug}` is the name of a device on Windows, so no file is written"
         return RenderedFile("", None, (Diagnostic(Code.NAME_UNSAFE, message),))
     if read.dialect is target and read.passes_through and not said.changed:
-        return RenderedFile(path, read.document.data)
+        return RenderedFile(path, read.document.data, document=read.document)
     try:
         writing = target.write(agent, options)
     except TooManyPatternsError as error:
@@ -57,28 +59,29 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     if writing.data is None or refused(writing.diagnostics):
         return RenderedFile("", None, found)
     allowed = _allowed(read, said, target, options)
-    if widening := _widening(writing.data, path, agent, allowed, target):
+    document, widening = _read_back(writing.data, path, agent, allowed, target)
+    if widening:
         message = f"{widening}; {target.title} cannot say it more narrowly"
         return RenderedFile("", None, (*found, Diagnostic(Code.REFUSED_WIDER, message)))
     if said.in_own_words and (gain := _gain(writing.data, read, target, options)):
         refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=said.in_own_words)
         return RenderedFile("", None, (*said.diagnostics, refusal))
-    return RenderedFile(path, writing.data, found)
+    return RenderedFile(path, writing.data, found, document=document)
 
 
-def _widening(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dialect) -> str:
-    """Reads the output back and says what it grants beyond what is allowed; empty where it grants nothing more."""
+def _read_back(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dialect) -> tuple[Document | None, str]:
+    """Reads the output back, and says what it grants beyond what is allowed; empty where it grants nothing more."""
     try:
         document = target.parse(data, path)
         again = target.read(document, agent.slug).agent
         if document.repaired or again is None or again.slug != agent.slug:
-            return "the output does not read back"
+            return None, "the output does not read back"
         widening = wider(target.enforced(document).with_flat_names(), allowed.with_flat_names())
     except UnreadableError as error:
-        return f"the output does not read back: {error.message}"
+        return None, f"the output does not read back: {error.message}"
     except TooManyPatternsError as error:
-        return error.message
-    return str(widening) if widening else ""
+        return None, error.message
+    return document, str(widening) if widening else ""
 
 
 def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) -> str:

@@ -26,6 +26,22 @@ class Scope(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class TargetCounts:
+    """How many files of a target there are, drifted, in conflict, and to be changed by the next pull.
+
+    Attributes:
+        drifted: the conflicts are among them.
+        held: how many changes wait for the user's word.
+    """
+
+    files: int
+    drifted: int
+    conflicts: int
+    pending: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a cycle found and did.
 
@@ -62,6 +78,18 @@ class Report:
         return tuple(change for change in self.plan.changes if is_change(change))
 
     @property
+    def differing(self) -> tuple[Change, ...]:
+        """The paths that are not as they should be, with what would be done about each."""
+        return tuple(change for change in self.plan.changes if change.action is not Action.KEEP)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether all is as every source says, as far as was asked, and nothing is refused, held or failed."""
+        troubled = any(source.last_error or not source.commit for source in self.sources)
+        stopped = self.suspension is not None or bool(self.plan.held)
+        return not (self.differing or troubled or stopped) and self.exit_code is ExitCode.OK
+
+    @property
     def unmoved(self) -> bool:
         """Whether every source is where it was and nothing changes."""
         moved = any(source.error or source.commit != source.previous for source in self.sources)
@@ -79,6 +107,22 @@ class Report:
         )
         counts["refused"] = sum(product.refused for product in self.products)
         return dict(counts)
+
+    def counts_of(self, target: str) -> TargetCounts:
+        """The files of one target, after what this run did."""
+        done = {outcome.change.key for outcome in self.outcomes if outcome.ok}
+        changes = [change for change in self.plan.changes if change.target == target]
+        left = [change for change in changes if change.key not in done]
+        drifted = [change for change in left if is_drifted(change)]
+        held = [change for change in self.plan.held if change.target == target]
+        known = [change.wanted if change.key in done else change.base for change in (*changes, *held)]
+        return TargetCounts(
+            files=sum(row is not None for row in known),
+            drifted=len(drifted),
+            conflicts=sum(change.action is Action.CONFLICT for change in left),
+            pending=sum(is_change(change) and not is_drifted(change) for change in left),
+            held=len(held),
+        )
 
     @property
     def news(self) -> tuple[Diagnostic, ...]:
@@ -102,3 +146,8 @@ class Report:
 def is_change(change: Change) -> bool:
     """Whether it is more than leaving things as they are."""
     return change.action not in (Action.KEEP, Action.CONFLICT)
+
+
+def is_drifted(change: Change) -> bool:
+    """Whether what is on disk is no longer what agentsync wrote, or stands in its way."""
+    return change.action is Action.CONFLICT or (change.base is not None and change.actual.digest != change.base.digest)

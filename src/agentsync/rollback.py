@@ -59,16 +59,19 @@ def roll_back(config: Config, places: Places, to: str | None, *, dry_run: bool) 
         LockedError: another run is under way.
         StateError: the state cannot be used.
     """
+    absences = {target.name: target.absence for target in config.resolved_targets()}
     directories = {
         str(target.directory): DirectoryOptions(
             create=True, follow_symlinks=target.follow_symlinks, shared=target.written.shared
         )
         for target in config.resolved_targets()
+        if absences[target.name] is None
     }
     with locked(places), State.open(places.database) as state, Vault.open(places.vault) as vault:
         recover(state, directories)
         found = _destination(state, to)
-        return _Rollback(state, vault, directories, found, limit=config.limits.history).run(dry_run=dry_run)
+        rollback = _Rollback(state, vault, directories, found, limit=config.limits.history)
+        return rollback.run([absence for absence in absences.values() if absence], dry_run=dry_run)
 
 
 def _destination(state: State, to: str | None) -> str:
@@ -102,9 +105,9 @@ class _Rollback:
         # Of several changes of one path the oldest one says what was there before all of them.
         self._before: dict[Key, FileChange] = {change.key: change for change in state.changes_after(to)}
 
-    def run(self, *, dry_run: bool) -> Rollback:
+    def run(self, absences: Sequence[Diagnostic], *, dry_run: bool) -> Rollback:
         changes = [*self._changes()]
-        found = [change.diagnostic for change in changes if change.diagnostic]
+        found = [*absences, *(change.diagnostic for change in changes if change.diagnostic)]
         if not dry_run:
             outcomes = self._apply([change for change in changes if change.action is not Action.CONFLICT])
             found += [outcome.diagnostic for outcome in outcomes if outcome.diagnostic]

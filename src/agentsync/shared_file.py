@@ -47,7 +47,7 @@ class SharedEntries:
             path: the file's absolute path; it need not be there.
             shared: how it is read and edited.
             create: make its directory, and those above it, where they are missing.
-            follow_symlinks: edit what a symbolic link in the file's place leads to; one above it is always followed.
+            follow_symlinks: edit what a symbolic link in the file's place leads to, and accept links above it.
 
         Raises:
             TargetError: the directory is missing, or cannot be opened, or the file is a symbolic link.
@@ -56,7 +56,7 @@ class SharedEntries:
             if not follow_symlinks:
                 raise TargetError(Code.TARGET_SYMLINK, f"`{path}` is a symbolic link", place=str(path))
             path = Path(os.path.realpath(path))
-        return cls(Directory.open(path.parent, create=create, follow_symlinks=True), path, shared)
+        return cls(Directory.open(path.parent, create=create, follow_symlinks=follow_symlinks), path, shared)
 
     def __enter__(self) -> Self:
         return self

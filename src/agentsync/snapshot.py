@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentsync.config import Config, SourceTable
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import AgentsyncError, ConfigError, SourceRefusedError, SourceUnavailableError
+from agentsync.errors import AgentsyncError, ConfigError, SourceRefusedError, SourceUnavailableError, UnverifiedError
 from agentsync.fetch import Fetches, mirror_of
-from agentsync.gather import Snapshot
+from agentsync.gather import Files, Snapshot
 from agentsync.git import CommitFacts
 from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.overrides import AgentFilter, Override
+from agentsync.parts import parted
 from agentsync.paths import Places
 from agentsync.source import Entry, select
-from agentsync.state import State
+from agentsync.state import SourceState, State
+from agentsync.trust import prove
 from agentsync.urls import redact
+from agentsync.worktree import WORKING_TREE, WorkingTree
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0 where that is not known)."""
@@ -32,7 +35,10 @@ class SourceReport:
         commit: the one that the plan is made from; empty where there is none.
         previous: the one that was applied before.
         error: why the source could not be fetched or was refused; its last applied commit is used then.
+        repeated: whether that is what an earlier run found, and nobody was asked again.
         last_error: the same of this run or the last one, in words.
+        rejected: the commit that the source leads to and that was refused or held, in this run or the last one.
+        verified_by: whose signature the commit has, in the words of the configuration; empty where nobody asked.
         fetched_at: when it was last fetched, in seconds since the epoch.
     """
 
@@ -43,8 +49,11 @@ class SourceReport:
     previous: str = ""
     facts: CommitFacts | None = None
     error: AgentsyncError | None = None
+    repeated: bool = False
     fetched_at: float | None = None
     last_error: str = ""
+    rejected: str = ""
+    verified_by: str = ""
 
 
 def take_snapshots(
@@ -53,6 +62,7 @@ def take_snapshots(
     state: State,
     *,
     fetches: Fetches | None,
+    saved: Mapping[str, WorkingTree],
     progress: Progress,
     overlays: Sequence[Override] = (),
 ) -> tuple[list[SourceReport], list[Snapshot]]:
@@ -63,6 +73,7 @@ def take_snapshots(
         places: where their mirrors are.
         state: what is known of them.
         fetches: asks the remotes; without it the commits that were applied last count.
+        saved: by name, the sources that are read from where they are worked on; nothing is fetched for these.
         progress: told what is being fetched.
         overlays: the user's, heard after everything else.
     """
@@ -70,8 +81,8 @@ def take_snapshots(
     reports: list[SourceReport] = []
     snapshots: list[Snapshot] = []
     for name, table in config.sources.items():
-        source = _Source(name, table, config, places, state, said_here=said_here)
-        if fetches:
+        source = _Source(name, table, config, places, state, said_here=said_here, saved=saved.get(name))
+        if fetches and name not in saved:
             progress(f"fetching {name}", 0, 0)
         report, snapshot = source.take(fetches)
         reports.append(report)
@@ -90,32 +101,71 @@ class _Source:
         state: State,
         *,
         said_here: tuple[Override, ...],
+        saved: WorkingTree | None,
     ) -> None:
         self._table = table
         self._models = config.models
         self._said_here = said_here
         url = redact(table.url)
+        self._remote = config.remote_of(name)
         self._mirror = mirror_of(places, name, table.url)
-        applied = state.source(name, url, table.ref)
-        commit = applied.commit if applied else ""
-        fetched_at = applied.fetched_at if applied else None
-        last_error = (applied.error or applied.rejected_reason) if applied else ""
-        self._before = SourceReport(name, url, table.ref, commit, commit, fetched_at=fetched_at, last_error=last_error)
+        self._files: Files = saved or self._mirror
+        self._signers = table.signers()
+        ref = WORKING_TREE if saved else table.ref  # so that what is saved and what is committed are known apart
+        self._applied = applied = state.source(name, url, ref) or SourceState(name, url, ref)
+        self._before = SourceReport(
+            name,
+            url,
+            ref,
+            WORKING_TREE if saved else applied.commit,
+            applied.commit,
+            fetched_at=applied.fetched_at,
+            last_error=applied.error or applied.rejected_reason,
+            rejected=applied.rejected_commit,
+            verified_by=applied.verified_by,
+        )
 
     def take(self, fetches: Fetches | None) -> tuple[SourceReport, Snapshot | None]:
+        report = self._before
         try:
-            report = self._fetched(fetches) if fetches else self._before
+            if fetches and self._files is self._mirror:
+                report = self._fetched(fetches)
+                report = self._proved(report)
             return self._at(report)
         except (SourceUnavailableError, SourceRefusedError) as error:
-            return replace(self._before, error=error, last_error=str(error)), self._last_good()
+            rejected = report.rejected
+            if isinstance(error, SourceRefusedError):
+                rejected = error.commit or (report.commit if fetches else report.rejected)
+            repeated = fetches is not None and fetches.repeats(error)
+            failed = replace(self._before, error=error, repeated=repeated, last_error=str(error), rejected=rejected)
+            return failed, self._last_good()
 
     def _fetched(self, fetches: Fetches) -> SourceReport:
         before, table = self._before, self._table
         rewrite = table.allow_rewrite
         fetched = fetches(
-            self._mirror, before.name, table.remote(), previous=before.previous or None, allow_rewrite=rewrite
+            self._mirror, before.name, self._remote, previous=before.previous or None, allow_rewrite=rewrite
         )
-        return replace(before, commit=fetched.id, facts=fetched, fetched_at=time.time(), last_error="")
+        verified_by = before.verified_by if fetched.id == before.commit else ""
+        report = replace(before, commit=fetched.id, facts=fetched, verified_by=verified_by)
+        if not fetches.asked(self._mirror):
+            return report
+        return replace(report, fetched_at=time.time(), last_error="", rejected="")
+
+    def _proved(self, report: SourceReport) -> SourceReport:
+        """The same once its signature is checked, where that is asked for.
+
+        A commit that passed by the same settings is not checked again: its files are here already, so whose key is
+        taken away since then can bring nothing more. That a colleague leaves is no reason to refuse what they signed.
+        """
+        signers, facts = self._signers, report.facts
+        if signers is None or facts is None:
+            return report
+        signers.check()
+        if report.verified_by == signers.words:
+            return report
+        prove(self._mirror, self._remote, facts, signers, self._applied)
+        return replace(report, verified_by=signers.words)
 
     def _last_good(self) -> Snapshot | None:
         try:
@@ -126,11 +176,15 @@ class _Source:
     def _at(self, report: SourceReport) -> tuple[SourceReport, Snapshot | None]:
         if not report.commit:
             return report, None
-        facts = report.facts or self._mirror.commit_facts(report.commit)
-        entries = self._mirror.tree(report.commit)
+        if self._signers and report.verified_by != self._signers.words:
+            message = f"commit {report.commit[:12]} was applied before its signature was asked for in this way"
+            raise UnverifiedError(message, place=report.url, hint="run `agentsync pull`, which checks it")
+        facts = report.facts or self._files.commit_facts(report.commit)
+        entries = self._files.tree(report.commit)
         manifest = self._manifest(entries)
         selection = self._table.selection(manifest.agents)
-        chosen, found = select(entries, selection)
+        chosen, unsafe = select(entries, selection)
+        chosen, unclear = parted(self._files.identified(chosen), selection, self._read)
         models = {
             dialect: {**manifest.models.get(dialect, {}), **self._models.get(dialect, {})}
             for dialect in {*manifest.models, *self._models}
@@ -139,7 +193,7 @@ class _Source:
             name=report.name,
             url=report.url,
             commit=report.commit,
-            mirror=self._mirror,
+            files=self._files,
             entries=chosen,
             selection=selection,
             models=models,
@@ -147,9 +201,12 @@ class _Source:
             overrides=self._overrides(manifest),
             filters=self._filters(manifest),
             prefix=self._table.prefix,
-            diagnostics=tuple(found),
+            diagnostics=(*unsafe, *unclear),
         )
         return replace(report, facts=facts), snapshot
+
+    def _read(self, entries: Sequence[Entry]) -> Iterator[bytes]:
+        return (data for _, data in self._files.blobs(entry.blob for entry in entries))
 
     def _overrides(self, manifest: Manifest) -> tuple[Override, ...]:
         """What is said otherwise of its agents: by the repository, by this machine, by the user's overlays."""
@@ -166,7 +223,7 @@ class _Source:
             if entry.path == FILE_NAME:
                 if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
                     raise SourceRefusedError(f"it must be a file of at most {MAX_BYTES} bytes", place=FILE_NAME)
-                (data,) = (data for _, data in self._mirror.blobs([entry.blob]))
+                (data,) = self._read(self._files.identified([entry]))
                 try:
                     return read_manifest(data)
                 except ConfigError as error:
@@ -178,6 +235,11 @@ def finding(report: SourceReport) -> Diagnostic | None:
     """What stands in the way of a source, if anything does."""
     if report.error is None:
         return None
-    unavailable = isinstance(report.error, SourceUnavailableError)
-    code = Code.SOURCE_FAILED if unavailable else Code.SOURCE_REFUSED
-    return Diagnostic(code, f"source `{report.name}`: {report.error}", hint=report.error.hint)
+    return Diagnostic(code_of(report.error), f"source `{report.name}`: {report.error}", hint=report.error.hint)
+
+
+def code_of(error: AgentsyncError) -> Code:
+    """What stands in the way of a source, as a code."""
+    if isinstance(error, SourceUnavailableError):
+        return Code.SOURCE_FAILED
+    return Code.SOURCE_UNVERIFIED if isinstance(error, UnverifiedError) else Code.SOURCE_REFUSED

@@ -17,6 +17,7 @@ from agentsync.checks import check_agent
 from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.dialects import RESTRICTING, Dialect, dialects
 from agentsync.document import MAX_FILE_BYTES, Document, UnreadableError
+from agentsync.entries import split_path
 from agentsync.model import Agent
 from agentsync.naming import folded_key, hidden_character, is_windows_device
 
@@ -76,7 +77,8 @@ class Selection:
     dialects: tuple[tuple[str, str], ...] = ()
 
     def dialect_of(self, path: str) -> str | None:
-        below = _below(path, self.subfolder) or path
+        file, _ = split_path(path)
+        below = _below(file, self.subfolder) or file
         return next((dialect for pattern, dialect in self.dialects if path_matches(pattern, below)), None)
 
 
@@ -130,11 +132,17 @@ def select(entries: Sequence[Entry], selection: Selection) -> tuple[list[Entry],
     return [entry for entry in chosen if entry.path not in refused], [*found, *alike]
 
 
+def dialect_of(path: str, selection: Selection) -> Dialect | None:
+    """Whose file this is, as far as the selection and the path say so."""
+    return dialects().get(selection.dialect_of(path) or _dialect_of_path(path))
+
+
 def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent | NoAgent:
     """Makes an agent of a file's bytes.
 
     Args:
-        path: where the file lies in its source; gives the name where the file has none, and hints at the dialect.
+        path: where the file lies in its source, and which agent of it is meant where it holds several; gives the
+            name where the file has none, and hints at the dialect.
         data: its content.
         dialect: the dialect's name; found out from path and content where it is None.
     """
@@ -153,7 +161,7 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
         (candidate for candidate in known.values() if path.endswith(candidate.suffixes)),
         key=lambda candidate: (candidate.score(document), candidate.name == _DEFAULT),
     )
-    if (problem := _hidden_restriction(document)) or (
+    if (problem := _hidden_restriction(document) or _restriction_below(document)) or (
         named is None and (problem := _unread_restriction(document, chosen))
     ):
         return NoAgent((*document.diagnostics, problem))
@@ -161,12 +169,19 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     found = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
     if reading.agent is None:
         return NoAgent(found)
-    found += tuple(diagnostic.at(path=path) for diagnostic in check_agent(reading.agent, document))
+    found += tuple(_placed(diagnostic, document, chosen) for diagnostic in check_agent(reading.agent, document))
     if any(diagnostic.severity is Severity.ERROR for diagnostic in found):
         return NoAgent(found)
     passes = reading.loads and not document.repaired
     named_found = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in found)
     return ReadAgent(reading.agent, document, chosen, passes, named_found)
+
+
+def _placed(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Diagnostic:
+    """A finding with its place; in a file that holds several agents that is where the agent begins."""
+    if chosen.shared:
+        diagnostic = replace(diagnostic, line=document.lines.get("name", 0))
+    return diagnostic.at(path=document.path)
 
 
 @cache
@@ -203,6 +218,28 @@ def _hidden_restriction(document: Document) -> Diagnostic | None:
     return None
 
 
+def _restriction_below(document: Document) -> Diagnostic | None:
+    """A finding where the instructions begin with keys that restrict, up to a second closing line: the first is none.
+
+    Such a line may stand in a text of several lines. Most tools end the frontmatter at it, and restrict nothing.
+    """
+    keys: dict[str, int] = {}
+    first = document.data.removesuffix(document.body.encode()).count(b"\n") + 1
+    for number, line in enumerate(document.body.splitlines(), start=first):
+        if line.rstrip() == "---":
+            break
+        match = _LINE_OF_KEYS.match(line)
+        if match is None:
+            return None
+        keys[folded_key(match["key"] or "")] = number
+    else:
+        return None
+    line_of = next((keys[key] for key in keys if key in _restrictions()), 0)
+    message = "keys that restrict the agent stand behind the line `---`, where they restrict nothing"
+    return Diagnostic(Code.YAML_INVALID, message, path=document.path, line=line_of) if line_of else None
+
+
+_LINE_OF_KEYS = re.compile(r"\s|-(?:\s|$)|#|$|(?P<key>[A-Za-z][\w-]*+):(?:\s|$)")
 _KEY_IN_LINE = re.compile(r"\W*+(?P<key>[A-Za-z][\w-]*+)[^\w:]*+:")
 
 
@@ -342,10 +379,13 @@ def _dialect_of_path(path: str) -> str:
     """The dialect whose own directory the file lies in; empty where the path says nothing.
 
     Of several the one whose directory is named last counts, and the longest ending then. An ending of two parts, as
-    `.agent.md`, is a tool's own anywhere.
+    `.agent.md`, is a tool's own anywhere; and so is the file in which it keeps all agents.
     """
+    path, _ = split_path(path)
     found: list[tuple[int, int, str]] = []
     for dialect in dialects().values():
+        if dialect.shared and f"/{path}".endswith(dialect.shared.places):
+            return dialect.name
         place = max(f"/{path}".rfind(f"/{directory}/") for directory in _places(dialect))
         found += [
             (place, len(suffix), dialect.name)

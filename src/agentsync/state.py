@@ -22,7 +22,7 @@ RECOVERED = "the state was damaged and is set aside; files are known again by th
 ROLLED_BACK = "rolled back"
 """What a sync says that is a rollback and came to its end."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS inventory (
@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS inventory (
 CREATE TABLE IF NOT EXISTS sources (
     name TEXT, url TEXT, ref TEXT, "commit" TEXT NOT NULL,
     fetched_at REAL, applied_at REAL, rejected_commit TEXT NOT NULL, rejected_reason TEXT NOT NULL, error TEXT NOT NULL,
+    committed_at REAL, verified_by TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (name, url, ref)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS syncs (
@@ -54,8 +55,13 @@ CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 CREATE TABLE IF NOT EXISTS suspension (since REAL NOT NULL, reason TEXT NOT NULL);
 """
 
-# What the tables of older versions lack: the inventory's row before a change, for going back.
-_ADDED = ("ALTER TABLE changes ADD COLUMN base TEXT", "ALTER TABLE intents ADD COLUMN base TEXT")
+# What the tables of older versions lack.
+_ADDED = (
+    ("changes", "base", "TEXT"),
+    ("intents", "base", "TEXT"),
+    ("sources", "committed_at", "REAL"),
+    ("sources", "verified_by", "TEXT NOT NULL DEFAULT ''"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,10 @@ class SourceState:
         name, url, ref: as configured; the URL without its credentials.
         commit: the last good one.
         fetched_at, applied_at: when that last went well.
-        rejected_commit, rejected_reason: the one that was looked at and refused, and why.
+        rejected_commit, rejected_reason: the one that it leads to, if that was refused or held, and why.
         error: of the last fetch, empty when it went well.
+        committed_at: the date of the last good commit, and no later than it was applied.
+        verified_by: by which settings its signature was checked; empty where none was asked for.
     """
 
     name: str
@@ -79,6 +87,8 @@ class SourceState:
     rejected_commit: str = ""
     rejected_reason: str = ""
     error: str = ""
+    committed_at: float | None = None
+    verified_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +291,9 @@ class State(Database):
     def set_source(self, source: SourceState) -> None:
         """Replace what is known of a source."""
         with self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(source))
+            connection.execute(
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(source)
+            )
 
     # History
 
@@ -371,10 +383,11 @@ class State(Database):
             )
         if version < SCHEMA_VERSION:  # where two start at once the second finds all of it made
             with self._transaction() as connection:
-                columns = [row[1] for row in self._query("PRAGMA table_info(changes)")]
-                added = _ADDED if columns and "base" not in columns else ()
-                for statement in (*_SCHEMA.split(";"), *added):
+                for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
+                for table, column, kind in _ADDED:
+                    if column not in [row[1] for row in self._query(f"PRAGMA table_info({table})")]:
+                        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -7,30 +7,34 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.cache import Cache
-from agentsync.config import Config, Target
+from agentsync.config import Config, Target, policy_of
 from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.dialects import dialects
-from agentsync.errors import ExitCode, SourceRefusedError
+from agentsync.errors import ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.events import tell
 from agentsync.fetch import Fetches
-from agentsync.folder import is_directory, is_file
-from agentsync.gather import Gathered, Snapshot, gather
+from agentsync.folder import is_file
+from agentsync.gather import Files, Gathered, Snapshot, gather
+from agentsync.growth import watch_growth
 from agentsync.lock import locked
+from agentsync.naming import slug
 from agentsync.overlays import read_overlays
 from agentsync.paths import Places
-from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState, make_plan, recorded
+from agentsync.plan import Action, Change, Consent, Key, Plan, Recorded, TargetState, make_plan, recorded
+from agentsync.policy import Rules
 from agentsync.report import Report, Scope, is_change
 from agentsync.snapshot import Progress, SourceReport, finding, take_snapshots
 from agentsync.state import SourceState, State, Suspension
 from agentsync.unchanged import Followed, Memory, content_of, expansions, remember
 from agentsync.vault import Vault
+from agentsync.worktree import WorkingTree
 
 
 def run(
@@ -38,47 +42,54 @@ def run(
     places: Places,
     scope: Scope,
     *,
-    allow_deletions: bool = False,
-    replaces: Callable[[Change], bool] = lambda _conflict: False,
+    consent: Consent | None = None,
     progress: Progress = lambda _what, _done, _total: None,
     fetches: Fetches | None = None,
+    saved: Mapping[str, WorkingTree] | None = None,
     text: str = "",
     inputs: Sequence[Path] = (),
+    silent_at_rest: bool = False,
 ) -> Report:
     """One cycle over all sources and targets.
 
     Args:
         config: what to sync.
         places: where state and caches are.
-        scope: how far to go; only APPLY changes a target, and while pulling is suspended it only plans.
-        replaces: whether the user wants the source's file in the place of what is in conflict with it.
-        allow_deletions: deletes also what a source drops all at once, or what its former URL left behind.
+        scope: how far to go; only APPLY changes a target, and while pulling is suspended it only plans, once what a
+            run that was killed has left is cleared.
+        consent: what the user agrees to; to nothing by default.
         progress: told how far a fetch or an apply is.
         fetches: asks the remotes; those that were made already are not made again.
+        saved: by name, the sources of which the files that are saved count, and no commit.
         text: what the configuration was read from; a run that ends with nothing to do is remembered for it.
         inputs: the other files and directories of this machine that decide what is written.
+        silent_at_rest: logs nothing where there was nothing to do.
 
     Raises:
+        ConfigError: the machine's policy cannot be used.
         LockedError: another run is under way.
         StateError: the state cannot be used.
     """
-    read = {str(path): content_of(path) for path in inputs}
+    signed = [path for table in config.sources.values() for path in table.signer_files()]
+    read = {str(path): content_of(path) for path in (*inputs, *signed, places.policy)}
     # Looking needs no lock.
     with nullcontext() if scope is Scope.LOOK else locked(places), State.open(places.database) as state:
-        if scope is Scope.APPLY and state.suspension:
-            scope = Scope.PLAN
         cycle = _Cycle(
             config,
             places,
-            scope,
+            Scope.PLAN if scope is Scope.APPLY and state.suspension else scope,
             state,
+            recovers=scope is Scope.APPLY,
             progress=progress,
             fetches=fetches or Fetches(),
-            allow_deletions=allow_deletions,
-            replaces=replaces,
+            saved=saved or {},
+            consent=consent or Consent(),
         )
         report = cycle.run()
-        if text and not report.recovered and cycle.is_at_rest(report):
+        at_rest = cycle.is_at_rest(report)
+        if report.scope is Scope.APPLY and not (silent_at_rest and at_rest):
+            tell(report)
+        if text and not report.recovered and at_rest:
             remember(state, text, _memory(config, report, text, read))
         return report
 
@@ -91,19 +102,22 @@ class _Cycle:
         scope: Scope,
         state: State,
         *,
+        recovers: bool,
         progress: Progress,
         fetches: Fetches,
-        allow_deletions: bool,
-        replaces: Callable[[Change], bool],
+        saved: Mapping[str, WorkingTree],
+        consent: Consent,
     ) -> None:
         self._config = config
         self._places = places
         self._scope = scope
         self._state = state
+        self._recovers = recovers
         self._progress = progress
         self._fetches = fetches
-        self._allow_deletions = allow_deletions
-        self._replaces = replaces
+        self._saved = saved
+        self._consent = consent
+        self._policy = policy_of(config, places.policy)
         self._id = secrets.token_hex(6)
         self._targets, self._missing = _reachable(config.resolved_targets())
         self._directories = {
@@ -123,18 +137,23 @@ class _Cycle:
             self._places,
             self._state,
             fetches=None if self._scope is Scope.LOOK else self._fetches,
+            saved=self._saved,
             progress=self._progress,
             overlays=overlays,
         )
         self._progress("reading", 0, 0)
         with Cache.open(self._places.outcomes) as cache:
-            gathered = gather(snapshots, self._targets, cache)
-        if applying:
+            gathered = gather(snapshots, self._targets, cache, self._policy)
+        if self._recovers:
             recover(self._state, self._directories)
         inventory = self._state.inventory(self._directories)
         states, former = self._keep_former_urls(gathered.states, inventory, snapshots)
-        plan = self._plan(states, inventory, snapshots)
+        plan = self._watched(self._plan(states, inventory, snapshots), gathered, snapshots)
         outcomes = self._apply(plan, gathered, snapshots, started) if applying else ()
+        moving = _moving(sources, snapshots, plan)
+        if applying:
+            files = {snapshot.name: snapshot.files for snapshot in snapshots}
+            sources = [_trusted(files[s.name], s) if s.name in moving else s for s in sources]
         found = [
             *(diagnostic for source in sources if (diagnostic := finding(source))),
             *_suspended(suspension),
@@ -165,8 +184,7 @@ class _Cycle:
             suspension=suspension,
         )
         if applying:
-            self._record(report, snapshots)
-            tell(report)
+            self._record(report, moving)
         return report
 
     def is_at_rest(self, report: Report) -> bool:
@@ -206,8 +224,29 @@ class _Cycle:
             observe(self._directories, wanted, inventory, self._state),
             prunable=frozenset(snapshot.name for snapshot in snapshots),
             source_urls=_urls(snapshots),
-            limits=self._config.deletion_limits(allow_deletions=self._allow_deletions),
-            replaces=self._replaces,
+            limits=self._config.deletion_limits(allow_deletions=self._consent.deletions),
+            replaces=lambda change: self._consent.replaces(change) or self._restores(change),
+        )
+
+    def _watched(self, plan: Plan, gathered: Gathered, snapshots: Sequence[Snapshot]) -> Plan:
+        """The plan with what would give an agent more told, or held."""
+        urls = _urls(snapshots)
+
+        def rules(change: Change) -> Sequence[Rules]:
+            return self._policy.of_source(change.source, urls[change.source]).rules(slug(change.agent))
+
+        return watch_growth(
+            plan,
+            gathered.contents,
+            self._directories,
+            rules=rules,
+            is_confirmed=lambda change: self._consent.growth or self._consent.replaces(change),
+        )
+
+    def _restores(self, change: Change) -> bool:
+        """Whether what is in conflict is a file of ours, in a target where an edit does not stay."""
+        return change.base is not None and any(
+            target.restores and target.name == change.target for target in self._targets
         )
 
     def _keep_former_urls(
@@ -223,7 +262,7 @@ class _Cycle:
             for row in inventory.values()
             if row.source in urls and row.source_url != urls[row.source]
         }
-        if not former or self._allow_deletions:
+        if not former or self._consent.deletions:
             return tuple(states), []
         names = ", ".join(sorted({f"`{source}`" for source, _ in former}))
         message = f"the URL of source {names} changed; what only the former one has is kept"
@@ -262,19 +301,14 @@ class _Cycle:
                 )
             )
 
-    def _record(self, report: Report, snapshots: Sequence[Snapshot]) -> None:
-        """Moves each source's trusted commit on, unless its changes are held, and closes the sync."""
-        held = {change.source for change in report.plan.held}
-        by_name = {snapshot.name: snapshot for snapshot in snapshots}
+    def _record(self, report: Report, moving: Collection[str]) -> None:
+        """Remembers the commit that each source was moved to, and closes the sync."""
+        held = report.plan.held_sources
         now = time.time()
         for source in report.sources:
-            snapshot = by_name.get(source.name)
-            moves = snapshot is not None and source.error is None and source.name not in held
-            if snapshot and moves and source.commit != source.previous:
-                snapshot.mirror.trust(source.name, source.commit)
             hold = "" if source.name not in held else "it would delete too much and is held"
             known = self._state.source(source.name, source.url, source.ref)
-            self._state.set_source(_source_state(source, known, now, hold, moves=moves))
+            self._state.set_source(_source_state(source, known, now, hold, moves=source.name in moving))
         if any(is_change(outcome.change) for outcome in report.outcomes):
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)
@@ -287,27 +321,37 @@ def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) 
     """What decided a run at rest."""
     commits = {source.name: source.commit for source in report.sources}
     sources = [
-        Followed(name, table.remote(), table.allow_rewrite, commits[name]) for name, table in config.sources.items()
+        Followed(name, config.remote_of(name), table.allow_rewrite, commits[name])
+        for name, table in config.sources.items()
     ]
-    variables = [dialect.environment for dialect in dialects().values() if dialect.environment]
+    variables = [moved.variable for dialect in dialects().values() for moved in dialect.environment]
     targets = {str(target.directory): target.follow_symlinks for target in report.targets}
     return Memory(expansions(text, variables), read, sources, targets)
 
 
 def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diagnostic]]:
-    """The targets whose tool is on this machine, and a finding for each of the others.
+    """The targets whose tool is on this machine, and a finding for each of the others."""
+    absences = {target.name: target.absence for target in targets}
+    there = tuple(target for target in targets if absences[target.name] is None)
+    return there, [absence for absence in absences.values() if absence]
 
-    A tool's directory of agents may be made where the tool's own directory is there, or where the user says so.
+
+def _moving(sources: Sequence[SourceReport], snapshots: Sequence[Snapshot], plan: Plan) -> frozenset[str]:
+    """The sources whose commit is applied: all that could be used, unless their changes are held."""
+    used = {snapshot.name for snapshot in snapshots} - plan.held_sources
+    return frozenset(source.name for source in sources if source.error is None and source.name in used)
+
+
+def _trusted(files: Files, source: SourceReport) -> SourceReport:
+    """The source once its mirror keeps its commit, whatever the remote does to the branch; with the error if it cannot.
+
+    This is done in every run, so what fails in one is made good by the next.
     """
-    found = []
-    there = []
-    for target in targets:
-        if target.create or is_directory(target.directory) or is_directory(target.directory.parent):
-            there.append(target)
-        else:
-            message = f"neither this directory nor its parent is there, so {target.written.title} gets nothing"
-            found.append(Diagnostic(Code.TARGET_MISSING, message, path=str(target.directory), target=target.name))
-    return tuple(there), found
+    try:
+        files.trust(source.name, source.commit)
+    except SourceUnavailableError as error:
+        return replace(source, error=error, last_error=str(error))
+    return source
 
 
 def _source_state(
@@ -315,6 +359,12 @@ def _source_state(
 ) -> SourceState:
     """What is to be known of a source after this run; `known` is what was."""
     refused = isinstance(source.error, SourceRefusedError)
+    rejected, reason = source.rejected, known.rejected_reason if known and source.rejected else ""
+    if refused:
+        reason = str(source.error)
+    elif hold:
+        rejected, reason = source.commit, hold
+    committed_at = min(source.facts.time, now) if moves and source.facts else known.committed_at if known else None
     return SourceState(
         name=source.name,
         url=source.url,
@@ -322,8 +372,11 @@ def _source_state(
         commit=source.commit if moves else source.previous,
         fetched_at=source.fetched_at,
         applied_at=now if moves else known.applied_at if known else None,
-        rejected_reason=str(source.error) if refused else hold,
+        rejected_commit=rejected,
+        rejected_reason=reason,
         error=str(source.error) if source.error and not refused else "",
+        committed_at=committed_at,
+        verified_by=source.verified_by if moves else known.verified_by if known else "",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from agentsync.dialects import Dialect, SharedFile, dialects
 from agentsync.folder import is_directory, is_file
@@ -16,22 +16,28 @@ def directory_of(dialect: Dialect, project: Path | None = None) -> Path | None:
 
     That is a file where the tool keeps all agents in one.
     """
-    if dialect.shared and (file := _file_of(dialect.shared, project)):
+    if dialect.shared and (file := _file_of(dialect, dialect.shared, project)):
         return file
     if project is not None:
         return project / dialect.project_directories[0] if dialect.project_directories else None
-    if not dialect.user_directory:
-        return None
-    moved = os.environ.get(dialect.environment, "") if dialect.environment else ""
-    return Path(moved) / Path(dialect.user_directory).name if moved else Path.home() / dialect.user_directory
+    return _at_home(dialect, dialect.user_directory) if dialect.user_directory else None
 
 
-def _file_of(shared: SharedFile, project: Path | None) -> Path | None:
+def _file_of(dialect: Dialect, shared: SharedFile, project: Path | None) -> Path | None:
     """The tool's one file, where it or the directory that the tool made for it is there."""
     if project is not None:
         return next((file for name in shared.project_files if is_file(file := project / name)), None)
-    files = (Path.home() / name for name in shared.user_files)
+    files = (_at_home(dialect, name) for name in shared.user_files)
     return next((file for file in files if is_directory(file.parent)), None)
+
+
+def _at_home(dialect: Dialect, name: str) -> Path:
+    """A place that is named as it stands in the home directory, where the tool looks for it now."""
+    for moved in dialect.environment:
+        says = os.environ.get(moved.variable, "")
+        if says and PurePosixPath(name).is_relative_to(moved.directory):
+            return Path(says, moved.below, PurePosixPath(name).relative_to(moved.directory))
+    return Path.home() / name
 
 
 def has_program(dialect: Dialect) -> bool:

@@ -189,7 +189,9 @@ def _unmoved(memory: Memory, state: State, places: Places, fetches: Fetches) -> 
         if fetches(mirror, source.name, source.remote, previous=commit, allow_rewrite=rewrite).id != commit:
             return None
         now = time.time()
-        found.append(replace(known, fetched_at=now, applied_at=now, rejected_reason="", error=""))
+        if fetches.asked(mirror):
+            known = replace(known, fetched_at=now, rejected_commit="", rejected_reason="", error="")
+        found.append(replace(known, applied_at=now))
     return found
 
 

@@ -1,17 +1,89 @@
-"""A plain directory, listed as git would list it as a tree: for agents that are in no commit yet."""
+"""A plain directory, read as git would read it as a tree: for agents that are in no commit yet."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from agentsync.errors import ConfigError
+from agentsync.observation import Stat
 from agentsync.source import Entry
 
-_IGNORED = (".git", ".venv", "node_modules")
+IGNORED = frozenset({".git", ".venv", "node_modules"})
+"""Directories in which nobody looks for agents."""
+
+
+WORKING_TREE = "working tree"
+"""What stands for the commit, and the ref, of files that are in none."""
+
+
+class WorkingTree:
+    """A repository's working directory with the methods of its mirror, for whoever works on it: what is saved counts.
+
+    Every method raises ConfigError where something cannot be read.
+    """
+
+    def __init__(self, root: Path, left_out: Collection[Path] = ()) -> None:
+        """Nothing is read yet.
+
+        Args:
+            root: the directory; absolute.
+            left_out: files and directories that are not looked at, such as those that the agents are written to.
+        """
+        self._root = root
+        self._left_out = left_out
+        self._ids: dict[str, str] = {}  # by path
+
+    def stats(self) -> dict[str, Stat]:
+        """By path, what is another one once a file was saved."""
+        found = {}
+        for path in _paths(self._root):
+            with suppress(FileNotFoundError):  # most often an editor's own, which is gone again
+                now = path.lstat()
+                found[path] = Stat(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
+        return {
+            path.relative_to(self._root).as_posix(): stat for path, stat in found.items() if not self._is_left_out(path)
+        }
+
+    def tree(self, _commit: str) -> list[Entry]:
+        """Every file in it; which content each has is left open."""
+        return [entry for entry in list_files(self._root) if not self._is_left_out(self._root / entry.path)]
+
+    def identified(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The same entries, each with the id that git would give its content: it is known once it is committed."""
+        found = [replace(entry, blob=_blob(content(self._root / entry.path))) for entry in entries]
+        self._ids.update((entry.path, entry.blob) for entry in found)
+        return found
+
+    def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """The content of each of these that were identified before, one in memory at a time."""
+        paths = {id_: path for path, id_ in self._ids.items()}
+        for id_ in ids:
+            path = self._root / paths[id_]
+            data = content(path)
+            if _blob(data) != id_:
+                raise ConfigError("this file was changed while it was read", place=str(path))
+            yield id_, data
+
+    def commit_facts(self, _commit: str) -> None:
+        """What a commit would say of itself: nothing."""
+
+    def trust(self, name: str, commit: str) -> None:
+        """Nothing is kept of what was applied: it is gone with the next save."""
+
+    def _is_left_out(self, path: Path) -> bool:
+        return any(path.is_relative_to(other) for other in self._left_out)
+
+
+def _blob(data: bytes) -> str:
+    """Git's id of a content, in a repository of the usual kind."""
+    return hashlib.sha1(b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
 
 
 def list_files(root: Path) -> list[Entry]:
@@ -20,7 +92,7 @@ def list_files(root: Path) -> list[Entry]:
     Raises:
         ConfigError: the directory cannot be read.
     """
-    return sorted(_entries(root), key=lambda entry: entry.path)
+    return sorted((entry_of(root, path) for path in _paths(root)), key=lambda entry: entry.path)
 
 
 def entry_of(root: Path, path: Path) -> Entry:
@@ -49,11 +121,11 @@ def content(path: Path) -> bytes:
         raise _unreadable(path, error) from error
 
 
-def _entries(root: Path) -> Iterator[Entry]:
+def _paths(root: Path) -> Iterator[Path]:
     for directory, names, files in os.walk(root, onerror=_stop):
-        names[:] = [name for name in names if name not in _IGNORED]
+        names[:] = [name for name in names if name not in IGNORED]
         for name in files:
-            yield entry_of(root, Path(directory) / name)
+            yield Path(directory) / name
 
 
 def _stop(error: OSError) -> NoReturn:

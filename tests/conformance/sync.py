@@ -116,9 +116,10 @@ def pull(root: Path, files: Files) -> Synced:
     home.mkdir()
     synced = Synced(root, files, {})
     program = str(Path(sys.executable).with_name("agentsync"))
-    targets = [f"--to={tool}={synced.directory(tool)}" for tool in TOOLS]
+    config = root / "config.toml"
+    config.write_text(_configuration(repository, synced))
     done = subprocess.run(
-        [program, "--format=json", "pull", f"--source={repository.path}", *targets],
+        [program, "--format=json", f"--config={config}", "pull"],
         env={"HOME": str(home), "PATH": os.environ.get("PATH", os.defpath)},
         capture_output=True,
         text=True,
@@ -127,3 +128,11 @@ def pull(root: Path, files: Files) -> Synced:
     )
     assert done.returncode in (0, 4), done.stderr
     return Synced(root, files, json.loads(done.stdout))
+
+
+def _configuration(repository: Repository, synced: Synced) -> str:
+    """One source, every tool, and a policy that takes what the tools are to be asked about."""
+    targets = [f'[targets.{tool}]\npath = "{synced.directory(tool)}"\ncreate = true\n' for tool in TOOLS]
+    source = f'[sources.team]\nurl = "{repository.url}"\nallow_local = true\n'
+    policy = '[policy]\nhooks = "allow"\nmcp_servers = "allow"\nmodes = ["*"]\nsecrets = "allow"\nhidden = "allow"\n'
+    return "\n".join(["version = 1\n", source, *targets, policy])

@@ -28,9 +28,19 @@ from support.conversion import read, silent_losses, widening
 OPTIONS = WriteOptions()
 DIALECTS = ("claude", "codex", "opencode")
 
-# Refusals of whole files that are right, as reviewed: no frontmatter at all, no description, a name with a slash, and
-# what makes OpenCode refuse every command.
-REFUSED = {Code.NO_FRONTMATTER, Code.DESCRIPTION_MISSING, Code.NAME_UNSAFE, Code.WRONG_TYPE, Code.WRONG_DIALECT}
+# Refusals of whole files that are right, as reviewed: no frontmatter at all, no description, a name with a slash, what
+# makes OpenCode refuse every command, and what is left of emoji that somebody's program took for control characters.
+REFUSED = {
+    Code.NO_FRONTMATTER,
+    Code.DESCRIPTION_MISSING,
+    Code.NAME_UNSAFE,
+    Code.WRONG_TYPE,
+    Code.WRONG_DIALECT,
+    Code.CONTROL_CHARACTER,
+}
+
+# What is refused for more than its name and description, which may be read all the same.
+_NOT_READ = {Code.WRONG_TYPE, Code.WRONG_DIALECT, Code.CONTROL_CHARACTER}
 
 _HEAD = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _KEY = re.compile(
@@ -83,7 +93,7 @@ def test_names_and_descriptions_are_right(samples: list[Sample]) -> None:
         expected = _expected(sample)
         result = read_agent(sample.path, sample.data, sample.dialect)
         # What its own tool refuses was read all the same; a name that agentsync refuses counts as wrong.
-        if expected is None or {found.code for found in result.diagnostics} & {Code.WRONG_TYPE, Code.WRONG_DIALECT}:
+        if expected is None or {found.code for found in result.diagnostics} & _NOT_READ:
             continue
         checked += 1
         if not isinstance(result, ReadAgent):

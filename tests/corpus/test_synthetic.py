@@ -72,6 +72,10 @@ OTHERWISE: dict[str, tuple[dict[str, object], str]] = {
         {"warn": ["odd-closing-fence"]},
         "`...` ends YAML and not frontmatter: Claude Code and OpenCode look for `---`, so the file is repaired",
     ),
+    "nul-byte.md": (
+        {"load": False, "error": "control-char"},
+        "a file with NUL in it is no text: what reads it may end there, or see another agent than was reviewed",
+    ),
     "literal-backslash-n.md": (
         {"warn": ["yaml-invalid", "literal-newline"]},
         "every repair is told, and reading `\\n` as a line end is one more",

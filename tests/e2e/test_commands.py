@@ -39,11 +39,36 @@ def test_init_finds_the_tools_writes_a_configuration_and_shows_the_plan(
     assert machine.run("pull").code == 0
 
 
+def test_init_takes_a_tool_behind_a_link_as_it_is(machine: Machine, repository: Repository) -> None:
+    kept = machine.root / "dotfiles" / "claude"
+    kept.parent.mkdir()
+    (machine.home / ".claude").rename(kept)
+    (machine.home / ".claude").symlink_to(kept)
+    assert machine.run("init", repository.path).code == 0
+    assert machine.config.read_text().count("follow_symlinks = true") == 1
+    assert machine.run("pull").code == 0
+    assert len(list((kept / "agents").iterdir())) == 5
+
+
 def test_init_writes_nothing_for_a_repository_that_is_not_there(machine: Machine) -> None:
     result = machine.run("init", machine.root / "nowhere", "--format", "json")
     assert result.code == 3
     assert "no repository" in result.json["error"]["message"]
     assert not machine.config.exists()
+
+
+@pytest.mark.parametrize("place", ["file/config.toml", "loop/config.toml", "closed/config.toml"])
+def test_init_says_so_where_no_configuration_can_be_looked_for(machine: Machine, place: str) -> None:
+    """It says so before it asks the repository, which is not there either."""
+    (machine.root / "file").touch()
+    (machine.root / "loop").symlink_to("loop")
+    (machine.root / "closed").mkdir(mode=0o600)
+    if "closed" in place and os.geteuid() == 0:
+        pytest.skip("nothing is closed to root")
+    result = machine.run("init", machine.root / "nowhere", "--config", machine.root / place, "--format", "json")
+    assert result.code == 2
+    error = result.json["error"]
+    assert (error["place"], error["hint"]) == (str(machine.root / place), "name another place with --config FILE")
 
 
 def test_init_without_any_tool_says_how_to_name_one(machine: Machine, repository: Repository) -> None:

@@ -102,7 +102,9 @@ def test_two_agents_of_one_name_in_one_tool_are_told_and_none_is_taken(machine: 
 
 
 def test_twice_changes_nothing_and_a_dry_run_writes_nothing(machine: Machine, clone: Path) -> None:
-    assert machine.run("import", clone, "--dry-run").code == 0
+    dry = machine.run("import", clone, "--dry-run")
+    assert dry.stdout.startswith("new        agents/tester.md\n")
+    assert dry.stdout.endswith(f"2 agents for {clone}; nothing was written\n")
     assert [*clone.iterdir()] == []
     machine.run("import", clone)
     again = machine.run("import", clone, "--format", "json").json
@@ -145,6 +147,74 @@ def test_a_mistake_is_told(machine: Machine, clone: Path, given: str, message: s
     result = machine.run("import", clone, "--from", given)
     assert result.code == 2
     assert message in result.stderr
+
+
+MODES = """# Mine
+customModes:
+  - slug: tester
+    name: Tester
+    roleDefinition: Test it all.
+    groups: [read]
+  - slug: planner
+    name: Planner
+    roleDefinition: Plan it.
+    groups: [read, [edit, {fileRegex: '[.]md$'}]]
+  - slug: Broken one
+    name: Broken
+    roleDefinition: What is it called?
+    groups: [read]
+"""
+
+
+@pytest.fixture
+def modes(machine: Machine) -> Path:
+    """The file in which Roo Code keeps its user's own modes."""
+    extension = machine.home / ".config/Code/User/globalStorage/rooveterinaryinc.roo-cline/settings"
+    extension.mkdir(parents=True)
+    (extension / "custom_modes.yaml").write_text(MODES)
+    return extension / "custom_modes.yaml"
+
+
+def test_each_agent_of_a_file_that_holds_several_is_taken(machine: Machine, clone: Path, modes: Path) -> None:
+    result = machine.run("import", clone, "--format", "json")
+    assert sorted(path.name for path in (clone / "agents").iterdir()) == ["planner.md", "tester.md", "writer.md"]
+    assert "Plan it." in (clone / "agents/planner.md").read_text()
+    assert "  roo:\n" in (clone / "agents/tester.md").read_text()
+    (unnamed,) = (found for found in result.json["diagnostics"] if found["code"] == "AS202")
+    assert unnamed["path"] == str(modes).replace(str(machine.home), "~")
+    assert unnamed["message"].startswith("an agent is called 'Broken one' here")
+    assert modes.read_text() == MODES
+
+
+def test_the_file_is_named_and_taken_as_it_is(machine: Machine, clone: Path) -> None:
+    project = machine.root / "project"
+    project.mkdir()
+    (project / ".roomodes").write_text(MODES)
+    missing = machine.run("import", clone, "--from", f"roo={project}")
+    assert (missing.code, "there is no such file" in missing.stderr) == (2, True)
+    result = machine.run("import", clone, "--from", f"roo={project}/.roomodes", "--as", "own", "--format", "json")
+    assert result.json["files"] == [{"path": ".roomodes", "agent": "planner, tester", "result": "written"}]
+    text = (clone / ".roomodes").read_text()
+    assert text.index('"planner"') < text.index('"tester"')
+    checked = machine.run("check", clone, "--format", "json").json["agents"]
+    assert [found["path"] for found in checked] == [".roomodes:planner", ".roomodes:tester"]
+
+
+def test_a_link_in_the_place_of_the_file_is_not_followed(machine: Machine, clone: Path, modes: Path) -> None:
+    modes.rename(modes.with_name("elsewhere.yaml"))
+    modes.symlink_to("elsewhere.yaml")
+    assert "AS220" in machine.run("import", clone, "--from", "roo", "--format", "json").codes
+
+
+def test_the_agents_that_agentsync_wrote_into_the_file_are_left_out(machine: Machine, clone: Path, modes: Path) -> None:
+    team = Repository(machine.root / "served/team.git")
+    team.write({"agents/helper.md": agent("helper")})
+    team.commit()
+    machine.configure(source("team", team.url) + "[targets.roo]\n")
+    assert machine.run("pull").code == 0
+    assert "helper" in modes.read_text()
+    machine.run("import", clone, "--from", "roo")
+    assert sorted(path.name for path in (clone / "agents").iterdir()) == ["planner.md", "tester.md"]
 
 
 def test_nothing_to_import_is_told(machine: Machine) -> None:

@@ -312,7 +312,8 @@ def test_a_bug_ends_in_a_report_file(machine: Machine, repository: Repository) -
 
 def test_events_are_one_json_line_each_with_level_and_time(pulled: Machine, repository: Repository) -> None:
     (pulled.claude / "writer.md").write_text("mine\n")
-    repository.write({"agents/writer.md": agent("writer", "Better."), "agents/new.md": agent("new")})
+    better = agent("writer", "Better.", tools="Read, Grep")
+    repository.write({"agents/writer.md": better, "agents/new.md": agent("new")})
     repository.commit()
     result = pulled.run("pull")
     lines = [json.loads(line) for line in result.stderr.splitlines()]

@@ -29,7 +29,11 @@ def test_the_wheel_holds_all_that_the_program_needs(machine: Machine) -> None:
         archive.extractall(site)
     assert "agentsync/py.typed" in names
     assert sum(name.startswith("agentsync/examples/") and name.endswith(".md") for name in names) >= 6
-    assert {name.split("/")[0].removesuffix(f"-{__version__}.dist-info") for name in names} == {"agentsync"}
+    assert sum(name.startswith("agentsync/units/agentsync") for name in names) == 4
+    outside = {f"agentsync-{__version__}.dist-info", f"agentsync-{__version__}.data"}
+    assert {name.split("/")[0] for name in names} == {"agentsync", *outside}
+    shared = [name for name in names if ".data/" in name]
+    assert shared == [f"agentsync-{__version__}.data/data/share/man/man1/agentsync.1"]
     assert not [name for name in names if name.endswith(".pyc")]
     (entry_points,) = [name for name in names if name.endswith("entry_points.txt")]
     assert "agentsync = agentsync.cli:main" in (site / entry_points).read_text()

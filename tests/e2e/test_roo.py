@@ -101,3 +101,86 @@ def test_an_agent_is_converted_to_a_file_of_its_own(machine: Machine, modes: Pat
     machine.run("pull")
     converted = machine.run("convert", "--to", "roo", path)
     assert converted.stdout.removeprefix("customModes:\n") in modes.read_text()
+
+
+def test_a_plan_shows_what_would_change_in_a_mode(machine: Machine, team: Repository, modes: Path) -> None:
+    machine.run("pull")
+    team.write({"agents/tester.md": agent("tester", "Test it twice.")})
+    team.commit()
+    result = machine.run("plan")
+    assert f"--- a/{modes}/tester\n" in result.stdout
+    assert '-    roleDefinition: "You help."\n+    roleDefinition: "Test it twice."\n' in result.stdout
+    assert "slug: own" not in result.stdout
+    (change,) = machine.run("plan", "--format", "json").json["changes"]
+    assert '+    roleDefinition: "Test it twice."\n' in change["diff"]
+    modes.write_text(modes.read_text().replace('name: "tester"', 'name: "My tester"'))
+    result = machine.run("plan")
+    assert '-    name: "My tester"\n' in result.stdout
+
+
+SOURCE = """customModes:
+  - slug: planner
+    name: Planner
+    roleDefinition: Plan it.
+    groups: [read]
+  - slug: Reviewer
+    name: Reviewer
+    roleDefinition: Review it.
+    groups: [read, command]
+"""
+
+
+def test_each_mode_of_a_repository_is_an_agent(machine: Machine, team: Repository) -> None:
+    team.write({".roomodes": SOURCE})
+    team.commit()
+    machine.configure(source("team", team.url) + "[targets.claude]\n[targets.opencode]\n")
+    assert machine.run("pull").code == 0
+    assert machine.run("pull").stdout.startswith("up to date: 8 files")
+    assert "Review it." in (machine.claude / "reviewer.md").read_text()
+    listed = machine.run("list", "agents", "--format", "json").json
+    assert {found["path"] for found in listed if found["dialect"] == "roo"} == {
+        ".roomodes:planner",
+        ".roomodes:Reviewer",
+    }
+    team.write({".roomodes": SOURCE.replace("Plan it.", "Plan it twice.")})
+    team.commit()
+    machine.run("pull")
+    assert "Plan it twice." in (machine.claude / "planner.md").read_text()
+    # One mode has gone, and the other one cannot be read any more.
+    team.write({".roomodes": "customModes:\n" + SOURCE[SOURCE.index("  - slug: Rev") :].replace("[read, ", "[no, ")})
+    team.commit()
+    assert machine.run("pull").code == 4
+    assert not (machine.claude / "planner.md").exists()
+    assert "Review it." in (machine.claude / "reviewer.md").read_text()
+
+
+def test_modes_go_with_the_file_that_held_them(machine: Machine, team: Repository) -> None:
+    team.write({".roomodes": SOURCE})
+    team.commit()
+    machine.configure(source("team", team.url) + "[targets.claude]\n")
+    machine.run("pull")
+    there = {"planner.md", "reviewer.md", "tester.md", "writer.md"}
+    assert {path.name for path in machine.claude.iterdir()} == there
+    team.write({".zoomodes": SOURCE.replace("slug: planner", "slug: architect-two")})
+    team.commit()
+    result = machine.run("pull", "--format", "json")
+    assert {path.name for path in machine.claude.iterdir()} == there - {"planner.md"} | {"architect-two.md"}
+    assert "AS213" in result.codes
+    team.remove(".zoomodes")
+    team.write({".roomodes": "customModes: []\n"})
+    team.commit()
+    assert machine.run("pull").code == 0
+    assert {path.name for path in machine.claude.iterdir()} == {"tester.md", "writer.md"}
+
+
+def test_modes_stay_where_their_file_cannot_be_read(machine: Machine, team: Repository) -> None:
+    team.write({".roomodes": SOURCE})
+    team.commit()
+    machine.configure(source("team", team.url) + "[targets.claude]\n")
+    machine.run("pull")
+    before = machine.files()
+    team.write({".roomodes": SOURCE + "  - slug: [\n"})
+    team.commit()
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, machine.files()) == (4, before)
+    assert [found["path"] for found in result.json["diagnostics"] if found["code"] == "AS114"] == [".roomodes"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from support.gitserver import GitServer
 from support.machine import Machine, agent
+from support.processes import without_root_powers
 from support.repository import Repository
 
 BROKEN = "---\nname: broken\ndescription: One.\ndescription: Or the other?\n---\nYou help.\n"
@@ -77,18 +75,6 @@ def test_a_target_that_was_removed_is_made_again_and_one_whose_tool_has_gone_is_
     assert len(pulled.names()) == 5
     assert not pulled.opencode.parent.exists()
     assert result.codes == ["AS403"]
-
-
-def without_root_powers() -> Sequence[str]:
-    """What a command must be run with so that the modes of files hold for it."""
-    if sys.platform == "win32":
-        pytest.skip("modes of directories mean nothing there")
-    if os.geteuid() != 0:
-        return ()
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        pytest.skip("root can write everywhere, and there is no setpriv to give that up")
-    return (setpriv, "--bounding-set=-dac_override,-dac_read_search", "--")
 
 
 def test_a_read_only_target_fails_and_the_other_goes_on(machine: Machine, repository: Repository) -> None:

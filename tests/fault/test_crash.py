@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.errors import ExitCode
 from agentsync.files import TEMPORARY_SUFFIX
 from agentsync.observation import digest
@@ -42,6 +43,27 @@ ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE)
 """What a run may end with where the disk fails it."""
 
 MINE = b"---\nname: mine\n---\nMy own.\n"
+
+MODES = b"""# All of this is mine
+customModes:
+  # the first
+  - slug: own   # the best
+    name: 'Own'
+    roleDefinition: >-
+      Folded
+      text
+    groups: [read]
+"""
+MORE_MODES = b"""
+  # written after the team's
+  - groups: ['read', "edit"]   # in an order of my own
+    slug: more
+    name: More
+    roleDefinition: More
+# the end
+"""
+TEAM = frozenset({"tester", "writer", "planner", "new"})
+"""The agents that the team has at some time."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,20 @@ class Bench:
             if not any(path.is_relative_to(directory) for directory in own)
         }
 
+    @property
+    def modes(self) -> Path:
+        """The file that a tool and its user write too."""
+        return self.machine.home / "work/.roomodes"
+
+    def pieces(self, files: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
+        """These files, with each of the team's entries in the shared file as one, and what is left of that file."""
+        data = files.get(str(self.modes))
+        if data is None:
+            return dict(files)
+        ours = {slug: entry for slug, entry in entries(data).items() if slug in TEAM}
+        left = edited(data, dict.fromkeys(ours))
+        return {**files, str(self.modes): left, **{f"{self.modes}/{slug}": entry for slug, entry in ours.items()}}
+
     def written(self) -> dict[str, str]:
         """The digest of each file that agentsync wrote, by absolute path."""
         if not (self.machine.state / "state.sqlite3").exists():
@@ -125,8 +161,9 @@ class Bench:
             inventory = state.inventory({row[0] for row in rows})
             history = [change for sync in reversed(state.syncs(-1)) for change in state.changes(sync.id)]
             files = self.files()
+            pieces = self.pieces(files)
             for key, new in {change.key: change.new for change in history}.items():
-                data = files.get("/".join(key))
+                data = pieces.get("/".join(key))
                 assert key not in inventory or new in (inventory[key].digest, digest(data or b""))
             if self.overtaken_by:
                 inventory = {key: replace(row, commit="") for key, row in inventory.items()}  # that of the last write
@@ -235,6 +272,33 @@ def overtaken(bench: Bench) -> None:
     bench.team.reset(bench.team.git("rev-parse", f"{bench.overtaken_by}^"))
 
 
+def shared_file(bench: Bench) -> None:
+    """The user goes on writing the file that the team's agents are in."""
+    bench.modes.parent.mkdir()
+    bench.modes.write_bytes(MODES)
+    bench.machine.configure(source("team", bench.team.url) + '[targets.roo]\nproject = "~/work"\n')
+    bench.pull()
+    ours = bench.modes.read_bytes().removeprefix(MODES)
+    bench.modes.write_bytes(MODES.replace(b"Folded", b"My folded") + ours + MORE_MODES)
+    bench.commit("planner", tester="Better.", writer="Better.", new="New.")
+
+
+def shared_file_adoption(bench: Bench) -> None:
+    """The user edited one entry of the team's, and wrote one of a name that the team has now too."""
+    shared_file(bench)
+    mine = canonical({"slug": "new", "name": "Mine", "roleDefinition": "Mine.", "groups": ["read"]})
+    edit = bench.modes.read_bytes().replace(b"Tests.", b"Tests as I want.  # to begin with")
+    bench.modes.write_bytes(edited(edit, {"new": mine}))
+    bench.command = ("adopt", "--all")
+
+
+def shared_file_rollback(bench: Bench) -> None:
+    shared_file_adoption(bench)
+    assert bench.run("adopt", "--all").result.code == 0
+    bench.modes.write_bytes(bench.modes.read_bytes().replace(b"My folded", b"Folded again"))
+    bench.command = ("rollback",)
+
+
 SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     first_run,
     update,
@@ -247,8 +311,11 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     suspension,
     several,
     overtaken,
+    shared_file,
+    shared_file_adoption,
+    shared_file_rollback,
 )
-CLOSELY = (first_run, update, adoption, rollback, overtaken)
+CLOSELY = (first_run, update, adoption, rollback, overtaken, shared_file)
 """Those that meet an error at every step; the others at every seventh, unless the run is thorough."""
 
 by_name = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
@@ -267,7 +334,7 @@ class Whole:
     """A scenario and what came of it where nothing went wrong.
 
     Attributes:
-        before: the files that the command met; users: those of them that agentsync did not write.
+        before: the files that the command met; users: what of them agentsync did not write.
         code: what it ended with, and the next run too.
     """
 
@@ -282,9 +349,11 @@ class Whole:
     def of(cls, bench: Bench, scenario: Callable[[Bench], None]) -> Whole:
         scenario(bench)
         before, written = bench.files(), bench.written()
-        users = {path: data for path, data in before.items() if data is not None and written.get(path) != digest(data)}
+        pieces = bench.pieces(before)
+        users = {path: data for path, data in pieces.items() if data is not None and written.get(path) != digest(data)}
         bench.save()
         code = bench.run(*bench.command).result.code
+        assert code in ENDINGS
         after = bench.files()
         if bench.overtaken_by:
             bench.again()
@@ -292,12 +361,12 @@ class Whole:
 
     def check_disk(self) -> None:
         """Every file is wholly old or wholly new, and what the user wrote is in its place or kept."""
-        files = self.bench.files()
+        files, before, after = map(self.bench.pieces, (self.bench.files(), self.before, self.after))
         for path, data in files.items():
             temporary = path.endswith(TEMPORARY_SUFFIX)
-            assert temporary or data in (self.before.get(path), self.after.get(path)), path
-        for path, data in self.before.items():
-            assert path in files or self.after.get(path) is None or data is None, path
+            assert temporary or data in (before.get(path), after.get(path)), path
+        for path, data in before.items():
+            assert path in files or after.get(path) is None or data is None, path
         for path, data in self.users.items():
             assert files.get(path) == data or self.bench.kept(data), path
 
@@ -322,9 +391,12 @@ def each_step(bench: Bench, errors: Sequence[int] = (), *, every: int = 1) -> It
         every: which steps; thorough runs take all.
     """
     bench.restore()
-    idle = frozenset[int]() if errors or THOROUGH else bench.run(*bench.command).idle
+    same = frozenset[int]()
+    if not (errors or THOROUGH):
+        whole = bench.run(*bench.command)
+        same = frozenset(n + 1 for n in whole.idle if n < len(whole.steps) and whole.steps[n] != "write")
     for number in count(1, 1 if THOROUGH else every):
-        if number - 1 in idle:
+        if number in same:
             continue
         bench.restore()
         run = bench.run(*bench.command, at=At(number, errors[number % len(errors)] if errors else None))
@@ -342,6 +414,25 @@ def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
         with at(step):
             whole.check_disk()
             whole.check_next_run(history=not bench.overtaken_by)
+
+
+def test_18_a_pull_while_suspended_clears_what_a_killed_rollback_has_left(bench: Bench) -> None:
+    whole = Whole.of(bench, rollback)
+    left = 0
+    for step, _ in each_step(bench):
+        with at(step), State(bench.machine.state / "state.sqlite3") as state:
+            suspended, intents = state.suspension, state.intents()
+            staged = [path for path in bench.files() if path.endswith(TEMPORARY_SUFFIX)]
+            if not suspended:
+                continue
+            before = {path: data for path, data in bench.files().items() if path not in staged}
+            ended = bench.run("pull").result
+            assert (ended.code in ENDINGS, "suspended" in ended.stdout) == (True, True), ended
+            assert bench.files() == before
+            bench.picture()
+            left += bool(intents and staged)
+            whole.check_next_run(history=False)
+    assert left > 1
 
 
 @pytest.mark.parametrize("errors", [(error,) for error in ERRORS] if THOROUGH else [ERRORS], ids=str)

@@ -189,10 +189,10 @@ _BOMBS = {
         "dashes": (b"\n" + _extra("k" + "-" * 60_000), (Code.LEADING_BLANK, Code.YAML_INVALID)),
         "blanks": (_markdown(f"name: blanks\ndescription: d\ncolor: 1{' ' * 60_000}q"), (Code.INVALID_VALUE,)),
         "fences": (b"---\n" + b"name: a\n\n" * 100_000, (Code.TOO_LARGE,)),
-        "hidden": (_markdown("name: h\ndescription: d", "Read\u200b this.\n"), (Code.HIDDEN_UNICODE,)),
-        "tags": (_markdown("name: h\ndescription: d", "Hi\U000e0041\U000e0042\n"), (Code.HIDDEN_UNICODE,)),
-        "bidi": (_markdown("name: h\ndescription: d\u202e", "x\n"), (Code.HIDDEN_UNICODE,)),
-        "secret": (_markdown("name: s\ndescription: d", f"Use {_TOKEN}.\n"), (Code.SECRET,)),
+        "hidden": (_markdown("name: h\ndescription: d", "Read\u200b this.\n"), (Code.HIDDEN_REFUSED,)),
+        "tags": (_markdown("name: h\ndescription: d", "Hi\U000e0041\U000e0042\n"), (Code.HIDDEN_REFUSED,)),
+        "bidi": (_markdown("name: h\ndescription: d\u202e", "x\n"), (Code.HIDDEN_REFUSED,)),
+        "secret": (_markdown("name: s\ndescription: d", f"Use {_TOKEN}.\n"), (Code.SECRET_REFUSED,)),
         "screen": (_markdown("name: e\ndescription: d\ntools: \x1b[2J"), (Code.YAML_INVALID, Code.CONTROL_CHARACTER)),
     }.items()
 }
@@ -272,7 +272,7 @@ def test_26_to_38_a_sound_agent_is_written_beside_every_hostile_file(outcome: Ou
         place = outcome.victim.directory / name
         files = place.iterdir() if place.is_dir() else [place]
         assert any(b"Helps with good" in path.read_bytes() for path in files), name
-    assert outcome.victim.written("claude") == ["blanks.md", "e.md", "good.md", "s.md", "zeros.md"]
+    assert outcome.victim.written("claude") == ["blanks.md", "good.md"]
     assert not list(outcome.victim.machine.root.rglob("owned"))
 
 

@@ -122,6 +122,39 @@ def test_16_a_damaged_mirror_while_the_remote_is_down_costs_no_file(pulled: Tria
     pulled.converges()
 
 
+def test_16_a_commit_that_the_mirror_cannot_keep_is_told_and_kept_by_the_next_run(
+    pulled: Trial, server: GitServer
+) -> None:
+    kept = mirror_of(pulled) / "refs/agentsync/trusted/team"
+    first = kept.read_text()
+    kept.unlink()
+    kept.mkdir()
+    (kept / "in-the-way").write_text(first)
+    moved = pulled.push()
+    result = pulled.machine.run("pull")
+    assert result.code == 3
+    (event,) = (record for record in result.events if record["level"] == "error")
+    assert (event["event"], "refs/agentsync/trusted/team" in event["error"]) == ("source.failed", True)
+    assert "Better." in (pulled.machine.claude / "tester.md").read_text()
+    assert pulled.machine.run("history", "--format", "json").json[0]["counts"]["update"] == 2
+    assert pulled.machine.run("status", "--exit-code", "--format", "json").code == 1
+    written = pulled.machine.files()
+    server.mode = "error"
+    assert pulled.machine.run("pull").code == 3
+    assert pulled.machine.files() == written  # and not those of the commit that was kept before
+    server.mode = "serve"
+    (kept / "in-the-way").unlink()
+    kept.rmdir()
+    assert "up to date" in pulled.converges().stdout
+    assert kept.read_text().strip() == moved
+
+
+def test_16_a_mirror_that_was_lost_keeps_its_commit_again(pulled: Trial, repository: Repository) -> None:
+    shutil.rmtree(mirror_of(pulled))
+    assert pulled.machine.run("pull", "--format", "json").code == 0
+    assert (mirror_of(pulled) / "refs/agentsync/trusted/team").read_text().strip() == repository.head
+
+
 def test_16_a_mirror_half_made_is_made_again(trial: Trial, server: GitServer) -> None:
     server.mode = "error"
     trial.holds(3)

@@ -88,7 +88,7 @@ def test_01_a_first_pull_from_a_remote_that_is_down_leaves_nothing(trial: Trial,
 @pytest.mark.parametrize(
     ("mode", "status", "words", "requests"),
     [
-        ("error", 503, "the server reports an error of its own", 3),
+        ("error", 503, "the server reports an error of its own", 1),
         ("error", 429, "the server is asked too often", 1),
         ("error", 404, "there is no repository at this URL", 1),
         ("page", 200, "there is no repository at this URL", 1),
@@ -229,6 +229,17 @@ def test_a_pack_that_is_too_large_leaves_what_was_there(
     assert mirror.has(good)
     repository.reset(good)
     assert mirror.fetch(remote).id == good
+
+
+@posix
+def test_what_is_larger_than_the_configuration_allows_is_not_fetched(pulled: Trial, repository: Repository) -> None:
+    text = pulled.machine.config.read_text()
+    repository.write({"noise": random.Random(1).randbytes(2 << 20)})  # noqa: S311 - git cannot compress it
+    pulled.push()
+    pulled.machine.config.write_text(f"{text}[limits]\nfetch_bytes = {1 << 20}\n")
+    pulled.holds(3, "takes more than the 1 MiB", "limits.fetch_bytes")
+    pulled.machine.config.write_text(f"{text}[limits]\nfetch_bytes = {3 << 20}\n")
+    pulled.converges()
 
 
 def test_what_rewriting_leaves_in_the_mirror_is_thrown_away(

@@ -84,3 +84,18 @@ def test_deleting_what_the_team_dropped_deletes_nothing_of_the_users(seeded: Mac
     assert seeded.names() == ["good.md", "mine.md"]
     assert own(seeded) == (HAND, MINE)
     assert list(seeded.opencode.iterdir()) == []
+
+
+def test_an_agent_that_may_only_read_can_write_in_no_tool_and_losses_are_told(seeded: Machine) -> None:
+    tools = ("opencode", "codex", "cursor", "copilot")
+    places = {name: seeded.home / "converted" / name for name in tools}
+    with seeded.config.open("a") as file:
+        for name in tools[1:]:
+            file.write(f'[targets.{name}]\npath = "{places[name]}"\ncreate = true\n')
+    result = seeded.run("pull", "--format", "json")
+    told = {found["target"] for found in result.json["diagnostics"] if found.get("agent") == "rev"}
+    assert told >= {"codex", "cursor", "copilot"}  # OpenCode can say all of it
+    assert '"*": deny' in (seeded.opencode / "rev.md").read_text()
+    assert 'sandbox_mode = "read-only"' in (places["codex"] / "rev.toml").read_text()
+    assert "readonly: true" in (places["cursor"] / "rev.md").read_text()
+    assert "tools:\n  - read\n  - gh/x\nmodel:" in (places["copilot"] / "rev.agent.md").read_text()

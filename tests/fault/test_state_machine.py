@@ -11,23 +11,27 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from agentsync import apply as apply_module
 from agentsync import plan as plan_module
+from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.errors import ExitCode
-from agentsync.files import TEMPORARY_SUFFIX
+from agentsync.files import TEMPORARY_SUFFIX, Directory
 from agentsync.observation import digest
 from agentsync.plan import Action, Key, Recorded
 from agentsync.state import State
@@ -52,7 +56,33 @@ PROFILE = settings(
 SOURCES = {"team": ("ada", "bob", "cyd"), "other": ("dan", "eve")}
 """The agents of each source; no name is in two."""
 
-TARGETS = {"claude": ".claude/agents", "opencode": ".config/opencode/agents", "extra": "extra/agents"}
+TARGETS = {
+    "claude": ".claude/agents",
+    "opencode": ".config/opencode/agents",
+    "extra": "extra/agents",
+    "roo": "work/.roomodes",
+}
+"""Where they are. The last one is a file that its user and the tool write too: here each of its entries that could be
+the team's is taken for a file in a directory of that name."""
+
+MODES = b"""# All of this is mine: 0
+customModes:
+  # the first
+  - slug: own   # the best
+    name: 'Own'
+    roleDefinition: >-
+      Folded
+      text
+    groups: [read]
+# the end
+"""
+MODE = b"""  - groups: ['read', "edit"]   # in an order of my own
+    slug: own-%d
+    name: More
+    roleDefinition: More
+"""
+NONE_LEFT = b"customModes: []\n"
+"""What is left of a file that agentsync made once its entries are out of it."""
 
 HELD_BACK = frozenset({"AS406", "AS407", "AS408", "AS411", "AS413", "AS404"})
 """What a pull may find that keeps it from making everything as it is wanted: held or refused sources, and so on."""
@@ -77,6 +107,7 @@ class Life(RuleBasedStateMachine):
         given_up: what `adopt` replaced, by path: it is in the vault or back in its place.
         ever: what was wanted at some time, by path.
         deleted: what the user deleted and agentsync has not written since.
+        own: the shared file without what could be the team's, byte for byte; None where the user has none.
     """
 
     def __init__(self) -> None:
@@ -85,7 +116,7 @@ class Life(RuleBasedStateMachine):
         self.machine = Stepwise(self.root / "machine")
         self.repositories = {name: Repository(self.root / f"served/{name}.git") for name in SOURCES}
         self.sources = set(SOURCES)
-        self.targets = {"claude", "opencode"}
+        self.targets = {"claude", "opencode", "roo"}
         self.skipped: set[str] = set()
         self.numbers = count(1)
         self.users: dict[Path, bytes] = {}
@@ -96,12 +127,15 @@ class Life(RuleBasedStateMachine):
         self.known: dict[tuple[object, ...], dict[Path, bytes]] = {}
         self.after: dict[str, dict[Path, bytes]] = {}
         self.deleted: set[Path] = set()
+        self.own: bytes | None = MODES
 
     @initialize()
     def begin(self) -> None:
         for name, agents in SOURCES.items():
             self.repositories[name].write({f"agents/{agent}.md": self.agent(agent) for agent in agents})
             self.repositories[name].commit()
+        self.shared.parent.mkdir()
+        self.shared.write_bytes(MODES)
         self.configure()
 
     def teardown(self) -> None:
@@ -128,20 +162,18 @@ class Life(RuleBasedStateMachine):
     def user_writes(self, where: tuple[str, str], pick: int) -> None:
         """Words of their own, or what was wanted here at some time."""
         once = sorted(self.ever[self.path(where)])
-        self.put(where, once[pick % len(once)] if once and pick > 6 else b"My own words %d.\n" % next(self.numbers))
+        self.put(where, once[pick % len(once)] if once and pick > 6 else self.words(where))
 
     @rule(where=paths, what=st.sampled_from(["delete", "chmod", "link", "link the directory"]))
     def user_does(self, where: tuple[str, str], what: str) -> None:
         path = self.path(where)
-        if what == "chmod" and path.is_file() and not path.is_symlink():
-            path.chmod(0o600)
-            self.modes[path] = 0o600
+        file = self.file_of(path)
+        if what == "chmod" and file.is_file() and not file.is_symlink():
+            file.chmod(0o600)
+            self.modes[file] = 0o600
         if what in ("delete", "link"):
-            self.forget(path)
-            if path.is_symlink() or path.exists():
-                path.unlink()
-                self.deleted.add(path)
-        if what == "link":
+            self.delete(path)
+        if what == "link" and file == path:
             own = self.machine.home / f"own-{next(self.numbers)}.md"
             own.write_bytes(LINKED)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +181,27 @@ class Life(RuleBasedStateMachine):
             self.links[path] = str(own)
         if what == "link the directory":
             self.link_or_unlink(path.parent)
+
+    @rule(what=st.sampled_from(["mode", "mode", "comment", "tool", "delete"]))
+    def user_writes_the_shared_file(self, what: str) -> None:
+        """Modes and comments of their own; the tool writes all of it anew, as it does when one is edited there."""
+        data = self.shared.read_bytes() if self.shared.exists() else MODES
+        if what == "mode":
+            data = data.replace(b"customModes: []", b"customModes:") + MODE % next(self.numbers)
+        elif what == "comment":
+            data = re.sub(rb"^(?:# All.*\n)?", b"# All of this is mine: %d\n" % next(self.numbers), data)
+        elif what == "tool":
+            modes = yaml.safe_dump(yaml.safe_load(data)["customModes"], sort_keys=False)
+            data = f"customModes:\n{indent(modes, '  ')}".encode() if modes != "[]\n" else NONE_LEFT
+        elif self.shared.exists():
+            for slug in entries(data):
+                self.delete(self.shared / slug)
+            self.shared.unlink()
+            self.modes.pop(self.shared, None)
+            self.own = None
+            return
+        self.shared.write_bytes(data)
+        self.own = self.left_of(data)
 
     @rule(what=st.sampled_from(["skip ada", "skip dan", "opencode", "extra", "other", "overlay"]))
     def configuration_changes(self, what: str) -> None:
@@ -204,8 +257,11 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def nothing_of_the_users_is_lost(self) -> None:
+        files = self.files()
         for path, data in self.users.items():
-            assert path.read_bytes() == data, path
+            assert files[path] == data, path
+        left = self.left_of(self.shared.read_bytes()) if self.shared.exists() else None
+        assert left == self.own or (self.own, left) == (None, NONE_LEFT)
         for path, target in self.links.items():
             assert os.readlink(path) == target  # noqa: PTH115 - as text
             assert Path(target).read_bytes() == LINKED
@@ -266,19 +322,43 @@ class Life(RuleBasedStateMachine):
 
     def path(self, where: tuple[str, str]) -> Path:
         target, name = where
-        return self.machine.home / TARGETS[target] / f"{name}.md"
+        return self.machine.home / TARGETS[target] / (name if target == "roo" else f"{name}.md")
+
+    def words(self, where: tuple[str, str]) -> bytes:
+        """What nobody else would write."""
+        target, name = where
+        words = f"My own words {next(self.numbers)}.\n"
+        if target != "roo":
+            return words.encode()
+        return canonical({"slug": name, "name": "Mine", "roleDefinition": words, "groups": ["read"]})
 
     def put(self, where: tuple[str, str], data: bytes) -> None:
         """The user writes a file."""
         path = self.path(where)
-        if path.is_symlink():
-            path.unlink()
-            del self.links[path]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        if path.parent == self.shared:
+            before = self.shared.read_bytes() if self.shared.exists() else None
+            self.shared.write_bytes(edited(before, {path.name: data}))
+            self.own = self.own or NONE_LEFT
+        else:
+            if path.is_symlink():
+                path.unlink()
+                del self.links[path]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
         self.deleted.discard(path)
         self.users[path] = data
         self.cede()
+
+    def delete(self, path: Path) -> None:
+        """The user deletes a file, or an entry."""
+        self.forget(path)
+        if path not in self.files() and not path.is_symlink():
+            return
+        if path.parent == self.shared:
+            self.shared.write_bytes(edited(self.shared.read_bytes(), {path.name: None}))
+        else:
+            path.unlink()
+        self.deleted.add(path)
 
     @staticmethod
     def link_or_unlink(directory: Path) -> None:
@@ -344,7 +424,7 @@ class Life(RuleBasedStateMachine):
             if files.get(path) != before.get(path):
                 self.deleted.discard(path)
         self.cede()
-        for path in [path for path in self.modes if path not in files]:
+        for path in [path for path in self.modes if not path.is_file()]:
             del self.modes[path]
         if not ended.hit and (syncs := self.syncs()) and syncs[0] not in ran:
             self.after[syncs[0]] = {path: data for path, data in files.items() if path not in self.users}
@@ -364,9 +444,7 @@ class Life(RuleBasedStateMachine):
             ended = fresh.step("pull")
             assert ended.result.code in ENDINGS, ended
             self.known[key] = {
-                self.machine.home / path.relative_to(fresh.home): path.read_bytes()
-                for directory in TARGETS.values()
-                for path in (fresh.home / directory).glob("*")
+                self.machine.home / path.relative_to(fresh.home): data for path, data in self.files_of(fresh).items()
             }
             shutil.rmtree(fresh.root)
             for path, data in self.known[key].items():
@@ -378,17 +456,40 @@ class Life(RuleBasedStateMachine):
         return machine.config.parent / "overlays"
 
     def files(self) -> dict[Path, bytes]:
+        return self.files_of(self.machine)
+
+    @staticmethod
+    def files_of(machine: Stepwise) -> dict[Path, bytes]:
         """What is in the tools' directories; what a link leads to is not."""
-        return {
+        found = {
             path: path.read_bytes()
             for directory in TARGETS.values()
-            for path in (self.machine.home / directory).glob("*")
+            for path in (machine.home / directory).glob("*")
             if not path.is_symlink()
         }
+        shared = machine.home / TARGETS["roo"]
+        staged = {shared / path.name: b"" for path in shared.parent.glob(f"*{TEMPORARY_SUFFIX}")}
+        there = entries(shared.read_bytes()) if shared.exists() else {}
+        return found | staged | {shared / slug: entry for slug, entry in there.items() if not slug.startswith("own")}
+
+    @property
+    def shared(self) -> Path:
+        return self.machine.home / TARGETS["roo"]
+
+    def file_of(self, path: Path) -> Path:
+        """The real file that a path stands for."""
+        if path.parent != self.shared:
+            return path
+        return self.shared.with_name(path.name) if path.name.endswith(TEMPORARY_SUFFIX) else self.shared
+
+    @staticmethod
+    def left_of(data: bytes) -> bytes:
+        """The shared file without what could be the team's."""
+        return edited(data, {slug: None for slug in entries(data) if not slug.startswith("own")})
 
     def identities(self) -> dict[Path, tuple[int, int]]:
         """What differs for each file that is written."""
-        return {path: ((found := path.stat()).st_ino, found.st_ctime_ns) for path in self.files()}
+        return {path: ((found := self.file_of(path).stat()).st_ino, found.st_ctime_ns) for path in self.files()}
 
     def is_target(self, path: Path) -> bool:
         return any(path.parent == self.machine.home / TARGETS[name] for name in self.targets)
@@ -451,6 +552,15 @@ def what_a_killed_run_left_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(apply_module, "_clean", lambda intent, _options: intent.change.old)
 
 
+def the_users_comments_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Directory.stage
+
+    def careless(directory: Directory, temp: str, data: bytes) -> None:
+        stage(directory, temp, re.sub(rb"(?m)^ *#.*\n", b"", data))
+
+    monkeypatch.setattr(Directory, "stage", careless)
+
+
 @pytest.mark.skipif(not THOROUGH, reason="each takes some hundred runs: set AGENTSYNC_THOROUGH")
 @pytest.mark.parametrize(
     "mutation",
@@ -459,6 +569,7 @@ def what_a_killed_run_left_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> No
         what_was_dropped_is_not_deleted,
         what_is_replaced_is_not_put_away,
         what_a_killed_run_left_is_not_cleared,
+        the_users_comments_are_dropped,
     ],
     ids=lambda mutation: mutation.__name__,
 )

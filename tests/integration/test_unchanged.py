@@ -18,18 +18,22 @@ from filelock import FileLock
 
 from agentsync.cli import cli
 from agentsync.config import Config
+from agentsync.dialects import dialects
 from agentsync.errors import ExitCode
 from agentsync.fetch import Fetches
+from agentsync.git import CommitFacts, Mirror, Remote
 from agentsync.observation import RACY_NS
 from agentsync.paths import Places
 from agentsync.report import Report, Scope
 from agentsync.settings import load
-from agentsync.state import State
+from agentsync.state import SourceState, State
 from agentsync.sync import run
 from agentsync.unchanged import Unchanged, find_unchanged
 from support.machine import agent
 from support.repository import Repository
+from support.signing import allowed, ssh_key
 
+MOVING = sorted({moved.variable for dialect in dialects().values() for moved in dialect.environment})
 BROKEN = "---\nname: broken\ndescription: One.\ndescription: Or the other?\n---\nYou help.\n"
 
 
@@ -74,11 +78,30 @@ create = true
         self.source.commit()
 
 
+class Silence(Fetches):
+    """Asks nobody, and says what was applied last."""
+
+    def _answer(
+        self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool
+    ) -> CommitFacts:
+        assert (name, remote.ref, allow_rewrite) == ("team", "refs/heads/main", False)
+        assert previous
+        return mirror.commit_facts(previous)
+
+
+def known(installation: Installation) -> SourceState:
+    with State.open(installation.places.database) as state:
+        found = state.source("team", str(installation.source.path), "refs/heads/main")
+    assert found
+    return found
+
+
 @pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """One whose files are old enough to be known by their stat, as of now."""
     monkeypatch.setenv("ELSEWHERE", str(tmp_path / "elsewhere"))
-    monkeypatch.delenv("CODEX_HOME", raising=False)
+    for variable in MOVING:
+        monkeypatch.delenv(variable, raising=False)
     real = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() + 10 * RACY_NS)
     return Installation(tmp_path)
@@ -207,7 +230,7 @@ def test_whatever_differs_is_left_to_a_whole_run(resting: Installation, differ: 
     assert resting.find() is None
 
 
-@pytest.mark.parametrize("variable", ["HOME", "ELSEWHERE", "CODEX_HOME"])
+@pytest.mark.parametrize("variable", ["HOME", "ELSEWHERE", *MOVING])
 def test_what_a_variable_stands_for_counts(
     resting: Installation, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
@@ -218,6 +241,67 @@ def test_what_a_variable_stands_for_counts(
 def test_another_code_decides_anew(resting: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentsync.unchanged.engine", lambda: "another")
     assert resting.find() is None
+
+
+@pytest.mark.parametrize("file", ["allowed_signers", "revoked"])
+def test_what_is_in_the_files_of_keys_counts(installation: Installation, file: str) -> None:
+    keys = installation.root / "keys"
+    key = ssh_key(keys)
+    key.commit(installation.source)
+    (keys / "allowed_signers").write_text(allowed(key))
+    (keys / "revoked").write_text("")
+    paths = ", ".join(f'{name} = "{keys / name}"' for name in ("allowed_signers", "revoked"))
+    installation.text = installation.text.replace("allow_local", f"signed = {{ {paths} }}\nallow_local", 1)
+    for _ in range(2):
+        assert installation.pull().exit_code is ExitCode.OK
+    assert installation.find()
+    (keys / file).write_text(allowed(ssh_key(keys, "bob")) if file == "allowed_signers" else f"{key.public}\n")
+    assert installation.find() is None
+    assert installation.pull().exit_code is ExitCode.OK
+    assert installation.find()
+    (keys / file).unlink()
+    assert installation.find() is None
+    assert installation.pull().exit_code is ExitCode.INCOMPLETE
+    assert installation.find() is None
+
+
+def test_a_commit_that_was_refused_stays_told_until_the_remote_is_asked_again(resting: Installation) -> None:
+    good = resting.source.head
+    resting.source.write({"agentsync.toml": "[agents]\nexlude = []\n"})
+    bad = resting.source.commit()
+    resting.pull()
+    for ask in (lambda: resting.pull(Silence()), lambda: resting.find(Silence()), lambda: resting.pull(Silence())):
+        ask()
+        assert known(resting).rejected_commit == bad
+        assert "exlude" in known(resting).rejected_reason
+    resting.source.reset(good)
+    assert resting.find()
+    assert (known(resting).commit, known(resting).rejected_commit, known(resting).rejected_reason) == (good, "", "")
+
+
+def test_a_commit_that_is_held_is_the_one_that_was_rejected(resting: Installation) -> None:
+    resting.source.remove("agents/tester.md", "agents/writer.md")
+    empty = resting.source.commit()
+    good = known(resting).commit
+    resting.pull()
+    assert (known(resting).commit, known(resting).rejected_commit) == (good, empty)
+    assert "held" in known(resting).rejected_reason
+    resting.publish()
+    resting.pull()
+    assert (known(resting).commit, known(resting).rejected_commit) == (resting.source.head, "")
+
+
+def test_a_commit_that_is_held_vouches_for_no_other(resting: Installation) -> None:
+    """What is applied was never verified, and another commit that was does not change that."""
+    key = ssh_key(resting.root / "keys")
+    signers = resting.root / "keys" / "allowed_signers"
+    signers.write_text(allowed(key))
+    resting.source.remove("agents/tester.md", "agents/writer.md")
+    resting.source.commit()
+    empty = key.commit(resting.source)
+    resting.text = resting.text.replace("allow_local", f'signed = {{ allowed_signers = "{signers}" }}\nallow_local', 1)
+    assert resting.pull().exit_code is ExitCode.INCOMPLETE
+    assert (known(resting).rejected_commit, known(resting).verified_by) == (empty, "")
 
 
 def test_a_run_that_is_under_way_is_left_alone(resting: Installation) -> None:

@@ -3,9 +3,10 @@
     make mutation MODULES="fitting dialects/_claude_grants"      # all that decide anything, without MODULES
 
 The project is copied first, so nothing in the working tree changes. A change is tried in a fork of a process that has
-collected the tests and knows which of them call which function: only those run, the quickest first. What tables hold is
-put into the loaded module; `--anew` tries instead what only an import from the start shows (how classes and tables of
-one module are used in another), at more than a second each. A survivor is told as `module:line: function: change`.
+collected the tests and knows which of them call which function: only those run, the narrowest first. What tables hold
+is put into the loaded module, and into those that are made of it; `--anew` tries instead what only an import from the
+start shows (how classes and tables of one module are used in another), at more than a second each. A survivor is told
+as `module:line: function: change`.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ PACKAGE: Final = "src/agentsync"
 CORE: Final = "permissions fitting render overrides".split()
 APART: Final = frozenset("__init__ _factory_models _fields _json_text _template _toml_text _yaml_types".split())
 """Modules of dialects that have no part in grants."""
-GRANTS: Final = "widening claude_grants opencode_grants codex_grants".split()
-UNIT: Final = [*GRANTS, *"permissions fitting overrides source neutral opencode auggie cline factory".split()]
-TESTS: Final = [*(f"tests/unit/test_{name}.py" for name in UNIT), "tests/dialects"]
+GRANTS: Final = "claude codex foreign kiro opencode qwen vibe".split()
+UNIT: Final = "widening permissions fitting overrides source neutral opencode auggie cline factory roo".split()
+FILES: Final = [*(f"{name}_grants" for name in GRANTS), *UNIT]
+TESTS: Final = [*(f"tests/unit/test_{name}.py" for name in FILES), "tests/dialects"]
 PROPERTIES: Final = "tests/unit/test_properties.py"
 QUICK: Final = ["-k", "not every_output and not neutral_holds"]
 OPTIONS: Final = ["-q", "-x", "-s", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
@@ -193,18 +195,18 @@ class Functions:
         return all(self._passes(item) for item in items if time.process_time() < self._budget)
 
     def _callers(self, items: list[pytest.Item]) -> dict[Function, list[pytest.Item]]:
-        """The tests that call each function, the quickest first."""
-        callers: dict[Function, list[tuple[float, pytest.Item]]] = defaultdict(list)
+        """The tests that call each function, those first that call the fewest others."""
+        callers: dict[Function, list[tuple[int, pytest.Item]]] = defaultdict(list)
         caches = [found for found in _living(_lru_cache_wrapper) if found.__module__.startswith("agentsync.")]
         for item in items:
             for cache in caches:
                 cache.cache_clear()
-            self._called, began = set(), time.monotonic()
+            self._called = set()
             sys.setprofile(self._note)
             passed = self._passes(item)
             sys.setprofile(None)
             for function in self._called if passed else ():
-                callers[function].append((time.monotonic() - began, item))
+                callers[function].append((len(self._called), item))
             if not passed:
                 _tell(f"left out, since it fails without a change: {item.nodeid}")
         for cache in caches:
@@ -214,19 +216,27 @@ class Functions:
     def _tried(
         self, path: Path, callers: dict[Function, list[pytest.Item]], early: set[Function]
     ) -> Iterator[tuple[Mutant, str]]:
-        around = dict.fromkeys(item for (file, _), found in callers.items() if file == str(path) for item in found)
+        users = _users(path)
+        files = {str(path), *map(str, users)}
+        own = path.stem.strip("_").partition("_")[0]
+        around = [item for found in callers.values() for item in found if own in item.nodeid]
+        around += [item for (file, _), found in callers.items() if file in files for item in found]
         for mutant in mutants(path.read_text()):
             name = (str(path), mutant.function)
             code = compile(mutant.tree, str(path), "exec")
-            if mutant.is_within_function and name not in early:
-                put = partial(_put_function, path, _part(code, mutant.function))
-                yield mutant, self._tried_with(put, callers.get(name, []))
-            elif _is_patched(path, mutant, early):
-                yield mutant, self._tried_with(partial(_put_tables, path, code), around)
+            puts = [partial(_put_function, path, _part(code, mutant.function))] if mutant.is_within_function else []
+            items = callers.get(name, [])
+            if not mutant.is_within_function or name in early:
+                puts.append(partial(_put_tables, path, code))
+                puts += [partial(_put_tables, user, compile(user.read_text(), str(user), "exec")) for user in users]
+                items = [*dict.fromkeys([*items, *around])]
+            if _is_patched(path, mutant, early):
+                yield mutant, self._tried_with(puts, items)
 
-    def _tried_with(self, put: Callable[[], None], items: Iterable[pytest.Item]) -> str:
+    def _tried_with(self, puts: Iterable[Callable[[], None]], items: Iterable[pytest.Item]) -> str:
         def passes() -> bool:
-            put()
+            for put in puts:
+                put()
             return self._all_pass(items)
 
         return _end(passes)
@@ -234,6 +244,14 @@ class Functions:
 
 def _living(kind: type[_Kind]) -> list[_Kind]:
     return [found for found in gc.get_objects() if isinstance(found, kind)]
+
+
+def _users(path: Path) -> list[Path]:
+    """The modules of dialects that are made of this one's tables, each after those that it is made of itself."""
+    taken = f"agentsync.dialects.{path.stem} import"
+    first = [user for user in sorted(path.parent.glob("*.py")) if taken in user.read_text()]
+    found = [*first, *(other for user in first for other in _users(user))]
+    return [*reversed(dict.fromkeys(reversed(found)))]
 
 
 def _put_function(path: Path, code: CodeType) -> None:

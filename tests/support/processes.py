@@ -1,9 +1,14 @@
-"""The processes of this machine, as /proc shows them to anybody."""
+"""The processes of this machine, as /proc shows them to anybody, and what a process may do."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 
 def children(parent: int | None = None) -> set[int]:
@@ -47,3 +52,15 @@ def _text(process: int, name: str) -> str:
     except (FileNotFoundError, ProcessLookupError):
         return ""
     return content.replace(b"\0", b" ").decode(errors="replace")
+
+
+def without_root_powers() -> Sequence[str]:
+    """What a command must be run with so that the modes of files hold for it."""
+    if sys.platform == "win32":
+        pytest.skip("modes of directories mean nothing there")
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("root can write everywhere, and there is no setpriv to give that up")
+    return (setpriv, "--bounding-set=-dac_override,-dac_read_search", "--")

@@ -113,7 +113,7 @@ class Repository:
         options = ["-a", "-m", name] if annotated else []
         self.git("tag", "--force", *options, name, commit or self.head)
 
-    def git(self, *arguments: str, stdin: bytes | None = None) -> str:
+    def git(self, *arguments: str, stdin: bytes | None = None, variables: Mapping[str, str] | None = None) -> str:
         """Run git in the repository, with no configuration of the user's; output without the last line end."""
         done = subprocess.run(
             ["git", *arguments],
@@ -121,7 +121,7 @@ class Repository:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             check=False,
-            env=_ENVIRONMENT | {"GIT_DIR": str(self.path), "HOME": str(self.path)},
+            env=_ENVIRONMENT | {"GIT_DIR": str(self.path), "HOME": str(self.path)} | dict(variables or {}),
         )
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         return done.stdout.decode(errors="surrogateescape").removesuffix("\n")

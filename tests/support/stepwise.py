@@ -81,7 +81,8 @@ class Run:
         command: what was run.
         result: its code is -9 where it was killed.
         steps: the names of those that it came to.
-        idle: the numbers of those that changed nothing: to be killed before or after them is the same.
+        idle: the numbers of those that changed nothing: to be killed before or after them is the same, unless a write
+            comes next, half of which is made.
         hit: whether it came to the step at which something was to happen.
     """
 
@@ -227,8 +228,8 @@ class _Counting:
                 return call(path, flags, mode, dir_fd=dir_fd)
             number = self._step("open", _os_error)
             with suppress(OSError):
-                stat(path, dir_fd=dir_fd, follow_symlinks=False)
-                self._idle(number)
+                if stat(path, dir_fd=dir_fd, follow_symlinks=False).st_size == 0 or not flags & os.O_TRUNC:
+                    self._idle(number)
             return call(path, flags, mode, dir_fd=dir_fd)
 
         os.open = counted

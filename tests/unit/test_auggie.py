@@ -82,6 +82,50 @@ def test_who_may_not_run_commands_may_not_delete_files() -> None:
     assert {"launch-process", "write-process", "remove-files", "bash"} <= set(map(str, denied))
 
 
+@pytest.mark.parametrize(
+    ("denied", "names"),
+    [
+        ("Read", "view view-range-untruncated search-untruncated read ls"),
+        ("Grep", "grep-search codebase-retrieval codebase-retrieval-raw grep"),
+        ("Write", "save-file apply_patch write"),
+        ("Edit", "str-replace-editor apply_patch edit"),
+        (
+            "Bash",
+            "launch-process read-process write-process kill-process list-processes remove-files bash",
+        ),
+        ("TodoWrite", "view_tasklist add_tasks update_tasks reorganize_tasklist"),
+        ("WebFetch", "web-fetch"),
+        ("WebSearch", "web-search"),
+    ],
+)
+def test_a_denial_names_all_that_does_the_same(denied: str, names: str) -> None:
+    assert from_claude(disallowedTools=denied)["disabled_tools"] == names.split()
+
+
+@pytest.mark.parametrize(
+    ("granted", "names"),
+    [
+        ("Read", "view view-range-untruncated search-untruncated"),
+        ("Write", "save-file"),
+        ("Edit", "str-replace-editor"),
+        ("Write, Edit", "save-file str-replace-editor apply_patch"),
+        ("Bash", "launch-process read-process write-process kill-process list-processes remove-files"),
+        ("WebFetch", "web-fetch"),
+        ("Glob", "none"),
+    ],
+)
+def test_a_list_names_nothing_that_does_more(granted: str, names: str) -> None:
+    written = from_claude(tools=granted)
+    assert (written["tools"], written["disable_skills"]) == (names.split(), True)
+
+
+def test_skills_are_switched_off_where_any_is_denied() -> None:
+    assert from_claude(disallowedTools="Skill")["disable_skills"] is True
+    assert "disable_skills" not in from_claude(disallowedTools="AskUserQuestion")
+    data = b'---\ndescription: "d"\npermissions: {skill: {deploy: deny}}\n---\np\n'
+    assert b"disable_skills: true" in (render(read("x.md", data, "neutral"), AUGGIE, OPTIONS).data or b"")
+
+
 def test_claudes_readers_can_read_although_that_lists_directories() -> None:
     tools = from_claude(tools="Read, Grep, Glob")["tools"]
     assert isinstance(tools, list)

@@ -17,6 +17,9 @@ SECRETS = {
     "an Anthropic key": "sk-ant-" + "api03-" + "aB3_" * 12,
     "an OpenAI key": "sk-" + "proj-" + "aB3x" * 12,
     "a Slack token": "xoxb-" + "123456789-" * 3,
+    "a Google API key": "AIza" + "aB3_x" * 7,
+    "a Stripe key": "sk_live_" + "aB3x" * 6,
+    "an npm token": "npm_" + "aB3x" * 9,
     "a private key": "-----BEGIN RSA " + "PRIVATE KEY-----\n" + "MIIB" * 16,
 }
 
@@ -73,6 +76,30 @@ def test_emoji_and_their_joiners_are_no_finding() -> None:
     assert codes(f"{HEAD}👩\u200d💻 and ⚙\ufe0f work; \u0645\u06cc\u200c\u062e.\n") == set()
 
 
+@pytest.mark.parametrize(
+    ("escape", "code"),
+    [
+        ("\\u202e", Code.HIDDEN_UNICODE),
+        ("\\u0000", Code.CONTROL_CHARACTER),
+        ("\\e[2J", Code.CONTROL_CHARACTER),
+        ("\\x9b2J", Code.CONTROL_CHARACTER),
+        (" ghp_\\x61" + "1B2a" * 10, Code.SECRET),
+        ("\\f", None),
+        ("\\N", None),  # YAML's escape for the line end beyond ASCII
+    ],
+)
+@pytest.mark.parametrize("value", ['"a{}b"', '["x", "a{}b"]', '{{x: {{y: "a{}b"}}}}', '{{"a{}b": y}}'])
+def test_an_escape_hides_nothing_wherever_it_stands(escape: str, code: Code | None, value: str) -> None:
+    found = findings(f"---\nname: a\ndescription: d\nodd: {value.format(escape)}\n---\np\n")
+    told = [(one.code, one.line) for one in found if one.code is not Code.UNKNOWN_KEY]
+    assert told == ([(code, 4)] if code else [])
+
+
+def test_a_finding_that_stands_twice_is_told_once() -> None:
+    found = findings(f'---\nname: a\ndescription: "d\u202e"\n---\n{SECRETS["a Slack token"]}\u202e\n')
+    assert sorted(one.code.id for one in found) == ["AS209", "AS211"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("kind", SECRETS)
 def test_secrets_are_told_by_kind_and_line_and_never_by_value(kind: str, encoding: str) -> None:
@@ -86,6 +113,8 @@ def test_secrets_are_told_by_kind_and_line_and_never_by_value(kind: str, encodin
     "text",
     [
         "AKIA is a prefix",
+        "AKIA" + "IOSFODNN7" + "EXAMPLE",
+        "AIzaSy...",
         "ghp_short",
         "task-force-" + "a" * 50,
         "-----BEGIN PRIVATE KEY-----\n<your key here>",

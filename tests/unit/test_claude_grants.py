@@ -58,6 +58,38 @@ def test_arguments_in_a_list_of_claude_code_confine_nothing_there() -> None:
     assert agent.agent.grants.approval("bash", "rm") is DENY
 
 
+@pytest.mark.parametrize(
+    "tools",
+    [
+        "Read, Bash (git *)",
+        "Bash (git *), Read",
+        "Read Bash  ( git * )",
+        '["Read", "Bash (git *)"]',
+        '["Read", "Bash", "(git *)"]',
+    ],
+)
+def test_arguments_that_stand_apart_from_their_tool_are_meant_and_not_heeded(tools: str) -> None:
+    """Claude Code was seen to take them for a tool that it does not know."""
+    agent = claude(f"tools: {tools}")
+    assert told(f"tools: {tools}", "claude") == [Code.NO_EFFECT]
+    assert agent.dialect.enforced(agent.document).approval("bash", "rm") is SESSION
+    assert agent.agent.grants.approval("bash", "git status") is SESSION
+    assert agent.agent.grants.approval("bash", "rm") is DENY
+    assert agent.agent.grants.approval("read") is SESSION
+
+
+def test_only_a_tool_that_stands_before_parentheses_is_confined_by_them() -> None:
+    agent = claude("tools: (git *), Read, Bash(ls) (git *)")
+    assert agent.agent.grants.approval("read") is SESSION
+    assert [agent.agent.grants.approval("bash", command) for command in ("ls", "git x", "rm")] == [
+        SESSION,
+        SESSION,
+        DENY,
+    ]
+    read_only = claude("tools: Read (src/**)").agent.grants
+    assert read_only.approval("read", "x") is DENY
+
+
 def test_the_key_that_claude_code_reads_counts_before_one_that_only_looks_like_it() -> None:
     granted = claude("tools: Read\nTools: Read, Bash").agent.grants
     assert (granted.approval("read"), granted.approval("bash")) == (SESSION, DENY)
@@ -66,6 +98,33 @@ def test_the_key_that_claude_code_reads_counts_before_one_that_only_looks_like_i
 def test_a_denial_counts_with_what_its_author_put_around_the_name() -> None:
     granted = claude("disallowedTools: '`Bash`: [Write]; \"Edit:(x)\"'").agent.grants
     assert [granted.approval(tool) for tool in ("bash", "write", "edit", "read")] == [DENY, DENY, DENY, SESSION]
+
+
+def test_a_denial_keeps_every_letter_of_the_name() -> None:
+    assert claude("disallowedTools: mcp__XX").agent.grants.approval("mcp/XX/x") is DENY
+
+
+@pytest.mark.parametrize(
+    "names", ["'Bash', 'Write'", '"Bash", "Write"', "`Bash`, `Write`", "[Bash, Write", "Bash: Write"]
+)
+def test_a_denial_that_is_no_yaml_is_written_as_it_was_meant(names: str) -> None:
+    agent = claude(f"disallowedTools: {names}")
+    assert agent.document.repaired
+    written = render(agent, CLAUDE, WriteOptions()).data
+    assert written is not None
+    assert available(CLAUDE.enforced(CLAUDE.parse(written, "x.md"))).isdisjoint({"bash", "write"})
+
+
+@pytest.mark.parametrize("memory", ["user", "project", "local"])
+def test_a_memory_brings_the_tools_that_it_is_kept_with_unless_they_are_denied(memory: str) -> None:
+    agent = claude(f"tools: Grep\nmemory: {memory}")
+    most = agent.dialect.enforced(agent.document)
+    assert available(most) == {"grep", "read", "write", "edit", "external_directory"}
+    assert available(agent.agent.grants) == {"grep", "external_directory"}
+    data = f"---\nname: x\ndescription: d\ntools: [grep]\nmemory: {memory}\n---\np\n".encode()
+    written = render(read("x.md", data, "neutral"), CLAUDE, WriteOptions()).data
+    assert written is not None
+    assert available(CLAUDE.enforced(CLAUDE.parse(written, "x.md"))) == {"grep", "external_directory"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +141,7 @@ def test_a_list_that_claude_code_reads_in_another_way_is_told(keys: str, code: C
 
 @pytest.mark.parametrize(("name", "tool"), [*CLAUDE_NAMES.items(), *CLAUDE_GONE.items()])
 def test_a_name_of_claude_code_denies_its_tool_and_no_other(name: str, tool: str) -> None:
-    for spelled in (name, name.lower(), f"{name}(x)"):
+    for spelled in (name, name.lower(), name.upper(), f"{name}(x)"):
         assert available(claude(f"disallowedTools: {spelled}").agent.grants) == TOOLS - {tool}
 
 
@@ -196,6 +255,7 @@ def test_a_hook_that_may_refuse_a_tool_is_a_restriction(matcher: str, guarded: s
         ("Bash(git *, npm test)", "npm test", SESSION),
         ("Bash(git *, npm test)", "rm", DENY),
         ("Bash()", "rm", DENY),
+        ("Bash( )", "rm", DENY),
         ("Bash(a(b)c)", "rm", DENY),
         ("Bash(git *) x", "git", SESSION),
         ("(Bash)", "rm", DENY),

@@ -64,8 +64,16 @@ def test_the_name_that_grants_the_shell_does_not_mean_it() -> None:
 
 
 def test_skills_are_named_only_for_an_agent_that_may_use_them() -> None:
-    assert b"skills" not in (from_claude(WriteOptions(), tools="Read", skills=["review"]).data or b"")
+    without = from_claude(WriteOptions(), tools="Read", skills=["review"]).data
+    assert without is not None
+    assert b"skills" not in without
     assert b"skills" in (from_claude(WriteOptions(), tools="Read, Skill", skills=["review"]).data or b"")
+
+
+def test_any_skill_that_is_named_brings_the_tool_for_skills() -> None:
+    grants = CLINE.enforced(CLINE.parse(agent(tools=["read_files"], skills=["review"]), "x.yaml"))
+    assert grants.approval("skill") is Approval.SESSION
+    assert not CLINE.enforced(CLINE.parse(agent(tools=["read_files"]), "x.yaml")).approval("skill")
 
 
 def test_a_skill_is_no_pattern() -> None:
@@ -92,6 +100,7 @@ def test_a_model_of_a_gateway_stays_as_it_is() -> None:
         {"tools": {"read_files": True}},
         {"tools": ["read_files", 1]},
         {"skills": []},
+        {"skills": " "},
         {"skills": None},
         {"modelId": " "},
         {"maxIterations": 0},

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentsync.config import Config, find_config, load_config
+from agentsync.dialects import dialects
 from agentsync.errors import ConfigError
 from agentsync.manifest import AgentsTable
 from agentsync.settings import load
@@ -17,7 +18,8 @@ SOURCE = '[sources.team]\nurl = "https://example.org/agents.git"\n'
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
-    for variable in ("XDG_CONFIG_HOME", "CONFIGURATION_DIRECTORY", "CODEX_HOME"):
+    moving = {moved.variable for dialect in dialects().values() for moved in dialect.environment}
+    for variable in ("XDG_CONFIG_HOME", "CONFIGURATION_DIRECTORY", *moving):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
 
@@ -93,6 +95,12 @@ def test_a_source_s_patterns_come_before_those_of_the_repository() -> None:
         (SOURCE + "timeout = 0\n", "`sources.team.timeout`"),
         ("[limits]\nmax_deletion_share = 2\n", "`limits.max_deletion_share`"),
         ('[models.cluade]\na = "b"\n', "there is no dialect `cluade`"),
+        (SOURCE + "signed = {}\n", "`allowed_signers` or `gpg_keys` must say who may sign"),
+        (
+            SOURCE + 'signed = { allowed_signers = "keys" }\n',
+            "`sources.team.signed.allowed_signers`: `keys` must",
+        ),
+        (SOURCE + 'signed = { gpg_keys = "/keys", revoked = "/gone" }\n', "`revoked` is for the keys of"),
     ],
 )
 def test_what_cannot_be_meant_is_a_mistake(text: str, message: str) -> None:

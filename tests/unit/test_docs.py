@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
+from errno import EACCES, ENOSPC, EROFS
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -39,8 +41,17 @@ def _text(page: str) -> str:
 
 def test_no_generated_part_is_stale(generate: ModuleType) -> None:
     pages: dict[Path, str] = generate.pages()
-    generated = {"cli.md", "diagnostics.md", "events.md", "agent-format.md", "dialects.md", "agent.schema.json"}
-    assert {path.name for path in pages} == {*generated, "agentsync-pull.service"}
+    generated = {
+        "cli.md",
+        "diagnostics.md",
+        "events.md",
+        "agent-format.md",
+        "dialects.md",
+        "agent.schema.json",
+        "agentsync.1",
+    }
+    units = {"agentsync.service", "agentsync@.service", "agentsync-pull.service"}
+    assert {path.name for path in pages} == {*generated, *units}
     stale = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
     assert stale == [], "run `make docs`"
 
@@ -114,6 +125,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
         found["history"] = [syncs, _run("history", syncs[0]["id"])]
         found["check"] = [_run("check", str(root))]
         found["convert"] = [_run("convert", str(claude / "one.md"), "--from", "claude", "--to", "codex")]
+        (root / "own").mkdir()
+        (root / "own/reviewer.md").write_text(_AGENT.format(name="reviewer"))
+        found["import"] = [_run("import", str(root / "clone"), "--from", f"claude={root}/own")]
         found["list"] = [_run("list", what) for what in ("agents", "dialects", "targets")]
         found["doctor"] = [_run("doctor")]
         yield found
@@ -125,7 +139,9 @@ def _run(*arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize("command", ["pull", "plan", "status", "init", "check", "convert", "list", "history", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["pull", "plan", "status", "init", "check", "convert", "import", "list", "history", "doctor"]
+)
 def test_the_json_samples_have_the_keys_that_the_command_prints(command: str, printed: dict[str, list[Any]]) -> None:
     samples = _samples(command)
     assert len(samples) == len(printed[command])
@@ -134,12 +150,35 @@ def test_the_json_samples_have_the_keys_that_the_command_prints(command: str, pr
         assert set(_keys(sample)) - optional == set(_keys(real)) - optional
 
 
+def test_every_symptom_is_what_the_program_or_the_system_says() -> None:
+    section = _text("operations.md").partition("\n# Troubleshoot\n")[2].partition("\n# ")[0]
+    rows = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| ")]
+    quoted = [quote for row in rows for quote in re.findall("`([^`]+)`", row)]
+    modules = (_ROOT / "src" / "agentsync").rglob("*.py")
+    said = [*map(os.strerror, (EACCES, ENOSPC, EROFS)), "217/USER 226/NAMESPACE"]  # the latter by systemd
+    source = "\n".join([*said, *(path.read_text(encoding="utf-8") for path in modules)])
+    parts = [part.strip(" :") for quote in quoted for part in quote.split("…")]
+    assert len(parts) > 40
+    assert [part for part in parts if part not in source] == []
+
+
+_LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+
+
 def test_links_between_the_pages_lead_somewhere() -> None:
     pages = [*_DOCS.glob("*.md"), *_ROOT.glob("*.md"), _ROOT / "systemd" / "README.md"]
-    missing = [
-        f"{page.name}: {target}"
-        for page in pages
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
-        if not (page.parent / target).exists()
-    ]
-    assert missing == []
+    links = [(page, *link) for page in pages for link in _LINK.findall(page.read_text(encoding="utf-8"))]
+    assert [f"{page.name}: {path}" for page, path, _ in links if not (page.parent / path).exists()] == []
+    parts = [(page, page.parent / path if path else page, part) for page, path, part in links if part]
+    assert [f"{page.name}: {other.name}#{part}" for page, other, part in parts if part not in _parts(other)] == []
+
+
+def _parts(page: Path) -> set[str]:
+    """What a link can name of a page: its headings, as the hosts of repositories spell them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (_ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in _DOCS.glob("*.md") if f"](docs/{page.name})" not in readme] == []

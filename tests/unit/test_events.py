@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import SourceUnavailableError
+from agentsync.errors import SourceRefusedError, SourceUnavailableError, UnverifiedError
 from agentsync.events import tell
 from agentsync.gather import Product
 from agentsync.plan import Action
@@ -89,6 +89,14 @@ def test_a_source_that_moved_failed_or_is_held_is_told() -> None:
     (failed,) = told(report(error=error, diagnostics=[finding]))
     assert (failed["event"], failed["log_level"], failed["hint"]) == ("source.failed", "error", "look there")
     assert failed["error"] == "https://example.org/a.git: gone"
+    assert failed["code"] == "AS412"
+    refusals = {
+        Code.SOURCE_REFUSED: SourceRefusedError("rewritten"),
+        Code.SOURCE_UNVERIFIED: UnverifiedError("unsigned"),
+    }
+    for code, refusal in refusals.items():
+        (refused,) = told(report(error=refusal, diagnostics=[Diagnostic(code, "source `team`")]))
+        assert refused["code"] == code.id
     empty = Diagnostic(Code.HELD_EMPTY, "nothing left")
     _, held, source = told(report(held=[change(Action.DELETE)], diagnostics=[empty]))
     assert (held["event"], held["action"], source["event"]) == ("agent.held", "delete", "source.held")

@@ -9,14 +9,35 @@ from typing import Any
 
 import pytest
 
-from agentsync.config import AuthTable, Config, LimitsTable, SourceTable, TargetTable, load_config
+from agentsync.config import (
+    AuthTable,
+    Config,
+    HealthTable,
+    LimitsTable,
+    SignedTable,
+    SourceTable,
+    TargetTable,
+    load_config,
+)
 from agentsync.manifest import AgentsTable, Manifest, read_manifest
+from agentsync.policy import PolicyTable
 from agentsync.settings import Settings, validate
 
 _ROOT = Path(__file__).parents[2]
 _EXAMPLE = _ROOT / "config" / "agentsync.example.toml"
 _PAGE = _ROOT / "docs" / "configuration.md"
-_TABLES = (Config, SourceTable, AuthTable, TargetTable, LimitsTable, Manifest, AgentsTable)
+_TABLES = (
+    Config,
+    SourceTable,
+    AuthTable,
+    SignedTable,
+    TargetTable,
+    LimitsTable,
+    HealthTable,
+    PolicyTable,
+    Manifest,
+    AgentsTable,
+)
 
 
 def _with_every_key() -> dict[str, Any]:
@@ -51,8 +72,11 @@ def test_every_commented_key_has_a_value_that_is_accepted(ref: str) -> None:
         (Config, ()),
         (SourceTable, ("sources", "team")),
         (AuthTable, ("sources", "team", "auth")),
+        (SignedTable, ("sources", "team", "signed")),
         (TargetTable, ("targets", "opencode")),
         (LimitsTable, ("limits",)),
+        (HealthTable, ("health",)),
+        (PolicyTable, ("policy",)),
     ],
 )
 def test_the_example_has_every_key_and_no_other(model: type[Settings], path: tuple[str, ...]) -> None:
@@ -65,6 +89,7 @@ def test_the_example_has_every_key_and_no_other(model: type[Settings], path: tup
 def test_a_default_that_is_shown_is_the_default() -> None:
     shown = _with_every_key()
     source = shown["sources"]["team"]
+    policy = {key: tuple(value) if isinstance(value, list) else value for key, value in shown["policy"].items()}
     for model, table, keys in (
         (SourceTable, source, ("replaces", "allow_rewrite", "allow_local", "allow_http", "timeout")),
         (AuthTable, source["auth"], [key for key in AuthTable.model_fields if key.startswith("use")]),
@@ -74,6 +99,7 @@ def test_a_default_that_is_shown_is_the_default() -> None:
             TargetTable.model_fields.keys() - {"dialect", "path", "project", "only", "skip"},
         ),
         (LimitsTable, shown["limits"], LimitsTable.model_fields),
+        (PolicyTable, policy, policy.keys() - {"agents"}),
     ):
         assert {key: table[key] for key in keys} == {key: model.model_fields[key].default for key in keys}
 

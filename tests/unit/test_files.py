@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import pytest
 
 from agentsync import folder
 from agentsync.diagnostics import Code
-from agentsync.files import Directory, TargetError, temporary
+from agentsync.files import Directory, TargetError, find_link, temporary
 from agentsync.folder import Folder, UnsafePathError
 from agentsync.observation import ABSENT, RACY_NS, ChangedError, Known, Stat, digest, opened
+from support.processes import without_root_powers
 
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 
@@ -214,11 +217,53 @@ def test_a_target_that_is_a_link_is_followed_only_when_allowed(target: Path) -> 
 
 
 @needs_symlinks
-def test_a_link_above_the_target_is_followed(target: Path) -> None:
+def test_a_link_above_the_target_is_followed_only_when_allowed(target: Path) -> None:
     (target.parent / ".tool").symlink_to(target)
-    with Directory.open(target.parent / ".tool" / "agents", create=True) as directory:
+    agents = target.parent / ".tool" / "agents" / "mine"
+    with pytest.raises(TargetError, match=r"\.tool` is a symbolic link") as caught:
+        Directory.open(agents, create=True)
+    assert caught.value.code is Code.TARGET_SYMLINK
+    assert tree(target) == []
+    with Directory.open(agents, create=True, follow_symlinks=True) as directory:
         publish(directory, "x.md", b"x")
-    assert tree(target) == ["agents", "agents/x.md"]
+    assert tree(target) == ["agents", "agents/mine", "agents/mine/x.md"]
+
+
+@needs_symlinks
+def test_a_link_on_the_way_to_the_home_is_the_systems_own(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (target.parent / "home").symlink_to(target)
+    monkeypatch.setenv("USERPROFILE" if os.name == "nt" else "HOME", str(target.parent / "home"))
+    path = target.parent / "home" / ".tool"
+    assert find_link(path) is None
+    with Directory.open(path, create=True) as directory:
+        publish(directory, "x.md", b"x")
+    assert tree(target) == [".tool", ".tool/x.md"]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="only there a directory can be opened that cannot be read")
+def test_what_is_only_passed_through_need_not_be_readable(tmp_path: Path) -> None:
+    (tmp_path / "shared" / "target").mkdir(parents=True)
+    (tmp_path / "shared").chmod(0o311)
+    code = "import sys, pathlib, agentsync.files; agentsync.files.Directory.open(pathlib.Path(sys.argv[1])).close()"
+    command = [*without_root_powers(), sys.executable, "-c", code, str(tmp_path / "shared" / "target")]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+@needs_symlinks
+def test_a_link_in_the_place_of_what_was_staged_gives_no_mode_to_what_it_leads_to(tmp_path: Path) -> None:
+    target, precious = tmp_path / "target", tmp_path / "precious"
+    target.mkdir()
+    precious.write_bytes(b"mine")
+    precious.chmod(0o600)
+    (target / "x.md").write_bytes(b"old")
+    (target / "x.md").chmod(0o644)
+    with Directory.open(target) as directory:
+        temp = temporary("x.md")
+        (target / temp).symlink_to(precious)
+        with pytest.raises(OSError, match="symbolic links"):
+            directory.publish_over(temp, "x.md", digest(b"old"))
+    assert precious.stat().st_mode & 0o777 == 0o600
+    assert (target / "x.md").read_bytes() == b"old"
 
 
 @needs_symlinks

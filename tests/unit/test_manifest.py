@@ -44,3 +44,19 @@ def test_a_mistake_is_told(text: bytes, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_manifest(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[overrides.x]\ndescription = 'a\u202eb'\n", "U+202E cannot be seen"),
+        ('[overrides.x]\ndescription = "a\\u200bb"\n', "U+200B cannot be seen"),
+        ('[overrides.x]\ndescription = "a\\u001bb"\n', "an escape stands for the control character U+001B"),
+        (f"[overrides.x]\ndescription = '{'ghp_' + 'a1B2' * 10}'\n", "this looks like a GitHub token"),
+    ],
+)
+def test_what_would_be_refused_in_an_agent_is_refused_in_what_is_said_of_it(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_manifest(text.encode())
+    assert error.value.message == message
+    assert error.value.place in ("agentsync.toml:1", "agentsync.toml:2")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agentsync.naming import (
     has_hidden_character,
     hidden_character,
+    hidden_in_text,
     is_slug,
     is_unsafe,
     is_windows_device,
@@ -101,6 +102,33 @@ def test_hidden_characters(character: str) -> None:
 @pytest.mark.parametrize("text", ["👩\u200d💻", "⚙\ufe0f", "\u0645\u06cc\u200c\u062e", "plain", "é", ""])
 def test_what_emoji_and_scripts_need_is_not_hidden(text: str) -> None:
     assert hidden_character(text) == -1
+
+
+_SCOTLAND = "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbsct") + "\U000e007f"
+
+
+@pytest.mark.parametrize(
+    "text", ["\u05d0\u200f", "a\u200eb", "1\ufe0f\u20e3", "\u845b\U000e0100", _SCOTLAND, "\U0001f441\ufe0f\u200d"]
+)
+def test_what_is_ordinary_in_running_text(text: str) -> None:
+    assert hidden_in_text(text) == -1
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("ab\ufe0f\ufe00\U000e0100", 2),
+        ("a\u200d\u200c\u200d", 1),
+        ("\u200f\u200f\u200f", 0),
+        (_SCOTLAND + "\U000e0041", 7),
+        ("\U0001f3f4\U000e0067\U000e0041\U000e007f", 1),
+        ("\u202e\u200d\u200d\u200d", 0),
+        ("\u200d\u200d\u200d\u202e", 0),
+        ("a\u3164b", 1),
+    ],
+)
+def test_what_hides_something_in_running_text(text: str, index: int) -> None:
+    assert hidden_in_text(text) == index
 
 
 @pytest.mark.parametrize("name", ["ad\u200dmin", "ad\ufe0fmin"])

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from agentsync.diagnostics import Code
+from agentsync.dialects.neutral import spell
+from agentsync.frontmatter import format_markdown
 from agentsync.permissions import EVERYTHING, Approval, Grants, Rule
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read
+
+DENY, ASK, SESSION, ALLOW = Approval
 
 
 def neutral(keys: str) -> bytes:
@@ -19,6 +23,10 @@ def neutral(keys: str) -> bytes:
     [
         ("permisions: {bash: deny}", "unknown key `permisions`"),
         ("permissions: deny", "`permissions` must be a map"),
+        ("permissions:", "`permissions` must be a map"),
+        ("permissions: [{'*': allow}, {bash: deny}, 'write: deny']", "`permissions` must be a map"),
+        ("permissions: {mcp/: deny}", "there is no tool `mcp/`"),
+        ("permissions: {other/: deny}", "there is no tool `other/`"),
         ("permissions: {bash: never}", "`bash` must be deny, ask, session, allow"),
         ("permissions: {bash: {'git *': true}}", "`bash` must be deny, ask, session, allow"),
         ("permissions: {shell: deny}", "there is no tool `shell`"),
@@ -53,6 +61,13 @@ def test_tools_are_all_that_there_is() -> None:
 def test_permissions_alone_start_from_everything() -> None:
     grants = read("x.md", neutral("permissions: {bash: deny}"), "neutral").agent.grants
     assert grants == Grants((*EVERYTHING.rules, Rule("bash", Approval.DENY)))
+
+
+def test_rules_are_written_in_their_order_however_often_an_argument_returns() -> None:
+    said = [("a", ASK), ("a", DENY), ("c*", DENY), ("cd", ASK), ("c*", DENY), ("a", ASK)]
+    given = Grants((*EVERYTHING.rules, *(Rule("bash", level, argument) for argument, level in said)))
+    keys = format_markdown(spell(given), "").decode().removeprefix("---\n").removesuffix("---\n")
+    assert read("x.md", neutral(keys.rstrip()), "neutral").agent.grants == given
 
 
 def test_no_description_is_no_agent() -> None:

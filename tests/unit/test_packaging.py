@@ -52,22 +52,51 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert sections[:2] == ["Unreleased", agentsync.__version__]
 
 
-@pytest.mark.parametrize("name", ["agentsync-pull.service", "agentsync-pull.timer"])
-def test_a_unit_has_sections_and_settings(name: str) -> None:
+_UNITS = ("agentsync.service", "agentsync@.service", "agentsync-pull.service", "agentsync-pull.timer")
+
+
+@pytest.mark.parametrize("name", _UNITS)
+def test_a_unit_has_sections_and_settings_and_can_be_found_in_two_places(name: str) -> None:
     unit = _unit(name)
     assert unit.sections()[0] == "Unit"
     assert all(unit[section] for section in unit.sections())
+    assert (_ROOT / "systemd" / name).resolve() == _ROOT / "src/agentsync/units" / name
 
 
-def test_the_service_may_write_to_every_tools_directory() -> None:
+@pytest.mark.parametrize("name", ["agentsync.service", "agentsync-pull.service"])
+def test_a_users_service_may_write_to_every_tools_directory(name: str) -> None:
     """And to no more of a home than that, its state and its cache."""
-    paths = re.findall(r"^ReadWritePaths=(.*)$", _text("systemd/agentsync-pull.service"), re.MULTILINE)
-    tools = {f"-%h/{dialect.written_directory}" for dialect in dialects().values() if dialect.written_directory}
     own = {"%h/.local/state/agentsync", "%h/.cache/agentsync"}
-    assert {path for line in paths for path in line.split()} == tools | own
+    assert _paths(name, "ReadWritePaths") == _tools("%h") | own
 
 
-def test_the_service_is_no_daemon() -> None:
+def test_the_machines_service_sees_the_same_of_a_home() -> None:
+    assert _paths("agentsync@.service", "BindPaths") == _tools("/home/%i")
+    assert _paths("agentsync@.service", "BindReadOnlyPaths") == {"-/home/%i/.config/agentsync"}
+    assert _paths("agentsync@.service", "ReadWritePaths") == set()
+
+
+def _paths(name: str, setting: str) -> set[str]:
+    values = re.findall(rf"^{setting}=(.*)$", _text(f"systemd/{name}"), re.MULTILINE)
+    return {path for value in values for path in value.split()}
+
+
+def _tools(home: str) -> set[str]:
+    directories = {dialect.written_directory for dialect in dialects().values()} - {""}
+    return {f"-{home}/{directory}" for directory in directories}
+
+
+def test_a_service_says_when_it_is_ready_and_that_it_lives() -> None:
+    for name in ("agentsync.service", "agentsync@.service"):
+        service = _unit(name)["Service"]
+        assert (service["Type"], service["NotifyAccess"], service["Restart"]) == ("notify", "main", "on-failure")
+        assert "WatchdogSec" in service
+        assert service["ExecStart"].endswith("/agentsync daemon")
+        assert service["ExecReload"] == """/bin/sh -c 'kill -HUP "$$MAINPID"'"""
+    assert _unit("agentsync@.service")["Service"]["User"] == "%i"
+
+
+def test_the_timers_service_is_no_daemon() -> None:
     service = _unit("agentsync-pull.service")["Service"]
     assert (service["Type"], service["ExecStart"]) == ("oneshot", "%h/.local/bin/agentsync pull")
     assert "Install" not in _unit("agentsync-pull.service")

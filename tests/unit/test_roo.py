@@ -352,6 +352,7 @@ def test_the_users_file_is_where_the_extension_keeps_its_settings(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     roo = dialects()["roo"]
     assert directory_of(roo) == tmp_path / roo.user_directory
     assert not has_home(roo)

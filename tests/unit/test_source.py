@@ -331,3 +331,29 @@ def test_a_pattern_of_many_stars_is_decided_at_once() -> None:
 @pytest.mark.parametrize("pattern", ["agents/", "agents/**", "**/x.md", "x.md", "agents/?.md", "agents/*", "**"])
 def test_a_pattern_covers_what_lies_below(pattern: str) -> None:
     assert path_matches(pattern, "agents/x.md")
+
+
+HEAD = "---\nname: x\ndescription: |\n  d\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("below", "line"),
+    [
+        ("tools: [Read]\n---\np\n", 6),
+        ("model: x\n# only these\ndisallowed-tools:\n- Bash\n\n---\np\n", 8),
+        ("permission:\n  bash: deny\n--- \n", 6),
+        # No line closes anything behind these:
+        ("tools: [Read]\n", 0),
+        ("tools: [Read]\n----\np\n", 0),
+        # These are instructions:
+        ("\nUse your tools.\n---\np\n", 0),
+        ("tools: [Read]\nare all that you need.\n---\np\n", 0),
+        ("note: it is late\n---\np\n", 0),
+        ("https://example.org\ntools:\n---\np\n", 0),
+    ],
+)
+def test_keys_that_restrict_behind_the_closing_line_are_refused(below: str, line: int) -> None:
+    """In a text of several lines, most tools take a line of dashes for the closing one."""
+    result = read_agent("x.md", f"{HEAD}{below}".encode(), "claude")
+    assert isinstance(result, NoAgent) == bool(line)
+    assert [found.line for found in result.diagnostics if found.code is Code.YAML_INVALID] == [line] * bool(line)

@@ -161,6 +161,18 @@ def test_an_older_version_gets_what_it_lacks_and_keeps_what_it_has(path: Path) -
         assert state.count([DIRECTORY]) == 1
 
 
+def test_a_source_of_an_older_version_was_verified_by_nobody(path: Path) -> None:
+    with State.open(path) as state:
+        state.set_source(SourceState("team", "url", "main", commit="abc", committed_at=2.0, verified_by="keys"))
+    with closing(sqlite3.connect(path)) as connection:
+        for column in ("committed_at", "verified_by"):
+            connection.execute(f"ALTER TABLE sources DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 3")
+        connection.commit()
+    with State.open(path) as state:
+        assert state.source("team", "url", "main") == SourceState("team", "url", "main", commit="abc")
+
+
 def test_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     State.open(path).close()
     with closing(sqlite3.connect(path)) as connection:

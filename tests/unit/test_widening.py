@@ -13,9 +13,9 @@ from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Severity
 from agentsync.dialects import Dialect, Writing, dialects
-from agentsync.dialects._tool_names import ListedTools, ServerNames, ToolNames, spell_lists
+from agentsync.dialects._tool_names import ListedTools, ServerNames, ToolNames, listed, spell_lists
 from agentsync.fitting import Fitted, Shape, WriteOptions, bound, fit
-from agentsync.overrides import Override, overridden
+from agentsync.overrides import Override, check_override, overridden
 from agentsync.permissions import (
     ANY,
     CHANGING,
@@ -25,6 +25,7 @@ from agentsync.permissions import (
     Grants,
     Rule,
     flat_name,
+    matches,
     only_reading,
     wider,
 )
@@ -117,6 +118,7 @@ def test_reading_only_lifts_no_restriction_of_what_reads() -> None:
     some = [Rule("read", SESSION, "src/*"), Rule("grep", ASK), Rule("bash", ALLOW), Rule("external_directory", ASK)]
     assert wider(Grants(tuple(only_reading(some))), Grants(tuple(some))) is None
     assert Grants(tuple(only_reading(some))).approval("read", "src/x") is SESSION
+    assert Grants(tuple(only_reading([Rule(ANY, ALLOW)]))).approval("external_directory") is SESSION
 
 
 @thorough
@@ -125,6 +127,10 @@ def test_reading_only_never_adds(granted: Grants) -> None:
     reading = Grants(tuple(only_reading(granted.rules)))
     assert wider(reading, granted) is None
     assert reading.approvals("bash") == {DENY}
+
+
+def test_a_name_that_begins_like_that_of_a_tool_that_reads_is_none_of_it() -> None:
+    assert wider(Grants((Rule("read?*", ALLOW),)), Grants((Rule("read?*", SESSION),))) is not None
 
 
 def test_a_pattern_over_the_names_of_tools_hides_no_denial_of_one() -> None:
@@ -145,6 +151,14 @@ def test_a_name_is_joined_by_its_units_of_utf_16() -> None:
 def test_any_other_character_than_those_that_are_named_counts_too() -> None:
     named = Grants((Rule("bash", SESSION, ""), Rule("bash", SESSION, "a*")))
     assert wider(Grants((Rule("bash", SESSION),)), named) is not None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"), [("ab*", "xb"), ("ab?", "xbc"), ("?ab", "xyb"), ("a*bc", "axc"), ("*ab", "xb"), ("ab *", "xb")]
+)
+def test_a_pattern_covers_no_text_that_differs_in_one_character(pattern: str, text: str) -> None:
+    assert not matches(pattern, text)
+    assert Grants((Rule("bash", SESSION, pattern),)).approval("bash", text) is DENY
 
 
 def careless(target: Dialect, data: bytes) -> Dialect:
@@ -197,6 +211,32 @@ def test_an_agent_that_is_kept_from_a_target_is_not_brought_back() -> None:
     assert (result.agent, result.excluded) == (None, True)
 
 
+def test_what_is_said_beside_words_of_the_tool_itself_counts_too() -> None:
+    table: dict[str, JsonValue] = {"tools": ["read"], "native": {"variant": "fast"}}
+    result = overridden(claude("").agent, OPENCODE, [said({"targets": {"opencode": table}})])
+    assert result.agent is not None
+    assert available(result.agent.grants) == {"read", "external_directory"}
+
+
+def test_a_guard_that_somebody_took_away_is_missed_whatever_is_said_after_that() -> None:
+    agent = claude("hooks: {PreToolUse: [{matcher: Bash, hooks: [{type: command, command: x}]}]}")
+    unguarded = said({"targets": {"claude": {"hooks": {}}}})
+    for overrides in ([unguarded], [unguarded, said({"model": "haiku"})]):
+        file = render(agent, CLAUDE, WriteOptions(), overrides)
+        assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.OVERRIDE_WIDER])
+
+
+@pytest.mark.parametrize("targets", [{"clod": {"tools": []}}, {"claude": {"tools": []}, "codex": True}])
+def test_what_is_said_for_no_target_is_an_error(targets: dict[str, JsonValue]) -> None:
+    assert [found.severity for found in check_override(said({"targets": targets}))] == [Severity.ERROR]
+
+
+def test_an_output_that_has_to_be_repaired_to_be_read_is_refused() -> None:
+    data = b"---\nname: x\ndescription: d: e\ntools: []\n---\np\n"
+    file = render(replace(claude(""), passes_through=False), careless(CLAUDE, data), WriteOptions())
+    assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.REFUSED_WIDER])
+
+
 def lists(servers: dict[str, Approval], *, denies: bool, default: Approval = DENY, run: Approval = DENY) -> ListedTools:
     fitted = Fitted(default, {"Read": SESSION, "Run": run, "Change": DENY}, {}, servers, ())
     return spell_lists(fitted, NAMES, denies=denies)
@@ -208,6 +248,11 @@ def test_a_denial_means_the_tool_also_in_another_case_or_with_arguments(name: st
     assert (Rule("bash", DENY) in NAMES.taken([name], narrow=False)) is (name == "Run")
     assert Rule("webfetch", DENY) in NAMES.taken(["fetch"], narrow=True)
     assert all(rule.tool.startswith("other/") for rule in NAMES.granted(["Fetch", "run", "Foo"]))
+
+
+def test_commas_part_the_names_of_a_text_and_none_of_a_list() -> None:
+    assert [*listed("Read, Run")] == ["Read", "Run"]
+    assert [*listed(["Read, Run"])] == ["Read, Run"]
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS))
@@ -281,3 +326,31 @@ def test_what_stands_in_the_words_of_its_own_tool_is_not_taken_over_beside_the_w
     result = overridden(agent, OPENCODE, [said({"targets": {"opencode": {"native": {"variant": "fast"}}}})])
     assert result.agent is not None
     assert (result.agent.unknown, result.agent.mcp_servers, result.agent.hooks) == ({}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("claude", "tools: [Read]"),
+        ("factory", "tools: [Read]"),
+        ("opencode", "permission: {bash: deny}"),
+        ("kilo", "permission: {bash: deny}"),
+    ],
+)
+def test_a_restriction_that_its_tool_would_cut_off_is_written_anew(name: str, keys: str) -> None:
+    dialect = dialects()[name]
+    data = f'---\nname: x\ndescription: "One\n---two"\n{keys}\n---\nDo it.\n'.encode()
+    agent = read("x.md", data, name)
+    assert not agent.passes_through
+    written = render(agent, dialect, WriteOptions()).data
+    assert written is not None
+    assert b"\n---two" not in written
+    assert "bash" not in available(dialect.enforced(dialect.parse(written, "x.md")))
+
+
+@pytest.mark.parametrize("name", ["copilot", "factory", "roo"])
+def test_skills_that_are_denied_in_part_and_stay_are_told_or_refused_where_options_are_strict(name: str) -> None:
+    data = b"---\nname: x\ndescription: d\npermissions: {skill: {deploy: deny}}\n---\nDo it.\n"
+    agent, target = read("x.md", data, "neutral"), dialects()[name]
+    assert Code.UNRESTRICTABLE in {found.code for found in render(agent, target, WriteOptions()).diagnostics}
+    assert render(agent, target, WriteOptions(strict_approval=True)).data is None

@@ -20,11 +20,16 @@ COMMANDS: Final = {
     "plan": "Show what pull would change, with differences.",
     "status": "Show whether this machine has what the team's repository says.",
     "check": "Validate the agents in a directory: for CI, editors and pre-commit.",
+    "watch": "Check and convert a repository's agents each time one is saved.",
     "convert": "Print one agent as another tool writes it.",
     "import": "Write the agents that this machine's tools have into a repository.",
     "adopt": "Put the team's agents in the place of your own files, and keep those aside.",
     "list": "List agents, dialects or targets.",
     "rollback": "Bring back what the tools had after an earlier sync, and suspend pulling.",
+    "daemon": "Pull on a schedule, and when something changes here: the service.",
+    "install-service": "Have systemd run agentsync from now on.",
+    "uninstall-service": "Have systemd run it no more.",
+    "health": "Ask the service whether it lives: for containers and probes.",
     "suspend": "Let pulls change nothing until `resume`.",
     "resume": "Let pulls apply changes again.",
     "history": "Show what was changed here, when, and from which commit.",
@@ -61,7 +66,7 @@ class _Commands(click.Group):
         name = _ALIASES.get(cmd_name, cmd_name)
         if name not in COMMANDS:
             return None
-        module = f"{name}_" if iskeyword(name) else name
+        module = f"{name}_" if iskeyword(name) else name.replace("-", "_")
         command = import_module(f"agentsync.cli.{module}").command
         return command if isinstance(command, click.Command) else None
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import click
 
 from agentsync.cli.console import show_changes, show_findings, summary
-from agentsync.cli.cycle import change_record, report_record, run_cycle
+from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options
 from agentsync.errors import ConfigError
 from agentsync.fetch import Fetches
 from agentsync.naming import slug
-from agentsync.plan import Action, Change, absolute
+from agentsync.plan import Action, Change, Consent, absolute
+from agentsync.records import change_record, report_record
 from agentsync.report import Report, Scope
 
 _EPILOG = """\b
@@ -35,7 +36,7 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
     """Pull, and let the team's agents replace your own files of the same name.
 
     WHAT is an agent's name or a file. Without it, the files in the way are listed. What is replaced is kept first,
-    byte for byte: `agentsync rollback` brings it back.
+    byte for byte, and `agentsync rollback` brings it back: this is what other programs have a `--force` for.
     """
     options = common()
     if what and everything:
@@ -43,12 +44,13 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
     chosen = _Chosen(what, everything=everything)
     listing = not what and not everything
     fetches = Fetches()
-    report = run_cycle(options, Scope.PLAN, replaces=chosen.__contains__, fetches=fetches)
+    consent = Consent(replaces=chosen.__contains__)
+    report = run_cycle(options, Scope.PLAN, consent=consent, fetches=fetches)
     if missing := chosen.missing(report):
         hint = "`agentsync adopt` lists the files that are in the way"
         raise ConfigError(f"nothing of this name is in the way: {', '.join(missing)}", hint=hint)
     if not (dry_run or listing):
-        report = run_cycle(options, Scope.APPLY, replaces=chosen.__contains__, fetches=fetches)
+        report = run_cycle(options, Scope.APPLY, consent=consent, fetches=fetches)
     options.status = report.exit_code
     replaced = [change for change in report.changes if change.action is Action.REPLACE]
     shown = [change for change in report.plan.changes if change.action is Action.CONFLICT] if listing else replaced

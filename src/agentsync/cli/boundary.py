@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -40,6 +40,21 @@ def run(command: click.Command) -> int:
         if sys.stdout is not stdout:  # click replaces it when its reader has gone, who has then seen enough
             return common.status
         raise
+    finally:
+        _end_log()
+
+
+def _end_log() -> None:
+    """Lets go of what could not be logged: Python would fail with it at its end, and change the exit status."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """Sends a stream nowhere: what is left in its buffer would fail once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(command: click.Command, common: Common) -> int:
@@ -74,8 +89,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 def _unprinted(error: OSError, common: Common) -> int:
     """Ends a run whose results could not be printed."""
-    # What is left in the buffer would fail once more when Python ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard(sys.stdout)
     if error.errno == errno.EPIPE:
         return common.status
     with suppress(OSError):  # standard error may be the same full disk, and there is no other place to tell it

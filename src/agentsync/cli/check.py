@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from agentsync.checks import Named, check_names
+from agentsync.checks import Named, check_names, masked
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.options import common, common_options
 from agentsync.cli.words import counted
 from agentsync.diagnostics import Diagnostic, Severity
 from agentsync.dialects import dialects
+from agentsync.entries import split_path
 from agentsync.errors import ConfigError, ExitCode
 from agentsync.fitting import WriteOptions
 from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.observation import digest
 from agentsync.overrides import AgentFilter, unused
+from agentsync.parts import parted
 from agentsync.paths import shorten
+from agentsync.policy import DEFAULT, Policy, SourcePolicy, judge_output, judge_text, read_policy
 from agentsync.render import render
 from agentsync.source import Entry, ReadAgent, Selection, read_agent, select
 from agentsync.urls import printable
@@ -39,22 +44,99 @@ Examples:
 @click.argument("path", type=click.Path(exists=True, path_type=Path), default=".")
 @click.option("--from", "dialect", type=DIALECT, help="The dialect of every file; found out from path and content.")
 @click.option("--to", "targets", type=DIALECT, multiple=True, help="Also check what is lost on the way to a dialect.")
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What agents may be given, as in a machine's policy.toml; what is usual otherwise.",
+)
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @common_options
-def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], strict: bool) -> int:
+def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], policy: Path | None, strict: bool) -> int:
     """Validate the agents in PATH, a directory or a file, as `pull` would read them.
 
-    Exits with 1 when something is wrong, so that a merge can wait for it.
+    What the usual policy refuses is wrong too: hooks, MCP servers that agents bring, credentials and the like. Exits
+    with 1 when something is wrong, so that a merge can wait for it.
     """
     options = common()
+    examined = examine(path, targets, dialect=dialect, policy=_policy(policy))
+    failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    wrong = any(found.severity in failing for found in examined.diagnostics)
+    # Green for the wrong directory would be worse than red for an empty one.
+    nothing = not examined.agents and not wrong
+    options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
+    if options.json:
+        click.echo(json.dumps(examined.record))
+    else:
+        examined.show(1 if nothing and path.is_file() else options.verbosity)
+    if nothing:
+        click.echo(f"there is no agent in {printable(shorten(str(path)))}", err=True)
+    return options.status
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What there is in a directory, or in a file.
+
+    Attributes:
+        agents: name, dialect and path of each.
+        skipped: the paths of files that define none.
+        diagnostics: every finding.
+    """
+
+    agents: Sequence[tuple[str, str, str]]
+    skipped: Sequence[str]
+    diagnostics: Sequence[Diagnostic]
+
+    @property
+    def record(self) -> dict[str, object]:
+        """It in its documented JSON form (docs/json.md)."""
+        return {
+            "agents": [{"name": name, "dialect": dialect, "path": path} for name, dialect, path in self.agents],
+            "skipped": [*self.skipped],
+            "diagnostics": [diagnostic.as_dict() for diagnostic in self.diagnostics],
+        }
+
+    def show(self, verbosity: int, *, most: int | None = None) -> None:
+        """Prints it for people: at most so many findings, remarks only with -v, and how many there are of each kind."""
+        told = [found for found in self.diagnostics if found.severity is not Severity.INFO or verbosity > 0]
+        for diagnostic in told[:most]:
+            show_diagnostic(diagnostic, err=False)
+        if most is not None and len(told) > most:
+            click.echo(click.style(f"and {len(told) - most} more; -v shows them", dim=True))
+        if verbosity >= 0:
+            severities = Counter(diagnostic.severity for diagnostic in self.diagnostics)
+            counts = {
+                "agent": len(self.agents),
+                "error": severities[Severity.ERROR],
+                "warning": severities[Severity.WARNING],
+                "other file": len(self.skipped),
+            }
+            click.echo(", ".join(counted(number, noun) for noun, number in counts.items()))
+
+
+def examine(
+    path: Path, targets: Collection[str], *, dialect: str | None = None, policy: SourcePolicy = DEFAULT
+) -> Examined:
+    """Reads the agents in a directory or a file.
+
+    Args:
+        path: where they are.
+        targets: the dialects for which it is looked what is lost on the way.
+        dialect: what each file is written in; found out where it is None.
+        policy: what agents may be given.
+
+    Raises:
+        ConfigError: something cannot be read, or there is a mistake in the manifest.
+    """
     root = path if path.is_dir() else path.parent
     there = list_files(root) if path.is_dir() else [entry_of(root, path)]
     manifest = _manifest(root, there)
     selection = _selection(manifest, dialect)
     # A file that is named is read, whatever it is called.
     entries, unsafe = select(there, selection) if path.is_dir() else (there, [])
-    agents, skipped, found = _read(root, entries, selection)
-    found = [*unsafe, *found]
+    entries, unclear = parted(entries, selection, lambda files: (content(root / file.path) for file in files))
+    agents, skipped, found = _read(root, entries, selection, policy)
+    found = [*unsafe, *unclear, *found]
     agents = [read for read in agents if AgentFilter(manifest.agents.only, manifest.agents.skip).takes(read.agent)]
     overrides = as_overrides(manifest.overrides, FILE_NAME)
     if path.is_dir():
@@ -63,37 +145,35 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], strict
         for target in targets:
             rendered = render(read, dialects()[target], _options(manifest, target), overrides)
             found += [d.at(path=read.document.path, target=target) for d in rendered.diagnostics]
-    wrong = [d for d in found if d.severity is Severity.ERROR or (strict and d.severity is Severity.WARNING)]
-    # Green for the wrong directory would be worse than red for an empty one.
-    nothing = not agents and not wrong
-    options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
-    if options.json:
-        record = {
-            "agents": [{"name": r.agent.name, "dialect": r.dialect.name, "path": r.document.path} for r in agents],
-            "skipped": skipped,
-            "diagnostics": [diagnostic.as_dict() for diagnostic in found],
-        }
-        click.echo(json.dumps(record))
-    else:
-        _show(found, len(agents), len(skipped), 1 if nothing and path.is_file() else options.verbosity)
-    if nothing:
-        click.echo(f"there is no agent in {printable(shorten(str(path)))}", err=True)
-    return options.status
+            if rendered.document and rendered.document is not read.document:
+                judged = judge_output(
+                    dialects()[target], rendered.document, read.agent.slug, policy.rules(read.agent.slug)
+                )
+                found += [replace(d, line=0).at(path=read.document.path, target=target) for d in judged]
+    named = [(read.agent.name, read.dialect.name, read.document.path) for read in agents]
+    return Examined(named, skipped, [*map(masked, found)])
 
 
-def _show(found: list[Diagnostic], agents: int, skipped: int, verbosity: int) -> None:
-    for diagnostic in found:
-        if diagnostic.severity is not Severity.INFO or verbosity > 0:
-            show_diagnostic(diagnostic, err=False)
-    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
-    warnings = sum(diagnostic.severity is Severity.WARNING for diagnostic in found)
-    if verbosity >= 0:
-        counts = {"agent": agents, "error": errors, "warning": warnings, "other file": skipped}
-        click.echo(", ".join(counted(number, noun) for noun, number in counts.items()))
+def _policy(path: Path | None) -> SourcePolicy:
+    """What a file says that agents may be given, or what is usual."""
+    if path is None:
+        return DEFAULT
+    return Policy((read_policy(content(path).decode(errors="replace"), str(path)),)).of_source("", "")
+
+
+def _judged(read: ReadAgent, policy: SourcePolicy) -> Iterator[Diagnostic]:
+    """The findings on an agent, and on what its own tool would give it."""
+    slug, document = read.agent.slug, read.document
+    rules = policy.rules(slug)
+    judged = (
+        *judge_text(read.diagnostics, slug, len(document.data), rules),
+        *judge_output(read.dialect, document, slug, rules),
+    )
+    return (found.at(path=document.path, agent=read.agent.name) for found in judged)
 
 
 def _read(
-    root: Path, entries: Sequence[Entry], selection: Selection
+    root: Path, entries: Sequence[Entry], selection: Selection, policy: SourcePolicy
 ) -> tuple[list[ReadAgent], list[str], list[Diagnostic]]:
     """The agents, the paths of files that are none, and every finding."""
     found: list[Diagnostic] = []
@@ -101,13 +181,15 @@ def _read(
     skipped: list[str] = []
     names: list[Named] = []
     for entry in entries:
-        data = content(root / entry.path)
+        data = content(root / split_path(entry.path)[0])
         read = read_agent(entry.path, data, selection.dialect_of(entry.path))
-        found += read.diagnostics
         if isinstance(read, ReadAgent):
+            found += _judged(read, policy)
             agents.append(read)
             names.append(Named("", entry.path, digest(data), read.agent.slug))
-        elif not read.refused:
+            continue
+        found += read.diagnostics
+        if not read.refused:
             skipped.append(entry.path)
     return agents, skipped, [*found, *check_names(names, frozenset())[1]]
 

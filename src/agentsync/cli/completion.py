@@ -10,6 +10,7 @@ from agentsync.cli.options import common_options
 _EPILOG = """\b
 Examples:
   agentsync completion bash > ~/.local/share/bash-completion/completions/agentsync
+  agentsync completion zsh > ~/.zfunc/_agentsync
   agentsync completion fish > ~/.config/fish/completions/agentsync.fish
 """
 

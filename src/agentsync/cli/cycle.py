@@ -1,26 +1,27 @@
-"""What `pull`, `plan` and `status` share: where the configuration comes from, running a cycle, and its JSON form."""
+"""What `pull`, `plan` and `status` share: where the configuration comes from, and running a cycle."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from agentsync.cli.logs import start_log
-from agentsync.cli.options import Common, text_of
+from agentsync.cli.options import Common
 from agentsync.cli.waiting import Waiting
-from agentsync.config import Config, find_config, load_config
+from agentsync.config import Config, check_complete, find_config, load_config, load_with_text
 from agentsync.dialects import dialects, no_dialect
 from agentsync.errors import ConfigError
 from agentsync.fetch import Fetches
 from agentsync.naming import slug
 from agentsync.paths import places
-from agentsync.plan import Change, absolute
+from agentsync.plan import Consent
 from agentsync.report import Report, Scope
 from agentsync.settings import validate
 from agentsync.sync import run
 from agentsync.urls import local_path, printable, redact, scheme
+from agentsync.worktree import WorkingTree
 
 
 def run_cycle(
@@ -31,8 +32,7 @@ def run_cycle(
     to: tuple[str, ...] = (),
     branch: str | None = None,
     subfolder: str = "",
-    allow_deletions: bool = False,
-    replaces: Callable[[Change], bool] = lambda _conflict: False,
+    consent: Consent | None = None,
     fetches: Fetches | None = None,
 ) -> Report:
     """Runs a cycle for the configuration, or for the sources and targets that are given.
@@ -45,13 +45,19 @@ def run_cycle(
     if (branch or subfolder) and not source:
         raise ConfigError("--branch and --subfolder say which part of --source, which is missing")
     if source or to:
-        config, text = _given(source, to, branch, subfolder), ""
+        config, text = given_config(source, to, branch, subfolder), ""
     else:
-        config, text = _read(find_config(common.config))
-    if scope is not Scope.LOOK:
-        _check_complete(config, common)
+        path = find_config(common.config)
+        config, text = load_with_text(path)
+        if scope is not Scope.LOOK:
+            check_complete(config, path)
     return run_config(
-        common, config, scope, allow_deletions=allow_deletions, replaces=replaces, fetches=fetches, text=text
+        common,
+        config,
+        scope,
+        consent=consent,
+        fetches=fetches,
+        text=text,
     )
 
 
@@ -60,12 +66,14 @@ def run_config(
     config: Config,
     scope: Scope,
     *,
-    allow_deletions: bool = False,
-    replaces: Callable[[Change], bool] = lambda _conflict: False,
+    consent: Consent | None = None,
     fetches: Fetches | None = None,
+    saved: Mapping[str, WorkingTree] | None = None,
     text: str = "",
 ) -> Report:
     """Runs a cycle for this very configuration; `text` is what it was read from.
+
+    Of the sources in `saved` the files that are saved count, and no commit.
 
     Raises:
         AgentsyncError: the configuration, the lock or the state stands in the way.
@@ -77,23 +85,15 @@ def run_config(
             config,
             places(),
             scope,
-            allow_deletions=allow_deletions,
-            replaces=replaces,
+            consent=consent,
             progress=waiting,
             fetches=fetches,
+            saved=saved,
             text=text,
             inputs=[config.overlays] if config.overlays else [],
         )
     finally:
         waiting.clear()
-
-
-def _check_complete(config: Config, common: Common) -> None:
-    tables = {"source": (config.sources, "[sources.team] with a `url`"), "target": (config.targets, "[targets.claude]")}
-    for what, (table, example) in tables.items():
-        if not table:
-            place = str(find_config(common.config))
-            raise ConfigError(f"no {what} is configured", place=place, hint=f"add a table such as {example}")
 
 
 def read_config(common: Common) -> Config:
@@ -105,14 +105,7 @@ def read_config(common: Common) -> Config:
     return load_config(find_config(common.config))
 
 
-def _read(path: Path) -> tuple[Config, str]:
-    """A configuration and its text; that is empty where it changed meanwhile, so that nothing is remembered for it."""
-    text = text_of(path)
-    config = load_config(path)
-    return config, text if text == text_of(path) else ""
-
-
-def _given(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | None, subfolder: str) -> Config:
+def given_config(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | None, subfolder: str) -> Config:
     """A configuration from options; who types a path, or http, means it."""
     if not (sources and targets):
         missing = "--to" if sources else "--source"
@@ -181,48 +174,3 @@ def _target(text: str) -> tuple[str, dict[str, object]]:
     if directory is None:
         return dialect, {"dialect": dialect}
     return dialect, {"dialect": dialect, "path": str(directory), "create": True}
-
-
-def change_record(change: Change) -> dict[str, object]:
-    """A change in its documented JSON form."""
-    owner = change.wanted or change.base
-    return {
-        "action": change.action.value,
-        "target": change.target,
-        "agent": change.agent,
-        "path": absolute(change.directory, change.path),
-        "source": change.source,
-        "source_path": owner.source_path if owner else "",
-        "old_digest": change.actual.digest,
-        "new_digest": change.wanted.digest if change.wanted else None,
-    }
-
-
-def report_record(report: Report) -> dict[str, object]:
-    """A report in its documented JSON form (docs/json.md)."""
-    return {
-        "sync_id": report.sync_id,
-        "seconds": round(report.seconds, 3),
-        "exit_code": int(report.exit_code),
-        "sources": [
-            {
-                "name": source.name,
-                "url": redact(source.url),
-                "ref": source.ref,
-                "commit": source.commit,
-                "previous": source.previous,
-                "fetched_at": source.fetched_at,
-                "error": source.last_error or None,
-            }
-            for source in report.sources
-        ],
-        "targets": [
-            {"name": target.name, "dialect": target.dialect, "directory": str(target.directory)}
-            for target in report.targets
-        ],
-        "suspended": report.suspension.reason if report.suspension else None,
-        "counts": report.counts,
-        "changes": [change_record(change) for change in report.changes],
-        "held": [change_record(change) for change in report.plan.held],
-        "diagnostics": [diagnostic.as_dict() for diagnostic in report.diagnostics],
-    }

@@ -11,8 +11,9 @@ import click
 from agentsync.cli.cycle import read_config
 from agentsync.cli.logs import start_log
 from agentsync.cli.options import common, common_options
-from agentsync.doctor import Health, examine
+from agentsync.doctor import examine
 from agentsync.errors import ExitCode
+from agentsync.examination import Health
 from agentsync.paths import places
 from agentsync.urls import printable
 
@@ -27,7 +28,7 @@ _STYLES: Final = {Health.GOOD: ("ok", "green"), Health.DOUBTFUL: ("look", "yello
 @click.command("doctor", epilog=_EPILOG)
 @common_options
 def command() -> int:
-    """Look at git, the state, each source and each target, and say what to do; changes no target."""
+    """Look at git, disk, clock, service, each source, target and tool, and say what to do; changes no target."""
     options = common()
     start_log(options)
     found = list(examine(read_config(options), places()))

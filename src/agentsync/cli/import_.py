@@ -18,19 +18,21 @@ from agentsync.cli.options import common, common_options
 from agentsync.cli.words import counted
 from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.dialects import Dialect, dialects
+from agentsync.entries import split_path
 from agentsync.errors import ConfigError, ExitCode, StateError
 from agentsync.files import Directory, TargetError, temporary
-from agentsync.folder import is_directory
+from agentsync.folder import is_directory, is_file
 from agentsync.manifest import FILE_NAME, read_manifest
 from agentsync.merging import merge
 from agentsync.model import NEUTRAL
 from agentsync.observation import ChangedError, digest
+from agentsync.parts import parted
 from agentsync.paths import places, shorten
 from agentsync.source import ReadAgent, Selection, read_agent, select
 from agentsync.state import State
 from agentsync.tools import directory_of, installed
 from agentsync.urls import printable
-from agentsync.worktree import content, list_files
+from agentsync.worktree import content, entry_of, list_files
 
 _EPILOG = """\b
 Examples:
@@ -53,7 +55,7 @@ version = 1
     "--from",
     "sources",
     multiple=True,
-    metavar="DIALECT[=DIR]",
+    metavar="DIALECT[=PATH]",
     help="A tool to import from, and where its agents are; every tool that is installed here otherwise.",
 )
 @click.option(
@@ -76,7 +78,7 @@ def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "o
     found, skipped = _gather([*_directories(sources)])
     files = [*_files(found, form)]
     if form == "neutral" and files:
-        files.append(File(FILE_NAME, _MANIFEST.encode(), "", ()))
+        files.append(File(FILE_NAME, _MANIFEST.encode(), (), ()))
     results = [*zip(files, _write(into, files, dry_run=dry_run), strict=True)]
     told = [*skipped, *(finding for file in files for finding in file.diagnostics)]
     told += [_in_the_way(file) for file, result in results if result == "kept" and file.path != FILE_NAME]
@@ -85,7 +87,9 @@ def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "o
     options.status = ExitCode.INCOMPLETE if wrong else ExitCode.OK if files else ExitCode.FINDINGS
     if options.json:
         record = {
-            "files": [{"path": file.path, "agent": file.agent, "result": result} for file, result in results],
+            "files": [
+                {"path": file.path, "agent": ", ".join(file.agents), "result": result} for file, result in results
+            ],
             "diffs": [diff for file in files for diff in file.diffs],
             "diagnostics": [finding.as_dict() for finding in told],
         }
@@ -95,16 +99,17 @@ def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "o
     return options.status
 
 
-Result = Literal["written", "unchanged", "kept"]
+Result = Literal["written", "new", "unchanged", "kept"]
+"""What became of a file; one that is new was not written, since nobody asked for that."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file to write: path below the repository, bytes, the agent's name, and what is to be told of it."""
+    """One file to write: path below the repository, bytes, its agents' names, and what is to be told of it."""
 
     path: str
     data: bytes
-    agent: str
+    agents: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
     diffs: tuple[str, ...] = ()
 
@@ -112,16 +117,23 @@ class File:
 def _directories(sources: Sequence[str]) -> Iterator[tuple[Dialect, Path]]:
     if not sources:
         for dialect in installed():
-            directory = directory_of(dialect)
-            if directory is not None and is_directory(directory):
-                yield dialect, directory
+            place = directory_of(dialect)
+            if place is not None and _is_there(dialect, place):
+                yield dialect, place
         return
     for text in sources:
         name, given = parse_target(text, "--from")
-        path = given or directory_of(dialects()[name])
-        if path is None or not is_directory(path):
-            raise ConfigError("there is no such directory", place=str(path or name), hint="name it: --from DIALECT=DIR")
-        yield dialects()[name], path
+        dialect = dialects()[name]
+        path = given or directory_of(dialect)
+        if path is None or not _is_there(dialect, path):
+            what, word = ("file", "FILE") if dialect.shared else ("directory", "DIR")
+            message = f"there is no such {what}"
+            raise ConfigError(message, place=str(path or name), hint=f"name it: --from DIALECT={word}")
+        yield dialect, path
+
+
+def _is_there(dialect: Dialect, place: Path) -> bool:
+    return is_file(place) if dialect.shared else is_directory(place)
 
 
 def _gather(directories: Sequence[tuple[Dialect, Path]]) -> tuple[dict[str, list[ReadAgent]], list[Diagnostic]]:
@@ -147,14 +159,23 @@ def _gather(directories: Sequence[tuple[Dialect, Path]]) -> tuple[dict[str, list
 def _read(
     dialect: Dialect, directory: Path, managed: frozenset[tuple[str, str]]
 ) -> tuple[list[ReadAgent], list[Diagnostic]]:
-    """The agents of a directory, and what was found on its files."""
-    shown = shorten(str(directory))
-    chosen, unsafe = select(list_files(directory), Selection(include=tuple(f"*{end}" for end in dialect.suffixes)))
-    own = [entry.path for entry in chosen if (str(directory), entry.path) not in managed]
-    reads = [read_agent(f"{shown}/{path}", content(directory / path), dialect.name) for path in own]
-    found = [replace(finding, path=f"{shown}/{finding.path}") for finding in unsafe]
-    found += [finding for read in reads for finding in read.diagnostics if finding.severity is not Severity.INFO]
-    return [read for read in reads if isinstance(read, ReadAgent)], found
+    """The agents of a directory, or of the file in which a tool keeps them all, and what was found on them."""
+    root = directory.parent if dialect.shared else directory
+    there = [entry_of(root, directory)] if dialect.shared else list_files(root)
+    names = (directory.name,) if dialect.shared else tuple(f"*{end}" for end in dialect.suffixes)
+    selection = Selection(include=names, dialects=(("**", dialect.name),))
+    chosen, unsafe = select(there, selection)
+    chosen, unclear = parted(chosen, selection, lambda files: (content(root / file.path) for file in files))
+    shown = shorten(str(root))
+    reads = [
+        read_agent(f"{shown}/{entry.path}", content(root / split_path(entry.path)[0]), dialect.name)
+        for entry in chosen
+        if (str(directory), split_path(entry.path)[1] or entry.path) not in managed
+    ]
+    found = [replace(finding, path=f"{shown}/{finding.path}") for finding in (*unsafe, *unclear)]
+    found += [finding for read in reads for finding in read.diagnostics]
+    told = [finding for finding in found if finding.severity is not Severity.INFO]
+    return [read for read in reads if isinstance(read, ReadAgent)], told
 
 
 def _managed(directories: Sequence[Path]) -> frozenset[tuple[str, str]]:
@@ -171,21 +192,33 @@ def _managed(directories: Sequence[Path]) -> frozenset[tuple[str, str]]:
 
 
 def _files(found: dict[str, list[ReadAgent]], form: Literal["neutral", "own"]) -> Iterator[File]:
+    if form == "own":
+        yield from _own_files(found)
+        return
     for slug in sorted(found):
-        versions = found[slug]
-        if form == "neutral":
-            merged = merge(versions)
-            yield File(f"agents/{slug}.md", merged.data, versions[0].agent.name, merged.diagnostics, merged.diffs)
-            continue
-        first, *others = versions
-        place = first.dialect.project_directories[0]
+        merged = merge(found[slug])
+        names = (found[slug][0].agent.name,)
+        yield File(f"agents/{slug}.md", merged.data, names, merged.diagnostics, merged.diffs)
+
+
+def _own_files(found: dict[str, list[ReadAgent]]) -> Iterator[File]:
+    """A file for each agent, or one for all of a tool that keeps them so: of each agent its first version."""
+    together: dict[Dialect, dict[str, ReadAgent]] = {}
+    left_out: dict[Dialect, list[Diagnostic]] = {}
+    for slug in sorted(found):
+        first, *others = found[slug]
         message = f"left out: a repository holds an agent once, and {first.document.path} is that"
-        yield File(
-            f"{place}/{slug}{first.dialect.suffix}",
-            first.document.data,
-            first.agent.name,
-            tuple(Diagnostic(Code.VERSION_DIFFERS, message, path=other.document.path) for other in others),
-        )
+        told = [Diagnostic(Code.VERSION_DIFFERS, message, path=other.document.path) for other in others]
+        if first.dialect.shared:
+            together.setdefault(first.dialect, {})[first.agent.name] = first
+            left_out.setdefault(first.dialect, []).extend(told)
+            continue
+        path = f"{first.dialect.project_directories[0]}/{slug}{first.dialect.suffix}"
+        yield File(path, first.document.data, (first.agent.name,), tuple(told))
+    for dialect, reads in together.items():
+        if dialect.shared:
+            data = dialect.shared.edited(None, {name: read.document.data for name, read in reads.items()})
+            yield File(dialect.project_directories[0], data, tuple(reads), tuple(left_out[dialect]))
 
 
 def _write(into: Path, files: Sequence[File], *, dry_run: bool) -> list[Result]:
@@ -195,7 +228,7 @@ def _write(into: Path, files: Sequence[File], *, dry_run: bool) -> list[Result]:
             return [_write_one(directory, file, dry_run=dry_run) for file in files]
     except TargetError as error:
         if dry_run and error.code is Code.TARGET_MISSING:
-            return ["written"] * len(files)
+            return ["new"] * len(files)
         raise ConfigError(error.message, place=str(into)) from error
 
 
@@ -204,7 +237,7 @@ def _write_one(directory: Directory, file: File, *, dry_run: bool) -> Result:
     if actual.digest is not None:
         return "unchanged" if actual.digest == digest(file.data) else "kept"
     if dry_run:
-        return "written"
+        return "new"
     staged = temporary(file.path)
     try:
         directory.stage(staged, file.data)
@@ -225,7 +258,7 @@ def _unmapped(into: Path, file: File, files: Sequence[File]) -> Diagnostic | Non
         return None
     with suppress(ConfigError):
         selection = Selection(dialects=(*read_manifest(content(into / FILE_NAME)).agents.dialects.items(),))
-        if all(selection.dialect_of(other.path) == NEUTRAL for other in files if other.agent):
+        if all(selection.dialect_of(other.path) == NEUTRAL for other in files if other.agents):
             return None
     message = "this file stays as it is, and does not say what format the agents have"
     hint = 'add `"agents/**" = "neutral"` under `[agents.dialects]`'
@@ -234,7 +267,9 @@ def _unmapped(into: Path, file: File, files: Sequence[File]) -> Diagnostic | Non
 
 def _in_the_way(file: File) -> Diagnostic:
     message = "what is there stays as it is: another file, or a symbolic link in the way to it"
-    return Diagnostic(Code.CONFLICT_UNMANAGED, message, path=file.path, agent=file.agent, hint="compare the two")
+    return Diagnostic(
+        Code.CONFLICT_UNMANAGED, message, path=file.path, agent=", ".join(file.agents), hint="compare the two"
+    )
 
 
 def _show(into: Path, results: Sequence[tuple[File, Result]], told: Sequence[Diagnostic]) -> None:
@@ -245,8 +280,9 @@ def _show(into: Path, results: Sequence[tuple[File, Result]], told: Sequence[Dia
             click.echo(diff, nl=False)
     for finding in told:
         show_diagnostic(finding)
-    written = sum(result == "written" for file, result in results if file.agent)
+    written = sum(len(file.agents) for file, result in results if result in ("written", "new"))
     if common().verbosity >= 0:
-        click.echo(f"{counted(written, 'agent')} for {printable(shorten(str(into)))}")
+        asked = "; nothing was written" if any(result == "new" for _, result in results) else ""
+        click.echo(f"{counted(written, 'agent')} for {printable(shorten(str(into)))}{asked}")
     if not results:
         click.echo("no tool here has an agent of its own", err=True)

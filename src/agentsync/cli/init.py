@@ -16,6 +16,7 @@ from agentsync.cli.options import common, common_options
 from agentsync.config import Config
 from agentsync.dialects import Dialect, dialects
 from agentsync.errors import ConfigError
+from agentsync.files import find_link
 from agentsync.paths import shorten, user_config
 from agentsync.report import Scope
 from agentsync.settings import validate
@@ -43,12 +44,7 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     """
     options = common()
     path = options.config or user_config()
-    if path.exists():
-        raise ConfigError(
-            "there is a configuration already, and it stays as it is",
-            place=str(path),
-            hint="edit it, or write another one with --config FILE",
-        )
+    _check_free(path)
     chosen = [dialects()[name] for name in targets] or [*installed()]
     if not chosen:
         titles = ", ".join(dialect.title for dialect in dialects().values())
@@ -73,6 +69,26 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     click.echo(summary(report))
     click.echo("\nnext: `agentsync pull` applies this plan")
     return report.exit_code
+
+
+def _check_free(path: Path) -> None:
+    """Makes sure that there is no configuration, before anything is fetched for one.
+
+    Raises:
+        ConfigError: there is one, or its place cannot be looked at.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        message = f"no configuration can be written here: {error.strerror}"
+        raise ConfigError(message, place=str(path), hint="name another place with --config FILE") from error
+    raise ConfigError(
+        "there is a configuration already, and it stays as it is",
+        place=str(path),
+        hint="edit it, or write another one with --config FILE",
+    )
 
 
 def _propose(chosen: list[Dialect]) -> int:
@@ -103,9 +119,19 @@ def _document(url: str, chosen: list[Dialect], branch: str | None, subfolder: st
         source["allow_local"] = True
     if scheme(url) == "http":
         source["allow_http"] = True
-    # A tool that is installed and was never started has no directory yet; the user just asked for it.
-    targets = {dialect.name: {} if has_home(dialect) else {"create": True} for dialect in chosen}
+    targets = {dialect.name: _target(dialect) for dialect in chosen}
     return {"version": 1, "sources": {source_name(url): source}, "targets": targets}
+
+
+def _target(dialect: Dialect) -> dict[str, object]:
+    """What is not the default for a tool that the user just asked for, where it stands today."""
+    directory = directory_of(dialect)
+    settings: dict[str, object] = {}
+    if not has_home(dialect):  # it is installed, and was never started
+        settings["create"] = True
+    if directory and find_link(directory):  # as the tools that keep dotfiles make them
+        settings["follow_symlinks"] = True
+    return settings
 
 
 def _write(path: Path, document: dict[str, object]) -> None:

@@ -57,17 +57,6 @@ def common_options(function: Function) -> Function:
     return add(function, _OPTIONS)
 
 
-def text_of(config: Path) -> str:
-    """What a configuration says, below a line with its path; empty where it cannot be read, or only once, as a pipe.
-
-    The path belongs to what it says: the overlays of one that does not name them lie beside it.
-    """
-    try:
-        return f"# {str(config.absolute())!a}\n{config.read_text(encoding='utf-8')}" if config.is_file() else ""
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
 def add(function: Function, options: Sequence[Callable[[Any], Any]]) -> Function:
     """Adds options to a command, so that help lists them in this order."""
     for option in reversed(options):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
 from agentsync.cli.console import show_changes, show_findings, show_sources, summary
-from agentsync.cli.cycle import change_record, report_record, run_cycle
+from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options, place_options
-from agentsync.diff import unified
 from agentsync.errors import ExitCode
-from agentsync.paths import shorten
-from agentsync.plan import Action, Change, absolute
-from agentsync.report import Report, Scope
+from agentsync.plan import Consent
+from agentsync.records import change_record, differences, report_record
+from agentsync.report import Scope
 
 _EPILOG = """\b
 Examples:
@@ -30,6 +27,7 @@ Examples:
 @click.option("--diff/--no-diff", default=True, help="Whether to show the differences (yes).")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there is something to change.")
 @click.option("--allow-deletions", is_flag=True, help="Plan also what a source drops all at once.")
+@click.option("--allow-growth", is_flag=True, help="Plan also what gives an agent more than it had.")
 @common_options
 def command(
     *,
@@ -40,6 +38,7 @@ def command(
     diff: bool,
     exit_code: bool,
     allow_deletions: bool,
+    allow_growth: bool,
 ) -> int:
     """Show what pull would change, with differences."""
     options = common()
@@ -50,12 +49,12 @@ def command(
         to=to,
         branch=branch,
         subfolder=subfolder,
-        allow_deletions=allow_deletions,
+        consent=Consent(allow_deletions, allow_growth),
     )
     pending = exit_code and report.changes and report.exit_code is ExitCode.OK
     options.status = ExitCode.FINDINGS if pending else report.exit_code
-    shown = [change for change in report.plan.changes if change.action is not Action.KEEP]
-    texts = _differences(report, shown) if diff else {}
+    shown = report.differing
+    texts = differences(report, shown) if diff else {}
     if options.json:
         changes = [{**change_record(change), "diff": texts.get(change.key)} for change in shown]
         click.echo(json.dumps({**report_record(report), "changes": changes}))
@@ -67,23 +66,6 @@ def command(
         show_findings(report, verbosity=options.verbosity)
         click.echo(summary(report))
     return options.status
-
-
-def _differences(report: Report, changes: Iterable[Change]) -> dict[tuple[str, str], str]:
-    """By path, what would be different; for a file that is created, all of it is not repeated."""
-    wanted = [change for change in changes if change.action in (Action.UPDATE, Action.CONFLICT)]
-    report.contents.load(wanted)
-    texts = {}
-    for change in wanted:
-        if change.wanted is None or not change.actual.digest:
-            continue
-        path = absolute(change.directory, change.path)
-        try:
-            before = Path(path).read_bytes()
-        except OSError:
-            continue  # it has gone since the plan was made; there is nothing left to compare
-        texts[change.key] = unified(before, report.contents(change), path=shorten(path))
-    return texts
 
 
 def _colored(text: str) -> str:

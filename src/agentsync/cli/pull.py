@@ -6,18 +6,25 @@ Most often there is nothing to do, and what finds that out is all that is import
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agentsync.cli.logs import start_log, tells_all
-from agentsync.cli.options import Common, common, common_options, place_options, text_of
+from agentsync.cli.options import Common, common, common_options, place_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.words import up_to_date
 from agentsync.errors import ExitCode
 from agentsync.fetch import Fetches
-from agentsync.paths import first_config, places
+from agentsync.paths import first_config, places, text_of
+from agentsync.plan import Consent
 from agentsync.unchanged import Unchanged, find_unchanged
+
+if TYPE_CHECKING:
+    from agentsync.report import Report
+    from agentsync.service.control import Answer
 
 _EPILOG = """\b
 Examples:
@@ -32,6 +39,7 @@ Examples:
 @place_options
 @click.option("--dry-run", is_flag=True, help="Fetch and plan, and change nothing.")
 @click.option("--allow-deletions", is_flag=True, help="Delete also what a source drops all at once.")
+@click.option("--allow-growth", is_flag=True, help="Write also what gives an agent more than it had.")
 @common_options
 def command(
     *,
@@ -41,14 +49,20 @@ def command(
     subfolder: str,
     dry_run: bool,
     allow_deletions: bool,
+    allow_growth: bool,
 ) -> int:
     """Fetch the team's agents and write them to every tool.
 
     What you wrote yourself is never touched: a file that is in the way, or that was edited here, is kept and told.
+    Where the service is under way, it pulls now, and this command shows the result.
     """
     options, fetches = common(), Fetches()
-    asks_more = source or to or branch or subfolder or dry_run or allow_deletions
-    if not asks_more and (unchanged := _find_unchanged(options, fetches)):
+    own = bool(source or to or branch or subfolder or dry_run)
+    if not own and (answer := _ask_service(options, deletions=allow_deletions, growth=allow_growth)):
+        click.echo(answer.stderr, err=True, nl=False, color=True)
+        click.echo(answer.stdout, nl=False, color=True)
+        return answer.status or ExitCode.OK
+    if not (own or allow_deletions or allow_growth) and (unchanged := _find_unchanged(options, fetches)):
         _tell_unchanged(unchanged, options)
         return ExitCode.OK
     return _run(
@@ -59,8 +73,35 @@ def command(
         to=to,
         branch=branch,
         subfolder=subfolder,
-        allow_deletions=allow_deletions,
+        consent=Consent(allow_deletions, allow_growth),
     )
+
+
+def _ask_service(options: Common, *, deletions: bool, growth: bool) -> Answer | None:
+    """What a service that is under way says when it is asked to pull now; None where this run must do it."""
+    config = options.config or first_config()
+    where = places()
+    if config is None or not os.path.exists(where.socket):  # noqa: PTH110 - no path makes this one fail
+        return None
+    from agentsync.service.control import Question, ask  # noqa: PLC0415 - see the module's docstring
+
+    colored = sys.stdout.isatty() if options.colored is None else options.colored
+    waiting = Waiting()
+    waiting("the service pulls", 0, 0)
+    try:
+        return ask(
+            where,
+            Question(
+                config=str(config.absolute()),
+                allow_deletions=deletions,
+                allow_growth=growth,
+                verbosity=options.verbosity,
+                json=options.json,
+                colored=colored,
+            ),
+        )
+    finally:
+        waiting.clear()
 
 
 def _find_unchanged(options: Common, fetches: Fetches) -> Unchanged | None:
@@ -83,17 +124,30 @@ def _tell_unchanged(unchanged: Unchanged, options: Common) -> None:
 
         start_log(options)
         tell_unchanged(unchanged)
+    show_unchanged(unchanged, options)
+
+
+def show_unchanged(unchanged: Unchanged, options: Common) -> None:
+    """Says that there was nothing to do."""
     if options.verbosity >= 0:
         click.echo(up_to_date(unchanged.files, unchanged.targets, unchanged.seconds))
 
 
 def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> ExitCode:
-    from agentsync.cli.console import show_changes, show_findings, show_sources, summary  # noqa: PLC0415 - the same
-    from agentsync.cli.cycle import report_record, run_cycle  # noqa: PLC0415
-    from agentsync.report import Scope  # noqa: PLC0415
+    from agentsync.cli.cycle import run_cycle  # noqa: PLC0415 - see the module's docstring
+    from agentsync.report import Scope  # noqa: PLC0415 - the same
 
     report = run_cycle(options, Scope.PLAN if dry_run else Scope.APPLY, fetches=fetches, **asked)
     options.status = report.exit_code
+    show_report(report, options)
+    return options.status
+
+
+def show_report(report: Report, options: Common) -> None:
+    """Says what was done, and what went wrong."""
+    from agentsync.cli.console import show_changes, show_findings, show_sources, summary  # noqa: PLC0415 - the same
+    from agentsync.records import report_record  # noqa: PLC0415
+
     if options.json:
         click.echo(json.dumps(report_record(report)))
     elif options.verbosity >= 0 and not report.unmoved:
@@ -103,4 +157,3 @@ def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> E
         show_findings(report, verbosity=options.verbosity)
         if options.verbosity >= 0:
             click.echo(summary(report))
-    return options.status

@@ -7,11 +7,12 @@ import json
 import click
 
 from agentsync.cli.console import show_changes, show_diagnostic
-from agentsync.cli.cycle import change_record, read_config
+from agentsync.cli.cycle import read_config
 from agentsync.cli.logs import start_log
 from agentsync.cli.options import common, common_options
 from agentsync.cli.words import counted
 from agentsync.paths import places
+from agentsync.records import change_record
 from agentsync.rollback import roll_back
 
 _EPILOG = """\b

@@ -3,69 +3,105 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from typing import Final
 
 import click
 
 from agentsync.cli.console import show_changes, show_findings, table
-from agentsync.cli.cycle import change_record, report_record, run_cycle
-from agentsync.cli.options import common, common_options
+from agentsync.cli.cycle import run_cycle
+from agentsync.cli.options import Common, common, common_options
 from agentsync.errors import ExitCode
+from agentsync.moments import ago
 from agentsync.paths import shorten
-from agentsync.plan import Action, Change
-from agentsync.report import Report, Scope, is_change
+from agentsync.records import status_record
+from agentsync.report import Report, Scope
 from agentsync.urls import printable
+
+_WATCH_SECONDS: Final = 2.0  # between two looks
 
 _EPILOG = """\b
 Examples:
   agentsync status
+  agentsync status --watch
   agentsync status --exit-code && echo in sync
 """
 
 
 @click.command("status", epilog=_EPILOG)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when something drifted, is pending or in trouble.")
+@click.option("--watch", is_flag=True, help="Look again every two seconds, until ctrl-C.")
 @common_options
-def command(*, exit_code: bool) -> int:
+def command(*, exit_code: bool, watch: bool) -> int:
     """Show whether this machine has what the team's repository says.
 
-    Compares with the commit that was applied last; `agentsync plan` asks the repository itself.
+    Compares with the commit that was applied last; `agentsync plan` asks the repository itself. With --watch, a
+    terminal is drawn anew each time; elsewhere, what is shown is appended when it changed.
     """
     options = common()
-    report = run_cycle(options, Scope.LOOK)
-    changes = [change for change in report.plan.changes if change.action is not Action.KEEP]
-    unknown = [source.name for source in report.sources if not source.commit]
-    in_sync = not (changes or unknown or report.suspension or _in_trouble(report))
-    options.status = ExitCode.FINDINGS if exit_code and not in_sync else ExitCode.OK
-    if options.json:
-        record = report_record(report)
-        record["targets"] = [_target_record(report, target.name) for target in report.targets]
-        click.echo(json.dumps(record))
+    if watch:
+        _watch(options, exit_code=exit_code)
     else:
-        _show_sources(report)
-        click.echo()
-        _show_targets(report)
-        if changes:
-            click.echo()
-            show_changes(changes)
-        show_findings(report, verbosity=options.verbosity)
-        if unknown:
-            names = ", ".join(unknown)
-            click.echo(f"\nnever pulled: {names}; `agentsync pull` fetches what is missing", err=True)
+        _show(_look(options, exit_code=exit_code), options)
     return options.status
 
 
-def _in_trouble(report: Report) -> bool:
-    """Whether something was refused or held, or a source failed when it was asked last."""
-    troubled = any(source.last_error for source in report.sources)
-    return troubled or bool(report.plan.held) or report.exit_code is not ExitCode.OK
+def _look(options: Common, *, exit_code: bool) -> Report:
+    report = run_cycle(options, Scope.LOOK)
+    options.status = ExitCode.FINDINGS if exit_code and not report.in_sync else ExitCode.OK
+    return report
+
+
+def _watch(options: Common, *, exit_code: bool) -> None:
+    """Shows it until ctrl-C, which is how this is meant to end and no failure."""
+    redraws = sys.stdout.isatty() and not options.json
+    shown: dict[str, object] = {}
+    try:
+        while True:
+            report = _look(options, exit_code=exit_code)
+            now = _lasting(report)
+            if redraws:
+                click.clear()
+            if redraws or now != shown:
+                _show(report, options)
+            if not (redraws or now == shown or options.json):
+                click.echo()
+            sys.stdout.flush()
+            shown = now
+            time.sleep(_WATCH_SECONDS)
+    except KeyboardInterrupt:
+        return
+
+
+def _lasting(report: Report) -> dict[str, object]:
+    """What is worth showing again when it changes: all but the run itself, and when a source was asked."""
+    record = status_record(report)
+    sources = [(source.name, source.ref, source.commit, source.last_error) for source in report.sources]
+    return {key: value for key, value in record.items() if key not in ("sync_id", "seconds")} | {"sources": sources}
+
+
+def _show(report: Report, options: Common) -> None:
+    if options.json:
+        click.echo(json.dumps(status_record(report)))
+        return
+    _show_sources(report)
+    click.echo()
+    _show_targets(report)
+    if report.differing:
+        click.echo()
+        show_changes(report.differing)
+    show_findings(report, verbosity=options.verbosity)
+    if unknown := [source.name for source in report.sources if not source.commit]:
+        names = ", ".join(unknown)
+        click.echo(f"\nnever pulled: {names}; `agentsync pull` fetches what is missing", err=True)
 
 
 def _show_sources(report: Report) -> None:
     rows = []
     for source in report.sources:
         subject = printable(source.facts.subject)[:50] if source.facts else ""
-        fetched = f"fetched {_ago(source.fetched_at)}" if source.fetched_at else "never fetched"
+        fetched = f"fetched {ago(source.fetched_at, time.time())}" if source.fetched_at else "never fetched"
         trouble = click.style(printable(source.last_error), fg="red") if source.last_error else "-"
         rows.append([source.name, click.style(source.commit[:12] or "-", fg="yellow"), subject, fetched, trouble])
     table(rows, ("SOURCE", "COMMIT", "SUBJECT", "FETCHED", "TROUBLE"))
@@ -74,47 +110,12 @@ def _show_sources(report: Report) -> None:
 def _show_targets(report: Report) -> None:
     rows = []
     for target in report.targets:
-        counts = _counts(report, target.name)
+        counts = report.counts_of(target.name)
         known = any(source.commit for source in report.sources)
         state = click.style("in sync", fg="green") if known else "unknown"
-        if counts["drifted"] or counts["pending"]:
-            parts = [f"{counts[key]} {key}" for key in ("drifted", "pending") if counts[key]]
+        if counts.drifted or counts.pending or counts.held:
+            numbers = {"drifted": counts.drifted, "pending": counts.pending, "held": counts.held}
+            parts = [f"{number} {key}" for key, number in numbers.items() if number]
             state = click.style(", ".join(parts), fg="yellow")
-        rows.append([target.name, target.dialect, str(counts["files"]), state, shorten(str(target.directory))])
+        rows.append([target.name, target.dialect, str(counts.files), state, shorten(str(target.directory))])
     table(rows, ("TARGET", "DIALECT", "FILES", "STATE", "DIRECTORY"))
-
-
-def _target_record(report: Report, name: str) -> dict[str, object]:
-    target = next(target for target in report.targets if target.name == name)
-    changes = [change for change in report.plan.changes if change.target == name and change.action is not Action.KEEP]
-    return {
-        "name": target.name,
-        "dialect": target.dialect,
-        "directory": str(target.directory),
-        **_counts(report, name),
-        "changes": [change_record(change) for change in changes],
-    }
-
-
-def _counts(report: Report, target: str) -> dict[str, int]:
-    """Files as written, files that changed here since, and files that the last commit would change."""
-    changes = [change for change in report.plan.changes if change.target == target]
-    drifted = [change for change in changes if _is_drifted(change)]
-    return {
-        "files": sum(change.base is not None for change in changes),
-        "drifted": len(drifted),
-        "pending": sum(is_change(change) and not _is_drifted(change) for change in changes),
-    }
-
-
-def _is_drifted(change: Change) -> bool:
-    """Whether what is on disk is no longer what agentsync wrote, or stands in its way."""
-    return change.action is Action.CONFLICT or (change.base is not None and change.actual.digest != change.base.digest)
-
-
-def _ago(moment: float) -> str:
-    seconds = max(0, int(time.time() - moment))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agentsync.diagnostics import Diagnostic, Severity
 from agentsync.document import Document
@@ -98,6 +98,20 @@ SLUGS = NameRule()
 """Every slug, and nothing else."""
 
 
+class Moved(NamedTuple):
+    """A directory that a tool looks for elsewhere where a variable of the environment says so.
+
+    Attributes:
+        variable: its name; one that is empty says nothing.
+        directory: what it moves, relative to the home directory; empty where that is the home directory itself.
+        below: where that is below what the variable says; empty where the variable names it.
+    """
+
+    variable: str
+    directory: str
+    below: str = ""
+
+
 class UneditableError(AgentsyncError):
     """A shared file that cannot be changed without touching what is not ours; the message says why."""
 
@@ -110,7 +124,8 @@ class SharedFile:
     the same. Such files are what the dialect reads and writes.
 
     Attributes:
-        entries: the entries of a file, by the slug of their agents; raises UneditableError.
+        entries: the entries of a file, by what their agents are called in it (empty for one that is not called
+            anything); raises UneditableError.
         edited: a file (None where there is none) with these entries in it, or gone from it where they are None, and
             every other byte as it was; raises UneditableError.
         user_files, project_files: all places of the file, relative to the home directory or to a project: the first
@@ -122,6 +137,11 @@ class SharedFile:
     user_files: tuple[str, ...]
     project_files: tuple[str, ...]
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What the path of such a file ends in, wherever it lies: each place, with a slash before it."""
+        return tuple(f"/{file}" for file in (*self.user_files, *self.project_files))
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -130,8 +150,8 @@ class Dialect:
     Attributes:
         name, title: the identifier used everywhere and the tool's name for people.
         suffixes: the endings of an agent's file; the first is written.
-        user_directory: where the tool looks, relative to the home directory (empty where it has no such place), and
-        environment: the variable that moves it (to its parent directory), if the tool has one.
+        user_directory: where the tool looks, relative to the home directory (empty where it has no such place).
+        environment: the variables that move it; of several that are set the first one counts.
         project_directories: where it looks in a project; the first is where agentsync writes.
         recursive: whether it looks below that directory.
         binaries: the commands that show that it is installed.
@@ -175,7 +195,7 @@ class Dialect:
     lists: ToolLists | None = None
     required: tuple[str, ...] = ()
     names: NameRule = SLUGS
-    environment: str = ""
+    environment: tuple[Moved, ...] = ()
     also_reads: tuple[str, ...] = ()
     notice: str = ""
     uses_effects: bool = False

@@ -8,12 +8,13 @@ tools are given.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
@@ -82,9 +83,7 @@ _MEANT: Final = {
 RESTRICTIONS: Final = frozenset(_MEANT)
 """The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
 
-_FOREIGN: Final = frozenset(
-    {"permission", "permissions", "readonly", "sandboxmode", "approvalpolicy", "approvalmode", "defaultpermissions"}
-)
+_FOREIGN: Final = RESTRICTING - RESTRICTIONS
 
 
 def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
@@ -95,7 +94,8 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     if metadata.get("memory") in MEMORIES and rules != list(EVERYTHING.rules):
         rules += _granted([*_OF_MEMORY], with_arguments=False)
     rules = _under_mode(rules, metadata.get("permissionMode"))
-    denied = (_canonical(name) for name, _ in _parsed(metadata.get("disallowedTools")))
+    named = (_canonical(name) for name, _ in _parsed(metadata.get("disallowedTools")))
+    denied = (tool for tool in named if not tool.startswith(OTHER))
     return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *SHAPE.denials))
 
 
@@ -145,7 +145,10 @@ def _check_tools(fields: Fields) -> None:
         fields.tell(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
     for key in ("tools", "disallowedTools"):
         for name, _ in _parsed(fields.raw(key)):
-            if name in _GONE and key == "tools":
+            if _is_apart(name):
+                message = f"`{name}` stands apart from a tool's name, so Claude Code drops it and gives the whole tool"
+                fields.tell(Code.NO_EFFECT, message, key, hint="remove the blank before the parenthesis")
+            elif name in _GONE and key == "tools":
                 fields.tell(Code.UNKNOWN_TOOL, f"`{name}` is given to no agent any more", key)
             elif _canonical(name).startswith(OTHER):
                 fields.tell(Code.UNKNOWN_TOOL, f"Claude Code has no tool `{name}` and drops it", key)
@@ -159,7 +162,7 @@ def _is_flat(value: JsonValue) -> bool:
 
 def _granted(value: JsonValue, *, with_arguments: bool) -> list[Rule]:
     """The rules of a list of tools; names that are gone or unknown grant nothing that any tool has."""
-    parsed = list(_parsed(value))
+    parsed = list(_joined(_parsed(value)) if with_arguments else _parsed(value))
     if (ANY, ()) in parsed:
         return list(EVERYTHING.rules)
     rules: list[Rule] = []
@@ -234,6 +237,27 @@ def _parsed(value: JsonValue) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield name, tuple(part for argument in inner.split(",") if (part := argument.strip()))
             else:
                 yield item, ()
+
+
+def _joined(parsed: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The same, with parentheses that stand apart taken for the arguments of the tool before them, as they are meant.
+
+    Claude Code takes them for a tool that it does not know, and gives the one before them whole.
+    """
+    before: tuple[str, tuple[str, ...]] | None = None
+    for name, arguments in parsed:
+        if before and before[0] != ANY and _is_apart(name):
+            before = before[0], (*before[1], name[1:-1].strip())
+            continue
+        if before:
+            yield before
+        before = name, arguments
+    if before:
+        yield before
+
+
+def _is_apart(name: str) -> bool:
+    return name.startswith("(") and name.endswith(")")
 
 
 def _items(text: str) -> Iterator[str]:

@@ -13,9 +13,11 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._session import beyond
 from agentsync.fitting import Fitted, Shape, WriteOptions
+from agentsync.naming import folded_key
 from agentsync.permissions import ANY, EVERYTHING, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest
@@ -130,6 +132,10 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
     """
     if not isinstance(metadata.get("tools", {}), dict):
         fields.tell(Code.WRONG_DIALECT, "Codex has no list of tools and refuses a file with one in `tools`", "tools")
+    for key in fields.keys:
+        if folded_key(key) in RESTRICTING | RESTRICTIONS and key not in (*KEYS, "permissions", "tools"):
+            message = f"Codex does not know `{key}`, and refuses a file with a key that it does not know"
+            fields.tell(Code.WRONG_DIALECT, message, key)
     fields.text("sandbox_mode", _SANDBOXES)
     fields.text("default_permissions")
     if not isinstance(metadata.get("approval_policy"), dict):

@@ -7,14 +7,14 @@ none matches, the user's own rules decide. Version 2 of the command line knows n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from pydantic import JsonValue
 
 from agentsync.dialects import RESTRICTING
-from agentsync.dialects._kiro_rules import BUILTIN, objects, restricted, said_in
+from agentsync.dialects._kiro_rules import BUILTIN, objects, restricted, said_in, understood
 from agentsync.dialects._tool_names import ServerNames, ToolNames, listed
 from agentsync.naming import folded_key
 from agentsync.permissions import (
@@ -71,6 +71,9 @@ _OF_KIRO: Final = frozenset(
     | {"switch_to_execution", "session", "tool_search", "mkdir", "rm"}
 )
 
+_AGENT: Final = "subagent/"
+"""What stands before the name of an agent to call."""
+
 KEYS: Final = ("tools", "excludedTools", "allowedTools", "permissions", "toolsSettings")
 """The keys that Kiro reads permissions from."""
 
@@ -79,7 +82,7 @@ RESTRICTIONS: Final = frozenset(folded_key(key) for key in KEYS)
 
 def is_known(name: str) -> bool:
     """Whether Kiro makes something of a name in `tools`."""
-    return name in _OF_KIRO or name.startswith(("#", "subagent/")) or "*" in name or NAMES.is_known(name)
+    return name in _OF_KIRO or name.startswith(("#", _AGENT)) or "*" in name or NAMES.is_known(name)
 
 
 def is_foreign(key: str) -> bool:
@@ -92,7 +95,8 @@ def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     rules = _rules(metadata, narrow=True, version=version)
     rules += _in_part(metadata.get("toolsSettings"))
     rules += [Rule(tool, Approval.DENY, f"{UNTRANSLATED}hook") for tool in _guarded(metadata.get("hooks"))]
-    if any(is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
+    unclear = "permissions" in metadata and not understood(metadata["permissions"])
+    if unclear or any(is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
         rules = only_reading(rules)
     return Grants(tuple(rules))
 
@@ -110,7 +114,7 @@ _OLDER: Final = 2
 def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int) -> list[Rule]:
     available = _available(metadata, narrow=narrow, version=version)
     heeding = narrow or version > _OLDER
-    excluded = NAMES.taken(listed(metadata.get("excludedTools") if heeding else None), narrow=narrow)
+    excluded = [*_excluded([*listed(metadata.get("excludedTools") if heeding else None)], narrow=narrow)]
     there = Grants((*available, *excluded))
     said = [*said_in(metadata.get("permissions"))]
     allowing = [one for one in said if one.effect is Approval.ALLOW]
@@ -135,8 +139,20 @@ def _available(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int)
     if not narrow and any("*" in name for name in names if not name.startswith("@")):
         return [*EVERYTHING.rules]
     known = _NAMES_2 if version == _OLDER else NAMES
-    rules = known.granted(name for name in names if not name.startswith("subagent/"))
-    return [*rules, *(Rule("task", Approval.SESSION, name[9:]) for name in names if name.startswith("subagent/"))]
+    rules = known.granted(name for name in names if not name.startswith(_AGENT))
+    agents = (name.removeprefix(_AGENT) for name in names if name.startswith(_AGENT))
+    return [*rules, *(Rule("task", Approval.SESSION, agent) for agent in agents)]
+
+
+def _excluded(names: Sequence[str], *, narrow: bool) -> Iterator[Rule]:
+    """What `excludedTools` takes away; what its author meant is read of patterns and of agents to call, too."""
+    yield from NAMES.taken(names, narrow=narrow)
+    for name in names if narrow else ():
+        if name.startswith(_AGENT):
+            yield Rule("task", Approval.DENY, name.removeprefix(_AGENT))
+        known = {**NAMES.read, **NAMES.written}
+        covered = (tools for other, tools in known.items() if other != name and matches(name, other))
+        yield from (Rule(tool, Approval.DENY) for tools in covered for tool in tools)
 
 
 def _freed(metadata: Mapping[str, JsonValue], *, narrow: bool) -> Iterator[Rule]:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._kiro_grants import KEYS, is_foreign, is_known
+from agentsync.dialects._kiro_rules import understood
 from agentsync.dialects._listed import Models
 from agentsync.dialects._tool_names import listed
 
@@ -47,15 +48,23 @@ def check(fields: Fields) -> None:
         for name in listed(fields.raw(key)):
             if not is_known(name):
                 fields.tell(Code.UNKNOWN_TOOL, f"Kiro has no tool `{name}` and drops it", key)
-    permissions = fields.raw("permissions")
-    if fields.has("permissions") and not (isinstance(permissions, dict) and isinstance(permissions.get("rules"), list)):
-        message = "`permissions` must hold `rules`; a list of them by itself is how early versions had it"
-        fields.tell(Code.NO_EFFECT, message, "permissions", hint="put the list under `permissions.rules`")
+    if fields.has("permissions"):
+        _check_permissions(fields)
     for key in (*KEYS, "hooks", "mcpServers"):
         fields.raw(key)
     for key in fields.keys:
         if is_foreign(key):
             fields.tell(Code.NO_EFFECT, f"Kiro does not read `{key}`", key, hint="write `tools` or `excludedTools`")
+
+
+def _check_permissions(fields: Fields) -> None:
+    permissions = fields.raw("permissions")
+    if not (isinstance(permissions, dict) and isinstance(permissions.get("rules"), list)):
+        message = "`permissions` must hold `rules`; a list of them by itself is how early versions had it"
+        fields.tell(Code.NO_EFFECT, message, "permissions", hint="put the list under `permissions.rules`")
+    elif not understood(permissions):
+        message = "`permissions` has a rule that says neither allow, nor ask, nor deny"
+        fields.tell(Code.NO_EFFECT, message, "permissions", hint="give each rule an `effect`")
 
 
 def values_of(fields: Fields) -> dict[str, JsonValue]:

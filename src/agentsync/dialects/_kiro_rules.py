@@ -102,6 +102,14 @@ def said_in(permissions: JsonValue) -> Iterator[Said]:
             yield Said(str(rule.get("capability")), effect, match, exclude)
 
 
+def understood(permissions: JsonValue) -> bool:
+    """Whether these are rules, each with an effect that there is."""
+    rules = permissions.get("rules") if isinstance(permissions, dict) else permissions
+    return isinstance(rules, list) and all(
+        isinstance(rule, dict) and str(rule.get("effect")) in _EFFECTS for rule in rules
+    )
+
+
 def restricted(said: Sequence[Said], freed: Sequence[Rule], asked: Sequence[Rule], *, narrow: bool) -> list[Rule]:
     """Rules of one restricting effect: first those with exceptions, and after them the others.
 

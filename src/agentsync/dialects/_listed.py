@@ -9,7 +9,7 @@ from functools import cached_property
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import RESTRICTING, SLUGS, Dialect, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects import RESTRICTING, SLUGS, Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import (
     UNKNOWN_VENDOR,
     Fields,
@@ -345,7 +345,7 @@ class Listed:
         source: str,
         score: Callable[[Document], int],
         parse: Callable[[bytes, str], Document] = parse_markdown,
-        environment: str = "",
+        environment: tuple[Moved, ...] = (),
         also_reads: tuple[str, ...] = (),
         notice: str = "",
     ) -> Dialect:

@@ -31,7 +31,7 @@ _NO_TEXT: Final = re.compile("[\x00-\x09\x0b-\x1f]")
 def entries(data: bytes) -> dict[str, bytes]:
     """As `SharedFile.entries`."""
     file = layout(data)
-    return {mode.slug: _alone(mode, file) for mode in file.modes if mode.slug}
+    return {mode.slug: _alone(mode, file) for mode in file.modes}
 
 
 def edited(data: bytes | None, changes: Mapping[str, bytes | None]) -> bytes:

@@ -7,6 +7,7 @@ Values are built from the parser's events as they are there, and what is unsafe 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -108,8 +109,8 @@ def layout(data: bytes) -> Layout:
         found = _Reader(text).layout()
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two without libyaml, at a wrong escape
         raise UneditableError(f"it is not valid YAML: {getattr(error, 'problem', None) or error}") from error
-    slugs = [mode.slug for mode in found.modes if mode.slug]
-    if twice := next((slug for slug in slugs if slugs.count(slug) > 1), ""):
+    counts = Counter(mode.slug for mode in found.modes if mode.slug)
+    if twice := next((slug for slug, count in counts.items() if count > 1), ""):
         raise UneditableError(f"the mode `{twice}` stands in it twice")
     return found
 

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import SLUGS, Dialect, NameRule, Reading, Writing, refused
+from agentsync.dialects import SLUGS, Dialect, Moved, NameRule, Reading, Writing, refused
 from agentsync.dialects._fields import Fields, file_name, identity, losses, model_name, speaks, without_none
 from agentsync.dialects._opencode_grants import KEYS, RESTRICTIONS, Permissions
 from agentsync.dialects._yaml_types import types_a_value
@@ -214,6 +214,7 @@ class Family:
         self,
         *,
         user_directory: str,
+        environment: tuple[Moved, ...],
         project_directories: tuple[str, ...],
         binaries: tuple[str, ...],
         version: str,
@@ -239,4 +240,5 @@ class Family:
             restrictions=RESTRICTIONS,
             carries=_CARRIED,
             names=self.names,
+            environment=environment,
         )

@@ -15,6 +15,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._opencode_arguments import (
     action_of,
@@ -27,6 +28,7 @@ from agentsync.dialects._opencode_arguments import (
     with_slugs,
 )
 from agentsync.fitting import Fitted, Shape, WriteOptions
+from agentsync.naming import folded_key
 from agentsync.permissions import (
     ANY,
     EVERYTHING,
@@ -94,6 +96,11 @@ RESTRICTIONS: Final = frozenset(KEYS)
 """The keys, folded, that are read as restrictions, whether OpenCode itself reads them or not."""
 
 
+def _is_foreign(key: str) -> bool:
+    """Whether the key restricts in another tool, and is an option of the model here."""
+    return folded_key(key) in RESTRICTING and key not in KEYS
+
+
 @dataclass(frozen=True)
 class Permissions:
     """The permissions of one tool.
@@ -150,10 +157,16 @@ class Permissions:
             rules += _narrowing(self._rules(self._spelled(key), value, enforced=False), read_by_tool)
         off = [key for key, value in _as_switches(metadata.get("tools")).items() if key in _SWITCHES and not value]
         rules += [Rule(tool, Approval.DENY) for key in off for tool in _SWITCHES[key]]
-        return Grants((*rules, *_below_home(rules)))
+        rules = [*rules, *_below_home(rules)]
+        if any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
+            rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
+        return Grants(tuple(rules))
 
     def check(self, fields: Fields) -> None:
         """Tells what the tool refuses, and what it reads in another way than it looks."""
+        for key in fields.keys:
+            if _is_foreign(key):
+                fields.tell(Code.NO_EFFECT, f"{self.title} does not read `{key}`", key, hint="write `permission`")
         tools = fields.raw("tools")
         if tools is not None and not (isinstance(tools, dict) and all(isinstance(on, bool) for on in tools.values())):
             message = f"`tools` must be a map of names to true or false; {self.title} {self.refusal} otherwise"
@@ -203,8 +216,8 @@ class Permissions:
                 permission[unit] = argument_map(with_slugs(tool, rules), tool, options)
                 level = min(rule.approval for rule in rules) if rules[0].argument == ANY else Approval.DENY
             elif level is not fitted.default or unsaid:
-                allow = level is not Approval.DENY and action_of(level, tool, options) == "allow"
-                permission[unit] = _READ_GUARD if unit == "read" and allow else action_of(level, tool, options)
+                action = action_of(level, tool, options)
+                permission[unit] = _READ_GUARD if unit == "read" and action == "allow" else action
             if level < fitted.default:
                 permission |= dict.fromkeys(self.beside.get(unit, ()), action_of(level, tool, options))
         if fitted.default is Approval.DENY and fitted.units["question"] and not self.asks_user:

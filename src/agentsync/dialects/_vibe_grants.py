@@ -118,14 +118,15 @@ def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
     nothing = narrow and not enabled and "enabled_tools" in metadata
     names = {} if nothing else {**_OWN, **_OTHERS} if primary else _OWN
     disabled = [*listed(metadata.get("disabled_tools")), *listed(metadata.get("base_disabled"))]
+    # Of the shells only one is there, and nobody knows which: who takes away one may have taken away the shell.
+    meant_by = {tool: [tool, *(name for name in names if names[name] == tool)] for tool in names.values()}
     levels: dict[str, Approval] = {}
     for name, tool in names.items():
         if enabled and not _covers(enabled, name, unclear=not narrow):
             continue
-        if _covers(disabled, name, unclear=narrow) or (narrow and _covers(disabled, tool, unclear=True)):
+        if any(_covers(disabled, other, unclear=narrow) for other in (meant_by[tool] if narrow else [name])):
             continue
         level = _level(metadata, name, primary=primary, narrow=narrow)
-        # Of the shells only one is there, and nobody knows which.
         levels[tool] = (min if narrow else max)(level, levels.get(tool, level))
     rules = _servers(enabled, disabled, narrow=narrow) if primary and not nothing else []
     rules += [Rule(tool, level) for tool, level in levels.items()]
@@ -203,7 +204,7 @@ def _skills(metadata: Mapping[str, JsonValue]) -> list[Rule]:
     rules = [Rule("skill", Approval.DENY)] if enabled else []
     rules += [Rule("skill", Approval.SESSION, name) for name in enabled if _is_clear(name)]
     named = [name if _is_clear(name) else UNTRANSLATED + name for name in disabled]
-    return rules if enabled else [Rule("skill", Approval.DENY, name) for name in named]
+    return [*rules, *(Rule("skill", Approval.DENY, name) for name in named)]
 
 
 def spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:

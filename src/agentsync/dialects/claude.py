@@ -1,6 +1,7 @@
 """Claude Code: Markdown with YAML frontmatter, a list of tools, and a permission mode.
 
-Facts: https://code.claude.com/docs/en/sub-agents, and the tool itself, version 2.1.329 (November 2026).
+Facts: https://code.claude.com/docs/en/sub-agents, and the tool itself, version 2.1.329 (November 2026). It was seen to
+read `$CLAUDE_CONFIG_DIR/agents` and not the home's where that variable is set; XDG_CONFIG_HOME means nothing to it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import Dialect, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._claude_grants import (
     KEYS,
     MEMORIES,
@@ -212,6 +213,7 @@ DIALECT: Final = Dialect(
     title="Claude Code",
     suffixes=(".md",),
     user_directory=".claude/agents",
+    environment=(Moved("CLAUDE_CONFIG_DIR", ".claude"),),
     project_directories=(".claude/agents",),
     recursive=True,
     binaries=("claude",),

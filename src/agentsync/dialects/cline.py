@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import NameRule, ToolLists, Writing
+from agentsync.dialects import Moved, NameRule, ToolLists, Writing
 from agentsync.dialects._fields import UNKNOWN_VENDOR, Fields, model_name
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
@@ -171,6 +171,6 @@ DIALECT: Final = _CLINE.dialect(
     version="3.0.65",
     source="https://github.com/cline/cline/tree/main/sdk/packages/core",
     score=_score,
-    environment="CLINE_DIR",
+    environment=(Moved("CLINE_DIR", ".cline"),),
     notice="it asks before it starts an agent, and for nothing that the agent does then",
 )

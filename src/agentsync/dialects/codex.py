@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import Dialect, Reading, Writing, refused
+from agentsync.dialects import Dialect, Moved, Reading, Writing, refused
 from agentsync.dialects._codex_grants import KEYS, RESTRICTIONS, SHAPE, check, enforced, meant, spell
 from agentsync.dialects._fields import (
     UNKNOWN_VENDOR,
@@ -146,6 +146,6 @@ DIALECT: Final = Dialect(
     restrictions=RESTRICTIONS,
     carries=_CARRIED,
     required=("name", "description", "developer_instructions"),
-    environment="CODEX_HOME",
+    environment=(Moved("CODEX_HOME", ".codex"),),
     uses_effects=True,
 )

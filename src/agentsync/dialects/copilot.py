@@ -16,7 +16,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import NameRule, ToolLists
+from agentsync.dialects import Moved, NameRule, ToolLists
 from agentsync.dialects._copilot_tools import MEANT, TOOLS
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
@@ -107,7 +107,7 @@ class _Copilot(Listed):
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         permissions, found = Listed.spell(self, agent, options)
-        if not max(agent.grants.approvals("skill")):
+        if not min(agent.grants.approvals("skill")):
             message = "Copilot gives the session's skills to every agent that a user selects, to this one too"
             named = options.strict_approval and "skill" in agent.grants.patterns
             found.append(Diagnostic(Code.REFUSED_WIDER if named else Code.UNRESTRICTABLE, message))
@@ -182,6 +182,6 @@ DIALECT: Final = _COPILOT.dialect(
     version="1.0.102",
     source="https://docs.github.com/en/copilot/reference/custom-agents-configuration",
     score=_score,
-    environment="COPILOT_HOME",
+    environment=(Moved("COPILOT_HOME", ".copilot"),),
     also_reads=("claude",),
 )

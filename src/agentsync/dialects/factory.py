@@ -19,7 +19,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import ToolLists, Writing
+from agentsync.dialects import Moved, ToolLists, Writing
 from agentsync.dialects._factory_models import EFFORTS, MODELS
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
@@ -219,5 +219,6 @@ DIALECT: Final = _DROID.dialect(
     version="0.215.0",
     source="https://docs.factory.ai/harness/subagents",
     score=_score,
+    environment=(Moved("FACTORY_HOME_OVERRIDE", ""),),  # seen: it stands for the home directory
     notice="when a droid is edited in the tool itself, it writes all files of that directory anew",
 )

@@ -15,7 +15,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import NameRule, Reading, ToolLists, Writing
+from agentsync.dialects import Moved, NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._gemini_tools import ANY_SERVER, TOOLS, denies_no_server, of_servers
 from agentsync.dialects._keys import Key
@@ -133,5 +133,6 @@ DIALECT: Final = _GEMINI.dialect(
     version="0.61.0",
     source="https://geminicli.com/docs/core/subagents",
     score=_score,
+    environment=(Moved("GEMINI_CLI_HOME", ""),),  # `homedir` in the tool's utils/paths.js: the home directory itself
     notice="in a project it takes agents where the folder is trusted, and asks for each that is new or changed",
 )

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import NameRule, ToolLists
+from agentsync.dialects import Moved, NameRule, ToolLists
 from agentsync.dialects._fields import UNKNOWN_VENDOR
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._tool_names import ToolNames
@@ -91,6 +91,8 @@ DIALECT: Final = _GOOSE.dialect(
     version="1.52.0",
     source="https://goose-docs.ai/docs/guides/context-engineering/subagents",
     score=_score,
+    # Both were seen; the former counts before the latter.
+    environment=(Moved("GOOSE_PATH_ROOT", ".config/goose", "config"), Moved("XDG_CONFIG_HOME", ".config")),
     also_reads=("antigravity", "claude"),
     notice="it offers agents in the mode `auto` only, and asks for nothing that they do",
 )

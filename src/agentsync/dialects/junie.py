@@ -2,11 +2,13 @@
 
 Facts: https://junie.jetbrains.com/docs/junie-cli-subagents.html (November 2026). An empty list of tools or of servers
 counts as none, so neither can say "nothing". The documentation says neither how a tool of a server is called in a list,
-nor what becomes of unknown names.
+nor what becomes of unknown names. Its example has `$path` in the instructions for what the calling agent passes; what
+becomes of such a word where nobody passes anything it does not say.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +17,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import NameRule, Reading, ToolLists
+from agentsync.dialects import NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
@@ -28,6 +30,8 @@ from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
 _SERVERS: Final = "mcpServers"
 _NO_SERVER: Final = "agentsync-no-server"
 """What a list of servers names that is to let none through, since it is complete as soon as it names one."""
+
+_ARGUMENT: Final = re.compile(r"\$[A-Za-z]\w*", re.ASCII)
 
 _TOOLS: Final = ToolNames(
     written={
@@ -86,6 +90,11 @@ class _Junie(Listed):
             metadata["reasoningLevel"] = metadata.pop("effort")
         return Listed.read(self, replace(document, metadata=metadata), stem)
 
+    def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        writing = Listed.write(self, agent, options)
+        found = _arguments(agent.prompt) if agent.dialect != self.name else []
+        return replace(writing, diagnostics=(*writing.diagnostics, *found))
+
     def check(self, fields: Fields) -> None:
         value = fields.raw(_SERVERS)
         if fields.has(_SERVERS) and not (isinstance(value, list) and [*listed(value)]):
@@ -110,6 +119,15 @@ class _Junie(Listed):
             permissions[_SERVERS] = list[JsonValue](servers or [_NO_SERVER])
             found += server_found
         return permissions, found
+
+
+def _arguments(prompt: str) -> list[Diagnostic]:
+    """A finding where the instructions of another tool's agent hold what Junie may put something in the place of."""
+    word = _ARGUMENT.search(prompt)
+    if word is None:
+        return []
+    message = f"Junie takes `{word[0]}` in the instructions for an argument, and may put something else in its place"
+    return [Diagnostic(Code.FIELD_LOST, message, hint="write it without the dollar sign")]
 
 
 def _servers(grants: Grants, fitted: Fitted) -> tuple[list[str], list[Diagnostic]]:

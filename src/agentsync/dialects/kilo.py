@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import NameRule, Reading, Writing
+from agentsync.dialects import Moved, NameRule, Reading, Writing
 from agentsync.dialects._opencode import Family
 from agentsync.dialects._opencode_grants import UNITS, Permissions
 from agentsync.document import Document
@@ -121,6 +121,7 @@ DIALECT: Final = _Kilo(
     ),
 ).dialect(
     user_directory=".config/kilo/agents",
+    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # seen; KILO_CONFIG_DIR adds a directory and moves none
     project_directories=(".kilo/agents", ".kilo/agent", ".kilocode/agents", ".kilocode/agent"),
     binaries=("kilo", "kilocode"),
     version="7.7.9",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agentsync.dialects import NameRule
+from agentsync.dialects import Moved, NameRule
 from agentsync.dialects._opencode import Family
 from agentsync.dialects._opencode_grants import UNITS, Permissions
 
@@ -47,6 +47,7 @@ DIALECT: Final = Family(
     names=NameRule(reserved=frozenset("build compaction explore general plan summary title".split())),
 ).dialect(
     user_directory=".config/opencode/agents",
+    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # seen; OPENCODE_CONFIG_DIR adds a directory and moves none
     project_directories=(".opencode/agents", ".opencode/agent"),
     binaries=("opencode",),
     version="1.18.33",

@@ -16,7 +16,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import NameRule, Reading, ToolLists, Writing
+from agentsync.dialects import Moved, NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._keys import Key
@@ -225,5 +225,5 @@ DIALECT: Final = _QWEN.dialect(
     version="0.24.4",
     source="https://qwenlm.github.io/qwen-code-docs/en/users/features/sub-agents",
     score=_score,
-    environment="QWEN_HOME",
+    environment=(Moved("QWEN_HOME", ".qwen"),),
 )

@@ -18,13 +18,14 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import NameRule, SharedFile, ToolLists, UneditableError
+from agentsync.dialects import Moved, NameRule, SharedFile, ToolLists, UneditableError
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.dialects._modes_layout import layout
 from agentsync.dialects._tool_names import ToolNames
 from agentsync.document import Document, UnreadableError, decode
+from agentsync.entries import split_path
 from agentsync.fitting import Shape, WriteOptions, fit
 from agentsync.model import Agent
 from agentsync.permissions import ANY, MCP, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
@@ -180,16 +181,18 @@ def _beyond(grants: Grants, options: WriteOptions) -> Iterator[Diagnostic]:
 
 
 def _parse(data: bytes, path: str) -> Document:
-    """Reads a file that holds one mode; the document's bytes are the ones that always stand for it.
+    """Reads one mode: the one that the path names, or the only one; its bytes are the ones that always stand for it.
 
     Raises:
-        UnreadableError: it holds none or several, or cannot be edited.
+        UnreadableError: there is no such mode, or the file cannot be edited.
     """
     _, found, repaired = decode(data, path)
     try:
         modes = layout(data).modes
     except UneditableError as error:
         raise UnreadableError(Diagnostic(Code.YAML_INVALID, f"The file of modes: {error.message}.", path)) from error
+    if entry := split_path(path)[1]:
+        modes = tuple(mode for mode in modes if mode.slug == entry)
     if len(modes) != 1:
         message = f"The file holds {len(modes)} modes, and is read only where it holds one."
         hint = "give each mode a file of its own that begins with `customModes:`"
@@ -207,7 +210,8 @@ def _parse(data: bytes, path: str) -> Document:
         metadata["description"] = metadata.get(_WHEN) or _summary("".join(texts[:1]))
     if metadata.get(_WHEN) == metadata["description"]:
         metadata.pop(_WHEN, None)
-    return Document(path, metadata, "\n\n".join(texts), {}, repaired, found, canonical(modes[0].value))
+    lines = dict.fromkeys(metadata, modes[0].start + 1)
+    return Document(path, metadata, "\n\n".join(texts), lines, repaired, found, canonical(modes[0].value))
 
 
 def _summary(role: str) -> str:
@@ -270,6 +274,8 @@ DIALECT: Final = replace(
         source="https://docs.roocode.com/features/custom-modes",
         score=_score,
         parse=_parse,
+        # Where VS Code keeps what belongs to extensions (its userDataPath.ts), on Linux.
+        environment=(Moved("XDG_CONFIG_HOME", ".config"),),
         notice="a mode's tools ask as the settings of auto-approval say",
     ),
     uses_effects=True,

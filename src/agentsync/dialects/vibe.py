@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import Dialect, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import Fields, identity, losses, speaks
 from agentsync.dialects._listed import Models
 from agentsync.dialects._toml_text import format_toml
@@ -146,6 +146,6 @@ DIALECT: Final = Dialect(
     lists=ToolLists(empty="all", mistyped="refused", denied="disabled_tools"),
     required=("description", "instructions"),
     names=_NAMES,
-    environment="VIBE_HOME",
+    environment=(Moved("VIBE_HOME", ".vibe"),),
     notice="agents of a project count where its folder is trusted",
 )

@@ -48,6 +48,16 @@ def test_a_denial_that_cannot_be_said_is_told_or_refused_where_approval_is_stric
     assert Code.REFUSED_WIDER in {found.code for found in strict.diagnostics}
 
 
+@pytest.mark.parametrize("denied", ["write", "edit"])
+def test_a_workspace_can_be_written_only_by_who_may_both_write_and_edit(denied: str) -> None:
+    free = b"---\nname: x\ndescription: d\npermissions: {'*': allow, task: ask}\n---\np\n"
+    written = render(read("x.md", free, "neutral"), CODEX, WriteOptions()).data
+    assert b'sandbox_mode = "workspace-write"' in (written or b"")
+    some = free.replace(b"task: ask", f"{denied}: deny".encode())
+    written = render(read("x.md", some, "neutral"), CODEX, WriteOptions()).data
+    assert b'sandbox_mode = "read-only"' in (written or b"")
+
+
 def test_a_complete_list_is_written_where_approval_is_strict() -> None:
     assert _claude("tools: Read, Grep", WriteOptions(strict_approval=True)).data is not None
 
@@ -83,7 +93,17 @@ def test_a_switch_counts_only_where_it_is_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", ['tools = "Read"', 'tools = ["Read"]', 'web_search = "often"', "default_permissions = true"]
+    "keys",
+    [
+        'tools = "Read"',
+        'tools = ["Read"]',
+        'web_search = "often"',
+        "default_permissions = true",
+        'sandbox_mode = "readonly"',
+        "sandbox_mode = true",
+        'approval_policy = "Untrusted"',
+        "approval_policy = false",
+    ],
 )
 def test_a_value_that_codex_refuses_is_an_error(keys: str) -> None:
     assert isinstance(read_agent("a.toml", _toml(keys), "codex"), NoAgent)

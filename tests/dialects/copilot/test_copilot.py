@@ -72,13 +72,39 @@ def test_an_alias_grants_more_than_it_was_written_for(name: str, granted: set[st
     assert {tool for tool in tools if agent.agent.grants.approval(tool)} == meant
 
 
-@pytest.mark.parametrize("pattern", ["mcp/gh/list_*", "mcp/*/find", "mcp/search/codebase"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["mcp/gh/list_*", "mcp/*/find", "mcp/search/codebase", "mcp/Edit/find", "mcp/g?/find", "mcp/gh/fin?", "mcp/gh"],
+)
 def test_only_whole_servers_and_single_tools_have_a_name(pattern: str) -> None:
     data = f'---\ndescription: "d"\ntools: [read, "{pattern}"]\n---\nDo it.\n'.encode()
     file = render(read("a.md", data, "neutral"), COPILOT, WriteOptions())
     assert file.data is not None
     assert COPILOT.parse(file.data, file.path).metadata["tools"] == ["read"]
     assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
+
+
+@pytest.mark.parametrize("event", ["PreToolUse", "preToolUse"])
+@pytest.mark.parametrize(("matcher", "tool"), [("execute", "bash"), ("Bash", "bash"), ("web|agent", "task")])
+def test_a_hook_that_may_refuse_a_tool_is_a_restriction(event: str, matcher: str, tool: str) -> None:
+    hooks = f"hooks: {{{event}: [{{matcher: '{matcher}', command: check}}]}}\n"
+    grants = read("checker.agent.md", _file(hooks), "copilot").agent.grants
+    assert Approval.DENY in grants.approvals(tool)
+    assert Approval.DENY not in grants.approvals("edit")
+
+
+@pytest.mark.parametrize(
+    ("tools", "agents", "callable_"),
+    [
+        ("[agent]", "[tester]", {"tester"}),
+        ("[agent]", "['test*', 'deploye?']", set()),
+        ("[agent]", "'*'", {"tester", "deployer"}),
+        ("[read]", "[tester]", set()),
+    ],
+)
+def test_a_list_of_agents_brings_none_that_it_does_not_name(tools: str, agents: str, callable_: set[str]) -> None:
+    grants = read("checker.agent.md", _file(f"tools: {tools}\nagents: {agents}\n"), "copilot").agent.grants
+    assert {name for name in ("tester", "deployer") if grants.approval("task", name)} == callable_
 
 
 def test_skills_that_are_denied_by_name_are_refused_where_options_are_strict() -> None:

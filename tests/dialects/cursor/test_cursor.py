@@ -10,6 +10,7 @@ from agentsync.fitting import WriteOptions
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read
+from support.grants import available
 
 CURSOR = dialects()["cursor"]
 
@@ -65,3 +66,39 @@ def test_an_agent_that_denies_what_stays_the_sessions_is_refused_where_that_has_
     agent = read("x.md", source, "neutral")
     assert render(agent, CURSOR, WriteOptions()).data is not None
     assert render(agent, CURSOR, WriteOptions(strict_approval=True)).data is None
+
+
+@pytest.mark.parametrize(
+    ("data", "restricted"),
+    [
+        (b"---\nname: x\nreadonly: true\n---\nLook.\n", True),
+        (b"---\nname: x\nreadonly: True\n---\nLook.\n", True),
+        (b"---\r\nname: x\r\nreadonly: true\r\n---\r\nLook.\r\n", True),
+        (b"--- \nname: x\nreadonly: true\n---\nLook.\n", True),
+        (b"---\nname: x\nreadonly: true\n--- \nLook.\n", True),
+        (b"---\nname: x\nreadonly: false\n---\nLook.\n", False),
+        (b"---\nname: x\nreadonly: 'true'\n---\nLook.\n", False),
+        (b"---\nname: x\n# readonly: true\n---\nLook.\n", False),
+        (b"---\nname: x\n---\nreadonly: true\n", False),
+    ],
+)
+def test_what_the_switch_leaves(data: bytes, *, restricted: bool) -> None:
+    reading = {"read", "grep", "glob", "list", "external_directory"}
+    most = CURSOR.enforced(CURSOR.parse(data, "x.md"))
+    assert available(most) == (reading if restricted else reading | {"bash", "write", "edit", "notebook"})
+
+
+@pytest.mark.parametrize("fence", ["---", "--- ", "---\r"])
+def test_a_switch_stays_when_its_file_is_written_anew(fence: str) -> None:
+    data = f"{fence}\nname: x\ndescription: 'It''s'\nreadonly: true\nteam: [a]\n---\nLook.\n".encode()
+    written = CURSOR.write(read("x.md", data, "cursor").agent, WriteOptions()).data
+    assert b"\nreadonly: true\n" in (written or b"")
+
+
+def test_a_switch_behind_an_empty_head_is_refused() -> None:
+    assert isinstance(read_agent("x.md", b"---\n---\nreadonly: true\n---\nLook.\n", "cursor"), NoAgent)
+
+
+def test_an_agent_that_may_not_read_is_refused() -> None:
+    source = b"---\nname: x\ndescription: Finds\ntools: Grep, Glob\n---\nLook.\n"
+    assert render(read("x.md", source, "claude"), CURSOR, WriteOptions()).data is None

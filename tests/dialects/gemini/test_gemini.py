@@ -51,6 +51,7 @@ def _tools(file: RenderedFile) -> object:
         "timeout_mins: 0.5",
         "display_name: 7",
         "kind: remote",
+        "mcp_servers: {docs: {command: x}, code: true}",
     ],
 )
 def test_a_file_that_gemini_refuses_is_refused(keys: str) -> None:

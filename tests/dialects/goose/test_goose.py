@@ -7,6 +7,7 @@ import pytest
 from agentsync.diagnostics import Code
 from agentsync.dialects import dialects
 from agentsync.fitting import WriteOptions
+from agentsync.permissions import TOOLS
 from agentsync.render import RenderedFile, render
 from support.conversion import read
 
@@ -28,6 +29,15 @@ def _claude(keys: str, options: WriteOptions) -> RenderedFile:
 )
 def test_an_agent_that_restricts_anything_is_refused(keys: str, options: WriteOptions) -> None:
     file = _claude(keys, options)
+    assert file.data is None
+    assert Code.REFUSED_WIDER in {found.code for found in file.diagnostics}
+
+
+@pytest.mark.parametrize("tool", sorted(TOOLS - {"notebook", "lsp", "task", "external_directory"}))
+@pytest.mark.parametrize("said", ["deny", "{x: deny}"])
+def test_each_tool_that_goose_has_can_be_taken_from_no_agent(tool: str, said: str) -> None:
+    data = f"---\nname: a\ndescription: d\npermissions: {{{tool}: {said}}}\n---\nGo.\n".encode()
+    file = render(read("a.md", data, "neutral"), GOOSE, WriteOptions())
     assert file.data is None
     assert Code.REFUSED_WIDER in {found.code for found in file.diagnostics}
 

@@ -89,7 +89,9 @@ def test_a_server_that_is_called_like_tools_of_kilo_is_left_out(server: str) -> 
     assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
 
 
-@pytest.mark.parametrize("prompt", ["Key: {env:API_KEY}", "Rules: {file:~/.ssh/id_rsa}", "Say ${env:HOME}."])
+@pytest.mark.parametrize(
+    "prompt", ["{env:API_KEY}", "Key: {env:API_KEY}", "Rules: {file:~/.ssh/id_rsa}", "Say ${env:HOME}."]
+)
 def test_instructions_that_would_be_filled_in_are_refused(prompt: str) -> None:
     file = _from_claude("tools: Read", prompt)
     assert file.data is None

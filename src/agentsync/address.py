@@ -1,0 +1,73 @@
+"""Where something can be listened at: an address and a port, or the path of a Unix socket."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+
+_UNIX: Final = "unix:"
+_LOCALHOST: Final = "localhost"
+_LAST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One of the two; the other is empty.
+
+    Attributes:
+        host: an IP address, never a name, so that nothing has to be looked up.
+        port: 0 lets the system choose.
+        path: of a Unix socket.
+    """
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches it."""
+        return bool(self.path) or is_loopback(self.host)
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"{_UNIX}{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """The address that a configuration names: `127.0.0.1:9417`, `[::1]:9417`, `localhost:9417` or `unix:/path`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if text.startswith(_UNIX):
+        path = text.removeprefix(_UNIX)
+        if not path.startswith("/") or "\0" in path:
+            raise ValueError(f"`{text}`: the path of a socket must be absolute")
+        return Address(path=path)
+    name, _, port = text.rpartition(":")
+    host = "127.0.0.1" if name == _LOCALHOST else name
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"`{text}`: an IPv6 address stands in brackets, as in [::1]:9417")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as error:
+        raise ValueError(f"`{text}` is not ADDRESS:PORT, such as 127.0.0.1:9417, nor unix:/path") from error
+    if not (port.isascii() and port.isdigit() and int(port) <= _LAST_PORT):
+        raise ValueError(f"`{text}`: the port must be a number up to {_LAST_PORT}")
+    return Address(host, int(port))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as a URL or a Host header has it, is this machine itself and cannot be anything else."""
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if bare.lower() == _LOCALHOST:
+        return True
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False

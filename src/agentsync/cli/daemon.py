@@ -1,0 +1,61 @@
+"""`agentsync daemon`: the service, until it is told to end."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stderr, redirect_stdout
+
+import click
+
+from agentsync.cli.options import Common, common, common_options
+from agentsync.cli.pull import command as pull
+from agentsync.cli.pull import show_report, show_unchanged
+from agentsync.config import find_config
+from agentsync.errors import AgentsyncError, ExitCode
+from agentsync.log import configure, level_of
+from agentsync.paths import places
+from agentsync.service.control import Answer, Question
+from agentsync.service.daemon import Daemon
+from agentsync.service.survey import Result
+from agentsync.unchanged import Unchanged
+
+_EPILOG = """\b
+Examples:
+  agentsync daemon
+  agentsync -v daemon 2>events.jsonl
+"""
+
+
+@click.command("daemon", epilog=_EPILOG)
+@common_options
+def command() -> int:
+    """Pull on a schedule, and when something changes here, until it is told to end.
+
+    It logs what it does to standard error. SIGHUP makes it read its configuration again, SIGTERM and ^C end it, and
+    `agentsync pull` asks it to pull at once. `agentsync install-service` lets systemd run it.
+    """
+    options = common()
+    # Whoever starts it by hand wants to see what it does: there is no result to show instead.
+    configure(level_of(options.verbosity, for_people=False), colors=options.colored)
+    daemon = Daemon(find_config(options.config).absolute(), places(), _show)
+    try:
+        daemon.run()
+    except SystemExit as end:
+        if end.code != ExitCode.TERMINATED:
+            raise
+    return ExitCode.OK  # a service that was told to end did what it should
+
+
+def _show(result: Result, question: Question) -> Answer:
+    """What `pull` prints of a result; nothing where it must run itself, to meet the same trouble."""
+    if isinstance(result, AgentsyncError):
+        return Answer()
+    options = Common(verbosity=question.verbosity, format="json" if question.json else "text")
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with redirect_stdout(stdout), redirect_stderr(stderr), click.Context(pull, color=question.colored):
+        if isinstance(result, Unchanged):
+            show_unchanged(result, options)
+        else:
+            show_report(result, options)
+    status = ExitCode.OK if isinstance(result, Unchanged) else result.exit_code
+    return Answer(stdout.getvalue(), stderr.getvalue(), status)

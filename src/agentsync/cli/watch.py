@@ -1,0 +1,252 @@
+"""`agentsync watch`: checks, and converts, the agents of a repository each time one is saved; for their authors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final, NoReturn
+
+import click
+
+from agentsync.cli.check import Examined, examine
+from agentsync.cli.console import show_changes, summary
+from agentsync.cli.cycle import given_config, run_config, source_name
+from agentsync.cli.options import Common, common, common_options
+from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.errors import AgentsyncError, ConfigError, ExitCode, LockedError
+from agentsync.observation import Stat
+from agentsync.paths import shorten
+from agentsync.plan import Change, Consent
+from agentsync.records import change_record
+from agentsync.report import Report, Scope
+from agentsync.tools import installed
+from agentsync.urls import printable
+from agentsync.watch import Watch
+from agentsync.worktree import WorkingTree
+
+_EPILOG: Final = """\b
+Examples:
+  agentsync watch
+  agentsync watch ./agents --to claude --to opencode
+  agentsync watch . --to codex=/tmp/try
+  agentsync watch --format json | jq '.diagnostics[].message'
+"""
+
+_SETTLE: Final = 0.2  # seconds of quiet after which a file counts as saved: an editor is done long before
+_LOOK: Final = 2.0  # seconds from one look to the next where changes are not told
+_BUSY: Final = 0.5  # seconds until it is tried again to write while another run does
+_NAMED: Final = 3  # how many changed files are named
+_REST: Final = 8  # lines of a screen that are not for findings
+
+
+@click.command("watch", epilog=_EPILOG)
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
+@click.option("--to", multiple=True, metavar="DIALECT[=DIR]", help="A tool to write the agents for each time.")
+@click.option("--allow-deletions", is_flag=True, help="Delete also what is dropped all at once.")
+@common_options
+def command(*, path: Path, to: tuple[str, ...], allow_deletions: bool) -> int:
+    """Check the agents in PATH now, and each time something in it is saved, until ctrl-C.
+
+    With --to they are also written for these tools, as `pull` would write them from a commit: what you wrote yourself
+    is never touched, and of a file that is broken the last good version stays. Without it, tells what would be lost on
+    the way to the tools that are installed here.
+    """
+    options, root = common(), path.resolve()
+    work = _conversion(root, to, options, allow_deletions=allow_deletions) if to else _check(root)
+    try:
+        _Session(root, options, work).run()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What came of one look at all agents; the report is of what was written, if anything was to be."""
+
+    examined: Examined
+    report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done each time, and the files that it is done with."""
+
+    tree: WorkingTree
+    run: Callable[[], _Round]
+
+
+def _check(root: Path) -> _Work:
+    """Checks the agents, for the tools that are here."""
+    targets = [dialect.name for dialect in installed()]
+    return _Work(WorkingTree(root), lambda: _Round(examine(root, targets)))
+
+
+def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletions: bool) -> _Work:
+    """Writes the agents, of which the directory is the source.
+
+    Raises:
+        ConfigError: that cannot be done.
+    """
+    config = given_config((str(root),), tuple(to), None, "")
+    # What is written within the directory is not read there.
+    written = [target.directory.resolve() for target in config.resolved_targets()]
+    for path in written:
+        if root.is_relative_to(path):
+            raise ConfigError("what is watched would be written over", place=str(path), hint="give another directory")
+    tree = WorkingTree(root, written)
+
+    def run() -> _Round:
+        saved = {source_name(str(root)): tree}
+        report = run_config(options, config, Scope.APPLY, consent=Consent(deletions=allow_deletions), saved=saved)
+        return _Round(_examined(report), report)
+
+    return _Work(tree, run)
+
+
+def _examined(report: Report) -> Examined:
+    """What `check` would tell of the agents in a report."""
+    products = report.products
+    return Examined(
+        [(product.name, product.dialect, product.path) for product in products if product.name],
+        [product.path for product in products if not (product.name or product.refused or product.excluded)],
+        report.diagnostics,
+    )
+
+
+@dataclass
+class _Session:
+    """One watch, from its start to its end.
+
+    Attributes:
+        seen: the files as they were when the agents were last looked at; none before the first time.
+        failure: what stood in the way the last time, and of which files; None where nothing did.
+        waits: whether that was another run.
+        fallbacks: where changes are not told.
+    """
+
+    root: Path
+    options: Common
+    work: _Work
+    seen: Mapping[str, Stat] | None = None
+    failure: tuple[Mapping[str, Stat], str] | None = None
+    waits: bool = False
+    fallbacks: tuple[str, ...] = ()
+
+    def run(self) -> NoReturn:
+        """Looks now, and at each change; only an exception ends it."""
+        told: SimpleQueue[frozenset[Path]] = SimpleQueue()
+        with Watch(told.put, settle=_SETTLE) as watch:
+            while True:
+                # In this order: what changes once it is followed is told, and what changed before is looked at.
+                self._tell_fallbacks(watch.follow([], [self.root]))
+                self._look()
+                with suppress(Empty):
+                    told.get(timeout=_BUSY if self.waits else _LOOK if self.fallbacks else None)
+
+    def _look(self) -> None:
+        """Does the work, if a file was saved since the last time."""
+        self.waits = False
+        there: Mapping[str, Stat] = {}
+        try:
+            there = self.work.tree.stats()
+            if there == self.seen and not self.failure:
+                return
+            done = self._done(there)
+        except AgentsyncError as error:
+            self.waits = isinstance(error, LockedError)
+            failure = there, str(error)
+            if failure != self.failure:
+                self.failure = failure
+                self._show_error(error)
+        else:
+            if done:
+                self._show(done, self._changed(there))
+                self.seen, self.failure = there, None
+
+    def _done(self, there: Mapping[str, Stat]) -> _Round | None:
+        """What comes of the work; nothing where files were changed under it, which is told as any change."""
+        try:
+            return self.work.run()
+        except ConfigError:
+            if self.work.tree.stats() != there:
+                return None
+            raise
+
+    def _changed(self, there: Mapping[str, Stat]) -> list[str]:
+        """The paths of the files that were saved; none the first time."""
+        if self.seen is None:
+            return []
+        return sorted(path for path in {*there, *self.seen} if there.get(path) != self.seen.get(path))
+
+    def _show(self, done: _Round, changed: Sequence[str]) -> None:
+        examined, report, verbosity = done.examined, done.report, self.options.verbosity
+        if self.options.json:
+            _print(examined, changed, report.changes if report else ())
+            return
+        _begin()
+        if verbosity >= 0:
+            click.echo(click.style(f"{time.strftime('%H:%M:%S')} {_named(changed)}".rstrip(), dim=True))
+        most = _room() if verbosity <= 0 else None
+        replace(examined, diagnostics=_ordered(examined.diagnostics, changed)).show(verbosity, most=most)
+        if report and verbosity >= 0:
+            show_changes(report.changes)
+            click.echo(summary(report))
+
+    def _show_error(self, error: AgentsyncError) -> None:
+        if self.options.json:
+            _print(Examined((), (), ()), (), (), error)
+            return
+        _begin()
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(str(error))}")
+        if error.hint:
+            click.echo(f" {click.style('hint:', fg='cyan')} {printable(error.hint)}")
+
+    def _tell_fallbacks(self, fallbacks: tuple[str, ...]) -> None:
+        for fallback in fallbacks:
+            if fallback not in self.fallbacks:
+                text = f"{printable(shorten(fallback))}; it is looked at every {_LOOK:.0f} seconds instead"
+                click.echo(f"{click.style('warning:', fg='yellow')} {text}", err=True)
+        self.fallbacks = fallbacks
+
+
+def _print(
+    examined: Examined, changed: Sequence[str], changes: Sequence[Change], error: AgentsyncError | None = None
+) -> None:
+    """Prints a round in its documented JSON form (docs/json.md)."""
+    record = {
+        "at": time.time(),
+        "changed": [*changed],
+        **examined.record,
+        "changes": [change_record(change) for change in changes],
+        "error": {"message": error.message, "place": error.place, "hint": error.hint} if error else None,
+    }
+    click.echo(json.dumps(record))
+
+
+def _begin() -> None:
+    """Begins a screen: at a terminal nothing of the last one stays in sight."""
+    if sys.stdout.isatty():
+        click.clear()
+
+
+def _room() -> int | None:
+    """How many findings a screen has room for; None where there is no end of it."""
+    return max(1, shutil.get_terminal_size().lines - _REST) if sys.stdout.isatty() else None
+
+
+def _ordered(found: Sequence[Diagnostic], changed: Sequence[str]) -> list[Diagnostic]:
+    """The findings on the changed files first, and of both the errors before all else."""
+    return sorted(found, key=lambda one: (one.path not in changed, one.severity is not Severity.ERROR))
+
+
+def _named(changed: Sequence[str]) -> str:
+    """The changed files, if there are not too many."""
+    names = ", ".join(printable(path) for path in changed[:_NAMED])
+    return f"{names} and {len(changed) - _NAMED} more" if len(changed) > _NAMED else names

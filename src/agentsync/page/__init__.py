@@ -1,0 +1,278 @@
+"""The status page: one HTML document that says all it has to say without a script, and asks nobody for anything more.
+
+It does not reload itself: that would take the place from whoever reads it. A link looks again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from agentsync import __version__
+from agentsync.diagnostics import Severity
+from agentsync.errors import ExitCode
+from agentsync.moments import ago
+from agentsync.page.agents import agents, differences, findings, targets
+from agentsync.page.markup import Html, element, html, void
+from agentsync.page.parts import counted, mark, moment, section, sentence, table, time_of, with_code
+from agentsync.paths import shorten
+from agentsync.plan import Action, Key
+from agentsync.report import Report
+from agentsync.standing import SourceStanding, Standing
+from agentsync.state import Sync
+
+_STYLE: Final = files("agentsync.page").joinpath("page.css").read_text(encoding="utf-8")
+_ICON: Final = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Cpath d='M8 1a7 7 0 1 0 7 7h-2a5 5 0 1 1-5-5v3l4-4-4-4z' fill='%232f81f7'/%3E%3C/svg%3E"
+)
+
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""What a browser may load for the page: its own style and icon."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the page shows.
+
+    Attributes:
+        unready: why the service is not ready; empty where it is.
+        now: in seconds since the epoch.
+        report: of a look at everything; None where that could not be.
+        trouble: why it could not.
+        differences: by path, between what is here and what the source has; None where they are not to be shown.
+        syncs: the last ones that changed something, newest first.
+    """
+
+    standing: Standing
+    unready: str
+    now: float
+    report: Report | None
+    trouble: str
+    differences: Mapping[Key, str] | None
+    syncs: Sequence[Sync]
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """Something that a person should see first."""
+
+    title: str
+    text: str
+    what_to_do: str = ""
+    severity: Severity = Severity.ERROR
+
+
+def render(view: View) -> str:
+    """The whole document."""
+    notes = list(_notes(view))
+    sections = [
+        _attention(notes),
+        _service(view),
+        _sources(view),
+        *([targets(view.report), agents(view.report), findings(view.report)] if view.report else []),
+        differences(view.report, view.differences) if view.report else "",
+        _history(view),
+    ]
+    state = _state(view, notes)
+    head = element(
+        "head",
+        void("meta", charset="utf-8"),
+        element("title", f"{state[1]} | agentsync"),
+        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        void("meta", name="color-scheme", content="light dark"),
+        void("link", rel="icon", href=_ICON),
+        element("style", Html(_STYLE)),
+    )
+    body = element(
+        "body",
+        element("a", "Skip to the content", class_="skip", href="#main"),
+        _header(view, state),
+        element("main", *sections, id="main", tabindex=-1),
+        _footer(),
+    )
+    return html(Html("<!DOCTYPE html>\n"), element("html", head, body, lang="en"))
+
+
+# Frame
+
+
+def _header(view: View, state: tuple[str, str]) -> Html:
+    links = {"service": "Service", "sources": "Sources"}
+    if view.report:
+        links |= {"targets": "Targets", "agents": "Agents", "findings": "Findings", "differences": "Differences"}
+    links["history"] = "History"
+    items = (element("li", element("a", title, href=f"#{name}")) for name, title in links.items())
+    return html(
+        element(
+            "header",
+            element("h1", "agentsync"),
+            element("p", mark(*state)),
+            element("p", "As of ", time_of(view.now), ". ", element("a", "Look again", href="/"), class_="moment"),
+        ),
+        element("nav", element("ul", *items), aria_label="On this page"),
+    )
+
+
+def _footer() -> Html:
+    return element(
+        "footer",
+        f"agentsync {__version__}. The same for programs: ",
+        element("a", "status.json", href="/status.json"),
+        ", ",
+        element("a", "metrics", href="/metrics"),
+        ". In a terminal: ",
+        element("code", "agentsync status"),
+        ".",
+    )
+
+
+def _state(view: View, notes: Sequence[_Note]) -> tuple[str, str]:
+    """The whole in a few words, with the class that they have."""
+    errors = sum(note.severity is Severity.ERROR for note in notes)
+    if errors:
+        return "bad", "1 thing needs attention" if errors == 1 else f"{errors} things need attention"
+    if view.standing.last is None:
+        return "warn", "Starting"
+    if view.standing.suspended:
+        return "warn", "Suspended"
+    if view.report is not None and view.report.in_sync:
+        return "good", "In sync"
+    return "warn", "Not in sync"
+
+
+# What needs attention
+
+
+def _notes(view: View) -> Iterator[_Note]:
+    standing, report = view.standing, view.report
+    if standing.config_error:
+        yield _Note(
+            "The configuration has a mistake",
+            f"{sentence(standing.config_error)} The one before is still used.",
+            "Correct the file; it is read again when it changes, or on SIGHUP.",
+        )
+    if standing.suspended:
+        yield _Note(
+            "Pulling is suspended",
+            f"{sentence(standing.suspended)} Nothing is changed here meanwhile.",
+            "`agentsync resume` lets pulls apply changes again.",
+            Severity.WARNING,
+        )
+    if standing.last and standing.last.error:
+        yield _Note("The last cycle could not be run", standing.last.error, "It is tried again by itself.")
+    if view.trouble:
+        yield _Note("What is here cannot be shown", view.trouble)
+    for source in standing.sources:
+        if source.error:
+            again = f"It is asked again {ago(source.retry_at, view.now)}." if source.retry_at else ""
+            yield _Note(f"Source {source.name} cannot be used", source.error, again)
+    if view.unready:
+        yield _Note("Not ready", sentence(view.unready))
+    if report:
+        yield from _report_notes(report)
+    if standing.fallbacks:
+        text = "; ".join(standing.fallbacks)
+        yield _Note("Some changes are seen late", text, "They are found in the next cycle.", Severity.WARNING)
+
+
+def _report_notes(report: Report) -> Iterator[_Note]:
+    if held := len(report.plan.held):
+        yield _Note(
+            f"{counted(held, 'change')} held",
+            "They are not made until somebody has looked at them.",
+            "The findings below say why, and what lets them through.",
+        )
+    if conflicts := sum(change.action is Action.CONFLICT for change in report.differing):
+        yield _Note(
+            f"{counted(conflicts, 'file')} in conflict",
+            "What stands there was written or edited here, and is kept.",
+            "The differences are below.",
+        )
+    if refused := sum(product.refused for product in report.products):
+        yield _Note(f"{counted(refused, 'file')} refused", "No agent can be made of it.", "The findings below say why.")
+
+
+def _attention(notes: Sequence[_Note]) -> Html:
+    if not notes:
+        return Html("")
+    items = (
+        element(
+            "li",
+            element("strong", note.title),
+            element("p", with_code(sentence(note.text))),
+            element("p", with_code(note.what_to_do)) if note.what_to_do else "",
+            class_="bad" if note.severity is Severity.ERROR else "warn",
+        )
+        for note in sorted(notes, key=lambda note: note.severity is not Severity.ERROR)
+    )
+    return section("attention", "Needs attention", element("ul", *items, class_="notes", role="list"))
+
+
+# What there is
+
+
+def _service(view: View) -> Html:
+    standing, last = view.standing, view.standing.last
+    rows: dict[str, str] = {
+        "Last good sync": moment(standing.succeeded_at, view.now, "never"),
+        "Last cycle": html(moment(last.ended_at, view.now), f" ({last.trigger.value}, {last.seconds:.1f} s)")
+        if last
+        else "none yet",
+        "Next cycle": moment(standing.next_run_at, view.now, "not planned"),
+        "Running since": html(moment(standing.started_at, view.now), f", {counted(standing.cycles, 'cycle')}"),
+        "Configuration": element("code", shorten(standing.config)),
+    }
+    pairs = (html(element("dt", name), element("dd", value)) for name, value in rows.items())
+    return section("service", "Service", element("dl", *pairs))
+
+
+def _sources(view: View) -> Html:
+    facts = {source.name: source.facts for source in view.report.sources} if view.report else {}
+    rows = []
+    for source in view.standing.sources:
+        known = facts.get(source.name)
+        applied = html(
+            element("code", source.applied[:12] or "none"),
+            element("span", known.subject, class_="small") if known else "",
+        )
+        place = html(element("code", source.url), element("span", source.ref, class_="small"))
+        rows.append([source.name, _source_state(source), applied, moment(source.fetched_at, view.now, "never"), place])
+    header = ("Source", "State", "Commit applied", "Fetched", "Repository")
+    return section("sources", "Sources", table("Where the agents come from", header, rows))
+
+
+def _source_state(source: SourceStanding) -> Html:
+    if source.error:
+        return html(mark("bad", "in trouble"), element("span", source.error, class_="small"))
+    if source.applied != source.desired:
+        leads = f"it leads to {source.desired[:12]}"
+        return html(mark("warn", "not applied yet"), element("span", leads, class_="small"))
+    return mark("good", "in sync")
+
+
+def _history(view: View) -> Html:
+    rows = []
+    for sync in view.syncs:
+        commits = ", ".join(f"{source} {commit[:12]}" for source, commit in sync.commits.items())
+        counts = ", ".join(f"{number} {what}" for what, number in sync.counts.items() if number and what != "keep")
+        good = sync.result in (ExitCode.OK.name.lower(), "rolled back")
+        result = mark("good" if good else "warn", sync.result.replace("_", " ") or "unfinished")
+        rows.append([element("code", sync.id), moment(sync.started_at, view.now), result, commits, counts])
+    if not rows:
+        return section("history", "History", element("p", "Nothing has been changed here yet."))
+    listed = table("The last syncs that changed something", ("Sync", "When", "Result", "Commits", "Changes"), rows)
+    return section("history", "History", listed)

@@ -1,0 +1,178 @@
+"""Where each target and agent stands, on the status page: its state, what it lost on the way, what differs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.gather import Output, Product
+from agentsync.naming import slug
+from agentsync.page.markup import Html, element, html, joined
+from agentsync.page.parts import counted, mark, rest, section, sentence, table, with_code
+from agentsync.paths import shorten
+from agentsync.plan import Action, Change, Key, absolute
+from agentsync.report import Report, is_drifted
+
+_MOST_AGENTS: Final = 500
+_MOST_FINDINGS: Final = 500
+_MOST_DIFFERENCES: Final = 200
+_MOST_LINES: Final = 400  # of one difference
+
+_WORDS: Final = {
+    Action.CREATE: "to be created",
+    Action.UPDATE: "to be updated",
+    Action.REPLACE: "to be replaced",
+    Action.DELETE: "to be deleted",
+    Action.RESTORE: "deleted here, to be restored",
+    Action.TAKE: "to be taken over as it is",
+    Action.FORGET: "gone, to be forgotten",
+    Action.KEEP: "as it should be",
+    Action.CONFLICT: "in conflict",
+}
+
+
+def targets(report: Report) -> Html:
+    rows = []
+    for target in report.targets:
+        counts = report.counts_of(target.name)
+        numbers = {
+            "in conflict": counts.conflicts,
+            "drifted": counts.drifted - counts.conflicts,
+            "held": counts.held,
+            "pending": counts.pending,
+        }
+        told = [f"{number} {words}" for words, number in numbers.items() if number]
+        kind = "bad" if counts.conflicts or counts.held else "warn"
+        state = mark(kind, ", ".join(told)) if told else mark("good", "in sync")
+        place = element("code", shorten(str(target.directory)))
+        rows.append([target.name, state, str(counts.files), target.written.title, place])
+    header = ("Target", "State", "Files", "Tool", "Directory")
+    return section("targets", "Targets", table("The tools that get agents here", header, rows, numbers={2}))
+
+
+def agents(report: Report) -> Html:
+    products = sorted((product for product in report.products if product.name), key=lambda product: product.name)
+    changes = {
+        (change.target, owner.source, owner.source_path): change
+        for change in (*report.plan.changes, *report.plan.held)
+        if (owner := change.wanted or change.base)
+    }
+    held = frozenset(change.key for change in report.plan.held)
+    rows = []
+    for product in products[:_MOST_AGENTS]:
+        told = [product.description, f"{product.source}: {product.path}"]
+        cells = [
+            _agent_state(product, target.name, changes.get((target.name, product.source, product.path)), held)
+            for target in report.targets
+        ]
+        rows.append([html(product.name, *(element("span", text, class_="small") for text in told)), *cells])
+    header = ("Agent", *(target.name for target in report.targets))
+    caption = f"{counted(len(products), 'agent')} and how each stands in each target"
+    more = rest(len(products) - _MOST_AGENTS, "`agentsync list agents` lists all")
+    return section("agents", "Agents", table(caption, header, rows), more)
+
+
+def _agent_state(product: Product, target: str, change: Change | None, held: frozenset[Key]) -> Html:
+    output = product.outputs.get(target)
+    if target in product.excluded or output is None:
+        return mark("none", "left out")
+    if not output.digest:
+        return html(mark("bad", "refused"), _lost(product, output))
+    if change is None:
+        return mark("none", "not used")
+    if change.key in held:
+        return mark("bad", "held")
+    if change.action is Action.CONFLICT:
+        return mark("bad", "in conflict")
+    if change.action is Action.KEEP:
+        return html(mark("good", "in sync"), _lost(product, output))
+    return html(mark("warn", "drifted" if is_drifted(change) else "pending"), _lost(product, output))
+
+
+def _lost(product: Product, output: Output) -> Html:
+    """A link to what was lost on the way to one target."""
+    number = sum(found.severity is not Severity.INFO for found in output.diagnostics)
+    if not number:
+        return Html("")
+    return element("a", counted(number, "finding"), class_="small", href=f"#{_anchor(product.name)}")
+
+
+def findings(report: Report) -> Html:
+    """What was repaired, lost and refused, by agent; what concerns no agent first."""
+    order = list(Severity)
+    found = sorted(report.diagnostics, key=lambda found: (bool(found.agent), found.agent, -order.index(found.severity)))
+    groups: dict[str, list[Diagnostic]] = defaultdict(list)
+    for diagnostic in found[:_MOST_FINDINGS]:
+        groups[_anchor(diagnostic.agent)].append(diagnostic)
+    parts = [_group(anchor, diagnostics) for anchor, diagnostics in groups.items()]
+    more = rest(len(found) - _MOST_FINDINGS, "`agentsync status -vv` shows all")
+    return section("findings", "Findings", *(parts or [element("p", "There are none.")]), more)
+
+
+def _group(anchor: str, diagnostics: Sequence[Diagnostic]) -> Html:
+    numbers = {severity: sum(found.severity is severity for found in diagnostics) for severity in Severity}
+    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
+    told = ", ".join(counted(numbers[severity], word) for severity, word in words.items() if numbers[severity])
+    agent = diagnostics[0].agent
+    summary = element("summary", element("h3", agent or "The whole"), element("span", f" {told}", class_="quiet"))
+    items = (element("li", *_finding(found)) for found in diagnostics)
+    is_open = not agent or bool(numbers[Severity.ERROR])
+    # The list has the anchor, since a browser opens what a link's goal lies in.
+    return element("details", summary, element("ul", *items, id=anchor), open=is_open)
+
+
+def _finding(found: Diagnostic) -> Iterator[str]:
+    kind = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "none"}[found.severity]
+    yield mark(kind, found.severity.value)
+    yield html(" ", element("code", found.code.id), " ", with_code(found.message))
+    if found.target:
+        yield html(" (", found.target, ")")
+    if found.place:
+        yield html(element("span", "at ", element("code", shorten(found.place)), class_="small"))
+    if hint := found.hint or found.code.remedy:
+        yield element("span", with_code(sentence(hint)), class_="small")
+
+
+def differences(report: Report, texts: Mapping[Key, str] | None) -> Html:
+    if not report.differing:
+        content = [element("p", "Every file is as its source wants it.")]
+    else:
+        content = [element("p", "Lines with - are here; lines with + are the source's.", class_="quiet")]
+        content += [_difference(change, texts) for change in report.differing[:_MOST_DIFFERENCES]]
+        content.append(rest(len(report.differing) - _MOST_DIFFERENCES, "`agentsync plan` shows all"))
+    return section("differences", "Differences", *content)
+
+
+def _difference(change: Change, texts: Mapping[Key, str] | None) -> Html:
+    place = shorten(absolute(change.directory, change.path))
+    summary = element(
+        "summary",
+        element("h3", element("code", place)),
+        element("span", f" {change.target}: {_WORDS[change.action]}", class_="quiet"),
+    )
+    told = change.diagnostic
+    why = element("p", with_code(" ".join(map(sentence, filter(None, (told.message, told.hint)))))) if told else ""
+    return element("details", summary, why, _text_of(change, place, texts), open=bool(texts and change.key in texts))
+
+
+def _text_of(change: Change, place: str, texts: Mapping[Key, str] | None) -> Html:
+    if texts is None:
+        return element("p", "What stands in files is shown on this machine alone.", class_="quiet")
+    if text := texts.get(change.key):
+        lines = text.splitlines()
+        shown = joined(element("span", line or " ", class_=_line_class(line)) for line in lines[:_MOST_LINES])
+        more = rest(len(lines) - _MOST_LINES, "`agentsync plan` shows all")
+        return html(element("pre", shown, tabindex=0, role="region", aria_label=f"Difference of {place}"), more)
+    return element("p", "There is nothing to compare, or too much.", class_="quiet")
+
+
+def _line_class(line: str) -> str | None:
+    if line.startswith(("---", "+++", "@@", "\\")):
+        return "hunk"
+    return {"+": "add", "-": "del"}.get(line[:1])
+
+
+def _anchor(agent: str) -> str:
+    return f"agent-{slug(agent)}" if agent else "the-whole"

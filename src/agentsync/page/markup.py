@@ -1,0 +1,53 @@
+"""HTML from values: whatever is not markup already is escaped, so nothing that a repository says becomes any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+Attribute = str | int | bool | None
+"""True stands alone, False and None are left out."""
+
+
+class Html(str):
+    """Text that is markup."""
+
+    __slots__ = ()
+
+
+def html(*parts: str) -> Html:
+    """The parts one after the other."""
+    return Html("".join(part if isinstance(part, Html) else escape(_visible(part)) for part in parts))
+
+
+def joined(parts: Iterable[str]) -> Html:
+    """The same of an iterable."""
+    return html(*parts)
+
+
+def element(name: str, /, *children: str, **attributes: Attribute) -> Html:
+    """An element; `class_` is class and `aria_label` is aria-label."""
+    return Html(f"{_opening(name, attributes)}{html(*children)}</{name}>")
+
+
+def void(name: str, /, **attributes: Attribute) -> Html:
+    """An element that has no content, such as `meta`."""
+    return _opening(name, attributes)
+
+
+def _opening(name: str, attributes: dict[str, Attribute]) -> Html:
+    parts = [name]
+    for key, value in attributes.items():
+        written = key.rstrip("_").replace("_", "-")
+        if value is True:
+            parts.append(written)
+        elif value is not None and value is not False:
+            parts.append(f'{written}="{escape(_visible(str(value)))}"')
+    return Html(f"<{' '.join(parts)}>")
+
+
+def _visible(text: str) -> str:
+    """The text with the characters escaped that would hide or reorder what stands beside them."""
+    return "".join(
+        character if character.isprintable() or character in "\t\n" else ascii(character)[1:-1] for character in text
+    )

@@ -1,0 +1,157 @@
+"""What a cycle found, in its documented JSON form (docs/json.md), and the differences behind it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from agentsync.config import Target
+from agentsync.diff import unified
+from agentsync.errors import AgentsyncError
+from agentsync.paths import shorten
+from agentsync.plan import Action, Change, Key, absolute
+from agentsync.report import Report
+from agentsync.shared_file import SharedEntries
+from agentsync.standing import CycleResult, Standing
+from agentsync.urls import redact
+
+
+def change_record(change: Change) -> dict[str, object]:
+    """A change."""
+    owner = change.wanted or change.base
+    return {
+        "action": change.action.value,
+        "target": change.target,
+        "agent": change.agent,
+        "path": absolute(change.directory, change.path),
+        "source": change.source,
+        "source_path": owner.source_path if owner else "",
+        "old_digest": change.actual.digest,
+        "new_digest": change.wanted.digest if change.wanted else None,
+    }
+
+
+def report_record(report: Report) -> dict[str, object]:
+    """What `pull` prints of a report."""
+    return {
+        "sync_id": report.sync_id,
+        "seconds": round(report.seconds, 3),
+        "exit_code": int(report.exit_code),
+        "sources": [
+            {
+                "name": source.name,
+                "url": redact(source.url),
+                "ref": source.ref,
+                "commit": source.commit,
+                "previous": source.previous,
+                "fetched_at": source.fetched_at,
+                "rejected": source.rejected or None,
+                "error": source.last_error or None,
+            }
+            for source in report.sources
+        ],
+        "targets": [
+            {"name": target.name, "dialect": target.dialect, "directory": str(target.directory)}
+            for target in report.targets
+        ],
+        "suspended": report.suspension.reason if report.suspension else None,
+        "counts": report.counts,
+        "changes": [change_record(change) for change in report.changes],
+        "held": [change_record(change) for change in report.plan.held],
+        "diagnostics": [diagnostic.as_dict() for diagnostic in report.diagnostics],
+    }
+
+
+def status_record(report: Report) -> dict[str, object]:
+    """What `status` prints of a report, with what is pending, drifted or in conflict at each target."""
+    return report_record(report) | {"targets": [_target_record(report, target.name) for target in report.targets]}
+
+
+def standing_record(standing: Standing) -> dict[str, object]:
+    """How the service stands; None where nothing is known, or nothing is wrong."""
+    return {
+        "config": standing.config,
+        "config_error": standing.config_error or None,
+        "started_at": standing.started_at,
+        "next_run_at": standing.next_run_at,
+        "succeeded_at": standing.succeeded_at,
+        "cycles": standing.cycles,
+        "last": _cycle_record(standing.last) if standing.last else None,
+        "suspended": standing.suspended or None,
+        "sources": [
+            {
+                "name": source.name,
+                "applied": source.applied,
+                "desired": source.desired,
+                "fetched_at": source.fetched_at,
+                "error": source.error or None,
+                "retry_at": source.retry_at,
+            }
+            for source in standing.sources
+        ],
+        "unwatched": list(standing.fallbacks),
+    }
+
+
+def _cycle_record(cycle: CycleResult) -> dict[str, object]:
+    return {
+        "sync_id": cycle.sync_id,
+        "trigger": cycle.trigger.value,
+        "ended_at": cycle.ended_at,
+        "seconds": round(cycle.seconds, 3),
+        "exit_code": int(cycle.exit_code),
+        "counts": dict(cycle.counts),
+        "codes": dict(cycle.codes),
+        "error": cycle.error or None,
+    }
+
+
+def _target_record(report: Report, name: str) -> dict[str, object]:
+    target = next(target for target in report.targets if target.name == name)
+    counts = report.counts_of(name)
+    return {
+        "name": target.name,
+        "dialect": target.dialect,
+        "directory": str(target.directory),
+        "files": counts.files,
+        "drifted": counts.drifted,
+        "pending": counts.pending,
+        "held": counts.held,
+        "changes": [change_record(change) for change in report.differing if change.target == name],
+    }
+
+
+def differences(report: Report, changes: Iterable[Change], *, largest: int = sys.maxsize) -> dict[Key, str]:
+    """By path, what would be different; for a file that is created, all of it is not repeated.
+
+    Files of more than `largest` bytes, here or in the source, are left out.
+    """
+    wanted = [change for change in changes if change.action in (Action.UPDATE, Action.CONFLICT)]
+    report.contents.load(wanted)
+    targets = {target.name: target for target in report.targets}
+    texts = {}
+    for change in wanted:
+        if change.wanted is None or not change.actual.digest:
+            continue
+        before, after = _standing(targets[change.target], change, largest), report.contents(change)
+        if before is not None and len(after) <= largest:
+            path = shorten(absolute(change.directory, change.path))
+            texts[change.key] = unified(before, after, path=path)
+    return texts
+
+
+def _standing(target: Target, change: Change, largest: int) -> bytes | None:
+    """What stands at a change's path: a file, or one agent of the file in which its tool keeps them all.
+
+    None where it is too large, or has gone since the plan was made, so that there is nothing left to compare.
+    """
+    try:
+        if shared := target.written.shared:
+            with SharedEntries.open(Path(change.directory), shared, follow_symlinks=target.follow_symlinks) as entries:
+                before = entries.read(change.path)
+                return before if len(before) <= largest else None
+        path = Path(absolute(change.directory, change.path))
+        return path.read_bytes() if path.stat().st_size <= largest else None
+    except (AgentsyncError, OSError):
+        return None

@@ -1,0 +1,1 @@
+"""The service: what lets a machine follow its sources by itself."""

@@ -1,0 +1,306 @@
+"""The service: runs a cycle when it is time, when somebody asks, and when something changed here.
+
+Ticks, changes, questions and signals all come into one inbox, which the main thread empties: so one thing happens after
+the other, and nothing is waited for but the inbox. What came in while a cycle ran is answered by one more.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from agentsync.config import Config, check_complete, load_with_text
+from agentsync.errors import AgentsyncError, ConfigError
+from agentsync.events import tell_unchanged
+from agentsync.lock import locked_for_service
+from agentsync.paths import Places
+from agentsync.plan import Consent
+from agentsync.report import Report, Scope
+from agentsync.service.control import Answer, Asked, Control, Question
+from agentsync.service.events import (
+    tell_clock_changed,
+    tell_failed,
+    tell_fallback,
+    tell_no_control,
+    tell_refused,
+    tell_reloaded,
+    tell_started,
+    tell_stopped,
+)
+from agentsync.service.health import Health
+from agentsync.service.notify import Notifier
+from agentsync.service.polling import Asks, Polling
+from agentsync.service.schedule import GRACE_SECONDS, Schedule, own_fraction
+from agentsync.service.survey import Result, in_words, known_sources, outcome, surveyed, targets_after
+from agentsync.standing import Standing, Trigger
+from agentsync.state import State
+from agentsync.sync import run
+from agentsync.unchanged import Unchanged, find_unchanged
+from agentsync.watch import Watch
+
+Show = Callable[[Result, Question], Answer]
+"""What `pull` would print of a result."""
+
+_WORK_SECONDS: Final = 600.0  # that a cycle may go on without a sign of progress, beside what its fetches may take
+_SIGN_SECONDS: Final = 5.0  # between two signs of progress
+_BUSY_SECONDS: Final = 2.0  # until a cycle that could not be run at all is tried again; doubled each time
+_MOST_BUSY_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reload:
+    """The configuration is to be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """Something changed at these paths."""
+
+    paths: frozenset[Path]
+
+
+_Event = Trigger | _Reload | _Changed | Asked
+
+
+class Daemon:
+    """The service of one installation, in the main thread of its process."""
+
+    def __init__(self, path: Path, places: Places, show: Show) -> None:
+        """Reads the configuration.
+
+        Args:
+            path: where it is; absolute.
+            places: where the state is.
+            show: what `pull` prints of a result.
+
+        Raises:
+            ConfigError: the configuration cannot be used.
+        """
+        self._path = path
+        self._places = places
+        self._show = show
+        self._config, self._text = self._load()
+        self._inbox: SimpleQueue[_Event] = SimpleQueue()
+        self._polling = Polling()
+        self._notifier = Notifier()
+        self._health = Health(places)
+        self._standing = Standing(config=str(path), started_at=time.time())
+        self._failed_cycles = 0
+        self._owed = Asks.FAILED
+        self._signed_at = 0.0
+
+    def run(self) -> None:
+        """Runs until the process is told to end; SIGTERM and ^C arrive as exceptions.
+
+        Raises:
+            LockedError: there is a service already.
+            StateError: the directory of the state cannot be used.
+            ConfigError: something that the configuration asks for cannot be had.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(locked_for_service(self._places))
+            stack.callback(self._health.close)
+            self._health.follow(self._config)
+            self._watch = stack.enter_context(Watch(lambda paths: self._inbox.put(_Changed(paths))))
+            self._schedule = stack.enter_context(Schedule(self._inbox.put, own_fraction()))
+            self._listen(stack)
+            if hasattr(signal, "SIGHUP"):
+                signal.signal(signal.SIGHUP, lambda *_: self._inbox.put(_Reload()))
+            tell_started(self._path)
+            stack.callback(tell_stopped, self._path)
+            stack.callback(self._notifier.stopping)
+            self._schedule.follow(self._config.daemon)
+            self._follow_changes()  # before the first look, so that nothing changes unseen after it
+            self._cycle(Trigger.START, self._asked_at_start())
+            self._notifier.ready(in_words(self._standing))
+            while True:
+                self._handle(self._next())
+
+    def _listen(self, stack: ExitStack) -> None:
+        try:
+            stack.enter_context(Control(self._places, self._inbox.put))
+        except OSError as error:
+            tell_no_control(error)
+
+    def _asked_at_start(self) -> Asks:
+        """Nobody, so that a fleet that starts at once brings nothing down, unless a source is in trouble already."""
+        with State.open(self._places.database) as state:
+            known = known_sources(self._config, state).values()
+        return Asks.DUE if any(source.error for source in known) else Asks.NOBODY
+
+    # Events
+
+    def _next(self) -> list[_Event]:
+        """All that came in; waits for the first."""
+        seconds = self._schedule.seconds_until_suspicious()
+        self._notifier.alive(within=(seconds or 0) + GRACE_SECONDS)
+        try:
+            events = [self._inbox.get(timeout=seconds)]
+        except Empty:
+            tell_clock_changed()
+            self._schedule.follow(self._config.daemon)
+            return [Trigger.SCHEDULE]
+        while not self._inbox.empty():
+            events.append(self._inbox.get())
+        return events
+
+    def _handle(self, events: Sequence[_Event]) -> None:
+        changed = frozenset().union(*(event.paths for event in events if isinstance(event, _Changed)))
+        reloads = any(isinstance(event, _Reload) for event in events) or self._path in changed
+        questions = [event for event in events if isinstance(event, Asked)]
+        triggers = [event for event in events if isinstance(event, Trigger)]
+        if reloads and not self._reload():
+            changed -= {self._path}
+            reloads = False
+        mine = [asked for asked in questions if asked.question.config == str(self._path)]
+        for asked in questions:
+            if asked not in mine:
+                asked.answer(Answer())  # of another configuration, which is not ours to apply
+        if mine:
+            result = self._cycle(
+                Trigger.REQUEST,
+                Asks.EVERYONE,
+                consent=_consent([asked.question for asked in mine]),
+                whole=any(asked.question.json or asked.question.verbosity > 0 for asked in mine),
+            )
+            for asked in mine:
+                asked.answer(self._show(result, asked.question))
+        elif reloads or Trigger.SCHEDULE in triggers:
+            self._cycle(Trigger.RELOAD if reloads else Trigger.SCHEDULE, Asks.DUE)
+        elif triggers:
+            self._cycle(Trigger.RETRY, self._owed)
+        elif changed:
+            self._cycle(Trigger.CHANGE, Asks.NOBODY)
+
+    def _reload(self) -> bool:
+        """Whether there is a new configuration, which counts from now on; one with a mistake is told and left."""
+        self._notifier.reloading()
+        try:
+            config, text = self._load()
+            self._health.follow(config)
+        except ConfigError as error:
+            tell_refused(self._path, error)
+            self._tell(replace(self._standing, config_error=str(error)))
+            changed = False
+        else:
+            changed = text != self._text
+            self._config, self._text = config, text
+            self._schedule.follow(config.daemon)
+            self._standing = replace(self._standing, config_error="")
+            if changed:
+                tell_reloaded(self._path)
+        self._notifier.ready(in_words(self._standing))
+        return changed
+
+    def _load(self) -> tuple[Config, str]:
+        config, text = load_with_text(self._path)
+        check_complete(config, self._path)
+        return config, text
+
+    # Cycles
+
+    def _cycle(self, trigger: Trigger, asks: Asks, *, consent: Consent | None = None, whole: bool = False) -> Result:
+        """Runs one cycle and tells everybody; a `whole` one takes no short cut."""
+        began = time.monotonic()
+        result: Result
+        try:
+            # What the first one finds is what the service then stands on.
+            short = bool(self._text) and not (whole or consent or trigger is Trigger.START)
+            result = self._run(trigger, asks, consent, short=short)
+            self._failed_cycles, self._owed = 0, Asks.FAILED
+        except AgentsyncError as error:
+            tell_failed(error)
+            self._failed_cycles, self._owed = self._failed_cycles + 1, max(self._owed, asks)
+            result = error
+        fallbacks = self._follow_changes()
+        self._schedule.retry_at(self._retry_at())
+        self._tell(
+            replace(
+                self._standing,
+                last=outcome(result, trigger, time.monotonic() - began, before=self._standing.last),
+                cycles=self._standing.cycles + 1,
+                fallbacks=fallbacks,
+                next_run_at=self._schedule.next_run_at,
+                targets=targets_after(result, self._standing.targets),
+            ),
+        )
+        if not isinstance(result, Unchanged):
+            gc.collect()  # what a whole cycle leaves would else be held until the next one, minutes later
+        return result
+
+    def _run(self, trigger: Trigger, asks: Asks, consent: Consent | None, *, short: bool) -> Report | Unchanged:
+        self._show_life(force=True)
+        fetches = self._polling.fetches(asks)
+        if short and (unchanged := find_unchanged(self._text, self._places, fetches)):
+            if trigger is not Trigger.CHANGE:  # most often what was written here itself
+                tell_unchanged(unchanged)
+            return unchanged
+        return run(
+            self._config,
+            self._places,
+            Scope.APPLY,
+            consent=consent,
+            progress=lambda *_: self._show_life(),
+            fetches=fetches,
+            text=self._text,
+            inputs=[self._config.overlays] if self._config.overlays else [],
+            silent_at_rest=trigger is Trigger.CHANGE,
+        )
+
+    def _show_life(self, *, force: bool = False) -> None:
+        """Tells the service manager that the cycle goes on, and by when it will hear the next sign."""
+        if force or time.monotonic() - self._signed_at > _SIGN_SECONDS:
+            self._signed_at = time.monotonic()
+            fetching = sum(source.timeout for source in self._config.sources.values())
+            self._notifier.alive(within=fetching + _WORK_SECONDS)
+
+    def _retry_at(self) -> float | None:
+        """When the next cycle is due before its regular time; None where none is."""
+        moments = [self._polling.next_retry_at]
+        if self._failed_cycles:
+            most = min(_MOST_BUSY_SECONDS, _BUSY_SECONDS * 2.0 ** min(self._failed_cycles, 16))
+            moments.append(time.time() + random.uniform(_BUSY_SECONDS / 2, most))  # noqa: S311 - no secret
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _follow_changes(self) -> tuple[str, ...]:
+        """Watches what counts now; returns what cannot be watched."""
+        if not self._config.daemon.watch:
+            return self._watch.follow([], [])
+        targets = self._config.resolved_targets()
+        files = [target.directory for target in targets if target.written.shared]
+        directories = [
+            target.directory.resolve() if target.follow_symlinks else target.directory
+            for target in targets
+            if not target.written.shared
+        ]
+        overlays = [self._config.overlays] if self._config.overlays else []
+        fallbacks = self._watch.follow([self._path, *files], [*directories, *overlays])
+        for fallback in sorted(set(fallbacks) - set(self._standing.fallbacks)):
+            tell_fallback(fallback)
+        return fallbacks
+
+    # Standing
+
+    def _tell(self, standing: Standing) -> None:
+        """Tells everybody how the service stands now."""
+        try:
+            self._standing = surveyed(standing, self._config, self._places, self._polling)
+        except AgentsyncError:  # the cycle met it too, and told it
+            self._standing = standing
+        self._health.saw(self._standing)
+        self._notifier.status(in_words(self._standing))
+
+
+def _consent(questions: Sequence[Question]) -> Consent | None:
+    """What all who ask agree to together; None where that is nothing."""
+    deletions = any(question.allow_deletions for question in questions)
+    growth = any(question.allow_growth for question in questions)
+    return Consent(deletions, growth) if deletions or growth else None

@@ -1,0 +1,113 @@
+"""How the service stands after a cycle: what came of it, what the state knows, and that in one line."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from agentsync.config import Config
+from agentsync.errors import AgentsyncError, ExitCode
+from agentsync.fetch import mirror_of
+from agentsync.paths import Places
+from agentsync.report import Report
+from agentsync.service.polling import Polling
+from agentsync.standing import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
+from agentsync.state import SourceState, State
+from agentsync.unchanged import Unchanged
+from agentsync.urls import redact
+
+Result = Report | Unchanged | AgentsyncError
+"""What came of a cycle."""
+
+
+def outcome(result: Result, trigger: Trigger, seconds: float, *, before: CycleResult | None) -> CycleResult:
+    """What came of a cycle; one that found all as it was has the findings of the one before."""
+    codes = before.codes if before else {}
+    sync_id, exit_code, counts, error = "", ExitCode.OK, dict[str, int](), ""
+    match result:
+        case Report():
+            sync_id, exit_code, counts = result.sync_id, result.exit_code, result.counts
+            codes = Counter(found.code.id for found in result.diagnostics)
+        case Unchanged():
+            sync_id, counts = result.sync_id, result.counts
+        case AgentsyncError():
+            exit_code, error = result.exit_code, str(result)
+    return CycleResult(sync_id, trigger, time.time(), seconds, exit_code, counts, codes, error)
+
+
+def targets_after(result: Result, before: Sequence[TargetStanding]) -> tuple[TargetStanding, ...]:
+    """How each target stands; as before where the cycle could not be run."""
+    match result:
+        case Report():
+            return tuple(
+                TargetStanding(
+                    target.name, target.dialect, str(target.directory), counts.files, counts.drifted, counts.conflicts
+                )
+                for target in result.targets
+                for counts in [result.counts_of(target.name)]
+            )
+        case Unchanged():
+            return tuple(replace(target, drifted=0, conflicts=0) for target in before)
+        case AgentsyncError():
+            return tuple(before)
+
+
+def surveyed(standing: Standing, config: Config, places: Places, polling: Polling) -> Standing:
+    """The same with what the state says of the sources now.
+
+    Raises:
+        StateError: the state cannot be used.
+    """
+    with State.open(places.database) as state:
+        known = known_sources(config, state)
+        suspension = state.suspension
+    sources = tuple(_source(name, config, places, known.get(name), polling) for name in config.sources)
+    fetched = [source.fetched_at for source in sources if source.fetched_at and source.applied and not source.error]
+    return replace(
+        standing,
+        sources=sources,
+        suspended=suspension.reason if suspension else "",
+        succeeded_at=min(fetched) if fetched and len(fetched) == len(sources) else standing.succeeded_at,
+    )
+
+
+def known_sources(config: Config, state: State) -> dict[str, SourceState]:
+    """What is known of each source that was ever asked."""
+    tables = config.sources.items()
+    found = {name: state.source(name, redact(table.url), table.ref) for name, table in tables}
+    return {name: source for name, source in found.items() if source}
+
+
+def in_words(standing: Standing) -> str:
+    """How the service stands, in one line."""
+    if standing.config_error:
+        return f"degraded: {standing.config_error}"
+    if standing.suspended:
+        return f"suspended: {standing.suspended}"
+    if standing.last is None:
+        return "starting"
+    errors = [standing.last.error, *(f"{source.name}: {source.error}" for source in standing.sources if source.error)]
+    if any(errors):
+        return "failing: " + "; ".join(filter(None, errors))
+    files = sum(target.files for target in standing.targets)
+    commits = ", ".join(f"{source.name} at {source.applied[:12]}" for source in standing.sources)
+    drifted = sum(target.drifted for target in standing.targets)
+    counts = {"drifted": drifted, **standing.last.counts}
+    told = [f"{counts[key]} {key}" for key in ("drifted", "held", "failed", "refused") if counts.get(key)]
+    return "; ".join([commits, f"{files} files", *told])
+
+
+def _source(name: str, config: Config, places: Places, known: SourceState | None, polling: Polling) -> SourceStanding:
+    table = config.sources[name]
+    return SourceStanding(
+        name=name,
+        url=redact(table.url),
+        ref=table.ref,
+        applied=known.commit if known else "",
+        desired=(known.rejected_commit or known.commit) if known else "",
+        fetched_at=known.fetched_at if known else None,
+        error=(known.error or known.rejected_reason) if known else "it was never fetched",
+        retry_at=polling.retry_at(mirror_of(places, name, table.url)),
+    )

@@ -1,0 +1,129 @@
+"""What agentsync stands on: git, clock, disk, what the kernel lets it watch, the service, the programs of the tools."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from agentsync.dialects import Dialect
+from agentsync.examination import Examination, Health
+from agentsync.git_process import MINIMUM_VERSION
+from agentsync.paths import Places, shorten
+from agentsync.service.control import listens
+
+_VERSION_SECONDS: Final = 10
+_LOW_BYTES: Final = 500 << 20
+_NO_BYTES: Final = 20 << 20
+_DAY: Final = 86400
+_INOTIFY: Final = Path("/proc/sys/fs/inotify")
+_FEW: Final = {"max_user_watches": 8192, "max_user_instances": 64}
+"""Below these, an editor or two use up what there is; the kernel's own defaults are 8192 and more, and 128."""
+
+
+def examine_git() -> Examination:
+    """Whether git is there and new enough."""
+    program = shutil.which("git")
+    if program is None:
+        return Examination("git", Health.BAD, "git is not on PATH", "install git")
+    said = _version_of(program)
+    if said is None:
+        return Examination("git", Health.BAD, "git cannot be run", "reinstall git")
+    match = re.search(r"(\d+)\.(\d+)", said)
+    version = (int(match[1]), int(match[2])) if match else (0, 0)
+    if version < MINIMUM_VERSION:
+        wanted = ".".join(map(str, MINIMUM_VERSION))
+        return Examination("git", Health.BAD, said, f"install git {wanted} or newer")
+    return Examination("git", Health.GOOD, said)
+
+
+def examine_disk(places: Places) -> Iterator[Examination]:
+    """Whether there is room for the state and the cache."""
+    for name, directory in (("state", places.state), ("cache", places.cache)):
+        free = shutil.disk_usage(_existing(directory)).free
+        message = f"{free >> 20:,} MiB free for {shorten(str(directory))}"
+        health = Health.BAD if free < _NO_BYTES else Health.DOUBTFUL if free < _LOW_BYTES else Health.GOOD
+        hint = "" if health is Health.GOOD else "make room: nothing is lost meanwhile, and nothing new is written"
+        yield Examination(f"disk of the {name}", health, message, hint)
+
+
+def examine_clock(commit_times: Iterable[int], now: float | None = None) -> Examination:
+    """Whether the clock may be right: no commit comes from tomorrow.
+
+    Args:
+        commit_times: of the sources' newest commits, in seconds since the epoch.
+        now: the same; the clock's by default.
+    """
+    moment = time.time() if now is None else now
+    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+    ahead = max(commit_times, default=0) - moment
+    if ahead > _DAY:
+        message = f"{shown}, and the newest commit was made {ahead / _DAY:.0f} days later"
+        hint = "set the clock: by it certificates are checked, and it is told when agents were last fetched"
+        return Examination("clock", Health.DOUBTFUL, message, hint)
+    return Examination("clock", Health.GOOD, shown)
+
+
+def examine_watching(directory: Path = _INOTIFY) -> Iterator[Examination]:
+    """Whether the kernel lets the service watch files (inotify(7)); nothing where it is another system's."""
+    for name, few in _FEW.items():
+        try:
+            limit = int((directory / name).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            continue
+        good = limit >= few
+        hint = "" if good else f"`sysctl fs.inotify.{name}={few * 8}`; until then changes are seen in each cycle only"
+        yield Examination(f"inotify {name}", Health.GOOD if good else Health.DOUBTFUL, str(limit), hint)
+
+
+def examine_service(places: Places) -> Examination:
+    """Whether the service is under way."""
+    if listens(places):
+        return Examination("service", Health.GOOD, "it is under way")
+    message = "it is not under way: agents come when `agentsync pull` runs"
+    return Examination("service", Health.GOOD, message, "`agentsync install-service` lets systemd run it")
+
+
+def examine_tools(written: Iterable[Dialect]) -> Iterator[Examination]:
+    """The version of each tool that is written for, beside the one that its rules were checked with."""
+    for dialect in {dialect.name: dialect for dialect in written}.values():
+        program = next(filter(None, map(shutil.which, dialect.binaries)), None)
+        if program is None:
+            continue
+        said = _version_of(program)
+        found = re.search(r"\d+(?:\.\d+)+", said or "")
+        version = found[0] if found else "unknown"
+        message = f"{dialect.title} {version}; agentsync's rules for it were checked with {dialect.version}"
+        older = found is not None and _numbers(version) < _numbers(dialect.version)
+        hint = "an older release may know fewer keys: bring it up to date" if older else ""
+        yield Examination(f"tool {dialect.name}", Health.DOUBTFUL if older else Health.GOOD, message, hint)
+
+
+def _version_of(program: str) -> str | None:
+    """What `--version` says first; None where that fails or takes too long."""
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_VERSION_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip().partition("\n")[0]
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _existing(directory: Path) -> Path:
+    """The nearest directory that is there."""
+    return next(path for path in (directory, *directory.parents) if path.is_dir())

@@ -1,0 +1,123 @@
+"""The files by which systemd runs agentsync.
+
+A unit is written just as it ships. What is special to this machine stands in a drop-in file beside it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from agentsync.paths import Places
+from agentsync.systemd.footprint import Footprint
+from agentsync.systemd.text import bind, command, drop_in, word
+
+SYSTEM_UNITS: Final = Path("/etc/systemd/system")
+
+_DAEMON: Final = "agentsync.service"
+_PULL: Final = "agentsync-pull.service"
+_TIMER: Final = "agentsync-pull.timer"
+_TEMPLATE: Final = "agentsync@.service"
+_DROP_IN: Final = "10-agentsync.conf"  # before `override.conf`, which is what `systemctl edit` makes
+_SECONDS: Final = 60  # that systemctl may take to say its version
+_SINCE: Final = (
+    (253, (("Type", "notify-reload"), ("ExecReload", ""))),  # `systemctl reload` waits until the service has done it
+    (254, (("RestartSteps", "6"), ("RestartMaxDelaySec", "10min"))),  # it is started again later and later
+)
+"""Since which version of systemd a service that keeps running can have what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A way to run agentsync with systemd.
+
+    Attributes:
+        directory: where its files are; absolute.
+        unit: what is enabled and started.
+        manager: the command that speaks to systemd.
+        files: what is in them, by their paths below the directory.
+    """
+
+    directory: Path
+    unit: str
+    manager: tuple[str, ...]
+    files: Mapping[str, str]
+
+    def commands(self, *verbs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Each of these with its manager before it."""
+        return tuple((*self.manager, *verb) for verb in verbs)
+
+
+def user_service(directory: Path, program: Sequence[str], places: Places, needs: Footprint) -> Service:
+    """The service of the user who runs this, in the user's own systemd."""
+    settings = _settings([*program, "daemon"], needs, places, keeps_running=True)
+    return _of_user(directory, _DAEMON, {_DAEMON: settings})
+
+
+def user_timer(directory: Path, program: Sequence[str], places: Places, needs: Footprint) -> Service:
+    """A timer instead, with nothing that runs in between."""
+    settings = _settings([*program, "pull"], needs, places, keeps_running=False)
+    return _of_user(directory, _TIMER, {_PULL: settings, _TIMER: []})
+
+
+def system_service(user: str, program: Sequence[str], needs: Footprint) -> Service:
+    """The service for one user, in the machine's systemd, which says where its state and cache are."""
+    settings = _settings([*program, "daemon"], needs, None, keeps_running=True)
+    read = [("BindReadOnlyPaths", bind(str(path), optional=True)) for path in needs.read]
+    texts = {_TEMPLATE: _shipped(_TEMPLATE), f"agentsync@{user}.service.d/{_DROP_IN}": drop_in([*settings, *read])}
+    return Service(SYSTEM_UNITS, f"agentsync@{user}.service", ("systemctl",), texts)
+
+
+def of_one_user(service: Service) -> Service:
+    """A system service without the template, where that is needed for another user still."""
+    others = [
+        *service.directory.glob("agentsync@?*.service.d"),
+        *service.directory.glob("*.wants/agentsync@?*.service"),
+    ]
+    if all(path.name.removesuffix(".d") == service.unit for path in others):
+        return service
+    own = {name: text for name, text in service.files.items() if name != _TEMPLATE}
+    return Service(service.directory, service.unit, service.manager, own)
+
+
+def _of_user(directory: Path, unit: str, units: Mapping[str, list[tuple[str, str]]]) -> Service:
+    texts = {name: _shipped(name) for name in units}
+    special = {f"{name}.d/{_DROP_IN}": drop_in(settings) for name, settings in units.items() if settings}
+    return Service(directory, unit, ("systemctl", "--user"), texts | special)
+
+
+def _settings(
+    program: Iterable[str], needs: Footprint, places: Places | None, *, keeps_running: bool
+) -> list[tuple[str, str]]:
+    """What stands in a drop-in; paths are bound, which makes them writable wherever they lie, also below /tmp."""
+    version = _systemd_version() if keeps_running else 0
+    own = (places.state, places.cache) if places else ()
+    return [
+        *(("Environment", word(f"{name}={value}")) for name, value in needs.variables.items()),
+        ("ExecStart", ""),
+        ("ExecStart", command(program)),
+        *(setting for since, settings in _SINCE if version >= since for setting in settings),
+        ("ReadWritePaths", ""),
+        ("BindPaths", ""),  # which empties BindReadOnlyPaths= too
+        *(("BindPaths", bind(str(path))) for path in own),
+        *(("BindPaths", bind(str(path), optional=True)) for path in needs.written),
+    ]
+
+
+def _shipped(name: str) -> str:
+    return files("agentsync").joinpath("units", name).read_text(encoding="utf-8")
+
+
+def _systemd_version() -> int:
+    """The version of systemd that runs here; 0 where there is none."""
+    try:
+        done = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = re.match(r"systemd (\d+)", done.stdout)
+    return int(match[1]) if match else 0

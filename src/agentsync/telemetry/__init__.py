@@ -1,0 +1,1 @@
+"""How the service goes, in numbers: for Prometheus, and for OpenTelemetry."""

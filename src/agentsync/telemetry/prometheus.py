@@ -1,0 +1,73 @@
+"""The measures in Prometheus' text form, by its own library: imported where somebody asks for them only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from agentsync.telemetry.measures import BOUNDS, MEASURES, Kind, Measure, Reading
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class Metrics(Collector):
+    """What was read last, and what the system says of this process."""
+
+    def __init__(self) -> None:
+        self._reading: Reading | None = None
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def saw(self, reading: Reading) -> None:
+        """Replaces what is told."""
+        self._reading = reading
+
+    def text(self) -> bytes:
+        """All of it in the text format, version 0.0.4."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        reading = self._reading
+        if reading is not None:
+            for measure in MEASURES:
+                yield _family(measure, reading)
+
+
+def write(path: Path, text: bytes) -> None:
+    """Replaces a file of metrics at once; everybody may read it, since node_exporter is somebody else.
+
+    Raises:
+        OSError: it cannot be written; what was there stays.
+    """
+    # Not *.prom, which the collector would read half-written.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(text)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _family(measure: Measure, reading: Reading) -> Metric:
+    name = measure.prometheus_name
+    if measure.kind is Kind.HISTOGRAM:
+        durations = reading.durations
+        up_to = zip([*map(str, BOUNDS), "+Inf"], [*durations.up_to, durations.count], strict=True)
+        return HistogramMetricFamily(name, measure.meaning, buckets=list(up_to), sum_value=durations.total)
+    kind = CounterMetricFamily if measure.kind is Kind.COUNTER else GaugeMetricFamily
+    family = kind(name, measure.meaning, labels=measure.labels)
+    for labels, value in reading.samples.get(measure.name, ()):
+        family.add_metric(labels, value)
+    return family

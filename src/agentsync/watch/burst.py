@@ -1,0 +1,70 @@
+"""Many signs of one change, told once: when it has become quiet, or when it has gone on for too long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Condition, Thread
+
+
+class Burst:
+    """Collects paths and tells them together, from a thread of its own that sleeps while there are none.
+
+    An editor that saves makes five events, a checkout thousands; each of them only moves the moment of telling.
+    """
+
+    def __init__(self, tell: Callable[[frozenset[Path]], None], *, settle: float, most: float) -> None:
+        """Starts the thread.
+
+        Args:
+            tell: called with the paths of a burst.
+            settle: seconds of quiet after which a burst is over.
+            most: seconds after its first sign at which it is told although it goes on.
+        """
+        self._tell = tell
+        self._settle = settle
+        self._most = most
+        self._paths: set[Path] = set()
+        self._first = self._last = 0.0
+        self._closed = False
+        self._changed = Condition()
+        self._thread = Thread(target=self._run, name="agentsync-burst", daemon=True)
+        self._thread.start()
+
+    def note(self, paths: Iterable[Path]) -> None:
+        """Adds paths, from any thread."""
+        paths = set(paths)
+        if not paths:
+            return
+        with self._changed:
+            self._last = time.monotonic()
+            if not self._paths:
+                self._first = self._last
+                self._changed.notify()  # the thread waits for this one; the moment that later ones move, it looks up
+            self._paths |= paths
+
+    def close(self) -> None:
+        """Ends the thread; what is not told by now never is."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while paths := self._next():
+            self._tell(paths)
+
+    def _next(self) -> frozenset[Path]:
+        """Waits for a burst to be over; nothing once this is closed."""
+        with self._changed:
+            while not self._closed:
+                left = min(self._last + self._settle, self._first + self._most) - time.monotonic()
+                if not self._paths:
+                    self._changed.wait()
+                elif left > 0:
+                    self._changed.wait(left)
+                else:
+                    paths, self._paths = frozenset(self._paths), set()
+                    return paths
+            return frozenset()

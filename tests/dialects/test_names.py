@@ -1,0 +1,77 @@
+"""What each name of a tool means, on golden files: `names.txt` in the folder of a dialect that has lists of them.
+
+A line holds a name and two or four columns: what an agent has that lists nothing else, as its author meant it and at
+most; and where some can be denied, of what one lacks at least a part that denies nothing else, likewise. A dash is
+nothing.
+
+`pytest tests/dialects --update-goldens` writes the columns of the names that are there anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from pydantic import JsonValue
+
+from agentsync.dialects import Dialect, dialects
+from agentsync.document import Document
+from agentsync.permissions import MCP, NOTHING, OTHER, TOOLS, Grants
+
+HERE: Final = Path(__file__).parent
+GRANTING: Final = {"vibe": "enabled_tools"}
+DENYING: Final = {
+    "auggie": "disabled_tools",
+    "junie": "disallowedTools",
+    "kiro": "excludedTools",
+    "kiro2": "excludedTools",
+    "qwen": "disallowedTools",
+    "vibe": "disabled_tools",
+}
+BESIDE: Final[dict[str, dict[str, JsonValue]]] = {
+    "antigravity": {"excludeDefaultComponents": True, "inheritCustomizations": False, "inheritMcp": False},
+    "vibe": {"agent_type": "subagent"},
+}
+"""What has to be said beside a list to make it complete, or short."""
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*/names.txt")), ids=lambda path: path.parent.name)
+def test_names_mean_what_the_golden_files_say(path: Path, *, update_goldens: bool) -> None:
+    dialect = dialects()[path.parent.name]
+    found = [_line(dialect, line.partition(" = ")[0]) for line in path.read_text().splitlines()]
+    if update_goldens:
+        path.write_text("".join(f"{line}\n" for line in found))
+    assert found == path.read_text().splitlines()
+
+
+def _line(dialect: Dialect, name: str) -> str:
+    columns = [_available(grants) for grants in _readings(dialect, {GRANTING.get(dialect.name, "tools"): [name]})]
+    if key := DENYING.get(dialect.name):
+        everything: dict[str, JsonValue] = {"tools": ["*"]} if dialect.name.startswith("kiro") else {}
+        before = [_missing(grants) for grants in _readings(dialect, everything)]
+        after = [_missing(grants) for grants in _readings(dialect, {**everything, key: [name]})]
+        columns += [now - ever for now, ever in zip(after, before, strict=True)]
+    return f"{name} = {' | '.join(' '.join(sorted(column)) or '-' for column in columns)}"
+
+
+def _readings(dialect: Dialect, keys: dict[str, JsonValue]) -> tuple[Grants, Grants]:
+    """As the author meant it, and at most."""
+    head = {"name": "reviewer", "description": "Reviews.", **keys, **BESIDE.get(dialect.name, {})}
+    document = Document("reviewer", head, "You review changes.\n")
+    agent = dialect.read(document, "reviewer").agent
+    return agent.grants if agent else NOTHING, dialect.enforced(document)
+
+
+def _available(grants: Grants) -> set[str]:
+    """The canonical tools, and the patterns of servers, of which some call is available."""
+    return {tool for tool in _known(grants) if max(grants.approvals(tool))}
+
+
+def _missing(grants: Grants) -> set[str]:
+    return {tool for tool in _known(grants) if not min(grants.approvals(tool))}
+
+
+def _known(grants: Grants) -> set[str]:
+    named = {tool for tool in grants.patterns if not tool.startswith(OTHER)}
+    return {*TOOLS, *named, f"{MCP}any"} - {"external_directory"}

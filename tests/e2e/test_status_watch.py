@@ -1,0 +1,80 @@
+"""`status --watch`: shown again when something changed, until ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from support.machine import Machine
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+
+_SECONDS = 20
+
+
+@contextmanager
+def watching(machine: Machine, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = machine.start("status", "--watch", *arguments)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    """The lines up to one with this text."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return lines
+    raise AssertionError(lines)
+
+
+def test_what_changed_is_appended_and_ctrl_c_is_a_good_end(pulled: Machine) -> None:
+    with watching(pulled) as process:
+        assert read_until(process, "in sync")[0].startswith("SOURCE")
+        (pulled.claude / "tester.md").write_text("mine\n")
+        assert "1 drifted" in "".join(read_until(process, "! conflict"))
+        (pulled.claude / "tester.md").unlink()
+        assert "+ restore" in "".join(read_until(process, "+ restore"))
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=_SECONDS)
+        assert (process.returncode, stdout.strip(), "Traceback" in stderr) == (0, "", False)
+
+
+def test_as_json_it_is_a_document_a_line(pulled: Machine) -> None:
+    with watching(pulled, "--format", "json", "--exit-code") as process:
+        [first] = read_until(process, "sync_id")
+        (pulled.claude / "tester.md").write_text("mine\n")
+        [second] = read_until(process, "sync_id")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=_SECONDS)
+        assert process.returncode == 1
+    drifted = [json.loads(line)["targets"][0]["drifted"] for line in (first, second)]
+    assert drifted == [0, 1]
+
+
+def test_a_terminal_is_drawn_anew(pulled: Machine) -> None:
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        pulled.command("status", "--watch"), stdin=slave, stdout=slave, stderr=slave, env=pulled.environment
+    )
+    os.close(slave)
+    shown = b""
+    while shown.count(b"\x1b[2J") < 2:
+        shown += os.read(master, 4096)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(_SECONDS) == 0
+    os.close(master)
+    assert b"in sync" in shown

@@ -1,0 +1,335 @@
+"""What must not reach a tool: it is refused or held before anything is written, and no secret of it is shown."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agentsync.diagnostics import Code
+from support.machine import Machine, Result, agent
+from support.plumbing import everything
+from support.repository import Repository
+
+TOKEN = "ghp_" + "Zz09" * 10
+HOOKS = "{Stop: [{hooks: [{type: command, command: touch owned}]}]}"
+SERVER = "{db: {command: db}}"
+TOOLS = "Read"
+
+
+@dataclass(frozen=True)
+class Team:
+    """A machine that has what its team has: three agents, for Claude Code and OpenCode."""
+
+    machine: Machine
+    repository: Repository
+
+    def change(self, files: Mapping[str, str | bytes]) -> None:
+        """Commits files to the team's repository."""
+        self.repository.write(files)
+        self.repository.commit()
+
+    def policy(self, text: str) -> None:
+        """Says it in the configuration."""
+        self.machine.follow(self.repository)
+        self.machine.config.write_text(f"{self.machine.config.read_text()}\n[policy]\n{text}\n")
+
+    def texts(self) -> dict[str, str]:
+        """What Claude Code has, by name."""
+        return {path.stem: path.read_text() for path in sorted(self.machine.claude.iterdir())}
+
+
+@pytest.fixture
+def team(machine: Machine, repository: Repository) -> Team:
+    repository.write({"agentsync.toml": '[agents.dialects]\n"agents/*" = "claude"\n'})
+    repository.commit()
+    machine.follow(repository)
+    assert machine.run("pull").code == 0
+    return Team(machine, repository)
+
+
+def refused(result: Result) -> set[tuple[str, str, int]]:
+    """Code, path and line of each refusal in the log."""
+    return {(event["code"], event["path"], event.get("line", 0)) for event in result.told("agent.refused")}
+
+
+def holds(team: Team, result: Result, code: Code, line: int, *, path: str = "agents/tester.md") -> None:
+    """The agent has its last good version everywhere, the others went on, and the log says where and why."""
+    assert result.code == 4
+    assert {(found, place) for found, place, _ in refused(result)} == {(code.id, path)}
+    assert line in {line for _, _, line in refused(result)}
+    assert "You help." in team.texts()["tester"]
+    assert "Better." in team.texts()["writer"]
+    assert "You help." in (team.machine.opencode / "tester.md").read_text()
+
+
+# Row 33: what is no text
+
+BETTER = {"agents/writer.md": agent("writer", "Better.", tools=TOOLS)}
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "line"),
+    [
+        (agent("tester", "You\0help.").encode(), Code.CONTROL_CHARACTER, 5),
+        (agent("tester", "You \x1b[2J help.").encode(), Code.CONTROL_CHARACTER, 5),
+        (agent("tester", "You \x08 help.").encode(), Code.CONTROL_CHARACTER, 5),
+        (agent("tester", "You \x7f help.").encode(), Code.CONTROL_CHARACTER, 5),
+        (agent("tester", "You \x9b2J help.").encode(), Code.CONTROL_CHARACTER, 5),
+        (agent("tester", color='"\\e[31m"').encode(), Code.CONTROL_CHARACTER, 4),
+        (agent("tester", "You h\xe9lp.").encode("latin-1"), Code.NOT_UTF8, 5),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Code.NOT_UTF8, 1),
+    ],
+    ids=["nul", "escape", "backspace", "delete", "c1", "escaped", "latin1", "binary"],
+)
+def test_33_what_is_no_text_is_refused(team: Team, data: bytes, code: Code, line: int) -> None:
+    team.change({"agents/tester.md": data, **BETTER})
+    holds(team, team.machine.run("pull"), code, line)
+
+
+def test_33_an_escape_in_toml_is_refused_too(machine: Machine, repository: Repository) -> None:
+    for name, text in (("control", "\\u001b[2J"), ("hidden", "\\u202e"), ("page", "\\f")):
+        data = f'name = "{name}"\ndescription = "d"\ndeveloper_instructions = "x{text}"\n'
+        repository.write({f".codex/agents/{name}.toml": data})
+    repository.commit()
+    machine.follow(repository)
+    result = machine.run("pull")
+    assert {(code, path) for code, path, _ in refused(result)} == {
+        ("AS124", ".codex/agents/control.toml"),
+        ("AS505", ".codex/agents/hidden.toml"),
+    }
+    assert machine.names() == ["page.md", "reviewer.md", "tester.md", "writer.md"]
+
+
+# Row 48: what a reader cannot see, and what nobody should
+
+
+@pytest.mark.parametrize("character", ["\u200b", "\u202e", "\u2066", "\U000e0041", "\u00ad", "\ufe0f" * 3])
+def test_48_hidden_characters_are_refused_with_their_place(team: Team, character: str) -> None:
+    team.change({"agents/tester.md": agent("tester", f"Fine.\nNot{character} fine."), **BETTER})
+    result = team.machine.run("pull")
+    holds(team, result, Code.HIDDEN_REFUSED, 6)
+    assert character not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["\u2699\ufe0f", "\U0001f469\u200d\U0001f4bb", "\u0645\u06cc\u200c\u062e", "\u05d0\u200f"]
+)
+def test_48_what_emoji_and_scripts_need_is_taken(team: Team, text: str) -> None:
+    team.change({"agents/tester.md": agent("tester", text, tools=TOOLS)})
+    assert team.machine.run("pull").code == 0
+    assert text in team.texts()["tester"]
+
+
+def test_48_a_byte_order_mark_is_taken(team: Team) -> None:
+    team.change({"agents/tester.md": b"\xef\xbb\xbf" + agent("tester", "New.", tools=TOOLS).encode()})
+    assert team.machine.run("pull").code == 0
+    assert "New." in team.texts()["tester"]
+
+
+@pytest.mark.parametrize("where", ["prompt", "name", "model", "tools", "description", "unknown"])
+def test_48_a_secret_is_refused_and_never_shown(team: Team, where: str) -> None:
+    keys = {"model": "model", "tools": "tools", "unknown": "odd"}
+    head = {keys[where]: TOKEN} if where in keys else {}
+    text = agent(TOKEN if where == "name" else "tester", TOKEN if where == "prompt" else "You help.", **head)
+    text = text.replace("Helps with", f"Helps {TOKEN} with") if where == "description" else text
+    team.change({"agents/tester.md": text, **BETTER})
+    for command in ("pull -vv", "plan --format json"):
+        result = team.machine.run(*command.split())
+        assert result.code == 4
+        assert TOKEN not in result.stdout + result.stderr
+    line = {"name": 2, "description": 3, "prompt": 5}.get(where, 4)
+    holds(team, team.machine.run("pull"), Code.SECRET_REFUSED, line)
+    for command in ("status -v --format json", "list agents --format json"):
+        result = team.machine.run(*command.split())
+        assert TOKEN not in result.stdout + result.stderr
+    for place in (team.machine.state, team.machine.cache / "outcomes.sqlite3", team.machine.claude):
+        files = place.rglob("*") if place.is_dir() else [place]
+        assert not any(TOKEN.encode() in path.read_bytes() for path in files if path.is_file()), place
+
+
+def test_48_a_check_tells_a_secret_by_its_place_alone(team: Team, tmp_path: Path) -> None:
+    checked = tmp_path / "checked"
+    checked.mkdir()
+    (checked / "x.md").write_text(agent("x", f"Use {TOKEN}.", model=TOKEN))
+    for form in ("text", "json"):
+        result = team.machine.run("check", checked, "--to", "opencode", "--format", form)
+        assert result.code == 1
+        assert "AS506" in result.stdout
+        assert TOKEN not in result.stdout + result.stderr
+
+
+# Row 48: what an agent brings
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code", "allowed"),
+    [
+        ("hooks", HOOKS, Code.HOOKS_REFUSED, 'hooks = "allow"'),
+        ("mcpServers", SERVER, Code.SERVERS_REFUSED, 'mcp_servers = "allow"'),
+        ("permissionMode", "bypassPermissions", Code.MODE_REFUSED, 'modes = ["bypass*"]'),
+    ],
+)
+def test_48_what_the_policy_does_not_allow_is_refused_where_it_would_count(
+    team: Team, key: str, value: str, code: Code, allowed: str
+) -> None:
+    team.change({"agents/tester.md": agent("tester", "You help.\nNew.", **{key: value}), **BETTER})
+    result = team.machine.run("pull")
+    assert result.code == 4
+    assert refused(result) == {(code.id, "agents/tester.md", 4)}
+    assert {event["target"] for event in result.told("agent.refused")} == {"claude"}
+    assert key not in team.texts()["tester"]
+    assert "Better." in team.texts()["writer"]
+    assert "New." in (team.machine.opencode / "tester.md").read_text()  # which has no place for it
+    assert team.machine.run("status", "--format", "json").code == 0
+    assert team.machine.run("status", "--exit-code").code == 1
+    team.policy(allowed)
+    assert team.machine.run("pull").code == 0
+    assert key in team.texts()["tester"]
+
+
+def test_48_a_policy_that_becomes_stricter_deletes_nothing_and_refuses_what_is_new(team: Team) -> None:
+    before = everything(team.machine.claude)
+    team.policy('tools = ["grep"]')
+    result = team.machine.run("pull")
+    assert result.code == 4
+    assert {code for code, _, _ in refused(result)} == {"AS510"}
+    assert everything(team.machine.claude) == before
+    team.change({"agents/new.md": agent("new", tools="Read, Bash"), "agents/fine.md": agent("fine", tools="Grep")})
+    result = team.machine.run("pull")
+    assert ("AS510", "agents/new.md", 0) in refused(result)
+    assert "fine.md" in team.machine.names()
+    assert "new.md" not in team.machine.names()
+
+
+def test_48_more_agents_than_a_source_may_have_change_nothing(team: Team) -> None:
+    team.policy("max_agents = 3")
+    assert team.machine.run("pull").code == 0
+    before = team.texts()
+    team.change({"agents/fourth.md": agent("fourth"), **BETTER})
+    result = team.machine.run("pull")
+    assert result.code == 4
+    assert [event["code"] for event in result.told("source.held")] == ["AS516"]
+    assert team.texts() == before
+
+
+# Row 48: what would be given more
+
+
+def test_48_growth_is_told_with_what_grew(team: Team) -> None:
+    team.change({"agents/tester.md": agent("tester", tools="Read, Bash")})
+    result = team.machine.run("pull")
+    assert result.code == 0
+    (told, _) = [event for event in result.told("agent.diagnostic") if event["code"] == "AS514"]
+    assert told["message"] == "is given more than it had here: `bash`"
+    assert "Bash" in team.texts()["tester"]
+
+
+def test_48_growth_is_held_until_it_is_confirmed(team: Team) -> None:
+    team.policy('growth = "hold"')
+    assert team.machine.run("pull").code == 0
+    team.change({"agents/tester.md": agent("tester", tools="Read, Bash"), **BETTER})
+    for _ in range(2):
+        result = team.machine.run("pull")
+        assert result.code == 4
+        held = result.told("agent.held")
+        assert {(event["code"], event["target"]) for event in held} == {("AS515", "claude"), ("AS515", "opencode")}
+        assert all("`bash`" in event["message"] for event in held)
+        assert "Bash" not in team.texts()["tester"]
+        assert "Better." in team.texts()["writer"]
+    status = team.machine.run("status", "--format", "json").json
+    assert [change["action"] for change in status["held"]] == ["update", "update"]
+    assert [target["held"] for target in status["targets"]] == [1, 1]
+    assert "1 held" in team.machine.run("status").stdout
+    assert team.machine.run("status", "--exit-code").code == 1
+    assert team.machine.run("plan", "--allow-growth", "--exit-code").code == 1
+    assert "Bash" not in team.texts()["tester"]
+    assert team.machine.run("pull", "--allow-growth").code == 0
+    assert "Bash" in team.texts()["tester"]
+    assert team.machine.run("pull").code == 0
+
+
+def test_48_growth_by_what_the_repository_no_longer_says_otherwise_is_held_too(
+    machine: Machine, repository: Repository
+) -> None:
+    repository.write({"agentsync.toml": "[overrides.tester]\ntools = []\n"})
+    repository.commit()
+    team = Team(machine, repository)
+    team.policy('growth = "hold"')
+    assert machine.run("pull").code == 0
+    team.change({"agentsync.toml": ""})
+    assert machine.run("pull").told("agent.held")
+    assert "Read" not in team.texts()["tester"]
+
+
+def test_48_where_the_last_version_is_gone_nothing_says_what_grew_and_it_is_held(team: Team) -> None:
+    team.policy('growth = "hold"')
+    (team.machine.claude / "tester.md").unlink()
+    team.change({"agents/tester.md": agent("tester", "New.", tools="Read")})
+    result = team.machine.run("pull")
+    assert [event["target"] for event in result.told("agent.held")] == ["claude"]
+    shutil.rmtree(team.machine.claude)
+    assert [event["target"] for event in team.machine.run("pull").told("agent.held")] == ["claude"]
+    assert team.machine.run("pull", "--allow-growth").code == 0
+    assert "New." in team.texts()["tester"]
+
+
+def test_48_who_adopts_the_sources_version_has_confirmed_it(team: Team) -> None:
+    team.policy('growth = "hold"')
+    (team.machine.claude / "tester.md").write_text("Mine.\n")
+    team.change({"agents/tester.md": agent("tester", tools="Read, Bash")})
+    assert team.machine.run("adopt", team.machine.claude / "tester.md").code == 4  # OpenCode's is held
+    assert "Bash" in team.texts()["tester"]
+
+
+def test_48_an_edit_that_does_not_stay_is_no_way_around(team: Team) -> None:
+    team.policy('growth = "hold"')
+    text = team.machine.config.read_text()
+    team.machine.config.write_text(text.replace("[targets.claude]", '[targets.claude]\non_drift = "restore"'))
+    (team.machine.claude / "tester.md").write_text("Mine.\n")
+    team.change({"agents/tester.md": agent("tester", tools="Read, Bash")})
+    assert len(team.machine.run("pull").told("agent.held")) == 2
+    assert team.texts()["tester"] == "Mine.\n"
+
+
+# Row 48: a machine's own policy
+
+
+@pytest.fixture
+def root_says(tmp_path: Path) -> list[str]:
+    """A command that runs another one where /etc holds a policy that allows no server and holds what grows."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text('servers = []\ninherit = "allow"\ngrowth = "hold"\n')
+    script = 'mount -t tmpfs none /etc && mkdir /etc/agentsync && cp "$0" /etc/agentsync/policy.toml && exec "$@"'
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, str(policy)]
+    if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount in a namespace")
+    return command
+
+
+def test_48_a_configuration_cannot_loosen_the_machines_policy(team: Team, root_says: list[str]) -> None:
+    team.policy('servers = ["*"]\ngrowth = "tell"\n[policy.agents."*/*"]\nservers = ["*"]\ngrowth = "tell"')
+    assert team.machine.run("pull").code == 0
+    team.change(
+        {
+            "agents/new.md": agent("new", tools="Read, mcp__github__*"),
+            "agents/tester.md": agent("tester", tools="Read, Bash"),
+        }
+    )
+    bound = team.machine.run("pull", before=root_says)
+    assert bound.code == 4
+    assert {code for code, path, _ in refused(bound) if path == "agents/new.md"} == {"AS510"}
+    assert len(bound.told("agent.held")) == 2
+    assert "new.md" not in team.machine.names()
+    assert team.machine.run("pull").code == 0
+    assert "up to date" in team.machine.run("pull").stdout
+    assert team.machine.run("pull", before=root_says).code == 4  # that nothing changed was found without it
+    own = team.machine.root / "own"
+    given = team.machine.run("pull", "--source", team.repository.url, "--to", f"claude={own}", before=root_says)
+    assert given.code == 4
+    assert not (own / "new.md").exists()
+    assert (own / "tester.md").exists()

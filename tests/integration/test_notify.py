@@ -1,0 +1,142 @@
+"""What systemd would hear, on a real socket; and that nobody who does not listen can stop the service."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agentsync.service.notify import Notifier
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd and abstract sockets are Linux's")
+
+
+class Manager:
+    """systemd's end of the socket."""
+
+    def __init__(self, address: str) -> None:
+        self.name = address.replace("\0", "@", 1)
+        self.channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.channel.bind(address)
+        self.channel.settimeout(0)
+
+    def heard(self) -> dict[str, str]:
+        """The next message."""
+        return dict(line.split("=", 1) for line in self.channel.recv(4096).decode().split("\n"))
+
+    def hears_nothing(self) -> bool:
+        try:
+            self.channel.recv(4096)
+        except BlockingIOError:
+            return True
+        return False
+
+    def notifier(self, **more: str) -> Notifier:
+        return Notifier({"NOTIFY_SOCKET": self.name, **more})
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
+    where = {"path": str(tmp_path / "notify"), "abstract": f"\0agentsync-test/{tmp_path.name}-{os.getpid()}"}
+    manager = Manager(where[request.param])
+    with manager.channel:
+        yield manager
+
+
+def test_each_word_is_a_message_of_its_own(manager: Manager) -> None:
+    notifier = manager.notifier()
+    notifier.ready("5 files")
+    assert manager.heard() == {"READY": "1", "STATUS": "5 files"}
+    notifier.status("fetching")
+    assert manager.heard() == {"STATUS": "fetching"}
+    notifier.stopping()
+    assert manager.heard() == {"STOPPING": "1"}
+    assert manager.hears_nothing()
+
+
+def test_a_reload_tells_its_time_on_the_clock_that_systemd_uses(manager: Manager) -> None:
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    manager.notifier().reloading()
+    heard = manager.heard()
+    assert heard.keys() == {"RELOADING", "MONOTONIC_USEC"}
+    assert before <= int(heard["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+
+
+def test_the_watchdog_is_fed_with_the_time_of_the_next_meal(manager: Manager) -> None:
+    manager.notifier(WATCHDOG_USEC="60000000", WATCHDOG_PID=str(os.getpid())).alive(330.5)
+    assert manager.heard() == {"WATCHDOG": "1", "WATCHDOG_USEC": "330500000"}
+
+
+@pytest.mark.parametrize("variables", [{}, {"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}])
+def test_no_watchdog_is_fed_that_is_not_there_or_not_ours(manager: Manager, variables: dict[str, str]) -> None:
+    manager.notifier(**variables).alive(10)
+    assert manager.hears_nothing()
+
+
+def test_a_status_is_one_short_line(manager: Manager) -> None:
+    manager.notifier().status("a source:\nno\tanswer\nREADY=1 " + "ü" * 5000 + "\udcff")
+    heard = manager.heard()
+    assert heard.keys() == {"STATUS"}
+    assert heard["STATUS"].startswith("a source: no answer READY=1 ü")
+    assert len(heard["STATUS"]) == 500
+
+
+def test_what_a_full_socket_did_not_take_comes_with_the_next_message(manager: Manager) -> None:
+    sent = _fill(manager)
+    notifier = manager.notifier()
+    notifier.reloading()
+    notifier.ready("first")
+    notifier.status("second")
+    for _ in range(sent):
+        manager.channel.recv(4096)
+    assert manager.hears_nothing()
+    notifier.status("third")
+    names = manager.channel.recv(4096).decode().split("\n")
+    assert [name for name in names if not name.startswith("MONOTONIC_USEC=")] == [
+        "RELOADING=1",
+        "READY=1",
+        "STATUS=third",
+    ]
+    notifier.status("fourth")
+    assert manager.heard() == {"STATUS": "fourth"}
+
+
+def _fill(manager: Manager) -> int:
+    """Sends until the receiver takes no more; from a socket each, since a sender has a limit of its own."""
+    for count in range(100_000):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.settimeout(0)
+            try:
+                other.sendto(b"X=1", manager.channel.getsockname())
+            except BlockingIOError:
+                return count
+    pytest.fail("the socket takes everything")
+
+
+def test_a_manager_that_comes_back_is_told_what_it_missed(tmp_path: Path) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    notifier.ready("up")
+    manager = Manager(str(tmp_path / "notify"))
+    with manager.channel:
+        notifier.status("later")
+        assert manager.heard() == {"READY": "1", "STATUS": "later"}
+    notifier.stopping()
+
+
+@pytest.mark.parametrize("name", ["", "relative/path", "vsock:2:1234", "/" + "long/" * 100, "@" + "l" * 200])
+def test_a_socket_that_cannot_be_used_stops_nothing(name: str) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "1000000"})
+    notifier.ready("up")
+    notifier.reloading()
+    notifier.alive(1)
+    notifier.stopping()
+
+
+def test_without_systemd_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    Notifier().ready("up")

@@ -1,0 +1,182 @@
+"""Who is asked in a cycle of the service: real mirrors, a real remote, and a clock that the test sets."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import replace
+
+import pytest
+
+from agentsync.errors import SourceRefusedError, SourceUnavailableError
+from agentsync.fetch import fetch
+from agentsync.git import Mirror, Remote
+from agentsync.service.polling import MOST_SECONDS, Asks, Polling
+from support.gitserver import GitServer
+from support.mirror import local, over_http
+from support.repository import Repository
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def polling(clock: Clock) -> Polling:
+    return Polling(clock=clock, chance=lambda: 1.0)
+
+
+@pytest.fixture
+def away(repository: Repository) -> Remote:
+    """A remote that is not there, until it is moved back."""
+    return replace(local(repository), url=repository.path.with_name("gone.git").as_uri())
+
+
+def ask(polling: Polling, asks: Asks, mirror: Mirror, remote: Remote, previous: str | None = None) -> str:
+    fetches = polling.fetches(asks)
+    return fetches(mirror, "team", remote, previous=previous, allow_rewrite=False).id
+
+
+def test_nobody_is_asked_for_what_is_known(polling: Polling, mirror: Mirror, repository: Repository) -> None:
+    remote = local(repository)
+    first = ask(polling, Asks.NOBODY, mirror, remote)  # it was never asked, so it is
+    repository.write({"agents/reviewer.md": "two\n"})
+    second = repository.commit("second")
+    fetches = polling.fetches(Asks.NOBODY)
+    assert fetches(mirror, "team", remote, previous=first, allow_rewrite=False).id == first
+    assert not fetches.asked(mirror)
+    fetches = polling.fetches(Asks.DUE)
+    assert fetches(mirror, "team", remote, previous=first, allow_rewrite=False).id == second
+    assert fetches.asked(mirror)
+
+
+def test_01_a_source_that_fails_is_asked_less_and_less_often(
+    polling: Polling, clock: Clock, mirror: Mirror, away: Remote
+) -> None:
+    waits = []
+    for _ in range(10):
+        with pytest.raises(SourceUnavailableError):
+            ask(polling, Asks.DUE, mirror, away)
+        retry_at = polling.next_retry_at
+        assert retry_at is not None
+        assert retry_at == polling.retry_at(mirror)
+        waits.append(retry_at - clock.now)
+        clock.now = retry_at
+    assert waits[:4] == [120, 240, 480, 960]
+    assert waits[-1] == MOST_SECONDS
+
+
+@pytest.mark.parametrize("asks", [Asks.NOBODY, Asks.EVERYONE])
+def test_what_failed_often_is_remembered_once(polling: Polling, mirror: Mirror, away: Remote, asks: Asks) -> None:
+    with pytest.raises(SourceUnavailableError) as caught:
+        ask(polling, Asks.EVERYONE, mirror, away)
+    first = weakref.ref(caught.value)
+    del caught
+    for _ in range(3):
+        with pytest.raises(SourceUnavailableError):
+            ask(polling, asks, mirror, away)
+    gc.collect()
+    assert first() is None
+    failure = polling.failure(mirror)
+    assert failure
+    assert failure.error.__traceback__ is None
+
+
+@pytest.mark.parametrize("asks", [Asks.NOBODY, Asks.FAILED, Asks.DUE])
+def test_before_its_time_has_come_the_last_error_is_told_again(
+    polling: Polling, mirror: Mirror, repository: Repository, away: Remote, asks: Asks
+) -> None:
+    with pytest.raises(SourceUnavailableError):
+        ask(polling, Asks.DUE, mirror, away)
+    repository.path.rename(repository.path.with_name("gone.git"))  # the remote is there again
+    with pytest.raises(SourceUnavailableError):
+        ask(polling, asks, mirror, away)
+    assert ask(polling, Asks.EVERYONE, mirror, away)
+    assert polling.next_retry_at is None
+
+
+def test_a_retry_asks_only_who_failed(
+    polling: Polling, clock: Clock, mirror: Mirror, repository: Repository, away: Remote
+) -> None:
+    other = Mirror(mirror.directory.with_name("other"), mirror.directory.with_name("home"))
+    first = ask(polling, Asks.DUE, other, local(repository))
+    with pytest.raises(SourceUnavailableError):
+        ask(polling, Asks.DUE, mirror, away)
+    repository.write({"agents/reviewer.md": "two\n"})
+    second = repository.commit("second")
+    away_path = repository.path.with_name("gone.git")
+    away_path.symlink_to(repository.path)
+    clock.now += 120
+    assert ask(polling, Asks.FAILED, other, local(repository), first) == first
+    assert ask(polling, Asks.FAILED, mirror, away) == second
+
+
+def test_39_a_refused_source_is_asked_when_the_others_are(
+    polling: Polling, mirror: Mirror, repository: Repository
+) -> None:
+    remote = local(repository)
+    first = ask(polling, Asks.DUE, mirror, remote)
+    other = repository.git("commit-tree", "-m", "rewritten", f"{first}^{{tree}}")
+    repository.git("update-ref", "refs/heads/main", other)
+    with pytest.raises(SourceRefusedError):
+        ask(polling, Asks.DUE, mirror, remote, first)
+    assert polling.next_retry_at is None
+    with pytest.raises(SourceRefusedError):
+        ask(polling, Asks.NOBODY, mirror, remote, first)
+    repository.git("update-ref", "refs/heads/main", first)
+    assert ask(polling, Asks.DUE, mirror, remote, first) == first
+
+
+def test_01_what_retry_after_says_holds_for_everybody(
+    clock: Clock, polling: Polling, mirror: Mirror, server: GitServer
+) -> None:
+    server.mode, server.status, server.headers = "error", 429, {"Retry-After": "5000"}
+    remote = over_http(server)
+    for asks in (Asks.DUE, Asks.EVERYONE):
+        with pytest.raises(SourceUnavailableError):
+            ask(polling, asks, mirror, remote)
+    assert len(server.seen) == 1
+    assert polling.next_retry_at == clock.now + 5000
+    server.mode = "serve"
+    clock.now += 5000
+    assert ask(polling, Asks.DUE, mirror, remote)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("120", 120),
+        ("999999999999", 86400),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("-1", 0),
+        ("soon", 0),
+        ("", 0),
+    ],
+)
+def test_01_a_server_that_is_out_of_order_is_left_alone_as_long_as_it_says(
+    mirror: Mirror, server: GitServer, said: str, seconds: float
+) -> None:
+    server.mode, server.status, server.headers = "error", 503, {"Retry-After": said}
+    with pytest.raises(SourceUnavailableError) as caught:
+        fetch(mirror, "team", over_http(server), previous=None, allow_rewrite=False, sleep=lambda _seconds: None)
+    assert caught.value.retry_after == seconds
+    assert len(server.seen) == (1 if seconds else 3)
+
+
+def test_a_mirror_that_is_gone_is_fetched_although_nobody_is_asked(
+    polling: Polling, mirror: Mirror, repository: Repository
+) -> None:
+    remote = local(repository)
+    first = ask(polling, Asks.DUE, mirror, remote)
+    mirror.directory.rename(mirror.directory.with_name("lost"))
+    assert ask(polling, Asks.NOBODY, mirror, remote, first) == first

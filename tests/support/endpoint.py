@@ -1,0 +1,144 @@
+"""A service whose health is told: real repositories, targets and state, and cycles that a test runs itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from agentsync.config import Config
+from agentsync.errors import AgentsyncError
+from agentsync.paths import Places
+from agentsync.report import Scope
+from agentsync.service.health import Health
+from agentsync.service.polling import Polling
+from agentsync.service.survey import outcome, surveyed, targets_after
+from agentsync.settings import validate
+from agentsync.standing import Standing, Trigger
+from agentsync.sync import run
+from support.machine import agent
+from support.repository import Repository
+
+_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the endpoint said."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Watched:
+    """A source, `team`, for Claude Code, OpenCode and Codex, and what tells how that goes.
+
+    Attributes:
+        directory: of Claude Code's agents.
+        standing: what was told last.
+        now: by the clock of what tells it; None for the real one.
+        awake: what its timer shows; None for the real one.
+    """
+
+    def __init__(self, root: Path, **health: object) -> None:
+        self.root = root
+        self.places = Places(root / "state", root / "cache")
+        self.source = Repository(root / "served" / "team.git")
+        self.source.write({"agents/reviewer.md": agent("reviewer", color="blue"), "agents/tester.md": agent("tester")})
+        self.source.commit("Two agents")
+        self.directory = root / "claude"
+        self.config = self.configured(**health)
+        self.now: float | None = None
+        self.awake: float | None = None
+        self.health = Health(
+            self.places, clock=lambda: self.now or time.time(), timer=lambda: self.awake or time.monotonic()
+        )
+        self.standing = Standing(config=str(root / "config.toml"), started_at=time.time())
+        self._polling = Polling()
+
+    def configured(self, **health: object) -> Config:
+        """The configuration with this table of health; it listens at a port of the system's choice."""
+        document = {
+            "version": 1,
+            "sources": {"team": {"url": str(self.source.path), "branch": "main", "allow_local": True}},
+            "targets": {
+                name: {"path": str(self.root / name), "create": True} for name in ("claude", "opencode", "codex")
+            },
+            "health": {"listen": "127.0.0.1:0"} | health,
+        }
+        return validate(document, Config, "config.toml")
+
+    def __enter__(self) -> Self:
+        self.health.follow(self.config)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.health.close()
+
+    def cycle(self, trigger: Trigger = Trigger.SCHEDULE) -> Standing:
+        """Runs a cycle and tells what came of it."""
+        began = time.monotonic()
+        try:
+            result = run(self.config, self.places, Scope.APPLY)
+        except AgentsyncError as error:
+            raise AssertionError(error) from error
+        last = outcome(result, trigger, time.monotonic() - began, before=self.standing.last)
+        standing = replace(
+            self.standing,
+            last=last,
+            cycles=self.standing.cycles + 1,
+            targets=targets_after(result, self.standing.targets),
+            next_run_at=time.time() + 300,
+        )
+        return self.tell(surveyed(standing, self.config, self.places, self._polling))
+
+    def tell(self, standing: Standing) -> Standing:
+        """Tells a standing as it is."""
+        self.standing = standing
+        self.health.saw(standing)
+        return standing
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Response:
+        """Asks the endpoint; `Host` among the headers is sent instead of the address."""
+        connection = _Connection(self.health.address)
+        try:
+            connection.request(method, path, headers=headers)
+            response = connection.getresponse()
+            return Response(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    """To an address as the configuration has it."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__("localhost" if address.startswith("unix:") else address, timeout=_SECONDS)
+
+    def connect(self) -> None:
+        self.sock = connect(self._address)
+
+
+def connect(address: str) -> socket.socket:
+    """A connection to an address as the configuration has it."""
+    if address.startswith("unix:"):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_SECONDS)
+        connection.connect(address.removeprefix("unix:"))
+        return connection
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS)

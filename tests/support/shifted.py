@@ -1,0 +1,34 @@
+"""Runs agentsync by a clock that is off by what a file says: `python -m support.shifted FILE COMMAND...`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Self
+
+import apscheduler.schedulers.base
+
+from agentsync.cli import main
+
+
+def shift(file: Path) -> None:
+    """Shifts the clock of the wall, and leaves the one that only goes forward."""
+    real = time.time
+
+    def offset() -> float:
+        return float(file.read_text(encoding="ascii") or 0)
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(seconds=offset())
+
+    time.time = lambda: real() + offset()
+    apscheduler.schedulers.base.datetime = Shifted
+
+
+if __name__ == "__main__":
+    shift(Path(sys.argv.pop(1)))
+    sys.exit(main())

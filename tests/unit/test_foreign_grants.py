@@ -1,0 +1,57 @@
+"""What stands in an agent of one tool and belongs to another: it may restrict, and gives nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.dialects import Dialect, dialects
+from agentsync.fitting import WriteOptions
+from agentsync.permissions import READING, Approval
+from agentsync.render import render
+from agentsync.source import NoAgent, read_agent
+from support.conversion import read
+from support.grants import available
+
+# Tools that pass over keys that they do not know.
+LISTING = [dialects()[name] for name in "antigravity auggie cline copilot cursor factory junie qwen rovodev".split()]
+
+
+def head(keys: str) -> bytes:
+    return f"---\nname: reviewer\ndescription: Reviews changes.\n{keys}\n---\nYou review changes.\n".encode()
+
+
+@pytest.mark.parametrize("dialect", LISTING, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize(
+    "key", ["readonly: true", "readOnly: 'yes'", "sandbox_mode: read-only", "approvalPolicy: true"]
+)
+def test_a_restriction_of_another_tool_leaves_reading_only(dialect: Dialect, key: str) -> None:
+    agent = read_agent(f"reviewer{dialect.suffix}", head(key), dialect.name)
+    assert not isinstance(agent, NoAgent), agent.diagnostics
+    assert available(agent.agent.grants) <= READING | {"external_directory"}
+
+
+@pytest.mark.parametrize("target", [*dialects().values()], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize(
+    "keys", ["zzz: 1", "mcpServers: {zzz: {command: zzz}}", "hooks: {Stop: [{hooks: [{type: command, command: zzz}]}]}"]
+)
+def test_what_only_its_own_tool_can_read_is_not_written_for_another(target: Dialect, keys: str) -> None:
+    data = render(read("reviewer.md", head(keys), "claude"), target, WriteOptions()).data
+    assert data is not None
+    assert (b"zzz" in data) is (target.name in ("claude", "neutral"))
+
+
+@pytest.mark.parametrize("target", [*dialects().values()], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "hooks: {PreToolUse: [{matcher: Bash, hooks: [{type: command, command: x}]}]}",
+        "tools: Read, Bash(a?b)",
+    ],
+)
+def test_a_restriction_that_only_its_own_tool_can_read_leaves_the_tool_out(target: Dialect, keys: str) -> None:
+    file = render(read("reviewer.md", head(keys), "claude"), target, WriteOptions())
+    if file.data is None or target.name in ("claude", "neutral"):
+        return
+    assert b"untranslated" not in file.data
+    granted = target.enforced(target.parse(file.data, file.path)).approvals("bash")
+    assert max(granted) is Approval.DENY

@@ -1,0 +1,232 @@
+"""Every key and rule of Kiro's that restricts or frees: as its author meant it, and what it lets through at most."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.dialects._kiro_grants import enforced, is_known, meant
+from agentsync.frontmatter import parse_markdown
+from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants
+from support.grants import available
+
+DENY, ASK, SESSION, ALLOW = Approval
+SOME = "tools: [read, write, shell, web_fetch, subagent, '@gh']\n"
+
+
+def both(keys: str, version: int = 3) -> tuple[Grants, Grants]:
+    metadata = parse_markdown(f"---\n{keys}\n---\n".encode(), "x.md").metadata
+    return meant(metadata, version=version), enforced(metadata, version=version)
+
+
+def rules(*said: str) -> str:
+    return "permissions: {rules: [" + ", ".join(f"{{{one}}}" for one in said) + "]}"
+
+
+@pytest.mark.parametrize(
+    ("said", "tool", "argument", "least", "most"),
+    [
+        ("capability: shell, effect: allow, match: ['git *']", "bash", "git push", ALLOW, ALLOW),
+        ("capability: shell, effect: allow, match: ['git *']", "bash", "rm", SESSION, SESSION),
+        ("capability: shell, effect: allow, match: ['git *'], exclude: ['git push']", "bash", "git", SESSION, ALLOW),
+        ("capability: shell, effect: ask, match: ['rm *']", "bash", "rm x", ASK, ASK),
+        ("capability: shell, effect: ask, match: ['rm *']", "bash", "ls", SESSION, SESSION),
+        ("capability: shell, effect: deny, match: ['rm *']", "bash", "rm x", DENY, DENY),
+        ("capability: shell, effect: deny, match: ['rm *']", "bash", "ls", SESSION, SESSION),
+        ("capability: shell, effect: deny, match: ['*']", "bash", "ls", DENY, DENY),
+        ("capability: shell, effect: deny", "bash", "ls", DENY, DENY),
+        ("capability: shell, effect: deny, exclude: ['git *']", "bash", "git push", SESSION, SESSION),
+        ("capability: shell, effect: deny, exclude: ['git *']", "bash", "rm", DENY, DENY),
+        # What cannot be read restricts in full as it was meant, and frees nothing; at most it is the other way.
+        ("capability: shell, effect: deny, match: ['r? x']", "bash", "ls", DENY, SESSION),
+        ("capability: shell, effect: deny, match: ['r? x']", "bash", "r? x", DENY, SESSION),
+        ("capability: shell, effect: ask, match: ['r? x']", "bash", "ls", ASK, SESSION),
+        ("capability: shell, effect: allow, match: ['l?']", "bash", "rm", SESSION, ALLOW),
+        ("capability: shell, effect: allow, match: ['l?']", "bash", "ls", SESSION, ALLOW),
+        ("capability: shell, effect: deny, exclude: ['l?']", "bash", "ls", DENY, SESSION),
+        ("capability: shell, effect: deny, match: [' ']", "bash", "ls", DENY, DENY),
+        ("capability: all, effect: deny, match: ['rm *']", "bash", "ls", DENY, SESSION),
+        ("capability: builtin, effect: deny, match: ['rm *']", "bash", "rm x", DENY, SESSION),
+        ("capability: all, effect: allow, match: ['ls']", "bash", "ls", SESSION, ALLOW),
+        ("capability: all, effect: deny", "bash", "ls", DENY, DENY),
+        ("capability: all, effect: deny", "mcp/gh/x", "", DENY, DENY),
+        ("capability: builtin, effect: deny", "bash", "ls", DENY, DENY),
+        ("capability: builtin, effect: deny", "mcp/gh/x", "", SESSION, SESSION),
+        ("capability: web_fetch, effect: deny, match: ['*']", "webfetch", "https://x", DENY, DENY),
+        ("capability: subagent, effect: deny, match: [deployer]", "task", "deployer", DENY, DENY),
+        ("capability: subagent, effect: deny, match: [deployer]", "task", "tester", SESSION, SESSION),
+        ("capability: odd, effect: deny", "bash", "ls", SESSION, SESSION),
+        ("capability: shell, effect: odd", "bash", "ls", DENY, SESSION),
+        # Paths.
+        ("capability: fs_write, effect: deny, match: ['secrets/**']", "edit", "secrets/a/b", DENY, DENY),
+        ("capability: fs_write, effect: deny, match: ['./secrets/**/*']", "write", "secrets/a", DENY, DENY),
+        ("capability: fs_write, effect: deny, match: ['secrets/**']", "write", "src/a", SESSION, SESSION),
+        ("capability: fs_write, effect: deny, match: ['secrets/**']", "read", "secrets/a", SESSION, SESSION),
+        ("capability: fs_read, effect: deny, match: ['secrets/**']", "read", "secrets/a", DENY, DENY),
+        ("capability: fs_read, effect: deny, match: ['./.env']", "read", ".env", DENY, DENY),
+        ("capability: fs_read, effect: deny, match: ['secrets/']", "grep", "secrets/a", DENY, DENY),
+        ("capability: fs_read, effect: deny, match: ['boX/']", "read", "boX/a", DENY, DENY),
+        ("capability: fs_read, effect: deny, match: ['**']", "read", "a", DENY, DENY),
+        ("capability: fs_read, effect: deny, match: ['**/*']", "read", "a", DENY, DENY),
+        ("capability: fs_read, effect: deny, match: ['./**']", "read", "a", DENY, DENY),
+        ("capability: fs_read, effect: deny, match: ['*']", "read", "a/b", DENY, SESSION),
+        ("capability: fs_read, effect: deny, match: ['*.env']", "read", "a/b", DENY, SESSION),
+        ("capability: fs_write, effect: allow, match: ['*']", "write", "a/b", SESSION, ALLOW),
+        ("capability: filesystem, effect: deny, match: ['secrets/**']", "read", "secrets/a", DENY, DENY),
+        ("capability: filesystem, effect: deny, match: ['secrets/**']", "edit", "secrets/a", DENY, DENY),
+        # Servers.
+        ("capability: mcp, effect: deny, match: ['gh/x']", "mcp/gh/x", "", DENY, DENY),
+        ("capability: mcp, effect: deny, match: ['gh/x']", "mcp/gh/y", "", SESSION, SESSION),
+        ("capability: mcp, effect: deny, match: ['gh/?']", "mcp/gh/find", "", DENY, SESSION),
+        ("capability: mcp, effect: deny, match: ['gh/?']", "mcp/gh/x", "", DENY, SESSION),
+        ("capability: mcp, effect: allow, match: ['gh/?']", "mcp/gh/x", "", SESSION, ALLOW),
+        ("capability: mcp, effect: ask", "mcp/gh/x", "", ASK, ASK),
+        ("capability: mcp, effect: allow", "mcp/other/x", "", DENY, DENY),
+        # What is not among the tools is brought by no rule.
+        ("capability: web_search, effect: allow", "websearch", "x", DENY, DENY),
+        ("capability: web_search, effect: ask", "websearch", "x", DENY, DENY),
+        ("capability: skill, effect: allow", "skill", "x", DENY, DENY),
+    ],
+)
+def test_a_rule(said: str, tool: str, argument: str, least: Approval, most: Approval) -> None:
+    narrow, wide = both(SOME + rules(said))
+    assert (narrow.approval(tool, argument), wide.approval(tool, argument)) == (least, most)
+
+
+def test_a_rule_for_skills() -> None:
+    for said, levels in (("effect: deny", [DENY, DENY]), ("effect: deny, match: [deploy]", [DENY, SESSION])):
+        for grants in both(f"tools: ['*']\n{rules(f'capability: skill, {said}')}"):
+            assert [grants.approval("skill", name) for name in ("deploy", "pdf")] == levels
+
+
+ALL = "capability: shell, effect: deny, exclude: ['git *']"
+
+
+@pytest.mark.parametrize(
+    ("said", "argument", "least", "most"),
+    [
+        # What one excepts, another may cover.
+        ((ALL, "capability: shell, effect: deny, match: ['rm *'], exclude: ['rm x']"), "rm x", DENY, SESSION),
+        ((ALL, "capability: shell, effect: deny, match: ['git push']"), "git push", DENY, DENY),
+        ((ALL, "capability: shell, effect: deny, match: ['git push']"), "git pull", SESSION, SESSION),
+        ((ALL, "capability: shell, effect: ask, match: ['git push']"), "git pull", ASK, SESSION),
+        ((ALL, "capability: shell, effect: ask, match: ['git push']"), "rm", DENY, DENY),
+        ((ALL, "capability: shell, effect: ask, match: ['rm *']"), "git pull", SESSION, SESSION),
+        ((ALL, "capability: shell, effect: ask"), "git pull", ASK, ASK),
+        ((ALL, "capability: shell, effect: ask, exclude: ['git pull']"), "git pull", ASK, SESSION),
+        ((ALL, "capability: web_fetch, effect: ask"), "git pull", SESSION, SESSION),
+        ((ALL, "capability: shell, effect: allow, match: ['git pull']"), "git pull", SESSION, ALLOW),
+        ((ALL, "capability: shell, effect: allow, match: ['ls']"), "git pull", SESSION, SESSION),
+        ((ALL, "capability: shell, effect: allow"), "git pull", SESSION, ALLOW),
+        ((ALL, "capability: shell, effect: allow"), "rm", DENY, DENY),
+        (("capability: shell, effect: allow", "capability: shell, effect: ask, match: ['git *']"), "git", ASK, ASK),
+        (("capability: shell, effect: ask, match: ['git *']", "capability: shell, effect: allow"), "git", ASK, ASK),
+        (("capability: shell, effect: deny", "capability: shell, effect: allow"), "ls", DENY, DENY),
+    ],
+)
+def test_of_several_rules_the_most_restrictive_counts(
+    said: tuple[str, ...], argument: str, least: Approval, most: Approval
+) -> None:
+    narrow, wide = both(SOME + rules(*said))
+    assert (narrow.approval("bash", argument), wide.approval("bash", argument)) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("keys", "version", "least", "most"),
+    [
+        ("", 3, set(), TOOLS - {"notebook", "question", "todo"}),
+        ("", 2, set(), set()),
+        ("tools:", 3, set(), TOOLS - {"notebook", "question", "todo"}),
+        ("tools:", 2, set(), TOOLS - {"notebook", "question", "skill"}),
+        ("tools: []", 3, set(), TOOLS - {"notebook", "question", "todo"}),
+        ("tools: []", 2, set(), set()),
+        ("tools: ['*']", 3, TOOLS, TOOLS - {"notebook", "question", "todo"}),
+        ("tools: ['sh*']", 3, set(), TOOLS - {"notebook", "question", "todo"}),
+        ("tools: ['sh*']", 2, set(), TOOLS - {"notebook", "question", "skill"}),
+        ("tools: ['@gh/*']", 3, set(), set()),
+        ("tools: [shell]\nexcludedTools: [shell]", 3, set(), set()),
+        ("tools: [shell]\nexcludedTools: [shell]", 2, set(), {"bash"}),
+        ("tools: [shell]\nexcludedTools: ['sh*']", 3, set(), {"bash"}),
+        ("tools: [shell]\nexcludedTools: [shell]\nallowedTools: [shell]", 3, set(), set()),
+        ("tools: [shell]\npermissions: {rules: [{capability: shell, effect: deny}]}", 2, set(), {"bash"}),
+        ("tools: [shell]\npermissions: [{capability: shell, effect: deny}]", 3, set(), {"bash"}),
+        ("tools: [shell]\nreadonly: true", 3, set(), {"bash"}),
+        ("tools: [shell]\nreadonly: 'yes'", 3, set(), {"bash"}),
+    ],
+)
+def test_which_tools_there_are(keys: str, version: int, least: set[str], most: set[str]) -> None:
+    narrow, wide = both(keys, version)
+    assert (available(narrow), available(wide)) == (least, most)
+
+
+def test_which_servers_and_agents_there_are() -> None:
+    narrow, wide = both("tools: ['@gh', 'subagent/tester']\npermissions: {rules: [{capability: all, effect: allow}]}")
+    for grants in (narrow, wide):
+        assert [grants.approval(tool) for tool in ("mcp/gh/x", "mcp/other/x", "bash")] == [ALLOW, DENY, DENY]
+    for match, tester in (("", ALLOW), (", match: [deployer]", SESSION)):
+        rule = f"capability: subagent, effect: allow{match}"
+        for grants in both(f"tools: ['subagent/tester']\n{rules(rule)}"):
+            assert [grants.approval("task", name) for name in ("tester", "deployer", "x")] == [tester, DENY, DENY]
+    narrow, _ = both("tools: [subagent]\nexcludedTools: ['subagent/deployer']")
+    assert [narrow.approval("task", name) for name in ("tester", "deployer")] == [SESSION, DENY]
+
+
+@pytest.mark.parametrize(
+    ("keys", "least", "most"),
+    [
+        ("allowedTools: [shell]", ALLOW, ALLOW),
+        ("allowedTools: [read]", SESSION, SESSION),
+        ("allowedTools: ['*']", ALLOW, ALLOW),
+        ("allowedTools: ['sh*']", SESSION, ALLOW),
+        ("allowedTools: ['shel?']", SESSION, ALLOW),
+        ("allowedTools: ['@gh*']", SESSION, SESSION),
+        ("allowedTools: [odd]", SESSION, SESSION),
+        *(
+            (f"toolsSettings: {{shell: {{{key}: true}}}}", SESSION, ALLOW)
+            for key in ("allowedCommands", "autoAllowReadonly", "allowedPaths", "trusted", "trustedAgents")
+        ),
+        ("toolsSettings: {shell: {allowedCommands: []}}", SESSION, SESSION),
+        ("toolsSettings: {read: {allowedPaths: [a]}}", SESSION, SESSION),
+        ("toolsSettings: {odd: {allowedPaths: [a]}}", SESSION, SESSION),
+    ],
+)
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_runs_unasked_by_older_keys(keys: str, least: Approval, most: Approval, version: int) -> None:
+    narrow, wide = both(f"tools: [shell]\n{keys}", version)
+    assert (narrow.approval("bash"), wide.approval("bash")) == (least, most)
+    assert available(narrow) == available(wide) == {"bash"}
+
+
+@pytest.mark.parametrize("key", ["deniedCommands", "denyByDefault", "deniedPaths", "blocked", "availableAgents"])
+def test_a_restriction_of_the_older_kind_is_one_of_some_arguments(key: str) -> None:
+    narrow, wide = both(f"tools: [shell, read]\ntoolsSettings: {{shell: {{{key}: [x]}}, read: 3}}")
+    assert {tool for tool in ("bash", "read") if DENY in narrow.approvals(tool)} == {"bash"}
+    assert wide.approvals("bash") == {SESSION}
+    assert DENY not in both(f"tools: [shell]\ntoolsSettings: {{shell: {{{key}: []}}}}")[0].approvals("bash")
+
+
+CHANGES = CHANGING - {"external_directory"}
+
+
+@pytest.mark.parametrize(
+    ("hooks", "guarded"),
+    [
+        ("{preToolUse: [{matcher: shell, command: x}]}", {"bash"}),
+        ("{PreToolUse: [{matcher: fs_write, command: x}]}", {"write", "edit"}),
+        ("{preToolUse: [{matcher: 'sh.*', command: x}]}", CHANGES),
+        ("{preToolUse: [{matcher: '*', command: x}]}", CHANGES),
+        ("{preToolUse: [{command: x}]}", CHANGES),
+        ("{preToolUse: [{matcher: read, command: x}]}", set()),
+        ("{stop: [{command: x}]}", set()),
+        ("[{trigger: preToolUse, matcher: shell}]", {"bash"}),
+        ("[{trigger: PreToolUse}]", CHANGES),
+        ("[{trigger: stop}, 3]", set()),
+    ],
+)
+def test_a_hook_that_may_refuse_a_tool_is_a_restriction(hooks: str, guarded: set[str]) -> None:
+    narrow, _ = both(f"tools: ['*']\nhooks: {hooks}")
+    assert {tool for tool in CHANGES | READING if DENY in narrow.approvals(tool)} == guarded
+
+
+def test_names_that_kiro_knows() -> None:
+    assert all(map(is_known, ("shell", "#image", "subagent/x", "fs_*", "knowledge", "@gh")))
+    assert not is_known("Shell")

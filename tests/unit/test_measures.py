@@ -1,0 +1,135 @@
+"""What is measured: each cycle once, in the names that the page of operations lists."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agentsync.errors import ExitCode
+from agentsync.standing import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
+from agentsync.telemetry.measures import BOUNDS, MEASURES, Kind, Tally
+from agentsync.telemetry.prometheus import Metrics, write
+
+_PAGE = Path(__file__).parents[2] / "docs/operations.md"
+
+COMMIT, OTHER = "c" * 40, "d" * 40
+
+
+def cycle(seconds: float = 0.2, exit_code: ExitCode = ExitCode.OK, **counts: int) -> CycleResult:
+    return CycleResult("0123456789ab", Trigger.SCHEDULE, 1000.0, seconds, exit_code, counts, {"AS301": 2})
+
+
+def source(name: str, *, desired: str = COMMIT, error: str = "") -> SourceStanding:
+    return SourceStanding(name, "https://git.example/a.git", "refs/heads/main", COMMIT, desired, 900.0, error)
+
+
+STANDING = Standing(
+    config="/etc/agentsync/config.toml",
+    started_at=1.0,
+    succeeded_at=900.0,
+    next_run_at=1300.0,
+    last=cycle(create=2, keep=5, conflict=1, held=3),
+    cycles=1,
+    sources=(source("team"), source("other", desired=OTHER, error="gone")),
+    targets=(TargetStanding("claude", "claude", "/home/ada/.claude/agents", files=7, drifted=2, conflicts=1),),
+)
+
+
+def text(*standings: Standing) -> dict[str, float]:
+    """The samples in Prometheus' text form, after the service stood so."""
+    tally, metrics = Tally(), Metrics()
+    for standing in standings:
+        metrics.saw(tally.read(standing))
+    lines = (line for line in metrics.text().decode().splitlines() if line.startswith("agentsync_"))
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def test_every_number_is_told_under_its_labels() -> None:
+    told = text(STANDING)
+    assert told['agentsync_syncs_total{result="ok",trigger="schedule"}'] == 1
+    assert told['agentsync_changes_total{action="create"}'] == 2
+    assert told['agentsync_changes_total{action="delete"}'] == 0
+    assert told['agentsync_diagnostics{code="AS301"}'] == 2
+    assert told['agentsync_files{target="claude"}'] == 7
+    assert told['agentsync_drifted_files{target="claude"}'] == 2
+    assert told['agentsync_conflicts{target="claude"}'] == 1
+    assert told["agentsync_held"] == 3
+    assert told["agentsync_last_sync_timestamp_seconds"] == 1000
+    assert told["agentsync_last_success_timestamp_seconds"] == 900
+    assert told["agentsync_next_sync_timestamp_seconds"] == 1300
+    assert told['agentsync_source_up{source="team"}'] == 1
+    assert told['agentsync_source_up{source="other"}'] == 0
+    assert told['agentsync_source_synced{source="team"}'] == 1
+    assert told['agentsync_source_synced{source="other"}'] == 0
+    assert told['agentsync_source_fetched_timestamp_seconds{source="team"}'] == 900
+    assert (told["agentsync_suspended"], told["agentsync_config_valid"], told["agentsync_unwatched_paths"]) == (0, 1, 0)
+    assert not [name for name in told if COMMIT[:7] in name or 'action="keep"' in name or 'action="conflict"' in name]
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    told = text(Standing(config="", started_at=1.0))
+    assert not [name for name in told if "timestamp" in name or "held" in name or "syncs" in name]
+    assert told["agentsync_config_valid"] == 1
+
+
+def test_trouble_is_told() -> None:
+    told = text(replace(STANDING, suspended="for a while", config_error="a mistake", fallbacks=("a", "b")))
+    assert (told["agentsync_suspended"], told["agentsync_config_valid"], told["agentsync_unwatched_paths"]) == (1, 0, 2)
+
+
+def test_a_cycle_counts_once_however_often_it_is_told() -> None:
+    again = replace(STANDING, config_error="a mistake")
+    second = replace(STANDING, cycles=2, last=cycle(7.0, ExitCode.INCOMPLETE, create=1))
+    told = text(STANDING, again, STANDING, second, second)
+    assert told['agentsync_syncs_total{result="ok",trigger="schedule"}'] == 1
+    assert told['agentsync_syncs_total{result="incomplete",trigger="schedule"}'] == 1
+    assert told['agentsync_changes_total{action="create"}'] == 3
+    assert told["agentsync_sync_duration_seconds_count"] == 2
+    assert told["agentsync_sync_duration_seconds_sum"] == pytest.approx(7.2)
+
+
+def test_what_was_only_planned_while_suspended_is_no_change() -> None:
+    told = text(replace(STANDING, suspended="for a while"))
+    assert 'agentsync_changes_total{action="create"}' not in told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "first"), [(0.05, "0.05"), (0.0500001, "0.1"), (300.0, "300.0"), (300.1, "+Inf"), (0.0, "0.05")]
+)
+def test_a_duration_is_in_each_bucket_from_its_own_on(seconds: float, first: str) -> None:
+    told = text(replace(STANDING, last=cycle(seconds)))
+    bounds = [*map(str, BOUNDS), "+Inf"]
+    assert [told[f'agentsync_sync_duration_seconds_bucket{{le="{bound}"}}'] for bound in bounds] == [
+        float(bounds.index(bound) >= bounds.index(first)) for bound in bounds
+    ]
+
+
+def test_the_page_of_operations_lists_every_measure_and_no_other() -> None:
+    row = re.compile(r"^\| `(agentsync_\w+)` \| (\w+) \| (.*?) \| (.+) \|$", re.MULTILINE)
+    listed = {name: (kind, labels, meaning) for name, kind, labels, meaning in row.findall(_PAGE.read_text())}
+    assert listed == {
+        measure.prometheus_name: (
+            measure.kind.value,
+            ", ".join(f"`{label}`" for label in measure.labels),
+            measure.meaning,
+        )
+        for measure in MEASURES
+    }
+
+
+def test_names_have_their_unit_and_what_they_count() -> None:
+    for measure in MEASURES:
+        name = measure.prometheus_name
+        assert re.fullmatch(r"agentsync(_[a-z]+)+", name)
+        assert name.endswith("_total") is (measure.kind is Kind.COUNTER)
+        assert ("_seconds" in name) is (measure.unit == "s")
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "agentsync.prom").mkdir()
+    with pytest.raises(OSError, match="agentsync"):
+        write(tmp_path / "agentsync.prom", b"text")
+    assert [found.name for found in tmp_path.iterdir()] == ["agentsync.prom"]

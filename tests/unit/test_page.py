@@ -1,0 +1,299 @@
+"""The status page: what it says of each state, and that nothing a repository says becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.errors import ExitCode
+from agentsync.gather import Output, Product
+from agentsync.page import POLICY, View, render
+from agentsync.page.markup import element, html, void
+from agentsync.plan import Action, Actual, Change, Recorded
+from agentsync.report import Report, Scope
+from agentsync.standing import CycleResult, SourceStanding, Standing, Trigger
+from agentsync.state import Suspension, Sync
+from support.reports import COMMIT, TARGET, change, report
+
+NOW = 1_000_000.0
+EVIL = "<script>alert(1)</script>\"'&\u202e"
+
+SOURCE = SourceStanding("team", "https://git.example/a.git", "refs/heads/main", COMMIT, COMMIT, NOW - 60, "")
+STANDING = Standing(
+    config="/etc/agentsync/config.toml",
+    started_at=NOW - 7200,
+    succeeded_at=NOW - 60,
+    next_run_at=NOW + 240,
+    last=CycleResult("0123456789ab", Trigger.SCHEDULE, NOW - 60, 0.2, ExitCode.OK, {}, {}),
+    cycles=24,
+    sources=(SOURCE,),
+)
+
+
+def product(agent: str = "tester", *found: Diagnostic, digest: str = "d" * 64) -> Product:
+    outputs = {"claude": Output(f"{agent}.md", digest, found)}
+    return Product("team", f"agents/{agent}.md", "e" * 40, name=agent, slug=agent, outputs=outputs)
+
+
+def looked(*changes: Change, products: tuple[Product, ...] = (product(),), **more: object) -> Report:
+    made = report(scope=Scope.LOOK, changes=changes, products=products, previous=COMMIT)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def view(found: Report | None = None, **more: object) -> View:
+    made = View(
+        standing=STANDING,
+        unready="",
+        now=NOW,
+        report=found,
+        trouble="",
+        differences={},
+        syncs=[Sync("a", 1, 2, "ok", {}, {})],
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def text(page: str) -> str:
+    """What is read aloud: without markup and style, each blank once."""
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
+
+
+def cell(page: str) -> str:
+    """How the one agent stands in the one target."""
+    agents = page[page.index('id="agents"') : page.index('id="findings"')]
+    return text(re.findall(r"<td>(.*?)</td>", agents)[0]).strip()
+
+
+class Tags(HTMLParser):
+    """The elements and their attributes, and whether each that was opened was closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        self.close()
+        assert self.opened == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in ("meta", "link"):
+            self.opened.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.opened.pop() == tag
+
+    def values(self, attribute: str) -> list[str]:
+        return [attributes[attribute] or "" for _, attributes in self.found if attribute in attributes]
+
+
+# What it says
+
+
+def test_all_is_well() -> None:
+    page = text(render(view(looked(change(Action.KEEP)))))
+    assert "✓ In sync" in page
+    assert "Needs attention" not in page
+    assert "1 min ago" in page
+    assert "in 4 min" in page
+    assert "Every file is as its source wants it." in page
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        ({"config_error": "config.toml:4: unknown key `brnach`"}, "The configuration has a mistake"),
+        ({"suspended": "looking into it"}, "Looking into it. Nothing is changed here meanwhile."),
+        ({"sources": (replace(SOURCE, error="no answer", retry_at=NOW + 90),)}, "It is asked again in 1 min."),
+        ({"last": replace(STANDING.last, error="the state is locked")}, "The last cycle could not be run"),  # type: ignore[type-var]
+        ({"fallbacks": ("/mnt/agents: a network file system",)}, "Some changes are seen late"),
+        ({"sources": (replace(SOURCE, desired="d" * 40),)}, "it leads to dddddddddddd"),
+    ],
+)
+def test_trouble_comes_first(standing: dict[str, object], said: str) -> None:
+    page = text(render(view(looked(change(Action.KEEP)), standing=replace(STANDING, **standing))))  # type: ignore[arg-type]
+    assert said in page
+
+
+def test_what_cannot_be_looked_at_is_told_and_the_service_is_shown() -> None:
+    page = text(render(view(trouble="the state cannot be read", unready="never synced")))
+    assert "2 things need attention" in page
+    assert "The state cannot be read." in page
+    assert "Last good sync" in page
+    assert "Agents" not in page
+
+
+def test_before_the_first_cycle_it_says_so() -> None:
+    page = text(render(view(standing=Standing(config="/c", started_at=NOW), syncs=())))
+    assert "! Starting" in page
+    assert "none yet" in page
+    assert "Nothing has been changed here yet." in page
+
+
+BASE = Recorded("b" * 64, "tester", "claude", "team", "https://git.example/a.git", "agents/tester.md", COMMIT, "f" * 40)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (change(Action.KEEP), "✓ in sync"),
+        (change(Action.CREATE), "! pending"),
+        (change(Action.CONFLICT), "✗ in conflict"),
+        (replace(change(Action.RESTORE), base=BASE), "! drifted"),
+        (replace(change(Action.UPDATE), base=BASE, actual=Actual(BASE.digest)), "! pending"),
+    ],
+)
+def test_an_agent_stands_in_a_target_in_a_word(made: Change, said: str) -> None:
+    assert cell(render(view(looked(made)))) == said
+
+
+def test_an_agent_that_is_held_refused_left_out_or_not_used_says_so() -> None:
+    made = change(Action.DELETE)
+    held = looked()
+    held = replace(held, plan=replace(held.plan, held=(made,)))
+    assert cell(render(view(held))) == "✗ held"
+    assert "1 change held" in text(render(view(held)))
+    assert cell(render(view(looked(products=(product(digest=""),))))) == "✗ refused"
+    assert cell(render(view(looked(products=(replace(product(), excluded=frozenset({"claude"})),))))) == "· left out"
+    assert cell(render(view(looked()))) == "· not used"
+
+
+def test_what_was_lost_is_told_with_its_reason_place_and_hint() -> None:
+    lost = Diagnostic(
+        Code.FIELD_LOST, "left out: `color`", path="agents/tester.md", line=4, agent="tester", target="claude"
+    )
+    page = render(view(looked(change(Action.KEEP), products=(product("tester", lost),), diagnostics=(lost,))))
+    assert cell(page) == "✓ in sync 1 finding"
+    said = text(page)
+    assert "warning AS301 left out: color" in said
+    assert "at agents/tester.md:4" in said
+    assert Code.FIELD_LOST.remedy in said
+    tags = Tags(page)
+    assert "#agent-tester" in tags.values("href")
+    assert ("ul", {"id": "agent-tester"}) in tags.found
+
+
+def test_a_difference_is_shown_line_by_line_and_not_without_end() -> None:
+    made = change(Action.CONFLICT)
+    lines = ["--- a/x", "+++ b/x", "@@ -1 +1 @@", "-mine", "+the team's", *(f" {n}" for n in range(1000))]
+    page = render(view(looked(made), differences={made.key: "\n".join(lines)}))
+    assert '<span class="del">-mine</span>' in page
+    assert '<span class="add">+the team&#x27;s</span>' in page
+    assert "And 605 more" in text(page)
+    assert "<span> 999</span>" not in page
+
+
+def test_what_may_not_be_shown_is_not() -> None:
+    page = render(view(looked(change(Action.CONFLICT)), differences=None))
+    assert "on this machine alone" in page
+    assert "<pre" not in page
+
+
+def test_a_thousand_of_everything_is_a_page_that_can_be_read() -> None:
+    names = [f"agent-{number}" for number in range(1000)]
+    found = tuple(Diagnostic(Code.FIELD_LOST, "lost", agent=name) for name in names)
+    made = [change(Action.UPDATE, name) for name in names]
+    page = render(view(looked(*made, products=tuple(map(product, names)), diagnostics=found)))
+    assert "And 500 more; agentsync list agents" in text(page)
+    assert "And 500 more; agentsync status -vv" in text(page)
+    assert "And 800 more; agentsync plan" in text(page)
+    assert len(page) < 1_000_000
+
+
+def test_the_history_is_newest_first_and_names_what_was_done() -> None:
+    syncs = [
+        Sync("22", NOW - 10, NOW - 9, "source_unavailable", {"team": COMMIT}, {"create": 2, "keep": 7, "held": 0}),
+        Sync("11", NOW - 99, None, "", {}, {}),
+    ]
+    page = text(render(view(looked(change(Action.KEEP)), syncs=syncs)))
+    assert page.index("! source unavailable") < page.index("! unfinished")
+    assert f"team {COMMIT[:12]} 2 create " in page
+
+
+# What it is made of
+
+
+def everything(words: str) -> str:
+    """A page on which these words stand wherever others may say something."""
+    lost = Diagnostic(Code.FIELD_LOST, words, path=words, agent=words, target=words, hint=words)
+    clash = replace(change(Action.CONFLICT, words), diagnostic=lost, path=words)
+    made = looked(
+        clash,
+        products=(replace(product(), name=words, description=words, path=words, source=words),),
+        diagnostics=(lost,),
+        suspension=Suspension(1.0, words),
+        targets=(TARGET.model_copy(update={"name": words}),),
+    )
+    standing = replace(
+        STANDING,
+        config=words,
+        config_error=words,
+        suspended=words,
+        fallbacks=(words,),
+        sources=(SourceStanding(words, words, words, words, words, NOW, words, NOW),),
+        last=replace(STANDING.last, error=words) if STANDING.last else None,
+    )
+    syncs = [Sync(words, 1.0, 2.0, words, {words: words}, {words: 1})]
+    return render(
+        view(made, standing=standing, unready=words, trouble=words, differences={clash.key: f"+{words}"}, syncs=syncs)
+    )
+
+
+def test_nothing_that_anybody_says_becomes_markup() -> None:
+    plain, evil = Tags(everything("words")), Tags(everything(EVIL))
+    assert [tag for tag, _ in evil.found] == [tag for tag, _ in plain.found]
+    assert [sorted(attributes) for _, attributes in evil.found] == [sorted(attributes) for _, attributes in plain.found]
+    assert "\u202e" not in everything(EVIL)
+    assert everything(EVIL).count("&lt;script&gt;") > 20
+
+
+def test_ids_are_there_once_and_every_link_within_leads_somewhere() -> None:
+    tags = Tags(everything("words"))
+    ids = tags.values("id")
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in tags.values("href") if link.startswith("#")} <= set(ids)
+    assert set(tags.values("aria-labelledby")) <= set(ids)
+
+
+def test_it_asks_nobody_for_anything() -> None:
+    page = render(view(looked(change(Action.KEEP))))
+    tags = Tags(page)
+    assert {tag for tag, _ in tags.found}.isdisjoint({"script", "img", "iframe", "form", "object", "base"})
+    assert not tags.values("src")
+    assert not tags.values("style")
+    assert not re.search(r"url\(|@import|http-equiv|\bon[a-z]+=", page)
+    assert all(link.startswith(("/", "#", "data:image/svg+xml")) for link in tags.values("href"))
+
+
+def test_its_policy_lets_in_its_own_style_and_no_other() -> None:
+    page = render(view(looked(change(Action.KEEP))))
+    [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in POLICY
+    assert "script-src" not in POLICY
+
+
+def test_tables_name_their_rows_and_columns() -> None:
+    page = render(view(looked(change(Action.KEEP))))
+    tags = Tags(page)
+    headers = [attributes.get("scope") for tag, attributes in tags.found if tag == "th"]
+    assert headers
+    assert set(headers) == {"col", "row"}
+    tables = sum(tag == "table" for tag, _ in tags.found)
+    assert sum(tag == "caption" for tag, _ in tags.found) == tables
+
+
+def test_markup_is_kept_and_text_is_escaped() -> None:
+    assert html("a<b", element("i", "c&d")) == "a&lt;b<i>c&amp;d</i>"
+    assert element("a", "x", href='"><b>', class_="q", aria_label="l", open=True, hidden=False, title=None) == (
+        '<a href="&quot;&gt;&lt;b&gt;" class="q" aria-label="l" open>x</a>'
+    )
+    assert void("meta", name="viewport") == '<meta name="viewport">'
+    assert html("a\u200bb\x1b[0m\n\tc") == "a\\u200bb\\x1b[0m\n\tc"

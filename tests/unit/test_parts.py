@@ -1,0 +1,105 @@
+"""The agents of files in which a tool keeps all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.parts import MAX_BYTES, MAX_PARTS, parted
+from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent, select
+
+GROUPS = "groups: [read]"
+MODE = f"  - slug: %s\n    name: N\n    roleDefinition: It helps.\n    {GROUPS}\n"
+
+
+def modes(*slugs: str) -> bytes:
+    return f"customModes:\n{''.join(MODE % slug for slug in slugs)}".encode()
+
+
+def split(files: Mapping[str, bytes], selection: Selection | None = None) -> tuple[list[str], list[tuple[str, Code]]]:
+    """The paths that are read of these files, and the findings' places."""
+    chosen = selection or Selection()
+    there, unsafe = select([Entry(path, "100644", path, len(data)) for path, data in files.items()], chosen)
+    assert not unsafe
+
+    def read(entries: Sequence[Entry]) -> Iterator[bytes]:
+        return (files[entry.path] for entry in entries)
+
+    entries, found = parted(there, chosen, read)
+    assert {entry.blob for entry in entries} <= files.keys()
+    return [entry.path for entry in entries], [(finding.path, finding.code) for finding in found]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".roomodes",
+        "sub/.zoomodes",
+        "home/.config/Code/User/globalStorage/zoocodeorganization.zoo-code/settings/custom_modes.yaml",
+    ],
+)
+def test_each_agent_is_an_entry(path: str) -> None:
+    paths = [f"{path}:planner", f"{path}:Reviewer-2", "agents/x.md"]
+    assert split({path: modes("planner", "Reviewer-2"), "agents/x.md": b""}) == (paths, [])
+    assert split({"sub/roomodes": modes("a"), "custom_modes.yaml": modes("b")}) == ([], [])
+
+
+def test_an_entry_is_read_with_its_line() -> None:
+    data = modes("a", "b").replace(b"[read]", b"[[read, {fileRegex: x}]]")
+    read = read_agent(".roomodes:b", data)
+    assert isinstance(read, ReadAgent)
+    assert (read.agent.name, read.dialect.name, read.document.path) == ("b", "roo", ".roomodes:b")
+    (finding,) = read.diagnostics
+    assert (finding.code, finding.place, finding.agent) == (Code.NO_EFFECT, ".roomodes:b:6", "b")
+    hidden = read_agent(".roomodes:b", modes("a", "b").replace(b"It helps", b"It\xe2\x80\xae helps"))
+    assert [finding.place for finding in hidden.diagnostics if finding.code is Code.HIDDEN_UNICODE] == [".roomodes:b:6"]
+    gone = read_agent(".roomodes:c", data)
+    assert isinstance(gone, NoAgent)
+    assert gone.diagnostics[0].message == "The file holds 0 modes, and is read only where it holds one."
+
+
+def test_patterns_are_of_files() -> None:
+    selection = Selection(include=("modes/*.yaml",), dialects=(("*.yaml", "roo"),))
+    assert split({"modes/a.yaml": modes("a", "b"), ".roomodes": modes("c")}, selection) == (
+        ["modes/a.yaml:a", "modes/a.yaml:b"],
+        [],
+    )
+    assert selection.dialect_of("modes/a.yaml:b") == "roo"
+    assert split({".roomodes": modes("c")}, Selection(exclude=(".roomodes",))) == ([], [])
+    assert split({"sub/.roomodes": modes("c")}, Selection(subfolder="sub")) == (["sub/.roomodes:c"], [])
+
+
+def test_a_file_that_cannot_be_read_stays_whole_and_is_told() -> None:
+    for data in (b"customModes: [", b'{"customModes": [{"slug": "a"}]}', modes("a", "a"), b"\xff"):
+        assert split({".roomodes": data}) == ([".roomodes"], [])
+        read = read_agent(".roomodes", data)
+        assert isinstance(read, NoAgent)
+        assert read.refused
+
+
+def test_what_is_left_out_is_told() -> None:
+    assert split({".roomodes": b"customModes: []\n"}) == ([], [])
+    unnamed = modes("a", "b c", "x").replace(b"slug: x", b"other: x")
+    assert split({".roomodes": unnamed}) == ([".roomodes:a"], [(".roomodes", Code.NAME_UNSAFE)] * 2)
+
+
+def test_two_agents_whose_files_would_be_called_alike_are_refused() -> None:
+    """They have one blob, so that nobody else could tell them from an agent that stands in two files."""
+    found = [(".roomodes:Ab", Code.NAME_TWICE), (".roomodes:aB", Code.NAME_TWICE)]
+    assert split({".roomodes": modes("Ab", "c", "aB")}) == ([".roomodes:c"], found)
+
+
+def test_of_two_files_the_one_that_the_tool_reads_counts() -> None:
+    files = {".roomodes": modes("a", "b"), ".zoomodes": modes("a"), "sub/.roomodes": modes("c")}
+    assert split(files) == ([".zoomodes:a", "sub/.roomodes:c"], [("", Code.SAME_TWICE)])
+
+
+def test_there_are_limits() -> None:
+    many = modes(*(f"m{number}" for number in range(MAX_PARTS + 1)))
+    assert split({".roomodes": many}) == ([], [(".roomodes", Code.TOO_LARGE)])
+    files = {f"{number}/.roomodes": b"#" * (1 << 20) for number in range((MAX_BYTES >> 20) + 1)}
+    paths, found = split({**files, "agents/x.md": b""})
+    assert paths == ["agents/x.md"]
+    assert {code for _, code in found} == {Code.TOO_LARGE}

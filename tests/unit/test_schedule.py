@@ -1,0 +1,67 @@
+"""When the service pulls, told by triggers alone: the clock is an argument."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsync.service.schedule import Phased, Spread, own_fraction
+
+NOW = datetime(2026, 11, 21, 6, 24, 10, tzinfo=UTC)
+INTERVALS = st.floats(min_value=1, max_value=86400 * 7)
+SHARES = st.floats(min_value=0, max_value=1, exclude_max=True)
+
+
+@given(interval=INTERVALS, fraction=SHARES, jitter=SHARES, seconds=st.floats(0, 1e9))
+def test_the_next_run_is_ahead_and_no_further_than_an_interval_and_its_jitter(
+    interval: float, fraction: float, jitter: float, seconds: float
+) -> None:
+    now = NOW + timedelta(seconds=seconds)
+    moment = Phased(interval, fraction, jitter).get_next_fire_time(None, now)
+    assert timedelta(0) <= moment - now <= timedelta(seconds=interval * (1 + jitter) + 1e-3)
+
+
+@given(fraction=SHARES, jitter=SHARES)
+def test_there_is_one_run_in_each_interval(fraction: float, jitter: float) -> None:
+    trigger, interval = Phased(300, fraction, jitter), 300.0
+    runs = [trigger.get_next_fire_time(None, NOW)]
+    for _ in range(20):
+        runs.append(trigger.get_next_fire_time(runs[-1], runs[-1]))
+    first = datetime.fromtimestamp(0, UTC) + timedelta(seconds=interval) * fraction
+    turns = [(run - first) // timedelta(seconds=interval) for run in runs]
+    assert turns == list(range(turns[0], turns[0] + len(runs)))
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=9), timedelta(days=400), -timedelta(hours=9)])
+def test_23_a_clock_that_jumps_brings_one_run_and_no_burst(jump: timedelta) -> None:
+    trigger = Phased(300, 0.25, 0.1)
+    before = trigger.get_next_fire_time(None, NOW)
+    now = NOW + jump
+    again = trigger.get_next_fire_time(None, now)
+    assert again > now
+    assert trigger.get_next_fire_time(again, again) - again < timedelta(seconds=300 * 1.2)
+    if jump > timedelta(0):
+        assert trigger.get_next_fire_time(before, now) > now
+
+
+def test_cron_is_heeded_and_spread_over_a_minute() -> None:
+    first = Spread("0 7 * * *", 0.5).get_next_fire_time(None, NOW)
+    assert first == datetime(2026, 11, 21, 7, 0, 30, tzinfo=UTC)
+    assert Spread("0 7 * * *", 0.5).get_next_fire_time(first, first) == first + timedelta(days=1)
+
+
+def test_a_machine_has_its_own_place_and_keeps_it(tmp_path: Path) -> None:
+    places = set()
+    for number in range(50):
+        identity = tmp_path / str(number)
+        identity.write_text(f"{number:032x}\n")
+        places.add(own_fraction(identity))
+        assert own_fraction(identity) == own_fraction(identity)
+    assert len(places) == 50
+    assert min(places) < 0.2
+    assert max(places) > 0.8
+    assert own_fraction(tmp_path / "missing", "a") != own_fraction(tmp_path / "missing", "b")

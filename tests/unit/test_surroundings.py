@@ -1,0 +1,61 @@
+"""What doctor says of the machine, told from made-up files and programs."""
+
+from __future__ import annotations
+
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from agentsync.dialects import dialects
+from agentsync.examination import Health
+from agentsync.surroundings import examine_clock, examine_tools, examine_watching
+
+NOW = 1_795_000_000.0
+
+
+@pytest.mark.parametrize(("ahead", "health"), [(-3600, Health.GOOD), (7200, Health.GOOD), (172800, Health.DOUBTFUL)])
+def test_a_commit_from_the_future_makes_the_clock_doubtful(ahead: int, health: Health) -> None:
+    assert examine_clock([0, int(NOW) + ahead], NOW).health is health
+
+
+def test_without_commits_the_clock_is_only_shown() -> None:
+    assert time.strftime("%Y") in examine_clock([]).message
+
+
+def test_few_watches_are_told_with_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "max_user_watches").write_text("128\n")
+    (tmp_path / "max_user_instances").write_text("128\n")
+    few, enough = examine_watching(tmp_path)
+    assert few.health is Health.DOUBTFUL
+    assert "sysctl fs.inotify.max_user_watches=" in few.hint
+    assert enough.health is Health.GOOD
+    assert not list(examine_watching(tmp_path / "another system"))
+
+
+@pytest.mark.parametrize(
+    ("said", "health", "shown"),
+    [
+        ("echo 99.0.1 '(Claude Code)'", Health.GOOD, "Claude Code 99.0.1"),
+        ("echo 1.0.3", Health.DOUBTFUL, "Claude Code 1.0.3"),
+        ("exit 1", Health.GOOD, "Claude Code unknown"),
+    ],
+)
+def test_a_tools_version_stands_beside_the_known_one(
+    said: str, health: Health, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "claude"
+    program.write_text(f"#!/bin/sh\n{said}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    claude = dialects()["claude"]
+    [found] = examine_tools([claude, claude])
+    assert found.health is health
+    assert found.message.startswith(shown)
+    assert claude.version in found.message
+
+
+def test_a_tool_that_is_not_on_path_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not list(examine_tools(dialects().values()))

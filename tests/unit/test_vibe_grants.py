@@ -1,0 +1,190 @@
+"""Every list and table of Vibe's that restricts or frees: as its author meant it, and what it lets through at most."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.dialects._vibe_grants import enforced, meant
+from agentsync.permissions import READING, Approval, Grants
+from agentsync.toml import parse_toml
+from support.grants import available
+
+DENY, ASK, SESSION, ALLOW = Approval
+OWN = {"read", "write", "edit", "skill", "bash"}
+USERS = OWN | {"webfetch", "websearch", "todo", "question", "task"}
+
+
+def both(keys: str, kind: str = "subagent") -> tuple[Grants, Grants]:
+    metadata = parse_toml(f'agent_type = "{kind}"\n{keys}\n'.encode(), "x.toml").metadata
+    return meant(metadata), enforced(metadata)
+
+
+def inside(granted: Grants) -> set[str]:
+    return available(granted) - {"external_directory"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "least", "most"),
+    [
+        ("", OWN, OWN),
+        ("enabled_tools = []", set(), OWN),
+        ('enabled_tools = ["read_file"]', {"read"}, {"read"}),
+        ('enabled_tools = ["re:read.*"]', set(), OWN),
+        ('enabled_tools = ["READ_FILE"]', {"read"}, {"read"}),
+        ('enabled_tools = ["*_file"]', {"read", "write"}, {"read", "write"}),
+        ('enabled_tools = ["git_bash"]', {"bash"}, {"bash"}),
+        ('enabled_tools = ["read_file"]\ndisabled_tools = ["read_file"]', set(), set()),
+        ('disabled_tools = ["edit"]', OWN - {"edit"}, OWN - {"edit"}),
+        ('disabled_tools = ["bash"]', OWN - {"bash"}, OWN),
+        ('disabled_tools = ["powershell"]', OWN - {"bash"}, OWN),
+        ('disabled_tools = ["bash", "git_bash", "powershell"]', OWN - {"bash"}, OWN - {"bash"}),
+        ('disabled_tools = ["read"]', OWN - {"read"}, OWN),
+        ('disabled_tools = ["re:x"]', set(), OWN),
+        ('disabled_tools = ["*"]', set(), set()),
+        ('base_disabled = ["edit"]', OWN - {"edit"}, OWN - {"edit"}),
+        ("readonly = true", {"read", "skill"}, OWN),
+        ('sandbox_mode = "read-only"', {"read", "skill"}, OWN),
+    ],
+)
+def test_which_tools_there_are(keys: str, least: set[str], most: set[str]) -> None:
+    narrow, wide = both(keys)
+    assert (inside(narrow), inside(wide)) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("keys", "least", "most"),
+    [
+        ("", USERS, USERS),
+        ("enabled_tools = []", {"task"}, USERS),
+        ('enabled_tools = ["web_search"]', {"websearch", "task"}, {"websearch", "task"}),
+        ('disabled_tools = ["web_search", "todo"]', USERS - {"websearch", "todo"}, USERS - {"websearch", "todo"}),
+        ("bypass_tool_permissions = true", USERS, USERS),
+    ],
+)
+def test_which_tools_there_are_for_users(keys: str, least: set[str], most: set[str]) -> None:
+    narrow, wide = both(keys, "agent")
+    assert (inside(narrow), inside(wide)) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("table", "subagent", "users"),
+    [
+        ('permission = "always"', (SESSION, SESSION), (ALLOW, ALLOW)),
+        ('permission = "ask"', (ASK, ASK), (ASK, ASK)),
+        ('permission = "never"', (DENY, DENY), (DENY, DENY)),
+        ('permission = "never"\nallowlist = ["x"]', (DENY, DENY), (DENY, SESSION)),
+        ('permission = "Never"', (DENY, SESSION), (DENY, SESSION)),
+        *(
+            (f'permission = "{word}"', (DENY, SESSION), (DENY, SESSION))
+            for word in "deny denied none off false".split()
+        ),
+        ("permission = false", (DENY, SESSION), (DENY, SESSION)),
+        ('permission = "odd"', (ASK, SESSION), (ASK, SESSION)),
+        ("x = 1", (SESSION, SESSION), (SESSION, SESSION)),
+    ],
+)
+@pytest.mark.parametrize(("name", "tool"), [("edit", "edit"), ("write_file", "write")])
+def test_a_table_of_a_tool(
+    table: str, subagent: tuple[Approval, Approval], users: tuple[Approval, Approval], name: str, tool: str
+) -> None:
+    for kind, expected in (("subagent", subagent), ("agent", users)):
+        narrow, wide = both(f"[tools.{name}]\n{table}", kind)
+        assert (narrow.approval(tool), wide.approval(tool)) == expected
+        assert (narrow.approval("read"), wide.approval("read")) == (SESSION, SESSION)
+
+
+def test_a_table_under_another_spelling_is_meant_and_not_read() -> None:
+    narrow, wide = both('[tools.Edit]\npermission = "never"')
+    assert (narrow.approval("edit"), wide.approval("edit")) == (DENY, SESSION)
+    narrow, wide = both('[tools]\nedit = "never"')
+    assert (narrow.approval("edit"), wide.approval("edit")) == (DENY, SESSION)
+
+
+def test_of_the_shells_the_most_restricted_is_meant_and_the_freest_counts() -> None:
+    narrow, wide = both('[tools.powershell]\npermission = "never"\n[tools.git_bash]\npermission = "always"', "agent")
+    assert (narrow.approval("bash"), wide.approval("bash")) == (DENY, ALLOW)
+
+
+def test_permissions_are_bypassed_only_for_users_and_bring_no_tool() -> None:
+    keys = 'disabled_tools = ["edit"]\nbypass_tool_permissions = true\n[tools.bash]\npermission = "ask"'
+    for grants in both(keys):
+        assert (grants.approval("bash"), grants.approval("edit"), grants.approval("read")) != (ALLOW, DENY, ALLOW)
+        assert grants.approval("read") is SESSION
+    for grants in both(keys, "agent"):
+        assert (grants.approval("write"), grants.approval("edit")) == (ALLOW, DENY)
+    denied = both('bypass_tool_permissions = true\n[tools.edit]\npermission = "never"', "agent")
+    assert [grants.approval("edit") for grants in denied] == [DENY, DENY]
+
+
+@pytest.mark.parametrize(
+    ("keys", "least", "most"),
+    [
+        ("", SESSION, SESSION),
+        ('outside_workdir = "ask"', SESSION, SESSION),
+        ('outside_workdir = "deny"', DENY, DENY),
+        ('[tools.bash]\noutside_workdir = "deny"', DENY, SESSION),
+        ('outside_workdir = "deny"\n[tools.bash]\noutside_workdir = "ask"', DENY, SESSION),
+        ('outside_workdir = "deny"\n[tools.bash]\noutside_workdir = "deny"', DENY, SESSION),
+    ],
+)
+def test_what_lies_outside(keys: str, least: Approval, most: Approval) -> None:
+    narrow, wide = both(keys)
+    assert (narrow.approval("external_directory"), wide.approval("external_directory")) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("keys", "tool", "least", "most"),
+    [
+        ("", "mcp/gh_x", SESSION, SESSION),
+        ('enabled_tools = ["read_file"]', "mcp/gh_x", DENY, DENY),
+        ('enabled_tools = ["gh_*"]', "mcp/gh_x", SESSION, SESSION),
+        ('enabled_tools = ["gh_*"]', "mcp/jira_x", DENY, DENY),
+        ('enabled_tools = ["gh_*", "re:x"]', "mcp/jira_x", DENY, SESSION),
+        ('enabled_tools = ["gh_[x]"]', "mcp/jira_x", DENY, SESSION),
+        ("enabled_tools = []", "mcp/gh_x", DENY, SESSION),
+        ('disabled_tools = ["gh_*"]', "mcp/gh_x", DENY, DENY),
+        ('disabled_tools = ["gh_*"]', "mcp/jira_x", SESSION, SESSION),
+        ('disabled_tools = ["re:gh.*"]', "mcp/jira_x", DENY, SESSION),
+        ('disabled_tools = ["gh_[x]"]', "mcp/jira_x", DENY, SESSION),
+        ('disabled_tools = ["*"]', "mcp/gh_x", DENY, DENY),
+        ('disabled_tools = ["edit"]', "mcp/edit", SESSION, SESSION),
+    ],
+)
+def test_servers_are_there_for_users(keys: str, tool: str, least: Approval, most: Approval) -> None:
+    narrow, wide = both(keys, "agent")
+    assert (narrow.approval(tool), wide.approval(tool)) == (least, most)
+    assert [grants.approval(tool) for grants in both(keys)] == [DENY, DENY]
+
+
+@pytest.mark.parametrize(("key", "level"), [("denylist", DENY), ("sensitive_patterns", ASK)])
+def test_a_restriction_of_some_commands_is_one_of_some_arguments(key: str, level: Approval) -> None:
+    for name, tool in (("bash", "bash"), ("read_file", "read")):
+        narrow, wide = both(f'[tools.{name}]\n{key} = ["x"]')
+        assert level in narrow.approvals(tool)
+        assert wide.approvals(tool) == {SESSION}
+        assert level not in both(f"[tools.{name}]\n{key} = []")[0].approvals(tool)
+
+
+@pytest.mark.parametrize(
+    ("keys", "skill", "least"),
+    [
+        ('enabled_skills = ["pdf"]', "pdf", SESSION),
+        ('enabled_skills = ["pdf"]', "deploy", DENY),
+        ('enabled_skills = ["re:p.*"]', "pdf", DENY),
+        ('enabled_skills = ["pdf"]\ndisabled_skills = ["deploy"]', "deploy", DENY),
+        ('enabled_skills = ["pdf"]\ndisabled_skills = ["pdf"]', "pdf", DENY),
+        ('disabled_skills = ["deploy"]', "deploy", DENY),
+        ('disabled_skills = ["deploy"]', "pdf", SESSION),
+    ],
+)
+def test_skills(keys: str, skill: str, least: Approval) -> None:
+    narrow, wide = both(keys)
+    assert (narrow.approval("skill", skill), wide.approval("skill", skill)) == (least, SESSION)
+
+
+def test_skills_that_an_expression_denies_are_denied_in_part() -> None:
+    assert DENY in both('disabled_skills = ["re:d.*"]')[0].approvals("skill")
+
+
+def test_a_restriction_of_another_tool_that_is_off_restricts_nothing() -> None:
+    assert not inside(both("readonly = false")[0]) <= READING
