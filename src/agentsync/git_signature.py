@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from agentsync.errors import SourceUnavailableError, UnverifiedError
 from agentsync.git_environment import with_settings
@@ -27,6 +27,11 @@ _GPG_SETTINGS = "batch\nno-tty\nno-autostart\ndisable-dirmngr\nno-auto-key-retri
 
 # Each kind of signature is checked by this program, which cannot be run, unless keys of the kind are named.
 _NO_PROGRAM = os.devnull
+
+# Bytes of a directory for gpg's files, since the path of a socket may have 107 (unix(7)), and in there it has 46 more:
+# `/agentsync-12345678/gnupg/S.gpg-agent.browser`.
+_LONGEST_FOR_SOCKETS = 60
+_SHORT = "/tmp"  # noqa: S108 - what is made there has a name that nobody guesses, and is its owner's alone
 
 _TAGS = "refs/tags/"
 _TAG_FACTS = "--format=%(objectname)%00%(objecttype)%00%(tag)"
@@ -88,7 +93,7 @@ def verify(repository: BareRepository, fetched: str, commit: str, remote: Remote
     if remote.ref.startswith(_TAGS):
         command, id_, what = "verify-tag", _tag_object(repository, fetched, commit, remote), remote.title
     try:
-        with TemporaryDirectory(prefix="agentsync-") as scratch:
+        with TemporaryDirectory(prefix="agentsync-", dir=_directory_for(signers)) as scratch:
             environment = _environment(Path(scratch), signers, repository.environment)
             done = repository.run(command, id_, environment=environment)
     except OSError as error:  # no space, most often
@@ -201,6 +206,13 @@ def _key(said: str) -> str:
     """The key that was signed with, as ssh and gpg write it; nothing else of what they print is repeated."""
     found = re.search(r"SHA256:[A-Za-z0-9+/]{43}|(?<= key )[0-9A-F]{16,64}\b", said)
     return f": {found[0]}" if found else ""
+
+
+def _directory_for(signers: Signers) -> str:
+    """Where the files may be for a while: the usual place, unless it is too deep for what gpg would have there."""
+    usual = gettempdir()
+    too_deep = signers.gpg_keys is not None and len(os.fsencode(usual)) > _LONGEST_FOR_SOCKETS
+    return _SHORT if too_deep and os.access(_SHORT, os.W_OK) else usual
 
 
 def _read(path: Path | None, *, may_be_empty: bool = False) -> bytes:

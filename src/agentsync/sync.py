@@ -49,6 +49,7 @@ def run(
     text: str = "",
     inputs: Sequence[Path] = (),
     silent_at_rest: bool = False,
+    restores: bool = True,
 ) -> Report:
     """One cycle over all sources and targets.
 
@@ -64,6 +65,7 @@ def run(
         text: what the configuration was read from; a run that ends with nothing to do is remembered for it.
         inputs: the other files and directories of this machine that decide what is written.
         silent_at_rest: logs nothing where there was nothing to do.
+        restores: whether targets that write edited files of ours again may do so in this run.
 
     Raises:
         ConfigError: the machine's policy cannot be used.
@@ -84,6 +86,7 @@ def run(
             fetches=fetches or Fetches(),
             saved=saved or {},
             consent=consent or Consent(),
+            restores=restores,
         )
         report = cycle.run()
         at_rest = cycle.is_at_rest(report)
@@ -107,6 +110,7 @@ class _Cycle:
         fetches: Fetches,
         saved: Mapping[str, WorkingTree],
         consent: Consent,
+        restores: bool,
     ) -> None:
         self._config = config
         self._places = places
@@ -117,6 +121,7 @@ class _Cycle:
         self._fetches = fetches
         self._saved = saved
         self._consent = consent
+        self._may_restore = restores
         self._policy = policy_of(config, places.policy)
         self._id = secrets.token_hex(6)
         self._targets, self._missing = _reachable(config.resolved_targets())
@@ -245,8 +250,10 @@ class _Cycle:
 
     def _restores(self, change: Change) -> bool:
         """Whether what is in conflict is a file of ours, in a target where an edit does not stay."""
-        return change.base is not None and any(
-            target.restores and target.name == change.target for target in self._targets
+        return (
+            self._may_restore
+            and change.base is not None
+            and any(target.restores and target.name == change.target for target in self._targets)
         )
 
     def _keep_former_urls(

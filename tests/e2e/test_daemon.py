@@ -184,7 +184,7 @@ def test_a_changed_configuration_counts_at_once(follows: Machine, start: Callabl
 
 
 def test_45_a_mistake_in_a_changed_configuration_leaves_the_old_one(
-    follows: Machine, repository: Repository, start: Callable[..., Service]
+    follows: Machine, start: Callable[..., Service]
 ) -> None:
     service = start()
     service.wait_for("sync.finished")
@@ -193,12 +193,66 @@ def test_45_a_mistake_in_a_changed_configuration_leaves_the_old_one(
     refused = service.wait_for("config.refused")
     assert "config.toml:11: unknown key `daemon.intervall`" in refused["error"]
     assert "did you mean `interval`?" in refused["hint"]
-    change(repository)
-    assert follows.run("pull").code == 0
-    assert "with care" in (follows.claude / "reviewer.md").read_text()
+    (follows.claude / "tester.md").unlink()
+    service.wait_for("agent.restored")
+    result = follows.run("pull")
+    assert result.code == 2
+    assert "daemon.intervall" in result.stderr
     follows.config.write_text(text.replace("86400", "80000"))
     service.wait_for("config.reloaded")
     assert service.end() == 0
+
+
+def test_a_configuration_that_nobody_watches_is_read_before_the_next_cycle(
+    follows: Machine, start: Callable[..., Service]
+) -> None:
+    text = follows.config.read_text()
+    follows.config.write_text(text + "watch = false\n")
+    service = start()
+    service.wait_for("sync.finished")
+    follows.config.write_text(text.replace("[targets.claude]", "[targets.claude]\nskip = ['tester']"))
+    assert follows.run("pull").code == 0
+    assert not (follows.claude / "tester.md").exists()
+
+
+def test_what_is_corrected_is_asked_at_once(
+    follows: Machine, repository: Repository, start: Callable[..., Service]
+) -> None:
+    text = follows.config.read_text()
+    follows.config.write_text(text.replace("[targets.claude]", 'branch = "mian"\n[targets.claude]'))
+    service = start()
+    service.wait_for("source.failed")
+    follows.config.write_text(text)
+    service.wait_for("source.moved", commit=repository.head)
+
+
+def test_a_service_that_missed_its_moment_asks_soon(
+    machine: Machine, repository: Repository, start: Callable[..., Service], tmp_path: Path
+) -> None:
+    machine.follow(repository)
+    machine.config.write_text(machine.config.read_text() + "[daemon]\ninterval = 43200\njitter = 1e-5\n")
+    assert machine.run("pull").code == 0
+    commit = change(repository)
+    clock = tmp_path / "clock"
+    clock.write_text("864000")  # ten days later
+    service = start(clock=clock)
+    service.wait_for("source.moved", commit=commit)
+
+
+def test_it_does_not_fight_with_another_writer(follows: Machine, start: Callable[..., Service]) -> None:
+    text = follows.config.read_text()
+    follows.config.write_text(text.replace("[targets.claude]", "[targets.claude]\non_drift = 'restore'"))
+    service = start()
+    service.wait_for("sync.finished")
+    edited = follows.claude / "tester.md"
+    for number in range(3):
+        edited.write_text(f"mine {number}\n")
+        service.wait_for("agent.replaced", path=str(edited))
+    edited.write_text("mine again\n")
+    service.wait_for("agent.conflict", path=str(edited))
+    assert edited.read_text() == "mine again\n"
+    assert follows.run("pull").code == 0
+    assert edited.read_text() != "mine again\n"
 
 
 def test_hup_reads_the_configuration_again(follows: Machine, start: Callable[..., Service]) -> None:

@@ -83,7 +83,8 @@ def test_14_a_source_whose_url_changed_deletes_nothing(
     other.commit()
     pulled.follow(url=server.url("other.git"))
     result = pulled.machine.run("pull", "--format", "json")
-    assert (result.code, result.codes) == (0, ["AS411"])
+    # The one of the same name is given every tool, in both targets: that is told, since here it takes its place.
+    assert (result.code, result.codes) == (0, ["AS411", "AS514", "AS514"])
     assert pulled.machine.names() == ["mine.md", "reviewer.md", "tester.md", "writer.md"]
     assert "From elsewhere." in (pulled.machine.claude / "tester.md").read_text()
     pulled.follow()

@@ -66,11 +66,11 @@ def test_01_a_source_that_fails_is_asked_less_and_less_often(
     for _ in range(10):
         with pytest.raises(SourceUnavailableError):
             ask(polling, Asks.DUE, mirror, away)
-        retry_at = polling.next_retry_at
-        assert retry_at is not None
-        assert retry_at == polling.retry_at(mirror)
-        waits.append(retry_at - clock.now)
-        clock.now = retry_at
+        wait = polling.next_wait
+        assert wait is not None
+        assert wait == polling.wait(mirror)
+        waits.append(wait)
+        clock.now += wait
     assert waits[:4] == [120, 240, 480, 960]
     assert waits[-1] == MOST_SECONDS
 
@@ -101,7 +101,29 @@ def test_before_its_time_has_come_the_last_error_is_told_again(
     with pytest.raises(SourceUnavailableError):
         ask(polling, asks, mirror, away)
     assert ask(polling, Asks.EVERYONE, mirror, away)
-    assert polling.next_retry_at is None
+    assert polling.next_wait is None
+
+
+def test_what_is_tried_by_hand_puts_nothing_off(polling: Polling, clock: Clock, mirror: Mirror, away: Remote) -> None:
+    for asks in (Asks.DUE, *[Asks.EVERYONE] * 5):
+        with pytest.raises(SourceUnavailableError):
+            ask(polling, asks, mirror, away)
+        clock.now += 1
+    assert polling.next_wait == 120 - 6
+
+
+def test_after_the_configuration_changed_all_are_asked_again(
+    polling: Polling, mirror: Mirror, repository: Repository, away: Remote, server: GitServer
+) -> None:
+    with pytest.raises(SourceUnavailableError):
+        ask(polling, Asks.DUE, mirror, away)
+    polling.forgive()
+    assert ask(polling, Asks.DUE, mirror, local(repository))
+    server.mode, server.status, server.headers = "error", 429, {"Retry-After": "5000"}
+    with pytest.raises(SourceUnavailableError):
+        ask(polling, Asks.DUE, mirror, over_http(server))
+    polling.forgive()
+    assert polling.next_wait == 5000
 
 
 def test_a_retry_asks_only_who_failed(
@@ -129,7 +151,7 @@ def test_39_a_refused_source_is_asked_when_the_others_are(
     repository.git("update-ref", "refs/heads/main", other)
     with pytest.raises(SourceRefusedError):
         ask(polling, Asks.DUE, mirror, remote, first)
-    assert polling.next_retry_at is None
+    assert polling.next_wait is None
     with pytest.raises(SourceRefusedError):
         ask(polling, Asks.NOBODY, mirror, remote, first)
     repository.git("update-ref", "refs/heads/main", first)
@@ -145,7 +167,7 @@ def test_01_what_retry_after_says_holds_for_everybody(
         with pytest.raises(SourceUnavailableError):
             ask(polling, asks, mirror, remote)
     assert len(server.seen) == 1
-    assert polling.next_retry_at == clock.now + 5000
+    assert polling.next_wait == 5000
     server.mode = "serve"
     clock.now += 5000
     assert ask(polling, Asks.DUE, mirror, remote)

@@ -57,6 +57,17 @@ def levels(grants: Grants) -> list[Approval]:
             [DENY, DENY, *[SESSION] * 4],
             [ALLOW, SESSION, ALLOW, ALLOW, SESSION, SESSION],
         ),
+        ("approvalMode: plan\npermissionMode: default", [DENY, DENY, ASK, ASK, ASK, SESSION], [SESSION] * 6),
+        ("approvalMode: default\npermissionMode: plan", [DENY, DENY, ASK, ASK, ASK, SESSION], [SESSION] * 6),
+        ("approvalMode: default\npermissionMode: dontAsk", [*[DENY] * 5, SESSION], [SESSION] * 6),
+        ("approvalMode: plan\npermissionMode: dontAsk", [*[DENY] * 5, SESSION], [SESSION] * 6),
+        ("approvalMode: default\npermissionMode: acceptEdits", [*[ASK] * 5, SESSION], [SESSION] * 6),
+        ("approvalMode: default\npermissionMode: bypassPermissions", [*[ASK] * 5, SESSION], [SESSION] * 6),
+        (
+            "approvalMode: auto-edit\npermissionMode: default",
+            [*[ASK] * 5, SESSION],
+            [ALLOW, SESSION, ALLOW, ALLOW, SESSION, SESSION],
+        ),
         ("approvalMode: yolo\npermissionMode: bypassPermissions", [SESSION] * 6, [ALLOW] * 6),
     ],
 )
@@ -66,8 +77,9 @@ def test_a_mode(keys: str, least: list[Approval], most: list[Approval]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["plan", "default", "auto-edit", "auto", "yolo", "bubble"])
-def test_no_mode_brings_a_tool_that_is_not_listed(mode: str) -> None:
-    agent = qwen(f"tools: [read_file]\napprovalMode: {mode}")
+@pytest.mark.parametrize("other", ["plan", "default", "acceptEdits", "auto", "bypassPermissions", "dontAsk", "odd"])
+def test_no_mode_brings_a_tool_that_is_not_listed(mode: str, other: str) -> None:
+    agent = qwen(f"tools: [read_file]\napprovalMode: {mode}\npermissionMode: {other}")
     for grants in (agent.agent.grants, QWEN.enforced(agent.document)):
         assert available(grants) == {"read", "external_directory"}
 

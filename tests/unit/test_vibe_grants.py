@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.dialects import dialects
 from agentsync.dialects._vibe_grants import enforced, meant
+from agentsync.fitting import WriteOptions
 from agentsync.permissions import READING, Approval, Grants
+from agentsync.render import render
 from agentsync.toml import parse_toml
+from support.conversion import read
 from support.grants import available
 
 DENY, ASK, SESSION, ALLOW = Approval
+VIBE = dialects()["vibe"]
 OWN = {"read", "write", "edit", "skill", "bash"}
 USERS = OWN | {"webfetch", "websearch", "todo", "question", "task"}
 
@@ -182,8 +187,25 @@ def test_skills(keys: str, skill: str, least: Approval) -> None:
     assert (narrow.approval("skill", skill), wide.approval("skill", skill)) == (least, SESSION)
 
 
-def test_skills_that_an_expression_denies_are_denied_in_part() -> None:
-    assert DENY in both('disabled_skills = ["re:d.*"]')[0].approvals("skill")
+def test_skills_that_an_expression_denies_are_left_out_elsewhere() -> None:
+    data = b'description = "d"\nagent_type = "subagent"\ninstructions = "Look."\ndisabled_skills = ["re:d.*"]\n'
+    target = dialects()["opencode"]
+    written = render(read("x.toml", data, "vibe"), target, WriteOptions()).data
+    assert written is not None
+    assert inside(target.enforced(target.parse(written, "x.md"))) == OWN - {"skill"}
+
+
+@pytest.mark.parametrize(("name", "tool"), [("web_fetch", "webfetch"), ("gh_x", "mcp/gh_x")])
+def test_a_restriction_in_part_binds_what_only_users_agents_have(name: str, tool: str) -> None:
+    assert DENY in both(f'[tools.{name}]\ndenylist = ["x"]', "agent")[0].approvals(tool)
+
+
+@pytest.mark.parametrize("tool", sorted(OWN))
+def test_every_tool_of_a_subagent_can_be_made_to_ask(tool: str) -> None:
+    data = f"---\nname: x\ndescription: d\npermissions: {{{tool}: ask}}\n---\nLook.\n".encode()
+    written = render(read("x.md", data, "neutral"), VIBE, WriteOptions()).data
+    assert written is not None
+    assert VIBE.enforced(VIBE.parse(written, "x.toml")).approvals(tool) == {ASK}
 
 
 def test_a_restriction_of_another_tool_that_is_off_restricts_nothing() -> None:

@@ -250,6 +250,11 @@ def test_a_denial_means_the_tool_also_in_another_case_or_with_arguments(name: st
     assert all(rule.tool.startswith("other/") for rule in NAMES.granted(["Fetch", "run", "Foo"]))
 
 
+def test_a_list_that_its_tool_takes_for_none_grants_nothing_elsewhere() -> None:
+    data = b"---\nname: x\ndescription: d\ntools: [bash, 3]\n---\nDo it.\n"
+    assert available(read("x.md", data, "rovodev").agent.grants) == set()
+
+
 def test_commas_part_the_names_of_a_text_and_none_of_a_list() -> None:
     assert [*listed("Read, Run")] == ["Read", "Run"]
     assert [*listed(["Read, Run"])] == ["Read, Run"]

@@ -162,7 +162,7 @@ def _enforced_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list
 def _meant_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
     """What the author of a mode meant; one that is invented restricts at least as far as asking does."""
     said = {str(value) for key in ("approvalMode", "permissionMode") if (value := metadata.get(key))}
-    for mode in said if len(said) == 1 else said - _FREEING:  # of two, one that frees is no clear word
+    for mode in sorted(said if len(said) == 1 else said - _FREEING):  # of two, one that frees is no clear word
         match mode:
             case "auto":
                 pass
@@ -186,8 +186,9 @@ def _allowing(rules: list[Rule], tools: tuple[str, ...]) -> list[Rule]:
 
 def _asking(rules: list[Rule]) -> Iterator[Rule]:
     for rule in rules:
-        yield Rule(rule.tool, Approval.SESSION if rule.tool in READING else Approval.ASK, rule.argument)
-    if any(rule.tool == ANY for rule in rules):
+        most = Approval.SESSION if rule.tool in READING else Approval.ASK
+        yield Rule(rule.tool, min(rule.approval, most), rule.argument)
+    if any(rule.tool == ANY and rule.approval for rule in rules):
         yield from (Rule(tool, Approval.SESSION) for tool in sorted(READING))
 
 

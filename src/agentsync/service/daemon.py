@@ -10,6 +10,7 @@ import gc
 import random
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,11 +19,11 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from agentsync.config import Config, check_complete, load_with_text
-from agentsync.errors import AgentsyncError, ConfigError
+from agentsync.errors import AgentsyncError, ConfigError, ExitCode
 from agentsync.events import tell_unchanged
 from agentsync.lock import locked_for_service
-from agentsync.paths import Places
-from agentsync.plan import Consent
+from agentsync.paths import Places, text_of
+from agentsync.plan import Action, Consent
 from agentsync.report import Report, Scope
 from agentsync.service.control import Answer, Asked, Control, Question
 from agentsync.service.events import (
@@ -51,6 +52,10 @@ Show = Callable[[Result, Question], Answer]
 
 _WORK_SECONDS: Final = 600.0  # that a cycle may go on without a sign of progress, beside what its fetches may take
 _SIGN_SECONDS: Final = 5.0  # between two signs of progress
+_ASLEEP_SECONDS: Final = 900.0  # between two looks at the clock, which goes on while the machine sleeps
+_SPLAY_SECONDS: Final = 60.0  # over which machines that start at once come to ask what they missed
+_RESTORES: Final = 3  # cycles that may write back what was edited here, and no more within
+_RESTORE_SECONDS: Final = 60.0
 _BUSY_SECONDS: Final = 2.0  # until a cycle that could not be run at all is tried again; doubled each time
 _MOST_BUSY_SECONDS: Final = 600.0
 
@@ -65,6 +70,18 @@ class _Changed:
     """Something changed at these paths."""
 
     paths: frozenset[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """Who was to be asked and was not, and by when they will be, by the clock that only goes forward."""
+
+    asks: Asks
+    at: float
+
+    @property
+    def is_due(self) -> bool:
+        return self.at <= time.monotonic()
 
 
 _Event = Trigger | _Reload | _Changed | Asked
@@ -93,8 +110,11 @@ class Daemon:
         self._notifier = Notifier()
         self._health = Health(places)
         self._standing = Standing(config=str(path), started_at=time.time())
+        self._seen_text = self._text
         self._failed_cycles = 0
-        self._owed = Asks.FAILED
+        self._owed: _Owed | None = None
+        self._suspicious_at: float | None = None
+        self._restored: deque[float] = deque(maxlen=_RESTORES)
         self._signed_at = 0.0
 
     def run(self) -> None:
@@ -117,9 +137,11 @@ class Daemon:
             tell_started(self._path)
             stack.callback(tell_stopped, self._path)
             stack.callback(self._notifier.stopping)
-            self._schedule.follow(self._config.daemon)
+            self._follow_schedule()
             self._follow_changes()  # before the first look, so that nothing changes unseen after it
+            self._reload_changed()
             self._cycle(Trigger.START, self._asked_at_start())
+            self._catch_up()
             self._notifier.ready(in_words(self._standing))
             while True:
                 self._handle(self._next())
@@ -136,34 +158,56 @@ class Daemon:
             known = known_sources(self._config, state).values()
         return Asks.DUE if any(source.error for source in known) else Asks.NOBODY
 
+    def _catch_up(self) -> None:
+        """Plans a run soon where the machine was off when it was to ask; not at once, since then all would."""
+        known = [source.fetched_at for source in self._standing.sources if source.fetched_at]
+        if known and self._schedule.has_missed(min(known)):
+            table = self._config.daemon
+            splay = random.uniform(0, min(table.interval * table.jitter, _SPLAY_SECONDS))  # noqa: S311 - no secret
+            self._owed = _Owed(Asks.DUE, time.monotonic() + splay)
+            self._schedule.retry_in(splay)
+
     # Events
+
+    def _follow_schedule(self) -> None:
+        self._schedule.follow(self._config.daemon)
+        self._expect_run()
+
+    def _expect_run(self) -> None:
+        seconds = self._schedule.seconds_until_suspicious()
+        self._suspicious_at = None if seconds is None else time.monotonic() + seconds
 
     def _next(self) -> list[_Event]:
         """All that came in; waits for the first."""
-        seconds = self._schedule.seconds_until_suspicious()
-        self._notifier.alive(within=(seconds or 0) + GRACE_SECONDS)
-        try:
-            events = [self._inbox.get(timeout=seconds)]
-        except Empty:
-            tell_clock_changed()
-            self._schedule.follow(self._config.daemon)
-            return [Trigger.SCHEDULE]
-        while not self._inbox.empty():
-            events.append(self._inbox.get())
-        return events
+        while True:
+            left = _ASLEEP_SECONDS if self._suspicious_at is None else self._suspicious_at - time.monotonic()
+            seconds = max(0.0, min(left, _ASLEEP_SECONDS))
+            self._notifier.alive(within=seconds + GRACE_SECONDS)
+            try:
+                events = [self._inbox.get(timeout=seconds)]
+            except Empty:
+                if left <= seconds:
+                    tell_clock_changed()
+                    self._follow_schedule()
+                    return [Trigger.SCHEDULE]
+                self._schedule.look_at_clock()
+                continue
+            while not self._inbox.empty():
+                events.append(self._inbox.get())
+            return events
 
     def _handle(self, events: Sequence[_Event]) -> None:
-        changed = frozenset().union(*(event.paths for event in events if isinstance(event, _Changed)))
-        reloads = any(isinstance(event, _Reload) for event in events) or self._path in changed
+        changed = frozenset().union(*(event.paths for event in events if isinstance(event, _Changed))) - {self._path}
         questions = [event for event in events if isinstance(event, Asked)]
         triggers = [event for event in events if isinstance(event, Trigger)]
-        if reloads and not self._reload():
-            changed -= {self._path}
-            reloads = False
-        mine = [asked for asked in questions if asked.question.config == str(self._path)]
+        if Trigger.SCHEDULE in triggers:
+            self._expect_run()
+        told = any(isinstance(event, _Reload) for event in events)
+        reloads = self._reload() if told else self._reload_changed()
+        mine = [asked for asked in questions if self._is_mine(asked.question)]
         for asked in questions:
             if asked not in mine:
-                asked.answer(Answer())  # of another configuration, which is not ours to apply
+                asked.answer(Answer())
         if mine:
             result = self._cycle(
                 Trigger.REQUEST,
@@ -176,27 +220,38 @@ class Daemon:
         elif reloads or Trigger.SCHEDULE in triggers:
             self._cycle(Trigger.RELOAD if reloads else Trigger.SCHEDULE, Asks.DUE)
         elif triggers:
-            self._cycle(Trigger.RETRY, self._owed)
+            self._cycle(Trigger.RETRY, self._owed.asks if self._owed and self._owed.is_due else Asks.FAILED)
         elif changed:
             self._cycle(Trigger.CHANGE, Asks.NOBODY)
+
+    def _is_mine(self, question: Question) -> bool:
+        """Whether it asks for what is applied here: not another configuration, and not one with a mistake to tell."""
+        return question.config == str(self._path) and not self._standing.config_error
+
+    def _reload_changed(self) -> bool:
+        """The same as `_reload`, where the text is another than when it was read last: no watch is needed for that."""
+        return text_of(self._path) != self._seen_text and self._reload()
 
     def _reload(self) -> bool:
         """Whether there is a new configuration, which counts from now on; one with a mistake is told and left."""
         self._notifier.reloading()
+        self._seen_text = text_of(self._path)
         try:
             config, text = self._load()
             self._health.follow(config)
         except ConfigError as error:
             tell_refused(self._path, error)
-            self._tell(replace(self._standing, config_error=str(error)))
+            self._standing = replace(self._standing, config_error=str(error))
             changed = False
         else:
             changed = text != self._text
             self._config, self._text = config, text
-            self._schedule.follow(config.daemon)
             self._standing = replace(self._standing, config_error="")
+            self._follow_schedule()
+            self._polling.forgive()
             if changed:
                 tell_reloaded(self._path)
+        self._tell(replace(self._standing, fallbacks=self._follow_changes()))
         self._notifier.ready(in_words(self._standing))
         return changed
 
@@ -210,22 +265,27 @@ class Daemon:
     def _cycle(self, trigger: Trigger, asks: Asks, *, consent: Consent | None = None, whole: bool = False) -> Result:
         """Runs one cycle and tells everybody; a `whole` one takes no short cut."""
         began = time.monotonic()
+        last = self._standing.last
+        if self._owed and self._failed_cycles:
+            asks = max(asks, self._owed.asks)
         result: Result
         try:
-            # What the first one finds is what the service then stands on.
-            short = bool(self._text) and not (whole or consent or trigger is Trigger.START)
+            # The short cut finds nothing anew, so it needs a whole cycle before it that found nothing wrong.
+            short = bool(self._text and last and last.exit_code is ExitCode.OK) and not (whole or consent)
             result = self._run(trigger, asks, consent, short=short)
-            self._failed_cycles, self._owed = 0, Asks.FAILED
+            self._failed_cycles = 0
+            self._owed = self._owed if self._owed and self._owed.asks > asks else None
         except AgentsyncError as error:
             tell_failed(error)
-            self._failed_cycles, self._owed = self._failed_cycles + 1, max(self._owed, asks)
+            self._failed_cycles += 1
+            self._owed = _Owed(asks, time.monotonic() + self._patience())
             result = error
         fallbacks = self._follow_changes()
-        self._schedule.retry_at(self._retry_at())
+        self._schedule.retry_in(self._retry_in())
         self._tell(
             replace(
                 self._standing,
-                last=outcome(result, trigger, time.monotonic() - began, before=self._standing.last),
+                last=outcome(result, trigger, time.monotonic() - began, before=last),
                 cycles=self._standing.cycles + 1,
                 fallbacks=fallbacks,
                 next_run_at=self._schedule.next_run_at,
@@ -243,7 +303,7 @@ class Daemon:
             if trigger is not Trigger.CHANGE:  # most often what was written here itself
                 tell_unchanged(unchanged)
             return unchanged
-        return run(
+        report = run(
             self._config,
             self._places,
             Scope.APPLY,
@@ -253,7 +313,15 @@ class Daemon:
             text=self._text,
             inputs=[self._config.overlays] if self._config.overlays else [],
             silent_at_rest=trigger is Trigger.CHANGE,
+            restores=trigger is not Trigger.CHANGE or self._may_restore(),
         )
+        if any(outcome.ok and outcome.change.action is Action.REPLACE for outcome in report.outcomes):
+            self._restored.append(time.monotonic())
+        return report
+
+    def _may_restore(self) -> bool:
+        """Whether drift may be written over at once: not again and again, against somebody who writes it each time."""
+        return len(self._restored) < _RESTORES or time.monotonic() - self._restored[0] > _RESTORE_SECONDS
 
     def _show_life(self, *, force: bool = False) -> None:
         """Tells the service manager that the cycle goes on, and by when it will hear the next sign."""
@@ -262,13 +330,16 @@ class Daemon:
             fetching = sum(source.timeout for source in self._config.sources.values())
             self._notifier.alive(within=fetching + _WORK_SECONDS)
 
-    def _retry_at(self) -> float | None:
-        """When the next cycle is due before its regular time; None where none is."""
-        moments = [self._polling.next_retry_at]
-        if self._failed_cycles:
-            most = min(_MOST_BUSY_SECONDS, _BUSY_SECONDS * 2.0 ** min(self._failed_cycles, 16))
-            moments.append(time.time() + random.uniform(_BUSY_SECONDS / 2, most))  # noqa: S311 - no secret
-        return min((moment for moment in moments if moment is not None), default=None)
+    def _patience(self) -> float:
+        """How long to wait after a cycle that could not be run, in seconds."""
+        most = min(_MOST_BUSY_SECONDS, _BUSY_SECONDS * 2.0 ** min(self._failed_cycles, 16))
+        return random.uniform(_BUSY_SECONDS / 2, most)  # noqa: S311 - no secret
+
+    def _retry_in(self) -> float | None:
+        """In how many seconds a cycle is due before its regular time; None where none is."""
+        owed = self._owed.at - time.monotonic() if self._owed else None
+        waits = [wait for wait in (self._polling.next_wait, owed) if wait is not None]
+        return max(0.0, min(waits)) if waits else None
 
     def _follow_changes(self) -> tuple[str, ...]:
         """Watches what counts now; returns what cannot be watched."""

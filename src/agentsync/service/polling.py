@@ -37,21 +37,23 @@ class Failure:
     """Why a source failed, and how often without a success in between.
 
     Attributes:
-        retry_at: when it may be asked again, in seconds since the epoch; None for whenever others are: it answered.
-        barred_until: until when its server wants to be left alone, whoever asks.
+        due: when it may be asked again, by a clock that only goes forward; None for whenever others are: it answered.
+        barred_until: until when its server wants to be left alone, whoever asks, by the same clock.
     """
 
     error: AgentsyncError
     count: int
-    retry_at: float | None
+    due: float | None
     barred_until: float = 0
 
 
 class Polling:
     """What is remembered of failures between cycles."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.time, chance: Callable[[], float] = random.random) -> None:
-        """Args: the clock in seconds since the epoch; a number from 0 to 1, by which each limit is multiplied."""
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, chance: Callable[[], float] = random.random
+    ) -> None:
+        """Args: seconds that only go forward; a number from 0 to 1, by which each limit is multiplied."""
         self._clock = clock
         self._chance = chance
         self._failures: dict[Path, Failure] = {}
@@ -60,16 +62,20 @@ class Polling:
         """The fetches of one cycle."""
         return _Polls(self, asks)
 
-    def retry_at(self, mirror: Mirror) -> float | None:
-        """When this source is asked again, where it failed."""
+    def wait(self, mirror: Mirror) -> float | None:
+        """In how many seconds this source may be asked again, where that is put off."""
         failure = self._failures.get(mirror.directory)
-        return failure.retry_at if failure else None
+        return failure.due - self._clock() if failure and failure.due is not None else None
 
     @property
-    def next_retry_at(self) -> float | None:
-        """When the first of those that failed is to be asked again."""
-        moments = [failure.retry_at for failure in self._failures.values()]
-        return min((moment for moment in moments if moment is not None), default=None)
+    def next_wait(self) -> float | None:
+        """In how many seconds the first of those that failed may be asked again."""
+        moments = [failure.due for failure in self._failures.values() if failure.due is not None]
+        return min(moments) - self._clock() if moments else None
+
+    def forgive(self) -> None:
+        """Lets everybody be asked again, but those who want to be left alone: what failed may have been corrected."""
+        self._failures = {mirror: failure for mirror, failure in self._failures.items() if self.is_barred(failure)}
 
     def failure(self, mirror: Mirror) -> Failure | None:
         """The failure that counts for this source."""
@@ -79,20 +85,22 @@ class Polling:
         return failure is not None and self._clock() < failure.barred_until
 
     def is_due(self, failure: Failure) -> bool:
-        return failure.retry_at is None or failure.retry_at <= self._clock()
+        return failure.due is None or failure.due <= self._clock()
 
-    def failed(self, mirror: Mirror, error: AgentsyncError) -> None:
-        """Remembers one more failure."""
+    def failed(self, mirror: Mirror, error: AgentsyncError, *, counts: bool) -> None:
+        """Remembers a failure; one that does not count puts nothing off that was not put off before."""
         error = copy(error)  # without its traceback, whose frames hold the failure before, and that the one before it
         before = self._failures.get(mirror.directory)
-        count = before.count + 1 if before else 1
+        count = before.count + counts if before else 1
         if not isinstance(error, SourceUnavailableError):
             self._failures[mirror.directory] = Failure(error, count, None)
             return
-        wait = self._chance() * min(MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(count, 16))
-        barred_until = self._clock() + error.retry_after
-        retry_at = max(self._clock() + wait, barred_until)
-        self._failures[mirror.directory] = Failure(error, count, retry_at, barred_until)
+        now = self._clock()
+        due = before.due if before else None
+        if counts or due is None:
+            due = now + self._chance() * min(MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(count, 16))
+        barred_until = now + error.retry_after
+        self._failures[mirror.directory] = Failure(error, count, max(due, barred_until), barred_until)
 
     def succeeded(self, mirror: Mirror) -> None:
         self._failures.pop(mirror.directory, None)
@@ -122,7 +130,8 @@ class _Polls(Fetches):
         try:
             commit = super()._answer(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
         except AgentsyncError as error:
-            self._polling.failed(mirror, error)
+            # Somebody who tries again and again by hand must not keep the service away for an hour.
+            self._polling.failed(mirror, error, counts=self._asks is not Asks.EVERYONE)
             raise
         self._polling.succeeded(mirror)
         return commit
@@ -132,7 +141,7 @@ class _Polls(Fetches):
             case Asks.NOBODY:
                 return False
             case Asks.FAILED:
-                return failure is not None and failure.retry_at is not None and self._polling.is_due(failure)
+                return failure is not None and failure.due is not None and self._polling.is_due(failure)
             case Asks.DUE:
                 return failure is None or self._polling.is_due(failure)
             case Asks.EVERYONE:

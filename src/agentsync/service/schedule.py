@@ -116,12 +116,21 @@ class Schedule:
             self._trigger = Phased(table.interval, self._fraction, table.jitter)
         self._set(Trigger.SCHEDULE, self._trigger)
 
-    def retry_at(self, moment: float | None) -> None:
-        """Runs once more at this moment, in seconds since the epoch; None for no more."""
-        if moment is not None:
-            self._set(Trigger.RETRY, DateTrigger(datetime.fromtimestamp(moment, UTC)))
+    def retry_in(self, seconds: float | None) -> None:
+        """Runs once more in so many seconds; None for no more."""
+        if seconds is not None:
+            self._set(Trigger.RETRY, DateTrigger(datetime.fromtimestamp(time.time() + seconds, UTC)))
         elif self._scheduler.get_job(Trigger.RETRY):
             self._scheduler.remove_job(Trigger.RETRY)
+
+    def look_at_clock(self) -> None:
+        """Runs what is due by the clock on the wall, which a machine that slept has not noticed."""
+        self._scheduler.wakeup()
+
+    def has_missed(self, since: float) -> bool:
+        """Whether a regular run would have been due between a moment, in seconds since the epoch, and now."""
+        moment = self._trigger.get_next_fire_time(None, datetime.fromtimestamp(since, UTC))
+        return moment is not None and moment <= datetime.fromtimestamp(time.time(), UTC)
 
     @property
     def next_run_at(self) -> float | None:

@@ -101,6 +101,7 @@ def in_words(standing: Standing) -> str:
 
 def _source(name: str, config: Config, places: Places, known: SourceState | None, polling: Polling) -> SourceStanding:
     table = config.sources[name]
+    wait = polling.wait(mirror_of(places, name, table.url))
     return SourceStanding(
         name=name,
         url=redact(table.url),
@@ -109,5 +110,5 @@ def _source(name: str, config: Config, places: Places, known: SourceState | None
         desired=(known.rejected_commit or known.commit) if known else "",
         fetched_at=known.fetched_at if known else None,
         error=(known.error or known.rejected_reason) if known else "it was never fetched",
-        retry_at=polling.retry_at(mirror_of(places, name, table.url)),
+        retry_at=None if wait is None else time.time() + wait,
     )
