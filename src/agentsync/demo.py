@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from agentsync.config import Config, SourceTable, TargetTable
+from agentsync.config import Config
+from agentsync.config_tables import SourceTable, TargetTable
 from agentsync.errors import SourceUnavailableError
 from agentsync.paths import Places
 

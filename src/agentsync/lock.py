@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from agentsync.errors import LockedError, StateError
 from agentsync.paths import Places
 
+PATIENCE: Final = 90.0
+"""Seconds that a user's word to stop or go back waits for a run: half as long again as a source may take by default."""
 
-def locked(places: Places) -> AbstractContextManager[None]:
+AGAIN: Final = "wait for it to end, then try again"
+"""What to do where another run is under way."""
+
+
+def locked(places: Places, *, patience: float = 0, hint: str = AGAIN) -> AbstractContextManager[None]:
     """Holds the lock of a run.
+
+    Args:
+        places: where it is.
+        patience: for how many seconds another run is waited for.
+        hint: what to do where that did not end.
 
     Raises:
         LockedError: another run holds it.
         StateError: the directory of the state cannot be used.
     """
-    return _held(places, places.lock, "another run is under way", "wait for it to end, then try again")
+    return _held(places, places.lock, "another run is under way", hint, patience=patience)
 
 
 def locked_for_service(places: Places) -> AbstractContextManager[None]:
@@ -34,11 +46,11 @@ def locked_for_service(places: Places) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _held(places: Places, path: Path, message: str, hint: str) -> Iterator[None]:
+def _held(places: Places, path: Path, message: str, hint: str, *, patience: float = 0) -> Iterator[None]:
     lock = FileLock(path)
     try:
         places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout as error:
         raise LockedError(message, place=str(path), hint=hint) from error
     except OSError as error:

@@ -13,10 +13,11 @@ from agentsync.config import Config
 from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.errors import ConfigError, ExitCode
 from agentsync.events import tell_rollback
-from agentsync.lock import locked
+from agentsync.lock import AGAIN, PATIENCE, locked
 from agentsync.paths import Places
 from agentsync.plan import Action, Actual, Change, Key, Plan, Recorded, Wanted, absolute, conflict, decide
 from agentsync.report import is_change
+from agentsync.snapshot import Progress
 from agentsync.state import ROLLED_BACK, FileChange, State, Suspension, Sync
 from agentsync.vault import Vault
 
@@ -43,20 +44,31 @@ class Rollback:
         return ExitCode.INCOMPLETE if wrong else ExitCode.OK
 
 
-def roll_back(config: Config, places: Places, to: str | None, *, dry_run: bool) -> Rollback:
+def roll_back(
+    config: Config,
+    places: Places,
+    to: str | None,
+    *,
+    dry_run: bool,
+    patience: float = PATIENCE,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Rollback:
     """Brings back what the targets held after a sync, and suspends pulling.
 
-    What the user changed since is kept and told, like everywhere.
+    That is suspended before another run is waited for, which then applies no more than it has begun to. What the user
+    changed since is kept and told, like everywhere.
 
     Args:
         config: with the targets.
         places: where state and contents are.
         to: the sync; without it, the one before the last.
         dry_run: only say what would be done.
+        patience: for how many seconds another run is waited for.
+        progress: told what is waited for or done.
 
     Raises:
         ConfigError: there is no such sync, or nothing to go back to.
-        LockedError: another run is under way.
+        LockedError: another run is under way, and went on for longer.
         StateError: the state cannot be used.
     """
     absences = {target.name: target.absence for target in config.resolved_targets()}
@@ -67,10 +79,17 @@ def roll_back(config: Config, places: Places, to: str | None, *, dry_run: bool) 
         for target in config.resolved_targets()
         if absences[target.name] is None
     }
-    with locked(places), State.open(places.database) as state, Vault.open(places.vault) as vault:
+    if not dry_run:
+        with State.open(places.database) as state:
+            _destination(state, to)
+            state.suspend(Suspension(time.time(), "a rollback was asked for"))
+    progress("waiting for the run that is under way", 0, 0)
+    lock = locked(places, patience=patience, hint=AGAIN if dry_run else f"pulling is suspended; {AGAIN}")
+    with lock, State.open(places.database) as state, Vault.open(places.vault) as vault:
+        progress("reading", 0, 0)
         recover(state, directories)
         found = _destination(state, to)
-        rollback = _Rollback(state, vault, directories, found, limit=config.limits.history)
+        rollback = _Rollback(state, vault, directories, found, limit=config.limits.history, progress=progress)
         return rollback.run([absence for absence in absences.values() if absence], dry_run=dry_run)
 
 
@@ -94,13 +113,21 @@ def _before_last(state: State, syncs: Iterable[Sync]) -> str:
 
 class _Rollback:
     def __init__(
-        self, state: State, vault: Vault, directories: Mapping[str, DirectoryOptions], to: str, *, limit: int
+        self,
+        state: State,
+        vault: Vault,
+        directories: Mapping[str, DirectoryOptions],
+        to: str,
+        *,
+        limit: int,
+        progress: Progress,
     ) -> None:
         self._state = state
         self._vault = vault
         self._directories = directories
         self._to = to
         self._limit = limit
+        self._progress = progress
         self._id = secrets.token_hex(6)
         # Of several changes of one path the oldest one says what was there before all of them.
         self._before: dict[Key, FileChange] = {change.key: change for change in state.changes_after(to)}
@@ -148,7 +175,8 @@ class _Rollback:
         self._state.suspend(Suspension(time.time(), reason))
         if not changes:
             return ()
-        self._state.begin_sync(self._id, started_at=time.time(), commits={})
+        self._state.begin_sync(self._id, started_at=time.time(), commits={}, while_suspended=True)
+        self._progress("writing", 0, 0)
         outcomes = apply(
             Plan(tuple(changes), (), ()),
             lambda change: self._vault.content(self._before[change.key].old or "") or b"",

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agentsync.config import Config, SourceTable
+from agentsync.config import Config
+from agentsync.config_tables import SourceTable
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.errors import AgentsyncError, ConfigError, SourceRefusedError, SourceUnavailableError, UnverifiedError
 from agentsync.fetch import Fetches, mirror_of

@@ -55,6 +55,8 @@ CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 CREATE TABLE IF NOT EXISTS suspension (since REAL NOT NULL, reason TEXT NOT NULL);
 """
 
+_UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
+
 # What the tables of older versions lack.
 _ADDED = (
     ("changes", "base", "TEXT"),
@@ -271,10 +273,10 @@ class State(Database):
             )
 
     def remember(self, key: str, value: str) -> None:
-        """Keep one text, in the place of any other, until the inventory changes."""
+        """Keep one text, in the place of any other, until the inventory changes; nothing where nothing is applied."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM memory")
-            connection.execute("INSERT INTO memory VALUES (?, ?)", (key, value))
+            connection.execute(f"INSERT INTO memory SELECT ?, ? {_UNLESS_SUSPENDED}", (key, value))
 
     def recall(self, key: str) -> str | None:
         """The text that is remembered under this key."""
@@ -297,11 +299,20 @@ class State(Database):
 
     # History
 
-    def begin_sync(self, sync_id: str, *, started_at: float, commits: Mapping[str, str]) -> None:
-        """Open a sync in the history."""
-        insert = "INSERT INTO syncs (id, started_at, result, commits, counts) VALUES (?, ?, '', ?, '{}')"
+    def begin_sync(
+        self, sync_id: str, *, started_at: float, commits: Mapping[str, str], while_suspended: bool = False
+    ) -> bool:
+        """Open a sync in the history, unless nothing is applied now; whether that was done.
+
+        Both are one transaction: once `suspend` has returned, no sync begins but one that may `while_suspended`.
+        """
+        insert = "INSERT INTO syncs (id, started_at, result, commits, counts) SELECT ?, ?, '', ?, '{}' "
         with self._transaction() as connection:
-            connection.execute(insert, (sync_id, started_at, json.dumps(dict(commits))))
+            done = connection.execute(
+                insert + ("" if while_suspended else _UNLESS_SUSPENDED),
+                (sync_id, started_at, json.dumps(dict(commits))),
+            )
+            return done.rowcount > 0
 
     def finish_sync(self, sync_id: str, *, finished_at: float, result: str, counts: Mapping[str, int]) -> None:
         """Close a sync in the history."""
@@ -339,14 +350,14 @@ class State(Database):
         return [digest for (digest,) in self._query(query)]
 
     def suspend(self, suspension: Suspension) -> None:
-        """Let nothing be applied until `resume`."""
+        """Let nothing be applied until `resume`; a sync that has begun comes to its end. Needs no lock."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM memory")
             connection.execute("DELETE FROM suspension")
             connection.execute("INSERT INTO suspension VALUES (?, ?)", (suspension.since, suspension.reason))
 
     def resume(self) -> None:
-        """Let changes be applied again."""
+        """Let changes be applied again. Needs no lock."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM suspension")
 
@@ -355,6 +366,10 @@ class State(Database):
         """Since when and why nothing is applied; None where it is."""
         rows = self._query("SELECT since, reason FROM suspension")
         return Suspension(*rows[0]) if rows else None
+
+    def has_open_sync(self) -> bool:
+        """Whether the last sync has begun and not ended: a run writes just now, or was killed then."""
+        return any(sync.finished_at is None for sync in self.syncs(1))
 
     def trim_history(self, keep: int) -> None:
         """Drop all but the newest `keep` syncs, and those that still have intents."""

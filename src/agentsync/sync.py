@@ -56,8 +56,8 @@ def run(
     Args:
         config: what to sync.
         places: where state and caches are.
-        scope: how far to go; only APPLY changes a target, and while pulling is suspended it only plans, once what a
-            run that was killed has left is cleared.
+        scope: how far to go; only APPLY changes a target. Where pulling is suspended when that would begin, it only
+            plans, clears what a run that was killed has left, and records what was fetched.
         consent: what the user agrees to; to nothing by default.
         progress: told how far a fetch or an apply is.
         fetches: asks the remotes; those that were made already are not made again.
@@ -79,9 +79,8 @@ def run(
         cycle = _Cycle(
             config,
             places,
-            Scope.PLAN if scope is Scope.APPLY and state.suspension else scope,
+            scope,
             state,
-            recovers=scope is Scope.APPLY,
             progress=progress,
             fetches=fetches or Fetches(),
             saved=saved or {},
@@ -105,7 +104,6 @@ class _Cycle:
         scope: Scope,
         state: State,
         *,
-        recovers: bool,
         progress: Progress,
         fetches: Fetches,
         saved: Mapping[str, WorkingTree],
@@ -116,7 +114,6 @@ class _Cycle:
         self._places = places
         self._scope = scope
         self._state = state
-        self._recovers = recovers
         self._progress = progress
         self._fetches = fetches
         self._saved = saved
@@ -134,8 +131,6 @@ class _Cycle:
 
     def run(self) -> Report:
         started, began = time.time(), time.perf_counter()
-        suspension = self._state.suspension
-        applying = self._scope is Scope.APPLY
         overlays, overlay_found = read_overlays(self._config.overlays)
         sources, snapshots = take_snapshots(
             self._config,
@@ -149,13 +144,15 @@ class _Cycle:
         self._progress("reading", 0, 0)
         with Cache.open(self._places.outcomes) as cache:
             gathered = gather(snapshots, self._targets, cache, self._policy)
-        if self._recovers:
+        if self._scope is Scope.APPLY:
             recover(self._state, self._directories)
         inventory = self._state.inventory(self._directories)
         states, former = self._keep_former_urls(gathered.states, inventory, snapshots)
         plan = self._watched(self._plan(states, inventory, snapshots), gathered, snapshots)
-        outcomes = self._apply(plan, gathered, snapshots, started) if applying else ()
-        moving = _moving(sources, snapshots, plan)
+        applying = self._scope is Scope.APPLY and self._begin(plan, snapshots, started)
+        suspension = None if applying else self._state.suspension
+        outcomes = self._apply(plan, gathered, snapshots) if applying else ()
+        moving = _moving(sources, snapshots, plan) if applying else frozenset[str]()
         if applying:
             files = {snapshot.name: snapshot.files for snapshot in snapshots}
             sources = [_trusted(files[s.name], s) if s.name in moving else s for s in sources]
@@ -174,7 +171,7 @@ class _Cycle:
         ]
         report = Report(
             sync_id=self._id,
-            scope=self._scope,
+            scope=Scope.PLAN if self._scope is Scope.APPLY and not applying else self._scope,
             seconds=time.perf_counter() - began,
             sources=tuple(sources),
             targets=self._targets,
@@ -188,7 +185,7 @@ class _Cycle:
             recovered=self._state.recovered,
             suspension=suspension,
         )
-        if applying:
+        if self._scope is Scope.APPLY:
             self._record(report, moving)
         return report
 
@@ -196,7 +193,7 @@ class _Cycle:
         """Whether a run that finds all of this again has nothing to do and nothing to tell."""
         plan = report.plan
         return (
-            self._scope is Scope.APPLY
+            report.scope is Scope.APPLY
             and report.exit_code is ExitCode.OK
             and all(found.severity is Severity.INFO for found in report.news)
             and not (plan.held or self._state.intents())
@@ -276,15 +273,20 @@ class _Cycle:
         kept = tuple(replace(state, kept=state.kept | former) for state in states)
         return kept, [Diagnostic(Code.SOURCE_CHANGED, message)]
 
-    def _apply(
-        self, plan: Plan, gathered: Gathered, snapshots: Sequence[Snapshot], started: float
-    ) -> tuple[Outcome, ...]:
+    def _begin(self, plan: Plan, snapshots: Sequence[Snapshot], started: float) -> bool:
+        """Opens the sync in the history, where there is one to be; whether the plan may be applied.
+
+        That is asked only now, so that a suspension counts at once, however long the fetches took.
+        """
+        if not any(is_change(change) for change in plan.changes):
+            return self._state.suspension is None
+        commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
+        return self._state.begin_sync(self._id, started_at=started, commits=commits)
+
+    def _apply(self, plan: Plan, gathered: Gathered, snapshots: Sequence[Snapshot]) -> tuple[Outcome, ...]:
         changes = [change for change in plan.changes if change.action is not Action.KEEP]
         if not changes:
             return ()
-        if any(is_change(change) for change in changes):
-            commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
-            self._state.begin_sync(self._id, started_at=started, commits=commits)
         gathered.contents.load(change for change in changes if change.action in WRITING)
         done = 0
 
@@ -309,7 +311,7 @@ class _Cycle:
             )
 
     def _record(self, report: Report, moving: Collection[str]) -> None:
-        """Remembers the commit that each source was moved to, and closes the sync."""
+        """Remembers what came of each source, with the commit of those that were moved, and closes the sync."""
         held = report.plan.held_sources
         now = time.time()
         for source in report.sources:

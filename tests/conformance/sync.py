@@ -14,6 +14,7 @@ from typing import Any
 
 from agentsync.dialects import Dialect, dialects
 from agentsync.document import Document
+from agentsync.entries import split_path
 from agentsync.permissions import Grants
 from conformance.oracle import TOOLS
 from conformance.samples import MANIFEST, Files
@@ -59,7 +60,8 @@ class Synced:
     @cached_property
     def _created(self) -> set[tuple[str, str]]:
         changes = self.report["changes"]
-        return {(change["target"], change["source_path"]) for change in changes if change["action"] == "create"}
+        made = [change for change in changes if change["action"] == "create"]
+        return {(change["target"], _file(change["source_path"])) for change in made}
 
     def codes(self, path: str, severity: str, tool: str = "") -> set[str]:
         """The codes of the findings about one file, for every tool or for one."""
@@ -69,7 +71,7 @@ class Synced:
     def _told(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
         told: dict[tuple[str, str], set[tuple[str, str]]] = {}
         for found in self.report["diagnostics"]:
-            place = found.get("path", ""), found["severity"]
+            place = _file(found.get("path", "")), found["severity"]
             told.setdefault(place, set()).add((found.get("target", ""), found["code"]))
         return told
 
@@ -128,6 +130,11 @@ def pull(root: Path, files: Files) -> Synced:
     )
     assert done.returncode in (0, 4), done.stderr
     return Synced(root, files, json.loads(done.stdout))
+
+
+def _file(path: str) -> str:
+    """The file of an agent, which may be one of those that it holds."""
+    return split_path(path)[0]
 
 
 def _configuration(repository: Repository, synced: Synced) -> str:

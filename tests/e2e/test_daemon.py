@@ -356,6 +356,20 @@ def test_a_service_manager_is_told(start: Callable[..., Service], tmp_path: Path
         manager.wait_for("STOPPING=1")
 
 
+def test_a_start_that_waits_for_a_server_asks_the_manager_for_that_time(
+    machine: Machine, silent: Any, start: Callable[..., Service], tmp_path: Path
+) -> None:
+    host, port = silent.getsockname()
+    machine.configure(source("slow", f"http://{host}:{port}/a.git", "allow_http = true\ntimeout = 3000\n"))
+    machine.config.write_text(machine.config.read_text() + "[targets.claude]\n")
+    with Service.manager(tmp_path / "notify") as manager:
+        start(environment={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        connection, _ = silent.accept()
+        with connection:
+            assert "EXTEND_TIMEOUT_USEC=3600000000" in manager.wait_for("EXTEND_TIMEOUT_USEC=")
+            assert "READY=1" not in manager.messages[-1]
+
+
 def test_the_log_may_be_gone(follows: Machine, repository: Repository) -> None:
     """50: nobody reads the log any more, and the disk under it is full: the agents come all the same."""
     with Path("/dev/full").open("w") as full:

@@ -16,6 +16,7 @@ import pytest
 
 from support.machine import Machine, agent, source
 from support.repository import Repository
+from support.service import Service
 
 ESCAPE = "\x1b["
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals and pipes")
@@ -214,6 +215,35 @@ def test_a_full_disk_under_the_output_is_told_and_no_bug(machine: Machine, argum
     assert done.returncode == 4
     assert done.stderr == "error: the output cannot be written: No space left on device\n"
     assert not list(machine.home.rglob("bug-report.txt"))
+
+
+@on_posix
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("pull",), 0), (("status",), 0), (("pull", "--branch", "main"), 2), (("nosuch",), 2)]
+)
+def test_without_standard_error_every_command_does_what_it_does(
+    machine: Machine, repository: Repository, arguments: tuple[str, ...], code: int
+) -> None:
+    """What is opened next must not get its number either: git's words would end up in it."""
+    machine.follow(repository)
+    result = machine.run(*arguments, before=("sh", "-c", 'exec "$@" 2>&-', "sh"))
+    assert (result.code, bool(result.stdout)) == (code, code == 0)
+    assert machine.claude.exists() is (arguments == ("pull",))
+
+
+@on_posix
+def test_the_service_runs_without_any_standard_stream(machine: Machine, repository: Repository) -> None:
+    """50: whoever started it closed all of them."""
+    machine.follow(repository)
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *machine.command("daemon")]
+    with subprocess.Popen(command, env=machine.environment, cwd=machine.root) as process:
+        try:
+            Service.until(lambda: machine.claude.exists() and len(machine.names()) == 5)
+            assert machine.run("pull").code == 0
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 # Programs

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
+import pytest
+from filelock import FileLock
+
+from agentsync.state import State
 from support.machine import Machine, agent, source
 from support.repository import Repository
+from support.service import Service
 
 
 def contents(machine: Machine) -> dict[str, bytes]:
@@ -154,3 +163,85 @@ def test_without_a_sync_there_is_nothing_to_go_back_to(machine: Machine) -> None
     result = machine.run("rollback")
     assert result.code == 2
     assert "nothing was changed here yet" in result.stderr
+
+
+# While another run is under way
+
+
+@contextmanager
+def hanging(machine: Machine, team: Repository, silent: socket.socket) -> Iterator[subprocess.Popen[str]]:
+    """A pull that has fetched from the team and hangs in the fetch from another source, until the block ends."""
+    address = f"http://127.0.0.1:{silent.getsockname()[1]}/other.git"
+    other = source("other", address, "allow_http = true\ntimeout = 3000")
+    machine.configure(source("team", team.url) + other + "[targets.claude]\n[targets.opencode]\n")
+    with ExitStack() as stack:
+        process = stack.enter_context(machine.start("pull"))
+        stack.callback(process.kill)
+        connection = stack.enter_context(silent.accept()[0])
+        yield process
+        silent.close()
+        connection.close()
+        process.communicate(timeout=60)
+
+
+def suspended(machine: Machine) -> str:
+    with State.open(machine.state / "state.sqlite3") as state:
+        return state.suspension.reason if state.suspension else ""
+
+
+def test_suspending_counts_at_once_while_a_pull_hangs(
+    machine: Machine, team: Repository, silent: socket.socket
+) -> None:
+    change(team)
+    before = contents(machine)
+    with hanging(machine, team, silent) as pull:
+        assert machine.run("suspend").stdout == "pulling is suspended until `agentsync resume`\n"
+    assert pull.returncode == 3
+    assert contents(machine) == before
+    assert machine.run("history", "--format", "json").json[1:] == []
+
+
+def test_resuming_counts_at_once_while_a_pull_hangs(machine: Machine, team: Repository, silent: socket.socket) -> None:
+    change(team)
+    before = contents(machine)
+    machine.run("suspend")
+    with hanging(machine, team, silent) as pull:
+        assert machine.run("resume").stdout == "pulls apply changes again\n"
+    assert pull.returncode == 3
+    assert contents(machine) != before
+
+
+def test_a_rollback_waits_for_a_pull_that_hangs_and_undoes_the_sync_before_it(
+    machine: Machine, team: Repository, silent: socket.socket
+) -> None:
+    before = contents(machine)
+    change(team)
+    assert machine.run("pull").code == 0
+    team.write({"agents/tester.md": agent("tester", "Bad.")})
+    team.commit()
+    with ExitStack() as stack:
+        with hanging(machine, team, silent):
+            rollback = stack.enter_context(machine.start("rollback"))
+            stack.callback(rollback.kill)
+            Service.until(lambda: suspended(machine) == "a rollback was asked for")
+        stdout, stderr = rollback.communicate(timeout=60)
+    assert rollback.returncode == 0, stderr
+    assert "brought back 6 files" in stdout
+    assert contents(machine) == before
+    first = machine.run("history", "--format", "json").json[-1]
+    assert suspended(machine) == f"rolled back to {first['id']}"
+
+
+def test_suspending_waits_for_what_a_run_has_begun_to_write(machine: Machine, team: Repository) -> None:
+    del team
+    with ExitStack() as stack:
+        with FileLock(machine.state / "run.lock"), State.open(machine.state / "state.sqlite3") as state:
+            state.begin_sync("writing", started_at=time.time(), commits={"team": "abc"})
+            process = stack.enter_context(machine.start("suspend"))
+            stack.callback(process.kill)
+            Service.until(lambda: suspended(machine) == "by hand")
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(2)
+            state.finish_sync("writing", finished_at=time.time(), result="ok", counts={})
+        assert process.communicate(timeout=60) == ("pulling is suspended until `agentsync resume`\n", "")
+        assert process.returncode == 0

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import select
 import socket
 import stat
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -13,6 +18,7 @@ from threading import Thread
 import pytest
 
 from agentsync.paths import Places
+from agentsync.service import control
 from agentsync.service.control import Answer, Asked, Control, Question, ask, listens
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no such sockets")
@@ -34,6 +40,36 @@ def questions(where: Places) -> Iterator[SimpleQueue[Asked]]:
     taken: SimpleQueue[Asked] = SimpleQueue()
     with Control(where, taken.put):
         yield taken
+
+
+def called(where: Places, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
+    """A connection to the service of somebody who may say what they want."""
+    monkeypatch.chdir(where.state)
+    caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    caller.settimeout(20)
+    caller.connect(where.socket.name)
+    return caller
+
+
+def speak_slowly(caller: socket.socket) -> None:
+    """Says a byte each tenth of a second, for ten seconds; an OSError tells that it was hung up on before."""
+    caller.settimeout(0.1)
+    for _ in range(100):
+        caller.sendall(b" ")
+        with suppress(TimeoutError):
+            assert caller.recv(1) == b""
+
+
+def assert_answered(where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a question gets its answer within 20 seconds."""
+    with called(where, monkeypatch) as caller:
+        caller.sendall(json.dumps(asdict(QUESTION)).encode())
+        caller.shutdown(socket.SHUT_WR)
+        asked = questions.get(timeout=20)
+        assert asked.question == QUESTION
+        asked.answer(Answer("done\n", status=0))
+        said = b"".join(iter(lambda: caller.recv(1 << 16), b""))
+    assert Answer(**json.loads(said)) == Answer("done\n", status=0)
 
 
 def test_a_question_arrives_whole_and_so_does_its_answer(where: Places, questions: SimpleQueue[Asked]) -> None:
@@ -58,23 +94,119 @@ def test_whoever_is_told_to_run_alone_gets_no_answer(where: Places, questions: S
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"\xff", b"[]", b"{}", b'{"config": 1, "other": 2}', b"[" * 100_000, b" " * (1 << 17)]
+    "said",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b"[" * 60_000,
+        b" " * (1 << 17),
+        json.dumps({"config": 1, "other": 2}).encode(),
+        json.dumps(asdict(QUESTION) | {"verbosity": "x"}).encode(),
+        json.dumps(asdict(QUESTION) | {"verbosity": True}).encode(),
+        json.dumps(asdict(QUESTION) | {"allow_deletions": 1}).encode(),
+        json.dumps(asdict(QUESTION) | {"config": None}).encode(),
+        json.dumps(asdict(QUESTION) | {"dry_run": True}).encode(),
+        json.dumps({"config": "/c.toml"}).encode(),
+    ],
+    ids=lambda said: said[:40].decode(errors="replace"),
 )
-def test_who_speaks_another_language_is_hung_up_on(
+def test_who_speaks_another_language_is_hung_up_on_and_the_next_is_heard(
     where: Places, questions: SimpleQueue[Asked], said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(where.state)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
-        caller.settimeout(20)
-        caller.connect(where.socket.name)
-        try:
-            caller.sendall(said)
-            caller.shutdown(socket.SHUT_WR)
-            assert caller.recv(1) == b""
-        except ConnectionError:
-            pass  # it was hung up on in the middle of what it said
-    assert listens(where)
+    # It may be hung up on in the middle of what it says.
+    with called(where, monkeypatch) as caller, suppress(ConnectionError):
+        caller.sendall(said)
+        caller.shutdown(socket.SHUT_WR)
+        assert caller.recv(1) == b""
+    assert_answered(where, questions, monkeypatch)
     assert questions.empty()
+
+
+def test_who_says_nothing_keeps_nobody_waiting(
+    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(control._CALLERS - 1):
+            stack.enter_context(called(where, monkeypatch))
+        began = time.monotonic()
+        assert_answered(where, questions, monkeypatch)
+        assert time.monotonic() - began < control._QUESTION_SECONDS / 2
+
+
+def test_who_waits_for_a_place_is_heard_when_there_is_one(
+    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_QUESTION_SECONDS", 0.2)
+    with ExitStack() as stack:
+        for _ in range(control._CALLERS * 2):
+            stack.enter_context(called(where, monkeypatch))
+        assert_answered(where, questions, monkeypatch)
+
+
+@pytest.mark.usefixtures("questions")
+def test_who_says_a_byte_now_and_then_is_hung_up_on(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "_QUESTION_SECONDS", 0.3)
+    with called(where, monkeypatch) as caller, pytest.raises(ConnectionError):
+        speak_slowly(caller)
+
+
+def test_who_does_not_take_a_long_answer_keeps_nobody_waiting(
+    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with called(where, monkeypatch) as deaf:
+        deaf.sendall(json.dumps(asdict(QUESTION)).encode())
+        deaf.shutdown(socket.SHUT_WR)
+        asked = questions.get(timeout=20)
+        began = time.monotonic()
+        asked.answer(Answer("out\n" * 1_000_000))
+        assert time.monotonic() - began < 1
+        assert_answered(where, questions, monkeypatch)
+
+
+def test_who_never_takes_its_answer_is_hung_up_on(
+    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_ANSWER_SECONDS", 0.2)
+    with called(where, monkeypatch) as deaf:
+        deaf.sendall(json.dumps(asdict(QUESTION)).encode())
+        deaf.shutdown(socket.SHUT_WR)
+        questions.get(timeout=20).answer(Answer("out\n" * 1_000_000))
+        hung_up = select.poll()
+        hung_up.register(deaf, 0)
+        assert hung_up.poll(20_000)
+        said = b"".join(iter(lambda: deaf.recv(1 << 16), b""))
+    assert 0 < len(said) < 1_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it lowers the limit of Linux")
+def test_a_lack_of_descriptors_passes(
+    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource  # noqa: PLC0415 - Windows has none
+
+    _, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.chdir(where.state)
+    callers = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2)]
+    first, second = callers
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # all below are in use
+    try:
+        for caller in callers:
+            caller.settimeout(20)
+            caller.connect(where.socket.name)
+            caller.shutdown(socket.SHUT_WR)
+        assert first.recv(1) == b""  # Linux had taken its descriptor before
+        second.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            second.recv(1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    second.settimeout(20)
+    assert second.recv(1) == b""
+    for caller in callers:
+        caller.close()
+    assert_answered(where, questions, monkeypatch)
 
 
 @pytest.mark.usefixtures("questions")

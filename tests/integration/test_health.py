@@ -10,8 +10,10 @@ import sqlite3
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,14 +177,28 @@ def test_who_says_nothing_keeps_nobody_waiting(watched: Watched) -> None:
         connection.close()
 
 
-def test_one_that_waits_for_a_thread_is_answered_when_there_is_one(
-    watched: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(endpoint, "_REQUEST_SECONDS", 0.5)
+def test_one_that_waits_for_a_thread_is_answered_when_there_is_one(watched: Watched) -> None:
     silent = [connect(watched.health.address) for _ in range(endpoint._THREADS)]
+    began = time.monotonic()
     assert watched.get("/healthz").status == 200
+    assert time.monotonic() - began < 3  # a monitor's patience
     for connection in silent:
         connection.close()
+
+
+def test_who_says_a_byte_now_and_then_is_hung_up_on(watched: Watched) -> None:
+    def speak_slowly() -> None:
+        for _ in range(100):
+            slow.sendall(b"G")
+            with suppress(TimeoutError):
+                assert slow.recv(1) == b""
+
+    with connect(watched.health.address) as slow:
+        slow.settimeout(0.1)  # between two bytes
+        began = time.monotonic()
+        with pytest.raises(ConnectionError):
+            speak_slowly()
+    assert time.monotonic() - began < 3
 
 
 # Where it listens

@@ -68,13 +68,35 @@ def test_a_reload_tells_its_time_on_the_clock_that_systemd_uses(manager: Manager
 
 
 def test_the_watchdog_is_fed_with_the_time_of_the_next_meal(manager: Manager) -> None:
-    manager.notifier(WATCHDOG_USEC="60000000", WATCHDOG_PID=str(os.getpid())).alive(330.5)
+    notifier = manager.notifier(WATCHDOG_USEC="60000000", WATCHDOG_PID=str(os.getpid()))
+    notifier.ready("up")
+    manager.heard()
+    notifier.alive(330.5)
     assert manager.heard() == {"WATCHDOG": "1", "WATCHDOG_USEC": "330500000"}
+
+
+@pytest.mark.parametrize("variables", [{}, {"WATCHDOG_USEC": "60000000"}])
+def test_until_it_is_ready_the_start_may_take_as_long_as_it_says(manager: Manager, variables: dict[str, str]) -> None:
+    notifier = manager.notifier(**variables)
+    watchdog = {"WATCHDOG": "1", "WATCHDOG_USEC": "720000000"} if variables else {}
+    notifier.alive(720)
+    assert manager.heard() == {"EXTEND_TIMEOUT_USEC": "720000000", **watchdog}
+    sent = _fill(manager)
+    notifier.alive(720)
+    notifier.ready("up")
+    for _ in range(sent):
+        manager.channel.recv(4096)
+    notifier.alive(720)
+    notifier.status("later")
+    assert manager.heard() == {"READY": "1", "STATUS": "up" if variables else "later", **watchdog}
 
 
 @pytest.mark.parametrize("variables", [{}, {"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}])
 def test_no_watchdog_is_fed_that_is_not_there_or_not_ours(manager: Manager, variables: dict[str, str]) -> None:
-    manager.notifier(**variables).alive(10)
+    notifier = manager.notifier(**variables)
+    notifier.ready("up")
+    manager.heard()
+    notifier.alive(10)
     assert manager.hears_nothing()
 
 

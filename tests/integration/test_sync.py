@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,14 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsync.config import Config, LimitsTable, SourceTable, TargetTable
+from agentsync.config import Config
+from agentsync.config_tables import LimitsTable, SourceTable, TargetTable
 from agentsync.errors import ConfigError, ExitCode, LockedError, StateError
 from agentsync.paths import Places
 from agentsync.plan import Action
 from agentsync.report import Report, Scope
-from agentsync.state import State
+from agentsync.rollback import roll_back
+from agentsync.state import SourceState, State, Suspension
 from agentsync.sync import run
 from support.machine import agent
 from support.repository import Repository
@@ -44,6 +48,18 @@ class Installation:
 
     def run(self, scope: Scope = Scope.APPLY) -> Report:
         return run(self.config(), self.places, scope)
+
+    def suspend(self) -> None:
+        with State.open(self.places.database) as state:
+            state.suspend(Suspension(time.time(), "for a while"))
+
+    def known(self) -> SourceState:
+        """What the state says of the source."""
+        table = self.config().sources["team"]
+        with State.open(self.places.database) as state:
+            known = state.source("team", table.url, table.ref)
+        assert known
+        return known
 
     def files(self) -> dict[str, str]:
         return {path.stem: path.read_text() for path in self.directory.iterdir()}
@@ -82,6 +98,74 @@ def test_a_run_that_finds_the_lock_held_stops_and_looking_does_not(installation:
                 installation.run(scope)
         assert installation.run(Scope.LOOK).exit_code is ExitCode.OK
     assert installation.run().exit_code is ExitCode.OK
+
+
+def test_while_suspended_what_was_fetched_and_what_failed_is_known_and_the_applied_commit_stays(
+    installation: Installation,
+) -> None:
+    installation.run()
+    first, files = installation.known(), installation.files()
+    installation.suspend()
+    installation.source.write({"agents/anchor.md": agent("anchor", "Better.")})
+    installation.source.commit()
+    assert installation.run().scope is Scope.PLAN
+    fetched = installation.known()
+    assert (first.fetched_at or 0) < (fetched.fetched_at or 0)
+    assert fetched == replace(first, fetched_at=fetched.fetched_at)
+
+    away = installation.source.path.rename(installation.source.path.with_name("away.git"))
+    installation.run()
+    assert "no repository" in installation.known().error
+    assert installation.known().fetched_at == fetched.fetched_at
+    away.rename(installation.source.path)
+
+    installation.source.reset(first.commit)
+    installation.source.rewrite()
+    rewritten = installation.source.head
+    installation.run()
+    refused = installation.known()
+    assert (refused.rejected_commit, refused.error) == (rewritten, "")
+    assert "rewritten" in refused.rejected_reason
+    assert (refused.commit, refused.applied_at, installation.files()) == (first.commit, first.applied_at, files)
+
+
+@pytest.mark.parametrize("prompt", ["", "Better."])
+def test_a_suspension_counts_for_a_run_that_has_not_begun_to_write(installation: Installation, prompt: str) -> None:
+    installation.run()
+    files, applied = installation.files(), installation.known().applied_at
+    if prompt:
+        installation.source.write({"agents/anchor.md": agent("anchor", prompt)})
+        installation.source.commit()
+
+    def suspend(step: str, _done: int, _total: int) -> None:
+        if step == "reading":  # all is fetched
+            installation.suspend()
+
+    report = run(installation.config(), installation.places, Scope.APPLY, progress=suspend, text="the same")
+    assert (report.scope, report.outcomes, bool(report.changes)) == (Scope.PLAN, (), bool(prompt))
+    assert report.suspension
+    assert (installation.files(), installation.known().applied_at) == (files, applied)
+    with State.open(installation.places.database) as state:
+        assert len(state.syncs(-1)) == 1
+
+
+def test_a_rollback_suspends_before_it_waits_and_a_dry_run_does_not(installation: Installation) -> None:
+    installation.run()
+    config, places = installation.config(), installation.places
+    for dry_run, hint in ((True, "wait for it to end"), (False, "pulling is suspended; wait for it to end")):
+        with FileLock(places.lock), pytest.raises(LockedError, match="another run is under way") as raised:
+            roll_back(config, places, None, dry_run=dry_run, patience=0)
+        assert raised.value.hint.startswith(hint)
+        with State.open(places.database) as state:
+            assert bool(state.suspension) is not dry_run
+
+
+def test_a_rollback_to_nowhere_suspends_nothing(installation: Installation) -> None:
+    installation.run()
+    with pytest.raises(ConfigError, match="there is no sync nosuch"):
+        roll_back(installation.config(), installation.places, "nosuch", dry_run=False)
+    with State.open(installation.places.database) as state:
+        assert state.suspension is None
 
 
 def test_a_state_directory_that_cannot_be_made_is_told(installation: Installation) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agentsync.address import Address, is_loopback, parse_address
-from agentsync.config import Config, HealthTable
+from agentsync.config import Config
+from agentsync.config_tables import HealthTable
 from agentsync.errors import ConfigError
 from agentsync.settings import validate
 

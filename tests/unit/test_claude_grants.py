@@ -175,6 +175,16 @@ def test_a_key_that_only_looks_like_one_of_claude_code_restricts_as_its_author_m
     assert agent.dialect.enforced(agent.document).approval("bash") is SESSION
 
 
+@pytest.mark.parametrize("key", ["Tools", "allowedTools", "allowed-tools"])
+def test_a_key_that_looks_like_a_list_gives_what_it_names(key: str) -> None:
+    assert available(claude(f"{key}: Read").agent.grants) == {"read", "external_directory"}
+
+
+@pytest.mark.parametrize("key", ["disallowed-tools", "deniedTools", "disabled_tools"])
+def test_a_key_that_looks_like_a_denial_takes_what_it_names(key: str) -> None:
+    assert available(claude(f"{key}: Read").agent.grants) == TOOLS - {"read"}
+
+
 @pytest.mark.parametrize(
     "key",
     "permission permissions readonly read-only sandbox_mode approval_policy approvalMode default_permissions".split(),

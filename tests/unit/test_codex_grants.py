@@ -58,6 +58,7 @@ def test_a_sandbox_and_a_policy_of_codex(
     agent = codex(keys)
     most = agent.dialect.enforced(agent.document)
     assert {most.approval(tool) for tool in ("bash", "write", "edit", "notebook", "webfetch")} == {enforced}
+    assert {"read", "grep", "glob", "list", "websearch"} <= available(most)
     granted = agent.agent.grants
     assert {granted.approval(tool) for tool in ("bash", "notebook", "webfetch", "external_directory")} == {shell}
     assert {granted.approval(tool) for tool in ("write", "edit")} == {edit}

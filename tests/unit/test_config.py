@@ -93,6 +93,8 @@ def test_a_source_s_patterns_come_before_those_of_the_repository() -> None:
         ('[sources."a b"]\nurl = "x"\n', "the name `a b` must be letters"),
         ('[sources.team]\nurl = ""\n', "`sources.team.url`"),
         (SOURCE + "timeout = 0\n", "`sources.team.timeout`"),
+        ('[daemon]\ncron = "every day"\n', "`daemon.cron`: wrong number of fields"),
+        ('[daemon]\ncron = "0 0 30 2 *"\n', "config.toml:3: `daemon.cron`: `0 0 30 2 *` never comes"),
         ("[limits]\nmax_deletion_share = 2\n", "`limits.max_deletion_share`"),
         ('[models.cluade]\na = "b"\n', "there is no dialect `cluade`"),
         (SOURCE + "signed = {}\n", "`allowed_signers` or `gpg_keys` must say who may sign"),
@@ -105,6 +107,11 @@ def test_a_source_s_patterns_come_before_those_of_the_repository() -> None:
 )
 def test_what_cannot_be_meant_is_a_mistake(text: str, message: str) -> None:
     assert message in mistake(text)
+
+
+@pytest.mark.parametrize("cron", ["*/15 7-19 * * 1-5", "0 0 29 2 mon", "0 0 31 * *"])
+def test_a_cron_that_comes_seldom_is_none_that_never_comes(cron: str) -> None:
+    assert read(f'[daemon]\ncron = "{cron}"\n').daemon.cron == cron
 
 
 def test_the_version_must_be_given() -> None:

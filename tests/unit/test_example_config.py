@@ -9,16 +9,8 @@ from typing import Any
 
 import pytest
 
-from agentsync.config import (
-    AuthTable,
-    Config,
-    HealthTable,
-    LimitsTable,
-    SignedTable,
-    SourceTable,
-    TargetTable,
-    load_config,
-)
+from agentsync.config import Config, load_config
+from agentsync.config_tables import AuthTable, HealthTable, LimitsTable, SignedTable, SourceTable, TargetTable
 from agentsync.manifest import AgentsTable, Manifest, read_manifest
 from agentsync.policy import PolicyTable
 from agentsync.settings import Settings, validate

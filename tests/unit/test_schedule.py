@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.service.schedule import Phased, Spread, own_fraction
+from agentsync.paths import Places
+from agentsync.service.schedule import Phased, Spread, kept_id, own_fraction
 
 NOW = datetime(2026, 11, 21, 6, 24, 10, tzinfo=UTC)
 INTERVALS = st.floats(min_value=1, max_value=86400 * 7)
@@ -65,3 +68,44 @@ def test_a_machine_has_its_own_place_and_keeps_it(tmp_path: Path) -> None:
     assert min(places) < 0.2
     assert max(places) > 0.8
     assert own_fraction(tmp_path / "missing", "a") != own_fraction(tmp_path / "missing", "b")
+
+
+@pytest.mark.parametrize("content", ["", "\n", "uninitialized\n"])
+def test_a_machine_that_has_no_id_yet_has_none(tmp_path: Path, content: str) -> None:
+    identity = tmp_path / "machine-id"
+    identity.write_text(content)
+    assert own_fraction(identity, "a") == own_fraction(tmp_path / "missing", "a")
+    assert own_fraction(identity, "a") != own_fraction(identity, "b")
+
+
+def test_an_installation_s_own_id_is_made_once_and_kept(tmp_path: Path) -> None:
+    ids = set()
+    for number in range(50):
+        places = Places(tmp_path / str(number), tmp_path / "cache")
+        places.state.mkdir()
+        ids.add(kept_id(places))
+        assert kept_id(places) == kept_id(places)
+        (path,) = places.state.iterdir()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(ids) == 50
+    assert len({own_fraction(tmp_path / "missing", identity) for identity in ids}) == 50
+
+
+def test_an_id_that_was_lost_in_writing_is_made_again(tmp_path: Path) -> None:
+    places = Places(tmp_path, tmp_path / "cache")
+    kept_id(places)
+    (path,) = tmp_path.iterdir()
+    path.write_text("")
+    again = kept_id(places)
+    assert len(again) == 32
+    assert again == kept_id(places)
+
+
+def test_where_no_id_can_be_kept_the_host_s_name_stands_in(tmp_path: Path) -> None:
+    assert kept_id(Places(tmp_path / "missing", tmp_path)) == socket.gethostname()
+    places = Places(tmp_path, tmp_path / "cache")
+    kept_id(places)
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    path.mkdir()
+    assert kept_id(places) == socket.gethostname()

@@ -13,7 +13,7 @@ import pytest
 from agentsync.errors import StateError
 from agentsync.observation import Known, Stat
 from agentsync.plan import Action, Recorded
-from agentsync.state import SCHEMA_VERSION, FileChange, Intent, SourceState, State, Sync
+from agentsync.state import SCHEMA_VERSION, FileChange, Intent, SourceState, State, Suspension, Sync
 
 DIRECTORY = "/target"
 ROW = Recorded("digest", "agent", "claude", "team", "url", "x.md", "commit", "blob")
@@ -213,3 +213,20 @@ def test_a_busy_database_is_waited_for_and_then_an_error(path: Path) -> None:
         assert len(other.syncs(1)) == 1  # readers are not kept out
         state._connection.execute("ROLLBACK")
         other.settle([intent()])
+
+
+def test_while_nothing_is_applied_no_sync_begins_but_a_rollback_and_nothing_is_remembered(path: Path) -> None:
+    with State.open(path) as state, State.open(path) as other:
+        other.suspend(Suspension(1.0, "demo"))
+        assert not state.begin_sync("pull", started_at=2.0, commits={"team": "abc"})
+        assert (state.syncs(-1), state.has_open_sync()) == ([], False)
+        state.remember("key", "value")
+        assert state.recall("key") is None
+        assert state.begin_sync("rollback", started_at=3.0, commits={}, while_suspended=True)
+        assert state.has_open_sync()
+        state.finish_sync("rollback", finished_at=4.0, result="ok", counts={})
+        assert not state.has_open_sync()
+        other.resume()
+        assert state.begin_sync("pull", started_at=5.0, commits={})
+        state.remember("key", "value")
+        assert state.recall("key") == "value"

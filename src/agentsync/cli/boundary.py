@@ -24,11 +24,15 @@ from agentsync.urls import printable, redact
 _NO_OUTPUT: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO})
 """What the system says where the results cannot be printed: nobody reads, or there is no room."""
 
+_STREAMS: Final = {"stdin": "r", "stdout": "w", "stderr": "w"}
+"""The standard streams, in the order of their numbers, and how each is opened."""
+
 
 def run(command: click.Command) -> int:
     """Runs a command and turns whatever ends it into an exit status."""
     for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # a terminal that closes hangs up
         signal.signal(ending, _terminate)
+    _open_closed_streams()
     common, stdout = Common(), sys.stdout
     try:
         return _run(command, common)
@@ -42,6 +46,21 @@ def run(command: click.Command) -> int:
         raise
     finally:
         _end_log()
+
+
+def _open_closed_streams() -> None:
+    """Sends nowhere what goes to a standard stream that was closed, of which Python makes None.
+
+    Its number is taken too: the next file that is opened would get it, and with it whatever git complains of.
+    """
+    closed = {name: mode for name, mode in _STREAMS.items() if getattr(sys, name) is None}
+    if not closed:
+        return
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < len(_STREAMS):
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - takes no keyword
+    os.close(descriptor)
+    for name, mode in closed.items():
+        setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - it stays open
 
 
 def _end_log() -> None:

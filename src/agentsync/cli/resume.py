@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from agentsync.cli.options import common_options
-from agentsync.lock import locked
 from agentsync.paths import places
 from agentsync.state import State
 
@@ -21,7 +20,7 @@ Examples:
 def command() -> int:
     """Let pulls apply changes again, after a `rollback` or a `suspend`; the next pull brings everything up to date."""
     where = places()
-    with locked(where), State.open(where.database) as state:
+    with State.open(where.database) as state:
         suspended = state.suspension
         state.resume()
     click.echo("pulls apply changes again" if suspended else "pulling was not suspended")

@@ -10,6 +10,7 @@ from agentsync.cli.console import show_changes, show_diagnostic
 from agentsync.cli.cycle import read_config
 from agentsync.cli.logs import start_log
 from agentsync.cli.options import common, common_options
+from agentsync.cli.waiting import Waiting
 from agentsync.cli.words import counted
 from agentsync.paths import places
 from agentsync.records import change_record
@@ -33,10 +34,16 @@ def command(*, sync_id: str | None, dry_run: bool) -> int:
 
     Without SYNC_ID, the last sync is undone. What you changed since is kept and told. What `adopt` replaced comes back
     as it was.
+
+    Pulling is suspended at once; a run that is under way is waited for, for a minute and a half at most.
     """
     options = common()
     start_log(options)
-    result = roll_back(read_config(options), places(), sync_id, dry_run=dry_run)
+    config, waiting = read_config(options), Waiting()
+    try:
+        result = roll_back(config, places(), sync_id, dry_run=dry_run, progress=waiting)
+    finally:
+        waiting.clear()
     options.status = result.exit_code
     if options.json:
         record = {

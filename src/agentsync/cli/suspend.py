@@ -7,8 +7,10 @@ import time
 import click
 
 from agentsync.cli.options import common_options
-from agentsync.lock import locked
-from agentsync.paths import places
+from agentsync.cli.waiting import Waiting
+from agentsync.errors import LockedError
+from agentsync.lock import PATIENCE, locked
+from agentsync.paths import Places, places
 from agentsync.state import State, Suspension
 
 _EPILOG = """\b
@@ -22,9 +24,29 @@ Examples:
 @click.option("--reason", default="by hand", help="What `status` says while it lasts.")
 @common_options
 def command(*, reason: str) -> int:
-    """Let pulls fetch and plan, and change nothing, until `agentsync resume`."""
+    """Let pulls fetch and plan, and change nothing, until `agentsync resume`.
+
+    It counts at once, also for a run that still fetches. One that has begun to write comes to its end, which is waited
+    for, for a minute and a half at most.
+    """
     where = places()
-    with locked(where), State.open(where.database) as state:
+    with State.open(where.database) as state:
         state.suspend(Suspension(time.time(), reason))
+        writing = state.has_open_sync()
     click.echo("pulling is suspended until `agentsync resume`")
+    if writing:
+        _wait(where)
     return 0
+
+
+def _wait(where: Places) -> None:
+    """Waits for the run that writes; where it was killed, for nothing, or for one that will write no more."""
+    waiting = Waiting()
+    waiting("waiting for the run that is under way", 0, 0)
+    try:
+        with locked(where, patience=PATIENCE):
+            return
+    except LockedError:
+        click.echo("a run that is under way may still write what it has begun", err=True)
+    finally:
+        waiting.clear()

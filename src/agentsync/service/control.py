@@ -1,7 +1,8 @@
 """The socket by which `pull` asks a service that is under way to do it now, and is told what came of it.
 
 It lies in the directory of the state, which only its user can enter, so whoever reaches it may ask. A question is one
-JSON document, and so is the answer; each side closes its half when it has said all.
+JSON document, and so is the answer; each side closes its half when it has said all. Whoever asks may be slow, broken or
+gone: each has a thread, so that nobody waits for them, neither the others nor the service.
 """
 
 from __future__ import annotations
@@ -9,17 +10,23 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Thread
-from typing import Any, Final, Self
+from queue import SimpleQueue
+from threading import BoundedSemaphore, Event, Thread
+from typing import Final, Self, get_type_hints
 
 from agentsync.paths import Places
 
 _MOST_BYTES: Final = 1 << 16  # of a question
-_PATIENCE: Final = 5.0  # seconds for the other side to take or give what it should
+_CALLERS: Final = 32  # at once; the system keeps others waiting until one is done
+_QUESTION_SECONDS: Final = 5.0  # for all of it
+_ANSWER_SECONDS: Final = 30.0  # for taking all of it
+_BUSY_SECONDS: Final = 0.2  # between two looks whether a place, a descriptor or a thread is free, while none is
+_CLOSE_SECONDS: Final = 5.0  # for the thread that accepts to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +56,19 @@ class Answer:
     status: int | None = None
 
 
+_FIELDS: Final = get_type_hints(Question)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that waits for its answer."""
+    """A question that waits for its answer.
+
+    Attributes:
+        answer: is given the answer, which is sent later; whoever asked may be gone.
+    """
 
     question: Question
-    _connection: socket.socket
-
-    def answer(self, answer: Answer) -> None:
-        """Answers and hangs up; whoever asked may be gone."""
-        with closing(self._connection), suppress(OSError):
-            self._connection.sendall(json.dumps(asdict(answer)).encode())
+    answer: Callable[[Answer], None]
 
 
 class Control:
@@ -70,7 +79,7 @@ class Control:
 
         Args:
             places: where the state is.
-            take: called with each question, from a thread of its own.
+            take: called with each question, from several threads at once.
 
         Raises:
             OSError: there can be no socket there.
@@ -87,6 +96,8 @@ class Control:
         except OSError:
             self._socket.close()
             raise
+        self._closed = Event()
+        self._free = BoundedSemaphore(_CALLERS)
         self._thread = Thread(target=self._run, name="control", daemon=True)
 
     def __enter__(self) -> Self:
@@ -94,29 +105,49 @@ class Control:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed.set()
         self._path.unlink(missing_ok=True)
         with suppress(OSError):  # it may be closed already, by an error of its own
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._thread.join(_PATIENCE)
+        self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return  # closed
-            try:
-                connection.settimeout(_PATIENCE)
-                question = Question(**_received(connection, _MOST_BYTES))
-            except (OSError, ValueError, TypeError):  # gone, silent, or not one of us
-                connection.close()
+        while not self._closed.is_set():
+            if not self._free.acquire(timeout=_BUSY_SECONDS):
                 continue
-            self._take(Asked(question, connection))
+            try:
+                self._accept()
+            except (OSError, RuntimeError):  # it is closed; or no descriptor or thread is left for now
+                self._free.release()
+                self._closed.wait(_BUSY_SECONDS)
+
+    def _accept(self) -> None:
+        connection, _ = self._socket.accept()
+        try:
+            Thread(target=self._serve, args=(connection,), name="control-answer", daemon=True).start()
+        except RuntimeError:
+            connection.close()
+            raise
+
+    def _serve(self, connection: socket.socket) -> None:
+        """Takes a question on, and sends its answer when there is one."""
+        answers: SimpleQueue[Answer] = SimpleQueue()
+        try:
+            with connection, suppress(OSError, ValueError):  # gone, silent, or not one of us
+                self._take(Asked(_question(_heard(connection)), answers.put))
+                answer = json.dumps(asdict(answers.get())).encode()
+                connection.settimeout(_ANSWER_SECONDS)  # which sendall counts for all of it
+                connection.sendall(answer)
+        finally:
+            self._free.release()
 
 
 def ask(places: Places, question: Question) -> Answer | None:
-    """Asks the service to pull, and waits for what came of it; None where there is none, or none that can answer."""
+    """Asks the service to pull, and waits for what came of it, as long as the service's process lives.
+
+    None where there is no service, or none that can answer.
+    """
     if not hasattr(socket, "AF_UNIX"):
         return None
     try:
@@ -125,7 +156,7 @@ def ask(places: Places, question: Question) -> Answer | None:
                 connection.connect(path)
             connection.sendall(json.dumps(asdict(question)).encode())
             connection.shutdown(socket.SHUT_WR)
-            answer = Answer(**_received(connection))
+            answer = Answer(**json.loads(b"".join(iter(lambda: connection.recv(_MOST_BYTES), b""))))
     except (OSError, ValueError, TypeError):
         return None
     return answer if answer.status is not None else None
@@ -143,15 +174,40 @@ def listens(places: Places) -> bool:
     return True
 
 
-def _received(connection: socket.socket, most: int | None = None) -> Mapping[str, Any]:
-    """The document that the other side says until it hangs up."""
-    parts: list[bytes] = []
-    while part := connection.recv(1 << 16):
-        parts.append(part)
-        if most is not None and sum(map(len, parts)) > most:
+def _heard(connection: socket.socket) -> bytes:
+    """All that the other side says until it closes its half.
+
+    Raises:
+        OSError: it is gone, or does not say it soon.
+        ValueError: it says too much.
+    """
+    deadline = time.monotonic() + _QUESTION_SECONDS
+    said = bytearray()
+    while (left := deadline - time.monotonic()) > 0:
+        connection.settimeout(left)
+        part = connection.recv(_MOST_BYTES)
+        if not part:
+            return bytes(said)
+        said += part
+        if len(said) > _MOST_BYTES:
             raise ValueError("too long")
-    document: Mapping[str, Any] = json.loads(b"".join(parts))
-    return document
+    raise TimeoutError
+
+
+def _question(said: bytes) -> Question:
+    """The question in what was said.
+
+    Raises:
+        ValueError: it is none, or one of another version.
+    """
+    try:
+        document = json.loads(said)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    # By the very type: to isinstance, a truth is a number.
+    if not isinstance(document, dict) or {name: type(value) for name, value in document.items()} != _FIELDS:
+        raise ValueError("not a question")
+    return Question(**document)
 
 
 @contextmanager

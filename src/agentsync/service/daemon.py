@@ -39,7 +39,7 @@ from agentsync.service.events import (
 from agentsync.service.health import Health
 from agentsync.service.notify import Notifier
 from agentsync.service.polling import Asks, Polling
-from agentsync.service.schedule import GRACE_SECONDS, Schedule, own_fraction
+from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
 from agentsync.service.survey import Result, in_words, known_sources, outcome, surveyed, targets_after
 from agentsync.standing import Standing, Trigger
 from agentsync.state import State
@@ -130,7 +130,8 @@ class Daemon:
             stack.callback(self._health.close)
             self._health.follow(self._config)
             self._watch = stack.enter_context(Watch(lambda paths: self._inbox.put(_Changed(paths))))
-            self._schedule = stack.enter_context(Schedule(self._inbox.put, own_fraction()))
+            fraction = own_fraction(fallback=kept_id(self._places))
+            self._schedule = stack.enter_context(Schedule(self._inbox.put, fraction))
             self._listen(stack)
             if hasattr(signal, "SIGHUP"):
                 signal.signal(signal.SIGHUP, lambda *_: self._inbox.put(_Reload()))

@@ -30,7 +30,7 @@ from agentsync.service.events import tell_unhealthy
 _THREADS: Final = 8
 _WAITING: Final = 16  # connections that the system keeps until one is free
 _MOST_BYTES: Final = 16 * 1024  # of a request, up to the empty line
-_REQUEST_SECONDS: Final = 5.0  # for all of it
+_REQUEST_SECONDS: Final = 1.0  # for all of it: whoever comes next may have to wait as long
 _ANSWER_SECONDS: Final = 30.0  # for taking the answer
 _GOODBYE_SECONDS: Final = 1.0  # for hanging up
 _BUSY_SECONDS: Final = 0.2  # between two looks whether a thread is free, while none is

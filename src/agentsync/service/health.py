@@ -15,7 +15,8 @@ from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from agentsync.config import Config, HealthTable
+from agentsync.config import Config
+from agentsync.config_tables import HealthTable
 from agentsync.errors import AgentsyncError, ConfigError
 from agentsync.moments import span
 from agentsync.page import POLICY, View, render

@@ -27,10 +27,13 @@ class Notifier:
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
         self._watched = "WATCHDOG_USEC" in environment and _is_meant(environment.get("WATCHDOG_PID"))
+        self._starting = True
         self._due: dict[str, str] = {}
 
     def ready(self, status: str) -> None:
         """The service runs, for the first time or again after `reloading`."""
+        self._starting = False
+        self._due.pop("EXTEND_TIMEOUT_USEC", None)
         self._send(READY="1", STATUS=_one_line(status))
 
     def status(self, text: str) -> None:
@@ -48,10 +51,14 @@ class Notifier:
     def alive(self, within: float) -> None:
         """The loop goes on, and says so again before `within` seconds are over; else systemd may restart it.
 
-        So no timer is needed that would say it whether the loop goes on or not.
+        So no timer is needed that would say it whether the loop goes on or not. Before the first `ready`, the start may
+        take until then, whatever TimeoutStartSec says: the first sync waits for all sources.
         """
-        if self._watched:
-            self._send(WATCHDOG="1", WATCHDOG_USEC=str(round(within * 1_000_000)))
+        microseconds = str(round(within * 1_000_000))
+        watchdog = {"WATCHDOG": "1", "WATCHDOG_USEC": microseconds} if self._watched else {}
+        start = {"EXTEND_TIMEOUT_USEC": microseconds} if self._starting else {}
+        if watchdog or start:
+            self._send(**watchdog, **start)
 
     def _send(self, **variables: str) -> None:
         if not self._address:

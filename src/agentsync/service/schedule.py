@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +24,8 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 
-from agentsync.config import DaemonTable
+from agentsync.config_tables import DaemonTable
+from agentsync.paths import Places
 from agentsync.standing import Trigger
 
 GRACE_SECONDS: Final = 5.0
@@ -31,6 +34,8 @@ GRACE_SECONDS: Final = 5.0
 _CRON_SPREAD: Final = 60.0  # seconds, since a cron's own field is the minute
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MACHINE_ID: Final = Path("/etc/machine-id")
+_NO_IDS: Final = frozenset({"", "uninitialized"})  # what machine-id(5) has in an image, until its first boot
+_KEPT_ID: Final = "installation-id"
 
 
 def own_fraction(machine_id: Path = _MACHINE_ID, fallback: str = "") -> float:
@@ -38,15 +43,35 @@ def own_fraction(machine_id: Path = _MACHINE_ID, fallback: str = "") -> float:
 
     Args:
         machine_id: machine-id(5); it is told to nobody, a digest of it is used.
-        fallback: what stands in for it where there is none.
+        fallback: what stands in for it where there is none, as in most containers.
     """
     try:
         identity = machine_id.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
+        identity = ""
+    if identity in _NO_IDS:
         identity = fallback
     user = os.getuid() if hasattr(os, "getuid") else 0
     number = int.from_bytes(sha256(f"agentsync\n{identity}\n{user}".encode()).digest()[:8])
     return number / 2**64
+
+
+def kept_id(places: Places) -> str:
+    """An id of this installation: made by chance once, and kept with its state.
+
+    Where it cannot be kept, the host's name stands in: in a fleet of containers each has another one.
+    The caller is the only service of this installation.
+    """
+    path = places.state / _KEPT_ID
+    try:
+        path.touch(mode=0o600)
+        if kept := path.read_text(encoding="utf-8", errors="replace").strip():
+            return kept
+        made = secrets.token_hex(16)
+        path.write_text(f"{made}\n", encoding="utf-8")
+    except OSError:
+        return socket.gethostname()
+    return made
 
 
 class Phased(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types

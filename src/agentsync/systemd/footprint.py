@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agentsync.config import Config, SourceTable, Target
+from agentsync.config import Config, Target
+from agentsync.config_tables import SourceTable
 from agentsync.dialects import dialects
 from agentsync.folder import is_directory
 from agentsync.urls import local_path, scheme
