@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsync.paths import Places
@@ -19,6 +19,7 @@ INTERVALS = st.floats(min_value=1, max_value=86400 * 7)
 SHARES = st.floats(min_value=0, max_value=1, exclude_max=True)
 
 
+@settings(deadline=None)
 @given(interval=INTERVALS, fraction=SHARES, jitter=SHARES, seconds=st.floats(0, 1e9))
 def test_the_next_run_is_ahead_and_no_further_than_an_interval_and_its_jitter(
     interval: float, fraction: float, jitter: float, seconds: float
@@ -28,6 +29,7 @@ def test_the_next_run_is_ahead_and_no_further_than_an_interval_and_its_jitter(
     assert timedelta(0) <= moment - now <= timedelta(seconds=interval * (1 + jitter) + 1e-3)
 
 
+@settings(deadline=None)
 @given(fraction=SHARES, jitter=SHARES)
 def test_there_is_one_run_in_each_interval(fraction: float, jitter: float) -> None:
     trigger, interval = Phased(300, fraction, jitter), 300.0
