@@ -18,6 +18,7 @@ from agentsync.surroundings import (
     examine_git,
     examine_service,
     examine_tools,
+    examine_units,
     examine_watching,
 )
 from agentsync.sync import run
@@ -30,6 +31,7 @@ def examine(config: Config, places: Places) -> Iterator[Examination]:
     yield from examine_disk(places)
     yield from examine_watching()
     yield examine_service(places)
+    yield from examine_units()
     try:
         report = run(config, places, Scope.PLAN)
     except AgentsyncError as error:

@@ -6,17 +6,19 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from agentsync.dialects import Dialect
 from agentsync.examination import Examination, Health
+from agentsync.folder import is_file
 from agentsync.git_process import MINIMUM_VERSION
 from agentsync.paths import Places, shorten
 from agentsync.service.control import listens
+from agentsync.systemd.units import USER_UNITS, user_units
 
-_VERSION_SECONDS: Final = 10
+_SECONDS: Final = 10  # that another program may take
 _LOW_BYTES: Final = 500 << 20
 _NO_BYTES: Final = 20 << 20
 _DAY: Final = 86400
@@ -88,6 +90,24 @@ def examine_service(places: Places) -> Examination:
     return Examination("service", Health.GOOD, message, "`agentsync install-service` lets systemd run it")
 
 
+def examine_units() -> Iterator[Examination]:
+    """What systemd says of each unit that was installed for this user; nothing where none was."""
+    for unit in USER_UNITS:
+        if not is_file(user_units() / unit):
+            continue
+        said = _output_of(["systemctl", "--user", "is-active", unit])
+        match said:
+            case "active" | "activating" | "reloading":
+                yield Examination(unit, Health.GOOD, said)
+            case "failed":
+                yield Examination(unit, Health.BAD, said, f"`journalctl --user -u {unit}` says why")
+            case "":
+                hint = "log in anew, or run `loginctl enable-linger`"
+                yield Examination(unit, Health.DOUBTFUL, "the user's systemd cannot be asked", hint)
+            case _:
+                yield Examination(unit, Health.DOUBTFUL, said, f"`systemctl --user enable --now {unit}`")
+
+
 def examine_tools(written: Iterable[Dialect]) -> Iterator[Examination]:
     """The version of each tool that is written for, beside the one that its rules were checked with."""
     for dialect in {dialect.name: dialect for dialect in written}.values():
@@ -104,20 +124,25 @@ def examine_tools(written: Iterable[Dialect]) -> Iterator[Examination]:
 
 
 def _version_of(program: str) -> str | None:
-    """What `--version` says first; None where that fails or takes too long."""
+    """What `--version` says first; None where it says nothing."""
+    return _output_of([program, "--version"]).partition("\n")[0] or None
+
+
+def _output_of(command: Sequence[str]) -> str:
+    """What a program says; nothing where it cannot be run, or takes too long."""
     try:
         done = subprocess.run(
-            [program, "--version"],
+            command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_VERSION_SECONDS,
-            check=True,
+            timeout=_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip().partition("\n")[0]
+        return ""
+    return done.stdout.strip()
 
 
 def _numbers(version: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Rows 7 to 9, 13 to 15 and 39: what a ref leads to, and where it may never lead."""
+"""Rows 7 to 11, 13 to 15 and 39: what a ref leads to, and where it may never lead."""
 
 from __future__ import annotations
 
@@ -97,6 +97,40 @@ def detach(repository: Repository) -> None:
 
 def point_nowhere(repository: Repository) -> None:
     repository.git("symbolic-ref", "HEAD", "refs/heads/gone")
+
+
+@pytest.mark.parametrize("left", [{"README.md": "Nothing here any more.\n"}, {}])
+def test_10_a_repository_without_agents_takes_none_away(
+    pulled: Trial, repository: Repository, left: dict[str, str]
+) -> None:
+    before = pulled.machine.files()
+    repository.remove("agents")
+    repository.write(left)
+    repository.commit("Nothing is left")
+    result = pulled.machine.run("pull", "--format", "json")
+    assert result.code == 4
+    assert "AS406" in result.codes
+    assert len(result.json["held"]) == 6
+    assert pulled.machine.files() == before
+    pulled.push("Here again.")
+    repository.write({f"agents/{name}.md": agent(name, tools="Read") for name in ("reviewer", "writer")})
+    repository.commit()
+    pulled.converges()
+
+
+def test_11_many_deletions_at_once_wait_until_they_are_confirmed(pulled: Trial, repository: Repository) -> None:
+    repository.write({f"agents/more-{number}.md": agent(f"more-{number}") for number in range(5)})
+    repository.commit()
+    pulled.converges()
+    before = pulled.machine.files()
+    repository.remove(*(f"agents/more-{number}.md" for number in range(5)))
+    repository.commit()
+    result = pulled.machine.run("pull", "--format", "json")
+    assert result.code == 4
+    assert "AS407" in result.codes
+    assert pulled.machine.files() == before
+    assert pulled.machine.run("pull", "--allow-deletions").code == 0
+    pulled.converges()
 
 
 @pytest.mark.parametrize("move", [detach, point_nowhere])

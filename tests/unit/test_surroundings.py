@@ -10,7 +10,7 @@ import pytest
 
 from agentsync.dialects import dialects
 from agentsync.examination import Health
-from agentsync.surroundings import examine_clock, examine_tools, examine_watching
+from agentsync.surroundings import examine_clock, examine_tools, examine_units, examine_watching
 
 NOW = 1_795_000_000.0
 
@@ -54,6 +54,26 @@ def test_a_tools_version_stands_beside_the_known_one(
     assert found.health is health
     assert found.message.startswith(shown)
     assert claude.version in found.message
+
+
+@pytest.mark.parametrize(
+    ("said", "health"),
+    [("active", Health.GOOD), ("failed", Health.BAD), ("inactive", Health.DOUBTFUL), ("", Health.DOUBTFUL)],
+)
+def test_a_unit_that_was_installed_is_asked_after(
+    said: str, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "systemctl"
+    program.write_text(f'#!/bin/sh\n[ "$3" = agentsync-pull.timer ] && echo {said}\nexit 3\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert not list(examine_units())
+    units = tmp_path / "systemd/user"
+    units.mkdir(parents=True)
+    (units / "agentsync-pull.timer").touch()
+    [found] = examine_units()
+    assert (found.subject, found.health) == ("agentsync-pull.timer", health)
 
 
 def test_a_tool_that_is_not_on_path_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from agentsync.folder import is_directory
 from agentsync.paths import Places, places, shorten
 from agentsync.systemd.footprint import Footprint, footprint, make_directories
 from agentsync.systemd.installation import Outcome, ServiceError, check, commands, install, uninstall
-from agentsync.systemd.units import Service, system_service, user_service, user_timer
+from agentsync.systemd.units import Service, system_service, user_service, user_timer, user_units
 
 if TYPE_CHECKING:
     from pwd import struct_passwd
@@ -76,11 +76,6 @@ def program() -> list[str]:
     """The command that runs this very program."""
     started = Path(sys.argv[0]).absolute()
     return [sys.executable, "-m", "agentsync"] if started.name == "__main__.py" else [str(started)]
-
-
-def user_units() -> Path:
-    """Where a user's units are (systemd.unit(5), "Unit File Load Path")."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd/user"
 
 
 def _needs(options: Common, config: Config, path: Path) -> Footprint:

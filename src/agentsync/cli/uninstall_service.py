@@ -6,13 +6,13 @@ import json
 
 import click
 
-from agentsync.cli.install_service import outcome_record, show_outcome, user_units
+from agentsync.cli.install_service import outcome_record, show_outcome
 from agentsync.cli.options import common, common_options
 from agentsync.errors import ExitCode
 from agentsync.paths import places
 from agentsync.systemd.footprint import Footprint
 from agentsync.systemd.installation import uninstall
-from agentsync.systemd.units import Service, of_one_user, system_service, user_service, user_timer
+from agentsync.systemd.units import Service, of_one_user, system_service, user_service, user_timer, user_units
 
 _EPILOG = """\b
 Examples:

@@ -5,6 +5,7 @@ A unit is written just as it ships. What is special to this machine stands in a 
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +20,11 @@ from agentsync.systemd.text import bind, command, drop_in, word
 
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 
-_DAEMON: Final = "agentsync.service"
+USER_UNITS: Final = ("agentsync.service", "agentsync-pull.timer")
+"""What a user may have had installed: either of them."""
+
+_DAEMON, _TIMER = USER_UNITS
 _PULL: Final = "agentsync-pull.service"
-_TIMER: Final = "agentsync-pull.timer"
 _TEMPLATE: Final = "agentsync@.service"
 _DROP_IN: Final = "10-agentsync.conf"  # before `override.conf`, which is what `systemctl edit` makes
 _SECONDS: Final = 60  # that systemctl may take to say its version
@@ -51,6 +54,11 @@ class Service:
     def commands(self, *verbs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """Each of these with its manager before it."""
         return tuple((*self.manager, *verb) for verb in verbs)
+
+
+def user_units() -> Path:
+    """Where a user's units are (systemd.unit(5), "Unit File Load Path")."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd/user"
 
 
 def user_service(directory: Path, program: Sequence[str], places: Places, needs: Footprint) -> Service:
