@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	@$(BIN)/agentsync demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
