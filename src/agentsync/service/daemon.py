@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -181,7 +182,7 @@ class Daemon:
     def _next(self) -> list[_Event]:
         """All that came in; waits for the first."""
         while True:
-            left = _ASLEEP_SECONDS if self._suspicious_at is None else self._suspicious_at - time.monotonic()
+            left = inf if self._suspicious_at is None else self._suspicious_at - time.monotonic()
             seconds = max(0.0, min(left, _ASLEEP_SECONDS))
             self._notifier.alive(within=seconds + GRACE_SECONDS)
             try:
@@ -279,7 +280,8 @@ class Daemon:
         except AgentsyncError as error:
             tell_failed(error)
             self._failed_cycles += 1
-            self._owed = _Owed(asks, time.monotonic() + self._patience())
+            owed = max(asks, self._owed.asks) if self._owed else asks
+            self._owed = _Owed(owed, time.monotonic() + self._patience())
             result = error
         fallbacks = self._follow_changes()
         self._schedule.retry_in(self._retry_in())
