@@ -15,6 +15,9 @@ from agentsync.paths import Places
 PATIENCE: Final = 90.0
 """Seconds that a user's word to stop or go back waits for a run: half as long again as a source may take by default."""
 
+BRIEF_PATIENCE: Final = 3.0
+"""Seconds that a run which somebody waits for waits for another one: most have nothing to do and take less."""
+
 AGAIN: Final = "wait for it to end, then try again"
 """What to do where another run is under way."""
 

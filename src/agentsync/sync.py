@@ -50,6 +50,7 @@ def run(
     inputs: Sequence[Path] = (),
     silent_at_rest: bool = False,
     restores: bool = True,
+    patience: float = 0,
 ) -> Report:
     """One cycle over all sources and targets.
 
@@ -66,6 +67,7 @@ def run(
         inputs: the other files and directories of this machine that decide what is written.
         silent_at_rest: logs nothing where there was nothing to do.
         restores: whether targets that write edited files of ours again may do so in this run.
+        patience: for how many seconds a run that is under way is waited for.
 
     Raises:
         ConfigError: the machine's policy cannot be used.
@@ -74,8 +76,9 @@ def run(
     """
     signed = [path for table in config.sources.values() for path in table.signer_files()]
     read = {str(path): content_of(path) for path in (*inputs, *signed, places.policy)}
-    # Looking needs no lock.
-    with nullcontext() if scope is Scope.LOOK else locked(places), State.open(places.database) as state:
+    progress("waiting for another run", 0, 0)
+    lock = nullcontext() if scope is Scope.LOOK else locked(places, patience=patience)  # looking needs none
+    with lock, State.open(places.database) as state:
         cycle = _Cycle(
             config,
             places,

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
+from filelock import FileLock
 
 from agentsync.git import Mirror
 from support.gitserver import GitServer
@@ -140,6 +142,15 @@ def test_22_of_runs_at_once_each_ends_well_or_says_that_another_one_is_at_work(t
     codes = {run.returncode for run in runs}
     assert 0 in codes
     assert codes <= {0, 75}
+    trial.converges()
+
+
+def test_22_a_run_that_is_soon_over_is_waited_for(trial: Trial) -> None:
+    trial.machine.state.mkdir(parents=True)
+    lock = FileLock(trial.machine.state / "run.lock", thread_local=False)
+    with lock:
+        Timer(1.0, lock.release).start()
+        assert trial.machine.run("pull").code == 0
     trial.converges()
 
 

@@ -14,6 +14,7 @@ from agentsync.config import Config, check_complete, find_config, load_config, l
 from agentsync.dialects import dialects, no_dialect
 from agentsync.errors import ConfigError
 from agentsync.fetch import Fetches
+from agentsync.lock import BRIEF_PATIENCE
 from agentsync.naming import slug
 from agentsync.paths import places
 from agentsync.plan import Consent
@@ -91,6 +92,7 @@ def run_config(
             saved=saved,
             text=text,
             inputs=[config.overlays] if config.overlays else [],
+            patience=BRIEF_PATIENCE,
         )
     finally:
         waiting.clear()

@@ -1,7 +1,8 @@
 """The service: runs a cycle when it is time, when somebody asks, and when something changed here.
 
 Ticks, changes, questions and signals all come into one inbox, which the main thread empties: so one thing happens after
-the other, and nothing is waited for but the inbox. What came in while a cycle ran is answered by one more.
+the other, and nothing is waited for but the inbox. What came in while a cycle ran is answered by one more. Only a cycle
+is broken off by a signal that ends the service: it is made to be killed, and may take minutes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from types import FrameType
 from typing import Final
 
 from agentsync.config import Config, check_complete, load_with_text
@@ -38,6 +39,7 @@ from agentsync.service.events import (
     tell_stopped,
 )
 from agentsync.service.health import Health
+from agentsync.service.inbox import Inbox
 from agentsync.service.notify import Notifier
 from agentsync.service.polling import Asks, Polling
 from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
@@ -74,6 +76,11 @@ class _Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class _End:
+    """The service is to end."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Owed:
     """Who was to be asked and was not, and by when they will be, by the clock that only goes forward."""
 
@@ -85,7 +92,7 @@ class _Owed:
         return self.at <= time.monotonic()
 
 
-_Event = Trigger | _Reload | _Changed | Asked
+_Event = Trigger | _Reload | _Changed | Asked | _End
 
 
 class Daemon:
@@ -106,7 +113,9 @@ class Daemon:
         self._places = places
         self._show = show
         self._config, self._text = self._load()
-        self._inbox: SimpleQueue[_Event] = SimpleQueue()
+        self._inbox: Inbox[_Event] = Inbox()
+        self._ending: BaseException | None = None
+        self._is_cycling = False
         self._polling = Polling()
         self._notifier = Notifier()
         self._health = Health(places)
@@ -119,23 +128,24 @@ class Daemon:
         self._signed_at = 0.0
 
     def run(self) -> None:
-        """Runs until the process is told to end; SIGTERM and ^C arrive as exceptions.
+        """Runs until the process is told to end.
 
         Raises:
+            SystemExit, KeyboardInterrupt: it was, by SIGTERM or by ^C.
             LockedError: there is a service already.
             StateError: the directory of the state cannot be used.
             ConfigError: something that the configuration asks for cannot be had.
         """
         with ExitStack() as stack:
             stack.enter_context(locked_for_service(self._places))
+            stack.enter_context(self._inbox)
+            self._hear_signals(stack)
             stack.callback(self._health.close)
             self._health.follow(self._config)
             self._watch = stack.enter_context(Watch(lambda paths: self._inbox.put(_Changed(paths))))
             fraction = own_fraction(fallback=kept_id(self._places))
             self._schedule = stack.enter_context(Schedule(self._inbox.put, fraction))
             self._listen(stack)
-            if hasattr(signal, "SIGHUP"):
-                signal.signal(signal.SIGHUP, lambda *_: self._inbox.put(_Reload()))
             tell_started(self._path)
             stack.callback(tell_stopped, self._path)
             stack.callback(self._notifier.stopping)
@@ -147,6 +157,23 @@ class Daemon:
             self._notifier.ready(in_words(self._standing))
             while True:
                 self._handle(self._next())
+
+    def _hear_signals(self, stack: ExitStack) -> None:
+        handlers = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
+        if hasattr(signal, "SIGHUP"):
+            handlers[signal.SIGHUP] = lambda *_: self._inbox.put(_Reload())
+        for number, handler in handlers.items():
+            stack.callback(signal.signal, number, signal.signal(number, handler))
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        self._ending = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(int(ExitCode.TERMINATED))
+        self._inbox.put(_End())  # also in a cycle, where a library may swallow what is raised
+        if self._is_cycling:
+            raise self._ending
+
+    def _end_if_told(self) -> None:
+        if self._ending:
+            raise self._ending
 
     def _listen(self, stack: ExitStack) -> None:
         try:
@@ -185,20 +212,16 @@ class Daemon:
             left = inf if self._suspicious_at is None else self._suspicious_at - time.monotonic()
             seconds = max(0.0, min(left, _ASLEEP_SECONDS))
             self._notifier.alive(within=seconds + GRACE_SECONDS)
-            try:
-                events = [self._inbox.get(timeout=seconds)]
-            except Empty:
-                if left <= seconds:
-                    tell_clock_changed()
-                    self._follow_schedule()
-                    return [Trigger.SCHEDULE]
-                self._schedule.look_at_clock()
-                continue
-            while not self._inbox.empty():
-                events.append(self._inbox.get())
-            return events
+            if events := self._inbox.get(seconds):
+                return events
+            if left <= seconds:
+                tell_clock_changed()
+                self._follow_schedule()
+                return [Trigger.SCHEDULE]
+            self._schedule.look_at_clock()
 
     def _handle(self, events: Sequence[_Event]) -> None:
+        self._end_if_told()
         changed = frozenset().union(*(event.paths for event in events if isinstance(event, _Changed))) - {self._path}
         questions = [event for event in events if isinstance(event, Asked)]
         triggers = [event for event in events if isinstance(event, Trigger)]
@@ -274,6 +297,8 @@ class Daemon:
         try:
             # The short cut finds nothing anew, so it needs a whole cycle before it that found nothing wrong.
             short = bool(self._text and last and last.exit_code is ExitCode.OK) and not (whole or consent)
+            self._is_cycling = True
+            self._end_if_told()
             result = self._run(trigger, asks, consent, short=short)
             self._failed_cycles = 0
             self._owed = self._owed if self._owed and self._owed.asks > asks else None
@@ -283,6 +308,8 @@ class Daemon:
             owed = max(asks, self._owed.asks) if self._owed else asks
             self._owed = _Owed(owed, time.monotonic() + self._patience())
             result = error
+        finally:
+            self._is_cycling = False
         fallbacks = self._follow_changes()
         self._schedule.retry_in(self._retry_in())
         self._tell(
