@@ -12,7 +12,9 @@ from agentsync.folder import is_file
 
 _DIRS = PlatformDirs("agentsync", appauthor=False)
 CONFIG_NAME = "config.toml"
-MACHINE_POLICY = Path("/etc/agentsync/policy.toml")
+_MACHINE_STATE, _MACHINE_CACHE = Path("/var/lib/agentsync"), Path("/var/cache/agentsync")
+_MACHINE_CONFIGURATION = Path("/etc/agentsync")
+MACHINE_POLICY = _MACHINE_CONFIGURATION / "policy.toml"
 """What binds all users of a machine. Nothing moves it: who could, would be free of it."""
 
 
@@ -62,18 +64,18 @@ class Places:
 
 
 def places() -> Places:
-    """The directories that systemd gives a service, or those of the user."""
+    """The directories of the machine's service for this user, where there is one, or those of the user."""
     return Places(
-        state=_service_directory("STATE_DIRECTORY") or _DIRS.user_state_path,
-        cache=_service_directory("CACHE_DIRECTORY") or _DIRS.user_cache_path,
+        state=_service_directory("STATE_DIRECTORY", _MACHINE_STATE) or _DIRS.user_state_path,
+        cache=_service_directory("CACHE_DIRECTORY", _MACHINE_CACHE) or _DIRS.user_cache_path,
     )
 
 
 def config_candidates() -> tuple[Path, ...]:
     """Where a configuration is looked for, in order, when no path is given."""
-    service = _service_directory("CONFIGURATION_DIRECTORY")
+    service = _service_directory("CONFIGURATION_DIRECTORY", _MACHINE_CONFIGURATION)
     found = [service / CONFIG_NAME] if service else []
-    return (*found, _DIRS.user_config_path / CONFIG_NAME, Path("/etc/agentsync") / CONFIG_NAME)
+    return (*found, _DIRS.user_config_path / CONFIG_NAME, _MACHINE_CONFIGURATION / CONFIG_NAME)
 
 
 def first_config() -> Path | None:
@@ -103,7 +105,27 @@ def shorten(path: str, home: str = "") -> str:
     return f"~{path[len(home) :]}" if path == home or path.startswith(home + os.sep) else path
 
 
-def _service_directory(variable: str) -> Path | None:
-    """The first directory in a variable of systemd's (systemd.exec(5), RuntimeDirectory=)."""
-    value = os.environ.get(variable, "").split(":")[0]
-    return Path(value) if value else None
+def _service_directory(variable: str, machine: Path) -> Path | None:
+    """The first directory in a variable of systemd's (systemd.exec(5), RuntimeDirectory=), or what it would hold."""
+    if value := os.environ.get(variable, "").split(":")[0]:
+        return Path(value)
+    user = _served_user()
+    return machine / user if user else None
+
+
+def _served_user() -> str:
+    """The name of the user for whom `agentsync@USER.service` runs or has run, where it is this one; else nothing.
+
+    What a service keeps is what the user's own commands have to look at, whoever started it. Under another home,
+    this is another installation.
+    """
+    if not _MACHINE_STATE.is_dir():
+        return ""
+    import pwd  # noqa: PLC0415 - Windows has neither this nor that directory
+
+    try:
+        user = pwd.getpwuid(os.getuid())
+        owner = (_MACHINE_STATE / user.pw_name).stat().st_uid
+    except (KeyError, OSError):
+        return ""
+    return user.pw_name if owner == user.pw_uid and Path.home() == Path(user.pw_dir) else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.service import Service
 from support.systemd import PROGRAM, USER, Systemd, missing
 
 _REASON = missing()
@@ -87,6 +88,22 @@ def test_the_users_service_syncs_in_its_sandbox_reloads_and_goes_again(machine: 
     assert "no service" in machine.run_as_user(PROGRAM, "uninstall-service")
 
 
+def test_a_service_that_hangs_is_killed_and_started_again(machine: Systemd) -> None:
+    config = _CONFIG.replace("interval = 3600", "interval = 2\njitter = 0")
+    machine.run("tee", f"{_HOME}/.config/agentsync/config.toml", stdin=config)
+    machine.run_as_user(PROGRAM, "install-service")
+    drop_in = f"{_HOME}/.config/systemd/user/agentsync.service.d/override.conf"
+    machine.run_as_user("tee", drop_in, stdin="[Service]\nRestartSec=0\nRestartSteps=0\n")
+    machine.run_as_user("systemctl", "--user", "daemon-reload")
+    machine.run_as_user("systemctl", "--user", "start", "agentsync.service")
+    hung = machine.property("MainPID", "agentsync.service", user=True)
+    machine.run("kill", "-STOP", hung)
+    Service.until(lambda: machine.property("NRestarts", "agentsync.service", user=True) == "1")
+    Service.until(lambda: machine.property("ActiveState", "agentsync.service", user=True) == "active")
+    assert machine.property("MainPID", "agentsync.service", user=True) != hung
+    assert "in sync" in machine.run_as_user(PROGRAM, "status")
+
+
 def test_the_timer_takes_the_services_place(machine: Systemd) -> None:
     machine.run_as_user(PROGRAM, "install-service")
     machine.run_as_user(PROGRAM, "install-service", "--timer")
@@ -114,9 +131,9 @@ def test_the_machines_service_for_a_user(machine: Systemd) -> None:
     assert set(seen.splitlines()) == {*written, f"{_HOME}/.config/agentsync/config.toml"}
     assert machine.run("ps", "-o", "user=", "-p", main).strip() == USER
 
-    where = {"STATE_DIRECTORY": f"/var/lib/agentsync/{USER}", "CACHE_DIRECTORY": f"/var/cache/agentsync/{USER}"}
-    assert "in sync" in machine.run_as_user(PROGRAM, "status", variables=where)
-    assert "up to date" in machine.run_as_user(PROGRAM, "pull", variables=where)
+    assert machine.run_as_user(PROGRAM, "status", "--exit-code").count("in sync") == 2
+    assert "up to date" in machine.run_as_user(PROGRAM, "pull")
+    machine.run("test", "!", "-e", f"{_HOME}/.local/state/agentsync")
 
     machine.run("systemctl", "start", "agentsync@root.service")
     assert machine.property("ActiveState", "agentsync@root.service") == "inactive"  # and not failed: it was never tried

@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -138,11 +138,9 @@ class Systemd:
         """Runs a command in there as root; returns what it printed."""
         return self._run(words, code, stdin, {"HOME": "/root"})
 
-    def run_as_user(
-        self, *words: str, code: int = 0, stdin: str = "", variables: Mapping[str, str] | None = None
-    ) -> str:
+    def run_as_user(self, *words: str, code: int = 0, stdin: str = "") -> str:
         """The same as the user, whose systemd can be reached."""
-        own = {"HOME": f"/home/{USER}", "XDG_RUNTIME_DIR": f"/run/user/{self.number}", **(variables or {})}
+        own = {"HOME": f"/home/{USER}", "XDG_RUNTIME_DIR": f"/run/user/{self.number}"}
         return self._run(["runuser", "--user", USER, "--", *words], code, stdin, own)
 
     def property(self, *words: str, user: bool = False) -> str:

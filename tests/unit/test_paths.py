@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from agentsync import paths
 from agentsync.paths import Places, config_candidates, places, shorten
 
 VARIABLES = ("STATE_DIRECTORY", "CACHE_DIRECTORY", "CONFIGURATION_DIRECTORY")
@@ -39,6 +41,41 @@ def test_a_configuration_of_the_user_comes_before_that_of_the_machine(home: Path
     first, last = config_candidates()
     assert first.is_relative_to(home)
     assert last == Path("/etc/agentsync/config.toml")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="systemd is Linux's, and so are these users")
+class TestWhereTheMachinesServiceServesAUser:
+    @pytest.fixture(autouse=True)
+    def served(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """What systemd makes for this user."""
+        import pwd  # noqa: PLC0415 - Windows has none
+
+        user = pwd.getpwuid(os.getuid())
+        monkeypatch.setenv("HOME", user.pw_dir)
+        for name in ("STATE", "CACHE", "CONFIGURATION"):
+            monkeypatch.setattr(paths, f"_MACHINE_{name}", tmp_path / name)
+        served = tmp_path / "STATE" / user.pw_name
+        served.mkdir(parents=True)
+        return served
+
+    def test_the_users_commands_look_where_it_does(self, served: Path, tmp_path: Path) -> None:
+        assert places() == Places(served, tmp_path / "CACHE" / served.name)
+        first, own, last = config_candidates()
+        assert first == tmp_path / "CONFIGURATION" / served.name / "config.toml"
+        assert own.is_relative_to(Path.home())
+        assert last == tmp_path / "CONFIGURATION" / "config.toml"
+
+    def test_another_home_is_another_installation(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path / "other"))
+        assert places().state.is_relative_to(tmp_path / "other")
+
+    def test_what_belongs_to_somebody_else_is_not_looked_at(self, served: Path) -> None:
+        if os.getuid():
+            served.rmdir()
+            served.symlink_to("/")
+        else:
+            os.chown(served, 12345, -1)
+        assert places().state.is_relative_to(Path.home())
 
 
 def test_the_home_directory_is_shortened_and_nothing_that_only_begins_like_it(home: Path) -> None:
