@@ -16,7 +16,7 @@ from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, 
 from agentsync.cache import Cache
 from agentsync.config import Config, Target, policy_of
 from agentsync.diagnostics import Code, Diagnostic, Severity
-from agentsync.dialects import dialects
+from agentsync.dialects import moving_variables
 from agentsync.errors import ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.events import tell
 from agentsync.fetch import Fetches
@@ -336,9 +336,8 @@ def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) 
         Followed(name, config.remote_of(name), table.allow_rewrite, commits[name])
         for name, table in config.sources.items()
     ]
-    variables = [moved.variable for dialect in dialects().values() for moved in dialect.environment]
     targets = {str(target.directory): target.follow_symlinks for target in report.targets}
-    return Memory(expansions(text, variables), read, sources, targets)
+    return Memory(expansions(text, moving_variables()), read, sources, targets)
 
 
 def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diagnostic]]:

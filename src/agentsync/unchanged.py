@@ -34,7 +34,8 @@ from agentsync.paths import Places
 from agentsync.state import SourceState, State
 from agentsync.urls import redact
 
-_EXPANDED = re.compile(r"~[\w.-]*|\$\w+|\$\{[^}]*\}")
+_VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
+_EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")
 _PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file")
 
 
@@ -100,6 +101,11 @@ def expansions(text: str, variables: Iterable[str]) -> dict[str, str]:
     """
     words = {"~", *_EXPANDED.findall(text), *(f"${{{name}}}" for name in variables)}
     return {word: _meaning(word) for word in sorted(words)}
+
+
+def deciding(text: str, variables: Iterable[str]) -> frozenset[str]:
+    """The names of the variables that a configuration may have used, and of these."""
+    return frozenset({"HOME", *variables, *re.findall(r"\w+", " ".join(_VARIABLE.findall(text)))})
 
 
 def content_of(path: Path) -> str:

@@ -142,6 +142,15 @@ def test_pull_runs_by_itself_for_another_configuration(
     assert service.end() == 0
 
 
+def test_pull_runs_by_itself_where_a_variable_leads_to_another_place(
+    follows: Machine, start: Callable[..., Service], tmp_path: Path
+) -> None:
+    start().wait_for("sync.finished")
+    (tmp_path / "work").mkdir()
+    follows.run("pull", environment={"CLAUDE_CONFIG_DIR": str(tmp_path / "work")})
+    assert (tmp_path / "work/agents/reviewer.md").exists()
+
+
 def test_pull_runs_by_itself_where_a_service_was_killed(
     follows: Machine, repository: Repository, start: Callable[..., Service]
 ) -> None:

@@ -19,11 +19,19 @@ import pytest
 
 from agentsync.paths import Places
 from agentsync.service import control
-from agentsync.service.control import Answer, Asked, Control, Question, ask, listens
+from agentsync.service.control import Answer, Asked, Control, Question, ask, environment, listens
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no such sockets")
 
-QUESTION = Question(config="/c.toml", allow_deletions=False, allow_growth=True, verbosity=1, json=True, colored=False)
+QUESTION = Question(
+    config="/c.toml",
+    environment=environment(),
+    allow_deletions=False,
+    allow_growth=True,
+    verbosity=1,
+    json=True,
+    colored=False,
+)
 
 
 @pytest.fixture
@@ -107,6 +115,7 @@ def test_whoever_is_told_to_run_alone_gets_no_answer(where: Places, questions: S
         json.dumps(asdict(QUESTION) | {"verbosity": True}).encode(),
         json.dumps(asdict(QUESTION) | {"allow_deletions": 1}).encode(),
         json.dumps(asdict(QUESTION) | {"config": None}).encode(),
+        json.dumps(asdict(QUESTION) | {"environment": ["HOME"]}).encode(),
         json.dumps(asdict(QUESTION) | {"dry_run": True}).encode(),
         json.dumps({"config": "/c.toml"}).encode(),
     ],

@@ -83,7 +83,7 @@ def _ask_service(options: Common, *, deletions: bool, growth: bool) -> Answer | 
     where = places()
     if config is None or not os.path.exists(where.socket):  # noqa: PTH110 - no path makes this one fail
         return None
-    from agentsync.service.control import Question, ask  # noqa: PLC0415 - see the module's docstring
+    from agentsync.service.control import Question, ask, environment  # noqa: PLC0415 - see the module's docstring
 
     colored = sys.stdout.isatty() if options.colored is None else options.colored
     waiting = Waiting()
@@ -93,6 +93,7 @@ def _ask_service(options: Common, *, deletions: bool, growth: bool) -> Answer | 
             where,
             Question(
                 config=str(config.absolute()),
+                environment=environment(),
                 allow_deletions=deletions,
                 allow_growth=growth,
                 verbosity=options.verbosity,

@@ -223,6 +223,11 @@ def dialects() -> Mapping[str, Dialect]:
     return {module.DIALECT.name: module.DIALECT for module in modules}
 
 
+def moving_variables() -> frozenset[str]:
+    """The variables of the environment that move a tool's directory."""
+    return frozenset(moved.variable for dialect in dialects().values() for moved in dialect.environment)
+
+
 def no_dialect(name: str) -> str:
     """What to say where there is no dialect of a name: the nearest one, or all."""
     near = get_close_matches(name, dialects(), n=1)

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
 from threading import BoundedSemaphore, Event, Thread
-from typing import Final, Self, get_type_hints
+from typing import Final, Self, get_origin, get_type_hints
 
 from agentsync.paths import Places
 
@@ -35,11 +36,13 @@ class Question:
 
     Attributes:
         config: the absolute path of the configuration that is meant.
+        environment: a digest of each variable of whoever asks, as `environment` makes it.
         allow_deletions, allow_growth: what the user confirms.
         verbosity, json, colored: how the result is to be shown.
     """
 
     config: str
+    environment: dict[str, str]
     allow_deletions: bool
     allow_growth: bool
     verbosity: int
@@ -56,7 +59,7 @@ class Answer:
     status: int | None = None
 
 
-_FIELDS: Final = get_type_hints(Question)
+_FIELDS: Final = {name: get_origin(kind) or kind for name, kind in get_type_hints(Question).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,11 @@ class Control:
                 connection.sendall(answer)
         finally:
             self._free.release()
+
+
+def environment() -> dict[str, str]:
+    """A digest of each variable of this process: a question names no values, since one may be a secret."""
+    return {name: sha256(os.fsencode(value)).hexdigest()[:16] for name, value in os.environ.items()}
 
 
 def ask(places: Places, question: Question) -> Answer | None:

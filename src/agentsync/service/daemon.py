@@ -42,6 +42,7 @@ from agentsync.service.health import Health
 from agentsync.service.inbox import Inbox
 from agentsync.service.notify import Notifier
 from agentsync.service.polling import Asks, Polling
+from agentsync.service.questions import asks_for, consent_of, want_all
 from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
 from agentsync.service.survey import Result, in_words, known_sources, outcome, surveyed, targets_after
 from agentsync.standing import Standing, Trigger
@@ -229,17 +230,12 @@ class Daemon:
             self._expect_run()
         told = any(isinstance(event, _Reload) for event in events)
         reloads = self._reload() if told else self._reload_changed()
-        mine = [asked for asked in questions if self._is_mine(asked.question)]
+        mine = [asked for asked in questions if self._is_mine(asked)]
         for asked in questions:
             if asked not in mine:
                 asked.answer(Answer())
         if mine:
-            result = self._cycle(
-                Trigger.REQUEST,
-                Asks.EVERYONE,
-                consent=_consent([asked.question for asked in mine]),
-                whole=any(asked.question.json or asked.question.verbosity > 0 for asked in mine),
-            )
+            result = self._cycle(Trigger.REQUEST, Asks.EVERYONE, consent=consent_of(mine), whole=want_all(mine))
             for asked in mine:
                 asked.answer(self._show(result, asked.question))
         elif reloads or Trigger.SCHEDULE in triggers:
@@ -249,9 +245,9 @@ class Daemon:
         elif changed:
             self._cycle(Trigger.CHANGE, Asks.NOBODY)
 
-    def _is_mine(self, question: Question) -> bool:
-        """Whether it asks for what is applied here: not another configuration, and not one with a mistake to tell."""
-        return question.config == str(self._path) and not self._standing.config_error
+    def _is_mine(self, asked: Asked) -> bool:
+        """Whether it asks for what is applied here, which is not what stands in a configuration with a mistake."""
+        return not self._standing.config_error and asks_for(asked.question, self._path, self._text)
 
     def _reload_changed(self) -> bool:
         """The same as `_reload`, where the text is another than when it was read last: no watch is needed for that."""
@@ -398,10 +394,3 @@ class Daemon:
             self._standing = standing
         self._health.saw(self._standing)
         self._notifier.status(in_words(self._standing))
-
-
-def _consent(questions: Sequence[Question]) -> Consent | None:
-    """What all who ask agree to together; None where that is nothing."""
-    deletions = any(question.allow_deletions for question in questions)
-    growth = any(question.allow_growth for question in questions)
-    return Consent(deletions, growth) if deletions or growth else None

@@ -10,7 +10,7 @@ from typing import Final
 
 from agentsync.config import Config, Target
 from agentsync.config_tables import SourceTable
-from agentsync.dialects import dialects
+from agentsync.dialects import moving_variables
 from agentsync.folder import is_directory
 from agentsync.urls import local_path, scheme
 
@@ -83,5 +83,4 @@ def _read(source: SourceTable) -> Iterator[Path]:
 
 
 def _variables() -> dict[str, str]:
-    moved = (moved.variable for dialect in dialects().values() for moved in dialect.environment)
-    return {name: os.environ[name] for name in sorted({*_PLACES, *moved}) if os.environ.get(name)}
+    return {name: os.environ[name] for name in sorted({*_PLACES, *moving_variables()}) if os.environ.get(name)}
