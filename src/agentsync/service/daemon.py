@@ -27,6 +27,7 @@ from agentsync.lock import locked_for_service
 from agentsync.paths import Places, text_of
 from agentsync.plan import Action, Consent
 from agentsync.report import Report, Scope
+from agentsync.service.arrears import Arrears
 from agentsync.service.control import Answer, Asked, Control, Question
 from agentsync.service.events import (
     tell_clock_changed,
@@ -60,8 +61,6 @@ _ASLEEP_SECONDS: Final = 900.0  # between two looks at the clock, which goes on 
 _SPLAY_SECONDS: Final = 60.0  # over which machines that start at once come to ask what they missed
 _RESTORES: Final = 3  # cycles that may write back what was edited here, and no more within
 _RESTORE_SECONDS: Final = 60.0
-_BUSY_SECONDS: Final = 2.0  # until a cycle that could not be run at all is tried again; doubled each time
-_MOST_BUSY_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +78,6 @@ class _Changed:
 @dataclass(frozen=True, slots=True)
 class _End:
     """The service is to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Owed:
-    """Who was to be asked and was not, and by when they will be, by the clock that only goes forward."""
-
-    asks: Asks
-    at: float
-
-    @property
-    def is_due(self) -> bool:
-        return self.at <= time.monotonic()
 
 
 _Event = Trigger | _Reload | _Changed | Asked | _End
@@ -122,8 +109,7 @@ class Daemon:
         self._health = Health(places)
         self._standing = Standing(config=str(path), started_at=time.time())
         self._seen_text = self._text
-        self._failed_cycles = 0
-        self._owed: _Owed | None = None
+        self._arrears = Arrears()
         self._suspicious_at: float | None = None
         self._restored: deque[float] = deque(maxlen=_RESTORES)
         self._signed_at = 0.0
@@ -194,7 +180,7 @@ class Daemon:
         if known and self._schedule.has_missed(min(known)):
             table = self._config.daemon
             splay = random.uniform(0, min(table.interval * table.jitter, _SPLAY_SECONDS))  # noqa: S311 - no secret
-            self._owed = _Owed(Asks.DUE, time.monotonic() + splay)
+            self._arrears.owe(Asks.DUE, splay)
             self._schedule.retry_in(splay)
 
     # Events
@@ -241,7 +227,7 @@ class Daemon:
         elif reloads or Trigger.SCHEDULE in triggers:
             self._cycle(Trigger.RELOAD if reloads else Trigger.SCHEDULE, Asks.DUE)
         elif triggers:
-            self._cycle(Trigger.RETRY, self._owed.asks if self._owed and self._owed.is_due else Asks.FAILED)
+            self._cycle(Trigger.RETRY, max(self._arrears.due, Asks.FAILED))
         elif changed:
             self._cycle(Trigger.CHANGE, Asks.NOBODY)
 
@@ -287,8 +273,7 @@ class Daemon:
         """Runs one cycle and tells everybody; a `whole` one takes no short cut."""
         began = time.monotonic()
         last = self._standing.last
-        if self._owed and self._failed_cycles:
-            asks = max(asks, self._owed.asks)
+        asks = self._arrears.with_failed(asks)
         result: Result
         try:
             # The short cut finds nothing anew, so it needs a whole cycle before it that found nothing wrong.
@@ -296,13 +281,10 @@ class Daemon:
             self._is_cycling = True
             self._end_if_told()
             result = self._run(trigger, asks, consent, short=short)
-            self._failed_cycles = 0
-            self._owed = self._owed if self._owed and self._owed.asks > asks else None
+            self._arrears.asked(asks)
         except AgentsyncError as error:
             tell_failed(error)
-            self._failed_cycles += 1
-            owed = max(asks, self._owed.asks) if self._owed else asks
-            self._owed = _Owed(owed, time.monotonic() + self._patience())
+            self._arrears.failed(asks)
             result = error
         finally:
             self._is_cycling = False
@@ -356,15 +338,9 @@ class Daemon:
             fetching = sum(source.timeout for source in self._config.sources.values())
             self._notifier.alive(within=fetching + _WORK_SECONDS)
 
-    def _patience(self) -> float:
-        """How long to wait after a cycle that could not be run, in seconds."""
-        most = min(_MOST_BUSY_SECONDS, _BUSY_SECONDS * 2.0 ** min(self._failed_cycles, 16))
-        return random.uniform(_BUSY_SECONDS / 2, most)  # noqa: S311 - no secret
-
     def _retry_in(self) -> float | None:
         """In how many seconds a cycle is due before its regular time; None where none is."""
-        owed = self._owed.at - time.monotonic() if self._owed else None
-        waits = [wait for wait in (self._polling.next_wait, owed) if wait is not None]
+        waits = [wait for wait in (self._polling.next_wait, self._arrears.wait) if wait is not None]
         return max(0.0, min(waits)) if waits else None
 
     def _follow_changes(self) -> tuple[str, ...]:
