@@ -18,7 +18,7 @@ from agentsync.dialects._fields import foreign_losses
 from agentsync.dialects.neutral import FOR_TARGETS, read_table, spell
 from agentsync.model import NEUTRAL, Agent
 from agentsync.naming import slug
-from agentsync.permissions import Approval, Grants, Rule, TooManyPatternsError, wider
+from agentsync.permissions import ANY, UNTRANSLATED, Grants, Rule, TooManyPatternsError, wider
 
 _CALLS = "task"
 
@@ -121,14 +121,27 @@ def prefixed(agent: Agent, prefix: str) -> Agent:
 
 
 def also_denied(agent: Agent, prefix: str) -> tuple[Override, ...]:
-    """What keeps an agent from calling those that it may not call, under the names that a prefix gives them."""
-    arguments = dict.fromkeys(rule.argument for rule in agent.grants.rules if rule.tool == _CALLS)
-    names = [name for name in arguments if not set(name) & {"*", "?"} and not agent.grants.approval(_CALLS, name)]
-    added = tuple(Rule(_CALLS, Approval.DENY, prefix + name) for name in names)
-    if not prefix or not added:
-        return ()
-    table = spell(Grants((*agent.grants.rules, *added)))
-    return (Override(agent.slug, f"the prefix `{prefix}`", table),)
+    """What keeps an agent from calling those that it may not call unasked, under the names that a prefix gives them."""
+    place = f"the prefix `{prefix}`"
+    try:
+        added = [*_under_prefix(agent.grants, prefix)] if prefix else []
+    except TooManyPatternsError:
+        return (Override(agent.slug, place, {}, unusable=True),)
+    return (Override(agent.slug, place, spell(Grants((*agent.grants.rules, *added)))),) if added else ()
+
+
+def _under_prefix(grants: Grants, prefix: str) -> Iterator[Rule]:
+    """The rules for other agents again, for their names under a prefix; nothing where none of them restricts.
+
+    They stand in their order, since a later one may except something, and none gives more than its pattern has already.
+    """
+    rules = [
+        rule for rule in grants.for_tool(_CALLS) if rule.argument != ANY and not rule.argument.startswith(UNTRANSLATED)
+    ]
+    if any(rule.approval < max(grants.approvals(_CALLS)) for rule in rules):
+        for rule in rules:
+            argument = prefix + rule.argument
+            yield Rule(_CALLS, min(rule.approval, grants.least(_CALLS, argument)), argument)
 
 
 def check_override(override: Override) -> tuple[Diagnostic, ...]:

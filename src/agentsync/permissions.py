@@ -94,6 +94,12 @@ class Grants:
         classes = _classes(tuple(dict.fromkeys(rule.argument for rule in rules)))
         return frozenset(_decide(rules, matched) for _, matched in classes)
 
+    def least(self, tool: str, argument: str) -> Approval:
+        """The least that a call of this tool gets whose argument a pattern covers."""
+        rules = self.for_tool(tool)
+        classes = _classes(tuple(dict.fromkeys((*(rule.argument for rule in rules), argument))))
+        return min(_decide(rules, matched) for _, matched in classes if argument in matched)
+
     def for_tool(self, tool: str) -> tuple[Rule, ...]:
         """The rules that can matter for this tool, in order."""
         return self.under({pattern for pattern in {rule.tool for rule in self.rules} if matches(pattern, tool)})

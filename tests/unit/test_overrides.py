@@ -12,7 +12,7 @@ from agentsync.diagnostics import Code, Severity
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
 from agentsync.overrides import AgentFilter, Override, also_denied, check_override, chooses, overridden, prefixed
-from agentsync.permissions import wider
+from agentsync.permissions import Approval, wider
 from agentsync.render import RenderedFile, render
 from agentsync.source import ReadAgent
 from support.agents import grants
@@ -223,3 +223,28 @@ def test_a_prefix_undoes_no_denial_of_an_agent(target: str) -> None:
 
 def test_a_prefix_says_nothing_where_no_agent_is_denied() -> None:
     assert also_denied(neutral("tools: [read]").agent, "web-") == ()
+
+
+@pytest.mark.parametrize(
+    ("rules", "name", "level"),
+    [
+        ('{"*": session, "deploy-*": deny}', "web-deploy-now", Approval.DENY),
+        ('{"*": session, "deploy-*": ask}', "web-deploy-now", Approval.ASK),
+        ('{"*": session, deployer: ask}', "web-deployer", Approval.ASK),
+        ('{"*": session, "d*": ask, "deploy-*": deny}', "web-deploy-now", Approval.DENY),
+        ('{"*": session, "d*": deny, "deploy-*": session}', "web-drop", Approval.DENY),
+    ],
+)
+def test_a_prefix_undoes_no_restriction_by_a_pattern_or_a_question(rules: str, name: str, level: Approval) -> None:
+    agent = prefixed(neutral(f"permissions: {{task: {rules}}}").agent, "web-")
+    said_there = overridden(agent, dialects()["opencode"], also_denied(agent, "web-")).agent
+    assert said_there is not None
+    assert said_there.grants.approval("task", name) is level
+    assert said_there.grants.approval("task", "tester") is Approval.SESSION
+    assert wider(said_there.grants, agent.grants) is None
+
+
+def test_an_agent_whose_rules_for_others_cannot_be_compared_is_refused_under_a_prefix() -> None:
+    rules = ", ".join(f'"*{letter}*{letter}*": deny' for letter in "abcdefghijkl")
+    agent = prefixed(neutral(f'permissions: {{task: {{"*": session, {rules}}}}}').agent, "web-")
+    assert overridden(agent, dialects()["opencode"], also_denied(agent, "web-")).agent is None
