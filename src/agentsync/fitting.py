@@ -113,6 +113,12 @@ def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
         if options.coarse == "accept":
             most = max(max(found) for found in levels.values())
             rules += [Rule(tool, most) for tool, found in levels.items() if max(found) < most]
+    if options.unenforceable == "accept":
+        servers = [tool for tool in grants.patterns if tool.startswith(MCP) and shape.server_name(tool)]
+        partly = {
+            tool: found for tool in servers if Approval.DENY in (found := grants.approvals(tool)) and len(found) > 1
+        }
+        rules += [Rule(tool, min(found - {Approval.DENY})) for tool, found in partly.items()]
     raised = Grants(tuple(rules))
     if _OUTSIDE not in shape.tools:
         # Where a target has no such word, the bounds of the project are its session's to keep.

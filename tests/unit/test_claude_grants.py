@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agentsync.diagnostics import Code
@@ -241,7 +243,8 @@ def test_a_permission_mode_that_claude_code_does_not_have_restricts_as_meant_or_
     [
         ("matcher: Bash", {"bash"}),
         ("matcher: Write|Edit", {"write", "edit"}),
-        ("matcher: Read", set()),
+        ("matcher: Read", {"read"}),
+        ("matcher: bash", {"bash"}),
         ("matcher: 'Ba.*'", CHANGING - {"external_directory"}),
         ("matcher: '*'", CHANGING - {"external_directory"}),
         ("matcher: ''", CHANGING - {"external_directory"}),
@@ -252,6 +255,42 @@ def test_a_permission_mode_that_claude_code_does_not_have_restricts_as_meant_or_
 def test_a_hook_that_may_refuse_a_tool_is_a_restriction(matcher: str, guarded: set[str]) -> None:
     granted = claude(f"hooks: {{PreToolUse: [{{{matcher}, hooks: [{{type: command, command: x}}]}}]}}").agent.grants
     assert {tool for tool in TOOLS if DENY in granted.approvals(tool)} == guarded
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [
+        "{preToolUse: [{matcher: Bash, command: x}]}",
+        "{pre_tool_use: [{matcher: Bash, command: x}]}",
+        "{PermissionRequest: [{matcher: Bash, command: x}]}",
+        "{PreToolUse: {matcher: Bash, command: x}}",
+        "{PreToolUse: check.sh}",
+        "{PreToolUse: [check.sh]}",
+        "[{event: PreToolUse, matcher: Bash, command: x}]",
+    ],
+)
+def test_a_hook_in_another_form_is_meant_as_a_guard(hooks: str) -> None:
+    assert DENY in claude(f"hooks: {hooks}").agent.grants.approvals("bash")
+
+
+@pytest.mark.parametrize("matcher", ["mcp__db__query", "mcp__db__.*", "'*'", "''", "Bash|mcp__db__query"])
+@pytest.mark.parametrize("target", ["opencode", "copilot", "gemini", "junie", "kiro", "kiro2", "qwen", "neutral"])
+def test_a_hook_may_guard_tools_of_servers_too(matcher: str, target: str) -> None:
+    keys = f"tools: Read, mcp__db__query\nhooks: {{PreToolUse: [{{matcher: {matcher}, hooks: []}}]}}"
+    agent = claude(keys)
+    agent = replace(agent, agent=agent.agent.model_copy(update={"prompt": "Look at the data, with care.\n"}))
+    assert DENY in agent.agent.grants.approvals("mcp/db/query")
+    file = render(agent, dialects()[target], WriteOptions())
+    if file.data is not None and target != "neutral":
+        written = dialects()[target].enforced(dialects()[target].parse(file.data, file.path)).with_flat_names()
+        assert not written.approval("mcp/db_query")
+
+
+def test_a_server_that_a_hook_guards_is_written_whole_where_that_is_accepted() -> None:
+    agent = claude("tools: Read, mcp__db__query\nhooks: {PreToolUse: [{matcher: mcp__db__query, hooks: []}]}")
+    file = render(agent, dialects()["opencode"], WriteOptions(unenforceable="accept"))
+    assert b"db_query: ask\n" in (file.data or b"")
+    assert Code.ACCEPTED_WIDER in {found.code for found in file.diagnostics}
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ CHANGES = CHANGING - {"external_directory"}
         ("{preToolUse: [{matcher: 'sh.*', command: x}]}", CHANGES),
         ("{preToolUse: [{matcher: '*', command: x}]}", CHANGES),
         ("{preToolUse: [{command: x}]}", CHANGES),
-        ("{preToolUse: [{matcher: read, command: x}]}", set()),
+        ("{preToolUse: [{matcher: glob, command: x}]}", {"glob"}),
         ("{stop: [{command: x}]}", set()),
         ("[{trigger: preToolUse, matcher: shell}]", {"bash"}),
         ("[{trigger: PreToolUse}]", CHANGES),

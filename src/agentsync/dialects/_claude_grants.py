@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
+from agentsync.dialects._hooks import guarded
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
 from agentsync.permissions import (
@@ -106,7 +107,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     rules = _granted(said["tools"], with_arguments=True) if "tools" in said else list(EVERYTHING.rules)
     rules = _under_mode(rules, _meant_mode(said.get("permissionMode")))
     rules += [Rule(tool, Approval.DENY) for name in denials(said.get("disallowedTools")) for tool in _denied(name)]
-    rules += _guarded_by_hooks(metadata.get("hooks"))
+    rules += guarded(metadata.get("hooks"), _denied)
     if any(folded_key(key) in _FOREIGN and metadata[key] is not False for key in metadata):
         rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
     return Grants(tuple(rules))
@@ -203,22 +204,6 @@ def _meant_mode(value: JsonValue) -> str | None:
     text = str(value[0] if isinstance(value, list) and value else value)
     narrowing = {mode.lower(): mode for mode in ("default", "dontAsk", "plan")}
     return narrowing.get(text.lower(), "default")
-
-
-def _guarded_by_hooks(hooks: JsonValue) -> list[Rule]:
-    """A denial for what a hook may refuse before a tool runs: for some arguments, which nobody else can tell."""
-    guards = hooks.get("PreToolUse") if isinstance(hooks, dict) else None
-    matchers = [guard.get("matcher") for guard in guards if isinstance(guard, dict)] if isinstance(guards, list) else []
-    guarded = {tool for matcher in matchers for name, tool in _TOOLS.items() if _matches(matcher, name)}
-    return [Rule(tool, Approval.DENY, f"{UNTRANSLATED}hook") for tool in sorted(guarded & CHANGING)]
-
-
-def _matches(matcher: JsonValue, name: str) -> bool:
-    """Whether a hook's matcher, a regular expression over tool names, may mean this tool."""
-    if not isinstance(matcher, str) or matcher in ("", ANY):
-        return True
-    plain = re.fullmatch(r"[\w|]+", matcher)
-    return name in matcher.split("|") if plain else True  # a free pattern may mean any
 
 
 def _asking(tool: str) -> Approval:

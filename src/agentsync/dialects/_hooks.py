@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.permissions import ANY, CHANGING, UNTRANSLATED, Approval, Rule
+from agentsync.naming import folded_key
+from agentsync.permissions import ANY, CHANGING, MCP, TOOLS, UNTRANSLATED, Approval, Rule
+
+_EVENTS: Final = frozenset({"pretooluse", "permissionrequest"})
+"""Those at which a hook can refuse, folded."""
+
+# What a hook for any tool guards. It is rarely there for what only reads, which every agent needs.
+ALL_GUARDED: Final = (*(CHANGING - {"external_directory"}), f"{MCP}{ANY}")
+_PLAIN: Final = re.compile(r"[\w|@/-]+")
 
 
-def guarded(hooks: JsonValue, events: Iterable[str], names: Mapping[str, tuple[str, ...]]) -> Iterator[Rule]:
-    """A denial for each changing tool that such hooks guard.
+def guarded(hooks: JsonValue, tools: Callable[[str], Iterable[str]]) -> Iterator[Rule]:
+    """A denial for each tool that such hooks guard.
 
     Args:
-        hooks: event to list of entries, each with a `matcher` over names of tools, or without one for all of them.
-        events: those at which a hook can refuse.
-        names: what those names mean.
+        hooks: event to list of entries, or a list of entries that say their event, each with a `matcher` over names of
+            tools, or without one for all of them.
+        tools: the canonical tools and patterns that a name means.
     """
-    table = hooks if isinstance(hooks, dict) else {}
-    entries = [entry for event in events for entry in _entries(table.get(event))]
-    tools = {tool for entry in entries for name, covered in names.items() if _matches(entry, name) for tool in covered}
-    return (Rule(tool, Approval.DENY, f"{UNTRANSLATED}hook") for tool in sorted(tools & CHANGING))
+    found = {tool for entry in _entries(hooks) for tool in _meant(entry.get("matcher"), tools)}
+    known = sorted(tool for tool in found if tool in TOOLS or tool.startswith(MCP))
+    return (Rule(tool, Approval.DENY, f"{UNTRANSLATED}hook") for tool in known)
 
 
-def _entries(value: JsonValue) -> list[dict[str, JsonValue]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+def _entries(hooks: JsonValue) -> Iterator[Mapping[str, JsonValue]]:
+    """Those that may refuse something; one that is no map may refuse anything."""
+    for event, said in hooks.items() if isinstance(hooks, dict) else ():
+        if folded_key(event) in _EVENTS:
+            yield from (
+                entry if isinstance(entry, dict) else {} for entry in (said if isinstance(said, list) else [said])
+            )
+    for entry in hooks if isinstance(hooks, list) else ():
+        if isinstance(entry, dict) and any(folded_key(str(value)) in _EVENTS for value in entry.values()):
+            yield entry
 
 
-def _matches(entry: Mapping[str, JsonValue], name: str) -> bool:
-    """Whether an entry may mean this tool; a free regular expression may mean any."""
-    matcher = entry.get("matcher")
-    if not isinstance(matcher, str) or matcher in ("", ANY):
-        return True
-    return name in matcher.split("|") if re.fullmatch(r"[\w|]+", matcher) else True
+def _meant(matcher: JsonValue, tools: Callable[[str], Iterable[str]]) -> Iterable[str]:
+    """The tools that a matcher may mean; a free regular expression may mean any."""
+    if not isinstance(matcher, str) or matcher in ("", ANY) or not _PLAIN.fullmatch(matcher):
+        return ALL_GUARDED
+    return {tool for name in matcher.split("|") for tool in tools(name)}

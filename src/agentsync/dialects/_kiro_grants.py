@@ -14,12 +14,12 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.dialects import RESTRICTING
-from agentsync.dialects._kiro_rules import BUILTIN, objects, restricted, said_in, understood
+from agentsync.dialects._hooks import ALL_GUARDED, guarded
+from agentsync.dialects._kiro_rules import BUILTIN, restricted, said_in, understood
 from agentsync.dialects._tool_names import ServerNames, ToolNames, listed
 from agentsync.naming import folded_key
 from agentsync.permissions import (
     ANY,
-    CHANGING,
     EVERYTHING,
     MCP,
     OTHER,
@@ -94,7 +94,7 @@ def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     rules = _rules(metadata, narrow=True, version=version)
     rules += _in_part(metadata.get("toolsSettings"))
-    rules += [Rule(tool, Approval.DENY, f"{UNTRANSLATED}hook") for tool in _guarded(metadata.get("hooks"))]
+    rules += guarded(metadata.get("hooks"), _guarded)
     unclear = "permissions" in metadata and not understood(metadata["permissions"])
     if unclear or any(is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
         rules = only_reading(rules)
@@ -187,15 +187,9 @@ def _in_part(settings: JsonValue) -> list[Rule]:
     ]
 
 
-def _guarded(hooks: JsonValue) -> list[str]:
-    """The tools that a hook may refuse before they run."""
-    if isinstance(hooks, dict):
-        entries = [entry for key, value in hooks.items() if key.lower() == "pretooluse" for entry in objects(value)]
-    else:
-        entries = [one for one in objects(hooks) if str(one.get("trigger", "")).lower() == "pretooluse"]
-    names = [str(entry.get("matcher", ANY)) for entry in entries]
-    known = {tool for name in names for tool in (NAMES.tools(name) if NAMES.is_known(name) else CHANGING)}
-    return sorted(CHANGING if ANY in known else known & CHANGING)
+def _guarded(name: str) -> Iterable[str]:
+    """The tools that a hook for this name may refuse before they run."""
+    return NAMES.tools(name) if NAMES.is_known(name) else ALL_GUARDED
 
 
 def _within(available: Grants, rules: Iterable[Rule]) -> Iterator[Rule]:

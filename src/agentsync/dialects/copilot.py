@@ -29,7 +29,6 @@ from agentsync.model import Agent
 from agentsync.permissions import ANY, UNTRANSLATED, Approval, Grants, Rule
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_REFUSING: Final = ("PreToolUse", "preToolUse")
 _FLAGS: Final = ("infer", "include-custom-instructions", "deferred-tool-loading", "strict-tools-list")
 # The keys that must not be empty; `mcp-servers` may be.
 _FILLED: Final = ("name", "model", "reasoning-effort", "skills", "user-invocable", "disable-model-invocation", "hooks")
@@ -73,7 +72,7 @@ class _Copilot(Listed):
             return Listed.rules(self, metadata, narrow=False)
         rules = Listed.rules(replace(self, tools=MEANT), metadata, narrow=True)
         rules += _callable(metadata.get("agents"), Grants(tuple(rules)))
-        return [*rules, *guarded(metadata.get("hooks"), _REFUSING, {**MEANT.read, **MEANT.written})]
+        return [*rules, *guarded(metadata.get("hooks"), MEANT.denied)]
 
     def model(self, fields: Fields) -> str | None:
         """The first of several models; the list itself stays among the native keys."""

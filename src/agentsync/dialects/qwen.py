@@ -49,7 +49,6 @@ _PERMISSION_MODES: Final = {
 }
 _FREEING: Final = {"yolo", "bypassPermissions", "auto-edit", "acceptEdits"}
 _EDITS: Final = ("write", "edit", "notebook")
-_REFUSING: Final = ("PreToolUse", "PermissionRequest")
 _SHORTEST_PROMPT: Final = 10
 _PLACEHOLDERS: Final = frozenset({"task_prompt", "hook_context"})
 _RESERVED: Final = frozenset("self system user model tool config default main".split())
@@ -69,7 +68,7 @@ class _Qwen(Listed):
         if not narrow:
             return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
         rules = [*_meant_mode(rules, metadata), *TOOLS.taken(denied, narrow=True)]
-        return [*rules, *guarded(metadata.get("hooks"), _REFUSING, {**TOOLS.gone, **TOOLS.read, **TOOLS.written})]
+        return [*rules, *guarded(metadata.get("hooks"), TOOLS.denied)]
 
     def _listed(self, names: list[str], metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         if not names:
