@@ -99,6 +99,16 @@ def has_hidden_character(name: str) -> bool:
     return hidden_character(name) >= 0 or _JOINERS.search(name) is not None
 
 
+# Small letters of those scripts, as they or their capitals are drawn.
+_DRAWN = str.maketrans("авеӏкмнорстухіјѕһԁԛԝαβεηικμνορτυχ", "abelkmhopctyxijshdqwabehikmvoptyx")
+
+
 def folded_key(key: str) -> str:
-    """A key without case, dashes and underscores: `disallowed-tools` and `disallowedTools` mean the same."""
+    """A key without case, dashes and underscores: `disallowed-tools` and `disallowedTools` mean the same.
+
+    Letters that only look like Latin ones count as those, and what nobody sees does not count.
+    """
+    if not key.isascii():
+        seen = _JOINERS.sub("", _HIDDEN.sub("", unicodedata.normalize("NFKC", key)))
+        key = seen.lower().translate(_DRAWN)
     return key.lower().replace("-", "").replace("_", "")

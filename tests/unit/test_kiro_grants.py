@@ -54,7 +54,7 @@ def rules(*said: str) -> str:
         ("capability: web_fetch, effect: deny, match: ['*']", "webfetch", "https://x", DENY, DENY),
         ("capability: subagent, effect: deny, match: [deployer]", "task", "deployer", DENY, DENY),
         ("capability: subagent, effect: deny, match: [deployer]", "task", "tester", SESSION, SESSION),
-        ("capability: odd, effect: deny", "bash", "ls", SESSION, SESSION),
+        ("capability: odd, effect: deny", "bash", "ls", DENY, SESSION),
         ("capability: shell, effect: odd", "bash", "ls", DENY, SESSION),
         # Paths.
         ("capability: fs_write, effect: deny, match: ['secrets/**']", "edit", "secrets/a/b", DENY, DENY),

@@ -45,6 +45,10 @@ RESTRICTING = frozenset(
     {"tools", "allowedtools", "enabledtools", "excludetools", "coretools", "availabletools"}
     | {"disallowedtools", "deniedtools", "disabledtools", "permission", "permissions", "permissionmode"}
     | {"readonly", "sandboxmode", "approvalpolicy", "approvalmode", "defaultpermissions", "toolssettings", "groups"}
+    | {"basedisabled", "disableskills", "enabledskills", "disabledskills", "allowedmcpservers", "outsideworkdir"}
+    # What no tool has, and nobody would write but to restrict.
+    | {f"{verb}tools" for verb in "allow deny disallow disable exclude excluded block blocked forbid forbidden".split()}
+    | {"allow", "deny", "denied", "disallow", "disallowed", "forbidden", "sandbox", "restrictions"}
 )
 """The keys, folded, that restrict an agent in some tool."""
 

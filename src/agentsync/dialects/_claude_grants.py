@@ -8,7 +8,7 @@ tools are given.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
@@ -17,6 +17,7 @@ from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
+from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
 from agentsync.permissions import (
@@ -32,6 +33,11 @@ from agentsync.permissions import (
     Rule,
     only_reading,
 )
+
+_Entry = tuple[str, tuple[str, ...]]
+"""A name in a list of tools, and the arguments behind it."""
+
+_EVERY: Final[_Entry] = (ANY, ())
 
 # The names that are written, each with the canonical tool that it is.
 _UNITS: Final[dict[str, tuple[str, ...]]] = {
@@ -68,6 +74,14 @@ _OF_MEMORY: Final = ("Read", "Write", "Edit")
 MEMORIES: Final = ("user", "project", "local")
 
 MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
+_FREEING: Final = {"acceptEdits", "auto", "bypassPermissions"}
+_TAKING: Final = ("plan", "dontAsk")
+# What a mode of another spelling, or one that does not exist, means; any other asks.
+_MEANT_MODES: Final = {
+    "plan": "plan",
+    "planning": "plan",
+    **dict.fromkeys(("dontask", "readonly", "read", "deny", "denied", "never", "none"), "dontAsk"),
+}
 KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 """The keys that Claude Code itself reads permissions from."""
 
@@ -91,9 +105,9 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     """What Claude Code lets the agent do; a list says which tools there are, not with which arguments."""
     rules = list(EVERYTHING.rules)
     if "tools" in metadata:
-        rules = _granted(metadata["tools"], with_arguments=False)
+        rules = _granted(metadata["tools"])
     if metadata.get("memory") in MEMORIES and rules != list(EVERYTHING.rules):
-        rules += _granted([*_OF_MEMORY], with_arguments=False)
+        rules += _granted([*_OF_MEMORY])
     rules = _under_mode(rules, metadata.get("permissionMode"))
     named = (_canonical(name) for name, _ in _parsed(metadata.get("disallowedTools")))
     denied = (tool for tool in named if not tool.startswith(OTHER))
@@ -102,15 +116,41 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
 
 def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
-    said = {name: value for key in metadata if (name := _MEANT.get(folded_key(key))) for value in [metadata[key]]}
-    said |= {key: metadata[key] for key in KEYS if key in metadata}
-    rules = _granted(said["tools"], with_arguments=True) if "tools" in said else list(EVERYTHING.rules)
-    rules = _under_mode(rules, _meant_mode(said.get("permissionMode")))
-    rules += [Rule(tool, Approval.DENY) for name in denials(said.get("disallowedTools")) for tool in _denied(name)]
+    tools, denied, modes = ([*_said(metadata, key)] for key in KEYS)
+    lists = [_without_exceptions(value) for value in tools]
+    rules = _in_all([entries for entries, _ in lists]) if lists else list(EVERYTHING.rules)
+    for mode in _in_order({_meant_mode(value) for value in modes}):
+        rules = _under_mode(rules, mode)
+    names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
+    rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
     rules += guarded(metadata.get("hooks"), _denied)
     if any(folded_key(key) in _FOREIGN and metadata[key] is not False for key in metadata):
         rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
     return Grants(tuple(rules))
+
+
+def _said(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
+    """The values of a key in every spelling, of which its author meant each."""
+    yield from (value for key, value in metadata.items() if _MEANT.get(folded_key(key)) == name)
+
+
+def _without_exceptions(value: JsonValue) -> tuple[list[_Entry], list[str]]:
+    """The entries of a list of tools, and the names of those that it excepts."""
+    entries = list(_joined(_parsed(value)))
+    given, denied = excepted(name for name, _ in entries)
+    return [entry for entry in entries if entry[0] in given], denied
+
+
+def _in_all(lists: Sequence[list[_Entry]]) -> list[Rule]:
+    """The rules of what all of these lists name."""
+    closed = [entries for entries in lists if _EVERY not in entries] or [[_EVERY]]
+    return _rules_of([entry for entry in closed[0] if all(entry in entries for entries in closed)], with_arguments=True)
+
+
+def _in_order(modes: set[str | None]) -> list[str | None]:
+    """The modes, with those that take away behind the others; of several, one that frees is no clear word."""
+    clear = modes - _FREEING if len(modes) > 1 else modes
+    return sorted(clear, key=lambda mode: _TAKING.index(mode) if mode in _TAKING else -1)
 
 
 def denials(value: JsonValue) -> tuple[str, ...]:
@@ -161,13 +201,17 @@ def _is_flat(value: JsonValue) -> bool:
     )
 
 
-def _granted(value: JsonValue, *, with_arguments: bool) -> list[Rule]:
+def _granted(value: JsonValue) -> list[Rule]:
     """The rules of a list of tools; names that are gone or unknown grant nothing that any tool has."""
-    parsed = list(_joined(_parsed(value)) if with_arguments else _parsed(value))
-    if (ANY, ()) in parsed:
+    return _rules_of(list(_parsed(value)), with_arguments=False)
+
+
+def _rules_of(entries: Iterable[_Entry], *, with_arguments: bool) -> list[Rule]:
+    entries = list(entries)
+    if _EVERY in entries:
         return list(EVERYTHING.rules)
     rules: list[Rule] = []
-    for name, arguments in parsed:
+    for name, arguments in entries:
         tool = _canonical(name) if name not in _GONE else OTHER + name
         narrow = arguments if with_arguments or tool == "task" else ()
         rules += [Rule(tool, Approval.SESSION, _argument(tool, argument)) for argument in narrow or (ANY,)]
@@ -202,8 +246,7 @@ def _meant_mode(value: JsonValue) -> str | None:
     if value is None or value in MODES:
         return value if isinstance(value, str) else None
     text = str(value[0] if isinstance(value, list) and value else value)
-    narrowing = {mode.lower(): mode for mode in ("default", "dontAsk", "plan")}
-    return narrowing.get(text.lower(), "default")
+    return _MEANT_MODES.get(folded_key(text).replace(" ", "").removesuffix("mode"), "default")
 
 
 def _asking(tool: str) -> Approval:
@@ -276,11 +319,11 @@ def _canonical(name: str) -> str:
 
 def _denied(name: str) -> tuple[str, ...]:
     """The canonical tools that a denial means, also where Claude Code would not know the name for its case."""
-    exact = _canonical(name)
+    exact = _canonical(name.rstrip("_"))
     if not exact.startswith(OTHER):
         return (exact,)
     folded = {known.lower(): tool for known, tool in {**_GONE, **_TOOLS}.items()}
-    return (exact, folded[name.lower()]) if name.lower() in folded else (exact,)
+    return (exact, folded[name.lower()]) if name.lower() in folded else (exact, *meant_by(name))
 
 
 def _server_name(pattern: str) -> str | None:

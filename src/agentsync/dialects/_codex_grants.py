@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
+from agentsync.dialects._server_limits import limited
 from agentsync.dialects._session import beyond
 from agentsync.fitting import Fitted, Shape, WriteOptions
 from agentsync.naming import folded_key
@@ -122,7 +123,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
         rules += _rules(_SWITCHES[switch], Approval.DENY)
     if metadata.get("web_search") == "disabled":
         rules.append(Rule("websearch", Approval.DENY))
-    return Grants(tuple(rules))
+    return Grants(tuple(limited(metadata.get("mcp_servers"), rules)))
 
 
 def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:

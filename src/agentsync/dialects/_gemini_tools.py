@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ServerNames, ToolNames
 from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
 
@@ -98,15 +99,7 @@ def _of_server(server: str, said: Mapping[str, JsonValue], *, narrow: bool) -> I
         # What is trusted is never asked for.
         yield Rule(f"{MCP}{server}/{ANY}", Approval.ALLOW if said.get("trust") is True else Approval.SESSION)
     elif _NO_PATTERN.fullmatch(server):
-        for tool in _named(said["include_tools"]) if "include_tools" in said else (ANY,):
-            yield Rule(f"{MCP}{server}/{tool}", Approval.SESSION)
-        for tool in _named(said.get("exclude_tools")):
-            yield Rule(f"{MCP}{server}/{tool}", Approval.DENY)
-
-
-def _named(tools: JsonValue) -> Iterator[str]:
-    """The names in a list of a server's tools; an entry with arguments after the name means only some calls."""
-    yield from (tool for tool in tools if isinstance(tool, str)) if isinstance(tools, list) else ()
+        yield from limited({server: dict(said)}, [Rule(f"{MCP}{server}/{ANY}", Approval.SESSION)])
 
 
 def denies_no_server(grants: Grants) -> bool:

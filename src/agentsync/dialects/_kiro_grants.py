@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._hooks import ALL_GUARDED, guarded
 from agentsync.dialects._kiro_rules import BUILTIN, restricted, said_in, understood
+from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ServerNames, ToolNames, listed
 from agentsync.naming import folded_key
 from agentsync.permissions import (
@@ -94,6 +95,7 @@ def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     rules = _rules(metadata, narrow=True, version=version)
     rules += _in_part(metadata.get("toolsSettings"))
+    rules = limited(metadata.get("mcpServers"), rules)
     rules += guarded(metadata.get("hooks"), _guarded)
     unclear = "permissions" in metadata and not understood(metadata["permissions"])
     if unclear or any(is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
@@ -139,15 +141,20 @@ def _available(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int)
     if not narrow and any("*" in name for name in names if not name.startswith("@")):
         return [*EVERYTHING.rules]
     known = _NAMES_2 if version == _OLDER else NAMES
-    rules = known.granted(name for name in names if not name.startswith(_AGENT))
+    plain = [name for name in names if not name.startswith(_AGENT)]
+    rules = known.meant(plain) if narrow else known.granted(plain)
     agents = (name.removeprefix(_AGENT) for name in names if name.startswith(_AGENT))
     return [*rules, *(Rule("task", Approval.SESSION, agent) for agent in agents)]
 
 
 def _excluded(names: Sequence[str], *, narrow: bool) -> Iterator[Rule]:
     """What `excludedTools` takes away; what its author meant is read of patterns and of agents to call, too."""
-    yield from NAMES.taken(names, narrow=narrow)
-    for name in names if narrow else ():
+    if not narrow:
+        yield from NAMES.taken(names, narrow=False)
+        return
+    plain = [name for name in names if name.startswith("@") or not (ANY in name or name.startswith(("#", _AGENT)))]
+    yield from NAMES.taken(plain, narrow=True)
+    for name in names:
         if name.startswith(_AGENT):
             yield Rule("task", Approval.DENY, name.removeprefix(_AGENT))
         known = {**NAMES.read, **NAMES.written}

@@ -63,8 +63,13 @@ def _check_permissions(fields: Fields) -> None:
         message = "`permissions` must hold `rules`; a list of them by itself is how early versions had it"
         fields.tell(Code.NO_EFFECT, message, "permissions", hint="put the list under `permissions.rules`")
     elif not understood(permissions):
-        message = "`permissions` has a rule that says neither allow, nor ask, nor deny"
-        fields.tell(Code.NO_EFFECT, message, "permissions", hint="give each rule an `effect`")
+        message = "`permissions` has a rule of which Kiro may make something else than its author"
+        fields.tell(
+            Code.NO_EFFECT,
+            message,
+            "permissions",
+            hint="write a `capability`, an `effect`, and lists as `match` and `exclude`",
+        )
 
 
 def values_of(fields: Fields) -> dict[str, JsonValue]:

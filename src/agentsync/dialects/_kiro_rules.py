@@ -7,7 +7,7 @@ as one ordered list a matter of care: what cannot be told is taken in the sense 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,10 +103,19 @@ def said_in(permissions: JsonValue) -> Iterator[Said]:
 
 
 def understood(permissions: JsonValue) -> bool:
-    """Whether these are rules, each with an effect that there is."""
+    """Whether these are rules, each with an effect and a capability that there are, and nothing else that may count."""
     rules = permissions.get("rules") if isinstance(permissions, dict) else permissions
-    return isinstance(rules, list) and all(
-        isinstance(rule, dict) and str(rule.get("effect")) in _EFFECTS for rule in rules
+    return isinstance(rules, list) and all(isinstance(rule, dict) and _is_understood(rule) for rule in rules)
+
+
+def _is_understood(rule: Mapping[str, JsonValue]) -> bool:
+    said = [rule[key] for key in ("match", "exclude") if key in rule]
+    patterns = [one for value in said for one in (value if isinstance(value, list) and value else [value])]
+    return (
+        str(rule.get("effect")) in _EFFECTS
+        and str(rule.get("capability")) in _CAPABILITIES
+        and rule.keys() <= {"capability", "effect", "match", "exclude", "description", "reason"}
+        and all(isinstance(one, str) and one.strip() for one in patterns)
     )
 
 

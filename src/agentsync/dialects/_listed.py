@@ -152,7 +152,8 @@ class Listed:
         value = metadata[self.tools_key]
         names = [*listed(value)]
         if names and (not self._mistyped(value) or (narrow and isinstance(value, str))):
-            rules = self.tools.granted(names if narrow else [name for name in names if self.tools.is_known(name)])
+            known = [name for name in names if self.tools.is_known(name)]
+            rules = self.tools.meant(names) if narrow else self.tools.granted(known)
             return rules or self._under(self.lists.empty, narrow=narrow)
         if value is None:
             return self._under(self.lists.null, narrow=narrow)

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
+from agentsync.dialects._meant_names import known_as
 from agentsync.dialects._opencode_arguments import (
     action_of,
     argument_map,
@@ -149,16 +150,16 @@ class Permissions:
             if key not in unread:
                 rules += self._rules(key, value, enforced=False)
         read_by_tool = Grants(tuple(rules))
-        if "permission" not in metadata:
-            unread |= _as_map(metadata.get("permissions"))
-        elif self.empties and metadata["permission"] is None:
-            rules = only_reading(rules)
-        for key, value in unread.items():
+        for key, value in [*unread.items(), *_as_map(metadata.get("permissions")).items()]:
             rules += _narrowing(self._rules(self._spelled(key), value, enforced=False), read_by_tool)
+        for key, value in [*permission.items(), *_as_map(metadata.get("permissions")).items()]:
+            rules += _narrowing(self._by_other_name(key, value), read_by_tool)
         off = [key for key, value in _as_switches(metadata.get("tools")).items() if key in _SWITCHES and not value]
         rules += [Rule(tool, Approval.DENY) for key in off for tool in _SWITCHES[key]]
         rules = [*rules, *_below_home(rules)]
-        if any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
+        unclear = not self._is_permission(metadata.get("permissions"))
+        unclear = unclear or (self.empties and metadata.get("permission", ANY) is None)
+        if unclear or any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
             rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
         return Grants(tuple(rules))
 
@@ -242,6 +243,16 @@ class Permissions:
             pattern = UNTRANSLATED + argument if starts_at_home(argument) else argument
             for tool in self._tools(key, approval, enforced=enforced):
                 yield Rule(tool, approval, pattern)
+
+    def _by_other_name(self, key: str, value: JsonValue) -> Iterator[Rule]:
+        """What is said of a tool by a name that it has elsewhere, where that restricts it."""
+        if self._spelled(key) in self.units or key == ANY or key in self.others:
+            return
+        rules = [*self._rules(key, value, enforced=False)]
+        if any(rule.approval < Approval.SESSION for rule in rules):
+            whole = "(" in key  # with arguments in the name
+            for tool in known_as(key):
+                yield from (Rule(tool, rule.approval, ANY if whole else rule.argument) for rule in rules)
 
     def _tools(self, key: str, approval: Approval, *, enforced: bool) -> Iterable[str]:
         """The canonical tools and patterns that a key, itself a pattern, covers."""

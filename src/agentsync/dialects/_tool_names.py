@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.fitting import Fitted, Shape
 from agentsync.permissions import ANY, MCP, OTHER, READING, Approval, Rule, flat_name, matches
 
@@ -94,13 +95,14 @@ class ToolNames:
         return (OTHER + name,)
 
     def denied(self, name: str) -> tuple[str, ...]:
-        """What a denial of this name means, also in another case than the tool's, or with arguments."""
+        """What a denial of this name means: in another case than the tool's, with arguments, or as others call it."""
         exact = self.tools(name)
         if self.is_known(name):
             return exact
         known = {**self.gone, **self.read, **self.written}
         bare = name.partition("(")[0].strip().lower()
-        return (*exact, *next((tools for key, tools in known.items() if key.lower() == bare), ()))
+        own = next((tools for key, tools in known.items() if key.lower() == bare), None)
+        return (*exact, *(meant_by(name) if own is None else own))
 
     def is_known(self, name: str) -> bool:
         """Whether the tool makes something of the name."""
@@ -109,6 +111,11 @@ class ToolNames:
     def granted(self, names: Iterable[str]) -> list[Rule]:
         """The rules of a list of tools: what it names is available, with the session's approval."""
         return available(tool for name in names for tool in self.tools(name))
+
+    def meant(self, names: Iterable[str]) -> list[Rule]:
+        """The rules of a list of tools as its author meant it: what it excepts is denied."""
+        given, excluded = excepted(names)
+        return [*self.granted(given), *self.taken(excluded, narrow=True)]
 
     def taken(self, names: Iterable[str], *, narrow: bool) -> list[Rule]:
         """The rules of a list of denied tools.

@@ -7,7 +7,7 @@ may allow what the session would ask for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -16,6 +16,8 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
+from agentsync.dialects._meant_names import excepted, known_as
+from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import listed
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
@@ -55,11 +57,24 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
 def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     rules = _rules(metadata, narrow=True)
+    rules = limited(metadata.get("mcp_servers"), [*rules, *_by_other_names(metadata, rules)])
     rules += [rule for name, table in _tables(metadata) for rule in _in_part(_tool(name), table)]
     rules += _skills(metadata)
     if any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
         rules = only_reading(rules)
     return Grants(tuple(rules))
+
+
+def _by_other_names(metadata: Mapping[str, JsonValue], rules: Sequence[Rule]) -> Iterator[Rule]:
+    """What is restricted under a name that is none of Vibe's own: a tool by its name elsewhere, or one of a server."""
+    least = min((rule.approval for rule in rules if rule.tool.startswith(MCP)), default=Approval.DENY)
+    for name, table in _tables(metadata):
+        level = _said(table, narrow=True)
+        if name.lower() not in _KNOWN and level is not None and level < Approval.SESSION:
+            yield from (Rule(tool, Approval.DENY) for tool in known_as(name))
+            yield Rule(MCP + name, min(level, least))
+    for name in (name for key in ("disabled_tools", "base_disabled") for name in listed(metadata.get(key))):
+        yield from (Rule(tool, Approval.DENY) for tool in known_as(name) if name.lower() not in _KNOWN)
 
 
 def own_keys(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -115,9 +130,12 @@ def _check_names(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
 def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
     primary = metadata.get("agent_type") != "subagent"
     enabled = [*listed(metadata.get("enabled_tools"))]
+    excluded: list[str] = []
+    if narrow:
+        enabled, excluded = excepted(enabled)
     nothing = narrow and not enabled and "enabled_tools" in metadata
     names = {} if nothing else {**_OWN, **_OTHERS} if primary else _OWN
-    disabled = [*listed(metadata.get("disabled_tools")), *listed(metadata.get("base_disabled"))]
+    disabled = [*listed(metadata.get("disabled_tools")), *listed(metadata.get("base_disabled")), *excluded]
     # Of the shells only one is there, and nobody knows which: who takes away one may have taken away the shell.
     meant_by = {tool: [tool, *(name for name in names if names[name] == tool)] for tool in names.values()}
     levels: dict[str, Approval] = {}
@@ -139,16 +157,26 @@ def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
 
 def _level(metadata: Mapping[str, JsonValue], name: str, *, primary: bool, narrow: bool) -> Approval:
     table = next((table for key, table in _tables(metadata) if name == (key.lower() if narrow else key)), None)
-    said = table.get("permission") if isinstance(table, dict) else table
-    if said is None or (not isinstance(table, dict) and not narrow):
-        return Approval.SESSION
-    level = _LEVELS.get(str(said))
+    level = _said(table, narrow=narrow)
     if level is None:
-        refuses = str(said).lower() in ("never", "deny", "denied", "none", "off", "false")
-        return (Approval.DENY if refuses else Approval.ASK) if narrow else Approval.SESSION
+        return Approval.SESSION
     if level is Approval.DENY and primary and not narrow and isinstance(table, dict) and table.get("allowlist"):
         return Approval.SESSION  # files may be excepted there, in an agent that users start
     return level if primary else min(level, Approval.SESSION)
+
+
+def _said(table: str | Mapping[str, JsonValue] | None, *, narrow: bool) -> Approval | None:
+    """What a table says of its tool; None where that is nothing."""
+    if isinstance(table, str):
+        said: JsonValue = table if narrow else None
+    else:
+        said = table.get("permission") if table else None
+        if narrow and table and (table.get("enabled") is False or table.get("disabled") is True):
+            return Approval.DENY
+    if said is None or str(said) in _LEVELS:
+        return None if said is None else _LEVELS[str(said)]
+    refuses = str(said).lower() in ("never", "deny", "denied", "none", "off", "false")
+    return (Approval.DENY if refuses else Approval.ASK) if narrow else None
 
 
 def _outside(metadata: Mapping[str, JsonValue], *, narrow: bool) -> Approval:

@@ -114,7 +114,7 @@ class _Auggie(Listed):
         return [*rules, *(Rule(tool, Approval.DENY) for unit in taken for tool in self.tools.written[unit])]
 
     def _meant(self, metadata: Mapping[str, JsonValue], allowed: list[str], denied: list[str]) -> list[Rule]:
-        rules = self.tools.granted(allowed) if "tools" in metadata else list(EVERYTHING.rules)
+        rules = self.tools.meant(allowed) if "tools" in metadata else list(EVERYTHING.rules)
         rules += self.tools.taken(denied, narrow=True)
         if metadata.get("disable_skills") is True:
             rules.append(Rule("skill", Approval.DENY))

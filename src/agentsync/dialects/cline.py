@@ -96,8 +96,9 @@ class _Cline(Listed):
             names = list(self.tools.written)  # an agent has no others, and none of a server's
         else:
             names = [name for name in listed(metadata["tools"]) if not narrow or name.lower() != _LISTS_FILES]
-        rules = self.tools.granted(name for name in names if narrow or self.tools.is_known(name))
-        return [*rules, *_skills(metadata)] if narrow else rules
+        if narrow:
+            return [*self.tools.meant(names), *_skills(metadata)]
+        return self.tools.granted(name for name in names if self.tools.is_known(name))
 
     def check(self, fields: Fields) -> None:
         for key in (*_TEXTS, "skills", "maxIterations"):

@@ -22,6 +22,7 @@ from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import listed
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions
@@ -71,6 +72,7 @@ class _Copilot(Listed):
         if not narrow:
             return Listed.rules(self, metadata, narrow=False)
         rules = Listed.rules(replace(self, tools=MEANT), metadata, narrow=True)
+        rules = limited(metadata.get("mcp-servers"), rules)
         rules += _callable(metadata.get("agents"), Grants(tuple(rules)))
         return [*rules, *guarded(metadata.get("hooks"), MEANT.denied)]
 

@@ -40,7 +40,7 @@ _CATALOGUE: Final = {
 DIALECT: Final = Family(
     name="opencode",
     title="OpenCode",
-    permissions=Permissions("OpenCode", "refuses every command", UNITS),
+    permissions=Permissions("OpenCode", "refuses every command", UNITS, others=frozenset({"doom_loop"})),
     models=_MODELS,
     catalogue=_CATALOGUE,
     # A file named like a built-in agent changes that one, which only its own author can mean.

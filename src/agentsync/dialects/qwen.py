@@ -30,6 +30,7 @@ from agentsync.dialects._qwen_tools import (
     with_substitutes,
     without_effect,
 )
+from agentsync.dialects._server_limits import limited
 from agentsync.dialects._template import foreign_placeholder, unknown_placeholder
 from agentsync.dialects._tool_names import listed, spell_lists
 from agentsync.document import Document
@@ -68,6 +69,7 @@ class _Qwen(Listed):
         if not narrow:
             return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
         rules = [*_meant_mode(rules, metadata), *TOOLS.taken(denied, narrow=True)]
+        rules = limited(metadata.get("mcpServers"), rules)
         return [*rules, *guarded(metadata.get("hooks"), TOOLS.denied)]
 
     def _listed(self, names: list[str], metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
@@ -76,7 +78,8 @@ class _Qwen(Listed):
             return Listed.rules(self, said, narrow=narrow)
         if not narrow and calls_all(names):
             return list(EVERYTHING.rules)
-        return TOOLS.granted(name for name in names if not is_pattern(name) and (narrow or TOOLS.is_known(name)))
+        named = [name for name in names if not is_pattern(name)]
+        return TOOLS.meant(named) if narrow else TOOLS.granted(name for name in named if TOOLS.is_known(name))
 
     def _mistyped(self, value: JsonValue) -> bool:
         return value is not None and not isinstance(value, str | list)  # what is no text in a list is dropped

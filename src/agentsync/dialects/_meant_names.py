@@ -1,0 +1,92 @@
+"""What authors call tools, wherever they learned the name: a denial is meant, whether or not its tool knows the name.
+
+Nothing is granted by these names. Where one covers more in one tool than in another, all of it is meant to be denied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from agentsync.naming import folded_key
+from agentsync.permissions import ANY, CHANGING, MCP, matches
+
+_EDITS: Final = ("write", "edit", "notebook")
+_TABLE: Final[dict[tuple[str, ...], str]] = {
+    ("read",): "read readfile readfiles fileread view fsread notebookread readmanyfiles",
+    ("write",): "write writefile filewrite create createfile savefile",
+    _EDITS: "edit editfile editfiles fileedit multiedit patch applypatch applydiff replace replaceinfile editor "
+    "strreplaceeditor strreplacebasededittool fswrite writetofile",
+    ("notebook",): "notebook notebookedit editnotebook",
+    ("bash",): "bash shell sh zsh powershell terminal console command commands cmd exec execute executebash "
+    "executecommand executecmd run runcommand runcommands runshellcommand runinterminal runterminalcmd launchprocess "
+    "gitbash subprocess",
+    ("grep",): "grep grepsearch searchfiles searchfilecontent searchcodebase textsearch",
+    ("glob",): "glob findfiles filesearch",
+    ("grep", "glob"): "search find codebase",
+    ("list",): "ls list listdirectory listdir listfiles",
+    ("webfetch",): "webfetch fetch fetchurl fetchwebcontent browser",
+    ("websearch",): "websearch googlewebsearch",
+    ("webfetch", "websearch"): "web internet network",
+    ("task",): "task agent agents subagent subagents usesubagent runsubagent delegate newtask spawnagent",
+    ("todo",): "todo todos todowrite todoread todolist writetodos",
+    ("skill",): "skill skills useskill activateskill",
+    ("question",): "question askuser askuserquestion askquestion askfollowupquestion",
+    (f"{MCP}{ANY}",): "mcp mcps mcpserver mcpservers mcptools",
+    (ANY,): "all any everything alltools",
+}
+_NAMES: Final = {name: tools for tools, names in _TABLE.items() for name in names.split()}
+_SERVER_TOOL: Final = re.compile(r"(?i:mcp(?:__|[:/.]))(?P<server>[\w.-]+?)(?:(?:__|[:/.])(?P<tool>[\w.*-]*))?")
+_BETWEEN: Final = re.compile(r"[\s/|+&]+")
+_WORD: Final = re.compile(r"[A-Za-z][\w.:-]*", re.ASCII)
+_UNCLEAR: Final = (*sorted(CHANGING - {"external_directory"}), f"{MCP}{ANY}")
+
+_EXCEPTION: Final = re.compile(r"(?:^|\s+)(?:except|excluding|without|but|not|no|minus)(?:\s+|$)", re.IGNORECASE)
+
+
+def known_as(name: str) -> tuple[str, ...]:
+    """The canonical tools and patterns that a name means in some tool; none where it means nothing in any."""
+    bare = name.partition("(")[0].strip()
+    if found := _SERVER_TOOL.fullmatch(bare):
+        return (f"{MCP}{found['server']}/{found['tool'] or ANY}",)
+    return _NAMES.get(folded_key(bare), ())
+
+
+def meant_by(name: str) -> tuple[str, ...]:
+    """The canonical tools and patterns that a denial of this name may mean.
+
+    A plain word may be a tool that nobody else has. Anything else is a restriction that cannot be made out, so it takes
+    away all that changes something.
+    """
+    bare = name.partition("(")[0].strip()
+    if found := known_as(bare):
+        return found
+    server, slash, tool = bare.partition("/")
+    if slash and _WORD.fullmatch(server.removeprefix("@")) and not known_as(server):
+        return (f"{MCP}{server.removeprefix('@')}/{tool or ANY}",)
+    parts = [part for part in _BETWEEN.split(bare) if part]
+    return tuple(dict.fromkeys(tool for part in parts or [bare] for tool in _each(part)))
+
+
+def _each(word: str) -> Iterable[str]:
+    if "*" in word or "?" in word:
+        covered = [tools for name, tools in _NAMES.items() if matches(folded_key(word), name)]
+        return [tool for tools in covered for tool in tools] or _UNCLEAR
+    return known_as(word) or (() if _WORD.fullmatch(word) else _UNCLEAR)
+
+
+def excepted(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """A list of granted tools without what it excepts, as `!Bash` or `all except Bash`, and that by itself."""
+    granted: list[str] = []
+    denied: list[str] = []
+    rest = iter(names)
+    for name in rest:
+        if exception := _EXCEPTION.search(name):
+            granted.append(name[: exception.start()])
+            denied += [name[exception.end() :], *rest]
+        elif len(name) > 1 and name[0] in "!-^~":
+            denied.append(name[1:])
+        else:
+            granted.append(name)
+    return [name for name in granted if name], [name for name in denied if name]

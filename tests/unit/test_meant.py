@@ -1,0 +1,309 @@
+"""What an author clearly restricted, in words or in a form that the agent's own tool passes over."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.dialects._meant_names import excepted, meant_by
+from agentsync.fitting import WriteOptions
+from agentsync.naming import folded_key
+from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants
+from agentsync.render import render
+from support.conversion import read
+from support.grants import available, claude, codex, opencode
+
+DENY, ASK, SESSION, ALLOW = Approval
+READS = READING | {"external_directory"}
+CHANGES = CHANGING - {"external_directory"}
+
+
+def written(dialect: str, keys: str) -> Grants:
+    """What an agent of this dialect is meant to be able to do."""
+    named = dialects()[dialect]
+    head = f"---\nname: checker\ndescription: d\n{keys}\n---\nLook with care.\n"
+    return read(f"checker{named.suffix}", head.encode(), dialect).agent.grants
+
+
+def vibe(keys: str) -> Grants:
+    data = f'description = "d"\nagent_type = "agent"\ninstructions = "p"\n{keys}\n'
+    return read("x.toml", data.encode(), "vibe").agent.grants
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "tools"),
+    [
+        ("run_shell_command", {"bash"}),
+        ("Shell", {"bash"}),
+        ("launch_process", {"bash"}),
+        ("Write/Edit", {"write", "edit", "notebook"}),
+        ("Write|Bash", {"write", "bash"}),
+        ("write-file save-file", {"write"}),
+        ("Shell(rm *)", {"bash"}),
+        ("*Edit", {"write", "edit", "notebook"}),
+        ("web", {"webfetch", "websearch"}),
+        ("all", {"*"}),
+        ("MCP", {"mcp/*"}),
+        ("Mcp__github__delete", {"mcp/github/delete"}),
+        ("mcp:github", {"mcp/github/*"}),
+        ("github/*", {"mcp/github/*"}),
+        ("@github/delete", {"mcp/github/delete"}),
+        ("\N{CYRILLIC CAPITAL LETTER VE}ash", {"bash"}),
+        ("Ba\N{ZERO WIDTH SPACE}sh", {"bash"}),
+        ("\N{FULLWIDTH LATIN CAPITAL LETTER B}ash", {"bash"}),
+        ("CronCreate", set()),
+        ("odd_*", CHANGES | {"mcp/*"}),
+        ("\N{LATIN CAPITAL LETTER THORN}", CHANGES | {"mcp/*"}),
+        ("!Read", CHANGES | {"mcp/*"}),
+    ],
+)
+def test_a_name_in_a_denial_means_what_it_does_in_any_tool(name: str, tools: set[str]) -> None:
+    assert set(meant_by(name)) == tools
+
+
+@pytest.mark.parametrize(
+    ("dialect", "key"),
+    [
+        ("claude", "disallowedTools"),
+        ("qwen", "disallowedTools"),
+        ("junie", "disallowedTools"),
+        ("auggie", "disabled_tools"),
+    ],
+)
+@pytest.mark.parametrize("name", ["shell", "execute", "Terminal", "run_shell_command", "Bash(rm *)"])
+def test_a_denial_by_a_name_of_another_tool_is_meant(dialect: str, key: str, name: str) -> None:
+    assert "bash" not in available(written(dialect, f"{key}: ['{name}']"))
+
+
+def test_kiro_excludes_by_names_of_other_tools_and_agents_by_theirs() -> None:
+    assert "bash" not in available(written("kiro", "tools: ['*']\nexcludedTools: [Bash]"))
+    granted = written("kiro", "tools: ['*']\nexcludedTools: [subagent/x, '#image']")
+    assert granted.approval("task", "y") is SESSION
+    assert "bash" in available(granted)
+
+
+@pytest.mark.parametrize("key", ["shell", "execute", "Bash(git push *)", "run_shell_command"])
+def test_a_permission_of_opencode_by_a_name_of_another_tool_is_meant(key: str) -> None:
+    assert available(opencode(f"permission: {{'{key}': deny}}").agent.grants) == TOOLS - {"bash"}
+    assert opencode(f"permission: {{'{key}': ask}}").agent.grants.approval("bash") is ASK
+    assert opencode(f"permission: {{bash: deny, '{key}': ask}}").agent.grants.approval("bash") is DENY
+    assert opencode(f"permission: {{'{key}': allow}}").agent.grants.approval("bash") is SESSION
+    assert available(opencode(f"tools: {{'{key}': false}}").agent.grants) == TOOLS - {"bash"}
+
+
+def test_a_permission_of_opencode_for_a_server_as_claude_code_calls_it_is_meant() -> None:
+    granted = opencode("permission: {'mcp__github__*': deny}").agent.grants
+    assert granted.approval("mcp/github/x") is DENY
+    assert granted.approval("mcp/gitlab/x") is SESSION
+
+
+def test_a_loop_that_opencode_looks_for_is_no_tool_of_a_server() -> None:
+    file = render(opencode("permission: {doom_loop: deny, bash: deny}"), dialects()["claude"], WriteOptions())
+    assert b"\ndisallowedTools: Bash\n" in (file.data or b"")
+    assert b"\ntools:" not in (file.data or b"")
+
+
+# Exceptions
+
+
+@pytest.mark.parametrize(
+    ("names", "granted", "denied"),
+    [
+        (["*", "!Bash"], ["*"], ["Bash"]),
+        (["*", "-Bash"], ["*"], ["Bash"]),
+        (["All tools except Bash", "Write"], ["All tools"], ["Bash", "Write"]),
+        (["All", "tools", "except", "Bash"], ["All", "tools"], ["Bash"]),
+        (["Read", "-"], ["Read", "-"], []),
+        (["no"], [], []),
+    ],
+)
+def test_a_list_may_except_something(names: list[str], granted: list[str], denied: list[str]) -> None:
+    assert excepted(names) == (granted, denied)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "keys"),
+    [
+        ("claude", "tools: '*, !Bash'"),
+        ("claude", "tools: ['*', '-Bash']"),
+        ("claude", "tools: '*, !Bash'\npermissionMode: default"),
+        ("claude", "tools: '*, !Bash'\npermissionMode: bypassPermissions"),
+        ("claude", "tools: All tools except Bash"),
+        ("copilot", "tools: ['*', '!execute']"),
+        ("qwen", "tools: ['*', '!run_shell_command']"),
+        ("kiro", "tools: ['*', '!shell']"),
+        ("cline", "tools: [bash, '!bash']"),
+        ("auggie", "tools: ['!launch-process', view]"),
+    ],
+)
+def test_what_a_list_excepts_is_denied(dialect: str, keys: str) -> None:
+    assert "bash" not in available(written(dialect, keys))
+
+
+def test_what_a_list_of_vibes_excepts_is_denied() -> None:
+    assert "bash" not in available(vibe('enabled_tools = ["*", "!bash"]'))
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "disallowed-Tools",
+        "dis\N{CYRILLIC SMALL LETTER A}llowedTools",
+        "dis\N{ZERO WIDTH SPACE}allowedTools",
+        "\N{FULLWIDTH LATIN SMALL LETTER D}isallowedTools",
+    ],
+)
+def test_a_key_counts_as_it_looks(key: str) -> None:
+    assert folded_key(key) == "disallowedtools"
+    assert "bash" not in available(claude(f"{key}: Bash").agent.grants)
+
+
+@pytest.mark.parametrize("dialect", ["claude", "copilot", "factory", "cursor", "junie", "opencode", "qwen", "kilo"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "excludedTools: [shell]",
+        "excluded_tools: [Bash]",
+        "blocked-tools: [Bash]",
+        "forbiddenTools: [Bash]",
+        "deny: [Bash]",
+        "disallowed: Bash",
+        "allow: [Read]",
+        "sandbox: read-only",
+    ],
+)
+def test_a_key_that_only_restricts_leaves_reading_only(dialect: str, keys: str) -> None:
+    assert available(written(dialect, keys)) <= READS
+
+
+def test_each_spelling_of_a_key_counts() -> None:
+    granted = claude("disallowedTools: Bash\ndisallowed-tools: Write\ndenied_tools: WebFetch").agent.grants
+    assert available(granted) == TOOLS - {"bash", "write", "webfetch"}
+    granted = claude("tools: Read, Write, Bash\nallowed-tools: Read, Bash(git *)").agent.grants
+    assert available(granted) <= {"read", "external_directory"}
+    granted = claude("tools: '*'\nallowed-tools: Read").agent.grants
+    assert available(granted) <= {"read", "external_directory"}
+    granted = claude("permissionMode: bypassPermissions\npermission-mode: plan").agent.grants
+    assert (granted.approval("bash"), granted.approval("webfetch")) == (DENY, SESSION)
+    granted = claude("permissionMode: plan\npermission_mode: default").agent.grants
+    assert (granted.approval("bash"), granted.approval("webfetch")) == (DENY, ASK)
+
+
+@pytest.mark.parametrize(
+    ("mode", "shell", "task"),
+    [("readOnly", DENY, DENY), ("read-only", DENY, DENY), ("'plan '", DENY, SESSION), ("plan mode", DENY, SESSION)],
+)
+def test_a_mode_means_what_it_says(mode: str, shell: Approval, task: Approval) -> None:
+    granted = claude(f"permissionMode: {mode}").agent.grants
+    assert (granted.approval("bash"), granted.approval("task")) == (shell, task)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "permissions: {deny: [bash, edit]}",
+        "permissions: {allow: [read]}",
+        "permissions: [read, grep]",
+        "permissions: false",
+        "permission: {read: allow}\npermissions: {deny: [bash]}",
+    ],
+)
+def test_permissions_in_another_form_leave_reading_only(keys: str) -> None:
+    assert available(opencode(keys).agent.grants) <= READS
+
+
+def test_permissions_count_beside_permission() -> None:
+    granted = opencode("permission: {edit: deny}\npermissions: {bash: deny}").agent.grants
+    assert not available(granted) & {"bash", "edit"}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{capability: write, effect: deny}",
+        "{capability: Shell, effect: deny}",
+        "{capability: [shell, fs_write], effect: deny}",
+        "{capability: shell, effect: allow, matches: ['git *']}",
+        "{capability: shell, effect: allow, match: {command: 'git *'}}",
+        "{capability: shell, effect: allow, match: []}",
+        "{capability: shell, effect: allow, match: ['git *'], excludes: ['git push *']}",
+        "{capability: shell, effect: allow, match: ['git *'], exclude: {command: 'git push *'}}",
+    ],
+)
+def test_a_rule_of_kiros_that_cannot_be_made_out_leaves_reading_only(rule: str) -> None:
+    assert available(written("kiro", f"tools: ['*']\npermissions: {{rules: [{rule}]}}")) <= READS
+
+
+@pytest.mark.parametrize("table", ["enabled = false", "disabled = true", 'permission = "never"'])
+@pytest.mark.parametrize("name", ["bash", "Bash", "shell"])
+def test_a_tool_that_is_off_in_a_table_of_vibes_is_denied(table: str, name: str) -> None:
+    assert "bash" not in available(vibe(f"[tools.{name}]\n{table}"))
+
+
+def test_a_table_of_vibes_may_be_for_a_tool_of_a_server() -> None:
+    assert vibe('[tools.github_create]\npermission = "never"').approval("mcp/github_create") is DENY
+    assert vibe('[tools.github_create]\npermission = "ask"').approval("mcp/github_create") is ASK
+    assert vibe('[tools.github_create]\npermission = "always"').approval("mcp/github_create") is SESSION
+    denied = 'disabled_tools = ["github_*"]\n[tools.github_create]\npermission = "ask"'
+    assert vibe(denied).approval("mcp/github_create") is DENY
+    assert "bash" not in available(vibe('disabled_tools = ["shell"]'))
+
+
+# Servers
+
+
+SERVERS = [
+    ("qwen", "mcpServers: {gh: {command: x, SAID}}"),
+    ("kiro", "tools: ['*']\nmcpServers: {gh: {command: x, SAID}}"),
+    ("kiro", "tools: ['@gh', read]\nmcpServers: {gh: {command: x, SAID}}"),
+    ("copilot", "tools: ['gh/*']\nmcp-servers: {gh: {type: local, command: x, SAID}}"),
+    ("gemini", "tools: [read_file]\nmcp_servers: {gh: {command: x, SAID}}"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "keys"), SERVERS)
+@pytest.mark.parametrize(
+    ("said", "search", "delete"),
+    [
+        ("disabledTools: [delete]", SESSION, DENY),
+        ("exclude_tools: [delete(x)]", SESSION, DENY),
+        ("includeTools: [search]", SESSION, DENY),
+        ("tools: [search]", SESSION, DENY),
+        ("tools: []", DENY, DENY),
+        ("tools: ['*']", SESSION, SESSION),
+        ("enabled: false", DENY, DENY),
+        ("disabled: true", DENY, DENY),
+    ],
+)
+def test_what_a_server_may_not_do_nobody_elses_does(
+    dialect: str, keys: str, said: str, search: Approval, delete: Approval
+) -> None:
+    granted = written(dialect, keys.replace("SAID", said))
+    assert (granted.approval("mcp/gh/search"), granted.approval("mcp/gh/delete")) == (search, delete)
+
+
+def test_a_list_of_a_servers_tools_brings_none_that_is_not_there() -> None:
+    granted = written("kiro", "tools: [read]\nmcpServers: {gh: {command: x, includeTools: [search]}}")
+    assert granted.approval("mcp/gh/search") is DENY
+    granted = written("copilot", "tools: [gh/search]\nmcp-servers: {gh: {type: local, command: x, tools: [delete]}}")
+    assert (granted.approval("mcp/gh/search"), granted.approval("mcp/gh/delete")) == (DENY, DENY)
+
+
+def test_servers_of_codex_and_vibe_are_limited_too() -> None:
+    table = '[mcp_servers.gh]\ncommand = "x"\nenabled_tools = ["search"]'
+    granted = codex(table).agent.grants
+    assert (granted.approval("mcp/gh/search"), granted.approval("mcp/gh/delete")) == (SESSION, DENY)
+    granted = vibe('[[mcp_servers]]\nname = "gh"\ncommand = "x"\ndisabled_tools = ["delete"]')
+    assert granted.approval("mcp/gh/delete") is DENY
+
+
+def test_what_was_meant_and_is_not_read_is_told() -> None:
+    agent = claude("disallowedTools: shell\nexcludedTools: [Bash]")
+    assert {Code.UNKNOWN_TOOL, Code.NO_EFFECT} <= {found.code for found in agent.diagnostics}
