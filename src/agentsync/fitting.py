@@ -49,6 +49,7 @@ class Shape:
 
     Attributes:
         units: the target's own tool names and the canonical tools that each covers.
+        nameless: the canonical tools that come with all others, and that no unit covers.
         asks: the canonical tools for which a call can be made to need approval.
         server_name: the target's spelling of an MCP pattern (`mcp/server/*`), or None where it has none.
         spells: whether the target can write these rules, which tell arguments apart, for this tool.
@@ -56,6 +57,7 @@ class Shape:
     """
 
     units: Mapping[str, tuple[str, ...]]
+    nameless: frozenset[str] = frozenset()
     asks: frozenset[str] = frozenset()
     server_name: Callable[[str], str | None] = lambda _pattern: None
     spells: Callable[[str, tuple[Rule, ...]], bool] = _no_arguments
@@ -200,6 +202,8 @@ class _Fitting:
             for rule in self._grants.rules
             if rule.approval < default and rule.tool.startswith(MCP) and not self._server(rule.tool)
         ]
+        least = Approval.SESSION if self._options.strict_approval else Approval.ASK
+        unspoken += [tool for tool in sorted(self._shape.nameless) if min(self._grants.approvals(tool)) < least]
         if unspoken:
             self._tell(
                 Code.TOOL_LOST,

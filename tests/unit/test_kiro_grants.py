@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
 from agentsync.dialects._kiro_grants import enforced, is_known, meant
+from agentsync.fitting import WriteOptions
 from agentsync.frontmatter import parse_markdown
 from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants
+from agentsync.render import render
+from support.conversion import read
 from support.grants import available
 
 DENY, ASK, SESSION, ALLOW = Approval
@@ -230,3 +235,16 @@ def test_a_hook_that_may_refuse_a_tool_is_a_restriction(hooks: str, guarded: set
 def test_names_that_kiro_knows() -> None:
     assert all(map(is_known, ("shell", "#image", "subagent/x", "fs_*", "knowledge", "@gh")))
     assert not is_known("Shell")
+
+
+@pytest.mark.parametrize("dialect", ["kiro", "kiro2"])
+@pytest.mark.parametrize("level", ["deny", "{'*': session, x: deny}"])
+def test_a_tool_without_a_name_of_its_own_is_taken_away_by_a_complete_list(dialect: str, level: str) -> None:
+    data = f"---\nname: x\ndescription: d\npermissions: {{lsp: {level}}}\n---\nDo it.\n"
+    target = dialects()[dialect]
+    file = render(read("x.md", data.encode(), "neutral"), target, WriteOptions())
+    assert file.data is not None
+    granted = target.enforced(target.parse(file.data, file.path))
+    assert not max(granted.approvals("lsp"))
+    assert granted.approval("bash") is SESSION
+    assert Code.TOOL_LOST in {found.code for found in file.diagnostics}

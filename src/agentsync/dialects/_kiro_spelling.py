@@ -60,6 +60,7 @@ def _spells_argument(tool: str, argument: str) -> bool:
 
 SHAPE: Final = Shape(
     units={**NAMES.written, "skill": ("skill",)},
+    nameless=frozenset({"lsp"}),  # its tool also renames
     asks=CHANGING.union(READ_COVERS, {"skill"}),
     server_name=server_name,
     spells=_spells,

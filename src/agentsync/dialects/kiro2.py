@@ -38,6 +38,7 @@ _SHAPE: Final = Shape(
         "subagent": ("task",),
         "todo_list": ("todo",),
     },
+    nameless=frozenset({"lsp"}),
     server_name=server_name,
 )
 
