@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from agentsync.diagnostics import Code
+from agentsync.dialects import dialects
+from agentsync.fitting import WriteOptions
 from agentsync.permissions import (
     READING,
     TOOLS,
     Approval,
 )
+from agentsync.render import render
+from support.conversion import read
 from support.grants import CHANGES, available, codex
 
 DENY, ASK, SESSION, ALLOW = Approval
@@ -109,3 +113,8 @@ def test_a_search_of_the_web_is_taken_away_by_its_own_key(keys: str) -> None:
     assert agent.dialect.enforced(agent.document).approval("websearch") is DENY
     for value in ("cached", "indexed", "live"):
         assert codex(f'web_search = "{value}"').agent.grants.approval("websearch") is SESSION
+
+
+def test_a_profile_of_the_users_may_let_through_more_than_the_sandbox() -> None:
+    data = b"---\nname: x\ndescription: d\ntools: [read]\ntargets: {codex: {native: {profile: free}}}\n---\np\n"
+    assert render(read("x.md", data, "neutral"), dialects()["codex"], WriteOptions()).data is None

@@ -205,6 +205,22 @@ def test_a_mode_means_what_it_says(mode: str, shell: Approval, task: Approval) -
     assert (granted.approval("bash"), granted.approval("task")) == (shell, task)
 
 
+def test_a_mode_of_qwen_codes_means_what_it_says() -> None:
+    assert available(written("qwen", "permissionMode: read-only")) <= READS
+    assert written("qwen", "permissionMode: careful").approval("bash") is ASK
+
+
+@pytest.mark.parametrize("sign", ["[ab]", "{a,b}", "?"])
+def test_a_sign_that_may_mean_more_to_kiro_is_neither_written_nor_taken_for_itself(sign: str) -> None:
+    rule = f"{{capability: shell, effect: allow, match: ['git {sign}']}}"
+    assert written("kiro", f"tools: ['*']\npermissions: {{rules: [{rule}]}}").approval("bash", "git a") is SESSION
+    rule = f"{{capability: shell, effect: deny, match: ['git {sign}']}}"
+    assert written("kiro", f"tools: ['*']\npermissions: {{rules: [{rule}]}}").approval("bash", "git a") is DENY
+    agent = opencode(f"permission: {{bash: {{'*': ask, 'git {sign}': allow, 'git push': deny}}}}")
+    file = render(agent, dialects()["kiro"], WriteOptions())
+    assert b"git" not in (file.data or b"")
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -260,6 +276,8 @@ def test_a_table_of_vibes_may_be_for_a_tool_of_a_server() -> None:
 
 
 SERVERS = [
+    ("claude", "mcpServers: {gh: {command: x, SAID}}"),
+    ("claude", "tools: Read, mcp__gh\nmcpServers: [{gh: {command: x, SAID}}]"),
     ("qwen", "mcpServers: {gh: {command: x, SAID}}"),
     ("kiro", "tools: ['*']\nmcpServers: {gh: {command: x, SAID}}"),
     ("kiro", "tools: ['@gh', read]\nmcpServers: {gh: {command: x, SAID}}"),

@@ -169,3 +169,28 @@ def test_what_opencode_does_not_read_lifts_no_denial() -> None:
     assert granted.approval("bash", "rm x") is DENY
     granted = opencode("tools: {gh_a: false}\npermissions: {'gh_*': allow}").agent.grants
     assert granted.approval("mcp/gh_a") is DENY
+
+
+@pytest.mark.parametrize("target", ["opencode", "kilo"])
+@pytest.mark.parametrize(
+    ("rules", "path", "level"),
+    [
+        ("{'*': session, '*.pem': deny}", "x/.env", ASK),
+        ("{'*': session, '*.pem': deny}", "x/.env.local", ASK),
+        ("{'*': session, '*.pem': deny}", "x/.env.example", ALLOW),
+        ("{'*': session, '*.pem': deny}", "x.pem", DENY),
+        ("{'*': session, '*.env': deny}", "x/.env", DENY),
+        ("{'*': deny, 'src/*': session}", "src/.env", ASK),
+        ("{'*': deny, 'src/*': session}", "doc/.env", DENY),
+        ("{'*': deny, 'src/*': session}", "src/x", ALLOW),
+        ("{'*': deny, 'src/*': allow}", "src/.env", ALLOW),
+    ],
+)
+def test_what_the_tool_guards_by_itself_stays_guarded_beside_other_paths(
+    target: str, rules: str, path: str, level: Approval
+) -> None:
+    data = f"---\nname: x\ndescription: d\npermissions: {{read: {rules}}}\n---\np\n"
+    tool = dialects()[target]
+    file = render(read("x.md", data.encode(), "neutral"), tool, WriteOptions())
+    assert file.data is not None
+    assert tool.enforced(tool.parse(file.data, file.path)).approval("read", path) is level

@@ -17,7 +17,8 @@ from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
-from agentsync.dialects._meant_names import excepted, meant_by
+from agentsync.dialects._meant_names import excepted, meant_by, mode_meant_by
+from agentsync.dialects._server_limits import limited
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
 from agentsync.permissions import (
@@ -76,12 +77,6 @@ MEMORIES: Final = ("user", "project", "local")
 MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
 _FREEING: Final = {"acceptEdits", "auto", "bypassPermissions"}
 _TAKING: Final = ("plan", "dontAsk")
-# What a mode of another spelling, or one that does not exist, means; any other asks.
-_MEANT_MODES: Final = {
-    "plan": "plan",
-    "planning": "plan",
-    **dict.fromkeys(("dontask", "readonly", "read", "deny", "denied", "never", "none"), "dontAsk"),
-}
 KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 """The keys that Claude Code itself reads permissions from."""
 
@@ -123,6 +118,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
         rules = _under_mode(rules, mode)
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
     rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
+    rules = limited(metadata.get("mcpServers"), rules)
     rules += guarded(metadata.get("hooks"), _denied)
     if any(folded_key(key) in _FOREIGN and metadata[key] is not False for key in metadata):
         rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
@@ -246,7 +242,7 @@ def _meant_mode(value: JsonValue) -> str | None:
     if value is None or value in MODES:
         return value if isinstance(value, str) else None
     text = str(value[0] if isinstance(value, list) and value else value)
-    return _MEANT_MODES.get(folded_key(text).replace(" ", "").removesuffix("mode"), "default")
+    return mode_meant_by(text) or "default"
 
 
 def _asking(tool: str) -> Approval:

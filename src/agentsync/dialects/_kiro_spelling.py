@@ -48,7 +48,7 @@ def _spells(tool: str, rules: tuple[Rule, ...]) -> bool:
 def _spells_argument(tool: str, argument: str) -> bool:
     match tool:
         case "bash":
-            plain = argument.strip() == argument and argument and not set(argument) & set("?\\\r\n")
+            plain = argument.strip() == argument and argument and not set(argument) & set("?[]{}\\\r\n")
             return bool(plain) and not argument.startswith(UNTRANSLATED)
         case "write" | "edit":
             return _FOLDER.fullmatch(argument) is not None

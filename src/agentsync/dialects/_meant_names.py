@@ -45,6 +45,18 @@ _UNCLEAR: Final = (*sorted(CHANGING - {"external_directory"}), f"{MCP}{ANY}")
 _EXCEPTION: Final = re.compile(r"(?:^|\s+)(?:except|excluding|without|but|not|no|minus)(?:\s+|$)", re.IGNORECASE)
 
 
+# What a permission mode says in another spelling than any tool's, or one that does not exist.
+_MODES: Final = {
+    **dict.fromkeys(("plan", "planning"), "plan"),
+    **dict.fromkeys(("dontask", "readonly", "read", "deny", "denied", "never", "none"), "dontAsk"),
+}
+
+
+def mode_meant_by(text: str) -> str | None:
+    """The mode of Claude Code's that takes away as this one does; None where that is not clear."""
+    return _MODES.get(folded_key(text).replace(" ", "").removesuffix("mode"))
+
+
 def known_as(name: str) -> tuple[str, ...]:
     """The canonical tools and patterns that a name means in some tool; none where it means nothing in any."""
     bare = name.partition("(")[0].strip()

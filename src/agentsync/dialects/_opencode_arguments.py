@@ -15,6 +15,9 @@ from agentsync.permissions import ANY, READING, UNTRANSLATED, Approval, Grants, 
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _INDEX_END: Final = 2**32 - 1
+GUARDED: Final[dict[str, JsonValue]] = {"*.env": "ask", "*.env.*": "ask", "*.env.example": "allow"}
+"""The files that OpenCode asks for by itself when it reads; a plain `read: allow` would switch that off."""
+
 _SLUG_PATTERN: Final = re.compile(r"[a-z0-9*?-]*")
 
 
@@ -79,8 +82,11 @@ def argument_map(rules: tuple[Rule, ...], tool: str, options: WriteOptions) -> d
     """The rules as a map; of two for the same argument the last counts, so the first gives up its place."""
     written: dict[str, JsonValue] = {} if rules[0].argument == ANY else {ANY: "deny"}
     for rule in rules:
-        written.pop(rule.argument, None)
-        written[rule.argument] = action_of(rule.approval, tool, options)
+        said = {rule.argument: action_of(rule.approval, tool, options)}
+        if tool == "read" and rule.approval is Approval.SESSION and rule.argument.endswith(ANY):
+            # An agent's own word for these files goes before the guard, which is what the session says of them.
+            said |= {rule.argument.removesuffix(ANY) + file: action for file, action in GUARDED.items()}
+        written = {argument: action for argument, action in written.items() if argument not in said} | said
     return written
 
 

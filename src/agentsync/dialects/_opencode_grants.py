@@ -19,6 +19,7 @@ from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._meant_names import known_as
 from agentsync.dialects._opencode_arguments import (
+    GUARDED,
     action_of,
     argument_map,
     is_index,
@@ -81,13 +82,7 @@ _SWITCHES: Final = {
     "patch": ("edit", "notebook"),
     "multiedit": ("edit", "notebook"),
 }
-# What OpenCode asks for by itself when it reads; a plain `read: allow` would switch that off.
-_READ_GUARD: Final[dict[str, JsonValue]] = {
-    "*": "allow",
-    "*.env": "ask",
-    "*.env.*": "ask",
-    "*.env.example": "allow",
-}
+_READ_GUARD: Final[dict[str, JsonValue]] = {ANY: "allow", **GUARDED}
 _ACTIONS: Final = {"deny": Approval.DENY, "ask": Approval.ASK, "allow": Approval.ALLOW}
 
 KEYS: Final = ("tools", "permission", "permissions")

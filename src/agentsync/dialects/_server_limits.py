@@ -22,7 +22,7 @@ def limited(servers: JsonValue, rules: Iterable[Rule]) -> list[Rule]:
     """The rules with what is left of the servers' tools; none is given more.
 
     Args:
-        servers: a map of names to servers, or a list of servers with names.
+        servers: a map of names to servers, or a list of such maps or of servers with names.
         rules: what the agent has without these limits.
     """
     rules = list(rules)
@@ -38,11 +38,11 @@ def limited(servers: JsonValue, rules: Iterable[Rule]) -> list[Rule]:
 
 
 def _servers(servers: JsonValue) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
-    if isinstance(servers, dict):
-        yield from ((name, said) for name, said in servers.items() if isinstance(said, dict))
-    for said in servers if isinstance(servers, list) else ():
-        if isinstance(said, dict) and isinstance(name := said.get("name"), str):
-            yield name, said
+    for entry in servers if isinstance(servers, list) else [servers]:
+        if isinstance(entry, dict) and isinstance(name := entry.get("name"), str) and isinstance(servers, list):
+            yield name, entry
+        elif isinstance(entry, dict):
+            yield from ((name, said) for name, said in entry.items() if isinstance(said, dict))
 
 
 def _only(rules: Sequence[Rule], server: str, tools: Iterable[str]) -> list[Rule]:

@@ -21,6 +21,7 @@ from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._meant_names import mode_meant_by
 from agentsync.dialects._qwen_tools import (
     NOTHING,
     TOOLS,
@@ -165,7 +166,7 @@ def _meant_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Ru
     """What the author of a mode meant; one that is invented restricts at least as far as asking does."""
     said = {str(value) for key in ("approvalMode", "permissionMode") if (value := metadata.get(key))}
     for mode in sorted(said if len(said) == 1 else said - _FREEING):  # of two, one that frees is no clear word
-        match mode:
+        match mode if mode in (*_MODES, *_PERMISSION_MODES) else mode_meant_by(mode):
             case "auto":
                 pass
             case "yolo" | "bypassPermissions":
