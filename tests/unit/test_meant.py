@@ -325,3 +325,37 @@ def test_servers_of_codex_and_vibe_are_limited_too() -> None:
 def test_what_was_meant_and_is_not_read_is_told() -> None:
     agent = claude("disallowedTools: shell\nexcludedTools: [Bash]")
     assert {Code.UNKNOWN_TOOL, Code.NO_EFFECT} <= {found.code for found in agent.diagnostics}
+
+
+# Forms
+
+
+@pytest.mark.parametrize(
+    ("dialect", "key"),
+    [
+        ("qwen", "disallowedTools"),
+        ("junie", "disallowedTools"),
+        ("auggie", "disabled_tools"),
+        ("kiro", "tools: ['*']\nexcludedTools"),
+    ],
+)
+@pytest.mark.parametrize("value", ["{bash: true}", "[[bash]]", "[{bash: 'rm *'}]", "{x: [bash]}", "[3, bash]"])
+def test_a_denial_in_another_form_than_a_list_is_meant(dialect: str, key: str, value: str) -> None:
+    assert "bash" not in available(written(dialect, f"{key}: {value}"))
+
+
+def test_what_a_map_of_denied_tools_switches_off_is_not_denied() -> None:
+    assert "bash" in available(written("qwen", "disallowedTools: {bash: false, edit: true}"))
+
+
+def test_a_server_that_junie_shows_brings_no_tool_of_it_that_is_denied() -> None:
+    granted = written("junie", "mcpServers: [gh]\ndisallowedTools: [mcp__gh__delete]")
+    assert (granted.approval("mcp/gh/search"), granted.approval("mcp/gh/delete")) == (SESSION, DENY)
+    granted = written("junie", "tools: [Read, '!mcp__gh__delete']\nmcpServers: [gh]")
+    assert granted.approval("mcp/gh/delete") is DENY
+
+
+def test_kiro_excludes_a_tool_by_the_name_that_the_agent_gives_it() -> None:
+    keys = "tools: [read, '@gh/delete', '@gh/search']\ntoolAliases: {'@gh/delete': rmx}\nexcludedTools: [rmx]"
+    granted = written("kiro", keys)
+    assert (granted.approval("mcp/gh/search"), granted.approval("mcp/gh/delete")) == (SESSION, DENY)

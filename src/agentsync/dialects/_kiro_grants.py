@@ -17,7 +17,7 @@ from agentsync.dialects import RESTRICTING
 from agentsync.dialects._hooks import ALL_GUARDED, guarded
 from agentsync.dialects._kiro_rules import BUILTIN, restricted, said_in, understood
 from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import ServerNames, ToolNames, listed
+from agentsync.dialects._tool_names import ServerNames, ToolNames, listed, named_in
 from agentsync.naming import folded_key
 from agentsync.permissions import (
     ANY,
@@ -116,7 +116,8 @@ _OLDER: Final = 2
 def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int) -> list[Rule]:
     available = _available(metadata, narrow=narrow, version=version)
     heeding = narrow or version > _OLDER
-    excluded = [*_excluded([*listed(metadata.get("excludedTools") if heeding else None)], narrow=narrow)]
+    names = [*(_by_alias(metadata) if narrow else listed(metadata.get("excludedTools") if heeding else None))]
+    excluded = [*_excluded(names, narrow=narrow)]
     there = Grants((*available, *excluded))
     said = [*said_in(metadata.get("permissions"))]
     allowing = [one for one in said if one.effect is Approval.ALLOW]
@@ -145,6 +146,14 @@ def _available(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int)
     rules = known.meant(plain) if narrow else known.granted(plain)
     agents = (name.removeprefix(_AGENT) for name in names if name.startswith(_AGENT))
     return [*rules, *(Rule("task", Approval.SESSION, agent) for agent in agents)]
+
+
+def _by_alias(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
+    """The names in `excludedTools`, also as the tools are called that the agent gives these names."""
+    aliases = metadata.get("toolAliases")
+    for name in named_in(metadata.get("excludedTools")):
+        yield name
+        yield from (tool for tool, alias in (aliases.items() if isinstance(aliases, dict) else ()) if alias == name)
 
 
 def _excluded(names: Sequence[str], *, narrow: bool) -> Iterator[Rule]:

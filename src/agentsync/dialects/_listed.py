@@ -20,7 +20,7 @@ from agentsync.dialects._fields import (
     speaks,
 )
 from agentsync.dialects._keys import Key, read_keys, write_keys
-from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
+from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import Shape, WriteOptions, fit
 from agentsync.frontmatter import format_markdown, parse_markdown
@@ -142,9 +142,9 @@ class Listed:
         """What the lists grant: as their author meant it where `narrow`, else as the tool enforces it."""
         rules = self._granted(metadata, narrow=narrow)
         denied = metadata.get(self.lists.denied) if self.lists.denied else None
-        if narrow or not self._mistyped(denied):
-            rules += self.tools.taken(listed(denied), narrow=narrow)
-        return rules
+        if narrow:
+            return rules + self.tools.taken(named_in(denied), narrow=True)
+        return rules if self._mistyped(denied) else rules + self.tools.taken(listed(denied), narrow=False)
 
     def _granted(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         if self.tools_key not in metadata:

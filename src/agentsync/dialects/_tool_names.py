@@ -150,6 +150,21 @@ def listed(value: JsonValue) -> Iterator[str]:
             yield from (name for part in parts if (name := part.strip()))
 
 
+def named_in(value: JsonValue) -> Iterator[str]:
+    """The names that a value of any form holds; a map's are its keys, where they are not switched off."""
+    match value:
+        case str():
+            yield from listed(value)
+        case list():
+            for item in value:
+                yield from [item] if isinstance(item, str) else named_in(item)
+        case dict():
+            for key, inner in value.items():
+                yield from () if inner is False else (key, *named_in(inner))
+        case _:
+            pass
+
+
 @dataclass(frozen=True, slots=True)
 class ListedTools:
     """What lists of tools say of what was fitted.

@@ -22,7 +22,7 @@ from agentsync.dialects import ToolLists
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
+from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.dialects._yaml_types import types_a_value
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
@@ -105,7 +105,7 @@ class _Auggie(Listed):
     def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         allowed, denied = [*_items(metadata.get("tools"))], [*_items(metadata.get(_DENIED))]
         if narrow:
-            return self._meant(metadata, allowed, denied)
+            return self._meant(metadata, allowed, [*named_in(metadata.get(_DENIED))])
         known = (name for name in allowed if self.tools.is_known(name))
         rules = list(EVERYTHING.rules) if not allowed or denied else self.tools.granted(known)
         if _DELETION in allowed:

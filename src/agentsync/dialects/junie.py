@@ -21,7 +21,7 @@ from agentsync.dialects import NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._tool_names import ServerNames, ToolNames, listed, spell_lists
+from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import Fitted, Shape, WriteOptions, fit
 from agentsync.model import Agent
@@ -57,7 +57,6 @@ _TOOLS: Final = ToolNames(
         "Skill": ("skill",),
     },
 )
-_FOREIGN_SERVERS: Final = ServerNames("mcp__", "__", whole=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,14 @@ class _Junie(Listed):
         rules = Listed.rules(self, metadata, narrow=narrow)
         names = [*listed(metadata.get(_SERVERS))]
         closed = Rule(ANY, Approval.SESSION) not in rules
-        if narrow:
-            if closed:
-                rules = [rule for rule in rules if rule.tool != "webfetch"]
-            denied = (_FOREIGN_SERVERS.read(name) for name in listed(metadata.get(self.lists.denied)))
-            rules += [Rule(pattern, Approval.DENY) for pattern in denied if pattern]
+        if narrow and closed:
+            rules = [rule for rule in rules if rule.tool != "webfetch"]
         if isinstance(metadata.get(_SERVERS), list) and names:
+            # A server is shown without those of its tools that are denied.
+            denied = [rule for rule in rules if narrow and not rule.approval and rule.tool.startswith((MCP, ANY))]
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
             rules += [Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in names if name != _NO_SERVER]
+            rules += denied
         elif closed and not narrow:
             rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
         return rules

@@ -33,7 +33,7 @@ from agentsync.dialects._qwen_tools import (
 )
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._template import foreign_placeholder, unknown_placeholder
-from agentsync.dialects._tool_names import listed, spell_lists
+from agentsync.dialects._tool_names import listed, named_in, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
 from agentsync.model import Agent
@@ -69,7 +69,7 @@ class _Qwen(Listed):
         rules = self._listed(granted, metadata, narrow=narrow)
         if not narrow:
             return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
-        rules = [*_meant_mode(rules, metadata), *TOOLS.taken(denied, narrow=True)]
+        rules = [*_meant_mode(rules, metadata), *TOOLS.taken(named_in(metadata.get("disallowedTools")), narrow=True)]
         rules = limited(metadata.get("mcpServers"), rules)
         return [*rules, *guarded(metadata.get("hooks"), TOOLS.denied)]
 
