@@ -235,6 +235,11 @@ def test_permissions_in_another_form_leave_reading_only(keys: str) -> None:
     assert available(opencode(keys).agent.grants) <= READS
 
 
+def test_permissions_may_have_arguments_where_the_tool_takes_none() -> None:
+    granted = opencode("permissions: {webfetch: {'*': deny}, bash: {'*': deny}}").agent.grants
+    assert available(granted) == TOOLS - {"webfetch", "bash"}
+
+
 def test_permissions_count_beside_permission() -> None:
     granted = opencode("permission: {edit: deny}\npermissions: {bash: deny}").agent.grants
     assert not available(granted) & {"bash", "edit"}

@@ -152,7 +152,7 @@ class Permissions:
         off = [key for key, value in _as_switches(metadata.get("tools")).items() if key in _SWITCHES and not value]
         rules += [Rule(tool, Approval.DENY) for key in off for tool in _SWITCHES[key]]
         rules = [*rules, *_below_home(rules)]
-        unclear = not self._is_permission(metadata.get("permissions"))
+        unclear = not _is_clear(metadata.get("permissions"))
         unclear = unclear or (self.empties and metadata.get("permission", ANY) is None)
         if unclear or any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
             rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
@@ -271,6 +271,13 @@ class Permissions:
     def _spells(self, tool: str, rules: tuple[Rule, ...]) -> bool:
         unit = next(unit for unit, covered in self.units.items() if tool in covered)
         return unit not in _FLAT and all(spells_argument(tool, rule.argument) for rule in with_slugs(tool, rules))
+
+
+def _is_clear(permissions: JsonValue) -> bool:
+    """Whether every value is an action, also where OpenCode takes no arguments."""
+    maps = [permissions, *permissions.values()] if isinstance(permissions, dict) else [permissions]
+    said = [one for each in maps for one in (each.values() if isinstance(each, dict) else [each])]
+    return all(one is None or isinstance(one, dict) or (isinstance(one, str) and one in _ACTIONS) for one in said)
 
 
 def _without_action(permission: JsonValue) -> Iterator[str]:
