@@ -192,7 +192,7 @@ class _Rollback:
             counts[name] = counts.get(name, 0) + 1
         result = ROLLED_BACK if all(outcome.ok for outcome in outcomes) else ExitCode.INCOMPLETE.name.lower()
         self._state.finish_sync(self._id, finished_at=time.time(), result=result, counts=counts)
-        self._state.trim_history(self._limit)
+        self._vault.drop(self._state.trim_history(self._limit))
         return outcomes
 
 

@@ -344,11 +344,6 @@ class State(Database):
         )
         return [_file_change(row) for row in self._query(query, (sync_id,))]
 
-    def replaced_digests(self) -> list[str]:
-        """The digests of every content that a sync in the history overwrote or deleted, or was about to."""
-        query = "SELECT old FROM changes WHERE old IS NOT NULL UNION SELECT old FROM intents WHERE old IS NOT NULL"
-        return [digest for (digest,) in self._query(query)]
-
     def suspend(self, suspension: Suspension) -> None:
         """Let nothing be applied until `resume`; a sync that has begun comes to its end. Needs no lock."""
         with self._transaction() as connection:
@@ -371,14 +366,22 @@ class State(Database):
         """Whether the last sync has begun and not ended: a run writes just now, or was killed then."""
         return any(sync.finished_at is None for sync in self.syncs(1))
 
-    def trim_history(self, keep: int) -> None:
-        """Drop all but the newest `keep` syncs, and those that still have intents."""
-        delete = (
-            "DELETE FROM syncs WHERE id NOT IN (SELECT sync_id FROM intents)"
+    def trim_history(self, keep: int) -> list[str]:
+        """Drop all but the newest `keep` syncs, and those that still have intents.
+
+        Returns:
+            The digests of the contents that only what was dropped had overwritten or deleted.
+        """
+        dropped = (
+            "id NOT IN (SELECT sync_id FROM intents)"
             " AND number NOT IN (SELECT number FROM syncs ORDER BY number DESC LIMIT ?)"
         )
+        replaced = f"SELECT old FROM changes WHERE sync_id IN (SELECT id FROM syncs WHERE {dropped}) AND old IS NOT NULL"  # noqa: S608 - our own words
+        known = "SELECT old FROM changes WHERE old IS NOT NULL UNION SELECT old FROM intents WHERE old IS NOT NULL"
         with self._transaction() as connection:
-            connection.execute(delete, (keep,))
+            gone = {digest for (digest,) in connection.execute(replaced, (keep,))}
+            connection.execute(f"DELETE FROM syncs WHERE {dropped}", (keep,))  # noqa: S608 - the same
+            return sorted(gone.difference(digest for (digest,) in connection.execute(known))) if gone else []
 
     def _prepare(self) -> None:
         self._query("PRAGMA foreign_keys = ON")

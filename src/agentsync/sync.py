@@ -324,9 +324,9 @@ class _Cycle:
         if any(is_change(outcome.change) for outcome in report.outcomes):
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)
-            self._state.trim_history(self._config.limits.history)
-            with Vault.open(self._places.vault) as vault:
-                vault.trim(self._state.replaced_digests())
+            if dropped := self._state.trim_history(self._config.limits.history):
+                with Vault.open(self._places.vault) as vault:
+                    vault.drop(dropped)
 
 
 def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Memory:

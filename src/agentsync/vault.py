@@ -43,13 +43,10 @@ class Vault(Database):
             return None
         return data if data is not None and digest(data) == digested else None
 
-    def trim(self, wanted: Iterable[str]) -> None:
-        """Drops every content but these."""
+    def drop(self, digests: Iterable[str]) -> None:
+        """Drops these contents, and none that nobody names: a state that was lost still knew what they are."""
         with self._transaction() as connection:
-            connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (digest TEXT PRIMARY KEY) WITHOUT ROWID")
-            connection.execute("DELETE FROM wanted")
-            connection.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", ((digested,) for digested in wanted))
-            connection.execute("DELETE FROM contents WHERE digest NOT IN (SELECT digest FROM wanted)")
+            connection.executemany("DELETE FROM contents WHERE digest = ?", ((digested,) for digested in digests))
 
     def _prepare(self) -> None:
         self._query("PRAGMA journal_mode = WAL")

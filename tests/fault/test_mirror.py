@@ -6,7 +6,9 @@ import os
 import shutil
 import sqlite3
 import sys
+import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from filelock import FileLock
 
 from agentsync.git import Mirror
 from support.gitserver import GitServer
-from support.machine import Machine
+from support.machine import Machine, agent
 from support.mirror import committed, local
 from support.processes import descendants
 from support.repository import Repository
@@ -284,6 +286,19 @@ def test_25_what_the_source_dropped_while_the_state_was_lost_stays(pulled: Trial
     lose(pulled.machine.state)
     assert pulled.machine.run("pull").code == 0
     assert pulled.machine.files() == before
+
+
+def test_25_what_was_put_away_stays_where_the_state_that_knew_of_it_is_lost(trial: Trial) -> None:
+    mine = agent("reviewer", "I wrote this too.")
+    (trial.machine.claude / "reviewer.md").write_text(mine)
+    assert trial.machine.run("adopt", "--all").code == 0
+    spoil(trial.machine.state)
+    trial.converges()
+    trial.push()  # from here on there is a history again, and none of it knows what was replaced
+    trial.converges()
+    with closing(sqlite3.connect(trial.machine.state / "kept.sqlite3")) as connection:
+        kept = [zlib.decompress(data) for (data,) in connection.execute("SELECT data FROM contents")]
+    assert mine.encode() in kept
 
 
 def test_25_a_state_of_a_newer_version_is_left_alone(pulled: Trial) -> None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,22 @@ def test_syncs_are_listed_newest_first_and_a_killed_one_stays_open(path: Path) -
         assert later == Sync("later", 2.0, 3.0, "ok", {}, {"create": 2})
         assert first == Sync("sync", 1.5, None, "", {"team": "abc"}, {})
         assert state.syncs(1) == [later]
+
+
+def test_trimming_history_tells_what_no_sync_replaced_any_more(path: Path) -> None:
+    with begun(path) as state:
+        for name, old in (("a", "1"), ("b", "2"), ("c", "1"), ("d", "3")):
+            state.begin_sync(name, started_at=2.0, commits={})
+            done = intent(sync_id=name)
+            state.settle([replace(done, change=replace(done.change, old=old))])
+        assert state.trim_history(9) == []
+        assert state.trim_history(2) == ["2"]
+        assert state.trim_history(2) == []
+        pending = intent(sync_id="d")
+        state.intend([replace(pending, change=replace(pending.change, old="1"))])
+        state.begin_sync("e", started_at=3.0, commits={})
+        assert state.trim_history(1) == []
+        assert [sync.id for sync in state.syncs(9)] == ["e", "d"]
 
 
 def test_trimming_history_keeps_the_newest_and_what_is_not_settled(path: Path) -> None:
