@@ -111,3 +111,27 @@ def test_a_name_that_is_not_in_the_way_is_an_error_and_nothing_happens(met: Mach
     assert result.code == 2
     assert word in result.stderr
     assert (met.claude / "tester.md").read_text() == MINE
+
+
+def test_while_pulling_is_suspended_nothing_is_said_to_be_replaced(met: Machine) -> None:
+    assert met.run("suspend").code == 0
+    result = met.run("adopt", "tester")
+    assert (met.claude / "tester.md").read_text() == MINE
+    assert "pulling is suspended" in result.stdout
+    assert "what was replaced is kept" not in result.stdout
+
+
+def test_what_is_held_with_all_of_its_source_is_not_said_to_be_unknown(machine: Machine) -> None:
+    team = Repository(machine.root / "served/team.git")
+    team.write({f"agents/{name}.md": agent(name) for name in ("a", "b", "c")})
+    team.commit()
+    machine.configure(source("team", team.url) + "[targets.claude]\n")
+    assert machine.run("pull").code == 0
+    (machine.claude / "tester.md").write_text(MINE)
+    team.remove(*(f"agents/{name}.md" for name in ("a", "b", "c")))
+    team.write({"agents/tester.md": agent("tester")})
+    team.commit()
+    result = machine.run("adopt", "tester", "--format", "json")
+    assert (result.code, result.codes) == (4, ["AS407"])
+    assert [change["action"] for change in result.json["held"]] == ["delete", "delete", "delete", "replace"]
+    assert (machine.claude / "tester.md").read_text() == MINE

@@ -63,7 +63,7 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
         click.echo("name one, or say --all" if shown else "nothing is in the way")
     else:
         click.echo(summary(report))
-    if replaced and not dry_run:
+    if replaced and report.scope is Scope.APPLY:  # which it is not where pulling is suspended
         click.echo("what was replaced is kept: `agentsync rollback` brings it back")
     return options.status
 
@@ -80,7 +80,8 @@ class _Chosen:
 
     def missing(self, report: Report) -> list[str]:
         """The words that mean no file which is, or was, in the way."""
-        there = [c for c in report.plan.changes if c.action in (Action.CONFLICT, Action.REPLACE)]
+        changes = (*report.plan.changes, *report.plan.held)
+        there = [change for change in changes if change.action in (Action.CONFLICT, Action.REPLACE)]
         return [word for word in self._what if not any(_means(word, change) for change in there)]
 
 
