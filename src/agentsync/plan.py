@@ -89,11 +89,13 @@ class Actual:
             symbolic link, a file that cannot be read.
         reason: why the digest is empty.
         code: a finding about the whole target, where that is what the digest is empty for.
+        hint: what to do about that, where the code's remedy is another.
     """
 
     digest: str | None
     reason: str = ""
     code: Code | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,13 @@ def recorded(wanted: Wanted, source_url: str) -> Recorded:
 def conflict(change: Change) -> Diagnostic:
     """The finding for a path where something stands that agentsync did not write."""
     if change.actual.code:
-        return Diagnostic(change.actual.code, change.actual.reason, path=change.directory, target=change.target)
+        return Diagnostic(
+            change.actual.code,
+            change.actual.reason,
+            path=change.directory,
+            target=change.target,
+            hint=change.actual.hint,
+        )
     kept = f"; {change.actual.reason}" if change.actual.reason else ""
     if change.base is None:
         code, message = Code.CONFLICT_UNMANAGED, "what is here was not written by agentsync and is kept"

@@ -22,6 +22,8 @@ from agentsync.files import Directory, TargetError, temporary
 from agentsync.observation import ABSENT, ChangedError, Known, Observed, digest
 from agentsync.plan import Actual
 
+_REMEDY = "put the file right, or move it away"
+
 
 class SharedEntries:
     """One shared file, its directory held open. An entry's path is its agent's slug.
@@ -88,8 +90,9 @@ class SharedEntries:
             data = self._directory.read(self._path.name)
             entry = self._entries(data).get(relative)
         except (AgentsyncError, OSError) as error:
-            reason = error.message if isinstance(error, AgentsyncError) else error.strerror
-            return Observed(Actual("", reason=f"the file is left as it is: {reason}", code=Code.WRITE_FAILED))
+            reason, hint = (error.message, _REMEDY) if isinstance(error, AgentsyncError) else (error.strerror, "")
+            message = f"the file is left as it is: {reason}"
+            return Observed(Actual("", reason=message, code=Code.WRITE_FAILED, hint=hint))
         if entry is None:
             return ABSENT
         same = file.known is not None and file.known.digest == digest(data)

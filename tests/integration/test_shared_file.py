@@ -207,6 +207,7 @@ def test_a_file_that_cannot_be_edited_is_left_and_told_once(machine: Machine, fi
     assert found is not None
     assert (found.code, found.path) == (Code.WRITE_FAILED, str(file))
     assert "left as it is" in found.message
+    assert found.hint == "put the file right, or move it away"
     assert file.read_bytes() == text
     assert names(file) == [".roomodes"]
 

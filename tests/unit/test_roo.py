@@ -151,6 +151,12 @@ def test_a_text_that_keeps_its_blank_lines_keeps_them() -> None:
     assert edited(out, {"reviewer": None}) == text.encode()
 
 
+def test_a_text_that_keeps_its_blank_lines_gets_none_of_an_entry_that_goes() -> None:
+    file = b"customModes:\n- slug: own\n  roleDefinition: |+\n    keep\n\n- slug: ours\n\nother: 1\n"
+    with pytest.raises(UneditableError, match="without changing others"):
+        edited(file, {"ours": None})
+
+
 def test_a_text_at_the_end_ends_with_its_line() -> None:
     """As the tool reads it, whether or not a line end follows."""
     text = b"customModes:\n- slug: own\n  roleDefinition: |\n    text"

@@ -101,7 +101,8 @@ def _key_line(line: str, value: str) -> str:
 def _proved(before: Layout, after: Layout, changes: Mapping[str, bytes | None]) -> bool:
     """Whether all that is not ours is as it was, and what is ours as it should be."""
     theirs, kept = (
-        [mode.text.rstrip("\r\n") for mode in file.modes if mode.slug not in changes] for file in (before, after)
+        [(mode.text.rstrip("\r\n"), mode.value) for mode in file.modes if mode.slug not in changes]
+        for file in (before, after)
     )
     ours = {mode.slug: _alone(mode, after) for mode in after.modes if mode.slug in changes}
     wanted = {slug: entry for slug, entry in changes.items() if entry is not None}
