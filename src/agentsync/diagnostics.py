@@ -427,6 +427,12 @@ class Code(Enum):
         "What the source leads to is not signed as it must be here; its agents stay.",
         "Sign it with an allowed key; `[sources.NAME.signed]` in the configuration says where those keys are named.",
     )
+    SOURCE_LEFT = (
+        "AS418",
+        WARNING,
+        "A source is no longer configured, and its files stay where they are.",
+        "To delete them, run `agentsync pull --allow-deletions`; or configure the source again.",
+    )
 
     # Policy: what somebody other than the author says of an agent, and what this machine takes of it.
     OVERRIDE_WIDER = (

@@ -199,6 +199,7 @@ def make_plan(
     prunable: frozenset[str],
     source_urls: Mapping[str, str],
     limits: Limits,
+    gone: frozenset[str] = frozenset(),
     replaces: Callable[[Change], bool] = lambda _conflict: False,
 ) -> Plan:
     """Compare what is wanted, what was written and what is there.
@@ -210,11 +211,12 @@ def make_plan(
         prunable: the sources that were fetched and read completely, whose rows may therefore go.
         source_urls: the URL of each configured source.
         limits: how much a source may delete.
+        gone: the sources that can never want anything any more, so that others may have what these wrote.
         replaces: whether the user wants the source's file in the place of what is in conflict with it.
     """
     places = _places(targets, inventory)
     changes = [
-        _change(place, path, disk[place.directory, path], prunable, source_urls)
+        _change(place, path, disk[place.directory, path], prunable=prunable, source_urls=source_urls, gone=gone)
         for place in places
         for path in place.files.keys() | place.rows.keys()
     ]
@@ -300,13 +302,21 @@ def _places(targets: Sequence[TargetState], inventory: Mapping[Key, Recorded]) -
 
 
 def _change(
-    place: _Place, path: str, actual: Actual, prunable: frozenset[str], source_urls: Mapping[str, str]
+    place: _Place,
+    path: str,
+    actual: Actual,
+    *,
+    prunable: frozenset[str],
+    source_urls: Mapping[str, str],
+    gone: frozenset[str],
 ) -> Change:
     target, wanted = place.files.get(path, (place.target, None))
     base = place.rows.get(path)
+    left = base is not None and base.source in gone
     released = base is not None and base.source in prunable and not _is_kept(base, place.kept)
+    released = released or (left and actual.digest is None)
     change = Change(target, place.directory, path, Action.KEEP, base, actual, wanted)
-    if wanted and base and not (released or _same_source(base, wanted, source_urls)):
+    if wanted and base and not (released or left or _same_source(base, wanted, source_urls)):
         message = f"source `{wanted.source}` wants this file, but source `{base.source}` wrote it"
         diagnostic = _diagnostic(change, Code.OTHER_SOURCE, message)
         return replace(change, action=Action.CONFLICT, diagnostic=diagnostic)

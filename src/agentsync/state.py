@@ -376,7 +376,9 @@ class State(Database):
             "id NOT IN (SELECT sync_id FROM intents)"
             " AND number NOT IN (SELECT number FROM syncs ORDER BY number DESC LIMIT ?)"
         )
-        replaced = f"SELECT old FROM changes WHERE sync_id IN (SELECT id FROM syncs WHERE {dropped}) AND old IS NOT NULL"  # noqa: S608 - our own words
+        replaced = (
+            f"SELECT old FROM changes WHERE sync_id IN (SELECT id FROM syncs WHERE {dropped}) AND old IS NOT NULL"  # noqa: S608 - our own words
+        )
         known = "SELECT old FROM changes WHERE old IS NOT NULL UNION SELECT old FROM intents WHERE old IS NOT NULL"
         with self._transaction() as connection:
             gone = {digest for (digest,) in connection.execute(replaced, (keep,))}

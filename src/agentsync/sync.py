@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -50,6 +51,7 @@ def run(
     inputs: Sequence[Path] = (),
     silent_at_rest: bool = False,
     restores: bool = True,
+    alone: bool = False,
     patience: float = 0,
 ) -> Report:
     """One cycle over all sources and targets.
@@ -67,6 +69,7 @@ def run(
         inputs: the other files and directories of this machine that decide what is written.
         silent_at_rest: logs nothing where there was nothing to do.
         restores: whether targets that write edited files of ours again may do so in this run.
+        alone: whether sources and targets were given for this run alone, so that others may be configured.
         patience: for how many seconds a run that is under way is waited for.
 
     Raises:
@@ -89,6 +92,7 @@ def run(
             saved=saved or {},
             consent=consent or Consent(),
             restores=restores,
+            alone=alone,
         )
         report = cycle.run()
         at_rest = cycle.is_at_rest(report)
@@ -112,6 +116,7 @@ class _Cycle:
         saved: Mapping[str, WorkingTree],
         consent: Consent,
         restores: bool,
+        alone: bool,
     ) -> None:
         self._config = config
         self._places = places
@@ -122,6 +127,7 @@ class _Cycle:
         self._saved = saved
         self._consent = consent
         self._may_restore = restores
+        self._alone = alone
         self._policy = policy_of(config, places.policy)
         self._id = secrets.token_hex(6)
         self._targets, self._missing = _reachable(config.resolved_targets())
@@ -169,6 +175,7 @@ class _Cycle:
             *_without_agents(snapshots, gathered),
             *former,
             *self._left_targets(snapshots),
+            *_left_sources(plan, self._gone(inventory)),
             *plan.diagnostics,
             *(outcome.diagnostic for outcome in outcomes if outcome.diagnostic),
         ]
@@ -216,6 +223,11 @@ class _Cycle:
                 found.append(Diagnostic(Code.TARGET_LEFT, message, path=directory))
         return found
 
+    def _gone(self, inventory: Mapping[Key, Recorded]) -> frozenset[str]:
+        """The sources that wrote here and are not configured any more; none where that cannot be told."""
+        written = frozenset() if self._alone else frozenset(row.source for row in inventory.values())
+        return written - self._config.sources.keys()
+
     def _plan(
         self,
         states: Sequence[TargetState],
@@ -223,11 +235,14 @@ class _Cycle:
         snapshots: Sequence[Snapshot],
     ) -> Plan:
         wanted = [(state.directory, path) for state in states for path in state.files]
+        gone = self._gone(inventory)
+        prunable = frozenset(snapshot.name for snapshot in snapshots)
         return make_plan(
             states,
             inventory,
             observe(self._directories, wanted, inventory, self._state),
-            prunable=frozenset(snapshot.name for snapshot in snapshots),
+            prunable=prunable | gone if self._consent.deletions else prunable,
+            gone=gone,
             source_urls=_urls(snapshots),
             limits=self._config.deletion_limits(allow_deletions=self._consent.deletions),
             replaces=lambda change: self._consent.replaces(change) or self._restores(change),
@@ -389,6 +404,16 @@ def _source_state(
         committed_at=committed_at,
         verified_by=source.verified_by if moves else known.verified_by if known else "",
     )
+
+
+def _left_sources(plan: Plan, gone: Collection[str]) -> list[Diagnostic]:
+    """A finding for each source that is configured no more and of which files stay."""
+    kept = (change.base for change in plan.changes if change.action is Action.KEEP and change.actual.digest)
+    left = Counter(row.source for row in kept if row and row.source in gone)
+    return [
+        Diagnostic(Code.SOURCE_LEFT, f"source `{name}` is configured no more, and files that it wrote stay: {count}")
+        for name, count in sorted(left.items())
+    ]
 
 
 def _suspended(suspension: Suspension | None) -> list[Diagnostic]:

@@ -122,8 +122,63 @@ def test_a_source_that_leaves_the_configuration_deletes_nothing(machine: Machine
     machine.configure(source("one", one.url) + source("two", two.url) + TARGETS)
     assert machine.run("pull").code == 0
     machine.configure(source("two", two.url) + TARGETS)
-    assert machine.run("pull").code == 0
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (0, ["AS418"])
+    assert "source `one`" in result.json["diagnostics"][0]["message"]
     assert machine.names() == ["tester.md", "writer.md"]
+    assert "AS418" in machine.run("status", "--format", "json").codes
+    (machine.claude / "tester.md").write_text("Mine now.")
+    assert machine.run("pull", "--allow-deletions").code == 4
+    assert [path.name for path in machine.opencode.iterdir()] == ["writer.md"]
+    assert (machine.claude / "tester.md").read_text() == "Mine now."
+
+
+def test_what_a_source_left_behind_may_be_deleted_by_hand(machine: Machine, make: Maker) -> None:
+    one = make("one", {"agents/tester.md": agent("tester")})
+    two = make("two", {"agents/writer.md": agent("writer")})
+    machine.configure(source("one", one.url) + source("two", two.url) + "[targets.claude]\n")
+    assert machine.run("pull").code == 0
+    machine.configure(source("two", two.url) + "[targets.claude]\n")
+    (machine.claude / "tester.md").unlink()
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes, result.json["counts"]["forget"]) == (0, [], 1)
+    assert machine.run("pull", "--format", "json").json["counts"]["keep"] == 1
+
+
+def test_a_source_takes_the_place_of_one_that_left_the_configuration(machine: Machine, make: Maker) -> None:
+    one = make("one", {f"agents/{name}.md": agent(name) for name in ("reader", "tester", "writer")})
+    two = make("two", {f"agents/{name}.md": agent(name, "Two.") for name in ("reader", "tester", "writer")})
+    machine.configure(source("one", one.url) + "[targets.claude]\n")
+    assert machine.run("pull").code == 0
+    (machine.claude / "reader.md").write_text("Mine now.")
+    (machine.claude / "writer.md").unlink()
+    machine.configure(source("two", two.url) + "[targets.claude]\n")
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (4, ["AS402"])
+    assert (machine.claude / "reader.md").read_text() == "Mine now."
+    assert (machine.claude / "tester.md").read_text() == agent("tester", "Two.")
+    assert (machine.claude / "writer.md").read_text() == agent("writer", "Two.")
+    assert machine.run("adopt", "--all").code == 0
+    assert machine.run("pull").stdout.startswith("up to date: 3 files")
+
+
+def test_a_source_that_is_given_for_one_run_takes_nobodys_place(machine: Machine, make: Maker) -> None:
+    team = make("team", {"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
+    other = make("other", {"agents/tester.md": agent("tester", "Other.")})
+    machine.configure(source("team", team.url) + "[targets.claude]\n")
+    assert machine.run("pull").code == 0
+    before = machine.files()
+    result = machine.run("pull", "--source", other.path, "--to", "claude", "--allow-deletions", "--format", "json")
+    assert (result.code, result.codes, machine.files()) == (4, ["AS409"], before)
+
+
+def test_what_a_source_for_one_run_wrote_is_no_dead_end(machine: Machine, make: Maker) -> None:
+    trial = make("trial", {"agents/tester.md": agent("tester", "Trial.")})
+    team = make("team", {"agents/tester.md": agent("tester")})
+    assert machine.run("pull", "--source", trial.path, "--to", "claude").code == 0
+    machine.configure(source("team", team.url) + "[targets.claude]\n")
+    assert machine.run("pull").code == 0
+    assert (machine.claude / "tester.md").read_text() == agent("tester")
 
 
 def test_an_agent_that_moves_from_one_source_to_another_stays(machine: Machine, make: Maker) -> None:

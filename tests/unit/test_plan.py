@@ -29,6 +29,7 @@ def plan_for(
     *,
     prunable: tuple[str, ...] = ("team", "mine"),
     kept: tuple[tuple[str, str], ...] = (),
+    gone: tuple[str, ...] = (),
     limits: Limits | None = None,
 ) -> Plan:
     """A plan for one target; what `disk` does not name is as it was last written."""
@@ -40,6 +41,7 @@ def plan_for(
         prunable=frozenset(prunable),
         source_urls=URLS,
         limits=limits or Limits(allow_deletions=True),
+        gone=frozenset(gone),
     )
 
 
@@ -169,6 +171,22 @@ def test_a_file_that_another_source_may_still_want_is_a_conflict(
     plan = plan_for({"x.md": want("b", "mine")}, {"x.md": row()}, prunable=prunable, kept=kept)
     assert plan.changes[0].action is Action.CONFLICT
     assert only_code(plan) is Code.OTHER_SOURCE
+
+
+def test_what_no_source_may_want_any_more_is_there_to_be_taken_and_else_stays() -> None:
+    def action(wanted: dict[str, Wanted], actual: str | None = "a") -> Action:
+        disk = {"x.md": Actual(actual)}
+        (change,) = plan_for(wanted, {"x.md": row()}, disk, prunable=("mine",), gone=("team",)).changes
+        return change.action
+
+    mine = {"x.md": want("b", "mine")}
+    assert [action(mine, actual) for actual in ("a", "b", "c", None)] == [
+        Action.UPDATE,
+        Action.TAKE,
+        Action.CONFLICT,
+        Action.RESTORE,
+    ]
+    assert [action({}, actual) for actual in ("a", "c", None)] == [Action.KEEP, Action.CONFLICT, Action.FORGET]
 
 
 def agents(count: int) -> dict[str, Recorded]:

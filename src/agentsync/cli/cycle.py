@@ -59,6 +59,7 @@ def run_cycle(
         consent=consent,
         fetches=fetches,
         text=text,
+        alone=bool(source or to),
     )
 
 
@@ -71,10 +72,12 @@ def run_config(
     fetches: Fetches | None = None,
     saved: Mapping[str, WorkingTree] | None = None,
     text: str = "",
+    alone: bool = False,
 ) -> Report:
     """Runs a cycle for this very configuration; `text` is what it was read from.
 
-    Of the sources in `saved` the files that are saved count, and no commit.
+    Of the sources in `saved` the files that are saved count, and no commit. It counts `alone` where it is not what is
+    configured on this machine.
 
     Raises:
         AgentsyncError: the configuration, the lock or the state stands in the way.
@@ -92,6 +95,7 @@ def run_config(
             saved=saved,
             text=text,
             inputs=[config.overlays] if config.overlays else [],
+            alone=alone,
             patience=BRIEF_PATIENCE,
         )
     finally:

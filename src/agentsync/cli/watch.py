@@ -104,7 +104,8 @@ def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletio
 
     def run() -> _Round:
         saved = {source_name(str(root)): tree}
-        report = run_config(options, config, Scope.APPLY, consent=Consent(deletions=allow_deletions), saved=saved)
+        consent = Consent(deletions=allow_deletions)
+        report = run_config(options, config, Scope.APPLY, consent=consent, saved=saved, alone=True)
         return _Round(_examined(report), report)
 
     return _Work(tree, run)
