@@ -355,22 +355,21 @@ def _same_origin(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str])
     return replace(base, commit=wanted.commit) == recorded(wanted, source_urls[wanted.source])
 
 
-def _holds(changes: Iterable[Change], limits: Limits) -> dict[str, Diagnostic]:
+def _holds(changes: Sequence[Change], limits: Limits) -> dict[str, Diagnostic]:
     """Each source that would delete too much, with the finding that says so."""
     known: dict[str, set[str]] = defaultdict(set)
     dropped: dict[str, set[str]] = defaultdict(set)
-    wanting = set()
+    wanting = {(c.directory, c.wanted.source, c.wanted.source_path) for c in changes if c.wanted}
     for change in changes:
-        if change.wanted:
-            wanting.add(change.wanted.source)
-        if change.base:
-            known[change.base.source].add(change.base.source_path)
-            if change.action is Action.DELETE:
-                dropped[change.base.source].add(change.base.source_path)
+        if base := change.base:
+            known[base.source].add(base.source_path)
+            renamed = (change.directory, base.source, base.source_path) in wanting
+            if change.action is Action.DELETE and not renamed:
+                dropped[base.source].add(base.source_path)
     holds = {}
     for source in sorted(dropped):
         lost, total = len(dropped[source]), len(known[source])
-        if source not in wanting:
+        if source not in {owner for _, owner, _ in wanting}:
             message = (
                 f"source `{source}` has no agents left and would delete {lost} of {total}; nothing of it is applied"
             )

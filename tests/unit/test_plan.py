@@ -197,6 +197,15 @@ def wants(numbers: range) -> dict[str, Wanted]:
     return {f"{number}.md": want("b", path=f"{number}.md") for number in numbers}
 
 
+def test_agents_that_get_other_names_are_not_dropped() -> None:
+    """As all of them do where a source is given a prefix."""
+    wanted = {f"web-{path}": want("b", path=path) for path in agents(4)}
+    plan = plan_for(wanted, agents(4), limits=Limits())
+    assert (len(plan.changes), plan.held, plan.diagnostics) == (8, (), ())
+    fewer = {f"web-{path}": want("b", path=path) for path in agents(1)}
+    assert only_code(plan_for(fewer, agents(4), limits=Limits())) is Code.HELD_DELETIONS
+
+
 def test_a_source_that_is_suddenly_empty_is_held() -> None:
     plan = plan_for({}, agents(1), limits=Limits())
     assert only_code(plan) is Code.HELD_EMPTY
