@@ -192,9 +192,11 @@ class Directory:
         """
         self._touch(relative)
         with self._parent(relative) as (folder, name):
-            _check(folder, name, expected, relative)
             old, new = folder.at(_name(temp)), folder.at(name)
-            _copy_mode(folder, new, old)
+            with suppress(FileNotFoundError):  # which the look that follows tells
+                _copy_mode(folder, new, old)
+            # Nothing may come between these two: what its user writes there would be lost.
+            _check(folder, name, expected, relative)
             os.replace(old, new, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
 
     def remove(self, relative: str, expected: str) -> None:

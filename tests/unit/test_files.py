@@ -55,6 +55,24 @@ def test_paths_that_could_lead_out_are_refused(target: Path, relative: str) -> N
     assert tree(target.parent) == ["target"]
 
 
+def test_what_is_written_while_the_mode_is_taken_over_is_kept(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing comes between the last look and the change itself."""
+    change_mode = os.chmod
+
+    def write(path: int | str, mode: int) -> None:
+        change_mode(path, mode)
+        (target / "x.md").write_bytes(b"mine")
+
+    with Directory.open(target) as directory:
+        publish(directory, "x.md", b"old")
+        temp = temporary("x.md")
+        directory.stage(temp, b"new")
+        monkeypatch.setattr(os, "chmod", write)
+        with pytest.raises(ChangedError):
+            directory.publish_over(temp, "x.md", digest(b"old"))
+    assert (target / "x.md").read_bytes() == b"mine"
+
+
 def test_a_published_file_has_its_bytes_and_the_usual_mode(target: Path) -> None:
     with Directory.open(target) as directory:
         publish(directory, "a/b.md", b"hello")
