@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,19 @@ def test_pull_asks_the_service_and_shows_what_it_did(
     change(repository, "writer", "You write.")
     result = follows.run("pull")
     assert "writer" in result.stdout
+    assert service.end() == 0
+
+
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_pull_tells_what_the_service_found(follows: Machine, start: Callable[..., Service], quiet: Sequence[str]) -> None:
+    follows.run("pull")
+    (follows.claude / "tester.md").write_text("mine\n")
+    service = start()
+    service.wait_for("agent.conflict")
+    result = follows.run("pull", *quiet)
+    assert result.code == 4
+    assert "tester.md: error[AS402]: it was edited here" in result.stderr
+    assert "hint: take the edit to the source" in result.stderr
     assert service.end() == 0
 
 

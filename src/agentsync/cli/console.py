@@ -85,12 +85,14 @@ def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
         click.echo(f"    {click.style('hint:', fg='cyan')} {printable(hint)}", err=err)
 
 
-def show_findings(report: Report, *, verbosity: int) -> None:
+def show_findings(report: Report, *, verbosity: int, logged: bool | None = None) -> None:
     """Errors always; what was lost or repaired only for agents that changed, and only some of it unless asked.
 
-    Where standard error is no terminal, what was applied stands in the log already.
+    Nothing is shown of what was applied where the reader has it in the log already: `logged` says whether that is so,
+    which is by default where standard error is no terminal.
     """
-    if report.scope is Scope.APPLY and not sys.stderr.isatty():
+    in_log = not sys.stderr.isatty() if logged is None else logged
+    if report.scope is Scope.APPLY and in_log:
         return
     if report.recovered:
         click.echo(f"{click.style('warning:', fg='yellow')} {RECOVERED}", err=True)

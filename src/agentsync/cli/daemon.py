@@ -56,6 +56,6 @@ def _show(result: Result, question: Question) -> Answer:
         if isinstance(result, Unchanged):
             show_unchanged(result, options)
         else:
-            show_report(result, options)
+            show_report(result, options, logged=False)  # the log is the service's, and not of whoever asks
     status = ExitCode.OK if isinstance(result, Unchanged) else result.exit_code
     return Answer(stdout.getvalue(), stderr.getvalue(), status)

@@ -59,7 +59,7 @@ def command(
     options, fetches = common(), Fetches()
     own = bool(source or to or branch or subfolder or dry_run)
     if not own and (answer := _ask_service(options, deletions=allow_deletions, growth=allow_growth)):
-        click.echo(answer.stderr, err=True, nl=False, color=True)
+        click.echo(answer.stderr, err=True, nl=False, color=options.colored)
         click.echo(answer.stdout, nl=False, color=True)
         return answer.status or ExitCode.OK
     if not (own or allow_deletions or allow_growth) and (unchanged := _find_unchanged(options, fetches)):
@@ -144,8 +144,8 @@ def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> E
     return options.status
 
 
-def show_report(report: Report, options: Common) -> None:
-    """Says what was done, and what went wrong."""
+def show_report(report: Report, options: Common, *, logged: bool | None = None) -> None:
+    """Says what was done, and what went wrong; `logged` is as for `show_findings`."""
     from agentsync.cli.console import show_changes, show_findings, show_sources, summary  # noqa: PLC0415 - the same
     from agentsync.records import report_record  # noqa: PLC0415
 
@@ -155,6 +155,6 @@ def show_report(report: Report, options: Common) -> None:
         show_sources(report)
         show_changes(report.changes)
     if not options.json:
-        show_findings(report, verbosity=options.verbosity)
+        show_findings(report, verbosity=options.verbosity, logged=logged)
         if options.verbosity >= 0:
             click.echo(summary(report))
