@@ -131,7 +131,11 @@ class BareRepository:
         A damaged repository is marked, and set aside by the next fetch: one that finds nothing new would not notice
         the damage, and whoever only reads holds no lock.
         """
-        if self.directory.exists() and not self.is_damaged():
+        try:
+            there = self.directory.exists()
+        except OSError as error:  # what may not be looked at is no damage
+            return self._blocked(error)
+        if there and not self.is_damaged():
             return SourceUnavailableError(reason, place=str(self.directory))
         with suppress(OSError):
             self._mark.touch()
@@ -150,7 +154,7 @@ class BareRepository:
         building.rename(self.directory)
 
     def _blocked(self, error: OSError) -> SourceUnavailableError:
-        message = f"the mirror cannot be written: {error.strerror}"
+        message = f"the mirror cannot be used: {error.strerror}"
         return SourceUnavailableError(
             message, place=str(error.filename or self.directory), hint="check its owner and the space"
         )

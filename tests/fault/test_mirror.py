@@ -18,7 +18,7 @@ from agentsync.git import Mirror
 from support.gitserver import GitServer
 from support.machine import Machine, agent
 from support.mirror import committed, local
-from support.processes import descendants
+from support.processes import descendants, without_root_powers
 from support.repository import Repository
 from support.trial import Trial
 
@@ -166,6 +166,22 @@ def test_16_a_mirror_half_made_is_made_again(trial: Trial, server: GitServer) ->
     server.mode = "serve"
     trial.converges()
     assert list(mirror.parent.iterdir()) == [mirror]
+
+
+
+def test_16_a_cache_that_may_not_be_entered_is_told_and_no_bug(pulled: Trial) -> None:
+    machine, mirrors = pulled.machine, pulled.machine.cache / "mirrors"
+    mirrors.chmod(0)
+    try:
+        result = machine.run("pull", before=without_root_powers())
+        looked = machine.run("status", before=without_root_powers())
+    finally:
+        mirrors.chmod(0o700)
+    assert (result.code, looked.code) == (3, 0)
+    [failed] = result.told("source.failed")
+    assert "the mirror cannot be used: Permission denied" in failed["error"]
+    assert "check its owner" in failed["hint"]
+    assert machine.run("pull").code == 0
 
 
 # 17: left behind

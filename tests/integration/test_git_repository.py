@@ -114,5 +114,5 @@ def test_a_mirror_half_made_is_made_again(repository: Repository, mirror: Mirror
 def test_a_mirror_that_cannot_be_written_is_named(tmp_path: Path, repository: Repository) -> None:
     (tmp_path / "file").touch()
     error = failure(Mirror(tmp_path / "file" / "mirror", tmp_path / "home2"), local(repository))
-    assert error.message.startswith("the mirror cannot be written: ")
+    assert error.message.startswith("the mirror cannot be used: ")
     assert str(tmp_path / "file") in error.place
