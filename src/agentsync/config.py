@@ -20,7 +20,7 @@ from agentsync.config_tables import (
 )
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect, dialects
-from agentsync.errors import ConfigError
+from agentsync.errors import ConfigError, why
 from agentsync.fitting import WriteOptions
 from agentsync.folder import is_directory, is_file
 from agentsync.git import Remote
@@ -178,7 +178,7 @@ def load_config(path: Path) -> Config:
     except FileNotFoundError as error:
         raise ConfigError("this configuration does not exist", place=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"this configuration cannot be read: {error}", place=str(path)) from error
+        raise ConfigError(f"this configuration cannot be read: {why(error)}", place=str(path)) from error
     config = load(text, Config, str(path))
     if config.overlays is None:
         return config.model_copy(update={"overlays": path.absolute().parent / "overlays"})
@@ -201,7 +201,7 @@ def policy_of(config: Config, machine: Path) -> Policy:
     except FileNotFoundError:
         return Policy((config.policy,))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"this machine's policy cannot be read: {error}", place=str(machine)) from error
+        raise ConfigError(f"this machine's policy cannot be read: {why(error)}", place=str(machine)) from error
     return Policy((config.policy, read_policy(text, str(machine))))
 
 

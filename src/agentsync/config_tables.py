@@ -17,7 +17,7 @@ from agentsync.git import Auth, Remote, Signers
 from agentsync.manifest import AgentsTable, known_dialect
 from agentsync.settings import MisplacedError, Settings
 from agentsync.source import Selection
-from agentsync.urls import scheme
+from agentsync.urls import local_path, scheme
 
 _PREFIX = re.compile(r"(?:[a-z0-9]+-)+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -131,6 +131,13 @@ class SourceTable(AgentsTable):
         if value.startswith("/") or ".." in value.split("/"):
             raise ValueError("must be a folder within the repository")
         return value
+
+    @model_validator(mode="after")
+    def _same_place_for_every_run(self) -> Self:
+        path = local_path(self.url) if self.allow_local else None
+        if path is not None and not path.startswith(("/", "~")) and not Path(path).is_absolute():
+            raise MisplacedError(f"`{path}` must be absolute, or start with `~`", "url")
+        return self
 
     @model_validator(mode="after")
     def _one_ref(self) -> Self:

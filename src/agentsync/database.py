@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from agentsync.errors import StateError
+from agentsync.errors import StateError, why
 
 _BUSY_SECONDS = 10.0
 _CHUNK = 500
@@ -123,7 +123,7 @@ def _explained(path: Path) -> Iterator[None]:
         if _is_damage(error):
             raise DamagedError(f"the database is damaged: {error}", place=str(path)) from error
         hint = "check permissions and space of its directory"
-        raise StateError(f"the database cannot be used: {error}", place=str(path), hint=hint) from error
+        raise StateError(f"the database cannot be used: {why(error)}", place=str(path), hint=hint) from error
 
 
 def _is_damage(error: Exception) -> bool:

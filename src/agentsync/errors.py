@@ -85,3 +85,10 @@ class LockedError(AgentsyncError):
     """Another run holds the lock."""
 
     exit_code = ExitCode.LOCKED
+
+
+def why(error: Exception) -> str:
+    """What kept a file from being used, without its path: messages name that as their place."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from agentsync.errors import SourceUnavailableError
+from agentsync.errors import SourceUnavailableError, why
 from agentsync.git_environment import with_settings
 from agentsync.git_process import READ_SECONDS, executable, run
 from agentsync.git_remote import Auth, Remote
@@ -57,8 +57,7 @@ def _token(path: Path) -> str:
     try:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SourceUnavailableError(f"the token file cannot be read: {reason}", place=str(path)) from error
+        raise SourceUnavailableError(f"the token file cannot be read: {why(error)}", place=str(path)) from error
     if not token or not token.isprintable():
         raise SourceUnavailableError("the token file must hold one line", place=str(path), hint="write a new token")
     return token

@@ -97,7 +97,7 @@ def read_manifest(data: bytes) -> Manifest:
     Raises:
         ConfigError: the first mistake, with its line.
     """
-    text = data.decode(errors="replace")
+    text = data.decode("utf-8-sig", errors="replace")
     manifest = load(text, Manifest, FILE_NAME)
     document = Document(FILE_NAME, load_toml(text), data=text.encode())
     for _, message, line in hostile(document) if text.strip() else ():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import UnionType
-from typing import TypeVar, Union, get_args, get_origin
+from typing import Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -43,6 +43,7 @@ def load(text: str, model: type[Model], place: str) -> Model:
     Raises:
         ConfigError: naming the first mistake; the others are counted.
     """
+    text = text.removeprefix("\ufeff")  # as some editors begin each file
     try:
         document = load_toml(text)
     except RecursionError as error:
@@ -70,7 +71,8 @@ def validate(document: Mapping[str, object], model: type[Model], place: str, tex
 def _as_config_error(detail: ErrorDetails, others: int, text: str, model: type[Settings], place: str) -> ConfigError:
     cause = detail.get("ctx", {}).get("error")
     found = cause.keys if isinstance(cause, MisplacedError) else ()
-    keys = [str(part) for part in (*detail["loc"], *found)]
+    # pydantic ends the path of a key that is none with a word of its own.
+    keys = [str(part) for part in (*detail["loc"], *found) if part != "[key]"]
     line = _line_of(keys, text)
     dotted = ".".join(keys)
     hint = ""
@@ -88,8 +90,28 @@ def _as_config_error(detail: ErrorDetails, others: int, text: str, model: type[S
     return ConfigError(message + more, place=f"{place}:{line}" if line else place, hint=hint)
 
 
+# What pydantic says in Python's words, in those of docs/configuration.md.
+_TYPES: Final = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_type": "a table",
+    "path_type": "text",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+
+
 def _sentence(detail: ErrorDetails) -> str:
-    text = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if wanted := _TYPES.get(detail["type"]):
+        return f"should be {wanted}"
+    text = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return text[0].lower() + text[1:]
 
 

@@ -399,13 +399,13 @@ def test_a_state_or_cache_that_cannot_be_made_is_no_bug(machine: Machine, reposi
     (machine.home / ".local/state").touch()
     result = machine.run("pull")
     assert result.code == 4
-    assert "state cannot be used" in result.stderr
+    assert "state cannot be used: Not a directory" in result.stderr
     assert machine.run("history").code == 4
     (machine.home / ".local/state").unlink()
     (machine.home / ".cache").touch()
     result = machine.run("pull")
     assert result.code == 4
-    assert "cannot be used" in result.stderr
+    assert "the database cannot be used: Not a directory" in result.stderr
     assert not list(machine.home.rglob("bug-report.txt"))
 
 

@@ -51,6 +51,16 @@ def test_the_variable_of_a_tool_moves_its_directory(home: Path, monkeypatch: pyt
     assert "`elsewhere/agents`, which is not absolute" in mistake("[targets.codex]\n")
 
 
+def test_the_path_of_a_local_source_is_the_same_wherever_agentsync_is_run() -> None:
+    local = '[sources.team]\nurl = "{}"\nallow_local = true\n'
+    for url in ("agents", "./agents", "file://agents"):
+        message = mistake(local.format(url))
+        assert message.startswith("config.toml:3: `sources.team.url`: ")
+        assert "must be absolute, or start with `~`" in message
+    for url in ("/srv/agents", "~/agents", "file:///srv/agents", "https://example.org/agents.git", "git@host:agents"):
+        assert read(local.format(url)).sources["team"].url == url
+
+
 def test_paths_expand_variables_and_must_be_absolute(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORK", str(home / "w"))
     (target,) = read('[targets.claude]\npath = "$WORK/agents"\n').resolved_targets()
@@ -138,10 +148,10 @@ def test_the_first_configuration_that_is_there_counts(home: Path) -> None:
 def test_a_configuration_that_cannot_be_read_is_told(home: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(home / "missing.toml")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="this configuration cannot be read: Is a directory$"):
         load_config(home)
     (home / "latin.toml").write_bytes(b"# caf\xe9\n")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="this configuration cannot be read: it is not UTF-8$"):
         load_config(home / "latin.toml")
 
 

@@ -12,6 +12,10 @@ def test_an_empty_manifest_says_nothing() -> None:
     assert read_manifest(b"") == Manifest()
 
 
+def test_a_byte_order_mark_before_a_manifest_says_nothing() -> None:
+    assert read_manifest(b"\xef\xbb\xbf[agents]\nexclude = ['x']\n").agents.exclude == ("x",)
+
+
 def test_a_manifest_names_files_dialects_and_models() -> None:
     text = b"""version = 1
 [agents]

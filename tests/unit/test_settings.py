@@ -1,11 +1,12 @@
 """TOML against a model: each mistake with its line, its key and the nearest right word."""
 
-from __future__ import annotations
+from pathlib import Path
+from typing import Annotated, Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from agentsync.errors import ConfigError
 from agentsync.settings import MisplacedError, Settings, load, validate
@@ -16,15 +17,23 @@ class Inner(Settings):
     size: int = 1
 
 
+def _known(name: str) -> str:
+    raise ValueError(f"there is no `{name}`")
+
+
 class Outer(Settings):
     name: str
+    words: tuple[str, ...] = ()
+    on: bool = True
+    place: Path = Path()
+    known: dict[Annotated[str, AfterValidator(_known)], Inner] = Field(default_factory=dict)
     inner: Inner = Inner()
     tables: dict[str, Inner] = Field(default_factory=dict)
     rows: list[Inner] = Field(default_factory=list)
     maybe: Inner | None = None
 
     @model_validator(mode="after")
-    def _no_twins(self) -> Outer:
+    def _no_twins(self) -> Self:
         if "twin" in self.tables:
             raise MisplacedError("there is a twin", "tables", "twin")
         return self
@@ -51,7 +60,16 @@ def test_a_document_without_mistakes_becomes_the_model() -> None:
         ('name = "x"\ninner.siez = 1\n', "a.toml:2", "unknown key `inner.siez`", "did you mean `size`?"),
         ('name = "x"\n[maybe]\nsiez = 1\n', "a.toml:3", "unknown key `maybe.siez`", "did you mean `size`?"),
         ('# name = 1\nname = "x"\nnmae = 2\n', "a.toml:3", "unknown key `nmae`", "did you mean `name`?"),
-        ('name = "x"\n[inner]\nsize = "big"\n', "a.toml:3", "`inner.size`: should be a valid integer", ""),
+        ('name = "x"\n[inner]\nsize = "big"\n', "a.toml:3", "`inner.size`: should be a whole number", ""),
+        ('name = "x"\ninner = 3\n', "a.toml:2", "`inner`: should be a table", ""),
+        ('name = "x"\ntables = 3\n', "a.toml:2", "`tables`: should be a table", ""),
+        ('name = "x"\nrows = "red"\n', "a.toml:2", "`rows`: should be a list", ""),
+        ('name = "x"\nwords = "red"\n', "a.toml:2", "`words`: should be a list", ""),
+        ("name = 3\n", "a.toml:1", "`name`: should be text", ""),
+        ('name = "x"\non = "maybe"\n', "a.toml:2", "`on`: should be true or false", ""),
+        ('name = "x"\nplace = 3\n', "a.toml:2", "`place`: should be text", ""),
+        ('name = "x"\n[known.blue]\nsize = 1\n', "a.toml:2", "`known.blue`: there is no `blue`", ""),
+        ('\ufeffname = "x"\nnmae = 2\n', "a.toml:2", "unknown key `nmae`", "did you mean `name`?"),
         ("", "a.toml", "`name` is missing", ""),
         ('name = "x"\n[tables.twin]\n', "a.toml:2", "`tables.twin`: there is a twin", ""),
         ("name = [\n\n", "a.toml", "this is not valid TOML", ""),
