@@ -131,7 +131,9 @@ def test_pull_asks_the_service_and_shows_what_it_did(
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
-def test_pull_tells_what_the_service_found(follows: Machine, start: Callable[..., Service], quiet: Sequence[str]) -> None:
+def test_pull_tells_what_the_service_found(
+    follows: Machine, start: Callable[..., Service], quiet: Sequence[str]
+) -> None:
     follows.run("pull")
     (follows.claude / "tester.md").write_text("mine\n")
     service = start()

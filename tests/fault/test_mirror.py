@@ -168,7 +168,6 @@ def test_16_a_mirror_half_made_is_made_again(trial: Trial, server: GitServer) ->
     assert list(mirror.parent.iterdir()) == [mirror]
 
 
-
 def test_16_a_cache_that_may_not_be_entered_is_told_and_no_bug(pulled: Trial) -> None:
     machine, mirrors = pulled.machine, pulled.machine.cache / "mirrors"
     mirrors.chmod(0)

@@ -148,10 +148,10 @@ def test_the_first_configuration_that_is_there_counts(home: Path) -> None:
 def test_a_configuration_that_cannot_be_read_is_told(home: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(home / "missing.toml")
-    with pytest.raises(ConfigError, match="this configuration cannot be read: Is a directory$"):
+    with pytest.raises(ConfigError, match=r"this configuration cannot be read: Is a directory$"):
         load_config(home)
     (home / "latin.toml").write_bytes(b"# caf\xe9\n")
-    with pytest.raises(ConfigError, match="this configuration cannot be read: it is not UTF-8$"):
+    with pytest.raises(ConfigError, match=r"this configuration cannot be read: it is not UTF-8$"):
         load_config(home / "latin.toml")
 
 
