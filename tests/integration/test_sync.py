@@ -180,6 +180,7 @@ def test_progress_names_each_step_and_counts_what_is_written(installation: Insta
     steps: list[tuple[str, int, int]] = []
     run(installation.config(), installation.places, Scope.APPLY, progress=lambda *step: steps.append(step))
     assert steps == [
+        ("waiting for another run", 0, 0),
         ("fetching team", 0, 0),
         ("reading", 0, 0),
         *[("writing", done, 4) for done in (1, 2, 3, 4)],
