@@ -65,6 +65,29 @@ def test_as_json_it_is_a_document_a_line(pulled: Machine) -> None:
     assert drifted == [0, 1]
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_mistake_that_comes_meanwhile_is_told_and_does_not_end_it(pulled: Machine, form: str) -> None:
+    good = pulled.config.read_text()
+    with watching(pulled, "--format", form) as process:
+        read_until(process, "opencode")
+        pulled.config.write_text("brnach = 1\n" + good)
+        if form == "json":
+            [told] = read_until(process, "brnach")
+            assert json.loads(told)["exit_code"] == 2
+        assert process.stderr is not None
+        assert "config.toml:1: unknown key `brnach`" in process.stderr.readline()
+        pulled.config.write_text(good.replace("[targets.opencode]", ""))
+        read_until(process, "claude")
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=_SECONDS)
+        assert (process.returncode, stderr.count("brnach")) == (0, 0)
+
+
+def test_it_does_not_begin_with_a_mistake(pulled: Machine) -> None:
+    pulled.config.write_text("brnach = 1\n")
+    assert pulled.run("status", "--watch").code == 2
+
+
 def test_a_terminal_is_drawn_anew(pulled: Machine) -> None:
     master, slave = pty.openpty()
     process = subprocess.Popen(

@@ -90,8 +90,7 @@ def _run(command: click.Command, common: Common) -> int:
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     except AgentsyncError as error:
-        _print_record(common, error.exit_code, error.message, error.place, error.hint)
-        _show(error, common)
+        show_error(error, common)
         return error.exit_code
     except Exception as error:  # a bug must end in a report, not in a traceback
         if isinstance(error, OSError) and error.errno in _NO_OUTPUT:
@@ -126,7 +125,9 @@ def _print_record(common: Common, code: ExitCode, message: str, place: str = "",
         click.echo(json.dumps(record))
 
 
-def _show(error: AgentsyncError, common: Common) -> None:
+def show_error(error: AgentsyncError, common: Common) -> None:
+    """Tells an error, in the form that was asked for; its exit code is what the command ends with."""
+    _print_record(common, error.exit_code, error.message, error.place, error.hint)
     _show_line("error:", str(error), common)
     if error.hint:
         click.echo(f"{click.style(' hint:', fg='cyan')} {printable(error.hint)}", err=True, color=common.colored)

@@ -9,10 +9,11 @@ from typing import Final
 
 import click
 
+from agentsync.cli.boundary import show_error
 from agentsync.cli.console import show_changes, show_findings, table
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import Common, common, common_options
-from agentsync.errors import ExitCode
+from agentsync.errors import AgentsyncError, ExitCode
 from agentsync.moments import ago
 from agentsync.paths import shorten
 from agentsync.records import status_record
@@ -54,17 +55,20 @@ def _look(options: Common, *, exit_code: bool) -> Report:
 
 
 def _watch(options: Common, *, exit_code: bool) -> None:
-    """Shows it until ctrl-C, which is how this is meant to end and no failure."""
+    """Shows it until ctrl-C, which is how this is meant to end and no failure.
+
+    What stands in the way of the first look ends it; what comes later is shown until it is mended.
+    """
     redraws = sys.stdout.isatty() and not options.json
     shown: dict[str, object] = {}
     try:
         while True:
-            report = _look(options, exit_code=exit_code)
-            now = _lasting(report)
+            seen = _glance(options, exit_code=exit_code, first=not shown)
+            now = _lasting(seen)
             if redraws:
                 click.clear()
             if redraws or now != shown:
-                _show(report, options)
+                _show_seen(seen, options)
             if not (redraws or now == shown or options.json):
                 click.echo()
             sys.stdout.flush()
@@ -74,8 +78,26 @@ def _watch(options: Common, *, exit_code: bool) -> None:
         return
 
 
-def _lasting(report: Report) -> dict[str, object]:
+def _glance(options: Common, *, exit_code: bool, first: bool) -> Report | AgentsyncError:
+    try:
+        return _look(options, exit_code=exit_code)
+    except AgentsyncError as error:
+        if first:
+            raise
+        return error
+
+
+def _show_seen(seen: Report | AgentsyncError, options: Common) -> None:
+    if isinstance(seen, AgentsyncError):
+        show_error(seen, options)
+    else:
+        _show(seen, options)
+
+
+def _lasting(report: Report | AgentsyncError) -> dict[str, object]:
     """What is worth showing again when it changes: all but the run itself, and when a source was asked."""
+    if isinstance(report, AgentsyncError):
+        return {"error": str(report)}
     record = status_record(report)
     sources = [(source.name, source.ref, source.commit, source.last_error) for source in report.sources]
     return {key: value for key, value in record.items() if key not in ("sync_id", "seconds")} | {"sources": sources}
