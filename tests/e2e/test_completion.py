@@ -54,6 +54,9 @@ _CASES = [
     (["health", "--re"], ["--ready"]),
     (["completion", ""], ["bash", "fish", "zsh"]),
     (["convert", "--to", "ope"], ["opencode"]),
+    (["pull", "--to", "ope"], ["opencode"]),
+    (["watch", "--to", "ope"], ["opencode"]),
+    (["import", "--from", "ope"], ["opencode"]),
 ]
 
 

@@ -19,7 +19,8 @@ from agentsync.source import NoAgent, read_agent
 _EPILOG = """\b
 Examples:
   agentsync convert reviewer.md --to opencode
-  agentsync convert .opencode/agents/build.md --to claude --approval allow > build.md
+  agentsync convert .opencode/agents/build.md --to claude > build.md
+  agentsync convert reviewer.md --to opencode --approval allow
   cat reviewer.md | agentsync convert - --from claude --to codex
 """
 

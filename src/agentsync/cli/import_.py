@@ -14,7 +14,7 @@ import click
 from agentsync.checks import Named, check_names
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.cycle import parse_target
-from agentsync.cli.options import common, common_options
+from agentsync.cli.options import common, common_options, complete_dialect
 from agentsync.cli.words import counted
 from agentsync.diagnostics import Code, Diagnostic, Severity
 from agentsync.dialects import Dialect, dialects
@@ -57,6 +57,7 @@ version = 1
     multiple=True,
     metavar="DIALECT[=PATH]",
     help="A tool to import from, and where its agents are; every tool that is installed here otherwise.",
+    shell_complete=complete_dialect,
 )
 @click.option(
     "--as",

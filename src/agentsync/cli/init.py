@@ -26,7 +26,7 @@ from agentsync.urls import local_path, scheme
 _EPILOG = """\b
 Examples:
   agentsync init https://github.com/acme/agents.git
-  agentsync init git@github.com:acme/agents.git --branch main --subfolder agents
+  agentsync init git@github.com:acme/tools.git --branch main --subfolder ai
   agentsync init ./agents --to claude
 """
 
@@ -47,7 +47,7 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     _check_free(path)
     chosen = [dialects()[name] for name in targets] or [*installed()]
     if not chosen:
-        titles = ", ".join(dialect.title for dialect in dialects().values())
+        titles = ", ".join(dialect.title for dialect in dialects().values() if directory_of(dialect))
         raise ConfigError(f"none of {titles} was found here", hint="name a target with --to, such as --to claude")
     names = [dialect.name for dialect in chosen]
     if url is None:

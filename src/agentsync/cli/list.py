@@ -85,8 +85,8 @@ def _dialects() -> list[dict[str, object]]:
             "dialect": dialect.name,
             "tool": dialect.title,
             "installed": has_program(dialect),
-            "directory": str(directory_of(dialect) or ""),
             "checked_with": dialect.version,
+            "directory": str(directory_of(dialect) or ""),  # last, since it may be long
         }
         for dialect in dialects().values()
     ]
@@ -101,8 +101,8 @@ def _targets() -> list[dict[str, object]]:
         {
             "target": target.name,
             "dialect": target.dialect,
-            "directory": str(target.directory),
             "exists": is_directory(target.directory) or is_file(target.directory),
+            "directory": str(target.directory),
         }
         for target in read_config(common()).resolved_targets()
     ]

@@ -114,9 +114,23 @@ _OPTIONS = (
     ),
 )
 
+
+def complete_dialect(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The dialects whose names begin so, for shells."""
+    from agentsync.dialects import dialects  # noqa: PLC0415 - only what completes a line needs them
+
+    return [name for name in dialects() if name.startswith(incomplete)]
+
+
 _PLACES = (
     click.option("--source", multiple=True, metavar="URL", help="A repository, instead of a configuration."),
-    click.option("--to", multiple=True, metavar="DIALECT[=DIR]", help="A target, instead of a configuration."),
+    click.option(
+        "--to",
+        multiple=True,
+        metavar="DIALECT[=DIR]",
+        help="A target, instead of a configuration.",
+        shell_complete=complete_dialect,
+    ),
     click.option("--branch", help="The branch of --source; its default branch otherwise."),
     click.option("--subfolder", default="", help="The part of --source that holds agents."),
 )

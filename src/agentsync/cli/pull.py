@@ -30,8 +30,8 @@ _EPILOG = """\b
 Examples:
   agentsync pull
   agentsync pull --dry-run
-  agentsync pull --source https://github.com/acme/agents.git --to claude --to opencode
-  agentsync pull --source ./agents --to claude=/tmp/try --format json
+  agentsync pull --source https://github.com/acme/agents.git --to claude
+  agentsync pull --source ./agents --to claude --to opencode=/tmp/try
 """
 
 

@@ -18,7 +18,7 @@ import click
 from agentsync.cli.check import Examined, examine
 from agentsync.cli.console import show_changes, summary
 from agentsync.cli.cycle import given_config, run_config, source_name
-from agentsync.cli.options import Common, common, common_options
+from agentsync.cli.options import Common, common, common_options, complete_dialect
 from agentsync.diagnostics import Diagnostic, Severity
 from agentsync.errors import AgentsyncError, ConfigError, ExitCode, LockedError
 from agentsync.observation import Stat
@@ -48,7 +48,13 @@ _REST: Final = 8  # lines of a screen that are not for findings
 
 @click.command("watch", epilog=_EPILOG)
 @click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".")
-@click.option("--to", multiple=True, metavar="DIALECT[=DIR]", help="A tool to write the agents for each time.")
+@click.option(
+    "--to",
+    multiple=True,
+    metavar="DIALECT[=DIR]",
+    help="A tool to write the agents for each time.",
+    shell_complete=complete_dialect,
+)
 @click.option("--allow-deletions", is_flag=True, help="Delete also what is dropped all at once.")
 @common_options
 def command(*, path: Path, to: tuple[str, ...], allow_deletions: bool) -> int:
