@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from agentsync.config import Config, Target
-from agentsync.errors import AgentsyncError, LockedError
+from agentsync.errors import AgentsyncError, ConfigError, LockedError
 from agentsync.examination import Examination, Health
 from agentsync.files import find_link
 from agentsync.folder import is_directory
@@ -25,13 +25,19 @@ from agentsync.sync import run
 from agentsync.tools import also_read, has_program
 
 
-def examine(config: Config, places: Places) -> Iterator[Examination]:
-    """Looks at what agentsync stands on, each source and each target; changes no target."""
+def examine(config: Config | ConfigError, places: Places) -> Iterator[Examination]:
+    """Looks at what agentsync stands on, each source and each target; changes no target.
+
+    Where the configuration cannot be used, it says why, and looks at all that needs none.
+    """
     yield examine_git()
     yield from examine_disk(places)
     yield from examine_watching()
     yield examine_service(places)
     yield from examine_units()
+    if isinstance(config, ConfigError):
+        yield Examination("configuration", Health.BAD, str(config), config.hint)
+        return
     try:
         report = run(config, places, Scope.PLAN)
     except AgentsyncError as error:

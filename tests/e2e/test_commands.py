@@ -81,6 +81,7 @@ def test_init_without_any_tool_says_how_to_name_one(machine: Machine, repository
     none = machine.run("init", repository.path, environment={"PATH": str(path)})
     assert none.code == 2
     assert "--to claude" in none.stderr
+    assert "Kiro CLI 2, OpenCode" in none.stderr  # and not agentsync itself between them
     assert machine.run("init", repository.path, "--to", "codex").code == 0
     assert machine.run("pull").code == 0
     assert (machine.home / ".codex/agents/tester.toml").is_file()
@@ -293,6 +294,21 @@ def test_doctor_names_what_is_wrong_and_changes_no_target(machine: Machine, repo
     repository.path.rename(repository.path.with_name("gone"))
     machine.follow(repository)
     assert "no repository" in machine.run("doctor").stdout
+
+
+def test_doctor_looks_at_the_rest_where_the_configuration_is_wrong_or_missing(machine: Machine) -> None:
+    result = machine.run("doctor", "--format", "json")
+    assert result.code == 1
+    found = {record["subject"]: record for record in result.json}
+    assert found["git"]["health"] == "good"
+    assert found["configuration"]["health"] == "bad"
+    assert found["configuration"]["message"] == "there is no configuration"
+    assert "agentsync init URL" in found["configuration"]["hint"]
+    machine.configure("brnach = 1\n")
+    result = machine.run("doctor")
+    assert result.code == 1
+    assert "bad   configuration: " in result.stdout
+    assert "config.toml:2: unknown key `brnach`" in result.stdout
 
 
 def test_doctor_takes_another_run_for_no_fault(pulled: Machine) -> None:

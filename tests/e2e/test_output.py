@@ -295,7 +295,6 @@ def test_every_command_prints_one_json_document(machine: Machine, repository: Re
     [
         (("pull",), 2),
         (("status",), 2),
-        (("doctor",), 2),
         (("pull", "--nonsense"), 2),
         (("nonsense",), 2),
         (("convert", "missing.md", "--to", "claude"), 2),

@@ -10,9 +10,10 @@ import click
 
 from agentsync.cli.cycle import read_config
 from agentsync.cli.logs import start_log
-from agentsync.cli.options import common, common_options
+from agentsync.cli.options import Common, common, common_options
+from agentsync.config import Config
 from agentsync.doctor import examine
-from agentsync.errors import ExitCode
+from agentsync.errors import ConfigError, ExitCode
 from agentsync.examination import Health
 from agentsync.paths import places
 from agentsync.urls import printable
@@ -31,7 +32,7 @@ def command() -> int:
     """Look at git, disk, clock, service, each source, target and tool, and say what to do; changes no target."""
     options = common()
     start_log(options)
-    found = list(examine(read_config(options), places()))
+    found = list(examine(_config(options), places()))
     if options.json:
         click.echo(json.dumps([asdict(examination) for examination in found]))
     else:
@@ -42,3 +43,11 @@ def command() -> int:
                 click.echo(f"      {click.style('hint:', fg='cyan')} {printable(examination.hint)}")
     bad = any(examination.health is Health.BAD for examination in found)
     return ExitCode.FINDINGS if bad else ExitCode.OK
+
+
+def _config(options: Common) -> Config | ConfigError:
+    """The configuration, or what is wrong with it: that is one finding more, and no reason to look at nothing else."""
+    try:
+        return read_config(options)
+    except ConfigError as error:
+        return error
