@@ -14,7 +14,8 @@ from agentsync.errors import ExitCode
 
 EXITS: Final = {
     ExitCode.OK: "Done. `pull` and `plan`: nothing stands in the way. `status` ends so whatever it shows.",
-    ExitCode.FINDINGS: "`check`, `doctor`: something is wrong, or there is no agent. `plan`, `status` with "
+    ExitCode.FINDINGS: "`check`, `doctor`: something is wrong, or there is no agent. `import`: there is no agent. "
+    "`plan`, `status` with "
     "`--exit-code`: there is something to change, or (`status`) something is in trouble. `convert --fail-on-loss`: "
     "something was lost. `health`: the service does not answer, or is not well.",
     ExitCode.USAGE: "Wrong usage, or a mistake in the configuration.",

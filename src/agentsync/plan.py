@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.entries import split_path
+from agentsync.naming import slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -263,13 +264,14 @@ def conflict(change: Change) -> Diagnostic:
             hint=change.actual.hint,
         )
     kept = f"; {change.actual.reason}" if change.actual.reason else ""
+    adopt = f"`agentsync adopt {slug(change.agent)}`"
     if change.base is None:
         code, message = Code.CONFLICT_UNMANAGED, "what is here was not written by agentsync and is kept"
-        adopted = "`agentsync adopt` puts the team's agent in its place and keeps yours aside"
+        adopted = f"{adopt} puts the team's agent in its place and keeps yours aside"
         hint = f"{adopted if change.actual.digest else 'move it away'}; or leave it as it is"
     else:
         code, message = Code.CONFLICT_EDITED, "it was edited here since agentsync wrote it and is kept"
-        adopted = "`agentsync adopt` puts the source's version back"
+        adopted = f"{adopt} puts the source's version back"
         instead = adopted if change.wanted and change.actual.digest else "delete the file"
         hint = f"take the edit to the source, or {instead}"
     return _diagnostic(change, code, message + kept, hint)

@@ -42,7 +42,8 @@ def test_one_that_does_not_answer_is_not_well(machine: Machine, listen: str) -> 
     machine.configure(f'[health]\nlisten = "{listen}"\n')
     result = machine.run("health", "--format", "json")
     assert (result.code, result.json["good"]) == (1, False)
-    assert result.json["message"].startswith("no answer: ")
+    assert result.json["message"].startswith(f"no answer at {listen}: ")
+    assert "Errno" not in result.json["message"]
 
 
 def test_without_an_address_there_is_nobody_to_ask(machine: Machine) -> None:

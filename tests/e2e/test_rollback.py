@@ -148,6 +148,13 @@ def test_by_hand_nothing_is_applied_for_a_while(machine: Machine, team: Reposito
     assert contents(machine) != before
 
 
+def test_suspend_and_resume_say_how_it_stands_as_json_too(machine: Machine) -> None:
+    assert machine.run("suspend", "--format", "json", "--reason", "demo").json == {"suspended": "demo"}
+    assert machine.run("suspend", "--format", "json", "--reason", " ").json == {"suspended": "by hand"}
+    for _ in range(2):
+        assert machine.run("resume", "--format", "json").json == {"suspended": None}
+
+
 @pytest.mark.parametrize(("words", "message"), [(["nobody"], "there is no sync nobody")])
 def test_a_sync_that_is_not_there_is_an_error(
     machine: Machine, team: Repository, words: list[str], message: str

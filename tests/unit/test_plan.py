@@ -100,7 +100,7 @@ def test_an_unmanaged_file_is_a_conflict_with_its_absolute_path_and_a_hint() -> 
     (diagnostic,) = plan.diagnostics
     assert (diagnostic.code, diagnostic.path) == (Code.CONFLICT_UNMANAGED, f"{HERE}/x.md")
     assert (diagnostic.agent, diagnostic.target) == ("x", "claude")
-    assert "agentsync adopt" in diagnostic.hint
+    assert "`agentsync adopt x`" in diagnostic.hint
     assert plan.changes[0].diagnostic == diagnostic
 
 

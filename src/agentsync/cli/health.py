@@ -14,7 +14,7 @@ import click
 from agentsync.address import Address
 from agentsync.cli.cycle import read_config
 from agentsync.cli.options import common, common_options
-from agentsync.errors import ConfigError, ExitCode
+from agentsync.errors import ConfigError, ExitCode, why
 from agentsync.urls import printable
 
 _EPILOG = """\b
@@ -44,7 +44,7 @@ def command(*, ready: bool) -> int:
             response = connection.getresponse()
             good, said = response.status == HTTPStatus.OK, response.read().decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        good, said = False, f"no answer: {str(error) or type(error).__name__}"
+        good, said = False, f"no answer at {address}: {why(error) or type(error).__name__}"
     options.status = ExitCode.OK if good else ExitCode.FINDINGS
     click.echo(json.dumps({"good": good, "message": said}) if options.json else printable(said))
     return options.status

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
-from agentsync.cli.options import common_options
+from agentsync.cli.options import common, common_options
 from agentsync.paths import places
 from agentsync.state import State
 
@@ -23,5 +25,6 @@ def command() -> int:
     with State.open(where.database) as state:
         suspended = state.suspension
         state.resume()
-    click.echo("pulls apply changes again" if suspended else "pulling was not suspended")
+    said = "pulls apply changes again" if suspended else "pulling was not suspended"
+    click.echo(json.dumps({"suspended": None}) if common().json else said)
     return 0

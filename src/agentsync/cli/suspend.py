@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Final
 
 import click
 
-from agentsync.cli.options import common_options
+from agentsync.cli.options import common, common_options
 from agentsync.cli.waiting import Waiting
 from agentsync.errors import LockedError
 from agentsync.lock import PATIENCE, locked
 from agentsync.paths import Places, places
 from agentsync.state import State, Suspension
+
+_REASON: Final = "by hand"
 
 _EPILOG = """\b
 Examples:
@@ -21,7 +25,7 @@ Examples:
 
 
 @click.command("suspend", epilog=_EPILOG)
-@click.option("--reason", default="by hand", help="What `status` says while it lasts.")
+@click.option("--reason", default=_REASON, help="What `status` says while it lasts.")
 @common_options
 def command(*, reason: str) -> int:
     """Let pulls fetch and plan, and change nothing, until `agentsync resume`.
@@ -29,11 +33,12 @@ def command(*, reason: str) -> int:
     It counts at once, also for a run that still fetches. One that has begun to write comes to its end, which is waited
     for, for a minute and a half at most.
     """
-    where = places()
+    where, reason = places(), reason.strip() or _REASON  # without one it would count as none
     with State.open(where.database) as state:
         state.suspend(Suspension(time.time(), reason))
         writing = state.has_open_sync()
-    click.echo("pulling is suspended until `agentsync resume`")
+    said = "pulling is suspended until `agentsync resume`"
+    click.echo(json.dumps({"suspended": reason}) if common().json else said)
     if writing:
         _wait(where)
     return 0
