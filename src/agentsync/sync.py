@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -21,6 +20,7 @@ from agentsync.dialects import moving_variables
 from agentsync.errors import ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.events import tell
 from agentsync.fetch import Fetches
+from agentsync.findings import kept_last_good, left_sources, suspended, without_agents
 from agentsync.folder import is_file
 from agentsync.gather import Files, Gathered, Snapshot, gather
 from agentsync.growth import watch_growth
@@ -32,7 +32,7 @@ from agentsync.plan import Action, Change, Consent, Key, Plan, Recorded, TargetS
 from agentsync.policy import Rules
 from agentsync.report import Report, Scope, is_change
 from agentsync.snapshot import Progress, SourceReport, finding, take_snapshots
-from agentsync.state import SourceState, State, Suspension
+from agentsync.state import SourceState, State
 from agentsync.unchanged import Followed, Memory, content_of, expansions, remember
 from agentsync.vault import Vault
 from agentsync.worktree import WorkingTree
@@ -167,15 +167,15 @@ class _Cycle:
             sources = [_trusted(files[s.name], s) if s.name in moving else s for s in sources]
         found = [
             *(diagnostic for source in sources if (diagnostic := finding(source))),
-            *_suspended(suspension),
+            *suspended(suspension),
             *self._missing,
             *overlay_found,
             *gathered.diagnostics,
-            *_kept_last_good(gathered, inventory),
-            *_without_agents(snapshots, gathered),
+            *kept_last_good(gathered, inventory),
+            *without_agents(snapshots, gathered),
             *former,
             *self._left_targets(snapshots),
-            *_left_sources(plan, self._gone(inventory)),
+            *left_sources(plan, self._gone(inventory)),
             *plan.diagnostics,
             *(outcome.diagnostic for outcome in outcomes if outcome.diagnostic),
         ]
@@ -406,39 +406,5 @@ def _source_state(
     )
 
 
-def _left_sources(plan: Plan, gone: Collection[str]) -> list[Diagnostic]:
-    """A finding for each source that is configured no more and of which files stay."""
-    kept = (change.base for change in plan.changes if change.action is Action.KEEP and change.actual.digest)
-    left = Counter(row.source for row in kept if row and row.source in gone)
-    return [
-        Diagnostic(Code.SOURCE_LEFT, f"source `{name}` is configured no more, and files that it wrote stay: {count}")
-        for name, count in sorted(left.items())
-    ]
-
-
-def _suspended(suspension: Suspension | None) -> list[Diagnostic]:
-    return [Diagnostic(Code.SUSPENDED, f"pulling is suspended: {suspension.reason}")] if suspension else []
-
-
 def _urls(snapshots: Sequence[Snapshot]) -> dict[str, str]:
     return {snapshot.name: snapshot.url for snapshot in snapshots}
-
-
-def _without_agents(snapshots: Sequence[Snapshot], gathered: Gathered) -> list[Diagnostic]:
-    """A finding for each source in which there is not one agent: most often a folder or a pattern is wrong."""
-    with_agents = {product.source for product in gathered.products if product.name or product.refused}
-    return [
-        Diagnostic(Code.NO_AGENTS, f"source `{snapshot.name}` has no agents at {snapshot.commit[:12]}")
-        for snapshot in snapshots
-        if snapshot.name not in with_agents
-    ]
-
-
-def _kept_last_good(gathered: Gathered, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:
-    """A finding for each file that cannot be used now and has a version here that stays."""
-    kept = {pair for state in gathered.states for pair in state.kept}
-    rows = {(row.source, row.source_path): row for row in inventory.values()}
-    return [
-        Diagnostic(Code.KEPT_LAST_GOOD, "the last good version stays", path=path, agent=rows[source, path].agent)
-        for source, path in sorted(kept & rows.keys())
-    ]

@@ -12,17 +12,10 @@ from agentsync.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.fetch import fetch
 from agentsync.git import Mirror, Remote
 from agentsync.service.polling import MOST_SECONDS, Asks, Polling
+from support.clock import Clock
 from support.gitserver import GitServer
 from support.mirror import local, over_http
 from support.repository import Repository
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

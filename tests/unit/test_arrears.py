@@ -6,13 +6,7 @@ import pytest
 
 from agentsync.service.arrears import Arrears
 from agentsync.service.polling import Asks
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from support.clock import Clock
 
 
 @pytest.fixture

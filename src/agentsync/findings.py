@@ -1,0 +1,46 @@
+"""What a cycle has to tell beside what reading, planning and applying found: of whole sources, and of what stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from agentsync.diagnostics import Code, Diagnostic
+from agentsync.gather import Gathered, Snapshot
+from agentsync.plan import Action, Key, Plan, Recorded
+from agentsync.state import Suspension
+
+
+def left_sources(plan: Plan, gone: Collection[str]) -> list[Diagnostic]:
+    """A finding for each source that is configured no more and of which files stay."""
+    kept = (change.base for change in plan.changes if change.action is Action.KEEP and change.actual.digest)
+    left = Counter(row.source for row in kept if row and row.source in gone)
+    return [
+        Diagnostic(Code.SOURCE_LEFT, f"source `{name}` is configured no more, and files that it wrote stay: {count}")
+        for name, count in sorted(left.items())
+    ]
+
+
+def suspended(suspension: Suspension | None) -> list[Diagnostic]:
+    """A finding where nothing is applied."""
+    return [Diagnostic(Code.SUSPENDED, f"pulling is suspended: {suspension.reason}")] if suspension else []
+
+
+def without_agents(snapshots: Sequence[Snapshot], gathered: Gathered) -> list[Diagnostic]:
+    """A finding for each source in which there is not one agent: most often a folder or a pattern is wrong."""
+    with_agents = {product.source for product in gathered.products if product.name or product.refused}
+    return [
+        Diagnostic(Code.NO_AGENTS, f"source `{snapshot.name}` has no agents at {snapshot.commit[:12]}")
+        for snapshot in snapshots
+        if snapshot.name not in with_agents
+    ]
+
+
+def kept_last_good(gathered: Gathered, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:
+    """A finding for each file that cannot be used now and has a version here that stays."""
+    kept = {pair for state in gathered.states for pair in state.kept}
+    rows = {(row.source, row.source_path): row for row in inventory.values()}
+    return [
+        Diagnostic(Code.KEPT_LAST_GOOD, "the last good version stays", path=path, agent=rows[source, path].agent)
+        for source, path in sorted(kept & rows.keys())
+    ]
