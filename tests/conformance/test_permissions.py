@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -17,12 +16,10 @@ from agentsync.permissions import Approval, Grants, Rule, Widening, wider
 from conformance import facts, samples
 from conformance.oracle import Oracle, Verdict
 from conformance.sync import Synced, Written
+from support.thorough import THOROUGH
 
 # How many of a repository's agents are started one by one, which takes seconds for each.
 SAMPLED = {"seeds": 5, "public": 16, "generated": 16}
-
-# Then Claude Code starts every agent of the public corpus, which takes half an hour.
-THOROUGH = "AGENTSYNC_THOROUGH" in os.environ
 
 # How many agents Claude Code is asked about at once; of some thousands it names no tools.
 TOGETHER = 500
@@ -103,7 +100,7 @@ def test_claude_code_gives_a_running_agent_no_tool_beyond_what_was_meant(
         for file, written in startable.items()
         if file not in rosters(repository) and written.enforced.everything_else is Approval.DENY
     }
-    if THOROUGH and repository == "public":
+    if THOROUGH and repository == "public":  # half an hour
         sample = startable
 
     verdicts = _judged_in_parts(ask("claude"), sample, tmp_path_factory, "--deep")

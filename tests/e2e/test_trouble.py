@@ -332,7 +332,7 @@ def test_a_transport_that_is_not_allowed_is_not_used(machine: Machine, url: str,
 
 
 def test_without_a_configuration_the_hint_says_what_to_do(machine: Machine) -> None:
-    for command in ("pull", "plan", "status", "doctor"):
+    for command in ("pull", "plan", "status"):
         result = machine.run(command)
         assert (result.code, result.stdout) == (2, "")
         assert "there is no configuration" in result.stderr

@@ -32,11 +32,11 @@ from agentsync.vault import Vault
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
+from support.thorough import THOROUGH
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is killed at a step of its own choice")
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EXDEV, errno.EINTR)
-THOROUGH = "AGENTSYNC_THOROUGH" in os.environ
 """Whether every step is tried with every error, which takes half an hour."""
 
 ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE)

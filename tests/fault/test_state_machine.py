@@ -39,10 +39,10 @@ from agentsync.vault import Vault
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
+from support.thorough import THOROUGH
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the program runs in a forked child")
 
-THOROUGH = "AGENTSYNC_THOROUGH" in os.environ
 
 PROFILE = settings(
     max_examples=1000 if THOROUGH else 10,
