@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.fitting import Fitted, Shape
-from agentsync.permissions import ANY, MCP, OTHER, READING, Approval, Rule, flat_name, matches
+from agentsync.permissions import ANY, MCP, OTHER, READING, Approval, Rule, matches
 
 # The tools that take a path: who has one of them may also reach outside the project, as far as the session lets it.
 _PATH_TOOLS = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
@@ -23,33 +23,23 @@ class ServerNames:
     Attributes:
         prefix: what such a name begins with.
         separator: what stands between the two; `mcp__github__search` has `__`.
-        joins: whether neither can be told from the other once they are joined, so only whole patterns are compared.
         whole: whether a server's name alone means all of its tools.
     """
 
     prefix: str
     separator: str
-    joins: bool = False
     whole: bool = False
 
     def spell(self, pattern: str) -> str | None:
-        """The tool's name for `mcp/server/tool`; None where a pattern covers more than one server."""
+        """The tool's name for `mcp/server/tool`; None for more than one server, or a name that some dialect joined."""
         server, slash, tool = pattern.removeprefix(MCP).partition("/")
-        if not slash:
-            # A name that some dialect joined is only understood by one that joins names as well.
-            return f"{self.prefix}{server}" if self.joins and server.strip("*") else None
-        if ANY in server:
-            return None
-        name = f"{server}{self.separator}{tool}"
-        return self.prefix + (flat_name(name) if self.joins else name)
+        return f"{self.prefix}{server}{self.separator}{tool}" if slash and ANY not in server else None
 
     def read(self, name: str) -> str | None:
         """The canonical pattern of a name; None where it is none of a server's."""
         if not name.startswith(self.prefix):
             return None
         server, separator, tool = name.removeprefix(self.prefix).partition(self.separator)
-        if self.joins:
-            return MCP + name.removeprefix(self.prefix) if separator else None
         if not separator and self.whole and server:
             return f"{MCP}{server}/{ANY}"
         return f"{MCP}{server}/{tool}" if server and tool else None
