@@ -437,7 +437,7 @@ def test_no_thread_and_no_descriptor_is_left(tmp_path: Path, agents: Path) -> No
         ear.follow(agents)
         ear.watch.close()
         assert threading.active_count() == threads
-    assert _descriptors() == descriptors
+    assert _descriptors() <= descriptors
 
 
 # The kernel's limits, in a process of its own.
@@ -580,6 +580,7 @@ def test_where_there_is_no_such_list_nothing_is_on_the_network(tmp_path: Path, m
 
 
 def _descriptors() -> int:
+    gc.collect()  # what other tests of this process left would go in the middle
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
