@@ -7,9 +7,10 @@ import pytest
 from agentsync.diagnostics import Code
 from agentsync.dialects import dialects
 from agentsync.dialects._meant_names import excepted, meant_by
+from agentsync.dialects._server_limits import limited
 from agentsync.fitting import WriteOptions
 from agentsync.naming import folded_key
-from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants
+from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants, Rule
 from agentsync.render import render
 from support.conversion import read
 from support.grants import available, claude, codex, opencode
@@ -364,3 +365,9 @@ def test_kiro_excludes_a_tool_by_the_name_that_the_agent_gives_it() -> None:
     keys = "tools: [read, '@gh/delete', '@gh/search']\ntoolAliases: {'@gh/delete': rmx}\nexcludedTools: [rmx]"
     granted = written("kiro", keys)
     assert (granted.approval("mcp/gh/search"), granted.approval("mcp/gh/delete")) == (SESSION, DENY)
+
+
+def test_a_tool_of_a_server_that_was_granted_in_part_is_not_granted_whole_by_the_servers_list() -> None:
+    rules = [Rule("mcp/gh/x", SESSION), Rule("mcp/gh/x", DENY, "secret*")]
+    left = Grants(tuple(limited({"gh": {"tools": ["x"]}}, rules)))
+    assert left.approvals("mcp/gh/x") == {DENY}
