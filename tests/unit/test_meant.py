@@ -371,3 +371,22 @@ def test_a_tool_of_a_server_that_was_granted_in_part_is_not_granted_whole_by_the
     rules = [Rule("mcp/gh/x", SESSION), Rule("mcp/gh/x", DENY, "secret*")]
     left = Grants(tuple(limited({"gh": {"tools": ["x"]}}, rules)))
     assert left.approvals("mcp/gh/x") == {DENY}
+
+
+@pytest.mark.parametrize(
+    ("key", "granted", "denied"),
+    [
+        *(
+            (key, "y", "x")
+            for key in ("disabledTools", "excludeTools", "excludedTools", "disallowedTools", "denied_tools")
+        ),
+        *((key, "x", "y") for key in ("enabledTools", "includeTools", "allowed_tools", "tools")),
+    ],
+)
+@pytest.mark.parametrize("pattern", ["mcp/gh/*", "mcp/g?/*", "mcp/*"])
+def test_each_key_beside_a_server_limits_it_however_it_was_granted(
+    key: str, granted: str, denied: str, pattern: str
+) -> None:
+    left = Grants(tuple(limited({"gh": {key: ["x"]}}, [Rule(pattern, SESSION)])))
+    assert left.approvals(f"mcp/gh/{granted}") == {SESSION}
+    assert left.approvals(f"mcp/gh/{denied}") == {DENY}
