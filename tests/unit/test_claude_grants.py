@@ -340,3 +340,9 @@ def test_a_pattern_of_servers_that_claude_code_takes_for_a_name_denies_what_has_
     written = (render(read("x.md", data, "neutral"), CLAUDE, WriteOptions()).data or b"").decode()
     assert "mcp__" not in written
     assert "\ntools: " in written
+
+
+def test_agents_that_may_be_called_with_different_approval_are_not_listed_together() -> None:
+    file = render(opencode("permission: {'*': deny, read: allow, task: {a: ask, b: allow}}"), CLAUDE, WriteOptions())
+    assert file.data is not None
+    assert b"Agent" not in file.data

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import JsonValue
 
 from agentsync.diagnostics import Code
-from agentsync.dialects import dialects
+from agentsync.dialects import _copilot_tools as copilot
+from agentsync.dialects import _kiro_grants as kiro
+from agentsync.dialects import _qwen_tools as qwen
+from agentsync.dialects import antigravity, auggie, cline, dialects, factory, junie
 from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.dialects._server_limits import limited
+from agentsync.dialects._tool_names import ToolNames
 from agentsync.fitting import WriteOptions
 from agentsync.naming import folded_key
 from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants, Rule
@@ -53,6 +58,12 @@ def vibe(keys: str) -> Grants:
         ("mcp:github", {"mcp/github/*"}),
         ("github/*", {"mcp/github/*"}),
         ("@github/delete", {"mcp/github/delete"}),
+        ("github/delete (x)", {"mcp/github/delete"}),
+        ("github/delete(x)", {"mcp/github/delete"}),
+        ("mcp/github/delete", {"mcp/github/delete"}),
+        ("ask first/Write", {"write"}),
+        ("Re?d", {"read"}),
+        ("/", CHANGES | {"mcp/*"}),
         ("\N{CYRILLIC CAPITAL LETTER VE}ash", {"bash"}),
         ("Ba\N{ZERO WIDTH SPACE}sh", {"bash"}),
         ("\N{FULLWIDTH LATIN CAPITAL LETTER B}ash", {"bash"}),
@@ -87,13 +98,29 @@ def test_kiro_excludes_by_names_of_other_tools_and_agents_by_theirs() -> None:
     assert "bash" in available(granted)
 
 
-@pytest.mark.parametrize("key", ["shell", "execute", "Bash(git push *)", "run_shell_command"])
+@pytest.mark.parametrize("key", ["shell", "execute", "Bash(git push *)", "Bash (git *)", "run_shell_command"])
 def test_a_permission_of_opencode_by_a_name_of_another_tool_is_meant(key: str) -> None:
     assert available(opencode(f"permission: {{'{key}': deny}}").agent.grants) == TOOLS - {"bash"}
     assert opencode(f"permission: {{'{key}': ask}}").agent.grants.approval("bash") is ASK
     assert opencode(f"permission: {{bash: deny, '{key}': ask}}").agent.grants.approval("bash") is DENY
     assert opencode(f"permission: {{'{key}': allow}}").agent.grants.approval("bash") is SESSION
     assert available(opencode(f"tools: {{'{key}': false}}").agent.grants) == TOOLS - {"bash"}
+
+
+def test_a_permission_of_opencode_by_a_name_of_another_tool_may_have_arguments() -> None:
+    granted = opencode("permission: {shell: {'*': allow, 'rm *': deny}}").agent.grants
+    assert (granted.approval("bash", "ls"), granted.approval("bash", "rm x")) == (SESSION, DENY)
+    assert "bash" not in available(opencode("permission: {'Bash(git *)': {'push *': deny}}").agent.grants)
+
+
+def test_a_permission_of_kilos_that_is_left_empty_denies() -> None:
+    assert "bash" not in available(written("kilo", "permission: {shell: null}"))
+
+
+@pytest.mark.parametrize("dialect", ["opencode", "kilo"])
+@pytest.mark.parametrize("pattern", ["mcp/bash", "mcp/b*", "mcp/*"])
+def test_no_server_of_opencodes_is_called_as_its_own_tools(dialect: str, pattern: str) -> None:
+    assert dialects()[dialect].shape.server_name(pattern) is None
 
 
 def test_a_permission_of_opencode_for_a_server_as_claude_code_calls_it_is_meant() -> None:
@@ -106,6 +133,36 @@ def test_a_loop_that_opencode_looks_for_is_no_tool_of_a_server() -> None:
     file = render(opencode("permission: {doom_loop: deny, bash: deny}"), dialects()["claude"], WriteOptions())
     assert b"\ndisallowedTools: Bash\n" in (file.data or b"")
     assert b"\ntools:" not in (file.data or b"")
+
+
+def test_claude_code_denies_a_server_whose_name_ends_in_lines() -> None:
+    granted = claude("disallowedTools: mcp__github__, mcp__gitlab__*").agent.grants
+    assert (granted.approval("mcp/github/x"), granted.approval("mcp/gitlab/x")) == (DENY, DENY)
+
+
+def test_claude_code_gives_nothing_for_parentheses_in_parentheses() -> None:
+    assert available(claude("tools: Read, Bash(a(b))").agent.grants) == {"read", "external_directory"}
+
+
+VOCABULARIES = [
+    antigravity._TOOLS,
+    auggie._TOOLS,
+    cline._TOOLS,
+    copilot.TOOLS,
+    factory._TOOLS,
+    junie._TOOLS,
+    kiro.NAMES,
+    qwen.TOOLS,
+]
+OWN_NAMES = [(names, name) for names in VOCABULARIES for name in (*names.written, *names.read, *names.gone)]
+
+
+@pytest.mark.parametrize(("names", "name"), OWN_NAMES, ids=[name for _, name in OWN_NAMES])
+@pytest.mark.parametrize("spelled", ["{}", "{} (x)", "{}(x)"])
+def test_a_tools_own_name_is_denied_in_any_case_and_with_arguments(names: ToolNames, name: str, spelled: str) -> None:
+    covered = {**names.gone, **names.read, **names.written}[name]
+    for said in (name, name.upper(), name.title()):
+        assert set(names.denied(spelled.format(said))) >= set(covered)
 
 
 # Exceptions
@@ -190,9 +247,18 @@ def test_each_spelling_of_a_key_counts() -> None:
     granted = claude("tools: Read, Write, Bash\nallowed-tools: Read, Bash(git *)").agent.grants
     assert available(granted) <= {"read", "external_directory"}
     granted = claude("tools: '*'\nallowed-tools: Read").agent.grants
-    assert available(granted) <= {"read", "external_directory"}
+    assert available(granted) == {"read", "external_directory"}
     granted = claude("permissionMode: bypassPermissions\npermission-mode: plan").agent.grants
     assert (granted.approval("bash"), granted.approval("webfetch")) == (DENY, SESSION)
+    for freeing in ("acceptEdits", "auto", "bypassPermissions"):
+        granted = claude(f"permissionMode: {freeing}\npermission-mode: default").agent.grants
+        assert (granted.approval("write"), granted.approval("read")) == (ASK, SESSION)
+        granted = claude(f"permissionMode: default\npermission-mode: {freeing}\npermission_mode: plan").agent.grants
+        assert (granted.approval("write"), granted.approval("webfetch"), granted.approval("read")) == (
+            DENY,
+            ASK,
+            SESSION,
+        )
     granted = claude("permissionMode: plan\npermission_mode: default").agent.grants
     assert (granted.approval("bash"), granted.approval("webfetch")) == (DENY, ASK)
 
@@ -228,6 +294,9 @@ def test_a_sign_that_may_mean_more_to_kiro_is_neither_written_nor_taken_for_itse
         "permissions: {deny: [bash, edit]}",
         "permissions: {allow: [read]}",
         "permissions: [read, grep]",
+        "permissions: {bash: deny, allow: [read]}",
+        "permissions: {bash: {allow: ['git *']}}",
+        "permissions: {mode: readonly}",
         "permissions: false",
         "permission: {read: allow}\npermissions: {deny: [bash]}",
     ],
@@ -339,13 +408,16 @@ def test_what_was_meant_and_is_not_read_is_told() -> None:
 @pytest.mark.parametrize(
     ("dialect", "key"),
     [
+        ("claude", "disallowed-tools"),
         ("qwen", "disallowedTools"),
         ("junie", "disallowedTools"),
         ("auggie", "disabled_tools"),
         ("kiro", "tools: ['*']\nexcludedTools"),
     ],
 )
-@pytest.mark.parametrize("value", ["{bash: true}", "[[bash]]", "[{bash: 'rm *'}]", "{x: [bash]}", "[3, bash]"])
+@pytest.mark.parametrize(
+    "value", ["bash", "'edit, bash'", "{bash: true}", "[[bash]]", "[{bash: 'rm *'}]", "{x: [bash]}", "[3, bash]"]
+)
 def test_a_denial_in_another_form_than_a_list_is_meant(dialect: str, key: str, value: str) -> None:
     assert "bash" not in available(written(dialect, f"{key}: {value}"))
 
@@ -390,3 +462,37 @@ def test_each_key_beside_a_server_limits_it_however_it_was_granted(
     left = Grants(tuple(limited({"gh": {key: ["x"]}}, [Rule(pattern, SESSION)])))
     assert left.approvals(f"mcp/gh/{granted}") == {SESSION}
     assert left.approvals(f"mcp/gh/{denied}") == {DENY}
+
+
+@pytest.mark.parametrize("pattern", ["mcp/g?/x", "mcp/?h/x", "*h/x"])
+def test_what_a_pattern_grants_of_a_server_is_limited_too(pattern: str) -> None:
+    left = Grants(tuple(limited({"gh": {"tools": ["y"]}}, [Rule(pattern, SESSION)])))
+    assert left.approvals("mcp/gh/x") == {DENY}
+    assert left.approvals("mcp/eh/x") == Grants((Rule(pattern, SESSION),)).approvals("mcp/eh/x")
+
+
+def test_a_pattern_in_a_servers_list_grants_nothing_that_it_may_mean() -> None:
+    rules = [Rule("read", SESSION), Rule("mcp/*", SESSION), Rule("mcp/gh/secret", DENY), Rule("mcp/g/x", DENY)]
+    given: list[JsonValue] = [{"gh": {"tools": ["se*"]}}, {"gh": {"tools": ["secre?"]}}, {"g*": {"tools": ["x"]}}]
+    for servers in given:
+        left = Grants(tuple(limited(servers, rules)))
+        assert left.approvals("mcp/g/x") == {DENY}
+        assert left.approvals("mcp/gh/secret") == {DENY}
+        assert left.approvals("read") == {SESSION}
+
+
+def test_a_servers_list_may_be_one_name_and_stand_beside_what_is_no_server() -> None:
+    servers: JsonValue = {"name": "mine", "gh": {"tools": "search"}}
+    left = Grants(tuple(limited(servers, [Rule("mcp/*", SESSION)])))
+    assert left.approvals("mcp/gh/search") == {SESSION}
+    assert left.approvals("mcp/gh/delete") == {DENY}
+
+
+def test_permissions_by_a_name_of_another_tool_are_meant() -> None:
+    assert available(opencode("permissions: {shell: deny}").agent.grants) == TOOLS - {"bash"}
+
+
+@pytest.mark.parametrize("value", ["true", "'true'", "[x]"])
+def test_a_switch_that_restricts_counts_where_it_is_on(value: str) -> None:
+    assert available(opencode(f"readonly: {value}").agent.grants) <= READS
+    assert available(claude(f"readonly: {value}").agent.grants) <= READS

@@ -19,6 +19,7 @@ from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._meant_names import excepted, meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
+from agentsync.dialects._tool_names import PATH_TOOLS, named_in
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
 from agentsync.permissions import (
@@ -68,15 +69,14 @@ _GONE: Final = {
     "KillShell": "bash",
     "TodoRead": "todo",
 }
-_PATH_TOOLS: Final = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
 
 # What an agent that keeps notes gets, whatever its list says, so that it can keep them.
 _OF_MEMORY: Final = ("Read", "Write", "Edit")
 MEMORIES: Final = ("user", "project", "local")
 
 MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
-_FREEING: Final = {"acceptEdits", "auto", "bypassPermissions"}
-_TAKING: Final = ("plan", "dontAsk")
+# Those that take away, in the order in which they do so together.
+_TAKING: Final = ("default", "plan", "dontAsk")
 KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 """The keys that Claude Code itself reads permissions from."""
 
@@ -113,7 +113,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     tools, denied, modes = ([*_said(metadata, key)] for key in KEYS)
     lists = [_without_exceptions(value) for value in tools]
-    rules = _in_all([entries for entries, _ in lists]) if lists else list(EVERYTHING.rules)
+    rules = _in_all([entries for entries, _ in lists])
     for mode in _in_order({_meant_mode(value) for value in modes}):
         rules = _under_mode(rules, mode)
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
@@ -144,15 +144,14 @@ def _in_all(lists: Sequence[list[_Entry]]) -> list[Rule]:
 
 
 def _in_order(modes: set[str | None]) -> list[str | None]:
-    """The modes, with those that take away behind the others; of several, one that frees is no clear word."""
-    clear = modes - _FREEING if len(modes) > 1 else modes
-    return sorted(clear, key=lambda mode: _TAKING.index(mode) if mode in _TAKING else -1)
+    """The one mode; of several, those that take away, as one that frees is no clear word beside another."""
+    return [mode for mode in _TAKING if mode in modes] if len(modes) > 1 else [*modes]
 
 
 def denials(value: JsonValue) -> tuple[str, ...]:
     """The names that a value denies, without what quotes, brackets and arguments its author put around them."""
-    texts = value if isinstance(value, list) else [value]
-    items = (item for text in texts if isinstance(text, str) for item in _items(text.replace(";", ",")))
+    texts = [value] if isinstance(value, str) else named_in(value)
+    items = (item for text in texts for item in _items(text.replace(";", ",")))
     names = (item.strip("`'\"[]{}:").partition("(")[0].rstrip(":") for item in items)
     return tuple(name for name in names if name)
 
@@ -211,7 +210,7 @@ def _rules_of(entries: Iterable[_Entry], *, with_arguments: bool) -> list[Rule]:
         tool = _canonical(name) if name not in _GONE else OTHER + name
         narrow = arguments if with_arguments or tool == "task" else ()
         rules += [Rule(tool, Approval.SESSION, _argument(tool, argument)) for argument in narrow or (ANY,)]
-    if any(rule.tool in _PATH_TOOLS for rule in rules):
+    if any(rule.tool in PATH_TOOLS for rule in rules):
         rules.append(Rule("external_directory", Approval.SESSION))
     return rules
 
@@ -253,11 +252,9 @@ def _parsed(value: JsonValue) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each `Tool` or `Tool(a, b)` of a list or a string; what has other parentheses is no tool's name."""
     for text in value if isinstance(value, list) else [value]:
         for item in _items(text) if isinstance(text, str) else ():
-            name, opened, rest = item.partition("(")
+            name, _, rest = item.partition("(")
             inner = rest.removesuffix(")")
-            if not opened and ")" not in name:
-                yield name, ()
-            elif rest.endswith(")") and name and name != ANY and not set(inner) & set("()") and inner.strip():
+            if rest.endswith(")") and name and name != ANY and not set(inner) & set("()") and inner.strip():
                 yield name, tuple(part for argument in inner.split(",") if (part := argument.strip()))
             else:
                 yield item, ()

@@ -46,6 +46,6 @@ def _entries(hooks: JsonValue) -> Iterator[Mapping[str, JsonValue]]:
 
 def _meant(matcher: JsonValue, tools: Callable[[str], Iterable[str]]) -> Iterable[str]:
     """The tools that a matcher may mean; a free regular expression may mean any."""
-    if not isinstance(matcher, str) or matcher in ("", ANY) or not _PLAIN.fullmatch(matcher):
+    if not isinstance(matcher, str) or not _PLAIN.fullmatch(matcher):
         return ALL_GUARDED
     return {tool for name in matcher.split("|") for tool in tools(name)}

@@ -80,7 +80,7 @@ def unreachable(rules: tuple[Rule, ...]) -> list[Diagnostic]:
 
 def argument_map(rules: tuple[Rule, ...], tool: str, options: WriteOptions) -> dict[str, JsonValue]:
     """The rules as a map; of two for the same argument the last counts, so the first gives up its place."""
-    written: dict[str, JsonValue] = {} if rules[0].argument == ANY else {ANY: "deny"}
+    written: dict[str, JsonValue] = {ANY: "deny"}
     for rule in rules:
         said: dict[str, JsonValue] = {rule.argument: action_of(rule.approval, tool, options)}
         if tool == "read" and rule.approval is Approval.SESSION and rule.argument.endswith(ANY):

@@ -241,7 +241,7 @@ class Permissions:
 
     def _by_other_name(self, key: str, value: JsonValue) -> Iterator[Rule]:
         """What is said of a tool by a name that it has elsewhere, where that restricts it."""
-        if self._spelled(key) in self.units or key == ANY or key in self.others:
+        if self._spelled(key) in self.units or key in self.others:
             return
         rules = [*self._rules(key, value, enforced=False)]
         if any(rule.approval < Approval.SESSION for rule in rules):
@@ -275,8 +275,8 @@ class Permissions:
 
 def _is_clear(permissions: JsonValue) -> bool:
     """Whether every value is an action, also where OpenCode takes no arguments."""
-    maps = [permissions, *permissions.values()] if isinstance(permissions, dict) else [permissions]
-    said = [one for each in maps for one in (each.values() if isinstance(each, dict) else [each])]
+    values = [*permissions.values()] if isinstance(permissions, dict) else [permissions]
+    said = [one for each in values for one in (each.values() if isinstance(each, dict) else [each])]
     return all(one is None or isinstance(one, dict) or (isinstance(one, str) and one in _ACTIONS) for one in said)
 
 

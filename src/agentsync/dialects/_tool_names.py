@@ -12,8 +12,8 @@ from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.fitting import Fitted, Shape
 from agentsync.permissions import ANY, MCP, OTHER, READING, Approval, Rule, matches
 
-# The tools that take a path: who has one of them may also reach outside the project, as far as the session lets it.
-_PATH_TOOLS = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
+PATH_TOOLS = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
+"""Those that take a path: who has one of them may also reach outside the project, as far as the session lets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ class ToolNames:
     def denied(self, name: str) -> tuple[str, ...]:
         """What a denial of this name means: in another case than the tool's, with arguments, or as others call it."""
         exact = self.tools(name)
-        if self.is_known(name):
+        if name in self.written or name in self.read:
             return exact
-        known = {**self.gone, **self.read, **self.written}
         bare = name.partition("(")[0].strip().lower()
-        own = next((tools for key, tools in known.items() if key.lower() == bare), None)
-        return (*exact, *(meant_by(name) if own is None else own))
+        known = [*self.gone.items(), *self.read.items(), *self.written.items()]
+        own = [tool for key, tools in known if key.lower() == bare for tool in tools]
+        return (*exact, *(own or (() if self.is_known(name) else meant_by(name))))
 
     def is_known(self, name: str) -> bool:
         """Whether the tool makes something of the name."""
@@ -127,7 +127,7 @@ def available(tools: Iterable[str]) -> list[Rule]:
     """The rules that make these canonical tools and patterns available, with the session's approval."""
     tools = list(dict.fromkeys(tools))
     rules = [Rule(tool, Approval.SESSION) for tool in tools]
-    if ANY in tools or any(tool in _PATH_TOOLS for tool in tools):
+    if ANY in tools or any(tool in PATH_TOOLS for tool in tools):
         rules.append(Rule("external_directory", Approval.SESSION))
     return rules
 
