@@ -196,6 +196,11 @@ def test_a_list_may_except_something(names: list[str], granted: list[str], denie
         ("kiro", "tools: ['*', '!shell']"),
         ("cline", "tools: [bash, '!bash']"),
         ("auggie", "tools: ['!launch-process', view]"),
+        ("antigravity", "tools: ['*', '!run_command']\ncommandExecutionPolicy: eager"),
+        ("junie", "tools: ['*', '!Bash']\nmcpServers: [gh]"),
+        ("kiro", "tools: ['*', '!shell']\nallowedTools: ['*']"),
+        ("kiro", "tools: ['*', '!shell']\npermissions: {rules: [{capability: all, effect: allow}]}"),
+        ("qwen", "tools: ['*', '!run_shell_command']\napprovalMode: yolo"),
     ],
 )
 def test_what_a_list_excepts_is_denied(dialect: str, keys: str) -> None:
@@ -204,6 +209,12 @@ def test_what_a_list_excepts_is_denied(dialect: str, keys: str) -> None:
 
 def test_what_a_list_of_vibes_excepts_is_denied() -> None:
     assert "bash" not in available(vibe('enabled_tools = ["*", "!bash"]'))
+    assert "bash" not in available(vibe('bypass_tool_permissions = true\nenabled_tools = ["*", "!bash"]'))
+
+
+def test_no_mode_gives_back_the_reading_that_a_list_excepts() -> None:
+    assert "read" not in available(written("qwen", "tools: ['*', '!read_file']\napprovalMode: default"))
+    assert "read" not in available(claude("tools: '*, !Read'\npermissionMode: default").agent.grants)
 
 
 # Keys
@@ -324,6 +335,8 @@ def test_permissions_count_beside_permission() -> None:
         "{capability: shell, effect: allow, matches: ['git *']}",
         "{capability: shell, effect: allow, match: {command: 'git *'}}",
         "{capability: shell, effect: allow, match: []}",
+        "{capability: shell, effect: deny}, {capability: odd, effect: deny}",
+        "3",
         "{capability: shell, effect: allow, match: ['git *'], excludes: ['git push *']}",
         "{capability: shell, effect: allow, match: ['git *'], exclude: {command: 'git push *'}}",
     ],
@@ -345,6 +358,16 @@ def test_a_table_of_vibes_may_be_for_a_tool_of_a_server() -> None:
     denied = 'disabled_tools = ["github_*"]\n[tools.github_create]\npermission = "ask"'
     assert vibe(denied).approval("mcp/github_create") is DENY
     assert "bash" not in available(vibe('disabled_tools = ["shell"]'))
+    assert "bash" not in available(vibe('base_disabled = ["shell"]'))
+    assert not available(vibe('disabled_tools = ["Write/Edit"]')) & {"write", "edit"}
+    assert "bash" in available(vibe('disabled_tools = ["github_*"]'))
+
+
+def test_a_table_of_vibes_brings_no_tool_of_a_server_to_an_agent_that_has_none() -> None:
+    data = (
+        b'description = "d"\nagent_type = "subagent"\ninstructions = "p"\n[tools.github_create]\npermission = "ask"\n'
+    )
+    assert read("x.toml", data, "vibe").agent.grants.approval("mcp/github_create") is DENY
 
 
 # Servers

@@ -197,6 +197,26 @@ def test_effects_only_add(granted: Grants) -> None:
     assert all(min(effects.approvals(tool)) >= min(granted.approvals(tool)) for tool in sorted(TOOLS))
 
 
+@thorough
+@given(grants, arguments)
+def test_the_least_is_that_of_some_argument_that_the_pattern_covers(granted: Grants, pattern: str) -> None:
+    covered = {granted.approval("bash", text) for text in TEXTS if matches(pattern, text)}
+    assert granted.least("bash", pattern) == min(covered, default=granted.least("bash", pattern))
+
+
+@thorough
+@given(grants)
+def test_everything_else_gets_the_least_of_what_its_arguments_get(granted: Grants) -> None:
+    assert granted.everything_else == min(granted.approval("odd", text) for text in TEXTS)
+
+
+def test_effects_leave_what_is_higher_and_raise_what_is_lower() -> None:
+    granted = Grants((Rule("bash", SESSION), Rule("write", SESSION), Rule("write", DENY, "x*")))
+    assert granted.with_effects().approvals("write") == {SESSION}
+    granted = Grants((Rule("bash", SESSION), Rule("write", DENY), Rule("write", ALLOW, "x*")))
+    assert granted.with_effects().approvals("write") == {SESSION, ALLOW}
+
+
 def test_raising_lifts_what_is_high_enough() -> None:
     raised = Grants((Rule("bash", SESSION), Rule("edit", ASK), Rule("read", DENY), Rule("write", ALLOW))).raised(
         ALLOW, above=SESSION

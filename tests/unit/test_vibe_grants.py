@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentsync.dialects import dialects
-from agentsync.dialects._vibe_grants import enforced, meant
+from agentsync.dialects._vibe_grants import enforced, meant, own_keys
 from agentsync.fitting import WriteOptions
 from agentsync.permissions import READING, Approval, Grants
 from agentsync.render import render
@@ -54,6 +54,32 @@ def inside(granted: Grants) -> set[str]:
 def test_which_tools_there_are(keys: str, least: set[str], most: set[str]) -> None:
     narrow, wide = both(keys)
     assert (inside(narrow), inside(wide)) == (least, most)
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"),
+    {
+        "read_file": "read",
+        "write_file": "write",
+        "edit": "edit",
+        "bash": "bash",
+        "skill": "skill",
+        "web_fetch": "webfetch",
+        "web_search": "websearch",
+        "todo": "todo",
+        "ask_user_question": "question",
+    }.items(),
+)
+def test_each_name_grants_and_denies_the_same(name: str, tool: str) -> None:
+    for grants in both(f'enabled_tools = ["{name}"]', "agent"):
+        assert inside(grants) == {tool, "task"}
+    assert tool not in inside(both(f'disabled_tools = ["{name}"]', "agent")[0])
+
+
+def test_what_is_denied_under_either_name_is_written_again() -> None:
+    both_lists = {"disabled_tools": ["edit"], "base_disabled": ["bash"]}
+    assert own_keys(both_lists) == {"disabled_tools": ["edit", "bash"]}
+    assert own_keys({"base_disabled": ["bash"]}) == {"disabled_tools": ["bash"]}
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
+from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._meant_names import excepted, meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
@@ -93,8 +93,6 @@ _MEANT: Final = {
 RESTRICTIONS: Final = frozenset(_MEANT)
 """The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
 
-_FOREIGN: Final = RESTRICTING - RESTRICTIONS
-
 
 def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     """What Claude Code lets the agent do; a list says which tools there are, not with which arguments."""
@@ -120,9 +118,12 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
     rules = limited(metadata.get("mcpServers"), rules)
     rules += guarded(metadata.get("hooks"), _denied)
-    if any(folded_key(key) in _FOREIGN and metadata[key] is not False for key in metadata):
-        rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
-    return Grants(tuple(rules))
+    return Grants(tuple(without_what_is_foreign(rules, metadata, _own(metadata))))
+
+
+def _own(metadata: Mapping[str, JsonValue]) -> list[str]:
+    """The keys that are read here, in every spelling."""
+    return [key for key in metadata if folded_key(key) in _MEANT]
 
 
 def _said(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
@@ -165,11 +166,12 @@ def check(fields: Fields) -> None:
             Code.WRONG_TYPE, "`disallowedTools` must be a list of names; Claude Code ignores it", "disallowedTools"
         )
     fields.text("permissionMode", MODES)
-    for key in fields.keys:
-        name = folded_key(key)
-        if name in _FOREIGN or (key not in KEYS and name in _MEANT):
-            hint = f"write `{_MEANT[name]}`" if name in _MEANT else "write `tools` or `disallowedTools`"
+    own = _own(fields.metadata)
+    for key in own:
+        if key not in KEYS:
+            hint = f"write `{_MEANT[folded_key(key)]}`"
             fields.tell(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
+    tell_foreign(fields, own, title="Claude Code", hint="write `tools` or `disallowedTools`")
 
 
 def _check_tools(fields: Fields) -> None:

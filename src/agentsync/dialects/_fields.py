@@ -48,6 +48,11 @@ class Fields:
     def keys(self) -> tuple[str, ...]:
         return tuple(self._document.metadata)
 
+    @property
+    def metadata(self) -> Mapping[str, JsonValue]:
+        """All keys and values, which stay unread."""
+        return self._document.metadata
+
     def has(self, key: str) -> bool:
         return key in self._document.metadata
 

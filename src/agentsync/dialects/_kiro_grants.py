@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.dialects import RESTRICTING
+from agentsync.dialects._foreign_keys import without_what_is_foreign
 from agentsync.dialects._hooks import ALL_GUARDED, guarded
 from agentsync.dialects._kiro_rules import BUILTIN, restricted, said_in, understood
 from agentsync.dialects._server_limits import limited
@@ -86,11 +86,6 @@ def is_known(name: str) -> bool:
     return name in _OF_KIRO or name.startswith(("#", _AGENT)) or "*" in name or NAMES.is_known(name)
 
 
-def is_foreign(key: str) -> bool:
-    """Whether a key restricts in another tool."""
-    return folded_key(key) in RESTRICTING and key not in KEYS
-
-
 def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     rules = _rules(metadata, narrow=True, version=version)
@@ -98,9 +93,7 @@ def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     rules = limited(metadata.get("mcpServers"), rules)
     rules += guarded(metadata.get("hooks"), _guarded)
     unclear = "permissions" in metadata and not understood(metadata["permissions"])
-    if unclear or any(is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
-        rules = only_reading(rules)
-    return Grants(tuple(rules))
+    return Grants(tuple(only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, KEYS)))
 
 
 def enforced(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
@@ -115,10 +108,10 @@ _OLDER: Final = 2
 
 def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int) -> list[Rule]:
     available = _available(metadata, narrow=narrow, version=version)
-    heeding = narrow or version > _OLDER
+    heeding = version > _OLDER
     names = [*(_by_alias(metadata) if narrow else listed(metadata.get("excludedTools") if heeding else None))]
-    excluded = [*_excluded(names, narrow=narrow)]
-    there = Grants((*available, *excluded))
+    excluded = [*(NAMES.excepted(listed(metadata.get("tools"))) if narrow else ()), *_excluded(names, narrow=narrow)]
+    there = Grants(tuple(available))
     said = [*said_in(metadata.get("permissions"))]
     allowing = [one for one in said if one.effect is Approval.ALLOW]
     freed = [*_freed(metadata, narrow=narrow)]
@@ -174,7 +167,7 @@ def _excluded(names: Sequence[str], *, narrow: bool) -> Iterator[Rule]:
 def _freed(metadata: Mapping[str, JsonValue], *, narrow: bool) -> Iterator[Rule]:
     """What runs unasked by the older keys."""
     for name in listed(metadata.get("allowedTools")):
-        if name == ANY or (not narrow and not name.startswith("@") and ("*" in name or "?" in name)):
+        if not narrow and not name.startswith("@") and ("*" in name or "?" in name):
             yield Rule(ANY, Approval.ALLOW)
         else:
             yield from (Rule(tool, Approval.ALLOW) for tool in NAMES.tools(name) if not tool.startswith(OTHER))
@@ -199,7 +192,7 @@ def _in_part(settings: JsonValue) -> list[Rule]:
         if isinstance(table, dict)
         for key in _TAKING
         if table.get(key)
-        for tool in NAMES.tools(name)
+        for tool in NAMES.denied(name)
     ]
 
 

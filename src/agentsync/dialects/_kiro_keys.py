@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from agentsync.diagnostics import Code
 from agentsync.dialects._fields import Fields
-from agentsync.dialects._kiro_grants import KEYS, is_foreign, is_known
+from agentsync.dialects._foreign_keys import tell_foreign
+from agentsync.dialects._kiro_grants import KEYS, is_known
 from agentsync.dialects._kiro_rules import understood
 from agentsync.dialects._listed import Models
 from agentsync.dialects._tool_names import listed
@@ -52,9 +53,7 @@ def check(fields: Fields) -> None:
         _check_permissions(fields)
     for key in (*KEYS, "hooks", "mcpServers"):
         fields.raw(key)
-    for key in fields.keys:
-        if is_foreign(key):
-            fields.tell(Code.NO_EFFECT, f"Kiro does not read `{key}`", key, hint="write `tools` or `excludedTools`")
+    tell_foreign(fields, KEYS, title="Kiro", hint="write `tools` or `excludedTools`")
 
 
 def _check_permissions(fields: Fields) -> None:

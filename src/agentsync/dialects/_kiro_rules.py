@@ -89,7 +89,7 @@ def _arguments(capability: str, pattern: str) -> tuple[str, ...]:
         plain = pattern.removeprefix("./").rstrip("/")
         return (plain, f"{plain}/*") if _PATH.fullmatch(pattern) else ()
     several = capability in ("all", "builtin")
-    is_plain = bool(pattern.strip()) and not set(pattern) & set("?[]{}")  # which may be signs of more
+    is_plain = not set(pattern) & set("?[]{}")  # which may be signs of more
     return (pattern,) if is_plain and not several else ()
 
 

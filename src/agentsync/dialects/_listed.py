@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import RESTRICTING, SLUGS, Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects import SLUGS, Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import (
     UNKNOWN_VENDOR,
     Fields,
@@ -19,6 +19,7 @@ from agentsync.dialects._fields import (
     model_name,
     speaks,
 )
+from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
 from agentsync.dialects._keys import Key, read_keys, write_keys
 from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.document import Document
@@ -26,7 +27,7 @@ from agentsync.fitting import Shape, WriteOptions, fit
 from agentsync.frontmatter import format_markdown, parse_markdown
 from agentsync.model import MODEL_ALIASES, Agent
 from agentsync.naming import folded_key, is_slug
-from agentsync.permissions import EVERYTHING, Grants, Rule, only_reading
+from agentsync.permissions import EVERYTHING, Grants, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +134,8 @@ class Listed:
 
     def meant(self, metadata: Mapping[str, JsonValue]) -> Grants:
         """What the author of these keys meant the agent to be able to do."""
-        rules = self.rules(metadata, narrow=True)
-        if any(self._is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
-            rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
-        return Grants(tuple(rules))
+        rules = self.rules(metadata, narrow=True) + self.tools.excepted(listed(metadata.get(self.tools_key)))
+        return Grants(tuple(without_what_is_foreign(rules, metadata, self._known_keys())))
 
     def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         """What the lists grant: as their author meant it where `narrow`, else as the tool enforces it."""
@@ -170,14 +169,9 @@ class Listed:
             return value is not None and not self.lists.strings
         return not (isinstance(value, list) and all(isinstance(item, str) for item in value))
 
-    def _is_foreign(self, key: str) -> bool:
-        folded = folded_key(key)
-        known = (*self._list_keys(), *self.further, *self.native, *self._names())
-        return folded in RESTRICTING and key not in known
-
-    def _names(self) -> Iterator[str]:
-        yield from (key.name for key in self.keys.values())
-        yield self.models.key
+    def _known_keys(self) -> frozenset[str]:
+        named = {key.name for key in self.keys.values()}
+        return frozenset({*self._list_keys(), *self.further, *self.native, *named, self.models.key})
 
     def read(self, document: Document, stem: str) -> Reading:
         """As `Dialect.read`."""
@@ -190,7 +184,8 @@ class Listed:
         values = read_keys(fields, self.keys)
         if "prompt" in self.required and not document.body.strip():
             fields.tell(Code.WRONG_TYPE, f"{self.title} takes no agent without instructions")
-        self._check_foreign(fields)
+        hint = f"write `{self.tools_key}`" if self.tools_key else "leave it to tools that know it"
+        tell_foreign(fields, self._known_keys(), title=self.title, hint=hint)
         own = {key: fields.raw(key) for key in (*self._list_keys(), *self.further) if fields.has(key)}
         native, unknown = fields.rest(self.native)
         if self.strict and unknown:
@@ -258,12 +253,6 @@ class Listed:
             case "none":
                 message = f"`{key}` {kind}, which {self.title} reads as no tools at all"
                 fields.tell(Code.TOOLS_NONE, message, key)
-
-    def _check_foreign(self, fields: Fields) -> None:
-        for key in fields.keys:
-            if self._is_foreign(key):
-                hint = f"write `{self.tools_key}`" if self.tools_key else "leave it to tools that know it"
-                fields.tell(Code.NO_EFFECT, f"{self.title} does not read `{key}`", key, hint=hint)
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         """As `Dialect.write`."""

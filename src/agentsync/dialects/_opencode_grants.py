@@ -15,8 +15,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
+from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
 from agentsync.dialects._meant_names import known_as
 from agentsync.dialects._opencode_arguments import (
     GUARDED,
@@ -30,7 +30,6 @@ from agentsync.dialects._opencode_arguments import (
     with_slugs,
 )
 from agentsync.fitting import Fitted, Shape, WriteOptions
-from agentsync.naming import folded_key
 from agentsync.permissions import (
     ANY,
     EVERYTHING,
@@ -92,11 +91,6 @@ RESTRICTIONS: Final = frozenset(KEYS)
 """The keys, folded, that are read as restrictions, whether OpenCode itself reads them or not."""
 
 
-def _is_foreign(key: str) -> bool:
-    """Whether the key restricts in another tool, and is an option of the model here."""
-    return folded_key(key) in RESTRICTING and key not in KEYS
-
-
 @dataclass(frozen=True)
 class Permissions:
     """The permissions of one tool.
@@ -154,15 +148,12 @@ class Permissions:
         rules = [*rules, *_below_home(rules)]
         unclear = not _is_clear(metadata.get("permissions"))
         unclear = unclear or (self.empties and metadata.get("permission", ANY) is None)
-        if unclear or any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
-            rules = only_reading(rules)  # another tool's restriction, which nothing here can make out
+        rules = only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, KEYS)
         return Grants(tuple(rules))
 
     def check(self, fields: Fields) -> None:
         """Tells what the tool refuses, and what it reads in another way than it looks."""
-        for key in fields.keys:
-            if _is_foreign(key):
-                fields.tell(Code.NO_EFFECT, f"{self.title} does not read `{key}`", key, hint="write `permission`")
+        tell_foreign(fields, KEYS, title=self.title, hint="write `permission`")
         tools = fields.raw("tools")
         if tools is not None and not (isinstance(tools, dict) and all(isinstance(on, bool) for on in tools.values())):
             message = f"`tools` must be a map of names to true or false; {self.title} {self.refusal} otherwise"

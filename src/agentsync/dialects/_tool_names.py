@@ -103,9 +103,14 @@ class ToolNames:
         return available(tool for name in names for tool in self.tools(name))
 
     def meant(self, names: Iterable[str]) -> list[Rule]:
-        """The rules of a list of tools as its author meant it: what it excepts is denied."""
-        given, excluded = excepted(names)
-        return [*self.granted(given), *self.taken(excluded, narrow=True)]
+        """The rules of a list of tools as its author meant it, which may except some."""
+        given, _ = excepted(names)
+        return self.granted(given)
+
+    def excepted(self, names: Iterable[str]) -> list[Rule]:
+        """The denials of what a list of tools excepts; they count after all that gives or frees."""
+        _, excluded = excepted(names)
+        return self.taken(excluded, narrow=True)
 
     def taken(self, names: Iterable[str], *, narrow: bool) -> list[Rule]:
         """The rules of a list of denied tools.

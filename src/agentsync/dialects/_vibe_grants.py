@@ -7,6 +7,7 @@ may allow what the session would ask for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
@@ -14,14 +15,14 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
-from agentsync.dialects._meant_names import excepted, known_as
+from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
+from agentsync.dialects._meant_names import excepted, known_as, meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import listed
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
-from agentsync.permissions import ANY, CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule, only_reading
+from agentsync.permissions import ANY, CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule
 
 _SHELLS: Final = ("bash", "git_bash", "powershell")  # which there is depends on the machine
 _OWN: Final = {
@@ -33,6 +34,9 @@ _OWN: Final = {
 }
 _OTHERS: Final = {"web_fetch": "webfetch", "web_search": "websearch", "todo": "todo", "ask_user_question": "question"}
 _KNOWN: Final = {*_OWN, *_OTHERS, "grep", "task"}  # the last two do nothing in this release
+_MATCHING: Final = re.compile(r"re:.*|[\w*?\[\]!-]+", re.DOTALL)
+"""What may match the name of a tool; anything else is none of Vibe's."""
+
 _LEVELS: Final = {"always": Approval.ALLOW, "ask": Approval.ASK, "never": Approval.DENY}
 
 # A subagent has nothing else, so there is nothing else to ask for.
@@ -60,9 +64,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     rules = limited(metadata.get("mcp_servers"), [*rules, *_by_other_names(metadata, rules)])
     rules += [rule for name, table in _tables(metadata) for rule in _in_part(_tool(name), table)]
     rules += _skills(metadata)
-    if any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items()):
-        rules = only_reading(rules)
-    return Grants(tuple(rules))
+    return Grants(tuple(without_what_is_foreign(rules, metadata, _KEYS)))
 
 
 def _by_other_names(metadata: Mapping[str, JsonValue], rules: Sequence[Rule]) -> Iterator[Rule]:
@@ -74,7 +76,9 @@ def _by_other_names(metadata: Mapping[str, JsonValue], rules: Sequence[Rule]) ->
             yield from (Rule(tool, Approval.DENY) for tool in known_as(name))
             yield Rule(MCP + name, min(level, least))
     for name in (name for key in ("disabled_tools", "base_disabled") for name in listed(metadata.get(key))):
-        yield from (Rule(tool, Approval.DENY) for tool in known_as(name) if name.lower() not in _KNOWN)
+        if name.lower() not in _KNOWN:
+            meant = known_as(name) or (() if _MATCHING.fullmatch(name) else meant_by(name))
+            yield from (Rule(tool, Approval.DENY) for tool in meant)
 
 
 def own_keys(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -83,10 +87,6 @@ def own_keys(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     if old := [*listed(own.pop("base_disabled", None))]:
         own["disabled_tools"] = list[JsonValue]([*listed(own.get("disabled_tools")), *old])
     return own
-
-
-def _is_foreign(key: str) -> bool:
-    return folded_key(key) in RESTRICTING and key not in _KEYS
 
 
 def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
@@ -111,9 +111,7 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
         fields.tell(Code.WRONG_TYPE, "`tools` must be a table for each tool; Vibe does not take the agent", "tools")
     for key in _KEYS:
         fields.raw(key)
-    for key in metadata:
-        if _is_foreign(key):
-            fields.tell(Code.NO_EFFECT, f"Vibe does not read `{key}`", key, hint="write `enabled_tools`")
+    tell_foreign(fields, _KEYS, title="Vibe", hint="write `enabled_tools`")
 
 
 def _check_names(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:

@@ -15,8 +15,9 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import RESTRICTING, Dialect, Reading, Writing, refused
+from agentsync.dialects import Dialect, Reading, Writing, refused
 from agentsync.dialects._fields import Fields, identity, known_vendor, losses, speaks
+from agentsync.dialects._foreign_keys import foreign_restrictions, tell_foreign
 from agentsync.dialects._keys import Key, read_keys, write_keys
 from agentsync.dialects._listed import Models
 from agentsync.dialects._session import beyond
@@ -68,9 +69,7 @@ def read(document: Document, stem: str) -> Reading:
     if restricts and not _restricts(lines):
         message = f"Cursor reads the agent as one that may change everything, in spite of `{restricts[0]}`"
         fields.tell(Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and no more on that line")
-    for key in fields.keys:
-        if _is_foreign(key):
-            fields.tell(Code.NO_EFFECT, f"Cursor does not read `{key}`", key, hint=f"write `{_SWITCH}: true`")
+    tell_foreign(fields, own, title="Cursor", hint=f"write `{_SWITCH}: true`")
     model, values = fields.text("model"), read_keys(fields, _KEYS) | read_keys(fields, _SHORT)
     if name is None or description is None or refused(fields.diagnostics):
         return Reading(None, fields.diagnostics)
@@ -95,9 +94,9 @@ def read(document: Document, stem: str) -> Reading:
 
 def _meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """Nothing but reading, where the switch is on in any spelling or another tool's restriction stands there."""
-    on = any(_is_on(value) for key, value in metadata.items() if folded_key(key) == _SWITCH)
-    foreign = any(_is_foreign(key) and value not in (None, False) for key, value in metadata.items())
-    return Grants(tuple(only_reading(EVERYTHING.rules))) if on or foreign else EVERYTHING
+    own = {key: value for key, value in metadata.items() if folded_key(key) == _SWITCH}
+    restricted = any(map(_is_on, own.values())) or foreign_restrictions(metadata, own)
+    return Grants(tuple(only_reading(EVERYTHING.rules))) if restricted else EVERYTHING
 
 
 def _is_on(value: JsonValue) -> bool:
@@ -111,10 +110,6 @@ def _off(value: JsonValue) -> JsonValue:
 
 def _restricts(lines: Mapping[str, str]) -> bool:
     return lines.get(_SWITCH, "").lower() == "true"
-
-
-def _is_foreign(key: str) -> bool:
-    return folded_key(key) in RESTRICTING and folded_key(key) != _SWITCH
 
 
 def enforced(document: Document) -> Grants:

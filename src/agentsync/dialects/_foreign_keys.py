@@ -1,0 +1,42 @@
+"""Keys by which an author restricts an agent as another tool would: meant, whether or not its own tool reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import RESTRICTING
+from agentsync.dialects._fields import Fields
+from agentsync.dialects._meant_names import mode_meant_by
+from agentsync.naming import folded_key
+from agentsync.permissions import Rule, only_reading
+
+_MODE: Final = "mode"
+"""Of an agent in most tools; who writes one that takes away means a permission mode."""
+
+
+def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[str]:
+    """The keys that restrict in another tool, less those that are a tool's own and those that say nothing."""
+    return [
+        key
+        for key, value in metadata.items()
+        if key not in own and value not in (None, False) and (folded_key(key) in RESTRICTING or _takes(key, value))
+    ]
+
+
+def _takes(key: str, value: JsonValue) -> bool:
+    return folded_key(key) == _MODE and isinstance(value, str) and mode_meant_by(value) is not None
+
+
+def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[Rule]:
+    """The rules, of which only reading is left where another tool's restriction stands, which nobody here makes out."""
+    return only_reading(rules) if foreign_restrictions(metadata, own) else rules
+
+
+def tell_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str) -> None:
+    """Tells each such key."""
+    for key in foreign_restrictions(fields.metadata, own):
+        fields.tell(Code.NO_EFFECT, f"{title} does not read `{key}`", key, hint=hint)
