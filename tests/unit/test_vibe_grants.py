@@ -77,8 +77,7 @@ def test_each_name_grants_and_denies_the_same(name: str, tool: str) -> None:
 
 
 def test_what_is_denied_under_either_name_is_written_again() -> None:
-    both_lists = {"disabled_tools": ["edit"], "base_disabled": ["bash"]}
-    assert own_keys(both_lists) == {"disabled_tools": ["edit", "bash"]}
+    assert own_keys({"disabled_tools": ["edit"], "base_disabled": ["bash"]}) == {"disabled_tools": ["edit", "bash"]}
     assert own_keys({"base_disabled": ["bash"]}) == {"disabled_tools": ["bash"]}
 
 
