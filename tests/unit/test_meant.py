@@ -363,6 +363,25 @@ def test_a_table_of_vibes_may_be_for_a_tool_of_a_server() -> None:
     assert "bash" in available(vibe('disabled_tools = ["github_*"]'))
 
 
+@pytest.mark.parametrize(
+    ("keys", "level"),
+    [
+        ("", SESSION),
+        ('disabled_tools = ["skill"]', DENY),
+        ('enabled_tools = ["read_file"]', DENY),
+        ('[tools.skill]\npermission = "never"', DENY),
+        ('[tools.skill]\npermission = "ask"', ASK),
+    ],
+)
+def test_a_list_of_skills_of_vibes_brings_none_without_the_tool_for_them(keys: str, level: Approval) -> None:
+    granted = vibe(f'enabled_skills = ["x"]\n{keys}')
+    assert (granted.approval("skill", "x"), granted.approval("skill", "y")) == (level, DENY)
+
+
+def test_clines_list_of_skills_brings_none_that_its_tools_except() -> None:
+    assert written("cline", "tools: [bash, '!skills']\nskills: [x]").approval("skill", "x") is DENY
+
+
 def test_a_table_of_vibes_brings_no_tool_of_a_server_to_an_agent_that_has_none() -> None:
     data = (
         b'description = "d"\nagent_type = "subagent"\ninstructions = "p"\n[tools.github_create]\npermission = "ask"\n'

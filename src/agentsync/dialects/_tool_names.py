@@ -86,13 +86,12 @@ class ToolNames:
 
     def denied(self, name: str) -> tuple[str, ...]:
         """What a denial of this name means: in another case than the tool's, with arguments, or as others call it."""
-        exact = self.tools(name)
-        if name in self.written or name in self.read:
-            return exact
         bare = name.partition("(")[0].strip().lower()
         known = [*self.gone.items(), *self.read.items(), *self.written.items()]
-        own = [tool for key, tools in known if key.lower() == bare for tool in tools]
-        return (*exact, *(own or (() if self.is_known(name) else meant_by(name))))
+        is_exact = name in self.written or name in self.read
+        own = () if is_exact else (tool for key, tools in known if key.lower() == bare for tool in tools)
+        found = (*self.tools(name), *own)
+        return found if any(not tool.startswith(OTHER) for tool in found) else (*found, *meant_by(name))
 
     def is_known(self, name: str) -> bool:
         """Whether the tool makes something of the name."""

@@ -63,7 +63,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     rules = _rules(metadata, narrow=True)
     rules = limited(metadata.get("mcp_servers"), [*rules, *_by_other_names(metadata, rules)])
     rules += [rule for name, table in _tables(metadata) for rule in _in_part(_tool(name), table)]
-    rules += _skills(metadata)
+    rules += _skills(metadata, min(Grants(tuple(rules)).approvals("skill")))
     return Grants(tuple(without_what_is_foreign(rules, metadata, _KEYS)))
 
 
@@ -225,10 +225,11 @@ def _in_part(tool: str, table: str | dict[str, JsonValue]) -> list[Rule]:
     return [Rule(tool, level, UNTRANSLATED + kind) for kind, level in kinds.items() if said.get(kind)]
 
 
-def _skills(metadata: Mapping[str, JsonValue]) -> list[Rule]:
+def _skills(metadata: Mapping[str, JsonValue], level: Approval) -> list[Rule]:
+    """What the lists of skills leave of the tool for them, which has a level by itself."""
     enabled, disabled = ([*listed(metadata.get(f"{which}_skills"))] for which in ("enabled", "disabled"))
     rules = [Rule("skill", Approval.DENY)] if enabled else []
-    rules += [Rule("skill", Approval.SESSION, name) for name in enabled if _is_clear(name)]
+    rules += [Rule("skill", level, name) for name in enabled if _is_clear(name)]
     named = [name if _is_clear(name) else UNTRANSLATED + name for name in disabled]
     return [*rules, *(Rule("skill", Approval.DENY, name) for name in named)]
 
