@@ -45,6 +45,8 @@ GRANTS: Final = "claude codex foreign kiro opencode qwen vibe".split()
 UNIT: Final = "meant widening permissions fitting overrides source neutral opencode auggie cline factory roo".split()
 FILES: Final = [*(f"{name}_grants" for name in GRANTS), *UNIT]
 TESTS: Final = [*(f"tests/unit/test_{name}.py" for name in FILES), "tests/dialects"]
+NAMES: Final = "test_names_mean"
+"""Notices most changes of a table of names, so it comes first there."""
 PROPERTIES: Final = "tests/unit/test_properties.py"
 QUICK: Final = ["-k", "not every_output and not neutral_holds"]
 OPTIONS: Final = ["-q", "-x", "-s", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
@@ -221,6 +223,7 @@ class Functions:
         own = path.stem.strip("_").partition("_")[0]
         around = [item for found in callers.values() for item in found if own in item.nodeid]
         around += [item for (file, _), found in callers.items() if file in files for item in found]
+        around.sort(key=lambda item: NAMES not in item.nodeid)
         for mutant in mutants(path.read_text()):
             name = (str(path), mutant.function)
             code = compile(mutant.tree, str(path), "exec")

@@ -233,34 +233,9 @@ def test_a_hook_that_may_refuse_a_tool_is_a_restriction(hooks: str, guarded: set
     assert {tool for tool in CHANGES | READING if DENY in narrow.approvals(tool)} == guarded
 
 
-# Every name that one of its versions has for a tool, and what it is.
-KIRO_NAMES = {
-    **{key: {"read", "grep", "glob", "list"} for key in ("read", "fs_read", "fsRead")},
-    **{key: {"write", "edit"} for key in ("write", "fs_write", "fsWrite")},
-    **{key: {"bash"} for key in ("shell", "execute_bash", "execute_cmd", "executeCmd")},
-    **{key: {"task"} for key in ("subagent", "use_subagent", "agent_crew", "crew", "delegate")},
-    **{key: {"todo"} for key in ("todo_list", "todo", "task")},
-    "grep": {"grep"},
-    "glob": {"glob"},
-    "ls": {"list"},
-    "web_fetch": {"webfetch"},
-    "web_search": {"websearch"},
-    "web": {"webfetch", "websearch"},
-    "code": {"lsp", "edit"},
-    "@mcp": set[str](),
-    "@builtin": TOOLS - {"external_directory"},
-}
-
-
-@pytest.mark.parametrize(("name", "tools"), KIRO_NAMES.items())
-def test_each_name_grants_and_denies_the_same(name: str, tools: set[str]) -> None:
-    narrow, wide = both(f"tools: ['{name}']")
-    assert available(narrow) - {"external_directory"} == tools
-    assert available(wide) - {"external_directory"} == tools - {"notebook", "question", "todo"}
-    narrow, _ = both(f"tools: ['*']\nexcludedTools: ['{name}']")
-    assert TOOLS - available(narrow) == tools
-    narrow, _ = both(f"tools: ['*']\ntoolsSettings: {{'{name.title()}': {{denyByDefault: true}}}}")
-    assert {tool for tool in TOOLS if DENY in narrow.approvals(tool)} >= tools
+def test_a_restriction_of_the_older_kind_is_meant_in_any_case() -> None:
+    narrow, _ = both("tools: ['*']\ntoolsSettings: {Execute_Bash: {denyByDefault: true}}")
+    assert {tool for tool in TOOLS if DENY in narrow.approvals(tool)} == {"bash"}
 
 
 def test_a_name_for_servers_grants_and_denies_them() -> None:
