@@ -6,6 +6,7 @@ import pytest
 
 from agentsync.diagnostics import Code
 from agentsync.dialects import dialects
+from agentsync.dialects._codex_grants import enforced
 from agentsync.fitting import WriteOptions
 from agentsync.permissions import (
     READING,
@@ -113,6 +114,14 @@ def test_a_search_of_the_web_is_taken_away_by_its_own_key(keys: str) -> None:
     assert agent.dialect.enforced(agent.document).approval("websearch") is DENY
     for value in ("cached", "indexed", "live"):
         assert codex(f'web_search = "{value}"').agent.grants.approval("websearch") is SESSION
+
+
+def test_what_codex_lets_through_at_most() -> None:
+    for sandbox in ("workspace-write", "danger-full-access"):
+        assert enforced({"sandbox_mode": sandbox}).approval("bash") is ALLOW
+    assert enforced({"sandbox_mode": "read-only", "approval_policy": "never"}).approval("bash") is DENY
+    free = enforced({"sandbox_mode": "read-only", "approval_policy": "never", "profile": "free"})
+    assert free.approval("bash") is ALLOW
 
 
 def test_a_profile_of_the_users_may_let_through_more_than_the_sandbox() -> None:

@@ -164,6 +164,22 @@ def test_a_server_with_arguments_is_left_out() -> None:
     assert codes(fitted) == [Code.GLOB_NARROWED]
 
 
+def test_a_servers_tools_with_arguments_are_lifted_only_where_that_is_accepted_and_can_be_said() -> None:
+    partly = Grants((Rule("mcp/gh/*", SESSION), Rule("mcp/gh/*", DENY, "rm*")))
+    accepting = WriteOptions(unenforceable="accept")
+    for shape, options, level in (
+        (SERVING, WriteOptions(), DENY),
+        (SERVING, WriteOptions(unenforceable="refuse"), DENY),
+        (SERVING, accepting, SESSION),
+        (PLAIN, accepting, DENY),
+    ):
+        most = bound(partly, shape, options)
+        assert (most.approval("mcp/gh/x", "rm"), most.approval("mcp/gh/x", "ls")) == (level, SESSION)
+    assert bound(Grants((Rule("bash", SESSION, "ls"),)), SERVING, accepting).approval("mcp/gh/x") is DENY
+    asking = Grants((Rule("mcp/gh/*", SESSION), Rule("mcp/gh/*", ASK, "rm*")))
+    assert bound(asking, SERVING, accepting).approval("mcp/gh/x", "rm") is ASK
+
+
 def test_a_restricted_server_without_a_name_here_closes_the_list() -> None:
     fitted = fit(Grants((*EVERYTHING.rules, Rule("mcp/a", DENY))), PLAIN, WriteOptions())
     assert fitted.default is DENY

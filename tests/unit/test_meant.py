@@ -252,6 +252,14 @@ def test_a_key_that_only_restricts_leaves_reading_only(dialect: str, keys: str) 
     assert available(written(dialect, keys)) <= READS
 
 
+@pytest.mark.parametrize("dialect", ["claude", "cursor", "factory", "junie", "qwen"])
+def test_a_mode_that_takes_away_counts_where_the_tool_has_no_such_key(dialect: str) -> None:
+    everything = available(written(dialect, "color: red"))
+    for mode, granted in (("plan", READS), ("Read-Only", READS), ("subagent", TOOLS), ("[plan]", TOOLS), ("", TOOLS)):
+        assert available(written(dialect, f"mode: {mode}")) == everything & granted
+    assert available(written(dialect, "phase: plan")) == everything
+
+
 def test_each_spelling_of_a_key_counts() -> None:
     granted = claude("disallowedTools: Bash\ndisallowed-tools: Write\ndenied_tools: WebFetch").agent.grants
     assert available(granted) == TOOLS - {"bash", "write", "webfetch"}
