@@ -23,6 +23,8 @@ SAMPLED = {"seeds": 5, "public": 16, "generated": 16}
 
 # How many agents Claude Code is asked about at once; of some thousands it names no tools.
 TOGETHER = 500
+# And how many it starts in one run of the script, whose time is limited.
+STARTED_TOGETHER = 100
 
 # OpenCode's own questions about secrets, which agentsync writes beside a plain `read` and counts as part of it.
 _READ_GUARD = (
@@ -62,7 +64,7 @@ def rosters(
 
     @cache
     def of(repository: str) -> Mapping[str, Sequence[str]]:
-        verdicts = _judged_in_parts(ask("claude"), synced(repository).written("claude"), tmp_path_factory)
+        verdicts = _judged_in_parts(ask("claude"), synced(repository).written("claude"), tmp_path_factory, TOGETHER)
         return {said.file: names for said in verdicts if (names := facts.roster(said.resolved)) is not None}
 
     return of
@@ -103,7 +105,7 @@ def test_claude_code_gives_a_running_agent_no_tool_beyond_what_was_meant(
     if THOROUGH and repository == "public":  # half an hour
         sample = startable
 
-    verdicts = _judged_in_parts(ask("claude"), sample, tmp_path_factory, "--deep")
+    verdicts = _judged_in_parts(ask("claude"), sample, tmp_path_factory, STARTED_TOGETHER, "--deep")
 
     assert len(verdicts) == len(sample)
     for verdict in verdicts:
@@ -149,12 +151,12 @@ def _sample(written: Mapping[str, Written], repository: str) -> dict[str, Writte
 
 
 def _judged_in_parts(
-    oracle: Oracle, written: Mapping[str, Written], factory: pytest.TempPathFactory, *options: str
+    oracle: Oracle, written: Mapping[str, Written], factory: pytest.TempPathFactory, together: int, *options: str
 ) -> list[Verdict]:
-    """What Claude Code says of files, so many at once as it tells apart."""
+    """What Claude Code says of files, so many at once."""
     verdicts: list[Verdict] = []
     left = iter(written.items())
-    while part := dict(islice(left, TOGETHER)):
+    while part := dict(islice(left, together)):
         project = factory.mktemp("part")
         _copy("claude", part, project)
         verdicts += oracle.judge(project, *options)
