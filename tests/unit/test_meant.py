@@ -246,10 +246,18 @@ def test_a_key_counts_as_it_looks(key: str) -> None:
         "disallowed: Bash",
         "allow: [Read]",
         "sandbox: read-only",
+        "codex-cli: {sandbox_mode: read-only}",
+        "claudecode: {disallowed-tools: Bash}",
+        "copilot: {tools: [read]}",
     ],
 )
 def test_a_key_that_only_restricts_leaves_reading_only(dialect: str, keys: str) -> None:
     assert available(written(dialect, keys)) <= READS
+
+
+@pytest.mark.parametrize("keys", ["codex: {model: m}", "copilot: {tools: null}", "dependencies: {tools: [rg]}"])
+def test_what_is_said_for_one_tool_or_of_something_else_restricts_nothing(keys: str) -> None:
+    assert available(claude(keys).agent.grants) == TOOLS
 
 
 @pytest.mark.parametrize("dialect", ["claude", "cursor", "factory", "junie", "qwen"])

@@ -17,18 +17,28 @@ from agentsync.permissions import Rule, only_reading
 _MODE: Final = "mode"
 """Of an agent in most tools; who writes one that takes away means a permission mode."""
 
+_TOOLS: Final = tuple(
+    "antigravity auggie claude cline codex copilot cursor factory gemini githubcopilot goose junie kilo kiro opencode "
+    "qwen roo rovodev vibe zoo".split()
+)
+"""How keys begin, folded, under which some say what only one tool is to read."""
+
 
 def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[str]:
     """The keys that restrict in another tool, less those that are a tool's own and those that say nothing."""
     return [
         key
         for key, value in metadata.items()
-        if key not in own and value not in (None, False) and (folded_key(key) in RESTRICTING or _takes(key, value))
+        if key not in own and value not in (None, False) and _restricts(folded_key(key), value)
     ]
 
 
-def _takes(key: str, value: JsonValue) -> bool:
-    return folded_key(key) == _MODE and isinstance(value, str) and mode_meant_by(value) is not None
+def _restricts(key: str, value: JsonValue) -> bool:
+    if key in RESTRICTING:
+        return True
+    if isinstance(value, dict):
+        return bool(key.startswith(_TOOLS) and foreign_restrictions(value, ()))
+    return key == _MODE and isinstance(value, str) and mode_meant_by(value) is not None
 
 
 def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[Rule]:
