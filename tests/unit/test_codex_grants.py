@@ -116,6 +116,23 @@ def test_a_search_of_the_web_is_taken_away_by_its_own_key(keys: str) -> None:
         assert codex(f'web_search = "{value}"').agent.grants.approval("websearch") is SESSION
 
 
+@pytest.mark.parametrize(
+    ("entry", "levels"),
+    [
+        ('name = "deploy"', [DENY, SESSION]),
+        ('path = "/home/x/.codex/skills/deploy/SKILL.md"', [DENY, SESSION]),
+        ('path = "/home/x/.codex/skills/deploy"', [DENY, SESSION]),
+        ('name = "pdf"', [SESSION, DENY]),
+    ],
+)
+def test_a_skill_that_codex_switches_off_is_denied(entry: str, levels: list[Approval]) -> None:
+    granted = codex(f"[[skills.config]]\n{entry}\nenabled = false").agent.grants
+    assert [granted.approval("skill", name) for name in ("deploy", "pdf")] == levels
+    granted = codex(f"[[skills.config]]\n{entry}\nenabled = true").agent.grants
+    assert granted.approvals("skill") == {SESSION}
+    assert DENY in codex("[[skills.config]]\nenabled = false").agent.grants.approvals("skill")
+
+
 def test_what_codex_lets_through_at_most() -> None:
     for sandbox in ("workspace-write", "danger-full-access"):
         assert enforced({"sandbox_mode": sandbox}).approval("bash") is ALLOW

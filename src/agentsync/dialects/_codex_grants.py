@@ -8,6 +8,7 @@ grants become a sandbox.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Final
 
 from pydantic import JsonValue
@@ -125,6 +126,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
         rules += _rules(_SWITCHES[switch], Approval.DENY)
     if metadata.get("web_search") == "disabled":
         rules.append(Rule("websearch", Approval.DENY))
+    rules += (Rule("skill", Approval.DENY, name) for name in _skills_off(metadata))
     return Grants(tuple(limited(metadata.get("mcp_servers"), rules)))
 
 
@@ -173,6 +175,18 @@ def _switched_off(metadata: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]
         value = table.get(key) if isinstance(table, dict) else None
         if value is False or (isinstance(value, dict) and value.get("enabled") is False):
             yield name, key
+
+
+def _skills_off(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
+    """The names of the skills that `[[skills.config]]` switches off, by name or by path."""
+    skills = metadata.get("skills")
+    entries = skills.get("config") if isinstance(skills, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("enabled") is False:
+            path = PurePosixPath(str(entry.get("path", "")))
+            folder = path.parent if path.name == "SKILL.md" else path
+            name = str(entry.get("name") or folder.name)
+            yield UNTRANSLATED + name if {"*", "?"} & set(name) or not name else name
 
 
 def spell(fitted: Fitted, grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
