@@ -299,6 +299,13 @@ def test_a_mode_means_what_it_says(mode: str, shell: Approval, task: Approval) -
     assert (granted.approval("bash"), granted.approval("task")) == (shell, task)
 
 
+def test_beside_another_mode_one_of_qwen_codes_that_frees_is_no_clear_word() -> None:
+    for freeing in ("auto-edit", "yolo"):
+        assert written("qwen", f"approvalMode: {freeing}\npermissionMode: auto").approval("edit") is SESSION
+    for freeing in ("acceptEdits", "bypassPermissions"):
+        assert written("qwen", f"approvalMode: auto\npermissionMode: {freeing}").approval("edit") is SESSION
+
+
 def test_a_mode_of_qwen_codes_means_what_it_says() -> None:
     assert available(written("qwen", "permissionMode: read-only")) <= READS
     assert written("qwen", "permissionMode: careful").approval("bash") is ASK
