@@ -21,6 +21,7 @@ from agentsync.permissions import (
     CHANGING,
     EVERYTHING,
     TOOLS,
+    UNTRANSLATED,
     Approval,
     Grants,
     Rule,
@@ -312,6 +313,21 @@ def test_a_pattern_of_servers_is_spelled_only_where_it_covers_no_other(
     names: ServerNames, pattern: str, spelled: str | None
 ) -> None:
     assert names.spell(pattern) == spelled
+
+
+@pytest.mark.parametrize("target", sorted(dialects().keys() - {"opencode", "kilo"}))
+@pytest.mark.parametrize("pattern", ["mcp/gh/x?", "mcp/g?/x", "mcp/g?/*"])
+def test_a_sign_that_a_tool_takes_for_itself_is_not_written_as_one_for_others(target: str, pattern: str) -> None:
+    assert dialects()[target].shape.server_name(pattern) is None
+
+
+@pytest.mark.parametrize(
+    "argument", [" git", "git ", "", "g?t", "[g]it", "{git,gh}", "g\\it", "git\n", f"{UNTRANSLATED}x"]
+)
+def test_kiro_is_told_no_command_that_it_would_take_for_another(argument: str) -> None:
+    rules = (Rule("bash", DENY), Rule("bash", SESSION, argument))
+    assert not dialects()["kiro"].shape.spells("bash", rules)
+    assert dialects()["kiro"].shape.spells("bash", (Rule("bash", DENY), Rule("bash", SESSION, "git *")))
 
 
 def test_what_cannot_be_understood_might_restrict_so_the_agent_is_refused() -> None:

@@ -144,7 +144,8 @@ def _servers(grants: Grants, fitted: Fitted) -> tuple[list[str], list[Diagnostic
 def _server(pattern: str) -> str | None:
     """A whole server's name; parts of one cannot be named here."""
     server, _, tool = pattern.removeprefix(MCP).partition("/")
-    return server if tool == ANY and server.strip() == server and server and ANY not in server else None
+    is_plain = server and server.strip() == server and {"*", "?"}.isdisjoint(server)
+    return server if tool == ANY and is_plain else None
 
 
 _JUNIE: Final = _Junie(
