@@ -7,9 +7,10 @@ import pytest
 from agentsync.diagnostics import Code
 from agentsync.dialects import dialects
 from agentsync.dialects._kiro_grants import enforced, is_known, meant
+from agentsync.dialects._kiro_spelling import finding
 from agentsync.fitting import WriteOptions
 from agentsync.frontmatter import parse_markdown
-from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants
+from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants, Rule
 from agentsync.render import render
 from support.conversion import read
 from support.grants import available
@@ -241,6 +242,14 @@ def test_a_restriction_of_the_older_kind_is_meant_in_any_case() -> None:
 def test_a_name_for_servers_grants_and_denies_them() -> None:
     assert both("tools: ['@mcp']")[0].approval("mcp/gh/x") is SESSION
     assert both("tools: ['*']\nexcludedTools: ['@mcp']")[0].approval("mcp/gh/x") is DENY
+
+
+def test_who_may_read_all_files_may_find_them_and_keeps_what_is_more() -> None:
+    assert finding(Grants((Rule("read", SESSION),))).approvals("grep") == {SESSION}
+    assert finding(Grants((Rule("read", SESSION), Rule("read", DENY, "x*")))).approvals("grep") == {DENY}
+    assert finding(Grants((Rule("read", ASK), Rule("grep", SESSION)))).approvals("grep") == {SESSION}
+    partly = Grants((Rule("read", SESSION), Rule("grep", SESSION), Rule("grep", DENY, "x*")))
+    assert finding(partly).approvals("grep") == {SESSION}
 
 
 def test_names_that_kiro_knows() -> None:
