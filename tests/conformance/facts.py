@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from agentsync.dialects import dialects
 from agentsync.frontmatter import parse_markdown
-from agentsync.permissions import ANY, EVERYTHING, MCP, TOOLS, Approval, Grants, Rule
+from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, Approval, Grants, Rule
 from conformance.oracle import Verdict
 from conformance.sync import Written
 
@@ -52,13 +52,18 @@ def entries(permission: str | Mapping[str, Any]) -> Iterable[tuple[str, str, str
             yield tool, pattern, action
 
 
+# OpenCode's guard against calls that repeat themselves, which is no tool.
+_LOOP = "doom_loop"
+
+
 def ruled(rules: Iterable[tuple[str, str, str]]) -> Grants:
     """OpenCode's rules in canonical terms, over its default."""
     shape = dialects()["opencode"].shape
+    names = {**shape.units, ANY: (ANY,), _LOOP: (OTHER + _LOOP,)}
     read = [
         Rule(name, Approval[action.upper()], pattern)
         for key, pattern, action in rules
-        for name in shape.units.get(key, (ANY,) if key == ANY else (MCP + key,))
+        for name in names.get(key, (MCP + key,))
     ]
     return Grants((*EVERYTHING.rules, *read, *(Rule(name, Approval.DENY) for name in sorted(TOOLS - shape.tools))))
 
