@@ -498,6 +498,10 @@ def test_a_server_that_junie_shows_brings_no_tool_of_it_that_is_denied() -> None
     assert granted.approval("mcp/gh/delete") is DENY
 
 
+def test_a_server_that_junie_shows_brings_nothing_where_everything_is_denied() -> None:
+    assert written("junie", "mcpServers: [gh]\ndisallowedTools: ['*']").approval("mcp/gh/x") is DENY
+
+
 def test_kiro_excludes_a_tool_by_the_name_that_the_agent_gives_it() -> None:
     keys = "tools: [read, '@gh/delete', '@gh/search']\ntoolAliases: {'@gh/delete': rmx}\nexcludedTools: [rmx]"
     granted = written("kiro", keys)
