@@ -113,6 +113,34 @@ def test_a_permission_of_opencode_by_a_name_of_another_tool_may_have_arguments()
     assert "bash" not in available(opencode("permission: {'Bash(git *)': {'push *': deny}}").agent.grants)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "permission: {Bash: deny}\npermissions: {bash: allow}",
+        "permission: {Bash: deny}\npermissions: {'*': allow, edit: ask}",
+        "permission: {Bash: deny, BASH: {'*': allow, 'rm *': ask}}",
+        "permission: {shell: {'git push *': deny}, terminal: {'*': allow, 'rm *': deny}}",
+        "permission: {shell: {'git push *': deny}}\npermissions: {terminal: {'*': allow, 'rm *': ask}}",
+        "tools: {Bash: false}\npermissions: {bash: allow, webfetch: deny}",
+        "permissions: {bash: {git: {push: deny}}}",
+        "permissions: {deny: {Bash: {'git push': true}}}",
+    ],
+)
+def test_nothing_that_opencode_does_not_read_gives_back_what_other_such_keys_deny(keys: str) -> None:
+    assert opencode(keys).agent.grants.approval("bash", "git push x") is DENY
+
+
+def test_what_opencode_does_not_read_and_only_allows_takes_nothing_away() -> None:
+    granted = opencode("permission: {bash: {'*': allow, 'rm *': deny}}\npermissions: {bash: allow}").agent.grants
+    assert (granted.approval("bash", "ls"), granted.approval("bash", "rm x")) == (ALLOW, DENY)
+    granted = opencode("permission: {Bash: deny}\npermissions: {'*': allow, edit: ask}").agent.grants
+    assert (granted.approval("webfetch"), granted.approval("edit"), granted.approval("mcp/x")) == (
+        SESSION,
+        ASK,
+        SESSION,
+    )
+
+
 def test_a_permission_of_kilos_that_is_left_empty_denies() -> None:
     assert "bash" not in available(written("kilo", "permission: {shell: null}"))
 

@@ -138,11 +138,14 @@ class Permissions:
         for key, value in permission.items():
             if key not in unread:
                 rules += self._rules(key, value, enforced=False)
-        read_by_tool = Grants(tuple(rules))
-        for key, value in [*unread.items(), *_as_map(metadata.get("permissions")).items()]:
-            rules += _narrowing(self._rules(self._spelled(key), value, enforced=False), read_by_tool)
-        for key, value in [*permission.items(), *_as_map(metadata.get("permissions")).items()]:
-            rules += _narrowing(self._by_other_name(key, value), read_by_tool)
+        misnamed = _as_map(metadata.get("permissions"))
+        further = [[*self._rules(self._spelled(key), value, enforced=False)] for key, value in unread.items()]
+        further.append(
+            [rule for key, value in misnamed.items() for rule in self._rules(self._spelled(key), value, enforced=False)]
+        )
+        further += [[*self._by_other_name(key, value)] for key, value in [*permission.items(), *misnamed.items()]]
+        for said in further:
+            rules += _narrowing(said, Grants(tuple(rules)))
         off = [key for key, value in _as_switches(metadata.get("tools")).items() if key in _SWITCHES and not value]
         rules += [Rule(tool, Approval.DENY) for key in off for tool in _SWITCHES[key]]
         rules = [*rules, *_below_home(rules)]
@@ -268,7 +271,7 @@ def _is_clear(permissions: JsonValue) -> bool:
     """Whether every value is an action, also where OpenCode takes no arguments."""
     values = [*permissions.values()] if isinstance(permissions, dict) else [permissions]
     said = [one for each in values for one in (each.values() if isinstance(each, dict) else [each])]
-    return all(one is None or isinstance(one, dict) or (isinstance(one, str) and one in _ACTIONS) for one in said)
+    return all(one is None or (isinstance(one, str) and one in _ACTIONS) for one in said)
 
 
 def _without_action(permission: JsonValue) -> Iterator[str]:
@@ -314,13 +317,18 @@ def _as_map(permission: JsonValue) -> dict[str, JsonValue]:
     return permission if isinstance(permission, dict) else {}
 
 
-def _narrowing(rules: Iterable[Rule], grants: Grants) -> Iterable[Rule]:
-    """What an author meant by rules that OpenCode does not read: it may take away, and gives nothing."""
+def _narrowing(rules: Sequence[Rule], grants: Grants) -> Iterator[Rule]:
+    """What an author meant by rules that OpenCode does not read: they may take away, and give nothing."""
+    if all(rule.approval >= Approval.SESSION for rule in rules):
+        return
     for rule in rules:
-        # A pattern may overlap with any rule; the lowest of them is never too much.
-        had = grants.for_tool(rule.tool) if rule.tool in TOOLS else grants.rules
-        least = min(given.approval for given in had)
-        yield Rule(rule.tool, min(rule.approval, least), rule.argument)
+        if rule.tool not in TOOLS:
+            # A pattern may overlap with any other; the lowest of them is never too much.
+            had = [given.approval for given in grants.rules if given.tool not in TOOLS]
+            yield Rule(rule.tool, min(rule.approval, *had), rule.argument)
+        for tool in sorted(tool for tool in TOOLS if matches(rule.tool, tool)):
+            least = min(given.approval for given in grants.for_tool(tool))
+            yield Rule(tool, min(rule.approval, least), rule.argument)
 
 
 def _question(level: Approval, default: Approval) -> Approval:
