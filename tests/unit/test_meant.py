@@ -593,3 +593,34 @@ def test_permissions_by_a_name_of_another_tool_are_meant() -> None:
 def test_a_switch_that_restricts_counts_where_it_is_on(value: str) -> None:
     assert available(opencode(f"readonly: {value}").agent.grants) <= READS
     assert available(claude(f"readonly: {value}").agent.grants) <= READS
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("tools: {search: true, delete: false}", "tools: {delete: 'no'}", "tools: ['*', '!delete']"),
+        *("tools: '* except delete'", "excludeTools: {delete: true}", "excludeTools: [[delete]]"),
+        *("excludeTools: [mcp__gh__delete]", "excludeTools: [gh/delete]", "excludeTools: ['@gh/delete']"),
+        *("blocked_tools: [delete]", "denyTools: delete", "deny: [delete]", "disable-tools: [delete]"),
+    ],
+)
+def test_a_tool_of_a_server_is_denied_in_whatever_form_its_denial_stands(said: str) -> None:
+    granted = written("claude", f"mcpServers: {{gh: {{command: x, {said}}}}}")
+    assert (granted.approval("mcp/gh/delete"), granted.approval("mcp/gh/search")) == (DENY, SESSION)
+
+
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        *((switch, DENY) for switch in ("enabled: 'false'", "enabled: no", "Enabled: false", "disabled: 'yes'")),
+        *((switch, SESSION) for switch in ("enabled: 'true'", "disabled: no", "enabled: null", "disabled: null")),
+        *((nothing, SESSION) for nothing in ("tools: null", "tools: {search: {timeout: 3}}", "tools: {search: null}")),
+    ],
+)
+def test_a_server_is_off_where_its_switch_says_so_in_any_spelling(said: str, level: Approval) -> None:
+    assert written("claude", f"mcpServers: {{gh: {{command: x, {said}}}}}").approval("mcp/gh/search") is level
+
+
+def test_a_server_may_be_off_by_its_name_alone() -> None:
+    granted = written("claude", "mcpServers: {gh: false, git: true}")
+    assert (granted.approval("mcp/gh/x"), granted.approval("mcp/git/x")) == (DENY, SESSION)

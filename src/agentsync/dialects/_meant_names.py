@@ -57,6 +57,11 @@ def mode_meant_by(text: str) -> str | None:
     return _MODES.get(folded_key(text).replace(" ", "").removesuffix("mode"))
 
 
+def is_off(value: object) -> bool:
+    """Whether the value of a switch means that it is off; YAML 1.2 reads `no` and `off` as text."""
+    return str(value).strip().lower() in ("", "none", "false", "no", "off", "0")
+
+
 def known_as(name: str) -> tuple[str, ...]:
     """The canonical tools and patterns that a name means in some tool; none where it means nothing in any."""
     bare = name.partition("(")[0].strip()

@@ -10,12 +10,23 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.dialects._tool_names import listed
+from agentsync.dialects._meant_names import excepted, is_off, meant_by
+from agentsync.dialects._tool_names import listed, named_in
 from agentsync.naming import folded_key
 from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
 
-_ONLY: Final = frozenset({"enabledtools", "includetools", "allowedtools", "tools"})
-_NOT: Final = frozenset({"disabledtools", "excludetools", "excludedtools", "disallowedtools", "deniedtools"})
+_SWITCHES: Final = {"enabled": True, "disabled": False}
+"""The switches of a server, each with whether it is without the server where it is off."""
+
+_ONLY: Final = frozenset(
+    {"tools", "allow", "allowlist"}
+    | {f"{verb}tools" for verb in "enable enabled include included allow allowed available".split()}
+)
+_NOT: Final = frozenset(
+    {"deny", "denied", "denylist", "blocked", "blocklist"}
+    | {f"{verb}tools" for verb in "disable disabled exclude excluded disallow disallowed deny denied".split()}
+    | {f"{verb}tools" for verb in "block blocked forbid forbidden".split()}
+)
 
 
 def limited(servers: JsonValue, rules: Iterable[Rule]) -> list[Rule]:
@@ -27,13 +38,15 @@ def limited(servers: JsonValue, rules: Iterable[Rule]) -> list[Rule]:
     """
     rules = list(rules)
     for server, said in _servers(servers):
-        if said.get("enabled") is False or said.get("disabled") is True:
+        keys = [(folded_key(key), value) for key, value in said.items() if value is not None]
+        if any(key in _SWITCHES and is_off(value) == _SWITCHES[key] for key, value in keys):
             rules.append(Rule(f"{MCP}{server}/{ANY}", Approval.DENY))
-        for tools in (value for key, value in said.items() if folded_key(key) in _ONLY):
-            names = [*listed(tools)] if isinstance(tools, str | list) else [ANY]
-            rules = rules if ANY in names else _only(rules, server, names)
-        for tools in (value for key, value in said.items() if folded_key(key) in _NOT):
-            rules += [Rule(f"{MCP}{server}/{tool.partition('(')[0]}", Approval.DENY) for tool in listed(tools)]
+        denied = [name for key, value in keys if key in _NOT for name in named_in(value)]
+        for tools in (value for key, value in keys if key in _ONLY):
+            names, excluded = excepted(listed(tools))
+            denied += [*excluded, *_switched_off(tools)]
+            rules = rules if ANY in names or not isinstance(tools, str | list) else _only(rules, server, names)
+        rules += [Rule(tool, Approval.DENY) for name in denied for tool in _tools(server, name)]
     return rules
 
 
@@ -43,6 +56,18 @@ def _servers(servers: JsonValue) -> Iterator[tuple[str, Mapping[str, JsonValue]]
             yield name, entry
         elif isinstance(entry, dict):
             yield from ((name, said) for name, said in entry.items() if isinstance(said, dict))
+            yield from ((name, {"enabled": on}) for name, on in entry.items() if isinstance(on, bool))
+
+
+def _switched_off(tools: JsonValue) -> Iterator[str]:
+    """The tools that a map switches off; it may only say something else of the others."""
+    yield from (name for name, on in tools.items() if on is not None and is_off(on)) if isinstance(tools, dict) else ()
+
+
+def _tools(server: str, name: str) -> Iterator[str]:
+    """What a denial of this name means among a server's tools, of which some may be called by their full names."""
+    yield f"{MCP}{server}/{name.partition('(')[0].strip()}"
+    yield from (tool for tool in meant_by(name) if tool.startswith(f"{MCP}{server}/"))
 
 
 def _only(rules: Sequence[Rule], server: str, tools: Iterable[str]) -> list[Rule]:

@@ -20,6 +20,7 @@ from agentsync.dialects._fields import Fields, identity, known_vendor, losses, s
 from agentsync.dialects._foreign_keys import foreign_restrictions, tell_foreign
 from agentsync.dialects._keys import Key, read_keys, write_keys
 from agentsync.dialects._listed import Models
+from agentsync.dialects._meant_names import is_off
 from agentsync.dialects._session import beyond
 from agentsync.document import Document, decode
 from agentsync.fitting import Shape, WriteOptions, fit
@@ -65,7 +66,7 @@ def read(document: Document, stem: str) -> Reading:
     if _SWITCH in lines and not own:
         message = f"`{_SWITCH}` stands within another value, where Cursor reads it all the same"
         fields.tell(Code.WRONG_TYPE, message, hint="give it a line of its own, or write that value on one line")
-    restricts = [key for key, value in own.items() if _is_on(value)]
+    restricts = [key for key, value in own.items() if not is_off(value)]
     if restricts and not _restricts(lines):
         message = f"Cursor reads the agent as one that may change everything, in spite of `{restricts[0]}`"
         fields.tell(Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and no more on that line")
@@ -95,12 +96,8 @@ def read(document: Document, stem: str) -> Reading:
 def _meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """Nothing but reading, where the switch is on in any spelling or another tool's restriction stands there."""
     own = {key: value for key, value in metadata.items() if folded_key(key) == _SWITCH}
-    restricted = any(map(_is_on, own.values())) or foreign_restrictions(metadata, own)
+    restricted = not all(map(is_off, own.values())) or foreign_restrictions(metadata, own)
     return Grants(tuple(only_reading(EVERYTHING.rules))) if restricted else EVERYTHING
-
-
-def _is_on(value: JsonValue) -> bool:
-    return str(value).strip().lower() not in ("", "none", "false", "no", "off", "0")
 
 
 def _off(value: JsonValue) -> JsonValue:
