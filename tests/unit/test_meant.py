@@ -58,6 +58,9 @@ def vibe(keys: str) -> Grants:
         ("mcp:github", {"mcp/github/*"}),
         ("github/*", {"mcp/github/*"}),
         ("@github/delete", {"mcp/github/delete"}),
+        ("Bash:rm", {"bash"}),
+        ("Shell:git push", {"bash"}),
+        ("github:delete", set()),
         ("github/delete (x)", {"mcp/github/delete"}),
         ("github/delete(x)", {"mcp/github/delete"}),
         ("mcp/github/delete", {"mcp/github/delete"}),
@@ -98,7 +101,9 @@ def test_kiro_excludes_by_names_of_other_tools_and_agents_by_theirs() -> None:
     assert "bash" in available(granted)
 
 
-@pytest.mark.parametrize("key", ["shell", "execute", "Bash(git push *)", "Bash (git *)", "run_shell_command"])
+@pytest.mark.parametrize(
+    "key", ["shell", "execute", "Bash(git push *)", "Bash (git *)", "Bash:git *", "run_shell_command"]
+)
 def test_a_permission_of_opencode_by_a_name_of_another_tool_is_meant(key: str) -> None:
     assert available(opencode(f"permission: {{'{key}': deny}}").agent.grants) == TOOLS - {"bash"}
     assert opencode(f"permission: {{'{key}': ask}}").agent.grants.approval("bash") is ASK
@@ -205,6 +210,13 @@ def test_a_tools_own_name_is_denied_in_any_case_and_with_arguments(names: ToolNa
         (["All", "tools", "except", "Bash"], ["All", "tools"], ["Bash"]),
         (["Read", "-"], ["Read", "-"], []),
         (["no"], [], []),
+        (["*", "!", "Bash"], ["*"], ["Bash"]),
+        (["*", "-", "Bash"], ["*"], ["Bash"]),
+        (["-", "Read", "-", "Bash"], ["-", "Read", "-", "Bash"], []),
+        (["* (except Bash)"], ["*"], ["Bash"]),
+        (["*", "(except", "Bash,", "Edit)"], ["*"], ["Bash,", "Edit"]),
+        (["* except: Bash"], ["*"], ["Bash"]),
+        (["*", "!"], ["*"], []),
     ],
 )
 def test_a_list_may_except_something(names: list[str], granted: list[str], denied: list[str]) -> None:
@@ -219,6 +231,14 @@ def test_a_list_may_except_something(names: list[str], granted: list[str], denie
         ("claude", "tools: '*, !Bash'\npermissionMode: default"),
         ("claude", "tools: '*, !Bash'\npermissionMode: bypassPermissions"),
         ("claude", "tools: All tools except Bash"),
+        ("claude", "tools: '* (except Bash)'"),
+        ("claude", "tools: '*, ! Bash'"),
+        ("claude", "tools: '* - Bash'"),
+        ("claude", "tools: ['*', {exclude: [Bash]}]"),
+        ("claude", "tools: [Read, Bash, {Bash: false}]"),
+        ("claude", "tools: ['*', ['!Bash']]"),
+        ("qwen", "tools: ['*', {exclude: [Bash]}]"),
+        ("qwen", "tools: [run_shell_command, {run_shell_command: false}]"),
         ("copilot", "tools: ['*', '!execute']"),
         ("qwen", "tools: ['*', '!run_shell_command']"),
         ("kiro", "tools: ['*', '!shell']"),
@@ -243,6 +263,23 @@ def test_what_a_list_of_vibes_excepts_is_denied() -> None:
 def test_no_mode_gives_back_the_reading_that_a_list_excepts() -> None:
     assert "read" not in available(written("qwen", "tools: ['*', '!read_file']\napprovalMode: default"))
     assert "read" not in available(claude("tools: '*, !Read'\npermissionMode: default").agent.grants)
+
+
+def test_arguments_may_be_excepted_from_a_tool() -> None:
+    for tools in ("Bash(git *, !git push *)", "Bash(git *), Bash(!git push:*)", "Bash(!git push *), Bash(git *)"):
+        for mode in ("default", "bypassPermissions", "plan"):
+            granted = claude(f"tools: {tools}\npermissionMode: {mode}").agent.grants
+            assert granted.approval("bash", "git push x") is DENY
+        granted = claude(f"tools: {tools}").agent.grants
+        assert granted.approval("bash", "git status") is SESSION
+    granted = claude("tools: 'Agent(*, !deployer)'").agent.grants
+    assert (granted.approval("task", "tester"), granted.approval("task", "deployer")) == (SESSION, DENY)
+
+
+def test_of_several_modes_in_a_list_the_one_that_takes_away_is_meant() -> None:
+    assert "bash" not in available(claude("permissionMode: [default, plan]").agent.grants)
+    assert "bash" not in available(claude("permissionMode: [plan, acceptEdits]").agent.grants)
+    assert claude("permissionMode: []").agent.grants.approval("bash") is ASK
 
 
 # Keys

@@ -19,7 +19,7 @@ from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_forei
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._meant_names import excepted, meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import PATH_TOOLS, named_in
+from agentsync.dialects._tool_names import PATH_TOOLS, named_in, nested_in
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
 from agentsync.permissions import (
@@ -112,10 +112,11 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     tools, denied, modes = ([*_said(metadata, key)] for key in KEYS)
     lists = [_without_exceptions(value) for value in tools]
     rules = _in_all([entries for entries, _ in lists])
-    for mode in _in_order({_meant_mode(value) for value in modes}):
+    for mode in _in_order({_meant_mode(mode) for value in modes for mode in _each_mode(value)}):
         rules = _under_mode(rules, mode)
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
     rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
+    rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
     rules = limited(metadata.get("mcpServers"), rules)
     rules += guarded(metadata.get("hooks"), _denied)
     return Grants(tuple(without_what_is_foreign(rules, metadata, _own(metadata))))
@@ -135,7 +136,16 @@ def _without_exceptions(value: JsonValue) -> tuple[list[_Entry], list[str]]:
     """The entries of a list of tools, and the names of those that it excepts."""
     entries = list(_joined(_parsed(value)))
     given, denied = excepted(name for name, _ in entries)
-    return [entry for entry in entries if entry[0] in given], denied
+    inner = nested_in(value)
+    return [entry for entry in entries if entry[0] in given and not (inner and entry == _EVERY)], [*denied, *inner]
+
+
+def _denied_in_part(entries: Iterable[_Entry]) -> Iterator[Rule]:
+    """The denials of arguments that a list excepts, as in `Bash(git *, !git push *)`."""
+    for name, arguments in entries:
+        tool = _canonical(name)
+        excepted_from = (argument[1:].strip() for argument in arguments if argument.startswith("!"))
+        yield from (Rule(tool, Approval.DENY, _argument(tool, argument)) for argument in excepted_from)
 
 
 def _in_all(lists: Sequence[list[_Entry]]) -> list[Rule]:
@@ -242,8 +252,11 @@ def _meant_mode(value: JsonValue) -> str | None:
     """The mode, without case; one that is invented restricts at least as far as asking does."""
     if value is None or value in MODES:
         return value if isinstance(value, str) else None
-    text = str(value[0] if isinstance(value, list) and value else value)
-    return mode_meant_by(text) or "default"
+    return mode_meant_by(str(value)) or "default"
+
+
+def _each_mode(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) and value else [value]
 
 
 def _asking(tool: str) -> Approval:

@@ -42,8 +42,11 @@ _BETWEEN: Final = re.compile(r"[\s/|+&]+")
 _WORD: Final = re.compile(r"[A-Za-z][\w.:-]*", re.ASCII)
 _UNCLEAR: Final = (*sorted(CHANGING - {"external_directory"}), f"{MCP}{ANY}")
 
-_EXCEPTION: Final = re.compile(r"(?:^|\s+)(?:except|excluding|without|but|not|no|minus)(?:\s+|$)", re.IGNORECASE)
-
+_EXCEPTION: Final = re.compile(
+    r"(?:(?:^|\s+)\(?|\()(?:except|excepting|exclude|excluded|excluding|without|but|not|no|never|minus|deny|denied)(?:\s*:|\s+|$)",
+    re.IGNORECASE,
+)
+_SIGNS: Final = ("!", "^", "~")
 
 # What a permission mode says in another spelling than any tool's, or one that does not exist.
 _MODES: Final = {
@@ -67,7 +70,7 @@ def known_as(name: str) -> tuple[str, ...]:
     bare = name.partition("(")[0].strip()
     if found := _SERVER_TOOL.fullmatch(bare):
         return (f"{MCP}{found['server']}/{found['tool'] or ANY}",)
-    return _NAMES.get(folded_key(bare), ())
+    return _NAMES.get(folded_key(bare)) or _NAMES.get(folded_key(bare.partition(":")[0]), ())
 
 
 def meant_by(name: str) -> tuple[str, ...]:
@@ -101,8 +104,10 @@ def excepted(names: Iterable[str]) -> tuple[list[str], list[str]]:
     for name in rest:
         if exception := _EXCEPTION.search(name):
             granted.append(name[: exception.start()])
-            denied += [name[exception.end() :], *rest]
-        elif len(name) > 1 and name[0] in "!-^~":
+            denied += [name[exception.end() :].strip().removesuffix(")"), *(each.removesuffix(")") for each in rest)]
+        elif name in _SIGNS or (name == "-" and granted[:1] == [ANY]):  # a dash may also begin each line of a list
+            denied.append(next(rest, ""))
+        elif len(name) > 1 and name[0] in (*_SIGNS, "-"):
             denied.append(name[1:])
         else:
             granted.append(name)

@@ -239,7 +239,7 @@ class Permissions:
             return
         rules = [*self._rules(key, value, enforced=False)]
         if any(rule.approval < Approval.SESSION for rule in rules):
-            whole = "(" in key  # with arguments in the name
+            whole = not {"(", ":"}.isdisjoint(key)  # with arguments in the name
             for tool in known_as(key):
                 yield from (Rule(tool, rule.approval, ANY if whole else rule.argument) for rule in rules)
 

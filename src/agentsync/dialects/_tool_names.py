@@ -144,6 +144,12 @@ def listed(value: JsonValue) -> Iterator[str]:
             yield from (name for part in parts if (name := part.strip()))
 
 
+def nested_in(value: JsonValue) -> list[str]:
+    """The names in maps and lists within a list, which nobody reads: whatever is said of them, they are not given."""
+    inner = [item for item in value if isinstance(item, dict | list)] if isinstance(value, list) else []
+    return [name for item in inner for name in (*(item if isinstance(item, dict) else ()), *named_in(item))]
+
+
 def named_in(value: JsonValue) -> Iterator[str]:
     """The names that a value of any form holds; a map's are its keys, where they are not switched off."""
     match value:

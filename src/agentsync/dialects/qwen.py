@@ -33,7 +33,7 @@ from agentsync.dialects._qwen_tools import (
 )
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._template import foreign_placeholder, unknown_placeholder
-from agentsync.dialects._tool_names import listed, named_in, spell_lists
+from agentsync.dialects._tool_names import listed, named_in, nested_in, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
 from agentsync.model import Agent
@@ -79,7 +79,8 @@ class _Qwen(Listed):
             return Listed.rules(self, said, narrow=narrow)
         if not narrow and calls_all(names):
             return list(EVERYTHING.rules)
-        named = [name for name in names if not is_pattern(name)]
+        inner = narrow and nested_in(metadata.get("tools"))
+        named = [name for name in names if not is_pattern(name) and not (inner and name == ANY)]
         return TOOLS.meant(named) if narrow else TOOLS.granted(name for name in named if TOOLS.is_known(name))
 
     def _mistyped(self, value: JsonValue) -> bool:
