@@ -477,6 +477,29 @@ def test_a_table_of_vibes_brings_no_tool_of_a_server_to_an_agent_that_has_none()
     assert read("x.toml", data, "vibe").agent.grants.approval("mcp/github_create") is DENY
 
 
+# Hooks
+
+
+@pytest.mark.parametrize("dialect", ["claude", "qwen", "copilot"])
+@pytest.mark.parametrize(
+    ("matcher", "guarded"),
+    [
+        ("Read", {"read"}),
+        ("[Read, Grep]", {"read", "grep"}),
+        ("'^Read$'", CHANGES | {"read"}),
+        ("'(Read|Grep).*'", CHANGES | {"read", "grep"}),
+        ("'.*'", CHANGES),
+        ("all", CHANGES),
+        ("''", CHANGES),
+        ("null", CHANGES),
+        ("[]", CHANGES),
+    ],
+)
+def test_a_hook_guards_the_tools_that_its_matcher_may_mean(dialect: str, matcher: str, guarded: set[str]) -> None:
+    granted = written(dialect, f"hooks: {{PreToolUse: [{{matcher: {matcher}, command: x}}]}}")
+    assert {tool for tool in TOOLS if DENY in granted.approvals(tool)} == guarded
+
+
 # Servers
 
 

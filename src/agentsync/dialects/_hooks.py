@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.dialects._tool_names import named_in
 from agentsync.naming import folded_key
 from agentsync.permissions import ANY, CHANGING, MCP, TOOLS, UNTRANSLATED, Approval, Rule
 
@@ -17,6 +18,7 @@ _EVENTS: Final = frozenset({"pretooluse", "permissionrequest"})
 # What a hook for any tool guards. It is rarely there for what only reads, which every agent needs.
 ALL_GUARDED: Final = (*(CHANGING - {"external_directory"}), f"{MCP}{ANY}")
 _PLAIN: Final = re.compile(r"[\w|@/-]+")
+_NAME: Final = re.compile(r"[\w@/-]+")
 
 
 def guarded(hooks: JsonValue, tools: Callable[[str], Iterable[str]]) -> Iterator[Rule]:
@@ -44,8 +46,8 @@ def _entries(hooks: JsonValue) -> Iterator[Mapping[str, JsonValue]]:
             yield entry
 
 
-def _meant(matcher: JsonValue, tools: Callable[[str], Iterable[str]]) -> Iterable[str]:
-    """The tools that a matcher may mean; a free regular expression may mean any."""
-    if not isinstance(matcher, str) or not _PLAIN.fullmatch(matcher):
-        return ALL_GUARDED
-    return {tool for name in matcher.split("|") for tool in tools(name)}
+def _meant(matcher: JsonValue, tools: Callable[[str], Iterable[str]]) -> set[str]:
+    """The tools that a matcher may mean; a free regular expression may mean any, and means what it names."""
+    texts = [*named_in(matcher)] or [""]
+    found = {tool for text in texts for name in _NAME.findall(text) for tool in tools(name)}
+    return found if ANY not in found and all(map(_PLAIN.fullmatch, texts)) else found.union(ALL_GUARDED)
