@@ -684,3 +684,22 @@ def test_a_server_is_off_where_its_switch_says_so_in_any_spelling(said: str, lev
 def test_a_server_may_be_off_by_its_name_alone() -> None:
     granted = written("claude", "mcpServers: {gh: false, git: true}")
     assert (granted.approval("mcp/gh/x"), granted.approval("mcp/git/x")) == (DENY, SESSION)
+
+
+@pytest.mark.parametrize(
+    "dialect", ["junie", "auggie", "antigravity", "opencode", "kilo", "cursor", "goose", "rovodev"]
+)
+def test_servers_and_hooks_restrict_also_where_the_tool_reads_neither(dialect: str) -> None:
+    granted = written(dialect, "mcpServers: {gh: {command: x, disabledTools: [delete]}}")
+    assert (granted.approval("mcp/gh/delete"), granted.approval("mcp/gh/search")) == (DENY, SESSION)
+    guarded = written(dialect, "hooks: {PreToolUse: [{matcher: Bash, command: x}]}")
+    assert {tool for tool in TOOLS if DENY in guarded.approvals(tool)} == {"bash"}
+
+
+@pytest.mark.parametrize(
+    "servers", ["other", "[]", "none", "{other: {command: x}}", "{gh: {disabled: true}}", "['!gh']"]
+)
+def test_servers_of_junies_that_are_no_list_are_meant(servers: str) -> None:
+    granted = written("junie", f"mcpServers: {servers}")
+    assert granted.approval("mcp/gh/search") is DENY
+    assert "bash" in available(granted)

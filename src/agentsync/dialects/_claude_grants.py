@@ -80,6 +80,8 @@ _TAKING: Final = ("default", "plan", "dontAsk")
 KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 """The keys that Claude Code itself reads permissions from."""
 
+_FURTHER: Final = ("mcpServers", "hooks")
+
 # Keys that an agent's reader ignores although they restrict elsewhere, and what each is meant as. Spelled without case,
 # dashes and underscores.
 _MEANT: Final = {
@@ -117,9 +119,9 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
     rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
     rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
-    rules = limited(metadata.get("mcpServers"), rules)
-    rules += guarded(metadata.get("hooks"), _denied)
-    return Grants(tuple(without_what_is_foreign(rules, metadata, _own(metadata))))
+    servers, hooks = (metadata.get(key) for key in _FURTHER)
+    rules = [*limited(servers, rules), *guarded(hooks, _denied)]
+    return Grants(tuple(without_what_is_foreign(rules, metadata, (*_own(metadata), *_FURTHER))))
 
 
 def _own(metadata: Mapping[str, JsonValue]) -> list[str]:

@@ -10,12 +10,17 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
-from agentsync.dialects._meant_names import mode_meant_by
+from agentsync.dialects._hooks import guarded
+from agentsync.dialects._meant_names import meant_by, mode_meant_by
+from agentsync.dialects._server_limits import limited
 from agentsync.naming import folded_key
 from agentsync.permissions import Rule, only_reading
 
 _MODE: Final = "mode"
 """Of an agent in most tools; who writes one that takes away means a permission mode."""
+
+_SERVERS: Final = frozenset({"mcp", "mcpservers"})
+_HOOKS: Final = "hooks"
 
 _TOOLS: Final = tuple(
     "antigravity auggie claude cline codex copilot cursor factory gemini githubcopilot goose junie kilo kiro opencode "
@@ -42,7 +47,15 @@ def _restricts(key: str, value: JsonValue) -> bool:
 
 
 def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[Rule]:
-    """The rules, of which only reading is left where another tool's restriction stands, which nobody here makes out."""
+    """The rules without what servers and hooks take away that the tool does not read, as they do in other tools.
+
+    Only reading is left where another tool's restriction stands, which nobody here makes out.
+    """
+    for key, value in metadata.items():
+        if key not in own and folded_key(key) in _SERVERS:
+            rules = limited(value, rules)
+        elif key not in own and folded_key(key) == _HOOKS:
+            rules = [*rules, *guarded(value, meant_by)]
     return only_reading(rules) if foreign_restrictions(metadata, own) else rules
 
 

@@ -64,7 +64,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     rules = limited(metadata.get("mcp_servers"), [*rules, *_by_other_names(metadata, rules)])
     rules += [rule for name, table in _tables(metadata) for rule in _in_part(_tool(name), table)]
     rules += _skills(metadata, min(Grants(tuple(rules)).approvals("skill")))
-    return Grants(tuple(without_what_is_foreign(rules, metadata, _KEYS)))
+    return Grants(tuple(without_what_is_foreign(rules, metadata, (*_KEYS, "mcp_servers"))))
 
 
 def _by_other_names(metadata: Mapping[str, JsonValue], rules: Sequence[Rule]) -> Iterator[Rule]:

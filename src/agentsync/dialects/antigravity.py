@@ -18,8 +18,10 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import ToolLists
 from agentsync.dialects._fields import Fields
+from agentsync.dialects._hooks import guarded
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import Shape, WriteOptions, fit
@@ -98,6 +100,8 @@ class _Antigravity(Listed):
             meant, most = _POLICIES.get(str(policy), (Approval.ASK, Approval.ALLOW))
             level = meant if narrow else most
             rules += [Rule("bash", level)] if level is not Approval.SESSION else []
+        if narrow:
+            rules = [*limited(metadata.get("mcpServers"), rules), *guarded(metadata.get("hooks"), self.tools.denied)]
         return rules
 
     def check(self, fields: Fields) -> None:

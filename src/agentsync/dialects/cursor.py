@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect, Reading, Writing, refused
 from agentsync.dialects._fields import Fields, identity, known_vendor, losses, speaks
-from agentsync.dialects._foreign_keys import foreign_restrictions, tell_foreign
+from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
 from agentsync.dialects._keys import Key, read_keys, write_keys
 from agentsync.dialects._listed import Models
 from agentsync.dialects._meant_names import is_off
@@ -96,8 +96,8 @@ def read(document: Document, stem: str) -> Reading:
 def _meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """Nothing but reading, where the switch is on in any spelling or another tool's restriction stands there."""
     own = {key: value for key, value in metadata.items() if folded_key(key) == _SWITCH}
-    restricted = not all(map(is_off, own.values())) or foreign_restrictions(metadata, own)
-    return Grants(tuple(only_reading(EVERYTHING.rules))) if restricted else EVERYTHING
+    rules = [*EVERYTHING.rules] if all(map(is_off, own.values())) else only_reading(EVERYTHING.rules)
+    return Grants(tuple(without_what_is_foreign(rules, metadata, own)))
 
 
 def _off(value: JsonValue) -> JsonValue:

@@ -21,7 +21,9 @@ from agentsync.dialects import NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
+from agentsync.dialects._meant_names import excepted
+from agentsync.dialects._server_limits import limited
+from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import Fitted, Shape, WriteOptions, fit
 from agentsync.model import Agent
@@ -69,16 +71,21 @@ class _Junie(Listed):
 
     def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         rules = Listed.rules(self, metadata, narrow=narrow)
-        names = [*listed(metadata.get(_SERVERS))]
+        servers = metadata.get(_SERVERS)
+        names: list[str] = [*listed(servers)] if isinstance(servers, list) else []
+        excluded: list[str] = []
         closed = Rule(ANY, Approval.SESSION) not in rules
+        if narrow:
+            names, excluded = excepted(servers if isinstance(servers, dict) else named_in(servers))
         if narrow and closed:
             rules = [rule for rule in rules if rule.tool != "webfetch"]
-        if isinstance(metadata.get(_SERVERS), list) and names:
+        if names or (narrow and not closed and servers is not None):
             # A server is shown without those of its tools that are denied.
             denied = [rule for rule in rules if narrow and not rule.approval and rule.tool.startswith((MCP, ANY))]
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
             rules += [Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in names if name != _NO_SERVER]
-            rules += denied
+            rules += [*denied, *(Rule(f"{MCP}{name}/{ANY}", Approval.DENY) for name in excluded)]
+            rules = limited(servers, rules) if narrow else rules
         elif closed and not narrow:
             rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
         return rules
