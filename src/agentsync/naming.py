@@ -104,11 +104,11 @@ _DRAWN = str.maketrans("авеӏкмнорстухіјѕһԁԛԝαβεηικμν
 
 
 def folded_key(key: str) -> str:
-    """A key without case, dashes and underscores: `disallowed-tools` and `disallowedTools` mean the same.
+    """A key without case, dashes, underscores and blanks: `disallowed-tools` and `disallowedTools` mean the same.
 
     Letters that only look like Latin ones count as those, and what nobody sees does not count.
     """
     if not key.isascii():
         seen = _JOINERS.sub("", _HIDDEN.sub("", unicodedata.normalize("NFKC", key)))
         key = seen.lower().translate(_DRAWN)
-    return key.lower().replace("-", "").replace("_", "")
+    return key.lower().replace("-", "").replace("_", "").replace(" ", "")

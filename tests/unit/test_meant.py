@@ -289,6 +289,7 @@ def test_of_several_modes_in_a_list_the_one_that_takes_away_is_meant() -> None:
     "key",
     [
         "disallowed-Tools",
+        "disallowed tools",
         "dis\N{CYRILLIC SMALL LETTER A}llowedTools",
         "dis\N{ZERO WIDTH SPACE}allowedTools",
         "\N{FULLWIDTH LATIN SMALL LETTER D}isallowedTools",
@@ -314,13 +315,23 @@ def test_a_key_counts_as_it_looks(key: str) -> None:
         "codex-cli: {sandbox_mode: read-only}",
         "claudecode: {disallowed-tools: Bash}",
         "copilot: {tools: [read]}",
+        "copilot: [{tools: [read]}]",
+        "augment: {disabled_tools: [launch-process]}",
+        "targets: {copilot: {tools: [read]}}",
+        "settings: {permissions: {deny: [Bash]}}",
     ],
 )
 def test_a_key_that_only_restricts_leaves_reading_only(dialect: str, keys: str) -> None:
     assert available(written(dialect, keys)) <= READS
 
 
-@pytest.mark.parametrize("keys", ["codex: {model: m}", "copilot: {tools: null}", "dependencies: {tools: [rg]}"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        *("codex: {model: m}", "copilot: {tools: null}", "dependencies: {tools: [rg]}"),
+        *("targets: [claude, copilot]", "targets: {copilot: {model: m}}"),
+    ],
+)
 def test_what_is_said_for_one_tool_or_of_something_else_restricts_nothing(keys: str) -> None:
     assert available(claude(keys).agent.grants) == TOOLS
 

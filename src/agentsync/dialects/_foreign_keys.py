@@ -23,10 +23,13 @@ _SERVERS: Final = frozenset({"mcp", "mcpservers"})
 _HOOKS: Final = "hooks"
 
 _TOOLS: Final = tuple(
-    "antigravity auggie claude cline codex copilot cursor factory gemini githubcopilot goose junie kilo kiro opencode "
-    "qwen roo rovodev vibe zoo".split()
+    "antigravity auggie augment claude cline codex copilot cursor droid factory gemini githubcopilot goose junie kilo "
+    "kiro mistral opencode qwen roo rovodev vibe zoo".split()
 )
 """How keys begin, folded, under which some say what only one tool is to read."""
+
+_AROUND: Final = frozenset({"overrides", "platforms", "settings", "targets", "vendors"})
+"""Keys, folded, under which some keep several such, or their restrictions."""
 
 
 def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[str]:
@@ -41,8 +44,10 @@ def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]
 def _restricts(key: str, value: JsonValue) -> bool:
     if key in RESTRICTING:
         return True
-    if isinstance(value, dict):
-        return bool(key.startswith(_TOOLS) and foreign_restrictions(value, ()))
+    below = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+    if below:
+        several = key in _AROUND or key.startswith(_TOOLS)
+        return several and any(foreign_restrictions(each, ()) for each in below)
     return key == _MODE and isinstance(value, str) and mode_meant_by(value) is not None
 
 

@@ -57,7 +57,7 @@ _MODES: Final = {
 
 def mode_meant_by(text: str) -> str | None:
     """The mode of Claude Code's that takes away as this one does; None where that is not clear."""
-    return _MODES.get(folded_key(text).replace(" ", "").removesuffix("mode"))
+    return _MODES.get(folded_key(text).removesuffix("mode"))
 
 
 def is_off(value: object) -> bool:
