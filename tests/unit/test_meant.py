@@ -488,6 +488,21 @@ def test_a_table_of_vibes_brings_no_tool_of_a_server_to_an_agent_that_has_none()
     assert read("x.toml", data, "vibe").agent.grants.approval("mcp/github_create") is DENY
 
 
+@pytest.mark.parametrize("tables", [("bash", "Bash"), ("Bash", "bash"), ("BASH", "Bash")])
+@pytest.mark.parametrize("levels", [("never", "always"), ("ask", "never"), ("always", "never")])
+def test_of_two_tables_of_vibes_for_one_tool_the_narrower_counts(
+    tables: tuple[str, str], levels: tuple[str, str]
+) -> None:
+    keys = [f'[tools.{name}]\npermission = "{level}"' for name, level in zip(tables, levels, strict=True)]
+    assert "bash" not in available(vibe("\n".join(keys)))
+
+
+@pytest.mark.parametrize("name", ["bash", "Bash", "shell", "run_command"])
+def test_what_a_table_of_vibes_denies_in_part_is_denied_under_any_name(name: str) -> None:
+    assert vibe(f'[tools.{name}]\ndenylist = ["rm"]').approvals("bash") == {SESSION, DENY}
+    assert "bash" not in available(vibe(f'[tools.{name}]\nenabled = "no"'))
+
+
 # Hooks
 
 

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
-from agentsync.dialects._meant_names import excepted, known_as, meant_by
+from agentsync.dialects._meant_names import excepted, is_off, known_as, meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import listed
 from agentsync.fitting import Fitted, Shape
@@ -62,7 +62,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     rules = _rules(metadata, narrow=True)
     rules = limited(metadata.get("mcp_servers"), [*rules, *_by_other_names(metadata, rules)])
-    rules += [rule for name, table in _tables(metadata) for rule in _in_part(_tool(name), table)]
+    rules += [rule for name, table in _tables(metadata) for tool in _tools_of(name) for rule in _in_part(tool, table)]
     rules += _skills(metadata, min(Grants(tuple(rules)).approvals("skill")))
     return Grants(tuple(without_what_is_foreign(rules, metadata, (*_KEYS, "mcp_servers"))))
 
@@ -154,22 +154,24 @@ def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
 
 
 def _level(metadata: Mapping[str, JsonValue], name: str, *, primary: bool, narrow: bool) -> Approval:
-    table = next((table for key, table in _tables(metadata) if name == (key.lower() if narrow else key)), None)
-    level = _said(table, narrow=narrow)
-    if level is None:
+    tables = [table for key, table in _tables(metadata) if name == (key.lower() if narrow else key)]
+    said = [level for table in tables if (level := _said(table, narrow=narrow)) is not None]
+    if not said:
         return Approval.SESSION
-    if level is Approval.DENY and primary and not narrow and isinstance(table, dict) and table.get("allowlist"):
+    level = min(said)
+    excepts = any(isinstance(table, dict) and table.get("allowlist") for table in tables)
+    if level is Approval.DENY and primary and not narrow and excepts:
         return Approval.SESSION  # files may be excepted there, in an agent that users start
     return level if primary else min(level, Approval.SESSION)
 
 
-def _said(table: str | Mapping[str, JsonValue] | None, *, narrow: bool) -> Approval | None:
+def _said(table: str | Mapping[str, JsonValue], *, narrow: bool) -> Approval | None:
     """What a table says of its tool; None where that is nothing."""
     if isinstance(table, str):
         said: JsonValue = table if narrow else None
     else:
-        said = table.get("permission") if table else None
-        if narrow and table and (table.get("enabled") is False or table.get("disabled") is True):
+        said = table.get("permission")
+        if narrow and (is_off(table.get("enabled", True)) or not is_off(table.get("disabled"))):
             return Approval.DENY
     if said is None or str(said) in _LEVELS:
         return None if said is None else _LEVELS[str(said)]
@@ -214,8 +216,10 @@ def _tables(metadata: Mapping[str, JsonValue]) -> list[tuple[str, str | dict[str
     return [(name, table if isinstance(table, dict) else str(table)) for name, table in items]
 
 
-def _tool(name: str) -> str:
-    return {**_OWN, **_OTHERS}.get(name, MCP + name)
+def _tools_of(name: str) -> tuple[str, ...]:
+    """The tools that a table may restrict: Vibe's own in any case, or those that have the name elsewhere."""
+    own = {**_OWN, **_OTHERS}.get(name.lower())
+    return (own,) if own else (*known_as(name), MCP + name)
 
 
 def _in_part(tool: str, table: str | dict[str, JsonValue]) -> list[Rule]:
