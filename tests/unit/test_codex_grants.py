@@ -122,6 +122,7 @@ def test_a_search_of_the_web_is_taken_away_by_its_own_key(keys: str) -> None:
         ('name = "deploy"', [DENY, SESSION]),
         ('path = "/home/x/.codex/skills/deploy/SKILL.md"', [DENY, SESSION]),
         ('path = "/home/x/.codex/skills/deploy"', [DENY, SESSION]),
+        (r"path = 'C:\Users\x\.codex\skills\deploy\SKILL.md'", [DENY, SESSION]),
         ('name = "pdf"', [SESSION, DENY]),
     ],
 )

@@ -8,7 +8,7 @@ grants become a sandbox.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
+from pathlib import PureWindowsPath
 from typing import Final
 
 from pydantic import JsonValue
@@ -183,7 +183,7 @@ def _skills_off(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
     entries = skills.get("config") if isinstance(skills, dict) else None
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("enabled") is False:
-            path = PurePosixPath(str(entry.get("path", "")))
+            path = PureWindowsPath(str(entry.get("path", "")))  # which takes slashes, too
             folder = path.parent if path.name == "SKILL.md" else path
             name = str(entry.get("name") or folder.name)
             yield UNTRANSLATED + name if {"*", "?"} & set(name) or not name else name
