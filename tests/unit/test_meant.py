@@ -503,6 +503,25 @@ def test_what_a_table_of_vibes_denies_in_part_is_denied_under_any_name(name: str
     assert "bash" not in available(vibe(f'[tools.{name}]\nenabled = "no"'))
 
 
+@pytest.mark.parametrize("off", ["false", "'false'", "no", "off", "0"])
+def test_a_switch_of_antigravitys_is_off_in_any_word_for_it(off: str) -> None:
+    for key in ("inheritMcp", "inheritCustomizations"):
+        assert written("antigravity", f"{key}: {off}").approval("mcp/gh/x") is DENY
+        assert written("antigravity", f"{key}: true").approval("mcp/gh/x") is SESSION
+        assert written("antigravity", f"{key}: null").approval("mcp/gh/x") is SESSION
+
+
+@pytest.mark.parametrize("policy", ["deny", "never", "none", "plan"])
+def test_a_policy_for_commands_that_there_is_not_may_refuse_them(policy: str) -> None:
+    assert "bash" not in available(written("antigravity", f"commandExecutionPolicy: {policy}"))
+
+
+@pytest.mark.parametrize("on", ["true", "'true'", "yes", "1"])
+def test_skills_are_disabled_in_any_word_for_it(on: str) -> None:
+    assert "skill" not in available(written("auggie", f"disable_skills: {on}"))
+    assert "skill" in available(written("auggie", "disable_skills: no"))
+
+
 # Hooks
 
 

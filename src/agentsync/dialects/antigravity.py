@@ -21,6 +21,7 @@ from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._meant_names import is_off, mode_meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
 from agentsync.document import Document
@@ -91,13 +92,15 @@ class _Antigravity(Listed):
         complete = _is_complete(metadata) or (narrow and self.tools_key in metadata)
         rules = self.tools.granted(names) if complete else list(EVERYTHING.rules)
         inherits = metadata.get(_INHERITS, True) is not False or metadata.get(_INHERITS_SERVERS) is True
-        if narrow and False in (metadata.get(_INHERITS), metadata.get(_INHERITS_SERVERS)):
+        switches = (value for key in (_INHERITS, _INHERITS_SERVERS) if (value := metadata.get(key)) is not None)
+        if narrow and any(map(is_off, switches)):
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
         elif not narrow and (inherits or metadata.get("mcpServers")):
             rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
         if any(rule.tool in ("bash", ANY) for rule in rules):
             policy = metadata.get(_POLICY, _DEFAULT_POLICY)
-            meant, most = _POLICIES.get(str(policy), (Approval.ASK, Approval.ALLOW))
+            refuses = mode_meant_by(str(policy)) is not None
+            meant, most = _POLICIES.get(str(policy), (Approval.DENY if refuses else Approval.ASK, Approval.ALLOW))
             level = meant if narrow else most
             rules += [Rule("bash", level)] if level is not Approval.SESSION else []
         if narrow:

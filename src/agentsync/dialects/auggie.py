@@ -22,6 +22,7 @@ from agentsync.dialects import ToolLists
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
+from agentsync.dialects._meant_names import is_off
 from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.dialects._yaml_types import types_a_value
 from agentsync.document import Document
@@ -116,7 +117,7 @@ class _Auggie(Listed):
     def _meant(self, metadata: Mapping[str, JsonValue], allowed: list[str], denied: list[str]) -> list[Rule]:
         rules = self.tools.meant(allowed) if "tools" in metadata else list(EVERYTHING.rules)
         rules += self.tools.taken(denied, narrow=True)
-        if metadata.get("disable_skills") is True:
+        if not is_off(metadata.get("disable_skills")):
             rules.append(Rule("skill", Approval.DENY))
         # A name that is none of auggie's own may be a server's tool, which other tools call otherwise.
         if any(not self.tools.is_known(name) for name in denied):
