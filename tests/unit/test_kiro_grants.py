@@ -239,6 +239,20 @@ def test_a_restriction_of_the_older_kind_is_meant_in_any_case() -> None:
     assert {tool for tool in TOOLS if DENY in narrow.approvals(tool)} == {"bash"}
 
 
+@pytest.mark.parametrize(
+    ("setting", "least"),
+    [
+        *((setting, DENY) for setting in ("DeniedCommands: ['rm .*']", "denied_commands: [x]", "disabled: true")),
+        *((setting, DENY) for setting in ("deny: 'rm .*'", "blockedCommands: [x]", "denyByDefault: 'true'")),
+        *((setting, SESSION) for setting in ("deniedCommands: []", "denyByDefault: false", "disabled: 'no'")),
+        *((setting, SESSION) for setting in ("allowedCommands: [x]", "deniedCommands: null", "timeout: 3")),
+    ],
+)
+def test_a_restriction_of_the_older_kind_is_meant_in_any_word_for_it(setting: str, least: Approval) -> None:
+    narrow, _ = both(f"tools: ['*']\ntoolsSettings: {{shell: {{{setting}}}}}")
+    assert min(narrow.approvals("bash")) is least
+
+
 def test_a_name_for_servers_grants_and_denies_them() -> None:
     assert both("tools: ['@mcp']")[0].approval("mcp/gh/x") is SESSION
     assert both("tools: ['*']\nexcludedTools: ['@mcp']")[0].approval("mcp/gh/x") is DENY

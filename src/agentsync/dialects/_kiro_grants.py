@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from agentsync.dialects._foreign_keys import without_what_is_foreign
 from agentsync.dialects._hooks import ALL_GUARDED, guarded
 from agentsync.dialects._kiro_rules import BUILTIN, restricted, said_in, understood
+from agentsync.dialects._meant_names import is_off
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ServerNames, ToolNames, listed, named_in
 from agentsync.naming import folded_key
@@ -184,7 +185,8 @@ def _freed(metadata: Mapping[str, JsonValue], *, narrow: bool) -> Iterator[Rule]
 
 
 _FREEING: Final = ("allowedCommands", "autoAllowReadonly", "allowedPaths", "trusted", "trustedAgents")
-_TAKING: Final = ("deniedCommands", "denyByDefault", "deniedPaths", "blocked", "availableAgents")
+_TAKING: Final = ("denied", "deny", "block", "disable", "exclude", "forbid", "availableagents")
+"""How keys begin, folded, that restrict: `deniedCommands`, `denyByDefault` and the like."""
 
 
 def _in_part(settings: JsonValue) -> list[Rule]:
@@ -194,8 +196,8 @@ def _in_part(settings: JsonValue) -> list[Rule]:
         Rule(tool, Approval.DENY, f"{UNTRANSLATED}{key}")
         for name, table in tables
         if isinstance(table, dict)
-        for key in _TAKING
-        if table.get(key)
+        for key, value in table.items()
+        if folded_key(key).startswith(_TAKING) and value not in ([], {}) and not is_off(value)
         for tool in NAMES.denied(name)
     ]
 
