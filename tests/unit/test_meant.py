@@ -240,6 +240,7 @@ def test_a_list_may_except_something(names: list[str], granted: list[str], denie
         ("qwen", "tools: ['*', {exclude: [Bash]}]"),
         ("qwen", "tools: [run_shell_command, {run_shell_command: false}]"),
         ("copilot", "tools: ['*', '!execute']"),
+        ("copilot", "tools: ['*', '!shell/edit']"),
         ("qwen", "tools: ['*', '!run_shell_command']"),
         ("kiro", "tools: ['*', '!shell']"),
         ("cline", "tools: [bash, '!bash']"),
@@ -280,6 +281,8 @@ def test_of_several_modes_in_a_list_the_one_that_takes_away_is_meant() -> None:
     assert "bash" not in available(claude("permissionMode: [default, plan]").agent.grants)
     assert "bash" not in available(claude("permissionMode: [plan, acceptEdits]").agent.grants)
     assert claude("permissionMode: []").agent.grants.approval("bash") is ASK
+    assert "bash" not in available(written("qwen", "permissionMode: [default, plan]"))
+    assert "bash" not in available(written("qwen", "permissionMode: [plan]"))
 
 
 # Keys

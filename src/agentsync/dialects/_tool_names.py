@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects._meant_names import excepted, meant_by
+from agentsync.dialects._meant_names import excepted, known_as, meant_by
 from agentsync.fitting import Fitted, Shape
 from agentsync.permissions import ANY, MCP, OTHER, READING, Approval, Rule, matches
 
@@ -91,7 +91,11 @@ class ToolNames:
         is_exact = name in self.written or name in self.read
         own = () if is_exact else (tool for key, tools in known if key.lower() == bare for tool in tools)
         found = (*self.tools(name), *own)
-        return found if any(not tool.startswith(OTHER) for tool in found) else (*found, *meant_by(name))
+        # What looks like a server and its tool may be two tools: `shell/edit`.
+        first, slash, _ = name.partition("/")
+        several = slash and known_as(first) and any(tool.startswith(MCP) for tool in found)
+        unclear = several or all(tool.startswith(OTHER) for tool in found)
+        return (*found, *meant_by(name)) if unclear else found
 
     def is_known(self, name: str) -> bool:
         """Whether the tool makes something of the name."""

@@ -165,7 +165,8 @@ def _enforced_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list
 
 def _meant_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
     """What the author of a mode meant; one that is invented restricts at least as far as asking does."""
-    said = {str(value) for key in ("approvalMode", "permissionMode") if (value := metadata.get(key))}
+    values = (metadata.get(key) for key in ("approvalMode", "permissionMode"))
+    said = {str(each) for value in values for each in (value if isinstance(value, list) else [value]) if each}
     for mode in sorted(said if len(said) == 1 else said - _FREEING):  # of two, one that frees is no clear word
         match mode if mode in (*_MODES, *_PERMISSION_MODES) else mode_meant_by(mode):
             case "auto":
