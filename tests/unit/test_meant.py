@@ -525,6 +525,11 @@ def test_skills_are_disabled_in_any_word_for_it(on: str) -> None:
     assert "skill" in available(written("auggie", "disable_skills: no"))
 
 
+def test_a_list_of_vibes_skills_may_except_some() -> None:
+    granted = vibe('enabled_skills = ["*", "!deploy"]')
+    assert (granted.approval("skill", "pdf"), granted.approval("skill", "deploy")) == (SESSION, DENY)
+
+
 # Hooks
 
 

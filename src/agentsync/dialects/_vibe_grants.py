@@ -233,8 +233,9 @@ def _skills(metadata: Mapping[str, JsonValue], level: Approval) -> list[Rule]:
     """What the lists of skills leave of the tool for them, which has a level by itself."""
     enabled, disabled = ([*listed(metadata.get(f"{which}_skills"))] for which in ("enabled", "disabled"))
     rules = [Rule("skill", Approval.DENY)] if enabled else []
-    rules += [Rule("skill", level, name) for name in enabled if _is_clear(name)]
-    named = [name if _is_clear(name) else UNTRANSLATED + name for name in disabled]
+    given, excluded = excepted(enabled)
+    rules += [Rule("skill", level, name) for name in given if _is_clear(name)]
+    named = [name if _is_clear(name) else UNTRANSLATED + name for name in (*disabled, *excluded)]
     return [*rules, *(Rule("skill", Approval.DENY, name) for name in named)]
 
 
