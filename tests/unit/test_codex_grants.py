@@ -134,6 +134,20 @@ def test_a_skill_that_codex_switches_off_is_denied(entry: str, levels: list[Appr
     assert DENY in codex("[[skills.config]]\nenabled = false").agent.grants.approvals("skill")
 
 
+def test_tools_of_servers_before_which_codex_asks_are_asked_for() -> None:
+    server = '[mcp_servers.gh]\ncommand = "x"\n'
+    for keys, levels in (
+        ('default_tools_approval_mode = "prompt"', [ASK, ASK]),
+        ('tools.delete = {approval_mode = "prompt"}', [ASK, SESSION]),
+        ('tools.delete = {approval_mode = "approve"}', [SESSION, SESSION]),
+        ('default_tools_approval_mode = "prompt"\nenabled_tools = ["search"]', [DENY, ASK]),
+        ('default_tools_approval_mode = "auto"\ndisabled_tools = ["delete"]', [DENY, SESSION]),
+    ):
+        granted = codex(server + keys).agent.grants
+        assert [granted.approval(f"mcp/gh/{tool}") for tool in ("delete", "search")] == levels
+        assert granted.approval("mcp/git/delete") is SESSION
+
+
 def test_what_codex_lets_through_at_most() -> None:
     for sandbox in ("workspace-write", "danger-full-access"):
         assert enforced({"sandbox_mode": sandbox}).approval("bash") is ALLOW

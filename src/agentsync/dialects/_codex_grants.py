@@ -20,7 +20,7 @@ from agentsync.dialects._server_limits import limited
 from agentsync.dialects._session import beyond
 from agentsync.fitting import Fitted, Shape, WriteOptions
 from agentsync.naming import folded_key
-from agentsync.permissions import ANY, EVERYTHING, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.permissions import ANY, EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest
 # The built-in permission profiles: https://developers.openai.com/codex/permissions.
@@ -127,6 +127,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     if metadata.get("web_search") == "disabled":
         rules.append(Rule("websearch", Approval.DENY))
     rules += (Rule("skill", Approval.DENY, name) for name in _skills_off(metadata))
+    rules += (Rule(tool, Approval.ASK) for tool in _prompting(metadata.get("mcp_servers")))
     return Grants(tuple(limited(metadata.get("mcp_servers"), rules)))
 
 
@@ -187,6 +188,18 @@ def _skills_off(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
             folder = path.parent if path.name == "SKILL.md" else path
             name = str(entry.get("name") or folder.name)
             yield UNTRANSLATED + name if {"*", "?"} & set(name) or not name else name
+
+
+def _prompting(servers: JsonValue) -> Iterator[str]:
+    """The tools of servers before which Codex asks, whatever its policy."""
+    for server, said in servers.items() if isinstance(servers, dict) else ():
+        table = said if isinstance(said, dict) else {}
+        if table.get("default_tools_approval_mode") == "prompt":
+            yield f"{MCP}{server}/{ANY}"
+        tools = table.get("tools")
+        for tool, modes in tools.items() if isinstance(tools, dict) else ():
+            if isinstance(modes, dict) and modes.get("approval_mode") == "prompt":
+                yield f"{MCP}{server}/{tool}"
 
 
 def spell(fitted: Fitted, grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
