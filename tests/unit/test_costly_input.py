@@ -34,6 +34,7 @@ def _quickly(path: str, data: bytes, dialect: str) -> list[Code]:
         ("claude", b"\n" + _HEAD + b"k" + b"-" * _MANY + b"\n---\np\n"),
         ("kilo", _HEAD + b"---\n" + b"{env:" * 200_000),
         ("copilot", _HEAD + b"model: 'a" + b" " * _MANY + b"'\n---\np\n"),
+        ("copilot", _HEAD + b"tools: ['*', 'a" + b" " * _MANY + b"b']\n---\np\n"),
         ("auggie", b"---\n" + b"\n" * _MANY + b"name: a\ndescription: d\n---"),
         *((dialect, _LONG_LINE) for dialect in ("auggie", "cline", "factory", "gemini", "opencode")),
     ],

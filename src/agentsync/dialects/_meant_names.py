@@ -43,7 +43,8 @@ _WORD: Final = re.compile(r"[A-Za-z][\w.:-]*", re.ASCII)
 _UNCLEAR: Final = (*sorted(CHANGING - {"external_directory"}), f"{MCP}{ANY}")
 
 _EXCEPTION: Final = re.compile(
-    r"(?:(?:^|\s+)\(?|\()(?:except|excepting|exclude|excluded|excluding|without|but|not|no|never|minus|deny|denied)(?:\s*:|\s+|$)",
+    r"(?:(?<!\S)\(?|\()(?:except|excepting|exclude|excluded|excluding|without|but|not|no|never|minus|deny|denied)"
+    r"(?:\s*+:|\s|$)",
     re.IGNORECASE,
 )
 _SIGNS: Final = ("!", "^", "~")
@@ -103,7 +104,7 @@ def excepted(names: Iterable[str]) -> tuple[list[str], list[str]]:
     rest = iter(names)
     for name in rest:
         if exception := _EXCEPTION.search(name):
-            granted.append(name[: exception.start()])
+            granted.append(name[: exception.start()].strip())
             denied += [name[exception.end() :].strip().removesuffix(")"), *(each.removesuffix(")") for each in rest)]
         elif name in _SIGNS or (name == "-" and granted[:1] == [ANY]):  # a dash may also begin each line of a list
             denied.append(next(rest, ""))
