@@ -44,6 +44,7 @@ def vibe(keys: str) -> Grants:
     ("name", "tools"),
     [
         ("run_shell_command", {"bash"}),
+        ("developer__shell", {"bash"}),
         ("Shell", {"bash"}),
         ("launch_process", {"bash"}),
         ("Write/Edit", {"write", "edit", "notebook"}),
@@ -315,6 +316,8 @@ def test_a_key_counts_as_it_looks(key: str) -> None:
         "disallowed: Bash",
         "allow: [Read]",
         "sandbox: read-only",
+        "permissions.deny: [Bash]",
+        "readonly: 'yes'",
         "codex-cli: {sandbox_mode: read-only}",
         "claudecode: {disallowed-tools: Bash}",
         "copilot: {tools: [read]}",
@@ -332,7 +335,7 @@ def test_a_key_that_only_restricts_leaves_reading_only(dialect: str, keys: str) 
     "keys",
     [
         *("codex: {model: m}", "copilot: {tools: null}", "dependencies: {tools: [rg]}"),
-        *("targets: [claude, copilot]", "targets: {copilot: {model: m}}"),
+        *("targets: [claude, copilot]", "targets: {copilot: {model: m}}", "readonly: 'no'"),
     ],
 )
 def test_what_is_said_for_one_tool_or_of_something_else_restricts_nothing(keys: str) -> None:
@@ -601,6 +604,28 @@ def test_servers_of_codex_and_vibe_are_limited_too() -> None:
     assert (granted.approval("mcp/gh/search"), granted.approval("mcp/gh/delete")) == (SESSION, DENY)
     granted = vibe('[[mcp_servers]]\nname = "gh"\ncommand = "x"\ndisabled_tools = ["delete"]')
     assert granted.approval("mcp/gh/delete") is DENY
+
+
+@pytest.mark.parametrize(
+    ("keys", "denied"),
+    [
+        ("inheritCustomizations: false", {"skill", "task"}),
+        ("inheritCustomizations: 'no'", {"skill", "task"}),
+        ("inheritCustomizations: true\ninheritMcp: false", set()),
+    ],
+)
+def test_what_antigravity_does_not_inherit_is_denied(keys: str, denied: set[str]) -> None:
+    granted = written("antigravity", keys)
+    assert {"skill", "task"} - available(granted) == denied
+    assert granted.approval("mcp/gh/x") is DENY
+    assert "task" in available(written("antigravity", f"{keys}\ntools: [invoke_subagent]"))
+
+
+def test_hooks_that_the_tool_does_not_run_are_told() -> None:
+    agent = opencode("hooks: {PreToolUse: [{matcher: Bash}]}")
+    assert [found.code for found in agent.diagnostics] == [Code.NO_EFFECT]
+    assert DENY in agent.agent.grants.approvals("bash")
+    assert opencode("hooks: {Stop: [{command: x}]}").diagnostics == ()
 
 
 def test_what_was_meant_and_is_not_read_is_told() -> None:

@@ -183,7 +183,7 @@ def check(fields: Fields) -> None:
         if key not in KEYS:
             hint = f"write `{_MEANT[folded_key(key)]}`"
             fields.tell(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
-    tell_foreign(fields, own, title="Claude Code", hint="write `tools` or `disallowedTools`")
+    tell_foreign(fields, (*own, *_FURTHER), title="Claude Code", hint="write `tools` or `disallowedTools`")
 
 
 def _check_tools(fields: Fields) -> None:

@@ -11,7 +11,7 @@ from agentsync.diagnostics import Code
 from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
-from agentsync.dialects._meant_names import meant_by, mode_meant_by
+from agentsync.dialects._meant_names import is_off, meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.naming import folded_key
 from agentsync.permissions import Rule, only_reading
@@ -19,6 +19,7 @@ from agentsync.permissions import Rule, only_reading
 _MODE: Final = "mode"
 """Of an agent in most tools; who writes one that takes away means a permission mode."""
 
+_SWITCH: Final = "readonly"
 _SERVERS: Final = frozenset({"mcp", "mcpservers"})
 _HOOKS: Final = "hooks"
 
@@ -42,8 +43,8 @@ def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]
 
 
 def _restricts(key: str, value: JsonValue) -> bool:
-    if key in RESTRICTING:
-        return True
+    if key.partition(".")[0] in RESTRICTING:
+        return not (key == _SWITCH and is_off(value))
     below = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
     if below:
         several = key in _AROUND or key.startswith(_TOOLS)
@@ -65,6 +66,11 @@ def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue]
 
 
 def tell_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str) -> None:
-    """Tells each such key."""
-    for key in foreign_restrictions(fields.metadata, own):
+    """Tells each such key, and hooks that the tool does not run."""
+    hooks = [
+        key
+        for key, value in fields.metadata.items()
+        if key not in own and folded_key(key) == _HOOKS and any(guarded(value, meant_by))
+    ]
+    for key in (*foreign_restrictions(fields.metadata, own), *hooks):
         fields.tell(Code.NO_EFFECT, f"{title} does not read `{key}`", key, hint=hint)

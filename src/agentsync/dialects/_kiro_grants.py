@@ -79,7 +79,7 @@ _AGENT: Final = "subagent/"
 KEYS: Final = ("tools", "excludedTools", "allowedTools", "permissions", "toolsSettings")
 """The keys that Kiro reads permissions from."""
 
-_FURTHER: Final = ("mcpServers", "hooks")
+FURTHER: Final = ("mcpServers", "hooks")
 
 RESTRICTIONS: Final = frozenset(folded_key(key) for key in KEYS)
 
@@ -93,11 +93,11 @@ def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     rules = _rules(metadata, narrow=True, version=version)
     rules += _in_part(metadata.get("toolsSettings"))
-    servers, hooks = (metadata.get(key) for key in _FURTHER)
+    servers, hooks = (metadata.get(key) for key in FURTHER)
     rules = [*limited(servers, rules), *guarded(hooks, _guarded)]
     unclear = "permissions" in metadata and not understood(metadata["permissions"])
     return Grants(
-        tuple(only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, (*KEYS, *_FURTHER)))
+        tuple(only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, (*KEYS, *FURTHER)))
     )
 
 

@@ -17,11 +17,11 @@ _TABLE: Final[dict[tuple[str, ...], str]] = {
     ("read",): "read readfile readfiles fileread view fsread notebookread readmanyfiles",
     ("write",): "write writefile filewrite create createfile savefile",
     _EDITS: "edit editfile editfiles fileedit multiedit patch applypatch applydiff replace replaceinfile editor "
-    "strreplaceeditor strreplacebasededittool fswrite writetofile",
+    "strreplaceeditor strreplacebasededittool fswrite writetofile developertexteditor",
     ("notebook",): "notebook notebookedit editnotebook",
     ("bash",): "bash shell sh zsh powershell terminal console command commands cmd exec execute executebash "
     "executecommand executecmd run runcommand runcommands runshellcommand runinterminal runterminalcmd launchprocess "
-    "gitbash subprocess",
+    "gitbash subprocess developershell",
     ("grep",): "grep grepsearch searchfiles searchfilecontent searchcodebase textsearch",
     ("glob",): "glob findfiles filesearch",
     ("grep", "glob"): "search find codebase",

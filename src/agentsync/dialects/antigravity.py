@@ -67,6 +67,7 @@ _SHELL: Final = "run_command"
 _CLOSED: Final = "excludeDefaultComponents"
 _INHERITS: Final = "inheritCustomizations"
 _INHERITS_SERVERS: Final = "inheritMcp"
+_INHERITED: Final = ("skill", "task")
 _POLICY: Final = "commandExecutionPolicy"
 # What each policy makes of a command: as its author means it, and at the most. The sandbox is the session's to provide.
 _POLICIES: Final = {
@@ -92,9 +93,10 @@ class _Antigravity(Listed):
         complete = _is_complete(metadata) or (narrow and self.tools_key in metadata)
         rules = self.tools.granted(names) if complete else list(EVERYTHING.rules)
         inherits = metadata.get(_INHERITS, True) is not False or metadata.get(_INHERITS_SERVERS) is True
-        switches = (value for key in (_INHERITS, _INHERITS_SERVERS) if (value := metadata.get(key)) is not None)
-        if narrow and any(map(is_off, switches)):
+        off = [key for key in (_INHERITS, _INHERITS_SERVERS) if metadata.get(key) is not None and is_off(metadata[key])]
+        if narrow and off:
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
+            rules += [Rule(tool, Approval.DENY) for tool in _INHERITED if _INHERITS in off and not complete]
         elif not narrow and (inherits or metadata.get("mcpServers")):
             rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
         if any(rule.tool in ("bash", ANY) for rule in rules):
