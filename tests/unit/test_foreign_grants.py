@@ -6,7 +6,7 @@ import pytest
 
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
-from agentsync.permissions import READING, Approval
+from agentsync.permissions import READING, TOOLS, Approval
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read
@@ -55,3 +55,11 @@ def test_a_restriction_that_only_its_own_tool_can_read_leaves_the_tool_out(targe
     assert b"untranslated" not in file.data
     granted = target.enforced(target.parse(file.data, file.path)).approvals("bash")
     assert max(granted) is Approval.DENY
+
+
+@pytest.mark.parametrize("tool", sorted((TOOLS | {"mcp/gh/*"}) - {"external_directory"}))
+@pytest.mark.parametrize("level", ["deny", "ask"])
+def test_goose_gets_no_agent_that_restricts_what_goose_has(tool: str, level: str) -> None:
+    agent = read("reviewer.md", head(f"permissions: {{'{tool}': {level}}}"), "neutral")
+    is_missing = tool in ("lsp", "notebook", "task")
+    assert (render(agent, dialects()["goose"], WriteOptions()).data is None) is not is_missing
