@@ -318,6 +318,8 @@ def test_a_key_counts_as_it_looks(key: str) -> None:
         "sandbox: read-only",
         "permissions.deny: [Bash]",
         "readonly: 'yes'",
+        "allow: none",
+        "copilot: [{model: m}, {tools: [read]}]",
         "codex-cli: {sandbox_mode: read-only}",
         "claudecode: {disallowed-tools: Bash}",
         "copilot: {tools: [read]}",

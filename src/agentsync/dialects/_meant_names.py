@@ -71,7 +71,7 @@ def known_as(name: str) -> tuple[str, ...]:
     bare = name.partition("(")[0].strip()
     if found := _SERVER_TOOL.fullmatch(bare):
         return (f"{MCP}{found['server']}/{found['tool'] or ANY}",)
-    return _NAMES.get(folded_key(bare)) or _NAMES.get(folded_key(bare.partition(":")[0]), ())
+    return _NAMES.get(folded_key(bare.partition(":")[0]), ())
 
 
 def meant_by(name: str) -> tuple[str, ...]:
