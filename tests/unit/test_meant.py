@@ -10,6 +10,7 @@ from agentsync.dialects import _copilot_tools as copilot
 from agentsync.dialects import _kiro_grants as kiro
 from agentsync.dialects import _qwen_tools as qwen
 from agentsync.dialects import antigravity, auggie, cline, dialects, factory, junie
+from agentsync.dialects._hooks import guarded
 from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ToolNames
@@ -621,6 +622,24 @@ def test_what_antigravity_does_not_inherit_is_denied(keys: str, denied: set[str]
     assert {"skill", "task"} - available(granted) == denied
     assert granted.approval("mcp/gh/x") is DENY
     assert "task" in available(written("antigravity", f"{keys}\ntools: [invoke_subagent]"))
+
+
+@pytest.mark.parametrize(
+    ("matcher", "tools"),
+    [
+        ("mcp__gh__delete", {"mcp/gh/delete"}),
+        ("mcp__gh__delete|Bash", {"mcp/gh/delete", "bash"}),
+        (["Read", "B.*"], {"read", "mcp/*", *CHANGES}),
+        ("", {"mcp/*", *CHANGES}),
+        ("CronCreate", set()),
+    ],
+)
+def test_a_hook_guards_what_its_matcher_names(matcher: JsonValue, tools: set[str]) -> None:
+    forms: list[JsonValue] = [{"PreToolUse": [{"matcher": matcher}]}, {"pre_tool_use": {"matcher": matcher}}]
+    for hooks in forms:
+        rules = [*guarded(hooks, meant_by)]
+        assert {rule.tool for rule in rules} == tools
+        assert {rule.approval for rule in rules} <= {DENY}
 
 
 def test_hooks_that_the_tool_does_not_run_are_told() -> None:
