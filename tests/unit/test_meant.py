@@ -479,6 +479,7 @@ def test_a_table_of_vibes_may_be_for_a_tool_of_a_server() -> None:
         ('enabled_tools = ["read_file"]', DENY),
         ('[tools.skill]\npermission = "never"', DENY),
         ('[tools.skill]\npermission = "ask"', ASK),
+        ('[tools.skill]\ndenylist = ["x"]', DENY),
     ],
 )
 def test_a_list_of_skills_of_vibes_brings_none_without_the_tool_for_them(keys: str, level: Approval) -> None:

@@ -186,8 +186,7 @@ def _skills_off(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
         if isinstance(entry, dict) and entry.get("enabled") is False:
             path = PureWindowsPath(str(entry.get("path", "")))  # which takes slashes, too
             folder = path.parent if path.name == "SKILL.md" else path
-            name = str(entry.get("name") or folder.name)
-            yield UNTRANSLATED + name if {"*", "?"} & set(name) or not name else name
+            yield str(entry.get("name") or folder.name)
 
 
 def _prompting(servers: JsonValue) -> Iterator[str]:
