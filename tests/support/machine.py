@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ Files = dict[str, tuple[bytes, int]]
 """By path: content and time of the last change in nanoseconds."""
 
 _SECONDS = 60
+
+# Tests that a shell runs in the background do not hear Ctrl-C, and neither would the programs that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True, slots=True)

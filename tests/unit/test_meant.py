@@ -686,6 +686,11 @@ def test_a_server_that_junie_shows_brings_no_tool_of_it_that_is_denied() -> None
     assert granted.approval("mcp/gh/delete") is DENY
 
 
+def test_a_list_of_junies_servers_may_except_one() -> None:
+    granted = written("junie", "mcpServers: ['*', '!gh']")
+    assert (granted.approval("mcp/gh/x"), granted.approval("mcp/other/x")) == (DENY, SESSION)
+
+
 def test_a_server_that_junie_shows_brings_nothing_where_everything_is_denied() -> None:
     assert written("junie", "mcpServers: [gh]\ndisallowedTools: ['*']").approval("mcp/gh/x") is DENY
 
