@@ -263,6 +263,15 @@ def test_what_a_list_of_vibes_excepts_is_denied() -> None:
     assert "bash" not in available(vibe('bypass_tool_permissions = true\nenabled_tools = ["*", "!bash"]'))
 
 
+def test_a_map_within_a_list_of_tools_gives_nothing_whatever_its_author_means() -> None:
+    assert available(claude("tools: ['*', {only: [Read]}]").agent.grants) == set()
+
+
+def test_an_argument_that_is_excepted_is_denied() -> None:
+    granted = claude("tools: Bash(git *, ! git push)").agent.grants
+    assert (granted.approval("bash", "git log"), granted.approval("bash", "git push")) == (SESSION, DENY)
+
+
 def test_no_mode_gives_back_the_reading_that_a_list_excepts() -> None:
     assert "read" not in available(written("qwen", "tools: ['*', '!read_file']\napprovalMode: default"))
     assert "read" not in available(claude("tools: '*, !Read'\npermissionMode: default").agent.grants)

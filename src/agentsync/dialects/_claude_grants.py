@@ -165,7 +165,7 @@ def denials(value: JsonValue) -> tuple[str, ...]:
     """The names that a value denies, without what quotes, brackets and arguments its author put around them."""
     texts = [value] if isinstance(value, str) else named_in(value)
     items = (item for text in texts for item in _items(text.replace(";", ",")))
-    names = (item.strip("`'\"[]{}:").partition("(")[0].rstrip(":") for item in items)
+    names = (item.strip("`'\"[]{}:").partition("(")[0] for item in items)
     return tuple(name for name in names if name)
 
 
