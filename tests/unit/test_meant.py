@@ -117,7 +117,13 @@ def test_a_permission_of_opencode_by_a_name_of_another_tool_is_meant(key: str) -
 def test_a_permission_of_opencode_by_a_name_of_another_tool_may_have_arguments() -> None:
     granted = opencode("permission: {shell: {'*': allow, 'rm *': deny}}").agent.grants
     assert (granted.approval("bash", "ls"), granted.approval("bash", "rm x")) == (SESSION, DENY)
-    assert "bash" not in available(opencode("permission: {'Bash(git *)': {'push *': deny}}").agent.grants)
+    for key in ("Bash(git *)", "Bash:git"):
+        assert "bash" not in available(opencode(f"permission: {{'{key}': {{'push *': deny}}}}").agent.grants)
+
+
+def test_of_two_patterns_below_the_home_directory_one_hides_no_denial_by_the_other() -> None:
+    granted = opencode("permission: {bash: {'*': allow, '~/a': deny, '~/b': allow}}").agent.grants
+    assert DENY in granted.approvals("bash")
 
 
 @pytest.mark.parametrize(
