@@ -16,7 +16,7 @@ from support.trial import Trial
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+    return Machine(tmp_path, measured=False)  # the other tests see to that
 
 
 @pytest.fixture

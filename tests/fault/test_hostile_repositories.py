@@ -262,7 +262,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     root = tmp_path_factory.mktemp("hostile")
     repository = Repository(root / "hostile.git")
     _stored(repository, list(CASES.values()))
-    victim = Victim(Machine(root), tuple(dialects()))
+    victim = Victim(Machine(root, measured=False), tuple(dialects()))
     return Outcome(victim, victim.pull(repository))
 
 
