@@ -63,3 +63,9 @@ def test_goose_gets_no_agent_that_restricts_what_goose_has(tool: str, level: str
     agent = read("reviewer.md", head(f"permissions: {{'{tool}': {level}}}"), "neutral")
     is_missing = tool in ("lsp", "notebook", "task")
     assert (render(agent, dialects()["goose"], WriteOptions()).data is None) is not is_missing
+
+
+def test_cursor_gets_no_agent_that_has_to_ask_where_only_that_will_do() -> None:
+    agent = read("reviewer.md", head("permissions: {bash: ask}"), "neutral")
+    assert render(agent, dialects()["cursor"], WriteOptions(strict_approval=True)).data is None
+    assert render(agent, dialects()["cursor"], WriteOptions()).data is not None

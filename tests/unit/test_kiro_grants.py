@@ -243,6 +243,7 @@ def test_a_restriction_of_the_older_kind_is_meant_in_any_case() -> None:
     ("setting", "least"),
     [
         *((setting, DENY) for setting in ("DeniedCommands: ['rm .*']", "denied_commands: [x]", "disabled: true")),
+        *((setting, DENY) for setting in ("excludePaths: [x]", "forbidden: [x]", "availableAgents: [x]")),
         *((setting, DENY) for setting in ("deny: 'rm .*'", "blockedCommands: [x]", "denyByDefault: 'true'")),
         *((setting, SESSION) for setting in ("deniedCommands: []", "denyByDefault: false", "disabled: 'no'")),
         *((setting, SESSION) for setting in ("allowedCommands: [x]", "deniedCommands: null", "timeout: 3")),

@@ -103,6 +103,14 @@ def test_what_opencode_would_not_load_is_told(keys: str) -> None:
     assert Code.WRONG_DIALECT in told(keys, "opencode")
 
 
+@pytest.mark.parametrize(("word", "level"), [("deny", DENY), ("ask", ASK), ("allow", ALLOW)])
+@pytest.mark.parametrize("key", ["permission", "permissions"])
+def test_one_word_is_said_of_every_tool(key: str, word: str, level: Approval) -> None:
+    granted = opencode(f"{key}: {word}").agent.grants
+    expected = min(level, SESSION) if key == "permissions" else level
+    assert {granted.approval(tool) for tool in ("bash", "read", "edit", "mcp/gh/x")} == {expected}
+
+
 def test_a_list_that_opencode_does_not_read_gives_nothing() -> None:
     granted = opencode("permission: {bash: deny, read: ask}\npermissions: {bash: allow}").agent.grants
     assert granted.approval("bash") is DENY
