@@ -21,6 +21,7 @@ from agentsync.dialects._gemini_tools import ANY_SERVER, TOOLS, denies_no_server
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._template import ANY_WORD, foreign_placeholder, unknown_placeholder
+from agentsync.dialects._tool_names import listed
 from agentsync.dialects._yaml_types import types_a_value
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
@@ -122,7 +123,7 @@ def _score(document: Document) -> int:
     metadata = document.metadata
     tools = metadata.get("tools")
     own = {"replace", "google_web_search", "write_todos", "activate_skill", "ask_user", "read_many_files"}
-    named = isinstance(tools, list) and any(tool in own for tool in tools)
+    named = isinstance(tools, list) and not own.isdisjoint(listed(tools))
     return 6 * named + 3 * ("timeout_mins" in metadata) + 3 * (metadata.get("kind") == "local")
 
 
