@@ -271,6 +271,7 @@ def test_what_a_list_of_vibes_excepts_is_denied() -> None:
 
 def test_a_map_within_a_list_of_tools_gives_nothing_whatever_its_author_means() -> None:
     assert available(claude("tools: ['*', {only: [Read]}]").agent.grants) == set()
+    assert "bash" not in available(written("auggie", "tools: ['*', {exclude: [terminal]}]"))
 
 
 def test_an_argument_that_is_excepted_is_denied() -> None:
