@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects._fields import Fields
-from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
+from agentsync.dialects._foreign_keys import BESIDE, tell_foreign, without_what_is_foreign
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._meant_names import excepted, meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
@@ -80,8 +80,6 @@ _TAKING: Final = ("default", "plan", "dontAsk")
 KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 """The keys that Claude Code itself reads permissions from."""
 
-_FURTHER: Final = ("mcpServers", "hooks")
-
 # Keys that an agent's reader ignores although they restrict elsewhere, and what each is meant as. Spelled without case,
 # dashes and underscores.
 _MEANT: Final = {
@@ -119,9 +117,9 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
     rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
     rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
-    servers, hooks = (metadata.get(key) for key in _FURTHER)
+    servers, hooks = (metadata.get(key) for key in BESIDE)
     rules = [*limited(servers, rules), *guarded(hooks, _denied)]
-    return Grants(tuple(without_what_is_foreign(rules, metadata, (*_own(metadata), *_FURTHER))))
+    return Grants(tuple(without_what_is_foreign(rules, metadata, (*_own(metadata), *BESIDE))))
 
 
 def _own(metadata: Mapping[str, JsonValue]) -> list[str]:
@@ -183,7 +181,7 @@ def check(fields: Fields) -> None:
         if key not in KEYS:
             hint = f"write `{_MEANT[folded_key(key)]}`"
             fields.tell(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
-    tell_foreign(fields, (*own, *_FURTHER), title="Claude Code", hint="write `tools` or `disallowedTools`")
+    tell_foreign(fields, (*own, *BESIDE), title="Claude Code", hint="write `tools` or `disallowedTools`")
 
 
 def _check_tools(fields: Fields) -> None:

@@ -19,6 +19,9 @@ from agentsync.permissions import Rule, only_reading
 _MODE: Final = "mode"
 """Of an agent in most tools; who writes one that takes away means a permission mode."""
 
+BESIDE: Final = ("mcpServers", "hooks")
+"""The keys of servers and hooks in tools that read both."""
+
 _SWITCH: Final = "readonly"
 _SERVERS: Final = frozenset({"mcp", "mcpservers"})
 _HOOKS: Final = "hooks"

@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.dialects._foreign_keys import without_what_is_foreign
+from agentsync.dialects._foreign_keys import BESIDE, without_what_is_foreign
 from agentsync.dialects._hooks import ALL_GUARDED, guarded
 from agentsync.dialects._kiro_rules import BUILTIN, restricted, said_in, understood
 from agentsync.dialects._meant_names import is_off
@@ -79,8 +79,6 @@ _AGENT: Final = "subagent/"
 KEYS: Final = ("tools", "excludedTools", "allowedTools", "permissions", "toolsSettings")
 """The keys that Kiro reads permissions from."""
 
-FURTHER: Final = ("mcpServers", "hooks")
-
 RESTRICTIONS: Final = frozenset(folded_key(key) for key in KEYS)
 
 
@@ -93,12 +91,10 @@ def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     rules = _rules(metadata, narrow=True, version=version)
     rules += _in_part(metadata.get("toolsSettings"))
-    servers, hooks = (metadata.get(key) for key in FURTHER)
+    servers, hooks = (metadata.get(key) for key in BESIDE)
     rules = [*limited(servers, rules), *guarded(hooks, _guarded)]
     unclear = "permissions" in metadata and not understood(metadata["permissions"])
-    return Grants(
-        tuple(only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, (*KEYS, *FURTHER)))
-    )
+    return Grants(tuple(only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, (*KEYS, *BESIDE))))
 
 
 def enforced(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:

@@ -8,8 +8,8 @@ from pydantic import JsonValue
 
 from agentsync.diagnostics import Code
 from agentsync.dialects._fields import Fields
-from agentsync.dialects._foreign_keys import tell_foreign
-from agentsync.dialects._kiro_grants import FURTHER, KEYS, is_known
+from agentsync.dialects._foreign_keys import BESIDE, tell_foreign
+from agentsync.dialects._kiro_grants import KEYS, is_known
 from agentsync.dialects._kiro_rules import understood
 from agentsync.dialects._listed import Models
 from agentsync.dialects._tool_names import listed
@@ -51,9 +51,9 @@ def check(fields: Fields) -> None:
                 fields.tell(Code.UNKNOWN_TOOL, f"Kiro has no tool `{name}` and drops it", key)
     if fields.has("permissions"):
         _check_permissions(fields)
-    for key in (*KEYS, *FURTHER):
+    for key in (*KEYS, *BESIDE):
         fields.raw(key)
-    tell_foreign(fields, (*KEYS, *FURTHER), title="Kiro", hint="write `tools` or `excludedTools`")
+    tell_foreign(fields, (*KEYS, *BESIDE), title="Kiro", hint="write `tools` or `excludedTools`")
 
 
 def _check_permissions(fields: Fields) -> None:

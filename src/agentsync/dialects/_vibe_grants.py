@@ -135,12 +135,12 @@ def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
     names = {} if nothing else {**_OWN, **_OTHERS} if primary else _OWN
     disabled = [*listed(metadata.get("disabled_tools")), *listed(metadata.get("base_disabled")), *excluded]
     # Of the shells only one is there, and nobody knows which: who takes away one may have taken away the shell.
-    meant_by = {tool: [tool, *(name for name in names if names[name] == tool)] for tool in names.values()}
+    alike = {tool: [tool, *(name for name in names if names[name] == tool)] for tool in names.values()}
     levels: dict[str, Approval] = {}
     for name, tool in names.items():
         if enabled and not _covers(enabled, name, unclear=not narrow):
             continue
-        if any(_covers(disabled, other, unclear=narrow) for other in (meant_by[tool] if narrow else [name])):
+        if any(_covers(disabled, other, unclear=narrow) for other in (alike[tool] if narrow else [name])):
             continue
         level = _level(metadata, name, primary=primary, narrow=narrow)
         levels[tool] = (min if narrow else max)(level, levels.get(tool, level))
