@@ -195,7 +195,7 @@ VOCABULARIES = [
     kiro.NAMES,
     qwen.TOOLS,
 ]
-OWN_NAMES = [(names, name) for names in VOCABULARIES for name in (*names.written, *names.read, *names.gone)]
+OWN_NAMES = [(names, name) for names in VOCABULARIES for name in sorted({*names.written, *names.read, *names.gone})]
 
 
 @pytest.mark.parametrize(("names", "name"), OWN_NAMES, ids=[name for _, name in OWN_NAMES])
