@@ -41,14 +41,19 @@ class Writing:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-RESTRICTING = frozenset(
-    {"tools", "allowedtools", "enabledtools", "excludetools", "coretools", "availabletools"}
-    | {"disallowedtools", "deniedtools", "disabledtools", "permission", "permissions", "permissionmode"}
+DENYING = frozenset(
+    {"deny", "denied"}
+    | {f"{verb}tools" for verb in "deny denied disallow disallowed disable disabled exclude excluded".split()}
+    | {f"{verb}tools" for verb in "block blocked forbid forbidden".split()}
+)
+"""The keys, folded, of what is denied: some are a tool's, and nobody would write the others but to restrict."""
+
+RESTRICTING = DENYING.union(
+    {"tools", "allowtools", "allowedtools", "enabledtools", "coretools", "availabletools"}
+    | {"permission", "permissions", "permissionmode"}
     | {"readonly", "sandboxmode", "approvalpolicy", "approvalmode", "defaultpermissions", "toolssettings", "groups"}
     | {"basedisabled", "disableskills", "enabledskills", "disabledskills", "allowedmcpservers", "outsideworkdir"}
-    # What no tool has, and nobody would write but to restrict.
-    | {f"{verb}tools" for verb in "allow deny disallow disable exclude excluded block blocked forbid forbidden".split()}
-    | {"allow", "deny", "denied", "disallow", "disallowed", "forbidden", "sandbox", "restrictions"}
+    | {"allow", "disallow", "disallowed", "forbidden", "sandbox", "restrictions"}
 )
 """The keys, folded, that restrict an agent in some tool."""
 

@@ -111,7 +111,7 @@ def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int) -> 
     available = _available(metadata, narrow=narrow, version=version)
     heeding = version > _OLDER
     names = [*(_by_alias(metadata) if narrow else listed(metadata.get("excludedTools") if heeding else None))]
-    excluded = [*(NAMES.excepted(listed(metadata.get("tools"))) if narrow else ()), *_excluded(names, narrow=narrow)]
+    excluded = [*(NAMES.excepted(metadata.get("tools")) if narrow else ()), *_excluded(names, narrow=narrow)]
     there = Grants(tuple(available))
     said = [*said_in(metadata.get("permissions"))]
     allowing = [one for one in said if one.effect is Approval.ALLOW]

@@ -21,7 +21,7 @@ from agentsync.dialects._fields import (
 )
 from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
 from agentsync.dialects._keys import Key, read_keys, write_keys
-from agentsync.dialects._tool_names import ToolNames, listed, named_in, nested_in, spell_lists
+from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import Shape, WriteOptions, fit
 from agentsync.frontmatter import format_markdown, parse_markdown
@@ -134,9 +134,7 @@ class Listed:
 
     def meant(self, metadata: Mapping[str, JsonValue]) -> Grants:
         """What the author of these keys meant the agent to be able to do."""
-        tools = metadata.get(self.tools_key)
-        rules = self.rules(metadata, narrow=True) + self.tools.excepted(listed(tools))
-        rules += self.tools.taken(nested_in(tools), narrow=True)
+        rules = self.rules(metadata, narrow=True) + self.tools.excepted(metadata.get(self.tools_key))
         return Grants(tuple(without_what_is_foreign(rules, metadata, self._known_keys())))
 
     def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.dialects import DENYING
 from agentsync.dialects._meant_names import excepted, is_off, meant_by
 from agentsync.dialects._tool_names import listed, named_in
 from agentsync.naming import folded_key
@@ -22,11 +23,7 @@ _ONLY: Final = frozenset(
     {"tools", "allow", "allowlist"}
     | {f"{verb}tools" for verb in "enable enabled include included allow allowed available".split()}
 )
-_NOT: Final = frozenset(
-    {"deny", "denied", "denylist", "blocked", "blocklist"}
-    | {f"{verb}tools" for verb in "disable disabled exclude excluded disallow disallowed deny denied".split()}
-    | {f"{verb}tools" for verb in "block blocked forbid forbidden".split()}
-)
+_NOT: Final = DENYING.union({"denylist", "blocked", "blocklist"})
 
 
 def limited(servers: JsonValue, rules: Iterable[Rule]) -> list[Rule]:

@@ -110,10 +110,10 @@ class ToolNames:
         given, _ = excepted(names)
         return self.granted(given)
 
-    def excepted(self, names: Iterable[str]) -> list[Rule]:
+    def excepted(self, value: JsonValue) -> list[Rule]:
         """The denials of what a list of tools excepts; they count after all that gives or frees."""
-        _, excluded = excepted(names)
-        return self.taken(excluded, narrow=True)
+        _, excluded = excepted(listed(value))
+        return self.taken([*excluded, *nested_in(value)], narrow=True)
 
     def taken(self, names: Iterable[str], *, narrow: bool) -> list[Rule]:
         """The rules of a list of denied tools.
