@@ -14,12 +14,13 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
+from agentsync.dialects._claude_lists import EVERY, Entry, denials, parsed_list, stands_apart, without_exceptions
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._foreign_keys import BESIDE, tell_foreign, without_what_is_foreign
 from agentsync.dialects._hooks import guarded
-from agentsync.dialects._meant_names import excepted, meant_by, mode_meant_by
+from agentsync.dialects._meant_names import meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import PATH_TOOLS, named_in, nested_in
+from agentsync.dialects._tool_names import PATH_TOOLS
 from agentsync.fitting import Fitted, Shape
 from agentsync.naming import folded_key
 from agentsync.permissions import (
@@ -35,11 +36,6 @@ from agentsync.permissions import (
     Rule,
     only_reading,
 )
-
-_Entry = tuple[str, tuple[str, ...]]
-"""A name in a list of tools, and the arguments behind it."""
-
-_EVERY: Final[_Entry] = (ANY, ())
 
 # The names that are written, each with the canonical tool that it is.
 _UNITS: Final[dict[str, tuple[str, ...]]] = {
@@ -102,7 +98,7 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     if metadata.get("memory") in MEMORIES and rules != list(EVERYTHING.rules):
         rules += _granted([*_OF_MEMORY])
     rules = _under_mode(rules, metadata.get("permissionMode"))
-    named = (_canonical(name) for name, _ in _parsed(metadata.get("disallowedTools")))
+    named = (_canonical(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
     denied = (tool for tool in named if not tool.startswith(OTHER))
     return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *SHAPE.denials))
 
@@ -110,7 +106,7 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
 def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
     tools, denied, modes = ([*_said(metadata, key)] for key in KEYS)
-    lists = [_without_exceptions(value) for value in tools]
+    lists = [without_exceptions(value) for value in tools]
     rules = _in_all([entries for entries, _ in lists])
     for mode in _in_order({_meant_mode(mode) for value in modes for mode in _each_mode(value)}):
         rules = _under_mode(rules, mode)
@@ -132,15 +128,7 @@ def _said(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
     yield from (value for key, value in metadata.items() if _MEANT.get(folded_key(key)) == name)
 
 
-def _without_exceptions(value: JsonValue) -> tuple[list[_Entry], list[str]]:
-    """The entries of a list of tools, and the names of those that it excepts."""
-    entries = list(_joined(_parsed(value)))
-    given, denied = excepted(name for name, _ in entries)
-    inner = nested_in(value)
-    return [entry for entry in entries if entry[0] in given and not (inner and entry == _EVERY)], [*denied, *inner]
-
-
-def _denied_in_part(entries: Iterable[_Entry]) -> Iterator[Rule]:
+def _denied_in_part(entries: Iterable[Entry]) -> Iterator[Rule]:
     """The denials of arguments that a list excepts, as in `Bash(git *, !git push *)`."""
     for name, arguments in entries:
         tool = _canonical(name)
@@ -148,23 +136,15 @@ def _denied_in_part(entries: Iterable[_Entry]) -> Iterator[Rule]:
         yield from (Rule(tool, Approval.DENY, _argument(tool, argument)) for argument in excepted_from)
 
 
-def _in_all(lists: Sequence[list[_Entry]]) -> list[Rule]:
+def _in_all(lists: Sequence[list[Entry]]) -> list[Rule]:
     """The rules of what all of these lists name."""
-    closed = [entries for entries in lists if _EVERY not in entries] or [[_EVERY]]
+    closed = [entries for entries in lists if EVERY not in entries] or [[EVERY]]
     return _rules_of([entry for entry in closed[0] if all(entry in entries for entries in closed)], with_arguments=True)
 
 
 def _in_order(modes: set[str | None]) -> list[str | None]:
     """The one mode; of several, those that take away, as one that frees is no clear word beside another."""
     return [mode for mode in _TAKING if mode in modes] if len(modes) > 1 else [*modes]
-
-
-def denials(value: JsonValue) -> tuple[str, ...]:
-    """The names that a value denies, without what quotes, brackets and arguments its author put around them."""
-    texts = [value] if isinstance(value, str) else named_in(value)
-    items = (item for text in texts for item in _items(text.replace(";", ",")))
-    names = (item.strip("`'\"[]{}:").partition("(")[0] for item in items)
-    return tuple(name for name in names if name)
 
 
 def check(fields: Fields) -> None:
@@ -192,8 +172,8 @@ def _check_tools(fields: Fields) -> None:
     elif not _is_flat(value):
         fields.tell(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
     for key in ("tools", "disallowedTools"):
-        for name, _ in _parsed(fields.raw(key)):
-            if _is_apart(name):
+        for name, _ in parsed_list(fields.raw(key)):
+            if stands_apart(name):
                 message = f"`{name}` stands apart from a tool's name, so Claude Code drops it and gives the whole tool"
                 fields.tell(Code.NO_EFFECT, message, key, hint="remove the blank before the parenthesis")
             elif name in _GONE and key == "tools":
@@ -210,12 +190,12 @@ def _is_flat(value: JsonValue) -> bool:
 
 def _granted(value: JsonValue) -> list[Rule]:
     """The rules of a list of tools; names that are gone or unknown grant nothing that any tool has."""
-    return _rules_of(list(_parsed(value)), with_arguments=False)
+    return _rules_of(list(parsed_list(value)), with_arguments=False)
 
 
-def _rules_of(entries: Iterable[_Entry], *, with_arguments: bool) -> list[Rule]:
+def _rules_of(entries: Iterable[Entry], *, with_arguments: bool) -> list[Rule]:
     entries = list(entries)
-    if _EVERY in entries:
+    if EVERY in entries:
         return list(EVERYTHING.rules)
     rules: list[Rule] = []
     for name, arguments in entries:
@@ -261,52 +241,6 @@ def _each_mode(value: JsonValue) -> list[JsonValue]:
 
 def _asking(tool: str) -> Approval:
     return Approval.SESSION if tool in READING else Approval.ASK
-
-
-def _parsed(value: JsonValue) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each `Tool` or `Tool(a, b)` of a list or a string; what has other parentheses is no tool's name."""
-    for text in value if isinstance(value, list) else [value]:
-        for item in _items(text) if isinstance(text, str) else ():
-            name, _, rest = item.partition("(")
-            inner = rest.removesuffix(")")
-            if rest.endswith(")") and name and name != ANY and not set(inner) & set("()") and inner.strip():
-                yield name, tuple(part for argument in inner.split(",") if (part := argument.strip()))
-            else:
-                yield item, ()
-
-
-def _joined(parsed: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The same, with parentheses that stand apart taken for the arguments of the tool before them, as they are meant.
-
-    Claude Code takes them for a tool that it does not know, and gives the one before them whole.
-    """
-    before: tuple[str, tuple[str, ...]] | None = None
-    for name, arguments in parsed:
-        if before and before[0] != ANY and _is_apart(name):
-            before = before[0], (*before[1], name[1:-1].strip())
-            continue
-        if before:
-            yield before
-        before = name, arguments
-    if before:
-        yield before
-
-
-def _is_apart(name: str) -> bool:
-    return name.startswith("(") and name.endswith(")")
-
-
-def _items(text: str) -> Iterator[str]:
-    """The parts of a text between commas and blanks that stand outside parentheses."""
-    depth = start = 0
-    for index, character in enumerate(text):
-        depth = max(0, depth + (character == "(") - (character == ")"))
-        if not depth and (character == "," or character.isspace()):
-            if start < index:
-                yield text[start:index]
-            start = index + 1
-    if start < len(text):
-        yield text[start:]
 
 
 _MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")

@@ -18,11 +18,11 @@ from agentsync.dialects._claude_grants import (
     RESTRICTIONS,
     SHAPE,
     check,
-    denials,
     enforced,
     meant,
     spell,
 )
+from agentsync.dialects._claude_lists import denials
 from agentsync.dialects._fields import (
     UNKNOWN_VENDOR,
     Fields,
