@@ -279,6 +279,14 @@ def test_an_argument_that_is_excepted_is_denied() -> None:
     assert (granted.approval("bash", "git log"), granted.approval("bash", "git push")) == (SESSION, DENY)
 
 
+def test_what_claude_code_gives_although_its_author_excepts_it_is_told() -> None:
+    agent = claude("tools: All tools except Bash")
+    assert [found.message for found in agent.diagnostics if found.code is Code.NO_EFFECT] == [
+        "Claude Code gives `Bash`, which `tools` is to except"
+    ]
+    assert Code.NO_EFFECT not in {found.code for found in claude("tools: '*, !Bash'").diagnostics}
+
+
 def test_no_mode_gives_back_the_reading_that_a_list_excepts() -> None:
     assert "read" not in available(written("qwen", "tools: ['*', '!read_file']\napprovalMode: default"))
     assert "read" not in available(claude("tools: '*, !Read'\npermissionMode: default").agent.grants)

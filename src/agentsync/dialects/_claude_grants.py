@@ -171,6 +171,10 @@ def _check_tools(fields: Fields) -> None:
         fields.tell(Code.TOOLS_NONE, f"`tools` holds {kind}, which Claude Code reads as no tools at all", "tools")
     elif not _is_flat(value):
         fields.tell(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
+    given = {name for name, _ in parsed_list(value)}
+    for name in sorted(given.intersection(without_exceptions(value)[1])):
+        message = f"Claude Code gives `{name}`, which `tools` is to except"
+        fields.tell(Code.NO_EFFECT, message, "tools", hint="name it in `disallowedTools`")
     for key in ("tools", "disallowedTools"):
         for name, _ in parsed_list(fields.raw(key)):
             if stands_apart(name):
