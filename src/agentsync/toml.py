@@ -15,7 +15,7 @@ from agentsync.diagnostics import Code, Diagnostic
 from agentsync.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_KEY = re.compile(r"""[ \t]*\[{0,2}[ \t]*["']?([\w-]+)""")
+_KEY = re.compile(r"""[ \t]*+(?:\[{1,2}[ \t]*+)?["']?([\w-]++)""")
 # How many steps tomllib may take over dotted keys. This is a third of a second, and far above any prose.
 _MAX_STEPS = 25_000_000
 _STEPS_FOR_A_KEY = 16

@@ -43,6 +43,37 @@ def test_a_pattern_takes_time_that_grows_with_its_text(dialect: str, data: bytes
     _quickly("x.yaml" if dialect == "cline" else "x.md", data, dialect)
 
 
+_LONGEST = 900_000
+_LINES = {
+    "blanks": b" " * _LONGEST,
+    "tabs": b"\t" * _LONGEST,
+    "blanks and a bracket": b" " * (_LONGEST // 2) + b"[" + b" " * (_LONGEST // 2),
+    "blanks and a quote": b" " * (_LONGEST // 2) + b'"' + b" " * (_LONGEST // 2),
+    "brackets": b"[" * _LONGEST,
+    "braces": b"{ " * (_LONGEST // 2),
+    "quotes": b'"' * _LONGEST,
+    "colons": b": " * (_LONGEST // 2),
+    "words": b"a " * (_LONGEST // 2),
+    "dashes": b"- " * (_LONGEST // 2),
+    "one word": b"a" * _LONGEST,
+}
+
+
+@pytest.mark.parametrize("line", _LINES.values(), ids=_LINES)
+def test_one_long_line_takes_time_that_grows_with_it(line: bytes) -> None:
+    """In TOML, JSON and Markdown, as prose and between keys."""
+    for path, dialect, data in (
+        ("x.toml", "codex", _CODEX + line + b"\n"),
+        ("x.toml", "vibe", b"description = 'd'\ninstructions = '''\n" + line + b"\n'''\n"),
+        ("x.json", "kiro2", b'{"name": "a",\n' + line + b'\n"prompt": "p"}'),
+        ("x.md", "claude", _HEAD + b"---\n" + line + b"\n"),
+        ("x.md", "claude", b"---\nname: a\ndescription: b: c\n" + line[:60_000] + b"\n---\np\n"),
+        ("x.md", "claude", _HEAD + b"\n" + line + b"\ntools: Read\n"),
+        ("x.md", "claude", b"--- name: a description: d " + line + b" --- p\n"),
+    ):
+        _quickly(path, data, dialect)
+
+
 @pytest.mark.parametrize(
     ("path", "dialect", "data", "code"),
     [

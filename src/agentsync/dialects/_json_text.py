@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
 
-_KEY: Final = re.compile(r'[ \t]*\{?[ \t]*"([^"\\]+)"[ \t]*:')
+_KEY: Final = re.compile(r'[ \t]*+(?:\{[ \t]*+)?"([^"\\]++)"[ \t]*+:')
 _INT_BITS: Final = 64
 
 
