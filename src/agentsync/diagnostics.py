@@ -139,6 +139,12 @@ class Code(Enum):
         "Commit the file itself instead of the pointer.",
     )
     JSON_INVALID = ("AS128", ERROR, "The file is not valid JSON.", "Correct the JSON.")
+    RESTRICTION_LOST = (
+        "AS129",
+        ERROR,
+        "A key that restricts the agent is in a place where it restricts nothing.",
+        "Put it on a line of its own, between the two lines `---` at the top of the file.",
+    )
 
     # Checks: what was read and what is wrong with it.
     NAME_MISSING = ("AS201", WARNING, "There is no name; the file's name is used.", "Add a `name`.")

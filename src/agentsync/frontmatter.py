@@ -57,15 +57,37 @@ def parse_markdown(data: bytes, path: str) -> Document:
                 Code.LINE_ENDS, "The frontmatter holds a line end of a kind that tools read differently.", path, line
             )
         )
+    repaired = repaired or bool(found) or handler.repaired
+    lost = repair.lost_restriction(text, split, [*_keys(metadata)]) if repaired else None
+    if lost is None and (below := repair.restriction_below(split.body)):
+        lost = below[0], text.removesuffix(split.body).count("\n") + 1 + below[1]
+    if lost:
+        found.append(_lost_restriction(*lost, path))
     return Document(
         path=path,
         metadata=metadata,
         body=split.body,
         lines=handler.lines,
-        repaired=repaired or bool(found) or handler.repaired,
+        repaired=repaired,
         diagnostics=(*findings, *found, *handler.findings),
         data=data,
     )
+
+
+def _lost_restriction(key: str, line: int, path: str) -> Diagnostic:
+    """The error that refuses a file in which the end of the frontmatter or a repair may have cost a restriction."""
+    return Diagnostic(Code.RESTRICTION_LOST, f"`{key}` is in a place where it restricts nothing.", path, line)
+
+
+def _keys(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
+    """Every key of a value, at any depth."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _keys(inner)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _keys(item)
 
 
 def format_markdown(metadata: Mapping[str, JsonValue], body: str) -> bytes:
@@ -299,6 +321,8 @@ def _read_entry(entry: repair.Entry, path: str, line: int) -> tuple[dict[str, Js
     else:
         handler = AgentHandler(path, line)
         loaded, text = {entry.key: handler.read_raw(entry)}, ""
+        if key := entry.lost_restriction():
+            handler.findings.append(_lost_restriction(key, line, path))
     if text != entry.text:
         message = f"The value of `{entry.key}` is not valid YAML and was read as its author seems to have meant it."
         handler.findings.append(Diagnostic(Code.YAML_REPAIRED, message, path, line))

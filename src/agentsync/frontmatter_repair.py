@@ -1,7 +1,8 @@
 """Text in, text out: where frontmatter stands when its fences are wrong, and its entries when its YAML is.
 
 Nothing here reads YAML. What is cut or grouped here is read by agentsync.frontmatter, which refuses what is
-unsafe however it was found. No cut may hide a key: a lost `tools` line would give an agent every tool.
+unsafe however it was found. No cut may hide a key: a lost `tools` line would give an agent every tool. So every key
+that restricts, in any spelling, starts an entry of its own, and `lost_restriction` finds the ones that did not.
 """
 
 from __future__ import annotations
@@ -12,31 +13,31 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from agentsync.diagnostics import Code
+from agentsync.key_effects import restricts
+from agentsync.naming import folded_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-# The top-level keys that the tools' documentation names, and the ones that authors commonly add.
-KNOWN_KEYS = frozenset(
+# The other top-level keys that the tools' documentation names, and the ones that authors commonly add.
+_PLAIN_KEYS = frozenset(
     """
-    name description tools model color disallowedTools permissionMode effort mcpServers hooks maxTurns skills
-    initialPrompt memory background isolation observer observerMessage observeToolResults observeSubagents omitClaudeMd
-    autoCompactWindow experimental
-    mode permission permissions variant temperature top_p steps maxSteps hidden disable options reasoningEffort
-    textVerbosity prompt
+    name description model color effort maxTurns skills initialPrompt memory background isolation observer
+    observerMessage observeToolResults observeSubagents omitClaudeMd autoCompactWindow experimental
+    variant temperature top_p steps maxSteps hidden disable options reasoningEffort textVerbosity prompt
     developer_instructions nickname_candidates model_provider model_reasoning_effort model_reasoning_summary
-    model_verbosity sandbox_mode approval_policy web_search personality service_tier
-    kind display_name mcp_servers max_turns timeout_mins agent_card_url agent_card_json auth
-    approvalMode runConfig executor executionBackend
-    mcp-servers model-policy reasoning-effort user-invocable user-invokable disable-model-invocation
+    model_verbosity personality service_tier
+    kind display_name max_turns timeout_mins agent_card_url agent_card_json auth
+    runConfig executor executionBackend
+    model-policy reasoning-effort user-invocable user-invokable disable-model-invocation
     include-custom-instructions deferred-tool-loading strict-tools-list target metadata argument-hint handoffs agents
     infer
     providerId modelId maxIterations
-    readonly is_background
-    toolAliases allowedTools toolsSettings resources keyboardShortcut welcomeMessage
-    disabled_tools enabled_tools safety agent_type instructions active_model
-    reasoningLevel slug roleDefinition groups whenToUse customInstructions
-    allowed-tools license compatibility version author category emoji vibe tags id role tier
+    is_background
+    toolAliases resources keyboardShortcut welcomeMessage
+    safety agent_type instructions active_model
+    reasoningLevel slug roleDefinition whenToUse customInstructions
+    license compatibility version author category emoji vibe tags id role tier
     """.split()
 )
 
@@ -44,9 +45,15 @@ _FENCE = re.compile(r"---[ \t]*\r?\n")
 # The opening fence's own line end is where the search starts, so that empty frontmatter is found too.
 _CLOSE = re.compile(r"\n---[ \t]*(?:\r?\n|\Z)")
 _ODD_CLOSE = re.compile(r"\n(?:-{4,}|\.{3}|[–—─━]{3,})[ \t]*(?:\r?\n|\Z)")  # noqa: RUF001 (word processors draw these)
-_KEY = re.compile(r"""["']?([A-Za-z][\w-]*)["']?[ \t]*:(\s|$)?""")
+_KEY = re.compile(r"""["']?(?P<key>[^\W\d_][\w-]*+)["']?[ \t]*+:(?P<separated>\s|$)?""")
+# A key of several words, or with dots. The bound keeps the search short, and is longer than any key of that kind.
+_LONG_KEY = re.compile(r"""["']?(?P<key>[^\W\d_][\w. -]{0,40}?)["']?[ \t]*+:(?P<separated>\s|$)?""")
 _FLAT_CLOSE = re.compile(r" ---(?=[ \t\r]|$)")
-_FLAT_KEY = re.compile(r"(?:(?<=[ \t])|^)([A-Za-z][\w-]*):(?=[ \t]|$)")
+_FLAT_KEY = re.compile(r"""(?:(?<=[ \t])|^)["']?(?P<key>[^\W\d_][\w.-]*+)["']?:(?=[ \t]|$)""")
+_WORDS_BEFORE = re.compile(r"(?:[\w-]++ ){1,2}\Z")
+# A key in a line of its own, also as the item of a list, in quotes or printed bold.
+_KEY_IN_LINE = re.compile(r"\W*+(?P<key>\w[\w. -]{0,40}?)[^\w:]*+:")
+_LINE_END = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 _BLANK_LINES = re.compile(r"(?:[ \t]*+\r?\n)++")
 _CODE_FENCED = re.compile(
     r"(?P<before>(?:#[^\n]*+\n|[ \t]*+\r?\n)*+)(?P<ticks>`{3,}+|~{3,}+)\w*[ \t]*\r?\n"
@@ -56,6 +63,10 @@ _CODE_FENCED = re.compile(
 _STAR_KEY = re.compile(r"""^([ \t]+(?:- )?)(\*[^:"'\n]*)(?=:(?:\s|$))""", re.MULTILINE)
 _STAR_VALUE = re.compile(r"""((?::|^[ \t]*-)[ \t]+)(\*[^\s"'\[\]{},]*)[ \t]*$""", re.MULTILINE)
 _MAX_ENTRIES = 200
+_LONGEST_WORDS = 40
+"""How many characters before a colon may belong to a key of several words."""
+
+_GUESSED_ENDS = frozenset({Code.CLOSING_FENCE, Code.UNCLOSED, Code.FLATTENED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,14 @@ class Entry:
         if starred != text:
             yield starred
 
+    def lost_restriction(self) -> str:
+        """A key that restricts within the text of another key's value; empty where there is none.
+
+        A description is prose and may speak of such keys.
+        """
+        keys = () if self.key == "description" else _flat_keys(self.text.partition(":")[2])
+        return next((key for _, key in keys if restricts(key)), "")
+
     def raw(self) -> str:
         """The value as it stands, without its quotes, block indicator and indentation."""
         first, _, more = self.text.partition(":")[2].partition("\n")
@@ -129,7 +148,8 @@ def splits(text: str) -> list[Split]:
         ways = [_flattened(text)]
     else:
         exact = split(text)
-        ways = [_odd_close(text, opening.end(), exact), _unclosed(text, opening.end(), exact), exact]
+        one_line = exact and _flattened_head(exact)
+        ways = [one_line, _odd_close(text, opening.end(), exact), _unclosed(text, opening.end(), exact), exact]
     return [
         replace(
             way,
@@ -148,19 +168,75 @@ def entries(head: str) -> list[Entry]:
     """
     groups: list[tuple[str, int, list[str]]] = []
     for number, line in enumerate(head.split("\n")):
-        match = _KEY.match(line)
-        if match and (match[1] in KNOWN_KEYS or (match[2] is not None and not _in_description(groups))):
-            groups.append((match[1], number, [line]))
+        key = _key_of(line)
+        if key and (_is_known(key) or not _in_description(groups)):
+            groups.append((key, number, [line]))
         elif groups:
             groups[-1][2].append(line)
         elif line.strip() and not line.startswith("#"):
             return []
-    if len(groups) > _MAX_ENTRIES or not any(key in KNOWN_KEYS for key, _, _ in groups):
+    if len(groups) > _MAX_ENTRIES or not any(_is_known(key) for key, _, _ in groups):
         return []
     return [
         Entry(key, number, "\n".join(lines), has_prose=key == "description" and any(map(_is_prose, lines[1:])))
         for key, number, lines in groups
     ]
+
+
+def lost_restriction(text: str, cut: Split, keys: Collection[str]) -> tuple[str, int] | None:
+    """The first key that restricts, starts a line of its own, and was not read; with its 1-based line.
+
+    Where the end of the frontmatter was guessed, the body is searched as well.
+
+    Args:
+        text: the whole file.
+        cut: how it was repaired.
+        keys: every key that was read from it, at any depth.
+    """
+    read = {folded_key(key) for key in keys}
+    head = text.removesuffix(cut.body)
+    is_guessed = any(code in _GUESSED_ENDS for code, _ in cut.found)
+    above = _LINE_END.split(head)
+    below = _LINE_END.split(cut.body) if is_guessed and head != text else []
+    matches = ((number, _KEY_IN_LINE.match(line)) for number, line in enumerate(above, start=1))
+    found = [(number, match["key"]) for number, match in matches if match]
+    # The last line of the head has no text of its own, unless the body starts on it.
+    found += [(number, key) for number, line in enumerate(below, start=len(above)) if (key := _key_of(line.strip()))]
+    lost = ((key, number) for number, key in found if restricts(key) and folded_key(key) not in read)
+    return next(lost, None)
+
+
+def restriction_below(body: str) -> tuple[str, int] | None:
+    """The first key that restricts where the body begins with keys alone, up to a second closing fence.
+
+    The first fence may then be part of a text of several lines. Most tools end the frontmatter at it.
+
+    Returns:
+        The key, and the 0-based line of the body that it is on.
+    """
+    found: tuple[str, int] | None = None
+    for number, line in enumerate(body.splitlines()):
+        if line.rstrip() == "---":
+            return found
+        key = _key_of(line)
+        if key is None and line.strip() and line[0] not in " \t#" and not f"{line} ".startswith("- "):
+            return None
+        if key and restricts(key):
+            found = found or (key, number)
+    return None
+
+
+def _key_of(line: str) -> str | None:
+    """The key that a line starts with."""
+    if (match := _KEY.match(line)) and (_is_known(match["key"]) or match["separated"] is not None):
+        return match["key"]
+    match = _LONG_KEY.match(line)
+    return match["key"] if match and restricts(match["key"]) else None
+
+
+def _is_known(key: str) -> bool:
+    """Whether agents have such a key; one that restricts is known in every spelling."""
+    return key in _PLAIN_KEYS or restricts(key)
 
 
 def _in_description(groups: list[tuple[str, int, list[str]]]) -> bool:
@@ -219,9 +295,9 @@ def _unclosed(text: str, start: int, exact: Split | None) -> Split | None:
     for index, line in enumerate(lines):
         if index == fence:
             return None
-        key = _KEY.match(line)
-        if key and (key[1] in KNOWN_KEYS or not blank):
-            last, end, blank = key[1], index + 1, False
+        key = _key_of(line)
+        if key and (_is_known(key) or not blank):
+            last, end, blank = key, index + 1, False
         elif not line.strip():
             blank = True
         elif blank and _is_prose(line):
@@ -239,7 +315,8 @@ def _holds_all_keys(head: str, text: str) -> bool:
 
 
 def _known_keys(text: str) -> set[str]:
-    return {key[1] for line in text.split("\n") if (key := _KEY.match(line)) and key[1] in KNOWN_KEYS}
+    keys = (key for line in text.split("\n") if (key := _key_of(line)) and _is_known(key))
+    return {folded_key(key) if restricts(key) else key for key in keys}
 
 
 def _flattened(text: str) -> Split | None:
@@ -248,14 +325,47 @@ def _flattened(text: str) -> Split | None:
     ends = list(_FLAT_CLOSE.finditer(line, 4))
     if not line.startswith("--- ") or not ends:
         return None
-    span = line[4 : ends[0].start()].strip()
-    keys = [key for key in _FLAT_KEY.finditer(span) if key[1] in KNOWN_KEYS]
-    names = {key[1] for key in keys}
-    hidden = {key[1] for key in _FLAT_KEY.finditer(line[ends[0].end() : ends[-1].end()])} & KNOWN_KEYS
-    # A key that stands twice, or after what may be a rule in the description, leaves open what it was.
-    if not keys or keys[0].start() or len(names) < len(keys) or hidden - names:
+    span, beyond = line[4 : ends[0].start()], line[ends[0].end() : ends[-1].end()]
+    head, names = _unflattened(span)
+    # A key after what may be a rule in the description leaves open what it was.
+    if not head or not {key for _, key in _flat_keys(beyond)} <= names:
         return None
-    starts = [key.start() for key in keys]
-    head = "".join(span[start:end].strip() + "\n" for start, end in zip(starts, [*starts[1:], None], strict=True))
     same_line = line[ends[0].end() :].strip()
     return Split(head, f"{same_line}\n{rest}" if same_line else rest, line=1, found=((Code.FLATTENED, 1),), flat=True)
+
+
+def _flattened_head(exact: Split) -> Split | None:
+    """Frontmatter of which all keys are on one line between its fences."""
+    line = exact.head.removesuffix("\n")
+    head, names = _unflattened(line) if "\n" not in line else ("", frozenset())
+    return replace(exact, head=head, found=((Code.FLATTENED, exact.line),), flat=True) if len(names) > 1 else None
+
+
+def _unflattened(span: str) -> tuple[str, frozenset[str]]:
+    """A head of one line with a line for each known key, and these keys; neither where a key is there twice."""
+    span = span.strip()
+    keys = _flat_keys(span)
+    names = frozenset(key for _, key in keys)
+    if not keys or keys[0][0] or len(names) < len(keys):
+        return "", frozenset()
+    starts = [start for start, _ in keys]
+    lines = [span[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    return "".join(f"{line}\n" for line in lines), names
+
+
+def _flat_keys(text: str) -> list[tuple[int, str]]:
+    """The known keys within one line, each with the place where it starts; of several words where these restrict."""
+    found: list[tuple[int, str]] = []
+    for match in _FLAT_KEY.finditer(text):
+        start, key = match.start(), match["key"]
+        before = _WORDS_BEFORE.search(text, max(0, start - _LONGEST_WORDS), start)
+        words = before[0].split() if before else []
+        for count in range(len(words), 0, -1):
+            phrase = " ".join((*words[-count:], key))
+            if restricts(phrase):
+                start, key = start - len(phrase) + len(key), phrase
+                start -= text[max(0, start - 1) : start] in ("'", '"')
+                break
+        if _is_known(key):
+            found.append((start, key))
+    return found

@@ -16,6 +16,7 @@ from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect, dialects, no_dialect, refused
 from agentsync.dialects._fields import foreign_losses
 from agentsync.dialects.neutral import FOR_TARGETS, read_table, spell
+from agentsync.key_effects import is_foreign_restriction
 from agentsync.model import NEUTRAL, Agent
 from agentsync.naming import slug
 from agentsync.permissions import ANY, UNTRANSLATED, Grants, Rule, TooManyPatternsError, wider
@@ -175,6 +176,19 @@ def overridden(agent: Agent, target: Dialect, overrides: Sequence[Override]) -> 
             prompt = f"{result.agent.prompt.rstrip()}\n\n{override.text.strip()}\n"
             result = replace(result, agent=result.agent.model_copy(update={"prompt": prompt}), changed=True)
     return result
+
+
+def regranted(said: Overridden, target: Dialect) -> Overridden:
+    """The same, with the permissions of the target's own agent written from its grants instead of as its file has them.
+
+    Keys that restrict and that the target does not know have done their part, so they are left out.
+    """
+    agent = said.agent
+    if agent is None or said.regranted or agent.dialect != target.name:
+        return said
+    unknown = {key: value for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)}
+    update = {"own_permissions": {}, "dialect": NEUTRAL, "unknown": unknown}
+    return replace(said, agent=agent.model_copy(update=update), changed=True, regranted=True)
 
 
 def _tables(value: JsonValue) -> dict[str, dict[str, JsonValue]]:

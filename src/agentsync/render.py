@@ -11,7 +11,7 @@ from agentsync.document import Document, UnreadableError
 from agentsync.fitting import WriteOptions, bound
 from agentsync.model import Agent
 from agentsync.naming import is_windows_device
-from agentsync.overrides import SWITCHED_ON, Overridden, Override, overridden
+from agentsync.overrides import SWITCHED_ON, Overridden, Override, overridden, regranted
 from agentsync.permissions import Grants, TooManyPatternsError, wider
 from agentsync.source import ReadAgent
 
@@ -38,10 +38,12 @@ class RenderedFile:
 def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: Sequence[Override] = ()) -> RenderedFile:
     """Writes an agent for a target.
 
-    An agent of the target's own dialect is written as its very bytes, unless these had to be repaired to be read or
-    something else is said of it.
+    An agent of the target's own dialect is written as its very bytes, unless these had to be repaired to be read,
+    something else is said of it, or its dialect was guessed and its tool would read over a restriction.
     """
     said = overridden(read.agent, target, overrides)
+    if read.respelled and read.dialect is target:
+        said = regranted(said, target)
     agent = said.agent
     if agent is None:
         return RenderedFile("", None, said.diagnostics, excluded=said.excluded)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import PurePosixPath
-
-from pydantic import JsonValue
 
 from agentsync.checks import check_agent
 from agentsync.diagnostics import Code, Diagnostic, Severity
-from agentsync.dialects import RESTRICTING, Dialect, dialects
+from agentsync.dialects import Dialect, dialects
+from agentsync.dialects._foreign_keys import takes_away
 from agentsync.document import MAX_FILE_BYTES, Document, UnreadableError
 from agentsync.entries import split_path
+from agentsync.key_effects import READ_BY_VALUE, RESTRICTING
 from agentsync.model import Agent
 from agentsync.naming import folded_key, hidden_character, is_windows_device
 
@@ -88,6 +88,8 @@ class ReadAgent:
 
     Attributes:
         passes_through: whether its own tool would load the bytes as they are.
+        respelled: whether its own tool is to get it as other tools do, by its grants: the file had to be repaired, or
+            is this dialect's by a guess only, and this dialect's tool does not know a key by which it restricts.
         diagnostics: repairs and findings, each with the file's path.
     """
 
@@ -96,6 +98,7 @@ class ReadAgent:
     dialect: Dialect
     passes_through: bool
     diagnostics: tuple[Diagnostic, ...]
+    respelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +164,7 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
         (candidate for candidate in known.values() if path.endswith(candidate.suffixes)),
         key=lambda candidate: (candidate.score(document), candidate.name == _DEFAULT),
     )
-    if (problem := _hidden_restriction(document) or _restriction_below(document)) or (
-        named is None and (problem := _unread_restriction(document, chosen))
-    ):
+    if named is None and (problem := _unread_restriction(document, chosen)):
         return NoAgent((*document.diagnostics, problem))
     reading = chosen.read(document, _stem(path, chosen))
     found = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
@@ -172,9 +173,10 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     found += tuple(_placed(diagnostic, document, chosen) for diagnostic in check_agent(reading.agent, document))
     if any(diagnostic.severity is Severity.ERROR for diagnostic in found):
         return NoAgent(found)
-    passes = reading.loads and not document.repaired
+    respelled = (document.repaired or named is None) and takes_away(reading.agent.unknown)
+    passes = reading.loads and not document.repaired and not respelled
     named_found = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in found)
-    return ReadAgent(reading.agent, document, chosen, passes, named_found)
+    return ReadAgent(reading.agent, document, chosen, passes, named_found, respelled)
 
 
 def _placed(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Diagnostic:
@@ -184,16 +186,10 @@ def _placed(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Diag
     return diagnostic.at(path=document.path)
 
 
-@cache
-def _restrictions() -> frozenset[str]:
-    """The keys, folded, that restrict an agent in some tool."""
-    return RESTRICTING.union(*(dialect.restrictions for dialect in dialects().values()))
-
-
 def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | None:
     """A finding where the dialect was guessed and a key restricts in another one: the guess may be wrong."""
     for key in document.metadata:
-        if folded_key(key) in _restrictions() - chosen.restrictions:
+        if folded_key(key) in RESTRICTING - READ_BY_VALUE - chosen.restrictions:
             message = f"this looks like {chosen.title}'s, which does not read `{key}`: whose agent is it?"
             hint = (
                 "move it to its tool's own directory, or name its dialect under `[agents.dialects]` in agentsync.toml"
@@ -201,57 +197,6 @@ def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | Non
             line = document.lines.get(key, 0)
             return Diagnostic(Code.WRONG_DIALECT, message, path=document.path, line=line, hint=hint)
     return None
-
-
-def _hidden_restriction(document: Document) -> Diagnostic | None:
-    """A finding where a repair left a key that restricts within another value: the repair may be wrong."""
-    if not document.repaired:
-        return None
-    head = document.data.removesuffix(document.body.encode()).decode(errors="replace")
-    known = {folded_key(key) for key in _keys(document.metadata)}
-    for number, line in enumerate(head.splitlines(), start=1):
-        match = _KEY_IN_LINE.match(line)
-        name = folded_key(match["key"]) if match else ""
-        if match and name in _restrictions() and name not in known:
-            message = f"`{match['key']}` stands here in a place where it restricts nothing"
-            return Diagnostic(Code.YAML_INVALID, message, path=document.path, line=number)
-    return None
-
-
-def _restriction_below(document: Document) -> Diagnostic | None:
-    """A finding where the instructions begin with keys that restrict, up to a second closing line: the first is none.
-
-    Such a line may stand in a text of several lines. Most tools end the frontmatter at it, and restrict nothing.
-    """
-    keys: dict[str, int] = {}
-    first = document.data.removesuffix(document.body.encode()).count(b"\n") + 1
-    for number, line in enumerate(document.body.splitlines(), start=first):
-        if line.rstrip() == "---":
-            break
-        match = _LINE_OF_KEYS.match(line)
-        if match is None:
-            return None
-        keys[folded_key(match["key"] or "")] = number
-    else:
-        return None
-    line_of = next((keys[key] for key in keys if key in _restrictions()), 0)
-    message = "keys that restrict the agent stand behind the line `---`, where they restrict nothing"
-    return Diagnostic(Code.YAML_INVALID, message, path=document.path, line=line_of) if line_of else None
-
-
-_LINE_OF_KEYS = re.compile(r"\s|-(?:\s|$)|#|$|(?P<key>[A-Za-z][\w-]*+):(?:\s|$)")
-_KEY_IN_LINE = re.compile(r"\W*+(?P<key>[A-Za-z][\w-]*+)[^\w:]*+:")
-
-
-def _keys(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
-    """Every key of a value, at any depth."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield key
-            yield from _keys(inner)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _keys(item)
 
 
 def path_matches(pattern: str, path: str) -> bool:

@@ -15,8 +15,9 @@ from enum import Enum, auto
 import pytest
 
 from agentsync.diagnostics import Code
-from agentsync.dialects import RESTRICTING, Dialect, dialects
+from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
+from agentsync.key_effects import FOREIGN_RESTRICTING
 from agentsync.permissions import TOOLS, Approval
 from agentsync.render import render
 from agentsync.source import NoAgent, ReadAgent, read_agent
@@ -143,7 +144,7 @@ CASES = [
         Code.YAML_REPAIRED,
     ),
     *(
-        Case(tool, "a line of dashes in a text", BEYOND_A_LINE, REFUSED, Code.YAML_INVALID)
+        Case(tool, "a line of dashes in a text", BEYOND_A_LINE, REFUSED, Code.RESTRICTION_LOST)
         for tool in ("auggie", "claude", "copilot", "factory", "gemini", "kilo", "opencode", "qwen")
     ),
 ]
@@ -196,7 +197,7 @@ def test_every_tool_has_a_line() -> None:
     assert {case.tool for case in CASES} == dialects().keys() - {"neutral"}
 
 
-@pytest.mark.parametrize("key", sorted(RESTRICTING))
+@pytest.mark.parametrize("key", sorted(FOREIGN_RESTRICTING))
 @pytest.mark.parametrize("tool", dialects().values(), ids=lambda tool: tool.name)
 def test_no_key_that_restricts_in_some_tool_is_passed_over_in_silence(tool: Dialect, key: str) -> None:
     """Whatever stands under it: nobody writes such a key to give an agent everything."""

@@ -329,14 +329,20 @@ def test_a_key_counts_as_it_looks(key: str) -> None:
     assert "bash" not in available(claude(f"{key}: Bash").agent.grants)
 
 
+@pytest.mark.parametrize("key", ["excludedTools", "excluded_tools", "blocked-tools", "forbiddenTools"])
+def test_another_tools_list_of_denials_takes_from_claudes_agents_what_it_names(key: str) -> None:
+    assert available(claude(f"{key}: [shell, edit_file]").agent.grants) == TOOLS - {"bash", "edit", "write", "notebook"}
+    assert available(claude(f"{key}: [Bash, compile]").agent.grants) <= READS
+
+
 @pytest.mark.parametrize("dialect", ["claude", "copilot", "factory", "cursor", "junie", "opencode", "qwen", "kilo"])
 @pytest.mark.parametrize(
     "keys",
     [
-        "excludedTools: [shell]",
-        "excluded_tools: [Bash]",
-        "blocked-tools: [Bash]",
-        "forbiddenTools: [Bash]",
+        "excludedTools: [edit by hand]",
+        "excluded_tools: [~]",
+        "blocked-tools: 3",
+        "forbiddenTools: {}\ndeny: [Bash]",
         "deny: [Bash]",
         "disallowed: Bash",
         "allow: [Read]",

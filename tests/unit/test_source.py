@@ -277,7 +277,7 @@ def test_bytes_pass_through_where_the_tool_itself_would_load_them(path: str, dat
     "head",
     [
         "name: x\ndescription: d\ncolor: blue\nsandbox_mode: read-only",
-        "name: x\ndescription: d\ncolor: blue\nexcludeTools: [Bash]",
+        "name: x\ndescription: d\ncolor: blue\nenabledSkills: [a]",
         "name: x\ndescription: d\ncolor: blue\npermission:\n  bash: deny",
         "name: x\ndescription: d\nmodel: sonnet\npermission: deny",
         "description: d\nmode: subagent\nmodel: openai/gpt-5.5\ntemperature: 0.1\nsteps: 3\npermissionMode: plan",
@@ -356,4 +356,4 @@ def test_keys_that_restrict_behind_the_closing_line_are_refused(below: str, line
     """In a text of several lines, most tools take a line of dashes for the closing one."""
     result = read_agent("x.md", f"{HEAD}{below}".encode(), "claude")
     assert isinstance(result, NoAgent) == bool(line)
-    assert [found.line for found in result.diagnostics if found.code is Code.YAML_INVALID] == [line] * bool(line)
+    assert [found.line for found in result.diagnostics if found.code is Code.RESTRICTION_LOST] == [line] * bool(line)

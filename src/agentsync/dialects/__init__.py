@@ -41,22 +41,6 @@ class Writing:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-DENYING = frozenset(
-    {"deny", "denied"}
-    | {f"{verb}tools" for verb in "deny denied disallow disallowed disable disabled exclude excluded".split()}
-    | {f"{verb}tools" for verb in "block blocked forbid forbidden".split()}
-)
-"""The keys, folded, of what is denied: some are a tool's, and nobody would write the others but to restrict."""
-
-RESTRICTING = DENYING.union(
-    {"tools", "allowtools", "allowedtools", "enabledtools", "coretools", "availabletools"}
-    | {"permission", "permissions", "permissionmode"}
-    | {"readonly", "sandboxmode", "approvalpolicy", "approvalmode", "defaultpermissions", "toolssettings", "groups"}
-    | {"basedisabled", "disableskills", "enabledskills", "disabledskills", "allowedmcpservers", "outsideworkdir"}
-    | {"allow", "disallow", "disallowed", "forbidden", "sandbox", "restrictions"}
-)
-"""The keys, folded, that restrict an agent in some tool."""
-
 Meaning = Literal["all", "none", "refused"]
 
 

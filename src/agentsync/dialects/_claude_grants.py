@@ -22,6 +22,7 @@ from agentsync.dialects._meant_names import meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import PATH_TOOLS
 from agentsync.fitting import Fitted, Shape
+from agentsync.key_effects import Meaning, meaning
 from agentsync.naming import folded_key
 from agentsync.permissions import (
     ANY,
@@ -76,15 +77,11 @@ _TAKING: Final = ("default", "plan", "dontAsk")
 KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 """The keys that Claude Code itself reads permissions from."""
 
-# Keys that an agent's reader ignores although they restrict elsewhere, and what each is meant as. Spelled without case,
-# dashes and underscores.
+# Keys that Claude Code does not read although other tools or authors restrict by them, and what each is meant as.
 _MEANT: Final = {
-    "tools": "tools",
-    "allowedtools": "tools",
-    "disallowedtools": "disallowedTools",
-    "deniedtools": "disallowedTools",
-    "disabledtools": "disallowedTools",
-    "permissionmode": "permissionMode",
+    **dict.fromkeys(meaning(Meaning.ALLOWED_TOOLS), "tools"),
+    **dict.fromkeys(meaning(Meaning.DENIED_TOOLS), "disallowedTools"),
+    **dict.fromkeys(meaning(Meaning.PERMISSION_MODE), "permissionMode"),
 }
 RESTRICTIONS: Final = frozenset(_MEANT)
 """The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
@@ -115,6 +112,8 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
     servers, hooks = (metadata.get(key) for key in BESIDE)
     rules = [*limited(servers, rules), *guarded(hooks, _denied)]
+    if _denies_unknown(metadata):
+        rules = only_reading(rules)
     return Grants(tuple(without_what_is_foreign(rules, metadata, (*_own(metadata), *BESIDE))))
 
 
@@ -126,6 +125,16 @@ def _own(metadata: Mapping[str, JsonValue]) -> list[str]:
 def _said(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
     """The values of a key in every spelling, of which its author meant each."""
     yield from (value for key, value in metadata.items() if _MEANT.get(folded_key(key)) == name)
+
+
+def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:
+    """Whether another spelling of `disallowedTools`, perhaps another tool's key, denies what has no meaning here."""
+    for key, value in metadata.items():
+        if key not in KEYS and _MEANT.get(folded_key(key)) == "disallowedTools" and value:
+            named = [_denied(name) for name in denials(value)]
+            if not named or any(all(tool.startswith(OTHER) for tool in tools) for tools in named):
+                return True
+    return False
 
 
 def _denied_in_part(entries: Iterable[Entry]) -> Iterator[Rule]:

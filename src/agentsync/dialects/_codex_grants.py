@@ -14,11 +14,11 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
-from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._session import beyond
 from agentsync.fitting import Fitted, Shape, WriteOptions
+from agentsync.key_effects import FOREIGN_RESTRICTING
 from agentsync.naming import folded_key
 from agentsync.permissions import ANY, EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 
@@ -139,7 +139,7 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
     if not isinstance(metadata.get("tools", {}), dict):
         fields.tell(Code.WRONG_DIALECT, "Codex has no list of tools and refuses a file with one in `tools`", "tools")
     for key in fields.keys:
-        if folded_key(key) in RESTRICTING | RESTRICTIONS and key not in (*KEYS, "permissions", "tools"):
+        if folded_key(key) in FOREIGN_RESTRICTING | RESTRICTIONS and key not in (*KEYS, "permissions", "tools"):
             message = f"Codex does not know `{key}`, and refuses a file with a key that it does not know"
             fields.tell(Code.WRONG_DIALECT, message, key)
     fields.text("sandbox_mode", _SANDBOXES)

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions
+from agentsync.key_effects import is_foreign_restriction
 from agentsync.model import NEUTRAL, Agent
 from agentsync.naming import has_hidden_character, is_slug, is_unsafe, slug
 
@@ -203,8 +204,9 @@ def losses(agent: Agent, dialect: str, carried: Collection[str]) -> list[Diagnos
 def foreign_losses(agent: Agent) -> list[Diagnostic]:
     """A finding for each key that only the agent's own tool has, or that no tool knows."""
     found = [Diagnostic(Code.FIELD_LOST, f"`{key}` is left out: only {agent.dialect} has it") for key in agent.native]
-    if agent.unknown:
-        names = ", ".join(f"`{key}`" for key in agent.unknown)
+    # A restriction is not lost: it is among the grants.
+    if lost := [key for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)]:
+        names = ", ".join(f"`{key}`" for key in lost)
         found.append(Diagnostic(Code.UNKNOWN_KEY, f"left out, since {agent.dialect} itself does not know it: {names}"))
     return found
 

@@ -8,23 +8,21 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.diagnostics import Code
-from agentsync.dialects import RESTRICTING
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._meant_names import is_off, meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
+from agentsync.key_effects import Meaning, is_foreign_restriction, meaning
 from agentsync.naming import folded_key
-from agentsync.permissions import Rule, only_reading
-
-_MODE: Final = "mode"
-"""Of an agent in most tools; who writes one that takes away means a permission mode."""
+from agentsync.permissions import EVERYTHING, Rule, only_reading
 
 BESIDE: Final = ("mcpServers", "hooks")
 """The keys of servers and hooks in tools that read both."""
 
-_SWITCH: Final = "readonly"
-_SERVERS: Final = frozenset({"mcp", "mcpservers"})
-_HOOKS: Final = "hooks"
+_SWITCHES: Final = meaning(Meaning.SWITCH)
+_SERVERS: Final = meaning(Meaning.SERVERS)
+_HOOKS: Final = meaning(Meaning.HOOKS)
+_MODES: Final = meaning(Meaning.MODE)
 
 _TOOLS: Final = tuple(
     "antigravity auggie augment claude cline codex copilot cursor droid factory gemini githubcopilot goose junie kilo "
@@ -41,18 +39,20 @@ def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]
     return [
         key
         for key, value in metadata.items()
-        if key not in own and value not in (None, False) and _restricts(folded_key(key), value)
+        if key not in own and value not in (None, False) and _restricts(key, value)
     ]
 
 
 def _restricts(key: str, value: JsonValue) -> bool:
-    if key.partition(".")[0] in RESTRICTING:
-        return not (key == _SWITCH and is_off(value))
+    if is_foreign_restriction(key, value):
+        return not (folded_key(key) in _SWITCHES and is_off(value))
+    key = folded_key(key)
     below = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
     if below:
         several = key in _AROUND or key.startswith(_TOOLS)
         return several and any(foreign_restrictions(each, ()) for each in below)
-    return key == _MODE and isinstance(value, str) and mode_meant_by(value) is not None
+    # A mode is the kind of agent in most tools; who writes one that takes away means a permission mode.
+    return key in _MODES and isinstance(value, str) and mode_meant_by(value) is not None
 
 
 def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[Rule]:
@@ -63,9 +63,15 @@ def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue]
     for key, value in metadata.items():
         if key not in own and folded_key(key) in _SERVERS:
             rules = limited(value, rules)
-        elif key not in own and folded_key(key) == _HOOKS:
+        elif key not in own and folded_key(key) in _HOOKS:
             rules = [*rules, *guarded(value, meant_by)]
     return only_reading(rules) if foreign_restrictions(metadata, own) else rules
+
+
+def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
+    """Whether these keys, which their file's own tool does not know, take anything away in another tool."""
+    everything = list(EVERYTHING.rules)
+    return without_what_is_foreign(everything, metadata, ()) != everything
 
 
 def tell_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str) -> None:
@@ -73,7 +79,7 @@ def tell_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str)
     hooks = [
         key
         for key, value in fields.metadata.items()
-        if key not in own and folded_key(key) == _HOOKS and any(guarded(value, meant_by))
+        if key not in own and folded_key(key) in _HOOKS and any(guarded(value, meant_by))
     ]
     for key in (*foreign_restrictions(fields.metadata, own), *hooks):
         fields.tell(Code.NO_EFFECT, f"{title} does not read `{key}`", key, hint=hint)

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import SLUGS, Dialect, Moved, NameRule, Reading, Writing, refused
 from agentsync.dialects._fields import Fields, file_name, identity, losses, model_name, speaks, without_none
-from agentsync.dialects._opencode_grants import KEYS, RESTRICTIONS, Permissions
+from agentsync.dialects._opencode_grants import KEYS, KEYS_READ, RESTRICTIONS, Permissions
 from agentsync.dialects._yaml_types import types_a_value
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
@@ -84,7 +84,7 @@ class Family:
         fields = Fields(document, Code.WRONG_TYPE)
         name, description = fields.name(stem, required=False), fields.description(required=False)
         self.permissions.check(fields)
-        said = [key for key in KEYS if fields.has(key)]
+        said = [key for key in KEYS_READ if fields.has(key)]
         own = {key: value for key in said if (value := fields.raw(key)) is not None or key in self.empties}
         color = fields.text("color")
         if color is not None and not (_HEX.fullmatch(color) or color in _THEME_COLORS):

@@ -84,8 +84,11 @@ _SWITCHES: Final = {
 _READ_GUARD: Final[dict[str, JsonValue]] = {ANY: "allow", **GUARDED}
 _ACTIONS: Final = {"deny": Approval.DENY, "ask": Approval.ASK, "allow": Approval.ALLOW}
 
-KEYS: Final = ("tools", "permission", "permissions")
-"""The keys that hold permissions; OpenCode itself does not read the last."""
+KEYS_READ: Final = ("tools", "permission")
+"""The keys that OpenCode itself reads permissions from."""
+
+KEYS: Final = (*KEYS_READ, "permissions")
+"""The keys that hold permissions, with one that OpenCode does not read."""
 
 RESTRICTIONS: Final = frozenset(KEYS)
 """The keys, folded, that are read as restrictions, whether OpenCode itself reads them or not."""

@@ -10,20 +10,17 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.dialects import DENYING
 from agentsync.dialects._meant_names import excepted, is_off, meant_by
 from agentsync.dialects._tool_names import listed, named_in
+from agentsync.key_effects import Meaning, meaning
 from agentsync.naming import folded_key
 from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
 
 _SWITCHES: Final = {"enabled": True, "disabled": False}
 """The switches of a server, each with whether it is without the server where it is off."""
 
-_ONLY: Final = frozenset(
-    {"tools", "allow", "allowlist"}
-    | {f"{verb}tools" for verb in "enable enabled include included allow allowed available".split()}
-)
-_NOT: Final = DENYING.union({"denylist", "blocked", "blocklist"})
+_ONLY: Final = meaning(Meaning.ALLOWED_TOOLS, Meaning.ALLOWED)
+_NOT: Final = meaning(Meaning.DENIED_TOOLS, Meaning.DENIED)
 
 
 def limited(servers: JsonValue, rules: Iterable[Rule]) -> list[Rule]:

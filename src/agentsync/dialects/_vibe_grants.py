@@ -21,6 +21,7 @@ from agentsync.dialects._meant_names import excepted, is_off, known_as, meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import listed
 from agentsync.fitting import Fitted, Shape
+from agentsync.key_effects import restricts
 from agentsync.naming import folded_key
 from agentsync.permissions import ANY, CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule
 
@@ -49,8 +50,8 @@ _KEYS: Final = (
     *("enabled_tools", "disabled_tools", "base_disabled", "tools", "outside_workdir"),
     *("enabled_skills", "disabled_skills", "bypass_tool_permissions"),
 )
-RESTRICTIONS: Final = frozenset(folded_key(key) for key in _KEYS)
-"""The keys, folded, that Vibe reads permissions from."""
+RESTRICTIONS: Final = frozenset(folded_key(key) for key in _KEYS if restricts(key))
+"""The keys, folded, by which Vibe restricts an agent."""
 
 
 def enforced(metadata: Mapping[str, JsonValue]) -> Grants:

@@ -20,6 +20,7 @@ from agentsync.dialects._neutral_grants import LEVELS, read_grants, restricting,
 from agentsync.document import Document
 from agentsync.fitting import Shape, WriteOptions
 from agentsync.frontmatter import format_markdown, parse_markdown
+from agentsync.key_effects import is_foreign_restriction
 from agentsync.model import MODEL_ALIASES, NEUTRAL, Agent, Mode
 from agentsync.naming import folded_key
 from agentsync.permissions import EVERYTHING, TOOLS, Grants
@@ -171,7 +172,8 @@ def _targets(agent: Agent) -> dict[str, JsonValue]:
     for field in sorted(FOR_TARGETS):
         if (value := getattr(agent, field)) is not None:
             own[field] = value
-    if native := {**agent.native, **agent.unknown}:
+    unknown = {key: value for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)}
+    if native := {**agent.native, **unknown}:
         own["native"] = native
     if own and agent.dialect != NEUTRAL:
         targets[agent.dialect] = {**own, **targets.get(agent.dialect, {})}

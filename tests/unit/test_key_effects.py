@@ -1,0 +1,191 @@
+"""A key that restricts does so in every spelling and after every repair, or its file is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsync.diagnostics import Code
+from agentsync.dialects import Dialect, dialects
+from agentsync.fitting import WriteOptions
+from agentsync.key_effects import (
+    FOREIGN_RESTRICTING,
+    KEY_EFFECTS,
+    RESTRICTING,
+    Effect,
+    Meaning,
+    effects_of,
+    meaning,
+    restricts,
+)
+from agentsync.naming import folded_key
+from agentsync.permissions import EVERYTHING, wider
+from agentsync.render import render
+from agentsync.source import NoAgent, read_agent
+from support.agents import thorough
+from support.conversion import widening
+
+HEAD = "name: reviewer\ndescription: Reviews changes.\n"
+BROKEN = "name: reviewer\ndescription: Reviews: changes.\n"  # a colon too many: no YAML
+QUOTES = "\"'"
+BODY = "Please review the changes with care.\n"
+
+# What a damaged file looks like around a line of its frontmatter.
+REPAIRS: Final[dict[str, Callable[[str], str]]] = {
+    "whole file on one line": lambda line: f"--- {HEAD} {line} --- {BODY}".replace("\n", " "),
+    "frontmatter on one line": lambda line: f"--- {HEAD} {line}".replace("\n", " ") + f" ---\n{BODY}",
+    "keys on one line between fences": lambda line: f"---\n{(HEAD + line).replace(chr(10), ' ')}\n---\n{BODY}",
+    "key behind the fence of a single line": lambda line: f"--- {HEAD} --- ".replace("\n", " ") + f"{line}\n{BODY}",
+    "unclosed": lambda line: f"---\n{HEAD}{line}\n\n{BODY}",
+    "unclosed, blank line before the key": lambda line: f"---\n{HEAD}\n{line}\n\n{BODY}",
+    "unclosed, prose before the key": lambda line: f"---\n{HEAD}\n{BODY}\n{line}\n",
+    "unclosed, indented below prose": lambda line: f"---\n{HEAD}\n{BODY}\n  {line}\n",
+    "unclosed above a rule": lambda line: f"---\n{HEAD}\n{line}\n\n{BODY}\n---\nMore.\n",
+    "unclosed below a rule": lambda line: f"---\n{HEAD}color: red\n\n{BODY}\n---\n{line}\n",
+    "dots as the fence": lambda line: f"---\n{HEAD}{line}\n...\n{BODY}",
+    "key below dots": lambda line: f"---\n{HEAD}...\n{line}\n{BODY}",
+    "key below a long rule": lambda line: f"---\n{HEAD}-----\n\n{BODY}\n{line}\n",
+    "key between two fences": lambda line: f"---\n{HEAD}---\n{line}\n---\n{BODY}",
+    "no YAML": lambda line: f"---\n{BROKEN}{line}\n---\n{BODY}",
+    "no YAML, key first": lambda line: f"---\n{line}\n{BROKEN}---\n{BODY}",
+    "no YAML, indented key": lambda line: f"---\n{BROKEN} {line}\n---\n{BODY}",
+    "no YAML, key below examples": lambda line: f"---\n{BROKEN}\n<example>\nuser: hi\n</example>\n{line}\n---\n{BODY}",
+    "no YAML, key in a list": lambda line: f"---\n{BROKEN}- {line}\n---\n{BODY}",
+    "no YAML, odd line end": lambda line: f"---\n{BROKEN.strip()}\N{LINE SEPARATOR}{line}\n---\n{BODY}",
+    "no YAML, unclosed": lambda line: f"---\n{BROKEN}\n{line}\n\n{BODY}",
+    "carriage returns": lambda line: f"---\n{BROKEN}{line}\n---\n{BODY}".replace("\n", "\r"),
+    "blank lines first": lambda line: f"\n\n---\n{BROKEN}{line}\n---\n{BODY}",
+    "indented": lambda line: f"---\n{BROKEN}{line}\n---\n{BODY}".replace("\n", "\n  ").replace("---", "  ---", 1),
+    "in a code fence": lambda line: f"```yaml\n---\n{BROKEN}{line}\n---\n```\n{BODY}",
+    "byte order mark": lambda line: f"\N{ZERO WIDTH NO-BREAK SPACE}---\n{HEAD}{line}\n---\n{BODY}",
+}
+
+# A value that restricts where one word does not.
+VALUES: Final = {
+    "mode": "plan",
+    "hooks": "{PreToolUse: [{matcher: Bash}]}",
+    "mcp": "{tracker: {disabled: true}}",
+    "mcpservers": "{tracker: {disabled: true}}",
+    "toolssettings": "{shell: {deniedCommands: [rm]}}",
+    "targets": "{claude: {tools: [read]}}",
+}
+# Those that every dialect hears, whichever tool's they are.
+HEARD: Final = sorted(FOREIGN_RESTRICTING | VALUES.keys() - {"targets"})
+CLAUDE: Final = dialects()["claude"]
+MARKDOWN: Final = [one for one in dialects().values() if one.suffix == ".md" and one.name != "neutral"]
+
+
+def _check(text: str, key: str, dialect: Dialect, targets: Iterable[Dialect]) -> None:
+    """The file is refused, or its key was read, counts as meant, and leaves no output with more."""
+    result = read_agent("reviewer.md", text.encode(), dialect.name)
+    if isinstance(result, NoAgent):
+        assert result.refused
+        return
+    assert folded_key(key) in {folded_key(found) for found in result.document.metadata}
+    if folded_key(key) not in HEARD:
+        return
+    assert wider(EVERYTHING, result.agent.grants), "nothing is taken away"
+    for target in targets:
+        data = render(result, target, WriteOptions()).data
+        if data is None:
+            continue
+        if target is not dialect or key in result.agent.unknown:
+            assert widening(result.agent, data, target, WriteOptions()) is None, target.name
+        else:
+            assert key in target.parse(data, f"reviewer{target.suffix}").metadata, target.name
+
+
+def _line(key: str) -> str:
+    return f"{key}: {VALUES.get(folded_key(key.strip(QUOTES)), 'read')}"
+
+
+@pytest.mark.parametrize("repair", REPAIRS.values(), ids=REPAIRS)
+def test_every_key_that_restricts_survives_every_repair(repair: Callable[[str], str]) -> None:
+    for key in sorted(RESTRICTING):
+        _check(repair(_line(key)), key, CLAUDE, [CLAUDE])
+
+
+@st.composite
+def spellings(draw: st.DrawFn) -> str:
+    """A key with case, dashes, underscores, blanks and quotes as somebody may write it."""
+    key = draw(st.sampled_from(sorted(RESTRICTING)))
+    cuts = draw(st.lists(st.integers(1, max(1, len(key) - 1)), max_size=2, unique=True))
+    parts = [key[start:end] for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), None], strict=True)]
+    style = draw(st.sampled_from([str.lower, str.upper, str.title]))
+    spelled = draw(st.sampled_from(["", "-", "_", " "])).join(style(part) for part in parts)
+    quote = draw(st.sampled_from(["", "", '"', "'"]))
+    return quote + spelled + quote
+
+
+@thorough
+@given(spelled=spellings(), repair=st.sampled_from(sorted(REPAIRS)), dialect=st.sampled_from(MARKDOWN))
+def test_so_does_every_spelling_in_every_dialect(spelled: str, repair: str, dialect: Dialect) -> None:
+    _check(REPAIRS[repair](_line(spelled)), spelled.strip(QUOTES), dialect, dialects().values())
+
+
+def test_repairs_are_repairs() -> None:
+    """Without such a key, most of these files are agents; else the tests above would show nothing."""
+    read = [read_agent("reviewer.md", repair("color: red").encode(), "claude") for repair in REPAIRS.values()]
+    agents = [one for one in read if not isinstance(one, NoAgent)]
+    assert len(agents) > len(REPAIRS) * 2 / 3
+    assert sum(one.document.repaired for one in agents) > len(REPAIRS) / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"---\n{BROKEN} Disallowed Tools: Bash\n---\n{BODY}", 4),
+        (f"---\n{HEAD}...\ndeny: Bash\n{BODY}", 5),
+        (f"---\n{HEAD}---\n# Limits\npermission-mode: plan\n---\n{BODY}", 6),
+        (f"---\nname: reviewer sandbox: read-only\n{BROKEN.partition(chr(10))[2]}---\n{BODY}", 2),
+    ],
+)
+def test_the_refusal_says_which_key_and_where(text: str, line: int) -> None:
+    result = read_agent("reviewer.md", text.encode(), "claude")
+    assert isinstance(result, NoAgent)
+    (found,) = [one for one in result.diagnostics if one.code is Code.RESTRICTION_LOST]
+    assert found.line == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"---\n{BROKEN}---\n{BODY}Tools: the ones of the session.\n",
+        f"---\n{HEAD}\n{BODY}Note the tools: all of them count.\n",
+        f"--- {HEAD} --- ".replace("\n", " ") + "Review. Use the tools: all of them.\n",
+        "---\nname: reviewer\ndescription: Reviews: all. Tools: Read.\n---\nReview.\n",
+    ],
+)
+def test_prose_that_speaks_of_such_a_key_is_prose(text: str) -> None:
+    result = read_agent("reviewer.md", text.encode(), "claude")
+    assert not isinstance(result, NoAgent), result.diagnostics
+    assert result.agent.grants == EVERYTHING
+
+
+# The table
+
+
+def test_every_key_is_folded() -> None:
+    assert [key for key in KEY_EFFECTS if not re.fullmatch("[a-z]+", key) or folded_key(key) != key] == []
+
+
+def test_rows_name_dialects_that_there_are() -> None:
+    assert {name for rows in KEY_EFFECTS.values() for row in rows for name in row.dialects} <= dialects().keys()
+
+
+@pytest.mark.parametrize("dialect", dialects().values(), ids=lambda dialect: dialect.name)
+def test_every_key_by_which_a_dialect_restricts_is_in_the_table(dialect: Dialect) -> None:
+    assert dialect.restrictions <= RESTRICTING
+
+
+def test_a_key_counts_in_every_spelling_and_with_what_follows_a_dot() -> None:
+    for key in ("disallowedTools", "disallowed-tools", "DISALLOWED TOOLS", "permissions.deny"):
+        assert restricts(key)
+    assert not restricts("description")
+    assert [row.effect for row in effects_of("tool_paths")] == [Effect.RUNS_PROGRAM]
+    assert meaning(Meaning.HOOKS) == {"hooks"}
