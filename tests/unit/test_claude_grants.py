@@ -14,6 +14,7 @@ from agentsync.permissions import (
     READING,
     TOOLS,
     Approval,
+    matches,
 )
 from agentsync.render import render
 from support.conversion import read
@@ -52,6 +53,64 @@ CLAUDE_GONE = {
     "KillShell": "bash",
     "TodoRead": "todo",
 }
+
+
+# What names of servers' tools grant in `tools` and deny in `disallowedTools`, as Claude Code 2.1.329 answered with two
+# live servers, `tracker` and `other`.
+SERVER_NAMES = {
+    # name: (the pattern that is granted, the pattern that is denied)
+    "mcp__tracker__get_a": ("mcp/tracker/get_a", "mcp/tracker/get_a"),
+    "mcp__tracker": ("mcp/tracker/*", "mcp/tracker/*"),
+    "mcp__tracker__*": ("mcp/tracker/*", "mcp/tracker/*"),
+    "mcp__*": ("", "mcp/*"),
+    "mcp__*__*": ("", "mcp/*"),
+    **dict.fromkeys(
+        (
+            *("mcp__tr*", "mcp__tr*__get_a", "mcp__*__search_tickets", "mcp__tracker__get_*", "mcp__tracker__get_?"),
+            *("mcp__tracke?", "mcp__tracke?__get_a", "mcp__tracker_*", "mcp__tracker__**", "mcp__*tr*__*", "m*"),
+            *("mcp__tracker__*_a", "mcp__tr*er__*"),
+        ),
+        ("", ""),
+    ),
+}
+CALLS = [f"mcp/{server}/{tool}" for server in ("tracker", "other") for tool in ("get_a", "get_b", "search_tickets")]
+
+
+@pytest.mark.parametrize(("name", "granted", "denied"), [(name, *found) for name, found in SERVER_NAMES.items()])
+def test_names_of_servers_mean_what_claude_code_makes_of_them(name: str, granted: str, denied: str) -> None:
+    given, taken = claude(f"tools: [Read, '{name}']"), claude(f"disallowedTools: ['{name}']")
+    for call in CALLS:
+        level = SESSION if granted and matches(granted, call) else DENY
+        assert given.agent.grants.approval(call) is level
+        assert CLAUDE.enforced(given.document).approval(call) is level
+        assert bool(CLAUDE.enforced(taken.document).approval(call)) is not (bool(denied) and matches(denied, call))
+    for read_agent, known in ((given, granted), (taken, denied)):
+        assert (Code.UNKNOWN_TOOL in {found.code for found in read_agent.diagnostics}) is not bool(known)
+
+
+@pytest.mark.parametrize("name", [name for name, (granted, _) in SERVER_NAMES.items() if not granted])
+def test_no_tool_is_given_what_such_a_name_does_not_grant(name: str) -> None:
+    for target in dialects().values():
+        file = render(claude(f"tools: [Read, '{name}']"), target, WriteOptions())
+        plain = render(claude("tools: [Read]"), target, WriteOptions())
+        if target.name == "neutral":
+            assert file.document is not None
+            assert not any(target.enforced(file.document).approval(call) for call in CALLS)
+        elif target is not CLAUDE:
+            assert file.data == plain.data, target.name
+
+
+def test_a_denial_by_such_a_name_is_meant_for_all_that_it_covers() -> None:
+    denied = {
+        "mcp__tr*": ("mcp/tracker/get_a", "mcp/other/get_a"),
+        "mcp__*__get_a": ("mcp/other/get_a", "mcp/other/get_b"),
+        "mcp__tracker__get_?": ("mcp/tracker/get_b", "mcp/tracker/search_tickets"),
+        "mcp__tracker_*": ("mcp/tracker_x/get_a", "mcp/tracker/get_a"),
+    }
+    for name, (covered, other) in denied.items():
+        grants = claude(f"disallowedTools: ['{name}']").agent.grants
+        assert (grants.approval(covered), grants.approval(other)) == (DENY, SESSION), name
+    assert not claude("disallowedTools: ['mcp__*']").agent.grants.approval("mcp/other/get_a")
 
 
 def test_arguments_in_a_list_of_claude_code_confine_nothing_there() -> None:

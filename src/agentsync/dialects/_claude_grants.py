@@ -95,7 +95,7 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     if metadata.get("memory") in MEMORIES and rules != list(EVERYTHING.rules):
         rules += _granted([*_OF_MEMORY])
     rules = _under_mode(rules, metadata.get("permissionMode"))
-    named = (_canonical(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
+    named = (_denied_by_tool(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
     denied = (tool for tool in named if not tool.startswith(OTHER))
     return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *SHAPE.denials))
 
@@ -191,8 +191,17 @@ def _check_tools(fields: Fields) -> None:
                 fields.tell(Code.NO_EFFECT, message, key, hint="remove the blank before the parenthesis")
             elif name in _GONE and key == "tools":
                 fields.tell(Code.UNKNOWN_TOOL, f"`{name}` is given to no agent any more", key)
-            elif _canonical(name).startswith(OTHER):
+            elif _is_dropped_pattern(name, key):
+                verb = "grants" if key == "tools" else "denies"
+                hint = "name each tool, or the whole server as `mcp__server`"
+                fields.tell(Code.UNKNOWN_TOOL, f"the pattern `{name}` {verb} nothing in Claude Code", key, hint=hint)
+            elif _denied_by_tool(name).startswith(OTHER):
                 fields.tell(Code.UNKNOWN_TOOL, f"Claude Code has no tool `{name}` and drops it", key)
+
+
+def _is_dropped_pattern(name: str, key: str) -> bool:
+    read = _canonical if key == "tools" else _denied_by_tool
+    return _server_pattern(name) is not None and read(name).startswith(OTHER)
 
 
 def _is_flat(value: JsonValue) -> bool:
@@ -257,35 +266,57 @@ def _asking(tool: str) -> Approval:
 
 
 _MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
+# Seen with live servers: these deny every tool of every server, and grant none.
+_ALL_SERVERS: Final = ("mcp__*", "mcp__*__*")
 _AGENT_NAME: Final = re.compile(rf"(?!{UNTRANSLATED})[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
 
 
 def _canonical(name: str) -> str:
+    """The canonical tool that a name in a list stands for, or the name below `other/` where it stands for none.
+
+    Of patterns, `mcp__server__*` alone stands for anything (seen with live servers).
+    """
     if name in _TOOLS:
         return _TOOLS[name]
     if name == ANY:
         return ANY
     if name in _GONE:
         return _GONE[name]
-    if match := _MCP_NAME.fullmatch(name):
-        return f"{MCP}{match['server']}/{match['tool'] or ANY}"
-    return OTHER + name
+    pattern = _server_pattern(name)
+    return pattern if pattern and _is_exact(pattern) else OTHER + name
+
+
+def _server_pattern(name: str) -> str | None:
+    """The canonical pattern that the author of a server's or its tool's name means; None for another name."""
+    match = _MCP_NAME.fullmatch(name)
+    return f"{MCP}{match['server']}/{match['tool'] or ANY}" if match else None
+
+
+def _is_exact(pattern: str) -> bool:
+    """Whether a canonical pattern is one tool of a server or all of them."""
+    return {"*", "?"}.isdisjoint(pattern.removesuffix(f"/{ANY}"))
+
+
+def _denied_by_tool(name: str) -> str:
+    """As `_canonical`, for what Claude Code itself makes of a denial."""
+    return f"{MCP}{ANY}" if name in _ALL_SERVERS else _canonical(name)
 
 
 def _denied(name: str) -> tuple[str, ...]:
     """The canonical tools that a denial means, also where Claude Code would not know the name for its case."""
-    exact = _canonical(name.rstrip("_"))
+    bare = name.rstrip("_")
+    exact = _canonical(bare)
     if not exact.startswith(OTHER):
         return (exact,)
+    if pattern := _server_pattern(bare):
+        return (pattern,)
     folded = {known.lower(): tool for known, tool in {**_GONE, **_TOOLS}.items()}
     return (exact, folded[name.lower()]) if name.lower() in folded else (exact, *meant_by(name))
 
 
 def _server_name(pattern: str) -> str | None:
     server, separator, tool = pattern.removeprefix(MCP).partition("/")
-    # `?` stands for itself here, and a `*` is known to count only for all tools of a server.
-    is_free = not {"*", "?"}.isdisjoint(server if tool == ANY else server + tool)
-    return f"mcp__{server}__{tool}" if separator and not is_free else None
+    return f"mcp__{server}__{tool}" if separator and _is_exact(pattern) else None
 
 
 def _argument(tool: str, text: str) -> str:
