@@ -23,6 +23,7 @@ from agentsync.dialects import dialects
 from agentsync.errors import ConfigError, LockedError, SourceUnavailableError
 from agentsync.events import tell, tell_rollback
 from agentsync.gather import Contents
+from agentsync.key_effects import KEY_EFFECTS, Effect
 from agentsync.log import configure
 from agentsync.matrix import matrix_row
 from agentsync.plan import Action, Actual, Change, Plan, Recorded, Wanted, conflict, recorded
@@ -379,6 +380,21 @@ def _notices() -> str:
     return "\n".join(lines)
 
 
+# Effects of keys.
+
+
+def _key_effects() -> str:
+    """A row for each effect and the tools that it counts in, with keys folded."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for key, effects in KEY_EFFECTS.items():
+        for row in effects:
+            tools = ", ".join(dialects()[name].title for name in sorted(row.dialects)) or "every tool"
+            rows.setdefault((row.effect.value, tools), []).append(f"`{key}`")
+    order = [effect.value for effect in Effect]
+    body = sorted(rows.items(), key=lambda item: (order.index(item[0][0]), item[0][1] != "every tool", item[0][1]))
+    return _table(("effect", "in the files of", "keys"), ((*place, " ".join(keys)) for place, keys in body))
+
+
 _PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": _commands,
     "common-options": _common_options,
@@ -391,6 +407,7 @@ _PARTS: Final[dict[str, Callable[[], str]]] = {
     "matrix": _matrix,
     "lists": _lists,
     "notices": _notices,
+    "key-effects": _key_effects,
 }
 
 if __name__ == "__main__":

@@ -533,6 +533,25 @@ class Code(Enum):
         "Read fewer of them with `subfolder`, `include`, `exclude`, `only` or `skip`.",
     )
 
+    PROGRAM_REFUSED = (
+        "AS517",
+        ERROR,
+        "The agent has its tool run a program or load code, and the policy allows none.",
+        'Remove the key; or, where the program is to run, say `programs = "allow"` under `[policy]`.',
+    )
+    ADDRESS_REFUSED = (
+        "AS518",
+        ERROR,
+        "The agent names a server or address for its tool, and the policy allows none.",
+        'Configure it in the tool; or, where it is to be used, say `addresses = "allow"` under `[policy]`.',
+    )
+    FILE_REFUSED = (
+        "AS519",
+        ERROR,
+        "The agent has its tool read or write files outside the project, and the policy allows none.",
+        'Name files of the project; or, where these are meant, say `files = "allow"` under `[policy]`.',
+    )
+
     def __init__(self, id_: str, severity: Severity, cause: str, remedy: str) -> None:
         self.id = id_
         self.severity = severity

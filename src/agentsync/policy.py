@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import Field, JsonValue, field_validator
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Dialect
 from agentsync.document import MAX_FILE_BYTES, Document
-from agentsync.naming import folded_key
+from agentsync.key_effects import Effect, KeyEffect, Meaning, effects_of
 from agentsync.permissions import ANY, MCP, TOOLS, Approval, Grants, Rule, TooManyPatternsError, wider
 from agentsync.settings import MisplacedError, Settings, load
 from agentsync.source import MAX_FILES
@@ -25,16 +25,6 @@ Say = Literal["allow", "refuse"]
 _Globs = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=256)]
 _EVERYTHING: Final = (ANY,)
 
-# The keys of a tool's file, folded, by which an agent has commands run, servers started, or its own way of being asked;
-# of these last, the values that leave the user's guard where it is.
-_HOOKS: Final = "hooks"
-_SERVERS: Final = "mcpservers"
-_MODES: Final = {
-    "permissionmode": frozenset({"default", "plan", "dontask"}),
-    "approvalmode": frozenset({"default", "plan"}),
-    "sandboxmode": frozenset({"read-only", "workspace-write"}),
-}
-
 _OUTSIDE: Final = "external_directory"
 
 
@@ -42,8 +32,11 @@ class Rules(Settings):
     """What agents may be given.
 
     Attributes:
-        hooks: whether an agent may bring commands that its tool runs by itself.
+        hooks: whether an agent may bring commands that its tool runs at its events.
         mcp_servers: whether it may bring MCP servers; naming those that the user configured is no bringing.
+        programs: whether it may bring other programs that its tool runs, or code that its tool loads.
+        addresses: whether it may bring other addresses that its tool sends to, as of a provider of models.
+        files: whether its tool may read files outside the project by itself, or write some.
         inherit: whether it may have every tool there is, by naming none.
         modes: globs of the permission modes that it may set, beside those that leave the user's guard where it is.
         tools: globs of the tools that it may have, by their canonical names.
@@ -57,6 +50,9 @@ class Rules(Settings):
 
     hooks: Say = "refuse"
     mcp_servers: Say = "refuse"
+    programs: Say = "refuse"
+    addresses: Say = "refuse"
+    files: Say = "refuse"
     inherit: Say = "allow"
     modes: _Globs = ()
     tools: _Globs = _EVERYTHING
@@ -217,21 +213,58 @@ def judge_output(target: Dialect, document: Document, slug: str, policy: Sequenc
 
 
 def _refusals(target: Dialect, document: Document, slug: str, rules: Rules) -> Iterator[Diagnostic]:
-    for key, line in _hooks(document).items():
-        if rules.hooks == "refuse":
-            yield Diagnostic(Code.HOOKS_REFUSED, f"`{key}` are commands that the tool runs by itself", line=line)
-    for server, line in _servers(document):
-        if rules.mcp_servers == "refuse":
-            yield Diagnostic(Code.SERVERS_REFUSED, f"brings the MCP server `{server}`", line=line)
-    for mode, line in _modes(document):
-        if not _is_among(mode, rules.modes):
-            yield Diagnostic(Code.MODE_REFUSED, f"permission mode `{mode}` takes the user's guard away", line=line)
+    for key, value, row in _effects(target, document):
+        for code, message in _refused_effect(key, value, row, rules):
+            yield Diagnostic(code, message, line=document.lines.get(key, 0))
     if rules.models != _EVERYTHING:
         agent = target.read(document, slug).agent
         if agent and agent.model and not _is_among(agent.model, rules.models):
             yield Diagnostic(Code.MODEL_REFUSED, f"model `{agent.model}`", line=document.lines.get("model", 0))
     if grant := _excess(target, document, rules):
         yield Diagnostic(Code.GRANT_REFUSED, grant)
+
+
+# The setting that takes or refuses what keys bring, with the code and the message of a refusal.
+_SETTINGS: Final[Mapping[tuple[Effect, Meaning | None], tuple[str, Code, str]]] = {
+    (Effect.RUNS_PROGRAM, Meaning.HOOKS): (
+        "hooks",
+        Code.HOOKS_REFUSED,
+        "`{}` are commands that the tool runs by itself",
+    ),
+    (Effect.OPENS_ADDRESS, Meaning.SERVERS): ("mcp_servers", Code.SERVERS_REFUSED, "brings the MCP server `{}`"),
+    (Effect.RUNS_PROGRAM, None): ("programs", Code.PROGRAM_REFUSED, "`{}` has the tool run a program or load code"),
+    (Effect.OPENS_ADDRESS, None): (
+        "addresses",
+        Code.ADDRESS_REFUSED,
+        "`{}` names a server or address that the tool sends to",
+    ),
+    (Effect.READS_FILE, None): (
+        "files",
+        Code.FILE_REFUSED,
+        "`{}` has the tool read or write files outside the project",
+    ),
+}
+
+
+def _refused_effect(key: str, value: JsonValue, row: KeyEffect, rules: Rules) -> Iterator[tuple[Code, str]]:
+    """The refusals of one effect that a key of a file has."""
+    match row.effect:
+        case Effect.RESTRICTS:
+            pass
+        case Effect.CHANGES_APPROVAL:
+            mode = _mode(key, value)
+            if not _is_among(mode, rules.modes):
+                yield Code.MODE_REFUSED, f"permission mode `{mode}` takes the user's guard away"
+        case Effect.CHANGES_MODEL:
+            if rules.models != _EVERYTHING:
+                yield Code.MODEL_REFUSED, f"`{key}` chooses a model in a way that `models` cannot judge"
+        case Effect.RUNS_PROGRAM | Effect.OPENS_ADDRESS | Effect.READS_FILE:
+            setting, code, message = _SETTINGS[row.effect, row.meaning]
+            names = _brought(value) if row.meaning is Meaning.SERVERS else (key,)
+            if getattr(rules, setting) == "refuse":
+                yield from ((code, message.format(name)) for name in names)
+        case _:
+            assert_never(row.effect)
 
 
 def _excess(target: Dialect, document: Document, rules: Rules) -> str:
@@ -253,18 +286,13 @@ def _excess(target: Dialect, document: Document, rules: Rules) -> str:
     return f"it would have {found.call}" if found else ""
 
 
-# Keys are looked for in every spelling, and all of them count: which one a tool reads is its own to know.
+def _effects(target: Dialect, document: Document) -> Iterator[tuple[str, JsonValue, KeyEffect]]:
+    """The keys of a tool's file that have an effect there, with their values, once for each effect.
 
-
-def _hooks(document: Document) -> dict[str, int]:
-    """The keys that hold hooks, and their lines."""
-    return {key: document.lines.get(key, 0) for key in _spelled(document, _HOOKS) if document.metadata[key]}
-
-
-def _servers(document: Document) -> list[tuple[str, int]]:
-    """The servers that an agent says how to start or reach, and their lines."""
-    found = [(name, key) for key in _spelled(document, _SERVERS) for name in _brought(document.metadata[key])]
-    return [(name, document.lines.get(key, 0)) for name, key in found]
+    Keys count in every spelling: which one a tool reads is its own to know.
+    """
+    for key, value in document.metadata.items():
+        yield from ((key, value, row) for row in effects_of(key) if row.applies_to(target.name, value))
 
 
 def _brought(servers: JsonValue) -> dict[str, JsonValue]:
@@ -275,18 +303,9 @@ def _brought(servers: JsonValue) -> dict[str, JsonValue]:
     return {str(entry.get("name") or next(iter(entry), "")): entry for entry in entries}
 
 
-def _modes(document: Document) -> list[tuple[str, int]]:
-    """The modes that take the user's guard away, and their lines."""
-    found = [(key, str(document.metadata[key] or "")) for folded in _MODES for key in _spelled(document, folded)]
-    return [
-        (mode, document.lines.get(key, 0))
-        for key, mode in found
-        if mode and mode.lower() not in _MODES[folded_key(key)]
-    ]
-
-
-def _spelled(document: Document, folded: str) -> list[str]:
-    return [key for key in document.metadata if folded_key(key) == folded]
+def _mode(key: str, value: JsonValue) -> str:
+    """What a policy calls a mode: its word, or the key where it is a switch or a table."""
+    return key if isinstance(value, bool | dict) else str(value)
 
 
 def _is_among(name: str, globs: Iterable[str]) -> bool:
@@ -305,6 +324,7 @@ class Powers:
         hooks: as they are written, by key.
         servers: the MCP servers that it brings, as they are written, by name.
         modes: the permission modes that take the user's guard away.
+        others: the keys that have another effect than to restrict, as they are written.
         model: as `provider/id`; empty where it is the session's.
         disabled: whether it is switched off.
     """
@@ -313,6 +333,7 @@ class Powers:
     hooks: Mapping[str, JsonValue] = field(default_factory=dict)
     servers: Mapping[str, JsonValue] = field(default_factory=dict)
     modes: frozenset[str] = frozenset()
+    others: Mapping[str, JsonValue] = field(default_factory=dict)
     model: str = ""
     disabled: bool = False
 
@@ -320,15 +341,25 @@ class Powers:
 def powers(target: Dialect, document: Document, slug: str) -> Powers:
     """What a tool's file gives its agent."""
     agent = target.read(document, slug).agent
-    said = document.metadata
+    found = [(key, value, row) for key, value, row in _effects(target, document) if row.effect is not Effect.RESTRICTS]
+    hooks = {key: value for key, value, row in found if row.meaning is Meaning.HOOKS}
+    servers = [value for _, value, row in found if row.meaning is Meaning.SERVERS]
+    modes = [(key, value) for key, value, row in found if _sets_mode(row, value)]
+    others = {key: value for key, value, row in found if row.meaning is None and not _sets_mode(row, value)}
     return Powers(
         grants=target.enforced(document).with_flat_names(),
-        hooks={key: said[key] for key in _hooks(document)},
-        servers={name: how for key in _spelled(document, _SERVERS) for name, how in _brought(said[key]).items()},
-        modes=frozenset(mode for mode, _ in _modes(document)),
+        hooks=hooks,
+        servers={name: how for value in servers for name, how in _brought(value).items()},
+        modes=frozenset(_mode(key, value) for key, value in modes),
+        others=others,
         model=(agent.model or "") if agent else "",
         disabled=bool(agent and agent.disabled),
     )
+
+
+def _sets_mode(row: KeyEffect, value: JsonValue) -> bool:
+    """Whether a value is a mode with a name, and no table that may change under the same name."""
+    return row.effect is Effect.CHANGES_APPROVAL and not isinstance(value, dict)
 
 
 def growth(before: Powers, after: Powers) -> tuple[str, ...]:
@@ -345,6 +376,7 @@ def growth(before: Powers, after: Powers) -> tuple[str, ...]:
         *(["hooks"] if after.hooks != before.hooks else []),
         *(f"MCP server `{name}`" for name in servers),
         *(f"permission mode `{mode}`" for mode in sorted(after.modes - before.modes)),
+        *(f"`{key}`" for key, value in after.others.items() if before.others.get(key, _ABSENT) != value),
         *([f"model `{after.model}`"] if after.model and after.model != before.model else []),
         *(["to be switched on"] if before.disabled and not after.disabled else []),
     ]

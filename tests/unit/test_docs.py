@@ -47,6 +47,7 @@ def test_no_generated_part_is_stale(generate: ModuleType) -> None:
         "events.md",
         "agent-format.md",
         "dialects.md",
+        "permissions.md",
         "agent.schema.json",
         "agentsync.1",
     }

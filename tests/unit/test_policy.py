@@ -20,6 +20,7 @@ from agentsync.errors import ConfigError
 from agentsync.fitting import WriteOptions
 from agentsync.frontmatter import format_markdown
 from agentsync.gather import Contents, Snapshot, _make
+from agentsync.key_effects import KEY_EFFECTS, Effect, KeyEffect, effects_of
 from agentsync.permissions import ANY, TOOLS, wider
 from agentsync.policy import (
     DEFAULT,
@@ -108,6 +109,110 @@ def test_a_codex_agent_without_a_sandbox_is_refused() -> None:
     for mode, expected in (("danger-full-access", [Code.MODE_REFUSED]), ("workspace-write", []), ("read-only", [])):
         parsed = CODEX.parse(data % mode.encode(), "x.toml")
         assert codes(judge_output(CODEX, parsed, "x", [Rules()])) == expected
+
+
+VIBE = 'description = "d"\ninstructions = "p"\n'
+CODEX_HEAD = 'name = "x"\ndescription = "d"\ndeveloper_instructions = "p"\n'
+MARKDOWN = "---\nname: x\ndescription: d\ntools: ['*']\n{}\n---\nYou help with the work.\n"
+EFFECTS: list[tuple[str, str, Code]] = [
+    ("vibe", "bypass_tool_permissions = true", Code.MODE_REFUSED),
+    ("vibe", 'safety = "yolo"', Code.MODE_REFUSED),
+    ("vibe", 'tool_paths = ["tools"]', Code.PROGRAM_REFUSED),
+    (
+        "vibe",
+        '[[providers]]\nname = "p"\napi_base = "https://p.example"\napi_key_env_var = "KEY"',
+        Code.ADDRESS_REFUSED,
+    ),
+    ("vibe", 'otel_endpoint = "https://p.example"', Code.ADDRESS_REFUSED),
+    ("vibe", 'skill_paths = ["~/elsewhere"]', Code.FILE_REFUSED),
+    ("codex", 'default_permissions = ":danger-full-access"', Code.MODE_REFUSED),
+    ("codex", 'default_permissions = "wide"\n[permissions.wide]\nnetwork = true', Code.MODE_REFUSED),
+    ("codex", "[sandbox_workspace_write]\nnetwork_access = true", Code.MODE_REFUSED),
+    ("codex", 'notify = ["sh", "-c", "id"]', Code.PROGRAM_REFUSED),
+    ("codex", '[model_providers.p.auth]\ncommand = "id"', Code.PROGRAM_REFUSED),
+    ("codex", '[model_providers.p]\nbase_url = "https://p.example"', Code.ADDRESS_REFUSED),
+    ("codex", '[shell_environment_policy.set]\nLD_PRELOAD = "/tmp/x.so"', Code.PROGRAM_REFUSED),
+    ("codex", 'model_instructions_file = "/etc/passwd"', Code.FILE_REFUSED),
+    ("qwen", "executor: {command: id}", Code.PROGRAM_REFUSED),
+    ("qwen", "executionBackend: {command: id}", Code.PROGRAM_REFUSED),
+    ("antigravity", "commandExecutionPolicy: eager", Code.MODE_REFUSED),
+    ("antigravity", "commandExecutionPolicy: one of a later version", Code.MODE_REFUSED),
+    ("antigravity", "plugins: [p]", Code.PROGRAM_REFUSED),
+    ("auggie", "provider_base_url: https://p.example", Code.ADDRESS_REFUSED),
+    *(
+        ("kiro", f"resources: ['{path}']", Code.FILE_REFUSED)
+        for path in (
+            *("file://~/.ssh/id_ed25519", "file:///etc/passwd", "file://../secret", "file://docs/../../x", "~/x"),
+            *("skill://~/x/SKILL.md", "https://p.example/x", "file://$HOME/x", "file://C:/x", "file://a/%2e%2e/x"),
+            *("file://a\\\\..\\\\..\\\\x", "FILE://~/.ssh/id"),
+        )
+    ),
+    ("kiro", "resources: [{type: knowledgeBase, source: 'file://~/notes', name: n}]", Code.FILE_REFUSED),
+]
+
+
+def _file(dialect: str, keys: str) -> Document:
+    tool = dialects()[dialect]
+    text = {"vibe": VIBE + keys, "codex": CODEX_HEAD + keys}.get(dialect, MARKDOWN.format(keys))
+    return tool.parse(text.encode(), f"x{tool.suffix}")
+
+
+@pytest.mark.parametrize(("dialect", "keys", "code"), EFFECTS)
+def test_what_a_key_has_its_tool_do_is_refused_unless_it_is_allowed(dialect: str, keys: str, code: Code) -> None:
+    tool = dialects()[dialect]
+    found = judge_output(tool, _file(dialect, keys), "x", [Rules()])
+    assert code in codes(found)
+    assert all(one.line for one in found)
+    free = Rules(programs="allow", addresses="allow", files="allow", modes=("*",))
+    assert judge_output(tool, _file(dialect, keys), "x", [free]) == ()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "keys"),
+    [
+        ("vibe", 'bypass_tool_permissions = false\nsafety = "safe"\ntool_paths = []\nskill_paths = ["skills"]'),
+        ("codex", 'default_permissions = ":workspace"'),
+        ("codex", "notify = []\n[sandbox_workspace_write]\nnetwork_access = false\nexclude_slash_tmp = true"),
+        ("antigravity", "commandExecutionPolicy: sandbox\nplugins: []"),
+        ("kiro", "resources: ['file://README.md', 'file://docs/**/*.md', 'skill://.kiro/skills/*/SKILL.md']"),
+        ("kiro", "resources: [{type: knowledgeBase, source: 'file://./docs', name: 'all: of it'}]"),
+        ("claude", "plugins: [p]\nresources: [https://p.example]\nnotify: team\nsafety: yolo"),
+        ("copilot", "executor: somebody\nproviders: [p]"),
+    ],
+)
+def test_what_does_nothing_of_the_kind_is_taken(dialect: str, keys: str) -> None:
+    """Keys of one tool are inert in the files of another that does not read them."""
+    assert judge_output(dialects()[dialect], _file(dialect, keys), "x", [Rules()]) == ()
+
+
+def _harmful(row: KeyEffect) -> str:
+    return "true" if row.effect is Effect.CHANGES_APPROVAL else '"/x"'
+
+
+@pytest.mark.parametrize("name", ["codex", "vibe"])
+def test_every_effect_of_the_table_is_judged_in_the_formats_that_take_any_key(name: str) -> None:
+    effects = {Effect.RUNS_PROGRAM, Effect.OPENS_ADDRESS, Effect.READS_FILE, Effect.CHANGES_APPROVAL}
+    rows = [(key, row) for key, found in KEY_EFFECTS.items() for row in found if name in row.dialects]
+    for key, row in rows:
+        found = judge_output(dialects()[name], _file(name, f"{key} = {_harmful(row)}"), "x", [Rules()])
+        assert bool(found) == any(one.effect in effects for one in effects_of(key)), key
+
+
+def test_a_model_that_is_chosen_in_another_way_counts_where_models_are_restricted() -> None:
+    document = _file("vibe", '[compaction_model]\nname = "m"')
+    vibe = dialects()["vibe"]
+    assert judge_output(vibe, document, "x", [Rules()]) == ()
+    assert codes(judge_output(vibe, document, "x", [Rules(models=("mistral/*",))])) == [Code.MODEL_REFUSED]
+
+
+def test_growth_names_each_key_that_has_its_tool_do_more() -> None:
+    vibe = dialects()["vibe"]
+    before, after = (powers(vibe, _file("vibe", keys), "x") for keys in ('tool_paths = ["a"]', 'tool_paths = ["b"]'))
+    assert growth(before, after) == ("`tool_paths`",)
+    assert growth(before, before) == ()
+    claude = [powers(CLAUDE, document(permissionMode=mode), "x") for mode in ("plan", "acceptEdits")]
+    assert growth(*claude)[-1] == "permission mode `acceptEdits`"
+    assert len([word for word in growth(*claude) if "ermission" in word]) == 1
 
 
 def test_one_mode_can_be_allowed_without_the_others() -> None:

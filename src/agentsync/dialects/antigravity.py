@@ -9,7 +9,7 @@ that the SDK's own reader has, version 0.1.22 (October 2026). `tools` adds to th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -130,9 +130,7 @@ class _Antigravity(Listed):
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         fitted = fit(agent.grants, self.shape, options)
         level = fitted.units[_SHELL]
-        # A policy of its own says what a command needs, so the lists are not to tell of that.
-        plain = replace(fitted, units={**fitted.units, _SHELL: min(level, Approval.SESSION)})
-        lists = spell_lists(plain, self.tools, denies=False)
+        lists = spell_lists(fitted, self.tools, denies=False)
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             permissions = {
@@ -141,9 +139,10 @@ class _Antigravity(Listed):
                 _INHERITS: False,
                 _INHERITS_SERVERS: False,
             }
-        if level:
-            free = Approval.SESSION if options.approval == "allow" else Approval.ALLOW
-            permissions[_POLICY] = "eager" if level >= free else "off"
+        # `eager` would keep the user from being asked at all, so what is free is left to the session's own policy.
+        free = Approval.SESSION if options.approval == "allow" else Approval.ALLOW
+        if level and level < free:
+            permissions[_POLICY] = "off"
         return permissions, [*fitted.diagnostics, *lists.diagnostics]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.diagnostics import Code
 from agentsync.dialects import dialects
 from agentsync.fitting import WriteOptions
 from agentsync.permissions import Approval
+from agentsync.policy import DEFAULT, judge_output
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read
@@ -58,13 +60,21 @@ def test_no_policy_may_run_commands_unasked() -> None:
     assert _enforced("", "bash") is Approval.ALLOW
 
 
-@pytest.mark.parametrize(("approval", "policy"), [("ask", b'"off"'), ("allow", b"eager")])
-def test_a_command_is_asked_for_unless_the_target_says_otherwise(approval: str, policy: bytes) -> None:
+def test_a_command_is_asked_for_unless_the_target_says_otherwise() -> None:
     source = read("a.md", b"---\nname: a\ndescription: Runs.\ntools: Bash\n---\nGo.\n", "claude")
-    options = WriteOptions(approval="allow") if approval == "allow" else WriteOptions()
-    written = render(source, ANTIGRAVITY, options).data
-    assert written is not None
-    assert b"commandExecutionPolicy: " + policy in written
+    asked, free = (render(source, ANTIGRAVITY, WriteOptions(approval=word)).data or b"" for word in ("ask", "allow"))
+    assert b'commandExecutionPolicy: "off"' in asked
+    assert b"commandExecutionPolicy" not in free
+
+
+def test_what_its_author_leaves_unasked_is_left_to_the_session() -> None:
+    """`eager` is what the policy refuses, so an agent with it would not arrive."""
+    source = read("a.md", b"---\ndescription: Runs.\npermission:\n  bash: allow\n---\nGo.\n", "opencode")
+    file = render(source, ANTIGRAVITY, WriteOptions())
+    assert file.document is not None
+    assert "commandExecutionPolicy" not in file.document.metadata
+    assert Code.APPROVAL_NARROWED in {found.code for found in file.diagnostics}
+    assert judge_output(ANTIGRAVITY, file.document, "a", DEFAULT.rules("a")) == ()
 
 
 @pytest.mark.parametrize("keys", ["tools: view_file", "tools: {view_file: true}", "tools: 3"])
