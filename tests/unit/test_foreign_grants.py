@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.diagnostics import Code
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
-from agentsync.permissions import READING, TOOLS, Approval
+from agentsync.permissions import MCP, READING, TOOLS, Approval
+from agentsync.policy import Rules, judge_output
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read
@@ -69,3 +71,38 @@ def test_cursor_gets_no_agent_that_has_to_ask_where_only_that_will_do() -> None:
     agent = read("reviewer.md", head("permissions: {bash: ask}"), "neutral")
     assert render(agent, dialects()["cursor"], WriteOptions(strict_approval=True)).data is None
     assert render(agent, dialects()["cursor"], WriteOptions()).data is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["* ", " *", " read", "read ", " tracker/get_a", " read_file", "read_file ", " mcp__gh__x"]
+)
+@pytest.mark.parametrize("dialect", ["copilot", "gemini", "qwen"])
+def test_a_name_with_blanks_around_it_in_a_list_is_nobodys(dialect: str, name: str) -> None:
+    """Seen in all three: they compare the item as it is, where other tools trim it."""
+    agent = read_agent("reviewer.md", head(f"tools: ['{name}']"), dialect)
+    if not isinstance(agent, NoAgent):
+        assert available(agent.agent.grants) == set()
+        assert available(agent.dialect.enforced(agent.document)) == set()
+        assert not any(rule.tool.startswith(MCP) and rule.approval for rule in agent.agent.grants.rules)
+        written = render(agent, dialects()["claude"], WriteOptions()).data
+        assert written is not None
+        assert b"tools: []" in written
+
+
+def test_a_denial_of_vibes_counts_in_another_case() -> None:
+    data = (
+        b'description = "d"\nagent_type = "agent"\ninstructions = "p"\ndisabled_tools = ["TRACKER_GET_A", "*_Put_*"]\n'
+    )
+    grants = read("x.toml", data, "vibe").agent.grants
+    assert [grants.approval(f"mcp/tracker_{tool}") for tool in ("get_a", "put_b", "list")] == [
+        Approval.DENY,
+        Approval.DENY,
+        Approval.SESSION,
+    ]
+
+
+def test_a_policy_sees_a_servers_tool_by_the_name_that_copilot_joins() -> None:
+    copilot = dialects()["copilot"]
+    document = copilot.parse(head("tools: [read, tracker-get_a]"), "x.md")
+    (found,) = judge_output(copilot, document, "x", [Rules(servers=("github",))])
+    assert found.code is Code.GRANT_REFUSED

@@ -52,6 +52,7 @@ class ToolLists:
         absent, empty, null, mistyped: which tools an agent has then.
         unknown: what becomes of a name that the tool does not know.
         strings: whether one string of names with commas between them counts as a list.
+        trims: whether blanks around a name in a list count for nothing; else such a name is an unknown one.
         denied: the key of a list of denied tools, if there is one.
     """
 
@@ -61,6 +62,7 @@ class ToolLists:
     mistyped: Meaning = "all"
     unknown: Literal["dropped", "refused"] = "dropped"
     strings: bool = True
+    trims: bool = True
     denied: str = ""
 
 

@@ -6,6 +6,7 @@ one of what a name grants and one of what it was written for. Names that Copilot
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -91,3 +92,19 @@ TOOLS: Final = ToolNames(
 
 MEANT: Final = replace(TOOLS, read={name: meant for name, (_, meant) in _READ.items()})
 """What each name was written for."""
+
+
+def joined_names(name: str) -> Iterator[str]:
+    """The servers' tools that an unknown name may grant, which an author rarely means (seen with live servers).
+
+    Copilot calls a tool `server-tool`, and takes that name as well. A server may have the name of one of VS Code's
+    sets, too.
+    """
+    if TOOLS.is_known(name) or {"*", "?"} & set(name.removesuffix(f"/{ANY}")):
+        return
+    server, slash, tool = name.partition("/")
+    if slash and server and tool:
+        yield f"{MCP}{server}/{tool}"
+    elif not slash:
+        dashes = (index for index, sign in enumerate(name) if sign == "-")
+        yield from (f"{MCP}{name[:at]}/{name[at + 1 :]}" for at in dashes if 0 < at < len(name) - 1)

@@ -143,13 +143,13 @@ class Listed:
         denied = metadata.get(self.lists.denied) if self.lists.denied else None
         if narrow:
             return rules + self.tools.taken(named_in(denied), narrow=True)
-        return rules if self._mistyped(denied) else rules + self.tools.taken(listed(denied), narrow=False)
+        return rules if self._mistyped(denied) else rules + self.tools.taken(self.names_in(denied), narrow=False)
 
     def _granted(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         if self.tools_key not in metadata:
             return list(EVERYTHING.rules)
         value = metadata[self.tools_key]
-        names = [*listed(value)]
+        names = self.names_in(value)
         if names and (not self._mistyped(value) or (narrow and isinstance(value, str))):
             known = [name for name in names if self.tools.is_known(name)]
             rules = self.tools.meant(names) if narrow else self.tools.granted(known)
@@ -157,6 +157,10 @@ class Listed:
         if value is None:
             return self._under(self.lists.null, narrow=narrow)
         return self._under(self.lists.mistyped if self._mistyped(value) else self.lists.empty, narrow=narrow)
+
+    def names_in(self, value: JsonValue) -> list[str]:
+        """The names of a list as the tool takes them."""
+        return [*listed(value, trims=self.lists.trims)]
 
     @staticmethod
     def _under(meaning: str, *, narrow: bool) -> list[Rule]:
@@ -227,7 +231,7 @@ class Listed:
                 self._check_nothing(fields, value)
             elif self._mistyped(value):
                 fields.tell(self.invalid, f"`{key}` must be a list of names", key)
-            names = [*listed(value)]
+            names = self.names_in(value)
             nothing = key == self.tools_key and self.lists.empty == "none" and self.lists.unknown == "dropped"
             if nothing and names and not any(map(self.tools.is_known, names)):
                 self._check_nothing(fields, [])

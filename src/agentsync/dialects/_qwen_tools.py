@@ -1,12 +1,14 @@
 """Qwen Code's names of tools, and what its two lists make of them.
 
 A list takes each tool by its name or its display name, and a tool of a server by its full name only; a denial also
-takes patterns of servers' tools that end in `*`. Names of another case, with arguments, or of earlier releases are
-nothing to either. Some tools do what another one does, and have to be denied beside it.
+takes patterns of servers' tools that end in `*`, and compares what is before that with the beginning of the full name.
+Names of another case, with arguments, or of earlier releases are nothing to either. Some tools do what another one
+does, and have to be denied beside it. All of this was seen with live servers.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -17,6 +19,10 @@ NOTHING: Final = "ask_user_question"
 """A tool that is never given to an agent, so that a list of it alone grants nothing."""
 
 _PREFIX: Final = "mcp__"
+_DISPLAYED_SERVER_TOOL: Final = re.compile(r"(?P<tool>[\w-]+) \((?P<server>[\w-]+) MCP Server\)")
+_REGISTERED: Final = re.compile(r"[A-Za-z0-9_-]+")
+"""The full names of servers' tools; one with other characters is registered under a name that nobody can know."""
+
 _ALL_SERVERS: Final = f"{_PREFIX}{ANY}"
 
 
@@ -32,7 +38,28 @@ class _Servers(ServerNames):
         return name if name and not _is_free(name.removesuffix(ANY)) else None
 
     def read(self, name: str) -> str | None:
+        if displayed := _DISPLAYED_SERVER_TOOL.fullmatch(name):
+            return f"{MCP}{displayed['server']}/{displayed['tool']}"
         return f"{MCP}{ANY}" if name == _ALL_SERVERS else ServerNames.read(self, name)
+
+
+class _Names(ToolNames):
+    """The vocabulary, in which a denial covers each tool whose full name begins as it does."""
+
+    __slots__ = ()
+
+    def denied(self, name: str) -> tuple[str, ...]:
+        return (*ToolNames.denied(self, name), *_also_covered(name))
+
+
+def _also_covered(name: str) -> Iterator[str]:
+    """All tools of `server`, which a denial of `mcp__server_*` covers beside those of `server_x`.
+
+    That `mcp__my` also covers a server called `my__x` is left out: nobody means it, and few tools could say it.
+    """
+    server = name.removeprefix(_PREFIX).removesuffix(f"_{ANY}")
+    if name == f"{_PREFIX}{server}_{ANY}" and "__" not in server and not server.endswith("_") and not _is_free(server):
+        yield f"{MCP}{server}/{ANY}"
 
 
 _SERVERS: Final = _Servers(_PREFIX, "__", whole=True)
@@ -83,7 +110,7 @@ _DISPLAYED: Final = {
 }
 _BY_NAME: Final = _WRITTEN | {other: _WRITTEN[name] for name, others in _SUBSTITUTES.items() for other in others}
 
-TOOLS: Final = ToolNames(
+TOOLS: Final = _Names(
     written=_WRITTEN,
     read={
         **_BY_NAME,
@@ -109,8 +136,8 @@ TOOLS: Final = ToolNames(
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name stands for several tools of servers, which a list of granted ones does not take."""
-    return name.startswith(_PREFIX) and (_is_free(name) or "__" not in name.removeprefix(_PREFIX))
+    """Whether a name is none of a single tool of a server, and so grants nothing."""
+    return name.startswith(_PREFIX) and (not _REGISTERED.fullmatch(name) or "__" not in name.removeprefix(_PREFIX))
 
 
 def with_substitutes(names: Sequence[str]) -> list[str]:
@@ -152,7 +179,7 @@ def taken(granted: Sequence[str], denied: Sequence[str]) -> Iterator[Rule]:
     for name in denied:
         pattern = _SERVERS.read(name)
         if pattern and not _is_free(name.removesuffix(ANY)):
-            yield Rule(pattern, Approval.DENY)
+            yield from (Rule(tool, Approval.DENY) for tool in (pattern, *_also_covered(name)))
 
 
 def _is_free(name: str) -> bool:

@@ -80,7 +80,7 @@ class ToolNames:
             return (ANY,)
         if (found := self._known({**self.read, **self.written}, name)) is not None:
             return found
-        if self.servers and (pattern := self.servers.read(name)):
+        if self.servers and name == name.strip() and (pattern := self.servers.read(name)):
             return (pattern,)
         return (OTHER + name,)
 
@@ -140,12 +140,18 @@ def available(tools: Iterable[str]) -> list[Rule]:
     return rules
 
 
-def listed(value: JsonValue) -> Iterator[str]:
-    """The names of a list, or of one string with commas between them; anything else holds none."""
+def listed(value: JsonValue, *, trims: bool = True) -> Iterator[str]:
+    """The names of a list, or of one string with commas between them; anything else holds none.
+
+    Args:
+        value: the list.
+        trims: whether names in a list lose the blanks around them, as those in a string always do.
+    """
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, str):
             parts = [text] if isinstance(value, list) else text.split(",")
-            yield from (name for part in parts if (name := part.strip()))
+            kept = isinstance(value, list) and not trims
+            yield from (part if kept else name for part in parts if (name := part.strip()))
 
 
 def nested_in(value: JsonValue) -> list[str]:

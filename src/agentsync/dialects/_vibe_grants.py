@@ -194,12 +194,15 @@ def _servers(enabled: Iterable[str], disabled: Iterable[str], *, narrow: bool) -
     if not enabled or (clear != enabled and not narrow):
         rules = [Rule(MCP + ANY, Approval.SESSION)]
     denied = [*filter(_is_clear, disabled)]
-    rules += [Rule(MCP + pattern, Approval.DENY) for pattern in denied if _may_name_server(pattern)]
+    # Vibe compares without regard to case; a name in capitals is meant for a tool that rarely has any.
+    spelled = {*denied, *(pattern.lower() for pattern in denied if narrow)}
+    rules += [Rule(MCP + pattern, Approval.DENY) for pattern in sorted(spelled) if _may_name_server(pattern)]
     return [*rules, Rule(MCP + ANY, Approval.DENY)] if narrow and denied != disabled else rules
 
 
 def _may_name_server(pattern: str) -> bool:
-    return pattern.lower() not in _KNOWN
+    """Whether a pattern may match a tool of a server; these have no blanks, which an argument's pattern may have."""
+    return pattern.lower() not in _KNOWN and " " not in pattern
 
 
 def _is_clear(pattern: str) -> bool:

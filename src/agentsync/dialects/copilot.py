@@ -17,13 +17,13 @@ from pydantic import JsonValue
 
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.dialects import Moved, NameRule, ToolLists
-from agentsync.dialects._copilot_tools import MEANT, TOOLS
+from agentsync.dialects._copilot_tools import MEANT, TOOLS, joined_names
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import listed
+from agentsync.dialects._tool_names import available, listed
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions
 from agentsync.model import Agent
@@ -70,7 +70,8 @@ class _Copilot(Listed):
 
     def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         if not narrow:
-            return Listed.rules(self, metadata, narrow=False)
+            more = (tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name))
+            return [*Listed.rules(self, metadata, narrow=False), *available(more)]
         rules = Listed.rules(replace(self, tools=MEANT), metadata, narrow=True)
         rules = limited(metadata.get("mcp-servers"), rules)
         rules += _callable(metadata.get("agents"), Grants(tuple(rules)))
@@ -139,7 +140,7 @@ _COPILOT: Final = _Copilot(
     name="copilot",
     title="GitHub Copilot",
     tools=TOOLS,
-    lists=ToolLists(null="refused", mistyped="refused"),
+    lists=ToolLists(null="refused", mistyped="refused", trims=False),
     keys={
         "effort": Key("reasoning-effort", words={effort: effort for effort in _EFFORTS}),
         "skills": Key("skills", "names"),

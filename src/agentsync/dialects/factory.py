@@ -40,6 +40,19 @@ _CATEGORIES: Final = {
     "web": ("WebSearch", "FetchUrl"),
     "mcp": (),
 }
+_SERVER_TOOL: Final = re.compile(f"{MCP}[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*/[A-Za-z0-9-][A-Za-z0-9_-]*")
+
+
+class _Servers(ServerNames):
+    """`server___tool`, of which no part may be a pattern (read in the tool's own code)."""
+
+    __slots__ = ()
+
+    def read(self, name: str) -> str | None:
+        pattern = ServerNames.read(self, name)
+        return pattern if pattern and _SERVER_TOOL.fullmatch(pattern) else None
+
+
 _TOOLS: Final = ToolNames(
     written={
         "Read": ("read",),
@@ -64,7 +77,7 @@ _TOOLS: Final = ToolNames(
     },
     gone=dict.fromkeys(("AskUser", "Task", "TaskOutput", "TaskStop", "ToolSearch"), ()),  # given to no agent
     everything=frozenset(),
-    servers=ServerNames("", "___"),
+    servers=_Servers("", "___"),
 )
 _WRITES: Final = frozenset({"Create", "ApplyPatch"})
 _EDITS: Final = frozenset({"Edit", "MultiEdit", "ApplyPatch"})
@@ -76,7 +89,6 @@ _SERVERS: Final = "mcpServers"
 _TEXTS: Final = ("name", "description", "model", "reasoningEffort")
 _LISTS: Final = ("tools", _SERVERS)
 _FRONTMATTER: Final = re.compile(r"---\r?\n(.*?)\r?\n---\r?\n?", re.DOTALL)
-_SERVER_TOOL: Final = re.compile(f"{MCP}[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*/[A-Za-z0-9-][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)

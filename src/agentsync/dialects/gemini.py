@@ -94,7 +94,7 @@ _GEMINI: Final = _Gemini(
     name="gemini",
     title="Gemini CLI",
     tools=TOOLS,
-    lists=ToolLists(null="refused", mistyped="refused", unknown="refused", strings=False),
+    lists=ToolLists(null="refused", mistyped="refused", unknown="refused", strings=False, trims=False),
     keys={
         "temperature": Key("temperature", "number"),
         "max_turns": Key("max_turns", "count"),

@@ -33,7 +33,7 @@ from agentsync.dialects._qwen_tools import (
 )
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._template import foreign_placeholder, unknown_placeholder
-from agentsync.dialects._tool_names import listed, named_in, nested_in, spell_lists
+from agentsync.dialects._tool_names import named_in, nested_in, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
 from agentsync.model import Agent
@@ -65,7 +65,7 @@ class _Qwen(Listed):
     def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         if not narrow and "executor" in metadata:
             return list(EVERYTHING.rules)  # the other program heeds no list
-        granted, denied = ([*listed(metadata.get(key))] for key in ("tools", "disallowedTools"))
+        granted, denied = (self.names_in(metadata.get(key)) for key in ("tools", "disallowedTools"))
         rules = self._listed(granted, metadata, narrow=narrow)
         if not narrow:
             return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
@@ -91,11 +91,11 @@ class _Qwen(Listed):
             value = fields.peek(key)
             if isinstance(value, list) and any(isinstance(name, str) and not name.strip() for name in value):
                 fields.tell(Code.WRONG_TYPE, f"`{key}` holds an empty name, so Qwen Code refuses the file", key)
-        for name in listed(fields.peek("tools")):
+        for name in self.names_in(fields.peek("tools")):
             if is_pattern(name):
                 message = f"`{name}` grants nothing: a list takes the tools of servers by their full names only"
                 fields.tell(Code.UNKNOWN_TOOL, message, "tools")
-        for message in without_effect([*listed(fields.peek("disallowedTools"))]):
+        for message in without_effect(self.names_in(fields.peek("disallowedTools"))):
             fields.tell(Code.NO_EFFECT, message, "disallowedTools")
         mode = fields.peek("approvalMode")
         if mode not in (None, "", *_MODES):
@@ -203,7 +203,7 @@ _QWEN: Final = _Qwen(
     name="qwen",
     title="Qwen Code",
     tools=TOOLS,
-    lists=ToolLists(empty="all", null="all", mistyped="all", denied="disallowedTools"),
+    lists=ToolLists(empty="all", null="all", mistyped="all", trims=False, denied="disallowedTools"),
     keys={
         "max_turns": Key("maxTurns", "count"),
         "color": Key("color", words={color: color for color in _COLORS}),
