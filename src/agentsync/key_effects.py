@@ -60,8 +60,8 @@ _SCHEME: Final = re.compile(r"(?:file|skill)://")
 _OUTSIDE: Final = re.compile(r"[/\\~$%]|[A-Za-z][A-Za-z0-9+.-]*:")
 """How a path begins that may lead out of a project; a colon makes it a drive, or an address."""
 
-
-_PATH_KEYS: Final = frozenset({"source", "path"})
+_PARTS_OF_RESOURCE: Final = frozenset("type source name description indexType include exclude autoUpdate".split())
+"""The keys of a resource of Kiro's that is no plain path: https://kiro.dev/docs/cli/custom-agents (November 2026)."""
 
 
 def _is_within_project(value: JsonValue) -> bool:
@@ -73,8 +73,7 @@ def _is_within_project(value: JsonValue) -> bool:
         case list():
             return all(map(_is_within_project, value))
         case dict():
-            # Of a resource with parts, as Kiro's knowledge bases, all but the source is for people.
-            return all(_is_within_project(inner) for key, inner in value.items() if folded_key(key) in _PATH_KEYS)
+            return "source" in value and value.keys() <= _PARTS_OF_RESOURCE and _is_within_project(value["source"])
         case _:
             return _is_empty(value)
 
@@ -115,9 +114,6 @@ def _about_tools(verbs: str) -> str:
     return " ".join(f"{verb}tools" for verb in verbs.split())
 
 
-_TABLE: dict[str, tuple[KeyEffect, ...]] = {}
-
-
 def _row(
     keys: str,
     effect: Effect,
@@ -125,83 +121,91 @@ def _row(
     *,
     only: str = "",
     unless: Callable[[JsonValue], bool] = _is_empty,
-) -> None:
-    """Adds one effect of some keys, in the files of the dialects named in `only`, unless a value is harmless."""
-    row = KeyEffect(effect, meaning, frozenset(only.split()), unless)
-    for key in keys.split():
-        _TABLE[key] = (*_TABLE.get(key, ()), row)
+) -> tuple[str, KeyEffect]:
+    """One effect of some keys, in the files of the dialects named in `only`, unless a value is harmless."""
+    return keys, KeyEffect(effect, meaning, frozenset(only.split()), unless)
 
 
-# What restricts an agent in some tool, and what nobody would write but to restrict.
-_row(f"tools {_about_tools(_ALLOWING)}", Effect.RESTRICTS, Meaning.ALLOWED_TOOLS)
-_row(_about_tools(_DENYING), Effect.RESTRICTS, Meaning.DENIED_TOOLS)
-_row("allow allowlist", Effect.RESTRICTS, Meaning.ALLOWED)
-_row("deny denied denylist disallow disallowed forbidden blocked blocklist", Effect.RESTRICTS, Meaning.DENIED)
-_row("permissionmode", Effect.RESTRICTS, Meaning.PERMISSION_MODE)
-_row("readonly", Effect.RESTRICTS, Meaning.SWITCH)
-_row("permission permissions restrictions groups toolssettings outsideworkdir allowedmcpservers", Effect.RESTRICTS)
-_row("approvalmode approvalpolicy sandbox sandboxmode defaultpermissions", Effect.RESTRICTS)
-_row("basedisabled disableskills enabledskills disabledskills", Effect.RESTRICTS)
-_row("mode", Effect.RESTRICTS, Meaning.MODE)
-_row("hooks", Effect.RESTRICTS, Meaning.HOOKS)
-_row("mcp mcpservers", Effect.RESTRICTS, Meaning.SERVERS)
-# Words that restrict in one tool, and mean something else or nothing in the others.
-_row("websearch", Effect.RESTRICTS, only="codex")
-_row(
-    "commandexecutionpolicy excludedefaultcomponents inheritcustomizations inheritmcp",
-    Effect.RESTRICTS,
-    only="antigravity",
+_ROWS: Final = (
+    # What restricts an agent in some tool, and what nobody would write but to restrict.
+    _row(f"tools {_about_tools(_ALLOWING)}", Effect.RESTRICTS, Meaning.ALLOWED_TOOLS),
+    _row(_about_tools(_DENYING), Effect.RESTRICTS, Meaning.DENIED_TOOLS),
+    _row("allow allowlist", Effect.RESTRICTS, Meaning.ALLOWED),
+    _row("deny denied denylist disallow disallowed forbidden blocked blocklist", Effect.RESTRICTS, Meaning.DENIED),
+    _row("permissionmode", Effect.RESTRICTS, Meaning.PERMISSION_MODE),
+    _row("readonly", Effect.RESTRICTS, Meaning.SWITCH),
+    _row("permission permissions restrictions groups toolssettings outsideworkdir allowedmcpservers", Effect.RESTRICTS),
+    _row("approvalmode approvalpolicy sandbox sandboxmode defaultpermissions", Effect.RESTRICTS),
+    _row("basedisabled disableskills enabledskills disabledskills", Effect.RESTRICTS),
+    _row("mode", Effect.RESTRICTS, Meaning.MODE),
+    _row("hooks", Effect.RESTRICTS, Meaning.HOOKS),
+    _row("mcp mcpservers", Effect.RESTRICTS, Meaning.SERVERS),
+    # Words that restrict in one tool, and mean something else or nothing in the others.
+    _row("websearch", Effect.RESTRICTS, only="codex"),
+    _row(
+        "commandexecutionpolicy excludedefaultcomponents inheritcustomizations inheritmcp",
+        Effect.RESTRICTS,
+        only="antigravity",
+    ),
+    _row("targets", Effect.RESTRICTS, only="neutral"),
+    # Programs that a tool runs by itself, or code that it loads.
+    _row("hooks", Effect.RUNS_PROGRAM, Meaning.HOOKS),
+    _row("toolpaths", Effect.RUNS_PROGRAM, only="vibe"),
+    _row("executor executionbackend", Effect.RUNS_PROGRAM, only="qwen"),
+    _row("plugins", Effect.RUNS_PROGRAM, only="antigravity codex"),
+    # A provider may have a command for its key, and an environment may load a program into every command.
+    _row("notify modelproviders shellenvironmentpolicy marketplaces", Effect.RUNS_PROGRAM, only="codex"),
+    _row("zshpath jsreplnodepath jsreplnodemoduledirs", Effect.RUNS_PROGRAM, only="codex"),
+    # Servers and addresses to which what the agent sees is sent.
+    _row("mcpservers", Effect.OPENS_ADDRESS, Meaning.SERVERS),
+    _row("providers transcribeproviders ttsproviders connectors", Effect.OPENS_ADDRESS, only="vibe"),
+    _row("otelendpoint consolebaseurl vibebaseurl vibecodesessionsbaseurl", Effect.OPENS_ADDRESS, only="vibe"),
+    _row("experimentalenabledocumentlibraryconnector", Effect.OPENS_ADDRESS, only="vibe"),
+    _row(
+        "modelproviders openaibaseurl chatgptbaseurl otel apps mcpoauthcallbackurl", Effect.OPENS_ADDRESS, only="codex"
+    ),
+    _row("experimentalrealtimewsbaseurl experimentalrealtimewebrtccallbaseurl", Effect.OPENS_ADDRESS, only="codex"),
+    _row("experimentalthreadstoreendpoint experimentalthreadstore", Effect.OPENS_ADDRESS, only="codex"),
+    _row("providerbaseurl", Effect.OPENS_ADDRESS, only="auggie"),
+    # Files that become part of what the model reads, or that the tool writes.
+    _row("resources", Effect.READS_FILE, only="kiro kiro2", unless=_is_within_project),
+    _row("skillpaths agentpaths", Effect.READS_FILE, only="vibe", unless=_is_within_project),
+    _row("sessionlogging", Effect.READS_FILE, only="vibe"),
+    _row(
+        "modelinstructionsfile experimentalinstructionsfile", Effect.READS_FILE, only="codex", unless=_is_within_project
+    ),
+    _row("experimentalcompactpromptfile modelcatalogjson", Effect.READS_FILE, only="codex", unless=_is_within_project),
+    _row("logdir sqlitehome", Effect.READS_FILE, only="codex", unless=_is_within_project),
+    # Whether a call is approved, and by whom.
+    _row("permissionmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("default", "plan", "dontask")),
+    _row("approvalmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("default", "plan")),
+    _row("sandboxmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("read-only", "workspace-write")),
+    _row("defaultpermissions", Effect.CHANGES_APPROVAL, only="codex", unless=_is_one_of(":read-only", ":workspace")),
+    _row("sandboxworkspacewrite", Effect.CHANGES_APPROVAL, only="codex", unless=_is_confined),
+    _row("permissions profile projects approvalsreviewer autoreview", Effect.CHANGES_APPROVAL, only="codex"),
+    _row("commandexecutionpolicy", Effect.CHANGES_APPROVAL, only="antigravity", unless=_is_one_of("off", "sandbox")),
+    _row("bypasstoolpermissions smartapprovedefault smartapproveavailable", Effect.CHANGES_APPROVAL, only="vibe"),
+    _row("safety", Effect.CHANGES_APPROVAL, only="vibe", unless=_is_one_of("safe", "neutral", "destructive")),
+    # Which model runs, beside the key that a dialect reads it from.
+    _row("models allowedmodels compactionmodel visionmodel utilitymodels", Effect.CHANGES_MODEL, only="vibe"),
+    _row("routeddefaultmodel routedmodelconfig routedextramodels", Effect.CHANGES_MODEL, only="vibe"),
+    _row("activetranscribemodel transcribemodels activettsmodel ttsmodels", Effect.CHANGES_MODEL, only="vibe"),
+    _row("modelprovider ossprovider reviewmodel", Effect.CHANGES_MODEL, only="codex"),
+    _row("providermodel providerapikey", Effect.CHANGES_MODEL, only="auggie"),
+    _row("providerid", Effect.CHANGES_MODEL, only="cline"),
+    _row("modelconfig", Effect.CHANGES_MODEL, only="qwen"),
 )
-_row("targets", Effect.RESTRICTS, only="neutral")
 
-# Programs that a tool runs by itself, or code that it loads.
-_row("hooks", Effect.RUNS_PROGRAM, Meaning.HOOKS)
-_row("toolpaths", Effect.RUNS_PROGRAM, only="vibe")
-_row("executor executionbackend", Effect.RUNS_PROGRAM, only="qwen")
-_row("plugins", Effect.RUNS_PROGRAM, only="antigravity codex")
-# A provider may have a command for its key, and an environment may load a program into every command.
-_row("notify modelproviders shellenvironmentpolicy marketplaces", Effect.RUNS_PROGRAM, only="codex")
-_row("zshpath jsreplnodepath jsreplnodemoduledirs", Effect.RUNS_PROGRAM, only="codex")
 
-# Servers and addresses to which what the agent sees is sent.
-_row("mcpservers", Effect.OPENS_ADDRESS, Meaning.SERVERS)
-_row("providers transcribeproviders ttsproviders connectors", Effect.OPENS_ADDRESS, only="vibe")
-_row("otelendpoint consolebaseurl vibebaseurl vibecodesessionsbaseurl", Effect.OPENS_ADDRESS, only="vibe")
-_row("experimentalenabledocumentlibraryconnector", Effect.OPENS_ADDRESS, only="vibe")
-_row("modelproviders openaibaseurl chatgptbaseurl otel apps mcpoauthcallbackurl", Effect.OPENS_ADDRESS, only="codex")
-_row("experimentalrealtimewsbaseurl experimentalrealtimewebrtccallbaseurl", Effect.OPENS_ADDRESS, only="codex")
-_row("experimentalthreadstoreendpoint experimentalthreadstore", Effect.OPENS_ADDRESS, only="codex")
-_row("providerbaseurl", Effect.OPENS_ADDRESS, only="auggie")
+def _by_key(rows: Iterable[tuple[str, KeyEffect]]) -> dict[str, tuple[KeyEffect, ...]]:
+    table: dict[str, tuple[KeyEffect, ...]] = {}
+    for keys, row in rows:
+        for key in keys.split():
+            table[key] = (*table.get(key, ()), row)
+    return table
 
-# Files that become part of what the model reads, or that the tool writes.
-_row("resources", Effect.READS_FILE, only="kiro kiro2", unless=_is_within_project)
-_row("skillpaths agentpaths", Effect.READS_FILE, only="vibe", unless=_is_within_project)
-_row("sessionlogging", Effect.READS_FILE, only="vibe")
-_row("modelinstructionsfile experimentalinstructionsfile", Effect.READS_FILE, only="codex", unless=_is_within_project)
-_row("experimentalcompactpromptfile modelcatalogjson", Effect.READS_FILE, only="codex", unless=_is_within_project)
-_row("logdir sqlitehome", Effect.READS_FILE, only="codex", unless=_is_within_project)
 
-# Whether a call is approved, and by whom.
-_row("permissionmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("default", "plan", "dontask"))
-_row("approvalmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("default", "plan"))
-_row("sandboxmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("read-only", "workspace-write"))
-_row("defaultpermissions", Effect.CHANGES_APPROVAL, only="codex", unless=_is_one_of(":read-only", ":workspace"))
-_row("sandboxworkspacewrite", Effect.CHANGES_APPROVAL, only="codex", unless=_is_confined)
-_row("permissions profile projects approvalsreviewer autoreview", Effect.CHANGES_APPROVAL, only="codex")
-_row("commandexecutionpolicy", Effect.CHANGES_APPROVAL, only="antigravity", unless=_is_one_of("off", "sandbox"))
-_row("bypasstoolpermissions smartapprovedefault smartapproveavailable", Effect.CHANGES_APPROVAL, only="vibe")
-_row("safety", Effect.CHANGES_APPROVAL, only="vibe", unless=_is_one_of("safe", "neutral", "destructive"))
-
-# Which model runs, beside the key that a dialect reads it from.
-_row("models allowedmodels compactionmodel visionmodel utilitymodels", Effect.CHANGES_MODEL, only="vibe")
-_row("routeddefaultmodel routedmodelconfig routedextramodels", Effect.CHANGES_MODEL, only="vibe")
-_row("activetranscribemodel transcribemodels activettsmodel ttsmodels", Effect.CHANGES_MODEL, only="vibe")
-_row("modelprovider ossprovider reviewmodel", Effect.CHANGES_MODEL, only="codex")
-_row("providermodel providerapikey", Effect.CHANGES_MODEL, only="auggie")
-_row("providerid", Effect.CHANGES_MODEL, only="cline")
-_row("modelconfig", Effect.CHANGES_MODEL, only="qwen")
-
-KEY_EFFECTS: Final[Mapping[str, tuple[KeyEffect, ...]]] = _TABLE
+KEY_EFFECTS: Final[Mapping[str, tuple[KeyEffect, ...]]] = _by_key(_ROWS)
 """The effects of each key, folded."""
 
 

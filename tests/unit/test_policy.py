@@ -148,6 +148,8 @@ EFFECTS: list[tuple[str, str, Code]] = [
         )
     ),
     ("kiro", "resources: [{type: knowledgeBase, source: 'file://~/notes', name: n}]", Code.FILE_REFUSED),
+    ("kiro", "resources: [{type: t, source: 'file://notes', folder: /etc}]", Code.FILE_REFUSED),
+    ("kiro", "resources: [{file: notes}]", Code.FILE_REFUSED),
 ]
 
 
