@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from agentsync import frontmatter_repair as repair
 from agentsync.diagnostics import Code, Diagnostic
 from agentsync.document import MAX_DEPTH, MAX_HEAD_BYTES, Document, UnreadableError, decode
+from agentsync.key_lines import restriction_below
 from agentsync.yaml_writer import real_text, to_yaml
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -58,8 +59,8 @@ def parse_markdown(data: bytes, path: str) -> Document:
             )
         )
     repaired = repaired or bool(found) or handler.repaired
-    lost = repair.lost_restriction(text, split, [*_keys(metadata)]) if repaired else None
-    if lost is None and (below := repair.restriction_below(split.body)):
+    lost = repair.lost_restriction(split, metadata.keys(), handler.taken) if repaired else None
+    if lost is None and (below := restriction_below(split.body)):
         lost = below[0], text.removesuffix(split.body).count("\n") + 1 + below[1]
     if lost:
         found.append(_lost_restriction(*lost, path))
@@ -77,17 +78,6 @@ def parse_markdown(data: bytes, path: str) -> Document:
 def _lost_restriction(key: str, line: int, path: str) -> Diagnostic:
     """The error that refuses a file in which the end of the frontmatter or a repair may have cost a restriction."""
     return Diagnostic(Code.RESTRICTION_LOST, f"`{key}` is in a place where it restricts nothing.", path, line)
-
-
-def _keys(value: JsonValue | Mapping[str, JsonValue]) -> Iterator[str]:
-    """Every key of a value, at any depth."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield key
-            yield from _keys(inner)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _keys(item)
 
 
 def format_markdown(metadata: Mapping[str, JsonValue], body: str) -> bytes:
@@ -108,6 +98,7 @@ class AgentHandler(BaseHandler):
 
     Attributes:
         lines, findings, repaired: as in Document.
+        taken: the lines that hold a key, at any depth, or a part of a text of several lines.
     """
 
     FM_BOUNDARY = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
@@ -120,6 +111,7 @@ class AgentHandler(BaseHandler):
         self.line = line
         self.flat = flat
         self.lines: dict[str, int] = {}
+        self.taken: set[int] = set()
         self.findings: list[Diagnostic] = []
         self.repaired = False
         self._head = ""
@@ -165,6 +157,7 @@ class AgentHandler(BaseHandler):
     def read_raw(self, entry: repair.Entry) -> JsonValue:
         """Takes an entry that is no YAML as the text that it is."""
         self.lines[entry.key] = self.line
+        self.taken.add(self.line)
         return self._with_line_ends(entry.key, entry.raw(), self.line)
 
     def _document(self, events: Iterator[Any]) -> dict[str, JsonValue]:
@@ -190,6 +183,7 @@ class AgentHandler(BaseHandler):
             if not isinstance(event, yaml.ScalarEvent):
                 raise _InvalidYamlError(self._error(Code.YAML_INVALID, event))
             key = event.value
+            self.taken.add(self._line(event.start_mark))
             if key == "<<" and event.implicit[0]:
                 raise UnreadableError(self._error(Code.YAML_ALIAS, event))
             if key in mapping:
@@ -206,6 +200,10 @@ class AgentHandler(BaseHandler):
     def _value(self, events: Iterator[Any], event: Any, depth: int) -> JsonValue:
         self._refuse_unsafe(event)
         if isinstance(event, yaml.ScalarEvent):
+            # The end of a block is the beginning of the line behind it.
+            end: Any = event.end_mark
+            last = self._line(end) - (end.column == 0)
+            self.taken.update(range(self._line(event.start_mark) + 1, last + 1))
             return _scalar(event.value) if event.implicit[0] else str(event.value)
         if depth == MAX_DEPTH:
             raise UnreadableError(self._error(Code.TOO_DEEP, event))
@@ -302,6 +300,7 @@ def _read_entries(
             raise UnreadableError(Diagnostic(Code.DUPLICATE_KEY, message, path, line))
         metadata |= loaded
         whole.lines |= part.lines
+        whole.taken |= part.taken
         whole.findings += part.findings
     if not any(finding.code is Code.YAML_REPAIRED for finding in whole.findings):
         whole.findings.append(Diagnostic(Code.YAML_REPAIRED, Code.YAML_REPAIRED.cause, path, split.line))

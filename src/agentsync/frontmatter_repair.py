@@ -13,47 +13,27 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from agentsync.diagnostics import Code
-from agentsync.key_effects import restricts
-from agentsync.naming import folded_key
+from agentsync.document import MAX_HEAD_BYTES
+from agentsync.key_lines import (
+    is_code,
+    is_known,
+    is_label_of,
+    key_line,
+    known_keys_within,
+    lost_in_body,
+    lost_in_head,
+    restrictions_within,
+)
+from agentsync.naming import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-
-# The other top-level keys that the tools' documentation names, and the ones that authors commonly add.
-_PLAIN_KEYS = frozenset(
-    """
-    name description model color effort maxTurns skills initialPrompt memory background isolation observer
-    observerMessage observeToolResults observeSubagents omitClaudeMd autoCompactWindow experimental
-    variant temperature top_p steps maxSteps hidden disable options reasoningEffort textVerbosity prompt
-    developer_instructions nickname_candidates model_provider model_reasoning_effort model_reasoning_summary
-    model_verbosity personality service_tier
-    kind display_name max_turns timeout_mins agent_card_url agent_card_json auth
-    runConfig executor executionBackend
-    model-policy reasoning-effort user-invocable user-invokable disable-model-invocation
-    include-custom-instructions deferred-tool-loading strict-tools-list target metadata argument-hint handoffs agents
-    infer
-    providerId modelId maxIterations
-    is_background
-    toolAliases resources keyboardShortcut welcomeMessage
-    safety agent_type instructions active_model
-    reasoningLevel slug roleDefinition whenToUse customInstructions
-    license compatibility version author category emoji vibe tags id role tier
-    """.split()
-)
 
 _FENCE = re.compile(r"---[ \t]*\r?\n")
 # The opening fence's own line end is where the search starts, so that empty frontmatter is found too.
 _CLOSE = re.compile(r"\n---[ \t]*(?:\r?\n|\Z)")
 _ODD_CLOSE = re.compile(r"\n(?:-{4,}|\.{3}|[–—─━]{3,})[ \t]*(?:\r?\n|\Z)")  # noqa: RUF001 (word processors draw these)
-_KEY = re.compile(r"""["']?(?P<key>[^\W\d_][\w-]*+)["']?[ \t]*+:(?P<separated>\s|$)?""")
-# A key of several words, or with dots. The bound keeps the search short, and is longer than any key of that kind.
-_LONG_KEY = re.compile(r"""["']?(?P<key>[^\W\d_][\w. -]{0,40}?)["']?[ \t]*+:(?P<separated>\s|$)?""")
 _FLAT_CLOSE = re.compile(r" ---(?=[ \t\r]|$)")
-_FLAT_KEY = re.compile(r"""(?:(?<=[ \t])|^)["']?(?P<key>[^\W\d_][\w.-]*+)["']?:(?=[ \t]|$)""")
-_WORDS_BEFORE = re.compile(r"(?:[\w-]++ ){1,2}\Z")
-# A key in a line of its own, also as the item of a list, in quotes or printed bold.
-_KEY_IN_LINE = re.compile(r"\W*+(?P<key>\w[\w. -]{0,40}?)[^\w:]*+:")
-_LINE_END = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 _BLANK_LINES = re.compile(r"(?:[ \t]*+\r?\n)++")
 _CODE_FENCED = re.compile(
     r"(?P<before>(?:#[^\n]*+\n|[ \t]*+\r?\n)*+)(?P<ticks>`{3,}+|~{3,}+)\w*[ \t]*\r?\n"
@@ -62,11 +42,8 @@ _CODE_FENCED = re.compile(
 )
 _STAR_KEY = re.compile(r"""^([ \t]+(?:- )?)(\*[^:"'\n]*)(?=:(?:\s|$))""", re.MULTILINE)
 _STAR_VALUE = re.compile(r"""((?::|^[ \t]*-)[ \t]+)(\*[^\s"'\[\]{},]*)[ \t]*$""", re.MULTILINE)
+_LINE_END = re.compile("\r\n?|[\n\x85\u2028\u2029]")  # as YAML counts lines
 _MAX_ENTRIES = 200
-_LONGEST_WORDS = 40
-"""How many characters before a colon may belong to a key of several words."""
-
-_GUESSED_ENDS = frozenset({Code.CLOSING_FENCE, Code.UNCLOSED, Code.FLATTENED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +56,7 @@ class Split:
         line: 1-based line of the file at which the head starts.
         found: what was wrong, each with its line.
         flat: whether the whole head stood on that one line.
+        guessed: whether the end of the frontmatter is no line of exactly three dashes.
     """
 
     head: str
@@ -86,6 +64,7 @@ class Split:
     line: int = 2
     found: tuple[tuple[Code, int], ...] = ()
     flat: bool = False
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +96,9 @@ class Entry:
 
         A description is prose and may speak of such keys.
         """
-        keys = () if self.key == "description" else _flat_keys(self.text.partition(":")[2])
-        return next((key for _, key in keys if restricts(key)), "")
+        value = self.text.partition(":")[2]
+        lines = () if self.key == "description" else value.split("\n")
+        return next((found.key for line in lines for found in restrictions_within(visible(line))), "")
 
     def raw(self) -> str:
         """The value as it stands, without its quotes, block indicator and indentation."""
@@ -168,14 +148,14 @@ def entries(head: str) -> list[Entry]:
     """
     groups: list[tuple[str, int, list[str]]] = []
     for number, line in enumerate(head.split("\n")):
-        key = _key_of(line)
-        if key and (_is_known(key) or not _in_description(groups)):
-            groups.append((key, number, [line]))
+        found = key_line(line)
+        if found and (is_known(found.key) or not _in_description(groups)):
+            groups.append((found.key, number, [line]))
         elif groups:
             groups[-1][2].append(line)
         elif line.strip() and not line.startswith("#"):
             return []
-    if len(groups) > _MAX_ENTRIES or not any(_is_known(key) for key, _, _ in groups):
+    if len(groups) > _MAX_ENTRIES or not any(is_known(key) for key, _, _ in groups):
         return []
     return [
         Entry(key, number, "\n".join(lines), has_prose=key == "description" and any(map(_is_prose, lines[1:])))
@@ -183,60 +163,24 @@ def entries(head: str) -> list[Entry]:
     ]
 
 
-def lost_restriction(text: str, cut: Split, keys: Collection[str]) -> tuple[str, int] | None:
+def lost_restriction(cut: Split, read: Collection[str], taken: Collection[int]) -> tuple[str, int] | None:
     """The first key that restricts, starts a line of its own, and was not read; with its 1-based line.
 
-    Where the end of the frontmatter was guessed, the body is searched as well.
-
     Args:
-        text: the whole file.
-        cut: how it was repaired.
-        keys: every key that was read from it, at any depth.
+        cut: how the file was repaired.
+        read: the top-level keys that were read.
+        taken: the lines of which YAML made keys or parts of a text.
     """
-    read = {folded_key(key) for key in keys}
-    head = text.removesuffix(cut.body)
-    is_guessed = any(code in _GUESSED_ENDS for code, _ in cut.found)
-    above = _LINE_END.split(head)
-    below = _LINE_END.split(cut.body) if is_guessed and head != text else []
-    matches = ((number, _KEY_IN_LINE.match(line)) for number, line in enumerate(above, start=1))
-    found = [(number, match["key"]) for number, match in matches if match]
-    # The last line of the head has no text of its own, unless the body starts on it.
-    found += [(number, key) for number, line in enumerate(below, start=len(above)) if (key := _key_of(line.strip()))]
-    lost = ((key, number) for number, key in found if restricts(key) and folded_key(key) not in read)
-    return next(lost, None)
-
-
-def restriction_below(body: str) -> tuple[str, int] | None:
-    """The first key that restricts where the body begins with keys alone, up to a second closing fence.
-
-    The first fence may then be part of a text of several lines. Most tools end the frontmatter at it.
-
-    Returns:
-        The key, and the 0-based line of the body that it is on.
-    """
-    found: tuple[str, int] | None = None
-    for number, line in enumerate(body.splitlines()):
-        if line.rstrip() == "---":
-            return found
-        key = _key_of(line)
-        if key is None and line.strip() and line[0] not in " \t#" and not f"{line} ".startswith("- "):
-            return None
-        if key and restricts(key):
-            found = found or (key, number)
+    lines = _LINE_END.split(cut.head)
+    if not cut.flat:
+        rest = ((cut.line + number, line) for number, line in enumerate(lines) if cut.line + number not in taken)
+        if lost := lost_in_head(rest, read):
+            return lost
+    if cut.guessed:
+        unclosed = any(code is Code.UNCLOSED for code, _ in cut.found)
+        if lost := lost_in_body(cut.body, read, everywhere=unclosed):
+            return lost[0], lost[1] + (1 if cut.flat else cut.line + len(lines) - unclosed)
     return None
-
-
-def _key_of(line: str) -> str | None:
-    """The key that a line starts with."""
-    if (match := _KEY.match(line)) and (_is_known(match["key"]) or match["separated"] is not None):
-        return match["key"]
-    match = _LONG_KEY.match(line)
-    return match["key"] if match and restricts(match["key"]) else None
-
-
-def _is_known(key: str) -> bool:
-    """Whether agents have such a key; one that restricts is known in every spelling."""
-    return key in _PLAIN_KEYS or restricts(key)
 
 
 def _in_description(groups: list[tuple[str, int, list[str]]]) -> bool:
@@ -280,7 +224,7 @@ def _odd_close(text: str, start: int, exact: Split | None) -> Split | None:
     if closing is None:
         return None
     cut = _cut(text, start, closing, (Code.CLOSING_FENCE, text.count("\n", 0, closing.start() + 1) + 1))
-    return None if exact and not _holds_all_keys(cut.head, exact.head) else cut
+    return None if exact and not _holds_all_keys(cut.head, exact.head) else replace(cut, guessed=True)
 
 
 def _unclosed(text: str, start: int, exact: Split | None) -> Split | None:
@@ -295,9 +239,11 @@ def _unclosed(text: str, start: int, exact: Split | None) -> Split | None:
     for index, line in enumerate(lines):
         if index == fence:
             return None
-        key = _key_of(line)
-        if key and (_is_known(key) or not blank):
-            last, end, blank = key, index + 1, False
+        found = key_line(line)
+        if found and (is_known(found.key) or not blank):
+            # What may be a label of prose is no key for certain, so it leaves the description the last one.
+            last = last if last == "description" and not is_code(found.key) else found.key
+            end, blank = index + 1, False
         elif not line.strip():
             blank = True
         elif blank and _is_prose(line):
@@ -307,7 +253,7 @@ def _unclosed(text: str, start: int, exact: Split | None) -> Split | None:
     head = _lines("\n".join(lines[:end]) + "\n")
     if not last or (exact and last == "description") or not _holds_all_keys(head, exact.head if exact else text):
         return None
-    return Split(head, "\n".join(lines[end:]), found=((Code.UNCLOSED, end + 1),))
+    return Split(head, "\n".join(lines[end:]), found=((Code.UNCLOSED, end + 1),), guessed=True)
 
 
 def _holds_all_keys(head: str, text: str) -> bool:
@@ -315,8 +261,7 @@ def _holds_all_keys(head: str, text: str) -> bool:
 
 
 def _known_keys(text: str) -> set[str]:
-    keys = (key for line in text.split("\n") if (key := _key_of(line)) and _is_known(key))
-    return {folded_key(key) if restricts(key) else key for key in keys}
+    return {found.key for line in text.split("\n") if (found := key_line(line)) and is_known(found.key)}
 
 
 def _flattened(text: str) -> Split | None:
@@ -327,45 +272,40 @@ def _flattened(text: str) -> Split | None:
         return None
     span, beyond = line[4 : ends[0].start()], line[ends[0].end() : ends[-1].end()]
     head, names = _unflattened(span)
+    hidden = {found.key for found in (*known_keys_within(beyond), *restrictions_within(beyond))}
     # A key after what may be a rule in the description leaves open what it was.
-    if not head or not {key for _, key in _flat_keys(beyond)} <= names:
+    if not head or not hidden <= names:
         return None
     same_line = line[ends[0].end() :].strip()
-    return Split(head, f"{same_line}\n{rest}" if same_line else rest, line=1, found=((Code.FLATTENED, 1),), flat=True)
+    body = f"{same_line}\n{rest}" if same_line else rest
+    return Split(head, body, line=1, found=((Code.FLATTENED, 1),), flat=True, guessed=True)
 
 
 def _flattened_head(exact: Split) -> Split | None:
     """Frontmatter of which all keys are on one line between its fences."""
     line = exact.head.removesuffix("\n")
     head, names = _unflattened(line) if "\n" not in line else ("", frozenset())
-    return replace(exact, head=head, found=((Code.FLATTENED, exact.line),), flat=True) if len(names) > 1 else None
+    is_flat = names >= {"name", "description"}
+    return replace(exact, head=head, found=((Code.FLATTENED, exact.line),), flat=True) if is_flat else None
 
 
 def _unflattened(span: str) -> tuple[str, frozenset[str]]:
-    """A head of one line with a line for each known key, and these keys; neither where a key is there twice."""
-    span = span.strip()
-    keys = _flat_keys(span)
-    names = frozenset(key for _, key in keys)
-    if not keys or keys[0][0] or len(names) < len(keys):
+    """A head of one line with a line for each key, and these keys; neither where it is not certain what they are."""
+    span = span.strip().replace("\t", " ")
+    if len(span) > MAX_HEAD_BYTES:
         return "", frozenset()
-    starts = [start for start, _ in keys]
+    found = [*restrictions_within(span)]
+    known = [key for key in known_keys_within(span) if not any(one.start < key.start < one.end for one in found)]
+    keys = {one.start: one.key for one in (*known, *found) if one.is_clean}
+    codes = {key for key in keys.values() if is_code(key)}
+    keys = {start: key for start, key in sorted(keys.items()) if not is_label_of(key, codes)}
+    # A restriction that no cut sets free, or that only a reader sees, may be meant all the same.
+    unclear = [one for one in found if one.start not in keys and not is_label_of(one.key, codes)]
+    seen = visible(span)
+    hidden = seen != span and len([*restrictions_within(seen)]) > len(found)
+    names = frozenset(keys.values())
+    if unclear or hidden or 0 not in keys or len(names) < len(keys):
+        return "", frozenset()
+    starts = [*keys]
     lines = [span[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
     return "".join(f"{line}\n" for line in lines), names
-
-
-def _flat_keys(text: str) -> list[tuple[int, str]]:
-    """The known keys within one line, each with the place where it starts; of several words where these restrict."""
-    found: list[tuple[int, str]] = []
-    for match in _FLAT_KEY.finditer(text):
-        start, key = match.start(), match["key"]
-        before = _WORDS_BEFORE.search(text, max(0, start - _LONGEST_WORDS), start)
-        words = before[0].split() if before else []
-        for count in range(len(words), 0, -1):
-            phrase = " ".join((*words[-count:], key))
-            if restricts(phrase):
-                start, key = start - len(phrase) + len(key), phrase
-                start -= text[max(0, start - 1) : start] in ("'", '"')
-                break
-        if _is_known(key):
-            found.append((start, key))
-    return found

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from agentsync.naming import folded_key
@@ -51,14 +52,24 @@ def _is_empty(value: JsonValue) -> bool:
     return value in (None, False, "", [], {})
 
 
+def _is_off_throughout(value: JsonValue) -> bool:
+    """Whether nothing is set within a table but switches that are off, as `{enabled: false}`."""
+    return all(map(_is_off_throughout, value.values())) if isinstance(value, dict) else _is_empty(value)
+
+
 def _is_one_of(*words: str) -> Callable[[JsonValue], bool]:
     """Whether a value is empty or one of these words, in any case."""
     return lambda value: _is_empty(value) or (isinstance(value, str) and value.lower() in words)
 
 
-_SCHEME: Final = re.compile(r"(?:file|skill)://")
-_OUTSIDE: Final = re.compile(r"[/\\~$%]|[A-Za-z][A-Za-z0-9+.-]*:")
-"""How a path begins that may lead out of a project; a colon makes it a drive, or an address."""
+_SCHEME: Final = re.compile(r"(?:file|skill)://\s*")
+_OUTSIDE: Final = re.compile(
+    r"[/\\~]|localhost/|[A-Za-z][A-Za-z0-9+.-]*:"  # a colon makes it a drive, or an address
+    r"|.*(?:[${}]|%[0-9A-Fa-f]{2})"  # what may become another text
+    r"|(?:.*[/\\])?\.\.(?:[/\\]|$)",
+    re.DOTALL,
+)
+"""A path that may lead out of a project."""
 
 _PARTS_OF_RESOURCE: Final = frozenset("type source name description indexType include exclude autoUpdate".split())
 """The keys of a resource of Kiro's that is no plain path: https://kiro.dev/docs/cli/custom-agents (November 2026)."""
@@ -68,14 +79,31 @@ def _is_within_project(value: JsonValue) -> bool:
     """Whether every text in a value is a path that stays within the project, as far as its text shows."""
     match value:
         case str():
-            path = _SCHEME.sub("", value.strip(), count=1)
-            return not _OUTSIDE.match(path) and ".." not in path.replace("\\", "/").split("/") and "%" not in path
+            return not _OUTSIDE.match(_SCHEME.sub("", value.strip(), count=1))
         case list():
             return all(map(_is_within_project, value))
         case dict():
             return "source" in value and value.keys() <= _PARTS_OF_RESOURCE and _is_within_project(value["source"])
         case _:
             return _is_empty(value)
+
+
+def _names_no_file(value: JsonValue) -> bool:
+    """Whether no table within a value has a configuration file of its own."""
+    if isinstance(value, dict):
+        return "config_file" not in value and all(map(_names_no_file, value.values()))
+    return True
+
+
+def _takes_variables_away(value: JsonValue) -> bool:
+    """Whether Codex's policy for the environment of commands only leaves variables out."""
+    keys = value.keys() if isinstance(value, dict) else set()
+    return _is_empty(value) or bool(keys and keys <= {"inherit", "exclude", "include_only"})
+
+
+def _exports_nothing(value: JsonValue) -> bool:
+    values = value.values() if isinstance(value, dict) else [value]
+    return all(inner == "none" or _is_empty(inner) for inner in values)
 
 
 def _is_confined(value: JsonValue) -> bool:
@@ -150,20 +178,24 @@ _ROWS: Final = (
     _row("targets", Effect.RESTRICTS, only="neutral"),
     # Programs that a tool runs by itself, or code that it loads.
     _row("hooks", Effect.RUNS_PROGRAM, Meaning.HOOKS),
-    _row("toolpaths", Effect.RUNS_PROGRAM, only="vibe"),
+    _row("toolpaths enableautoupdate", Effect.RUNS_PROGRAM, only="vibe"),
+    _row("experimentalenableprmonitoring experimentalenableprdiscovery", Effect.RUNS_PROGRAM, only="vibe"),
     _row("executor executionbackend", Effect.RUNS_PROGRAM, only="qwen"),
-    _row("plugins", Effect.RUNS_PROGRAM, only="antigravity codex"),
+    _row("plugins", Effect.RUNS_PROGRAM, only="antigravity codex", unless=_is_off_throughout),
     # A provider may have a command for its key, and an environment may load a program into every command.
-    _row("notify modelproviders shellenvironmentpolicy marketplaces", Effect.RUNS_PROGRAM, only="codex"),
+    _row("notify modelproviders marketplaces", Effect.RUNS_PROGRAM, only="codex"),
+    _row("shellenvironmentpolicy", Effect.RUNS_PROGRAM, only="codex", unless=_takes_variables_away),
     _row("zshpath jsreplnodepath jsreplnodemoduledirs", Effect.RUNS_PROGRAM, only="codex"),
     # Servers and addresses to which what the agent sees is sent.
     _row("mcpservers", Effect.OPENS_ADDRESS, Meaning.SERVERS),
     _row("providers transcribeproviders ttsproviders connectors", Effect.OPENS_ADDRESS, only="vibe"),
     _row("otelendpoint consolebaseurl vibebaseurl vibecodesessionsbaseurl", Effect.OPENS_ADDRESS, only="vibe"),
     _row("experimentalenabledocumentlibraryconnector", Effect.OPENS_ADDRESS, only="vibe"),
-    _row(
-        "modelproviders openaibaseurl chatgptbaseurl otel apps mcpoauthcallbackurl", Effect.OPENS_ADDRESS, only="codex"
-    ),
+    _row("experimentalenableregistryskills enableotel enablesystemtruststore", Effect.OPENS_ADDRESS, only="vibe"),
+    _row("modelproviders openaibaseurl chatgptbaseurl mcpoauthcallbackurl", Effect.OPENS_ADDRESS, only="codex"),
+    _row("apps", Effect.OPENS_ADDRESS, only="codex", unless=_is_off_throughout),
+    _row("otel", Effect.OPENS_ADDRESS, only="codex", unless=_exports_nothing),
+    _row("experimentalthreadconfigendpoint", Effect.OPENS_ADDRESS, only="codex"),
     _row("experimentalrealtimewsbaseurl experimentalrealtimewebrtccallbaseurl", Effect.OPENS_ADDRESS, only="codex"),
     _row("experimentalthreadstoreendpoint experimentalthreadstore", Effect.OPENS_ADDRESS, only="codex"),
     _row("providerbaseurl", Effect.OPENS_ADDRESS, only="auggie"),
@@ -171,18 +203,18 @@ _ROWS: Final = (
     _row("resources", Effect.READS_FILE, only="kiro kiro2", unless=_is_within_project),
     _row("skillpaths agentpaths", Effect.READS_FILE, only="vibe", unless=_is_within_project),
     _row("sessionlogging", Effect.READS_FILE, only="vibe"),
-    _row(
-        "modelinstructionsfile experimentalinstructionsfile", Effect.READS_FILE, only="codex", unless=_is_within_project
-    ),
-    _row("experimentalcompactpromptfile modelcatalogjson", Effect.READS_FILE, only="codex", unless=_is_within_project),
-    _row("logdir sqlitehome", Effect.READS_FILE, only="codex", unless=_is_within_project),
+    # Codex takes a relative path from the directory of its configuration, which is no project either.
+    _row("modelinstructionsfile experimentalinstructionsfile modelcatalogjson", Effect.READS_FILE, only="codex"),
+    _row("experimentalcompactpromptfile logdir sqlitehome debug", Effect.READS_FILE, only="codex"),
+    _row("projectdocfallbackfilenames", Effect.READS_FILE, only="codex", unless=_is_within_project),
+    _row("agents", Effect.READS_FILE, only="codex", unless=_names_no_file),
     # Whether a call is approved, and by whom.
     _row("permissionmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("default", "plan", "dontask")),
     _row("approvalmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("default", "plan")),
     _row("sandboxmode", Effect.CHANGES_APPROVAL, unless=_is_one_of("read-only", "workspace-write")),
     _row("defaultpermissions", Effect.CHANGES_APPROVAL, only="codex", unless=_is_one_of(":read-only", ":workspace")),
     _row("sandboxworkspacewrite", Effect.CHANGES_APPROVAL, only="codex", unless=_is_confined),
-    _row("permissions profile projects approvalsreviewer autoreview", Effect.CHANGES_APPROVAL, only="codex"),
+    _row("permissions profile profiles projects approvalsreviewer autoreview", Effect.CHANGES_APPROVAL, only="codex"),
     _row("commandexecutionpolicy", Effect.CHANGES_APPROVAL, only="antigravity", unless=_is_one_of("off", "sandbox")),
     _row("bypasstoolpermissions smartapprovedefault smartapproveavailable", Effect.CHANGES_APPROVAL, only="vibe"),
     _row("safety", Effect.CHANGES_APPROVAL, only="vibe", unless=_is_one_of("safe", "neutral", "destructive")),
@@ -214,6 +246,7 @@ def effects_of(key: str) -> tuple[KeyEffect, ...]:
     return KEY_EFFECTS.get(folded_key(key), ())
 
 
+@cache
 def meaning(*meanings: Meaning) -> frozenset[str]:
     """The keys, folded, that have one of these meanings."""
     return frozenset(key for key, rows in KEY_EFFECTS.items() if any(row.meaning in meanings for row in rows))
@@ -237,11 +270,38 @@ FOREIGN_RESTRICTING: Final = frozenset(
 """Those whose presence alone is meant as a restriction, in whichever dialect's file they are found."""
 
 
+TAKING_MODES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("plan", "planning"), "plan"),
+    **dict.fromkeys(("dontask", "readonly", "read", "deny", "denied", "never", "none"), "dontAsk"),
+}
+"""What a permission mode says, folded, in another spelling than any tool's, or where there is no such mode."""
+
+
+def is_off(value: object) -> bool:
+    """Whether the value of a switch means that it is off; YAML 1.2 reads `no` and `off` as text."""
+    return str(value).strip().lower() in ("", "none", "false", "no", "off", "0")
+
+
 def restricts(key: str) -> bool:
     """Whether a key in any spelling restricts an agent in some tool; of a dotted key its first part counts."""
     return folded_key(key).partition(".")[0] in RESTRICTING
 
 
+def may_restrict(key: str, text: str) -> bool:
+    """Whether a key with a value of which this is the text, or its beginning, may restrict an agent."""
+    folded = folded_key(key).partition(".")[0]
+    if folded not in RESTRICTING:
+        return False
+    text = text.strip()
+    if folded in meaning(Meaning.MODE):
+        return folded_key(text.split()[0].strip("\"'")).removesuffix("mode") in TAKING_MODES if text else False
+    if folded in meaning(Meaning.HOOKS, Meaning.SERVERS):
+        return text[:1] in ("", "{", "[")  # the others cannot be hooks or servers
+    return not (folded in meaning(Meaning.SWITCH) and text and is_off(text.partition("#")[0].strip("\"' \t")))
+
+
 def is_foreign_restriction(key: str, value: JsonValue) -> bool:
     """Whether a key with this value is meant as a restriction in whichever dialect's file it is found."""
-    return folded_key(key).partition(".")[0] in FOREIGN_RESTRICTING and value not in (None, False)
+    folded = folded_key(key).partition(".")[0]
+    is_switched_off = folded in meaning(Meaning.SWITCH) and is_off(value)
+    return folded in FOREIGN_RESTRICTING and value not in (None, False) and not is_switched_off

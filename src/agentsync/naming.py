@@ -103,12 +103,19 @@ def has_hidden_character(name: str) -> bool:
 _DRAWN = str.maketrans("авеӏкмнорстухіјѕһԁԛԝαβεηικμνορτυχ", "abelkmhopctyxijshdqwabehikmvoptyx")
 
 
+def visible(text: str) -> str:
+    """Text as a reader sees it: without hidden characters, and with one form of each sign, as `:` for all colons."""
+    if text.isascii():
+        return text
+    plain = _JOINERS.sub("", _HIDDEN.sub("", unicodedata.normalize("NFKC", text)))
+    return plain.replace("\N{RATIO}", ":")
+
+
 def folded_key(key: str) -> str:
     """A key without case, dashes, underscores and blanks: `disallowed-tools` and `disallowedTools` mean the same.
 
     Letters that only look like Latin ones count as those, and what nobody sees does not count.
     """
     if not key.isascii():
-        seen = _JOINERS.sub("", _HIDDEN.sub("", unicodedata.normalize("NFKC", key)))
-        key = seen.lower().translate(_DRAWN)
+        key = visible(key).lower().translate(_DRAWN)
     return key.lower().replace("-", "").replace("_", "").replace(" ", "")

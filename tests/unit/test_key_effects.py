@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agentsync.diagnostics import Code
@@ -23,8 +23,9 @@ from agentsync.key_effects import (
     meaning,
     restricts,
 )
+from agentsync.key_lines import is_code
 from agentsync.naming import folded_key
-from agentsync.permissions import EVERYTHING, wider
+from agentsync.permissions import EVERYTHING, Approval, wider
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent
 from support.agents import thorough
@@ -32,6 +33,7 @@ from support.conversion import widening
 
 HEAD = "name: reviewer\ndescription: Reviews changes.\n"
 BROKEN = "name: reviewer\ndescription: Reviews: changes.\n"  # a colon too many: no YAML
+COLON, SHY = "\N{FULLWIDTH COLON}", "\N{SOFT HYPHEN}"
 QUOTES = "\"'"
 BODY = "Please review the changes with care.\n"
 
@@ -44,13 +46,11 @@ REPAIRS: Final[dict[str, Callable[[str], str]]] = {
     "unclosed": lambda line: f"---\n{HEAD}{line}\n\n{BODY}",
     "unclosed, blank line before the key": lambda line: f"---\n{HEAD}\n{line}\n\n{BODY}",
     "unclosed, prose before the key": lambda line: f"---\n{HEAD}\n{BODY}\n{line}\n",
-    "unclosed, indented below prose": lambda line: f"---\n{HEAD}\n{BODY}\n  {line}\n",
     "unclosed above a rule": lambda line: f"---\n{HEAD}\n{line}\n\n{BODY}\n---\nMore.\n",
     "unclosed below a rule": lambda line: f"---\n{HEAD}color: red\n\n{BODY}\n---\n{line}\n",
     "dots as the fence": lambda line: f"---\n{HEAD}{line}\n...\n{BODY}",
     "key below dots": lambda line: f"---\n{HEAD}...\n{line}\n{BODY}",
-    "key below a long rule": lambda line: f"---\n{HEAD}-----\n\n{BODY}\n{line}\n",
-    "key between two fences": lambda line: f"---\n{HEAD}---\n{line}\n---\n{BODY}",
+    "key below a long rule": lambda line: f"---\n{HEAD}-----\n\n{line}\n{BODY}",
     "no YAML": lambda line: f"---\n{BROKEN}{line}\n---\n{BODY}",
     "no YAML, key first": lambda line: f"---\n{line}\n{BROKEN}---\n{BODY}",
     "no YAML, indented key": lambda line: f"---\n{BROKEN} {line}\n---\n{BODY}",
@@ -62,8 +62,24 @@ REPAIRS: Final[dict[str, Callable[[str], str]]] = {
     "blank lines first": lambda line: f"\n\n---\n{BROKEN}{line}\n---\n{BODY}",
     "indented": lambda line: f"---\n{BROKEN}{line}\n---\n{BODY}".replace("\n", "\n  ").replace("---", "  ---", 1),
     "in a code fence": lambda line: f"```yaml\n---\n{BROKEN}{line}\n---\n```\n{BODY}",
+    "keys on one line, blanks before the colon": lambda line: (
+        f"---\n{(HEAD + line.replace(':', ' :', 1)).replace(chr(10), ' ')}\n---\n{BODY}"
+    ),
+    "whole file on one line, two blanks": lambda line: f"--- {HEAD} {line} --- {BODY}".replace("\n", " ").replace(
+        " ", "  "
+    ),
+    "no YAML, other colon": lambda line: f"---\n{BROKEN}{line.replace(':', COLON, 1)}\n---\n{BODY}",
+    "no YAML, equals sign": lambda line: f"---\n{BROKEN}{line.replace(': ', ' = ', 1)}\n---\n{BODY}",
+    "no YAML, numbered": lambda line: f"---\n{BROKEN}1. {line}\n---\n{BODY}",
+    "no YAML, hidden character": lambda line: f"---\n{BROKEN}{line[:2]}{SHY}{line[2:]}\n---\n{BODY}",
+    "no YAML, beside the same key in another place": lambda line: (
+        f"---\n{BROKEN}  {line}\nmeta: {{{line}}}\n---\n{BODY}"
+    ),
     "byte order mark": lambda line: f"\N{ZERO WIDTH NO-BREAK SPACE}---\n{HEAD}{line}\n---\n{BODY}",
 }
+
+BELOW_PROSE: Final = frozenset({"unclosed, prose before the key", "unclosed below a rule"})
+"""Where a spelling that is not as in code is a label in the instructions."""
 
 # A value that restricts where one word does not.
 VALUES: Final = {
@@ -94,7 +110,7 @@ def _check(text: str, key: str, dialect: Dialect, targets: Iterable[Dialect]) ->
         data = render(result, target, WriteOptions()).data
         if data is None:
             continue
-        if target is not dialect or key in result.agent.unknown:
+        if target is not dialect or folded_key(key) in map(folded_key, result.agent.unknown):
             assert widening(result.agent, data, target, WriteOptions()) is None, target.name
         else:
             assert key in target.parse(data, f"reviewer{target.suffix}").metadata, target.name
@@ -125,6 +141,7 @@ def spellings(draw: st.DrawFn) -> str:
 @thorough
 @given(spelled=spellings(), repair=st.sampled_from(sorted(REPAIRS)), dialect=st.sampled_from(MARKDOWN))
 def test_so_does_every_spelling_in_every_dialect(spelled: str, repair: str, dialect: Dialect) -> None:
+    assume(is_code(spelled) or repair not in BELOW_PROSE)
     _check(REPAIRS[repair](_line(spelled)), spelled.strip(QUOTES), dialect, dialects().values())
 
 
@@ -142,6 +159,7 @@ def test_repairs_are_repairs() -> None:
         (f"---\n{BROKEN} Disallowed Tools: Bash\n---\n{BODY}", 4),
         (f"---\n{HEAD}...\ndeny: Bash\n{BODY}", 5),
         (f"---\n{HEAD}---\n# Limits\npermission-mode: plan\n---\n{BODY}", 6),
+        (f"---\n{HEAD}\nTools: Read\n\n{BODY}", 5),
         (f"---\nname: reviewer sandbox: read-only\n{BROKEN.partition(chr(10))[2]}---\n{BODY}", 2),
     ],
 )
@@ -159,12 +177,57 @@ def test_the_refusal_says_which_key_and_where(text: str, line: int) -> None:
         f"---\n{HEAD}\n{BODY}Note the tools: all of them count.\n",
         f"--- {HEAD} --- ".replace("\n", " ") + "Review. Use the tools: all of them.\n",
         "---\nname: reviewer\ndescription: Reviews: all. Tools: Read.\n---\nReview.\n",
+        f"---\n{BROKEN}Hooks: useEffect\nMode: dark\nMCP: use it\nRead only: no\n---\nReview.\n",
+        "---\nname: reviewer\ndescription: Reviews: all.\n\nMode: thorough\n\nMore.\n---\nReview.\n",
+        f"---\n{HEAD}---\nRole: Reviewer\nMode: thorough\nHooks: none\n\n---\n\n# Steps\n",
+        f"---\n{HEAD}----\nReview:\n\n```yaml\npermissions:\n  contents: read\n```\nTools: git\n",
+        f"---\n{HEAD}\n{BODY}\nTools: git\n  tools: git\n",
+        f"---\n{HEAD.replace(chr(10), ' ')}\n---\nMode: dark\nTools: git\n",
+        f"\n---\nname: reviewer\ndescription: |\n  Reviews.\n  Tools: git\n# mode: plan\n---\n{BODY}",
+        f"# Agent\n```yaml\n---\n{HEAD}---\n```\nReview.\n\nTools: git\ntools: git\n",
+        "---\ndescription: Reviews code. Use when model: x fails\nname: reviewer\n---\nReview.\n",
     ],
 )
 def test_prose_that_speaks_of_such_a_key_is_prose(text: str) -> None:
     result = read_agent("reviewer.md", text.encode(), "claude")
     assert not isinstance(result, NoAgent), result.diagnostics
     assert result.agent.grants == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("above", "key", "kept"),
+    [
+        ("Tools: Bash, Write", "tools: Read", "bash"),
+        ("Permission mode: bypassPermissions", "permissionMode: plan", "bash"),
+        ("Disallowed tools: none", "disallowedTools: Bash", "bash"),
+    ],
+)
+def test_a_label_in_a_description_is_prose_where_the_key_itself_is_there(above: str, key: str, kept: str) -> None:
+    """And what is below it stays in the description, with the key where it is."""
+    data = f"---\nname: reviewer\ndescription: Expert: finds bugs.\n\n{above}\n\nMore prose.\n\n{key}\n---\nReview.\n"
+    result = read_agent("reviewer.md", data.encode(), "claude")
+    assert not isinstance(result, NoAgent), result.diagnostics
+    assert result.agent.description == f"Expert: finds bugs.\n\n{above}\n\nMore prose."
+    assert result.agent.prompt == "Review.\n"
+    assert not result.agent.grants.approval(kept)
+
+
+@pytest.mark.parametrize(
+    "key", ["disallowed tools", "Disallowed Tools", "denied  tools", "'disallowed tools'", "not allow deny tools"]
+)
+@pytest.mark.parametrize("way", ["whole file on one line", "keys on one line between fences"])
+def test_a_denial_of_several_words_does_not_become_a_grant(key: str, way: str) -> None:
+    result = read_agent("reviewer.md", REPAIRS[way](f"{key}: Bash").encode(), "claude")
+    assert isinstance(result, NoAgent) or not result.agent.grants.approval("bash")
+
+
+@pytest.mark.parametrize("key", ["Permission mode", "permission-mode"])
+@pytest.mark.parametrize("mode", ["bypassPermissions", "acceptEdits"])
+def test_a_mode_under_another_spelling_frees_nothing(key: str, mode: str) -> None:
+    data = f"---\n{key}: {mode}\n{HEAD}tools: Read, Edit, Bash\n---\n{BODY}"
+    result = read_agent("reviewer.md", data.encode(), "claude")
+    assert not isinstance(result, NoAgent), result.diagnostics
+    assert all(rule.approval <= Approval.SESSION for rule in result.agent.grants.rules)
 
 
 # The table

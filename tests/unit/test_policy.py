@@ -133,6 +133,10 @@ EFFECTS: list[tuple[str, str, Code]] = [
     ("codex", '[model_providers.p]\nbase_url = "https://p.example"', Code.ADDRESS_REFUSED),
     ("codex", '[shell_environment_policy.set]\nLD_PRELOAD = "/tmp/x.so"', Code.PROGRAM_REFUSED),
     ("codex", 'model_instructions_file = "/etc/passwd"', Code.FILE_REFUSED),
+    ("codex", '[agents.x]\nconfig_file = "/etc/x.toml"', Code.FILE_REFUSED),
+    ("codex", '[profiles.x]\nsandbox_mode = "danger-full-access"', Code.MODE_REFUSED),
+    ("codex", 'experimental_thread_config_endpoint = "https://p.example"', Code.ADDRESS_REFUSED),
+    ("vibe", "enable_system_trust_store = true", Code.ADDRESS_REFUSED),
     ("qwen", "executor: {command: id}", Code.PROGRAM_REFUSED),
     ("qwen", "executionBackend: {command: id}", Code.PROGRAM_REFUSED),
     ("antigravity", "commandExecutionPolicy: eager", Code.MODE_REFUSED),
@@ -144,7 +148,13 @@ EFFECTS: list[tuple[str, str, Code]] = [
         for path in (
             *("file://~/.ssh/id_ed25519", "file:///etc/passwd", "file://../secret", "file://docs/../../x", "~/x"),
             *("skill://~/x/SKILL.md", "https://p.example/x", "file://$HOME/x", "file://C:/x", "file://a/%2e%2e/x"),
-            *("file://a\\\\..\\\\..\\\\x", "FILE://~/.ssh/id"),
+            *(
+                "file://a\\\\..\\\\..\\\\x",
+                "FILE://~/.ssh/id",
+                "file://a/.${X:-.}/.${X:-.}/etc",
+                "file://localhost/etc",
+            ),
+            *("file://{/etc,a}/x", "file:// /etc/x"),
         )
     ),
     ("kiro", "resources: [{type: knowledgeBase, source: 'file://~/notes', name: n}]", Code.FILE_REFUSED),
@@ -174,6 +184,8 @@ def test_what_a_key_has_its_tool_do_is_refused_unless_it_is_allowed(dialect: str
     [
         ("vibe", 'bypass_tool_permissions = false\nsafety = "safe"\ntool_paths = []\nskill_paths = ["skills"]'),
         ("codex", 'default_permissions = ":workspace"'),
+        ("codex", '[plugins."x"]\nenabled = false\n[apps._default]\nenabled = false\n[otel]\nexporter = "none"'),
+        ("codex", '[shell_environment_policy]\nexclude = ["AWS_*"]\n[agents.x]\nmax_depth = 1'),
         ("codex", "notify = []\n[sandbox_workspace_write]\nnetwork_access = false\nexclude_slash_tmp = true"),
         ("antigravity", "commandExecutionPolicy: sandbox\nplugins: []"),
         ("kiro", "resources: ['file://README.md', 'file://docs/**/*.md', 'skill://.kiro/skills/*/SKILL.md']"),
@@ -187,7 +199,9 @@ def test_what_does_nothing_of_the_kind_is_taken(dialect: str, keys: str) -> None
     assert judge_output(dialects()[dialect], _file(dialect, keys), "x", [Rules()]) == ()
 
 
-def _harmful(row: KeyEffect) -> str:
+def _harmful(key: str, row: KeyEffect) -> str:
+    if key == "agents":
+        return '{x = {config_file = "/x"}}'
     return "true" if row.effect is Effect.CHANGES_APPROVAL else '"/x"'
 
 
@@ -196,7 +210,7 @@ def test_every_effect_of_the_table_is_judged_in_the_formats_that_take_any_key(na
     effects = {Effect.RUNS_PROGRAM, Effect.OPENS_ADDRESS, Effect.READS_FILE, Effect.CHANGES_APPROVAL}
     rows = [(key, row) for key, found in KEY_EFFECTS.items() for row in found if name in row.dialects]
     for key, row in rows:
-        found = judge_output(dialects()[name], _file(name, f"{key} = {_harmful(row)}"), "x", [Rules()])
+        found = judge_output(dialects()[name], _file(name, f"{key} = {_harmful(key, row)}"), "x", [Rules()])
         assert bool(found) == any(one.effect in effects for one in effects_of(key)), key
 
 

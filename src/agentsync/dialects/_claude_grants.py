@@ -102,10 +102,10 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
 
 def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
-    tools, denied, modes = ([*_said(metadata, key)] for key in KEYS)
+    tools, denied, _ = ([*_said(metadata, key)] for key in KEYS)
     lists = [without_exceptions(value) for value in tools]
     rules = _in_all([entries for entries, _ in lists])
-    for mode in _in_order({_meant_mode(mode) for value in modes for mode in _each_mode(value)}):
+    for mode in _in_order({*_modes(metadata)}):
         rules = _under_mode(rules, mode)
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
     rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
@@ -125,6 +125,14 @@ def _own(metadata: Mapping[str, JsonValue]) -> list[str]:
 def _said(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
     """The values of a key in every spelling, of which its author meant each."""
     yield from (value for key, value in metadata.items() if _MEANT.get(folded_key(key)) == name)
+
+
+def _modes(metadata: Mapping[str, JsonValue]) -> Iterator[str | None]:
+    """The modes that an agent is meant to have; under a key that Claude Code does not read, none that frees."""
+    for key, value in metadata.items():
+        if _MEANT.get(folded_key(key)) == "permissionMode":
+            modes = map(_meant_mode, _each_mode(value))
+            yield from (mode for mode in modes if key in KEYS or mode in _TAKING)
 
 
 def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:

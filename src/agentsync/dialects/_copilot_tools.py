@@ -94,6 +94,10 @@ MEANT: Final = replace(TOOLS, read={name: meant for name, (_, meant) in _READ.it
 """What each name was written for."""
 
 
+_MOST_DASHES: Final = 8
+"""How many dashes of one name are tried; of more it counts as any tool of a server."""
+
+
 def joined_names(name: str) -> Iterator[str]:
     """The servers' tools that an unknown name may grant, which an author rarely means (seen with live servers).
 
@@ -106,5 +110,7 @@ def joined_names(name: str) -> Iterator[str]:
     if slash and server and tool:
         yield f"{MCP}{server}/{tool}"
     elif not slash:
-        dashes = (index for index, sign in enumerate(name) if sign == "-")
-        yield from (f"{MCP}{name[:at]}/{name[at + 1 :]}" for at in dashes if 0 < at < len(name) - 1)
+        dashes = [index for index, sign in enumerate(name) if sign == "-" and 0 < index < len(name) - 1]
+        yield from (
+            (f"{MCP}{name[:at]}/{name[at + 1 :]}" for at in dashes) if len(dashes) <= _MOST_DASHES else (MCP + ANY,)
+        )

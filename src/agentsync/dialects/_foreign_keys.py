@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from agentsync.diagnostics import Code
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
-from agentsync.dialects._meant_names import is_off, meant_by, mode_meant_by
+from agentsync.dialects._meant_names import meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.key_effects import Meaning, is_foreign_restriction, meaning
 from agentsync.naming import folded_key
@@ -19,7 +19,6 @@ from agentsync.permissions import EVERYTHING, Rule, only_reading
 BESIDE: Final = ("mcpServers", "hooks")
 """The keys of servers and hooks in tools that read both."""
 
-_SWITCHES: Final = meaning(Meaning.SWITCH)
 _SERVERS: Final = meaning(Meaning.SERVERS)
 _HOOKS: Final = meaning(Meaning.HOOKS)
 _MODES: Final = meaning(Meaning.MODE)
@@ -45,7 +44,7 @@ def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]
 
 def _restricts(key: str, value: JsonValue) -> bool:
     if is_foreign_restriction(key, value):
-        return not (folded_key(key) in _SWITCHES and is_off(value))
+        return True
     key = folded_key(key)
     below = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
     if below:

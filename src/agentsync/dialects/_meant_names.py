@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from agentsync.key_effects import TAKING_MODES
 from agentsync.naming import folded_key
 from agentsync.permissions import ANY, CHANGING, MCP, matches
 
@@ -49,21 +50,10 @@ _EXCEPTION: Final = re.compile(
 )
 _SIGNS: Final = ("!", "^", "~")
 
-# What a permission mode says in another spelling than any tool's, or one that does not exist.
-_MODES: Final = {
-    **dict.fromkeys(("plan", "planning"), "plan"),
-    **dict.fromkeys(("dontask", "readonly", "read", "deny", "denied", "never", "none"), "dontAsk"),
-}
-
 
 def mode_meant_by(text: str) -> str | None:
     """The mode of Claude Code's that takes away as this one does; None where that is not clear."""
-    return _MODES.get(folded_key(text).removesuffix("mode"))
-
-
-def is_off(value: object) -> bool:
-    """Whether the value of a switch means that it is off; YAML 1.2 reads `no` and `off` as text."""
-    return str(value).strip().lower() in ("", "none", "false", "no", "off", "0")
+    return TAKING_MODES.get(folded_key(text).removesuffix("mode"))
 
 
 def known_as(name: str) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.dialects._meant_names import excepted, is_off, meant_by
+from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.dialects._tool_names import listed, named_in
-from agentsync.key_effects import Meaning, meaning
+from agentsync.key_effects import Meaning, is_off, meaning
 from agentsync.naming import folded_key
 from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
 

@@ -21,11 +21,12 @@ from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._meant_names import is_off, mode_meant_by
+from agentsync.dialects._meant_names import mode_meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
 from agentsync.document import Document
 from agentsync.fitting import Shape, WriteOptions, fit
+from agentsync.key_effects import is_off
 from agentsync.model import Agent
 from agentsync.permissions import ANY, EVERYTHING, MCP, Approval, Rule
 

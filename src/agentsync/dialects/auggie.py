@@ -22,11 +22,11 @@ from agentsync.dialects import ToolLists
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._meant_names import is_off
 from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.dialects._yaml_types import types_a_value
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
+from agentsync.key_effects import is_off
 from agentsync.model import Agent
 from agentsync.permissions import ANY, EVERYTHING, MCP, Approval, Grants, Rule
 

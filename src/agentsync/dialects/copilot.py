@@ -27,7 +27,7 @@ from agentsync.dialects._tool_names import available, listed
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions
 from agentsync.model import Agent
-from agentsync.permissions import ANY, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.permissions import ANY, MCP, UNTRANSLATED, Approval, Grants, Rule
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _FLAGS: Final = ("infer", "include-custom-instructions", "deferred-tool-loading", "strict-tools-list")
@@ -54,6 +54,10 @@ _MODELS: Final = {
 }
 
 
+_MOST_JOINED: Final = 50
+"""How many tools of servers dashed names may stand for before they count as all of them."""
+
+
 class _Models(Models):
     """Ids, and the names that people see: `Claude Sonnet 4.5 (copilot)`."""
 
@@ -70,7 +74,8 @@ class _Copilot(Listed):
 
     def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
         if not narrow:
-            more = (tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name))
+            more = [tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name)]
+            more = more if len(more) <= _MOST_JOINED else [f"{MCP}{ANY}"]
             return [*Listed.rules(self, metadata, narrow=False), *available(more)]
         rules = Listed.rules(replace(self, tools=MEANT), metadata, narrow=True)
         rules = limited(metadata.get("mcp-servers"), rules)

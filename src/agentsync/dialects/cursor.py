@@ -20,11 +20,11 @@ from agentsync.dialects._fields import Fields, identity, known_vendor, losses, s
 from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
 from agentsync.dialects._keys import Key, read_keys, write_keys
 from agentsync.dialects._listed import Models
-from agentsync.dialects._meant_names import is_off
 from agentsync.dialects._session import beyond
 from agentsync.document import Document, decode
 from agentsync.fitting import Shape, WriteOptions, fit
 from agentsync.frontmatter import parse_markdown
+from agentsync.key_effects import is_off
 from agentsync.model import Agent
 from agentsync.naming import folded_key, is_slug
 from agentsync.permissions import EVERYTHING, Approval, Grants, Rule, only_reading

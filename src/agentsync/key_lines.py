@@ -1,0 +1,192 @@
+"""Which lines of a text start with a key, and which keys that restrict are where nothing reads them.
+
+There are two kinds of spelling. `tools`, `disallowed-tools` and `sandboxMode` are written as in code, so such a line is
+a key wherever it is. `Tools` and `Read only` may also be the label of a line of prose, so after a description they are
+no keys. Where such a label may be meant as a key, its file is refused, unless the same key is there as in code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Final, NamedTuple
+
+from agentsync.key_effects import FOREIGN_RESTRICTING, may_restrict, restricts
+from agentsync.naming import folded_key, visible
+
+# The top-level keys that restrict nothing and that the tools' documentation names or authors commonly add.
+_PLAIN_KEYS: Final = frozenset(
+    """
+    name description model color effort maxTurns skills initialPrompt memory background isolation observer
+    observerMessage observeToolResults observeSubagents omitClaudeMd autoCompactWindow experimental
+    variant temperature top_p steps maxSteps hidden disable options reasoningEffort textVerbosity prompt
+    developer_instructions nickname_candidates model_provider model_reasoning_effort model_reasoning_summary
+    model_verbosity personality service_tier
+    kind display_name max_turns timeout_mins agent_card_url agent_card_json auth
+    runConfig executor executionBackend
+    model-policy reasoning-effort user-invocable user-invokable disable-model-invocation
+    include-custom-instructions deferred-tool-loading strict-tools-list target metadata argument-hint handoffs agents
+    infer
+    providerId modelId maxIterations
+    is_background
+    toolAliases resources keyboardShortcut welcomeMessage
+    safety agent_type instructions active_model
+    reasoningLevel slug roleDefinition whenToUse customInstructions
+    license compatibility version author category emoji vibe tags id role tier
+    """.split()
+)
+
+_CODE: Final = re.compile(r"[a-z][A-Za-z0-9]*+(?:[-_][A-Za-z0-9]++)*+")
+_KEY: Final = re.compile(r"""["']?(?P<key>[^\W\d_][\w-]*+)["']?[ \t]*+:(?P<separated>\s|$)?""")
+# A key of several words, or with dots. The bound is longer than any key of that kind, and keeps the search short.
+_LONG_KEY: Final = re.compile(r"""["']?(?P<key>[^\W\d_][\w. -]{0,40}?)["']?[ \t]*+:(?P<separated>\s|$)?""")
+# A key as anybody may have written it: in a list, in bold, numbered, with a remark, with an equals sign, or as YAML's
+# complex key.
+_LOOSE_KEY: Final = re.compile(
+    r"\W*+(?:\d{1,3}[.)]\W*+)?(?P<key>\w[\w. -]{0,40}?)(?:\s?\([^()]{0,40}\))?[^\w:=]*+[:=]"
+    r"|\W*\? ?(?P<complex>\w[\w. -]{0,40}?)\W*$"
+)
+_COLON: Final = re.compile(r"[:=]")
+_BEFORE_COLON: Final = re.compile(r"""(?:[\w.-]++\W{1,3})?(?:[\w.-]++\W{1,3})?[\w.-]++(?P<marks>[^\w:=]*+)\Z""")
+_MARKS: Final = " \t\"'*_`)]}>"
+_LONGEST: Final = 60
+"""How many characters around a colon within a line may belong to a key, or are looked at of its value."""
+
+
+class KeyLine(NamedTuple):
+    """A line that starts with a key: the key, and the text behind its colon."""
+
+    key: str
+    value: str
+
+    @property
+    def restricts(self) -> bool:
+        """Whether it may restrict an agent."""
+        return may_restrict(self.key, self.value)
+
+
+def key_line(line: str) -> KeyLine | None:
+    """What a line of frontmatter starts with; of several words only a key that restricts."""
+    if (match := _KEY.match(line)) and (is_known(match["key"]) or match["separated"] is not None):
+        return KeyLine(match["key"], line[match.end() :])
+    match = _LONG_KEY.match(line)
+    return KeyLine(match["key"], line[match.end() :]) if match and restricts(match["key"]) else None
+
+
+def is_code(key: str) -> bool:
+    """Whether a key is spelled as in code, and so cannot be a label in prose."""
+    return _CODE.fullmatch(key) is not None
+
+
+def is_known(key: str) -> bool:
+    """Whether a key is certainly one of an agent's, whatever is above it."""
+    return key in _PLAIN_KEYS or (is_code(key) and restricts(key))
+
+
+def lost_in_head(lines: Iterator[tuple[int, str]], read: Collection[str]) -> tuple[str, int] | None:
+    """The first restricting key on a line of its own among lines of frontmatter from which no key was read.
+
+    Args:
+        lines: the lines of which YAML made neither a key nor a part of a text, each with its number.
+        read: the top-level keys that were read.
+    """
+    for number, line in lines:
+        seen = visible(line).replace("\t", " ")
+        match = _LOOSE_KEY.match(seen) if seen.lstrip()[:1] != "#" else None
+        if match and (key := match["key"] or match["complex"]):
+            found = KeyLine(key, seen[match.end() :])
+            if found.restricts and not is_label_of(key, read):
+                return key, number
+    return None
+
+
+def lost_in_body(body: str, read: Collection[str], *, everywhere: bool) -> tuple[str, int] | None:
+    """The first restricting key on a line of its own in instructions of which the beginning was guessed.
+
+    Args:
+        body: the instructions.
+        read: the top-level keys that were read.
+        everywhere: whether keys in code's spelling count below prose, too, as in frontmatter that is never closed.
+
+    Returns:
+        The key, and the 0-based line of the body.
+    """
+    above_prose, ticks = True, ""
+    for number, line in enumerate(map(visible, body.split("\n"))):
+        if fence := re.match(r"\s*(```|~~~)", line):
+            ticks = "" if ticks == fence[1] else ticks or fence[1]
+        if ticks or not line.strip():
+            continue
+        found = key_line(line.strip() if above_prose else line)
+        counts = found and (above_prose or (everywhere and is_code(found.key)))
+        if found and counts and found.restricts and not is_label_of(found.key, read):
+            return found.key, number
+        if found is None and line[0] not in " \t" and not line.startswith("- "):
+            above_prose = False
+            if not everywhere:
+                break
+    return None
+
+
+def restriction_below(body: str) -> tuple[str, int] | None:
+    """The first restricting key where instructions begin with keys alone, up to a second closing fence.
+
+    The first fence may then be part of a text of several lines. Most tools end the frontmatter at it.
+
+    Returns:
+        The key, and the 0-based line of the body.
+    """
+    found: tuple[str, int] | None = None
+    for number, line in enumerate(body.split("\n")):
+        if line.rstrip() == "---":
+            return found
+        key = match["key"] if (match := _KEY.match(line)) and match["separated"] is not None else None
+        if key is None and line.strip() and line[0] not in " \t#" and not f"{line} ".startswith("- "):
+            return None
+        if key and match and may_restrict(key, line[match.end() :]):
+            # Of the words that restrict by some values only, a label is prose more often than not.
+            found = found or ((key, number) if is_code(key) or folded_key(key) in FOREIGN_RESTRICTING else None)
+    return None
+
+
+class KeyWithin(NamedTuple):
+    """A key within a line: where it begins and ends, and whether it can be cut off there.
+
+    That is so where nothing but a colon is behind it.
+    """
+
+    start: int
+    end: int
+    key: str
+    is_clean: bool = True
+
+
+def restrictions_within(line: str) -> Iterator[KeyWithin]:
+    """The keys that restrict within one line, wherever they are."""
+    for colon in _COLON.finditer(line):
+        before = max(0, colon.start() - _LONGEST)
+        last = line[before : colon.start()].rstrip(_MARKS)[-1:]
+        match = _BEFORE_COLON.search(line, before, colon.start()) if last.isalnum() else None
+        if match is None:
+            continue
+        phrase = line[match.start() : match.start("marks")]
+        starts = [0, *(blank.end() for blank in re.finditer(r"[^\w.-]", phrase))]
+        for start in starts:
+            key = phrase[start:]
+            if may_restrict(key, line[colon.end() : colon.end() + _LONGEST]):
+                quoted = line[max(0, match.start() + start - 1) : match.start() + start] in ("'", '"')
+                clean = colon[0] == ":" and not match["marks"].strip("\"' \t")
+                yield KeyWithin(match.start() + start - quoted, colon.start(), key, clean)
+                break
+
+
+def known_keys_within(line: str) -> Iterator[KeyWithin]:
+    """The keys that agents certainly have within one line."""
+    for match in re.finditer(r"""(?:(?<=[ \t])|^)["']?(?P<key>[^\W\d_][\w-]*+)["']?:(?=[ \t]|$)""", line):
+        if is_known(match["key"]):
+            yield KeyWithin(match.start(), match.end(), match["key"])
+
+
+def is_label_of(key: str, read: Collection[str]) -> bool:
+    """Whether a key is not spelled as in code while one of those read is the same in such a spelling."""
+    return not is_code(key) and any(is_code(one) and folded_key(one) == folded_key(key) for one in read)
