@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support import forkserver
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -20,6 +22,8 @@ Files = dict[str, tuple[bytes, int]]
 """By path: content and time of the last change in nanoseconds."""
 
 _SECONDS = 60
+_OF_INTERPRETER = ("PYTHON", "LC_", "LANG")
+"""How variables begin that Python itself reads when it starts."""
 
 # Tests that a shell runs in the background do not hear Ctrl-C, and neither would the programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -114,7 +118,7 @@ class Machine:
         environment: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
     ) -> Result:
-        """Runs the program to its end.
+        """Runs the program to its end, in a child of a process that has imported it wherever that makes no difference.
 
         Args:
             arguments: its command line.
@@ -122,6 +126,13 @@ class Machine:
             environment: variables beside those that every run gets.
             before: a command that runs the program.
         """
+        variables = self.environment | dict(environment or {})
+        if not before and not any(name.startswith(_OF_INTERPRETER) for name in environment or {}):
+            words = list(map(str, arguments))
+            code, stdout, stderr = forkserver.run(
+                words, stdin=stdin, environment=variables, cwd=self.root, seconds=_SECONDS
+            )
+            return Result(code, stdout, stderr)
         done = subprocess.run(
             [*before, *self.command(*arguments)],
             input=stdin,
@@ -130,7 +141,7 @@ class Machine:
             check=False,
             timeout=_SECONDS,
             cwd=self.root,
-            env=self.environment | dict(environment or {}),
+            env=variables,
         )
         return Result(done.returncode, done.stdout, done.stderr)
 

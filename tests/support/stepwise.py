@@ -16,7 +16,6 @@ nothing is really synced: that would be most of the time of such a run.
 from __future__ import annotations
 
 import errno
-import gc
 import io
 import os
 import signal
@@ -32,13 +31,10 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-import click
-import structlog  # noqa: F401 - the program imports it at its first event, which is too late here
-
 from agentsync import apply as apply_module
-from agentsync.cli import COMMANDS, cli, main
-from agentsync.dialects import dialects
+from agentsync.cli import main
 from agentsync.git_process import executable
+from support.forkserver import import_everything
 from support.machine import Machine, Result
 
 _CALLS = ("link", "rename", "replace", "unlink", "mkdir", "rmdir", "chmod")
@@ -107,7 +103,8 @@ class Stepwise(Machine):
 
     def __post_init__(self) -> None:
         super().__init__(self.root)
-        _import_everything()
+        import_everything()
+        executable()  # which is found out once, by running it
 
     def step(self, *arguments: str, at: At | None = None) -> Run:
         """Runs the program to its end, or to a step."""
@@ -126,14 +123,6 @@ class Stepwise(Machine):
         assert (code == -signal.SIGKILL) == (hit and at is not None and at.error is None), stderr
         idle = frozenset(int(words[1]) for words in told if words[0] == "-")
         return Run(arguments, Result(code, stdout, stderr), [words[1] for words in told if words[0] == "+"], idle, hit)
-
-
-def _import_everything() -> None:
-    for name in COMMANDS:
-        assert cli.get_command(click.Context(cli), name)
-    dialects()
-    executable()
-    gc.freeze()  # so that a child's collections copy nothing
 
 
 def _be_child(machine: Stepwise, arguments: Sequence[str], outputs: list[Path], at: At | None, later: int) -> NoReturn:
