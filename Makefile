@@ -1,21 +1,29 @@
 # make demo: see what agentsync does.   make test: check that it does.   Both need python3 (>= 3.11), git and make.
+# make thorough: the tests with all that is tried in turns.   make coverage: the tests, and what they do not run.
 
 VENV ?= .venv
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$p && break; done)
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 INSTALLED := $(VENV)/.installed
 WORKERS ?= auto
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test lint types bench conformance mutation fuzz docs browser clean
+.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser clean
 
-demo: $(INSTALLED)
+demo: $(RUNTIME)
 	@$(BIN)/agentsync demo
 
 test: $(INSTALLED)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+thorough: $(INSTALLED)
+	AGENTSYNC_THOROUGH=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+coverage: $(INSTALLED)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 lint: $(INSTALLED)
@@ -50,8 +58,12 @@ browser: $(INSTALLED)
 clean:
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(RUNTIME): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "agentsync needs Python 3.11 or newer"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(INSTALLED): $(RUNTIME)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@

@@ -5,7 +5,8 @@ its old or wholly its new bytes and nothing of the user's is lost; the same comm
 happened, in files, inventory and history.
 
 A test tries what differs: a kill after a step that changed nothing is the kill before it, and where a step fails, the
-errors take turns. With `AGENTSYNC_THOROUGH=1` every step is tried with all of them.
+errors take turns. Of most scenarios one step in three is tried, and another one with each commit; a thorough run tries
+every step with all errors.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ from agentsync.vault import Vault
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
-from support.thorough import THOROUGH
+from support.thorough import THOROUGH, steps
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is killed at a step of its own choice")
 
@@ -315,8 +315,8 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     shared_file_adoption,
     shared_file_rollback,
 )
-CLOSELY = (first_run, update, adoption, rollback, overtaken, shared_file)
-"""Those that meet an error at every step; the others at every seventh, unless the run is thorough."""
+CLOSELY = (update, rollback, shared_file)
+"""Those that are killed at every step, and meet an error at every third; of the others a part is tried in each run."""
 
 by_name = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 
@@ -388,14 +388,14 @@ def each_step(bench: Bench, errors: Sequence[int] = (), *, every: int = 1) -> It
     Args:
         bench: where.
         errors: what the steps fail with, in turn; without them the run is killed, and only where it has come further.
-        every: which steps; thorough runs take all.
+        every: one of how many steps is tried; thorough runs take all.
     """
     bench.restore()
     same = frozenset[int]()
     if not (errors or THOROUGH):
         whole = bench.run(*bench.command)
         same = frozenset(n + 1 for n in whole.idle if n < len(whole.steps) and whole.steps[n] != "write")
-    for number in count(1, 1 if THOROUGH else every):
+    for number in steps(every):
         if number in same:
             continue
         bench.restore()
@@ -410,7 +410,7 @@ def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
     bench: Bench, scenario: Callable[[Bench], None]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, _ in each_step(bench):
+    for step, _ in each_step(bench, every=1 if scenario in CLOSELY else 3):
         with at(step):
             whole.check_disk()
             whole.check_next_run(history=not bench.overtaken_by)
@@ -441,7 +441,7 @@ def test_19_an_error_at_any_step_is_told_and_made_good_by_the_next_run(
     bench: Bench, scenario: Callable[[Bench], None], errors: Sequence[int]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, errors, every=1 if scenario in CLOSELY else 7):
+    for step, run in each_step(bench, errors, every=3 if scenario in CLOSELY else 7):
         with at(step):
             whole.check_disk()
             check_told(whole, run)

@@ -29,10 +29,10 @@ from agentsync.dialects import dialects
 from agentsync.dialects._modes_file import canonical, entries
 from agentsync.folder import Folder
 from support.targets import Machine, codes
+from support.thorough import THOROUGH
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names can be exchanged at one moment there")
 
-THOROUGH = "AGENTSYNC_THOROUGH" in os.environ
 SECONDS = 60 if THOROUGH else 4
 PATIENCE = 60
 """How many seconds a planted bug may take to be found."""

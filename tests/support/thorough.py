@@ -1,4 +1,8 @@
-"""Whether tests take the time to try everything, where a part of it is enough to find most mistakes."""
+"""Whether tests take the time to try everything, where a part of it is enough to find most mistakes.
+
+`make thorough` sets AGENTSYNC_THOROUGH. Without it a part is tried; which one AGENTSYNC_TURN says, a hexadecimal number
+that CI takes from the commit, so that another part has its turn with each change.
+"""
 
 from __future__ import annotations
 
@@ -6,3 +10,10 @@ import os
 from typing import Final
 
 THOROUGH: Final = "AGENTSYNC_THOROUGH" in os.environ
+_MOST: Final = 1 << 30
+_TURN: Final = int(os.environ.get("AGENTSYNC_TURN") or "0", 16)
+
+
+def steps(every: int) -> range:
+    """The numbers of the steps to try, counted from 1: one of `every` in turn, or all in a thorough run."""
+    return range(1, _MOST) if THOROUGH else range(1 + _TURN % every, _MOST, every)
