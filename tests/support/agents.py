@@ -8,9 +8,15 @@ from hypothesis import strategies as st
 from agentsync.model import Agent
 from agentsync.naming import has_hidden_character, is_unsafe, slug
 from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, UNTRANSLATED, Approval, Grants, Rule
+from support.thorough import THOROUGH
 
 # A busy machine is no finding, and the same examples every time keep a run's result its own.
-thorough = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(
+    max_examples=2_000 if THOROUGH else 100,
+    deadline=None,
+    derandomize=not THOROUGH,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 # Text as a file can hold it: no lone surrogates, and no control characters, which readers tell and tools refuse.
 _LETTERS = st.characters(exclude_categories=["Cs", "Cc"])

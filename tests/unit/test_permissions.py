@@ -7,7 +7,7 @@ import time
 from itertools import product
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsync.permissions import (
@@ -23,6 +23,7 @@ from agentsync.permissions import (
     matches,
     wider,
 )
+from support.agents import thorough
 
 DENY, ASK, SESSION, ALLOW = Approval
 
@@ -35,8 +36,6 @@ arguments = st.text("ab *?", max_size=4)
 tools = st.sampled_from([ANY, "bash", "read", "write"]) | st.text("ab*?", max_size=3).map("mcp/".__add__)
 rules = st.builds(Rule, tools, st.sampled_from(Approval), arguments | st.just(ANY))
 grants = st.lists(rules, max_size=4).map(lambda found: Grants(tuple(found)))
-# A busy machine is no finding, and the same examples every time keep a run's result its own.
-thorough = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def strength(tool: str, approval: Approval) -> Approval:
