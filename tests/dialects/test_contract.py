@@ -23,15 +23,17 @@ from agentsync.permissions import Grants, wider
 from agentsync.render import render
 from agentsync.source import ReadAgent
 from support.conversion import read, silent_losses, widening
+from support.golden import SUFFIX, read_archive, write_archive
 
 HERE = Path(__file__).parent
-CASES = sorted(path.parent for path in HERE.glob("*/*/input.*"))
+WRITTEN = "written"
+CASES = sorted(path for path in HERE.glob(f"*/*{SUFFIX}") if path.stem != WRITTEN)
 AGENTS = sorted((HERE / "_agents").glob("*.md"))
 COMPARED = ("claude", "codex", "neutral", "opencode")
 OPTIONS = WriteOptions()
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+@pytest.fixture(params=CASES, ids=lambda case: f"{case.parent.name}-{case.stem}")
 def case(request: pytest.FixtureRequest) -> Path:
     assert isinstance(request.param, Path)
     return request.param
@@ -40,9 +42,17 @@ def case(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def agent(case: Path) -> ReadAgent:
     """The case's agent; its file counts as called like the case."""
-    dialect = dialects()[case.parent.name]
-    (given,) = case.glob("input.*")
-    return read(case.name + given.name.removeprefix("input"), given.read_bytes(), dialect.name)
+    return _agent(case)
+
+
+def _agent(case: Path) -> ReadAgent:
+    name, data = _input(read_archive(case))
+    return read(case.stem + name.removeprefix("input"), data, case.parent.name)
+
+
+def _input(files: Mapping[str, bytes]) -> tuple[str, bytes]:
+    ((name, data),) = ((name, data) for name, data in files.items() if name.startswith("input."))
+    return name, data
 
 
 @pytest.fixture(params=dialects().values(), ids=lambda target: target.name)
@@ -62,8 +72,9 @@ def test_reads_what_the_golden_files_say(case: Path, agent: ReadAgent, *, update
         f"{target.name}{target.suffix}": data for target in compared if (data := rendered[target.name].data) is not None
     }
     told = {"source": agent.diagnostics} | {name: file.diagnostics for name, file in rendered.items()}
-    wanted["diagnostics.txt"] = _lines(told)
-    _compare(case, wanted, update=update_goldens)
+    ordered = {name: wanted[name] for name in sorted(wanted, key=lambda name: (not name.startswith("neutral"), name))}
+    name, data = _input(read_archive(case))
+    _compare(case, {name: data, **ordered, "diagnostics.txt": _lines(told)}, update=update_goldens)
 
 
 def test_writes_what_the_golden_files_say(target: Dialect, *, update_goldens: bool) -> None:
@@ -75,7 +86,7 @@ def test_writes_what_the_golden_files_say(target: Dialect, *, update_goldens: bo
         if file.data is not None:
             wanted[f"{path.stem}{target.suffix}"] = file.data
     wanted["diagnostics.txt"] = _lines(told)
-    _compare(HERE / target.name / "written", wanted, update=update_goldens)
+    _compare(HERE / target.name / f"{WRITTEN}{SUFFIX}", wanted, update=update_goldens)
 
 
 @pytest.fixture(params=[*CASES, *AGENTS], ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -83,10 +94,7 @@ def any_agent(request: pytest.FixtureRequest) -> ReadAgent:
     """The agent of a case, or one of those that every dialect writes."""
     path = request.param
     assert isinstance(path, Path)
-    if path.is_file():
-        return read(path.name, path.read_bytes(), "neutral")
-    (given,) = path.glob("input.*")
-    return read(path.name + given.name.removeprefix("input"), given.read_bytes(), path.parent.name)
+    return _agent(path) if path.suffix == SUFFIX else read(path.name, path.read_bytes(), "neutral")
 
 
 def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:
@@ -143,13 +151,7 @@ def _lines(told: Mapping[str, Iterable[Diagnostic]]) -> bytes:
     return "".join(lines).encode()
 
 
-def _compare(folder: Path, wanted: Mapping[str, bytes], *, update: bool) -> None:
+def _compare(path: Path, wanted: Mapping[str, bytes], *, update: bool) -> None:
     if update:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.iterdir():
-            if not path.name.startswith("input."):
-                path.unlink()
-        for name, data in wanted.items():
-            (folder / name).write_bytes(data)
-    found = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith("input.")}
-    assert found == wanted
+        write_archive(path, wanted)
+    assert read_archive(path) == wanted
