@@ -2,7 +2,7 @@
 
 Nothing here reads YAML. What is cut or grouped here is read by agentsync.frontmatter, which refuses what is
 unsafe however it was found. No cut may hide a key: a lost `tools` line would give an agent every tool. So every key
-that restricts, in any spelling, starts an entry of its own, and `lost_restriction` finds the ones that did not.
+that certainly restricts starts an entry of its own, and `lost_restriction` finds those that may have been meant to.
 """
 
 from __future__ import annotations
