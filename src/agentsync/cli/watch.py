@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import time
@@ -41,6 +42,7 @@ Examples:
 
 _SETTLE: Final = 0.2  # seconds of quiet after which a file counts as saved: an editor is done long before
 _LOOK: Final = 2.0  # seconds from one look to the next where changes are not told
+_STEP: Final = 1.0  # seconds until a signal that came just before a wait is handled, at the most
 _BUSY: Final = 0.5  # seconds until it is tried again to write while another run does
 _NAMED: Final = 3  # how many changed files are named
 _REST: Final = 8  # lines of a screen that are not for findings
@@ -154,8 +156,7 @@ class _Session:
                 # In this order: what changes once it is followed is told, and what changed before is looked at.
                 self._tell_fallbacks(watch.follow([], [self.root]))
                 self._look()
-                with suppress(Empty):
-                    told.get(timeout=_BUSY if self.waits else _LOOK if self.fallbacks else None)
+                _wait(told, _BUSY if self.waits else _LOOK if self.fallbacks else math.inf)
 
     def _look(self) -> None:
         """Does the work, if a file was saved since the last time."""
@@ -221,6 +222,18 @@ class _Session:
                 text = f"{printable(shorten(fallback))}; it is looked at every {_LOOK:.0f} seconds instead"
                 click.echo(f"{click.style('warning:', fg='yellow')} {text}", err=True)
         self.fallbacks = fallbacks
+
+
+def _wait(changes: SimpleQueue[frozenset[Path]], seconds: float) -> None:
+    """Waits for a change, at most so many seconds.
+
+    In short steps: a signal that arrives between Python's last check and the wait itself is handled after the wait.
+    """
+    while seconds > 0:
+        with suppress(Empty):
+            changes.get(timeout=min(seconds, _STEP))
+            return
+        seconds -= _STEP
 
 
 def _print(
