@@ -24,7 +24,7 @@ from agentsync.fitting import WriteOptions
 from agentsync.render import render
 from agentsync.source import NoAgent, ReadAgent, path_matches, read_agent
 from support.conversion import read, silent_losses, widening
-from support.thorough import THOROUGH
+from support.thorough import part
 
 OPTIONS = WriteOptions()
 DIALECTS = ("claude", "codex", "opencode")
@@ -109,7 +109,7 @@ def test_every_agent_renders_or_is_refused_and_is_never_wider(agents: list[ReadA
     outcomes: Counter[str] = Counter()
     targets = [*dialects().values()]
     for number, source in enumerate(agents):
-        for target in targets if THOROUGH else targets[number % 3 :: 3]:
+        for target in part(targets, of=6, first=number):
             file = render(source, target, OPTIONS)
             if file.data is None:
                 errors = [found for found in file.diagnostics if found.severity is Severity.ERROR]

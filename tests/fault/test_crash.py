@@ -5,7 +5,7 @@ its old or wholly its new bytes and nothing of the user's is lost; the same comm
 happened, in files, inventory and history.
 
 A test tries what differs: a kill after a step that changed nothing is the kill before it, and where a step fails, the
-errors take turns. Of most scenarios one step in three is tried, and another one with each commit; a thorough run tries
+errors take turns. Of most scenarios one step in four is tried, and another one with each commit; a thorough run tries
 every step with all errors.
 """
 
@@ -410,7 +410,7 @@ def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
     bench: Bench, scenario: Callable[[Bench], None]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, _ in each_step(bench, every=1 if scenario in CLOSELY else 3):
+    for step, _ in each_step(bench, every=1 if scenario in CLOSELY else 4):
         with at(step):
             whole.check_disk()
             whole.check_next_run(history=not bench.overtaken_by)

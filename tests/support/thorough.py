@@ -7,7 +7,10 @@ that CI takes from the commit, so that another part has its turn with each chang
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+_Item = TypeVar("_Item")
 
 THOROUGH: Final = "AGENTSYNC_THOROUGH" in os.environ
 _MOST: Final = 1 << 30
@@ -17,3 +20,8 @@ _TURN: Final = int(os.environ.get("AGENTSYNC_TURN") or "0", 16)
 def steps(every: int) -> range:
     """The numbers of the steps to try, counted from 1: one of `every` in turn, or all in a thorough run."""
     return range(1, _MOST) if THOROUGH else range(1 + _TURN % every, _MOST, every)
+
+
+def part(items: Sequence[_Item], *, of: int, first: int) -> Sequence[_Item]:
+    """One of so many parts of a sequence, beginning with an item that `first` and the turn choose, or all of it."""
+    return items if THOROUGH else items[(first + _TURN) % of :: of]
