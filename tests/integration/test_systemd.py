@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,11 +98,21 @@ def test_a_service_that_hangs_is_killed_and_started_again(machine: Systemd) -> N
     machine.run_as_user("systemctl", "--user", "daemon-reload")
     machine.run_as_user("systemctl", "--user", "start", "agentsync.service")
     hung = machine.property("MainPID", "agentsync.service", user=True)
-    machine.run("kill", "-STOP", hung)
+    Service.until(lambda: _hangs_while_it_waits(machine, hung))
     Service.until(lambda: machine.property("NRestarts", "agentsync.service", user=True) == "1")
     Service.until(lambda: machine.property("ActiveState", "agentsync.service", user=True) == "active")
     assert machine.property("MainPID", "agentsync.service", user=True) != hung
     assert "in sync" in machine.run_as_user(PROGRAM, "status")
+
+
+def _hangs_while_it_waits(machine: Systemd, process: str) -> bool:
+    """Stops the service; not for good while it syncs, for which it has told systemd to give it minutes."""
+    machine.run("kill", "-STOP", process)
+    patience = machine.property("WatchdogUSec", "agentsync.service", user=True)
+    if re.fullmatch(r"[0-9.]+m?s", patience):
+        return True
+    machine.run("kill", "-CONT", process)
+    return False
 
 
 def test_the_timer_takes_the_services_place(machine: Systemd) -> None:
