@@ -20,8 +20,9 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -112,7 +113,7 @@ def _serve(requests: socket.socket) -> None:
         child = os.fork()
         if child == 0:
             requests.close()
-            _be_child(*request)
+            exit_with(partial(_run, *request))
         for stream in request[1]:
             os.close(stream)
         requests.sendall(f"{child}\n".encode())
@@ -143,33 +144,39 @@ def import_everything() -> None:
     gc.freeze()  # so that a child's collections copy nothing
 
 
-def _be_child(request: Mapping[str, Any], streams: Sequence[int]) -> NoReturn:
+def _run(request: Mapping[str, Any], streams: Sequence[int]) -> int:
+    """What the program ends with, in a child of its own."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(_STREAMS, max(streams) + 1)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["cwd"])
+    os.fsync = lambda _descriptor: None  # type: ignore[assignment]  # that it is called is for tests/fault to see; here it only takes time
+    time.tzset()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    errors = ("surrogateescape", "surrogateescape", "backslashreplace")  # as Python itself opens them
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", errors=lenient)  # noqa: SIM115, PTH123 - for the life of this process
+        for number, (mode, lenient) in enumerate(zip("rww", errors, strict=True))
+    )
+    sys.modules["__main__"] = program = import_module("agentsync.__main__")
+    sys.argv = [str(program.__file__), *request["arguments"]]
+    warnings.resetwarnings()
+    warnings.simplefilter("error")
+    from agentsync.cli import main  # noqa: PLC0415 - imported above
+
+    return main()
+
+
+def exit_with(run: Callable[[], int]) -> NoReturn:
+    """Ends a forked child with the status of what it runs; nothing of it may run on in its parent's code."""
     code = 99
     try:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        os.closerange(_STREAMS, max(streams) + 1)
-        os.environ.clear()
-        os.environ.update(request["environment"])
-        os.chdir(request["cwd"])
-        os.fsync = lambda _descriptor: None  # type: ignore[assignment]  # that it is called is for tests/fault to see; here it only takes time
-        time.tzset()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        errors = ("surrogateescape", "surrogateescape", "backslashreplace")  # as Python itself opens them
-        sys.stdin, sys.stdout, sys.stderr = (
-            open(number, mode, encoding="utf-8", errors=lenient)  # noqa: SIM115, PTH123 - for the life of this process
-            for number, (mode, lenient) in enumerate(zip("rww", errors, strict=True))
-        )
-        sys.modules["__main__"] = program = import_module("agentsync.__main__")
-        sys.argv = [str(program.__file__), *request["arguments"]]
-        warnings.resetwarnings()
-        warnings.simplefilter("error")
-        from agentsync.cli import main  # noqa: PLC0415 - imported above
-
-        code = main()
+        code = run()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 98
-    except BaseException:  # noqa: BLE001 - nothing of the child's may run on in the parent
+    except BaseException:  # noqa: BLE001 - see above
         traceback.print_exc()
     with suppress(BaseException):
         sys.stdout.flush()

@@ -22,19 +22,19 @@ import signal
 import sqlite3
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from agentsync import apply as apply_module
 from agentsync.cli import main
 from agentsync.git_process import executable
-from support.forkserver import import_everything
+from support.forkserver import exit_with, import_everything
 from support.machine import Machine, Result
 
 _CALLS = ("link", "rename", "replace", "unlink", "mkdir", "rmdir", "chmod")
@@ -114,7 +114,7 @@ class Stepwise(Machine):
             warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads: this child needs none of them
             child = os.fork()
         if child == 0:
-            _be_child(self, arguments, outputs, at, later)
+            exit_with(partial(_run, self, arguments, outputs, at, later))
         _, status = os.waitpid(child, 0)
         stdout, stderr, steps = (path.read_text() for path in outputs)
         code = os.waitstatus_to_exitcode(status)
@@ -125,32 +125,22 @@ class Stepwise(Machine):
         return Run(arguments, Result(code, stdout, stderr), [words[1] for words in told if words[0] == "+"], idle, hit)
 
 
-def _be_child(machine: Stepwise, arguments: Sequence[str], outputs: list[Path], at: At | None, later: int) -> NoReturn:
-    code = 99
-    try:
-        os.environ.clear()
-        os.environ.update(machine.environment)
-        os.chdir(machine.root)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        stdout, stderr, steps = (os.open(path, flags, 0o600) for path in outputs)
-        os.dup2(stdout, 1)
-        os.dup2(stderr, 2)
-        sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123 - for the life of this process
-        sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115 - the same
-        sys.argv = ["agentsync", *arguments]
-        apply_module.BATCH = machine.batch
-        now = time.time_ns
-        time.time_ns = lambda: now() + later
-        _Counting(steps, at).start()
-        code = main()
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 98
-    except BaseException:  # noqa: BLE001 - nothing of the child's may run on in the tests
-        traceback.print_exc()
-    with suppress(BaseException):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+def _run(machine: Stepwise, arguments: Sequence[str], outputs: list[Path], at: At | None, later: int) -> int:
+    os.environ.clear()
+    os.environ.update(machine.environment)
+    os.chdir(machine.root)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    stdout, stderr, steps = (os.open(path, flags, 0o600) for path in outputs)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123 - for the life of this process
+    sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115 - the same
+    sys.argv = ["agentsync", *arguments]
+    apply_module.BATCH = machine.batch
+    now = time.time_ns
+    time.time_ns = lambda: now() + later
+    _Counting(steps, at).start()
+    return main()
 
 
 class _Counting:

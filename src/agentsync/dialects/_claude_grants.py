@@ -280,9 +280,9 @@ _AGENT_NAME: Final = re.compile(rf"(?!{UNTRANSLATED})[^\s*?(),](?:[^*?(),]*[^\s*
 
 
 def _canonical(name: str) -> str:
-    """The canonical tool that a name in a list stands for, or the name below `other/` where it stands for none.
+    """The canonical tool that a name in a list means, or the name below `other/` where it means none.
 
-    Of patterns, `mcp__server__*` alone stands for anything (seen with live servers).
+    Of patterns, `mcp__server__*` alone means anything (seen with live servers).
     """
     if name in _TOOLS:
         return _TOOLS[name]
