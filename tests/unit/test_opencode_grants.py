@@ -188,6 +188,7 @@ def test_what_opencode_does_not_read_lifts_no_denial() -> None:
         ("{'*': session, '*.pem': deny}", "x/.env.example", ALLOW),
         ("{'*': session, '*.pem': deny}", "x.pem", DENY),
         ("{'*': session, '*.env': deny}", "x/.env", DENY),
+        ("{'*': session, '*.env': ask}", "x/.env", ASK),  # comes to the very map that the tool starts with
         ("{'*': deny, 'src/*': session}", "src/.env", ASK),
         ("{'*': deny, 'src/*': session}", "doc/.env", DENY),
         ("{'*': deny, 'src/*': session}", "src/x", ALLOW),

@@ -225,7 +225,7 @@ class Permissions:
         return spelled if spelled in self.units else key
 
     def _rules(self, key: str, value: JsonValue, *, enforced: bool) -> Iterator[Rule]:
-        if value == _READ_GUARD and key == "read":
+        if value == _READ_GUARD and key == "read" and not enforced:  # what the tool does where nothing is set
             value = "allow"
         entries = ordered(value) if isinstance(value, dict) else {ANY: value}
         for argument, action in entries.items():
