@@ -115,13 +115,16 @@ def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:
             assert widening(meant, file.data, target, OPTIONS) is None, target.name
 
 
-def test_its_own_dialect_gets_the_bytes_as_they_are(agent: ReadAgent) -> None:
+def test_what_is_read_survives_the_way_back(agent: ReadAgent) -> None:
+    """Its own dialect gets the bytes as they are, or what a repaired file gets, and neutral has a place for it all."""
     if agent.passes_through:
         assert render(agent, agent.dialect, OPTIONS).data == agent.document.data
+    _keeps_its_meaning_in_its_own_dialect(agent)
+    _keeps_everything_in_neutral(agent)
 
 
-def test_writing_in_its_own_dialect_changes_no_meaning(agent: ReadAgent) -> None:
-    """What a repaired file gets: its own permissions as they stand, so that the tool does what it did."""
+def _keeps_its_meaning_in_its_own_dialect(agent: ReadAgent) -> None:
+    """A repaired file is written with its own permissions, so that the tool does what it did."""
     writing = agent.dialect.write(agent.agent, OPTIONS)
     assert writing.data is not None
     back = read(f"{agent.agent.slug}{agent.dialect.suffix}", writing.data, agent.dialect.name)
@@ -131,7 +134,7 @@ def test_writing_in_its_own_dialect_changes_no_meaning(agent: ReadAgent) -> None
     assert silent_losses(agent.agent, back.agent, writing.diagnostics) == []
 
 
-def test_neutral_holds_everything(agent: ReadAgent) -> None:
+def _keeps_everything_in_neutral(agent: ReadAgent) -> None:
     """Reading the neutral form gives the same agent, but for what only its own dialect has a place for."""
     file = render(agent, dialects()["neutral"], OPTIONS)
     assert file.data is not None, file.diagnostics

@@ -180,16 +180,16 @@ def test_what_becomes_of_it(case: Case, result: ReadAgent | NoAgent) -> None:
     )
 
 
-@pytest.mark.parametrize("target", dialects().values(), ids=lambda target: target.name)
-def test_no_other_tool_is_given_what_was_denied(case: Case, result: ReadAgent | NoAgent, target: Dialect) -> None:
-    if isinstance(result, NoAgent) or (target.name == case.tool and case.outcome is READ):
-        return  # there is nothing to write, or its author wrote it
-    file = render(result, target, WriteOptions(strict_approval=True))
-    if file.data is None:
+def test_no_other_tool_is_given_what_was_denied(case: Case, result: ReadAgent | NoAgent) -> None:
+    if isinstance(result, NoAgent):
         return
-    enforced = target.enforced(target.parse(file.data, file.path))
-    meant = result.agent.grants
-    assert enforced.with_effects().approval(*case.denied) <= meant.with_effects().approval(*case.denied)
+    intended = result.agent.grants.with_effects().approval(*case.denied)
+    for target in dialects().values():
+        file = render(result, target, WriteOptions(strict_approval=True))
+        if file.data is None or (target.name == case.tool and case.outcome is READ):
+            continue  # nothing is written, or what its author wrote
+        enforced = target.enforced(target.parse(file.data, file.path))
+        assert enforced.with_effects().approval(*case.denied) <= intended, target.name
 
 
 def test_every_tool_has_a_line() -> None:
@@ -197,22 +197,25 @@ def test_every_tool_has_a_line() -> None:
     assert {case.tool for case in CASES} == dialects().keys() - {"neutral"}
 
 
-@pytest.mark.parametrize("key", sorted(FOREIGN_RESTRICTING))
 @pytest.mark.parametrize("tool", dialects().values(), ids=lambda tool: tool.name)
-def test_no_key_that_restricts_in_some_tool_is_passed_over_in_silence(tool: Dialect, key: str) -> None:
-    """Whatever stands under it: nobody writes such a key to give an agent everything."""
-    said = f'{key}: "read it"'
+def test_no_key_that_restricts_in_some_tool_is_passed_over_in_silence(tool: Dialect) -> None:
+    """Whatever its value: nobody writes such a key to give an agent everything."""
+    assert [key for key in sorted(FOREIGN_RESTRICTING) if _is_passed_over(key, tool)] == []
+
+
+def _is_passed_over(key: str, tool: Dialect) -> bool:
+    line = f'{key}: "read it"'
+    prompt = "developer_instructions" if tool.name == "codex" else "instructions"
     text = {
-        ".md": markdown(said),
-        ".yaml": modes("[command]").replace("    groups", f"    {said}\n    groups"),
-        ".toml": toml(said.replace(":", " =", 1), "developer_instructions" if tool.name == "codex" else "instructions"),
+        ".md": markdown(line),
+        ".yaml": modes("[command]").replace("    groups", f"    {line}\n    groups"),
+        ".toml": toml(line.replace(":", " =", 1), prompt),
         ".json": KIRO2.replace('"permissions": {"shell": "deny"}', f'"{key}": "read it"'),
     }
     if tool.name == "cline":
-        text[".yaml"] = markdown(said)
-    result = read_agent(f"reviewer{tool.suffix}", text.get(tool.suffix, markdown(said)).encode(), tool.name)
+        text[".yaml"] = markdown(line)
+    result = read_agent(f"reviewer{tool.suffix}", text.get(tool.suffix, markdown(line)).encode(), tool.name)
     if isinstance(result, NoAgent):
-        assert result.refused
-    else:
-        assert result.diagnostics
-        assert any(min(result.agent.grants.approvals(one)) < Approval.SESSION for one in TOOLS)
+        return not result.refused
+    grants = result.agent.grants
+    return not result.diagnostics or all(min(grants.approvals(one)) >= Approval.SESSION for one in TOOLS)

@@ -39,15 +39,15 @@ from agentsync.vault import Vault
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
-from support.thorough import THOROUGH
+from support.thorough import SAME_EXAMPLES, THOROUGH, added
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the program runs in a forked child")
 
 
 PROFILE = settings(
-    max_examples=1000 if THOROUGH else 10,
+    max_examples=1000 if THOROUGH else 6,
     stateful_step_count=40 if THOROUGH else 20,
-    derandomize=not THOROUGH,
+    derandomize=SAME_EXAMPLES,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -561,21 +561,25 @@ def the_users_comments_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Directory, "stage", careless)
 
 
-@pytest.mark.skipif(not THOROUGH, reason="each takes some hundred runs: set AGENTSYNC_THOROUGH")
-@pytest.mark.parametrize(
-    "mutation",
-    [
-        edits_are_overwritten,
-        what_was_dropped_is_not_deleted,
-        what_is_replaced_is_not_put_away,
-        what_a_killed_run_left_is_not_cleared,
-        the_users_comments_are_dropped,
-    ],
-    ids=lambda mutation: mutation.__name__,
+BUGS = (
+    edits_are_overwritten,
+    what_was_dropped_is_not_deleted,
+    what_is_replaced_is_not_put_away,
+    what_a_killed_run_left_is_not_cleared,
+    the_users_comments_are_dropped,
 )
+
+
+@pytest.mark.parametrize("mutation", added(BUGS), ids=lambda mutation: mutation.__name__)
 def test_a_planted_bug_is_found(
     mutation: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutation(monkeypatch)
-    with pytest.raises(AssertionError):
-        live(max_examples=50, phases=[Phase.generate], report_multiple_bugs=False)
+    with pytest.raises(AssertionError):  # which takes some hundred runs
+        live(
+            max_examples=50,
+            stateful_step_count=40,
+            derandomize=True,
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
+        )

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from agentsync.model import Agent
 from agentsync.naming import has_hidden_character, is_unsafe, slug
 from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, UNTRANSLATED, Approval, Grants, Rule
-from support.thorough import THOROUGH
+from support.thorough import SAME_EXAMPLES, THOROUGH
 
 # A busy machine is no finding, and the same examples every time keep a run's result its own.
 thorough = settings(
     max_examples=2_000 if THOROUGH else 100,
     deadline=None,
-    derandomize=not THOROUGH,
+    derandomize=SAME_EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow],
 )
 

@@ -1,7 +1,7 @@
 """Whether tests take the time to try everything, where a part of it is enough to find most mistakes.
 
-`make thorough` sets AGENTSYNC_THOROUGH. Without it a part is tried; which one AGENTSYNC_TURN says, a hexadecimal number
-that CI takes from the commit, so that another part has its turn with each change.
+`make thorough` sets AGENTSYNC_THOROUGH. Without it a part is tried. AGENTSYNC_TURN, a hexadecimal number that CI takes
+from the commit, selects another part with each change, and adds some of what only thorough runs try otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ _Item = TypeVar("_Item")
 
 THOROUGH: Final = "AGENTSYNC_THOROUGH" in os.environ
 _MOST: Final = 1 << 30
-_TURN: Final = int(os.environ.get("AGENTSYNC_TURN") or "0", 16)
+_SET: Final = os.environ.get("AGENTSYNC_TURN")
+_TURN: Final = int(_SET or "0", 16)
+SAME_EXAMPLES: Final = not (THOROUGH or _SET)
+"""Whether hypothesis tries the same examples each time, so that a run's result is its own; CI passes a seed instead."""
 
 
 def steps(every: int) -> range:
@@ -25,3 +28,8 @@ def steps(every: int) -> range:
 def part(items: Sequence[_Item], *, of: int, first: int) -> Sequence[_Item]:
     """One of so many parts of a sequence, beginning with an item that `first` and the turn choose, or all of it."""
     return items if THOROUGH else items[(first + _TURN) % of :: of]
+
+
+def added(items: Sequence[_Item]) -> Sequence[_Item]:
+    """What `make test` leaves out: nothing of it, one item where it is CI's turn, or all in a thorough run."""
+    return part(items, of=len(items), first=0) if THOROUGH or _SET else ()

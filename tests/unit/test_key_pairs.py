@@ -103,15 +103,6 @@ def key_of(line: str) -> str:
     return re.split(r"[]:=]", line)[0].strip()
 
 
-PAIRS: Final = [
-    (dialect, taking, other)
-    for dialect, keys in TAKING.items()
-    for taking in keys
-    for other in dict.fromkeys([*GIVING[dialect], *keys])
-    if key_of(taking) != key_of(other)
-]
-
-
 def granted(dialect: str, *lines: str) -> Grants:
     if dialect in TABLES:
         head = sorted([*TABLES[dialect], *lines], key=lambda line: line.startswith("["))
@@ -122,9 +113,14 @@ def granted(dialect: str, *lines: str) -> Grants:
     return read(f"checker{dialects()[dialect].suffix}", text.encode(), dialect).agent.grants
 
 
-@pytest.mark.parametrize(("dialect", "taking", "other"), PAIRS)
-def test_no_key_gives_back_what_another_takes_away(dialect: str, taking: str, other: str) -> None:
-    before = granted(dialect, taking)
-    for lines in permutations([taking, other]):
-        after = granted(dialect, *lines)
-        assert [call for call in CALLS if after.approval(*call) and not before.approval(*call)] == []
+@pytest.mark.parametrize("dialect", TAKING)
+def test_no_key_gives_back_what_another_takes_away(dialect: str) -> None:
+    for taking in TAKING[dialect]:
+        before = granted(dialect, taking)
+        for other in dict.fromkeys([*GIVING[dialect], *TAKING[dialect]]):
+            if key_of(taking) == key_of(other):
+                continue
+            for lines in permutations([taking, other]):
+                after = granted(dialect, *lines)
+                given_back = [call for call in CALLS if after.approval(*call) and not before.approval(*call)]
+                assert given_back == [], lines

@@ -50,26 +50,29 @@ def only_code(plan: Plan) -> Code:
     return diagnostic.code
 
 
-@pytest.mark.parametrize(("base", "actual", "wanted"), list(product([None, "a", "b", "c"], repeat=3)))
-def test_every_combination_follows_the_table(base: str | None, actual: str | None, wanted: str | None) -> None:
-    rules = [
-        (actual == wanted == base, Action.KEEP),
-        (actual == wanted, Action.TAKE if wanted else Action.FORGET),
-        (actual == base and wanted is None, Action.DELETE),
-        (actual == base, Action.UPDATE if base else Action.CREATE),
-        (base is None and wanted is None, Action.KEEP),
-        (actual is None, Action.RESTORE),
-        (True, Action.CONFLICT),
-    ]
-    assert decide(base, actual, wanted) is next(action for holds, action in rules if holds)
+COMBINATIONS = list(product([None, "a", "b", "c"], repeat=3))
+"""Every way in which base, actual and wanted content are absent, alike or different."""
 
 
-@pytest.mark.parametrize(("base", "actual", "wanted"), list(product([None, "a", "b", "c"], repeat=3)))
-def test_bytes_that_were_not_written_by_us_are_never_changed(
-    base: str | None, actual: str | None, wanted: str | None
-) -> None:
-    if actual not in (None, base):
-        assert decide(base, actual, wanted) in {Action.KEEP, Action.TAKE, Action.CONFLICT}
+def test_every_combination_follows_the_table() -> None:
+    for base, actual, wanted in COMBINATIONS:
+        rules = [
+            (actual == wanted == base, Action.KEEP),
+            (actual == wanted, Action.TAKE if wanted else Action.FORGET),
+            (actual == base and wanted is None, Action.DELETE),
+            (actual == base, Action.UPDATE if base else Action.CREATE),
+            (base is None and wanted is None, Action.KEEP),
+            (actual is None, Action.RESTORE),
+            (True, Action.CONFLICT),
+        ]
+        expected = next(action for holds, action in rules if holds)
+        assert decide(base, actual, wanted) is expected, (base, actual, wanted)
+
+
+def test_bytes_that_were_not_written_by_us_are_never_changed() -> None:
+    for base, actual, wanted in COMBINATIONS:
+        if actual not in (None, base):
+            assert decide(base, actual, wanted) in {Action.KEEP, Action.TAKE, Action.CONFLICT}, (base, actual, wanted)
 
 
 def test_changes_are_sorted_and_what_is_kept_is_among_them() -> None:
