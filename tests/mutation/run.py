@@ -1,4 +1,4 @@
-"""Breaks the code that decides about permissions in every small way there is, and tells what no test notices.
+"""Breaks the code that decides about permissions and files in every small way there is, and lists what no test notices.
 
     make mutation MODULES="fitting dialects/_claude_grants"      # all that decide anything, without MODULES
 
@@ -38,15 +38,19 @@ from mutation.mutants import Mutant, mutants
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "src/agentsync"
-CORE: Final = "permissions fitting render overrides".split()
+CORE: Final = "permissions fitting render overrides plan apply".split()
 APART: Final = frozenset("__init__ _factory_models _fields _json_text _template _toml_text _yaml_types".split())
 """Modules of dialects that have no part in grants."""
 GRANTS: Final = "claude codex foreign kiro opencode qwen vibe".split()
 UNIT: Final = (
-    "meant key_pairs widening permissions fitting overrides source neutral opencode auggie cline factory roo".split()
+    "meant key_pairs widening permissions fitting overrides source neutral opencode auggie cline factory roo plan".split()
 )
 FILES: Final = [*(f"{name}_grants" for name in GRANTS), *UNIT]
-TESTS: Final = [*(f"tests/unit/test_{name}.py" for name in FILES), "tests/dialects"]
+TESTS: Final = [
+    *(f"tests/unit/test_{name}.py" for name in FILES),
+    *("tests/integration/test_apply.py", "tests/integration/test_shared_file.py"),
+    "tests/dialects",
+]
 NAMES: Final = "test_names_mean"
 """Notices most changes of a table of names, so it comes first there."""
 PROPERTIES: Final = "tests/unit/test_properties.py"
