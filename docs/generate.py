@@ -18,13 +18,14 @@ from typing import Final
 import structlog
 
 from agentsync.apply import Outcome
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
+from agentsync.core.log import configure
 from agentsync.dialects import dialects
-from agentsync.errors import ConfigError, LockedError, SourceUnavailableError
 from agentsync.events import tell, tell_rollback
 from agentsync.gather import Contents
 from agentsync.key_effects import KEY_EFFECTS, Effect
-from agentsync.log import configure
 from agentsync.matrix import matrix_row
 from agentsync.plan import Action, Actual, Change, Plan, Recorded, Wanted, conflict, recorded
 from agentsync.report import Report, Scope

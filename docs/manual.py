@@ -12,8 +12,8 @@ from textwrap import wrap
 from typing import Final
 
 from agentsync import __version__
+from agentsync.core.paths import CONFIG_NAME, MACHINE_POLICY, Places
 from agentsync.dialects import dialects
-from agentsync.paths import CONFIG_NAME, MACHINE_POLICY, Places
 from reference import EXITS, Command, Option, commands, program
 
 _DIRECTORY: Final = Path(__file__).parent

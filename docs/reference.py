@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from agentsync.cli import COMMANDS, cli
-from agentsync.errors import ExitCode
+from agentsync.core.errors import ExitCode
 
 EXITS: Final = {
     ExitCode.OK: "Done. `pull` and `plan`: nothing stands in the way. `status` ends so whatever it shows.",

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self
 
-from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import AgentsyncError
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.digest import digest
+from agentsync.core.errors import AgentsyncError
 from agentsync.files import Directory, TargetError
-from agentsync.observation import ChangedError, Known, digest
+from agentsync.observation import ChangedError, Known
 from agentsync.plan import Action, Actual, Change, Key, Plan, Recorded, absolute, conflict
 from agentsync.shared_file import SharedEntries
 from agentsync.state import FileChange, Intent, State

@@ -10,10 +10,11 @@ from itertools import islice
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts
 from agentsync.document import Document, control_character, decode
 from agentsync.model import Agent
-from agentsync.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts
 
 _MAX_DESCRIPTION = 1024
 

@@ -18,15 +18,15 @@ from agentsync.config_tables import (
     SourceTable,
     TargetTable,
 )
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ConfigError, why
+from agentsync.core.paths import config_candidates, is_directory, is_file, text_of
 from agentsync.dialects import Dialect, dialects
-from agentsync.errors import ConfigError, why
 from agentsync.fitting import WriteOptions
-from agentsync.folder import is_directory, is_file
 from agentsync.git import Remote
 from agentsync.manifest import OverrideTables, known_dialect
 from agentsync.overrides import AgentFilter
-from agentsync.paths import config_candidates, text_of
 from agentsync.plan import Limits
 from agentsync.policy import Policy, PolicyTable, read_policy
 from agentsync.settings import MisplacedError, Settings, load

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from agentsync.address import Address, parse_address
+from agentsync.core.address import Address, parse_address
+from agentsync.core.urls import local_path, scheme
 from agentsync.fitting import Choice
 from agentsync.git import Auth, Remote, Signers
 from agentsync.manifest import AgentsTable, known_dialect
 from agentsync.settings import MisplacedError, Settings
 from agentsync.source import Selection
-from agentsync.urls import local_path, scheme
 
 _PREFIX = re.compile(r"(?:[a-z0-9]+-)+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from agentsync.errors import StateError, why
+from agentsync.core.errors import StateError, why
 
 _BUSY_SECONDS = 10.0
 _CHUNK = 500

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from agentsync.config import Config
 from agentsync.config_tables import SourceTable, TargetTable
-from agentsync.errors import SourceUnavailableError
-from agentsync.paths import Places
+from agentsync.core.errors import SourceUnavailableError
+from agentsync.core.paths import Places
 
 # Where each tool would look, below the scratch home.
 _TARGETS = {

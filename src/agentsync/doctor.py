@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator
 
 from agentsync.config import Config, Target
-from agentsync.errors import AgentsyncError, ConfigError, LockedError
+from agentsync.core.errors import AgentsyncError, ConfigError, LockedError
+from agentsync.core.paths import Places, is_directory, shorten
 from agentsync.examination import Examination, Health
 from agentsync.files import find_link
-from agentsync.folder import is_directory
-from agentsync.paths import Places, shorten
 from agentsync.report import Report, Scope
 from agentsync.surroundings import (
     examine_clock,

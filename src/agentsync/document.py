@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import AgentsyncError
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import AgentsyncError
 
 if TYPE_CHECKING:
     from pydantic import JsonValue  # a pull that finds nothing to do imports this module, and not that one

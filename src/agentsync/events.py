@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from agentsync.diagnostics import Code, Diagnostic, Severity
-from agentsync.errors import ExitCode
-from agentsync.log import logger
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ExitCode
+from agentsync.core.log import logger
 from agentsync.plan import Action, Change, absolute
 from agentsync.snapshot import code_of
 from agentsync.state import RECOVERED

@@ -9,9 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentsync.errors import AgentsyncError, SourceRefusedError
+from agentsync.core.errors import AgentsyncError, SourceRefusedError
+from agentsync.core.paths import Places
 from agentsync.git import CommitFacts, Mirror, Remote, TransientError
-from agentsync.paths import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable

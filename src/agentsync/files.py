@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from agentsync.diagnostics import Code
-from agentsync.errors import AgentsyncError
+from agentsync.core.codes import Code
+from agentsync.core.errors import AgentsyncError
 from agentsync.folder import NOFOLLOW, Folder, parts
 from agentsync.observation import ABSENT, ChangedError, Known, Observed, holds, observe, opened
 from agentsync.plan import Actual

@@ -5,7 +5,7 @@ for a link in between cannot lead a write astray. Elsewhere (Windows) paths are 
 """
 
 # Descriptors and plain paths go through the same calls here, and pathlib knows no descriptors.
-# ruff: noqa: PTH112, PTH113, PTH114, PTH118
+# ruff: noqa: PTH114, PTH118
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from agentsync.errors import AgentsyncError
+from agentsync.core.errors import AgentsyncError
 
 NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 """For os.open: fail where the last part of the path is a link; 0 where the platform cannot."""
@@ -98,16 +98,6 @@ class Folder:
         except OSError as error:
             if error.errno != errno.EINVAL:  # some network file systems cannot sync a directory
                 raise
-
-
-def is_directory(path: Path) -> bool:
-    """Whether a directory is there as far as one may look; pathlib's own question raises where one may not."""
-    return os.path.isdir(path)
-
-
-def is_file(path: Path) -> bool:
-    """As `is_directory`, for a regular file."""
-    return os.path.isfile(path)
 
 
 def parts(relative: str) -> list[str]:

@@ -16,7 +16,8 @@ from frontmatter.default_handlers import BaseHandler
 from pydantic import JsonValue
 
 from agentsync import frontmatter_repair as repair
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.document import MAX_DEPTH, MAX_HEAD_BYTES, Document, UnreadableError, decode
 from agentsync.key_lines import restriction_below
 from agentsync.yaml_writer import real_text, to_yaml

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
+from agentsync.core.naming import visible
 from agentsync.document import MAX_HEAD_BYTES
 from agentsync.key_lines import (
     is_code,
@@ -24,7 +25,6 @@ from agentsync.key_lines import (
     lost_in_head,
     restrictions_within,
 )
-from agentsync.naming import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from agentsync.cache import Cache
 from agentsync.checks import Named, check_names, masked
 from agentsync.config import Target
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.build_id import engine
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.digest import digest
 from agentsync.dialects import refused
-from agentsync.engine import engine
 from agentsync.git import Mirror
-from agentsync.observation import digest
 from agentsync.overrides import AgentFilter, Override, also_denied, prefixed, unused
 from agentsync.plan import Change, TargetState, Wanted
 from agentsync.policy import Policy, Rules, SourcePolicy, judge_output, judge_text

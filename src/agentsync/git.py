@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
-from agentsync.errors import SourceRefusedError, SourceUnavailableError
+from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.git_access import access
 from agentsync.git_faults import (
     TransientError,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from agentsync.errors import SourceUnavailableError
+from agentsync.core.errors import SourceUnavailableError
+from agentsync.core.urls import printable
 from agentsync.git_process import Done
 from agentsync.git_remote import Remote
-from agentsync.urls import printable
 
 
 class TransientError(SourceUnavailableError):

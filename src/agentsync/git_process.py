@@ -22,9 +22,9 @@ from threading import Thread, Timer
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self, cast
 
-from agentsync.errors import SourceUnavailableError
+from agentsync.core.errors import SourceUnavailableError
+from agentsync.core.urls import printable, redact
 from agentsync.git_environment import base_environment
-from agentsync.urls import printable, redact
 
 if TYPE_CHECKING:
     from git import Git

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agentsync.errors import ConfigError, SourceUnavailableError
-from agentsync.urls import printable, redact, scheme, split_credentials
+from agentsync.core.errors import ConfigError, SourceUnavailableError
+from agentsync.core.urls import printable, redact, scheme, split_credentials
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\x00-\x20\x7f~^:?*\[\\/.]")

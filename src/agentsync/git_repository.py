@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from agentsync.errors import SourceUnavailableError
+from agentsync.core.errors import SourceUnavailableError
 from agentsync.git_environment import repository_environment
 from agentsync.git_process import READ_SECONDS, Done, Process, Quota, executable, run
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
-from agentsync.errors import SourceUnavailableError, UnverifiedError
+from agentsync.core.errors import SourceUnavailableError, UnverifiedError
 from agentsync.git_environment import with_settings
 from agentsync.git_process import READ_SECONDS, Done, run
 from agentsync.git_remote import Remote

@@ -8,13 +8,14 @@ from itertools import groupby
 from pathlib import Path
 
 from agentsync.apply import WRITING, DirectoryOptions, Place
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.digest import digest
+from agentsync.core.errors import AgentsyncError
+from agentsync.core.naming import slug
 from agentsync.dialects import dialects
-from agentsync.errors import AgentsyncError
 from agentsync.files import Directory, TargetError
 from agentsync.gather import Contents
-from agentsync.naming import slug
-from agentsync.observation import digest
 from agentsync.plan import Action, Change, Plan, absolute
 from agentsync.policy import Powers, Rules, growth, powers
 from agentsync.shared_file import SharedEntries

@@ -1,6 +1,6 @@
 """What keys of an agent's file do: the one table that repair, readers, policy and checks share.
 
-A key is listed folded (`agentsync.naming.folded_key`), so one row covers `disallowedTools`, `disallowed-tools` and
+A key is listed folded (`agentsync.core.naming.folded_key`), so one row covers `disallowedTools`, `disallowed-tools` and
 `Disallowed Tools`. A key that is in no row is inert as far as agentsync knows.
 
 Sources, November 2026, with the versions named in each dialect's module: the tools' documentation; the schemas of
@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from agentsync.naming import folded_key
+from agentsync.core.naming import folded_key
 
 if TYPE_CHECKING:
     from pydantic import JsonValue  # as in agentsync.document: importing this must stay cheap

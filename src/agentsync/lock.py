@@ -9,8 +9,8 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from agentsync.errors import LockedError, StateError
-from agentsync.paths import Places
+from agentsync.core.errors import LockedError, StateError
+from agentsync.core.paths import Places
 
 PATIENCE: Final = 90.0
 """Seconds that a user's word to stop or go back waits for a run: half as long again as a source may take by default."""

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue, field_validator
 
 from agentsync.checks import hostile
-from agentsync.diagnostics import Severity
+from agentsync.core.codes import Severity
+from agentsync.core.errors import ConfigError
 from agentsync.dialects import dialects, no_dialect
 from agentsync.document import Document
-from agentsync.errors import ConfigError
 from agentsync.overrides import Override, check_override
 from agentsync.settings import MisplacedError, Settings, load
 from agentsync.toml import load_toml

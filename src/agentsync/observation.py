@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agentsync.errors import AgentsyncError
+from agentsync.core.errors import AgentsyncError
 from agentsync.folder import NOFOLLOW, Folder
 from agentsync.plan import Actual
 
@@ -56,11 +56,6 @@ class Observed:
 
 
 ABSENT = Observed(Actual(None))
-
-
-def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def observe(folder: Folder, name: str, known: Known | None = None) -> Observed:

@@ -7,12 +7,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.paths import shorten
 from agentsync.dialects import refused
 from agentsync.document import MAX_FILE_BYTES, Document, UnreadableError, decode
 from agentsync.frontmatter import parse_markdown
 from agentsync.overrides import Override, check_override
-from agentsync.paths import shorten
 
 _SUFFIX = ".md"
 

@@ -12,13 +12,14 @@ from fnmatch import fnmatchcase
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import slug
 from agentsync.dialects import Dialect, dialects, no_dialect, refused
 from agentsync.dialects._fields import foreign_losses
 from agentsync.dialects.neutral import FOR_TARGETS, read_table, spell
 from agentsync.key_effects import is_foreign_restriction
 from agentsync.model import NEUTRAL, Agent
-from agentsync.naming import slug
 from agentsync.permissions import ANY, UNTRANSLATED, Grants, Rule, TooManyPatternsError, wider
 
 _CALLS = "task"

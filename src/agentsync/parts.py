@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.entry_paths import ENTRY, entry_path
+from agentsync.core.naming import slug
 from agentsync.dialects import SharedFile, UneditableError
-from agentsync.entries import ENTRY, entry_path
-from agentsync.naming import slug
 from agentsync.source import Entry, Selection, dialect_of
 
 MAX_PARTS = 256

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from agentsync.errors import AgentsyncError
+from agentsync.core.errors import AgentsyncError
 
 ANY = "*"
 

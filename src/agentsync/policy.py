@@ -13,7 +13,8 @@ from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import Field, JsonValue, field_validator
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect
 from agentsync.document import MAX_FILE_BYTES, Document
 from agentsync.key_effects import Effect, KeyEffect, Meaning, effects_of

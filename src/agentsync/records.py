@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentsync.config import Target
+from agentsync.core.errors import AgentsyncError
+from agentsync.core.paths import shorten
+from agentsync.core.urls import redact
 from agentsync.diff import unified
-from agentsync.errors import AgentsyncError
-from agentsync.paths import shorten
 from agentsync.plan import Action, Change, Key, absolute
 from agentsync.report import Report
 from agentsync.shared_file import SharedEntries
 from agentsync.standing import CycleResult, Standing
-from agentsync.urls import redact
 
 
 def change_record(change: Change) -> dict[str, object]:

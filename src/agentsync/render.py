@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import is_windows_device
 from agentsync.dialects import Dialect, refused
 from agentsync.document import Document, UnreadableError
 from agentsync.fitting import WriteOptions, bound
 from agentsync.model import Agent
-from agentsync.naming import is_windows_device
 from agentsync.overrides import SWITCHED_ON, Overridden, Override, overridden, regranted
 from agentsync.permissions import Grants, TooManyPatternsError, wider
 from agentsync.source import ReadAgent

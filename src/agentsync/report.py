@@ -9,8 +9,9 @@ from enum import Enum
 
 from agentsync.apply import Outcome
 from agentsync.config import Target
-from agentsync.diagnostics import Diagnostic, Severity
-from agentsync.errors import ExitCode, SourceUnavailableError
+from agentsync.core.codes import Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.gather import Contents, Product
 from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState
 from agentsync.snapshot import SourceReport

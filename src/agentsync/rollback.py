@@ -10,11 +10,12 @@ from itertools import dropwhile
 
 from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.config import Config
-from agentsync.diagnostics import Code, Diagnostic, Severity
-from agentsync.errors import ConfigError, ExitCode
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ConfigError, ExitCode
+from agentsync.core.paths import Places
 from agentsync.events import tell_rollback
 from agentsync.lock import AGAIN, PATIENCE, locked
-from agentsync.paths import Places
 from agentsync.plan import Action, Actual, Change, Key, Plan, Recorded, Wanted, absolute, conflict, decide
 from agentsync.report import is_change
 from agentsync.snapshot import Progress

@@ -11,7 +11,7 @@ from typing import Final, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
 from agentsync.toml import load_toml
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
+from agentsync.core.digest import digest
+from agentsync.core.errors import AgentsyncError
 from agentsync.dialects import SharedFile, UneditableError
-from agentsync.errors import AgentsyncError
 from agentsync.files import Directory, TargetError, temporary
-from agentsync.observation import ABSENT, ChangedError, Known, Observed, digest
+from agentsync.observation import ABSENT, ChangedError, Known, Observed
 from agentsync.plan import Actual
 
 _REMEDY = "put the file right, or move it away"

@@ -8,19 +8,26 @@ from dataclasses import dataclass, replace
 
 from agentsync.config import Config
 from agentsync.config_tables import SourceTable
-from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import AgentsyncError, ConfigError, SourceRefusedError, SourceUnavailableError, UnverifiedError
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import (
+    AgentsyncError,
+    ConfigError,
+    SourceRefusedError,
+    SourceUnavailableError,
+    UnverifiedError,
+)
+from agentsync.core.paths import Places
+from agentsync.core.urls import redact
 from agentsync.fetch import Fetches, mirror_of
 from agentsync.gather import Files, Snapshot
 from agentsync.git import CommitFacts
 from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.overrides import AgentFilter, Override
 from agentsync.parts import parted
-from agentsync.paths import Places
 from agentsync.source import Entry, select
 from agentsync.state import SourceState, State
 from agentsync.trust import prove
-from agentsync.urls import redact
 from agentsync.worktree import WORKING_TREE, WorkingTree
 
 Progress = Callable[[str, int, int], None]

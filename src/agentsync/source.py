@@ -7,19 +7,19 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fnmatch import translate
-from functools import lru_cache
 from pathlib import PurePosixPath
 
 from agentsync.checks import check_agent
-from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.entry_paths import split_path
+from agentsync.core.globs import path_matches
+from agentsync.core.naming import folded_key, hidden_character, is_windows_device
 from agentsync.dialects import Dialect, dialects
 from agentsync.dialects._foreign_keys import takes_away
 from agentsync.document import MAX_FILE_BYTES, Document, UnreadableError
-from agentsync.entries import split_path
 from agentsync.key_effects import READ_BY_VALUE, RESTRICTING
 from agentsync.model import Agent
-from agentsync.naming import folded_key, hidden_character, is_windows_device
 
 # Whose an agent is that has nothing but a name and a description, which means the same everywhere.
 _DEFAULT = "claude"
@@ -197,46 +197,6 @@ def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | Non
             line = document.lines.get(key, 0)
             return Diagnostic(Code.WRONG_DIALECT, message, path=document.path, line=line, hint=hint)
     return None
-
-
-def path_matches(pattern: str, path: str) -> bool:
-    """Whether a glob covers a path, in time that grows with their lengths.
-
-    `*` and `?` stay within a directory, `**` stands for any number of directories, a name without `/` matches at any
-    depth, and a pattern that ends in `/` covers all that is below it.
-    """
-    if pattern.endswith("/"):
-        pattern += "**"
-    parts, names = _parts(pattern), path.split("/")
-    if parts[-1] and not parts[-1].match(names[-1]):
-        return False  # for most pairs this is all there is to know
-    reached = _past_stars(parts, {0})
-    for name in names:
-        after: set[int] = set()
-        for index in reached - {len(parts)}:
-            part = parts[index]
-            if part is None:
-                after.add(index)
-            elif part.match(name):
-                after.add(index + 1)
-        if not after:
-            return False
-        reached = _past_stars(parts, after)
-    return len(parts) in reached
-
-
-@lru_cache(maxsize=1024)
-def _parts(pattern: str) -> tuple[re.Pattern[str] | None, ...]:
-    """What each name of a path has to match; None stands for any number of names."""
-    names = (pattern if "/" in pattern else f"**/{pattern}").split("/")
-    # Several `**` in a row say no more than one.
-    names = [name for name, before in zip(names, ["", *names], strict=False) if (name, before) != ("**", "**")]
-    return tuple(None if name == "**" else re.compile(translate(name.replace("[", "[[]"))) for name in names)
-
-
-def _past_stars(parts: Sequence[re.Pattern[str] | None], reached: set[int]) -> set[int]:
-    """The same positions, and those behind each `**`, which may also stand for nothing."""
-    return reached | {index + 1 for index in reached if index < len(parts) and parts[index] is None}
 
 
 def _below(path: str, subfolder: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentsync.errors import ExitCode
+from agentsync.core.errors import ExitCode
 
 
 class Trigger(StrEnum):

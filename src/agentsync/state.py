@@ -12,8 +12,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
+from agentsync.core.errors import StateError
 from agentsync.database import DamagedError, Database, set_aside
-from agentsync.errors import StateError
 from agentsync.observation import Known, Stat
 from agentsync.plan import Action, Key, Recorded
 

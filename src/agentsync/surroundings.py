@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from agentsync.core.paths import Places, is_file, shorten
 from agentsync.dialects import Dialect
 from agentsync.examination import Examination, Health
-from agentsync.folder import is_file
 from agentsync.git_process import MINIMUM_VERSION
-from agentsync.paths import Places, shorten
 from agentsync.service.control import listens
 from agentsync.systemd.units import USER_UNITS, user_units
 

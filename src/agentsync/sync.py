@@ -15,19 +15,19 @@ from pathlib import Path
 from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.cache import Cache
 from agentsync.config import Config, Target, policy_of
-from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ExitCode, SourceRefusedError, SourceUnavailableError
+from agentsync.core.naming import slug
+from agentsync.core.paths import Places, is_file
 from agentsync.dialects import moving_variables
-from agentsync.errors import ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.events import tell
 from agentsync.fetch import Fetches
 from agentsync.findings import kept_last_good, left_sources, suspended, without_agents
-from agentsync.folder import is_file
 from agentsync.gather import Files, Gathered, Snapshot, gather
 from agentsync.growth import watch_growth
 from agentsync.lock import locked
-from agentsync.naming import slug
 from agentsync.overlays import read_overlays
-from agentsync.paths import Places
 from agentsync.plan import Action, Change, Consent, Key, Plan, Recorded, TargetState, make_plan, recorded
 from agentsync.policy import Rules
 from agentsync.report import Report, Scope, is_change

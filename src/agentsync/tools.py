@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from agentsync.core.paths import is_directory, is_file
 from agentsync.dialects import Dialect, SharedFile, dialects
-from agentsync.folder import is_directory, is_file
 
 
 def directory_of(dialect: Dialect, project: Path | None = None) -> Path | None:

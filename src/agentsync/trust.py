@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from agentsync.errors import UnverifiedError
+from agentsync.core.errors import UnverifiedError
 
 if TYPE_CHECKING:
     from agentsync.git import CommitFacts, Mirror, Remote, Signers

@@ -22,17 +22,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agentsync.engine import engine
-from agentsync.errors import AgentsyncError
+from agentsync.core.build_id import engine
+from agentsync.core.digest import digest
+from agentsync.core.errors import AgentsyncError
+from agentsync.core.paths import Places, is_file
+from agentsync.core.urls import redact
 from agentsync.fetch import Fetches, mirror_of
 from agentsync.files import Directory
-from agentsync.folder import is_file
 from agentsync.git import Auth, Remote
 from agentsync.lock import locked
-from agentsync.observation import digest
-from agentsync.paths import Places
 from agentsync.state import SourceState, State
-from agentsync.urls import redact
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")

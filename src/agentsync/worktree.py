@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
 from agentsync.observation import Stat
 from agentsync.source import Entry
 

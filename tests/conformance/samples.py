@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from agentsync.core.globs import path_matches
 from agentsync.dialects import Dialect, UneditableError, dialects
-from agentsync.source import ReadAgent, path_matches, read_agent
+from agentsync.source import ReadAgent, read_agent
 from conformance import generated
 
 Files = Mapping[str, bytes]

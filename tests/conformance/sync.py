@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from agentsync.core.entry_paths import split_path
 from agentsync.dialects import Dialect, dialects
 from agentsync.document import Document
-from agentsync.entries import split_path
 from agentsync.permissions import Grants
 from conformance.oracle import TOOLS
 from conformance.samples import MANIFEST, Files

@@ -13,7 +13,7 @@ from typing import Literal
 
 import pytest
 
-from agentsync.diagnostics import Code, Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
 from agentsync.fitting import WriteOptions
 from agentsync.model import Agent

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agentsync.diagnostics import Code, Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
 from agentsync.fitting import WriteOptions
 from agentsync.permissions import EVERYTHING, Approval

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
 from agentsync.overrides import overridden

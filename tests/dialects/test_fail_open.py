@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
 from agentsync.key_effects import FOREIGN_RESTRICTING

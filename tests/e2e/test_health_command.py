@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.address import parse_address
+from agentsync.core.address import parse_address
 from agentsync.service.endpoint import Answer, Endpoint
 from support.machine import Machine
 

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pytest
 
+from agentsync.core.digest import digest
+from agentsync.core.errors import ExitCode
 from agentsync.dialects._modes_file import canonical, edited, entries
-from agentsync.errors import ExitCode
 from agentsync.files import TEMPORARY_SUFFIX
-from agentsync.observation import digest
 from agentsync.plan import Key, Recorded
 from agentsync.state import ROLLED_BACK, State
 from agentsync.vault import Vault

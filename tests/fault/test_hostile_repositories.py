@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from support import plumbing
 from support.machine import Machine, Result, agent

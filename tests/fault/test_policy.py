@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from support.machine import Machine, Result, agent
 from support.plumbing import everything
 from support.repository import Repository

@@ -15,7 +15,7 @@ from threading import Thread
 
 import pytest
 
-from agentsync.errors import SourceUnavailableError
+from agentsync.core.errors import SourceUnavailableError
 from agentsync.git import Mirror, Remote
 from support.gitserver import GitServer, Mode
 from support.machine import Machine

@@ -29,10 +29,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from agentsync import apply as apply_module
 from agentsync import plan as plan_module
+from agentsync.core.digest import digest
+from agentsync.core.errors import ExitCode
 from agentsync.dialects._modes_file import canonical, edited, entries
-from agentsync.errors import ExitCode
 from agentsync.files import TEMPORARY_SUFFIX, Directory
-from agentsync.observation import digest
 from agentsync.plan import Action, Key, Recorded
 from agentsync.state import State
 from agentsync.vault import Vault

@@ -10,12 +10,12 @@ from functools import cache, partial
 from pathlib import Path
 
 from agentsync.config import load_config
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
+from agentsync.core.errors import ConfigError
 from agentsync.dialects import Dialect, dialects, refused
 from agentsync.dialects._json_text import format_json, parse_json
 from agentsync.dialects._toml_text import format_toml
 from agentsync.document import UnreadableError
-from agentsync.errors import ConfigError
 from agentsync.fitting import WriteOptions
 from agentsync.frontmatter import format_markdown, parse_markdown
 from agentsync.manifest import as_overrides, read_manifest

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from agentsync import apply as apply_module
 from agentsync.apply import DirectoryOptions, observe, recover
-from agentsync.diagnostics import Code
-from agentsync.observation import digest
+from agentsync.core.codes import Code
+from agentsync.core.digest import digest
 from agentsync.plan import Action, Actual, Change, Limits, Plan
 from support.targets import SYSTEM_CALLS, Machine, Tree, actions, codes, needs_fork, nth, run_and_kill
 

@@ -17,7 +17,7 @@ from threading import Thread
 
 import pytest
 
-from agentsync.paths import Places
+from agentsync.core.paths import Places
 from agentsync.service import control
 from agentsync.service.control import Answer, Asked, Control, Question, ask, environment, listens
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentsync.errors import SourceRefusedError, SourceUnavailableError
+from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.fetch import fetch
 from agentsync.git import CommitFacts, Mirror, Remote, TransientError
 from support.mirror import trusted

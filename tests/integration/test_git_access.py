@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsync import git_process
-from agentsync.errors import ConfigError, SourceUnavailableError
+from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.git import Auth, Mirror, Remote, TransientError
 from agentsync.git_access import ssh_command
 from support.gitserver import GitServer, NotStartedError, SshServer, basic, find_sshd

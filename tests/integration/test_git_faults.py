@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
 from agentsync.git import Mirror, Remote, TransientError
 from support.mirror import failure, local, over_http, trusted
 from support.repository import Repository

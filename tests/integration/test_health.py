@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from agentsync.address import parse_address
-from agentsync.errors import ConfigError
+from agentsync.core.address import parse_address
+from agentsync.core.errors import ConfigError
 from agentsync.records import status_record
 from agentsync.report import Scope
 from agentsync.service import endpoint

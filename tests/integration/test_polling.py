@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from agentsync.errors import SourceRefusedError, SourceUnavailableError
+from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.fetch import fetch
 from agentsync.git import Mirror, Remote
 from agentsync.service.polling import MOST_SECONDS, Asks, Polling

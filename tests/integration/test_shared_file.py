@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from agentsync.apply import DirectoryOptions, observe, recover
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
+from agentsync.core.digest import digest
 from agentsync.dialects import dialects
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.dialects._modes_layout import layout
-from agentsync.observation import ChangedError, digest
+from agentsync.observation import ChangedError
 from agentsync.plan import Action, Actual
 from agentsync.shared_file import SharedEntries
 from agentsync.vault import Vault

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from agentsync.config import Config
 from agentsync.config_tables import LimitsTable, SourceTable, TargetTable
-from agentsync.errors import ConfigError, ExitCode, LockedError, StateError
-from agentsync.paths import Places
+from agentsync.core.errors import ConfigError, ExitCode, LockedError, StateError
+from agentsync.core.paths import Places
 from agentsync.plan import Action
 from agentsync.report import Report, Scope
 from agentsync.rollback import roll_back

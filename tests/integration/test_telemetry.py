@@ -18,7 +18,7 @@ import structlog
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from agentsync.log import _listeners, configure, logger
+from agentsync.core.log import _listeners, configure, logger
 from agentsync.standing import Trigger
 from support.endpoint import Watched
 

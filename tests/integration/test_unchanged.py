@@ -18,12 +18,12 @@ from filelock import FileLock
 
 from agentsync.cli import cli
 from agentsync.config import Config
+from agentsync.core.errors import ExitCode
+from agentsync.core.paths import Places
 from agentsync.dialects import dialects
-from agentsync.errors import ExitCode
 from agentsync.fetch import Fetches
 from agentsync.git import CommitFacts, Mirror, Remote
 from agentsync.observation import RACY_NS
-from agentsync.paths import Places
 from agentsync.report import Report, Scope
 from agentsync.settings import load
 from agentsync.state import SourceState, State

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
 from agentsync.worktree import WORKING_TREE, WorkingTree
 from support.machine import agent
 from support.repository import Repository

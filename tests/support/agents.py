@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from agentsync.core.naming import has_hidden_character, is_unsafe, slug
 from agentsync.model import Agent
-from agentsync.naming import has_hidden_character, is_unsafe, slug
 from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 from support.thorough import SAME_EXAMPLES, THOROUGH
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect
 from agentsync.fitting import WriteOptions, bound
 from agentsync.model import Agent

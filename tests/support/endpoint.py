@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from agentsync.config import Config
-from agentsync.errors import AgentsyncError
-from agentsync.paths import Places
+from agentsync.core.errors import AgentsyncError
+from agentsync.core.paths import Places
 from agentsync.report import Scope
 from agentsync.service.health import Health
 from agentsync.service.polling import Polling

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.permissions import TOOLS, Grants
 from agentsync.source import ReadAgent, read_agent
 from support.conversion import read

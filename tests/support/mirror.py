@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentsync.errors import SourceUnavailableError
+from agentsync.core.errors import SourceUnavailableError
 from agentsync.git import Auth, Mirror, Remote
 
 if TYPE_CHECKING:

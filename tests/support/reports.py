@@ -7,8 +7,8 @@ from pathlib import Path
 
 from agentsync.apply import Outcome
 from agentsync.config import Target
-from agentsync.diagnostics import Diagnostic
-from agentsync.errors import AgentsyncError
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import AgentsyncError
 from agentsync.fitting import WriteOptions
 from agentsync.gather import Contents, Product
 from agentsync.plan import Action, Actual, Change, Plan, Wanted

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
+from agentsync.core.digest import digest
 from agentsync.dialects import SharedFile
-from agentsync.observation import digest
 from agentsync.plan import Change, Limits, Plan, Recorded, TargetState, Wanted, make_plan, recorded
 from agentsync.state import State
 from agentsync.vault import Vault

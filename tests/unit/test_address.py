@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.address import Address, is_loopback, parse_address
 from agentsync.config import Config
 from agentsync.config_tables import HealthTable
-from agentsync.errors import ConfigError
+from agentsync.core.address import Address, is_loopback, parse_address
+from agentsync.core.errors import ConfigError
 from agentsync.settings import validate
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agentsync.checks import Named, check_names
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.source import NoAgent, ReadAgent, read_agent
 
 HEAD = "---\nname: reviewer\ndescription: Reviews.\n---\n"

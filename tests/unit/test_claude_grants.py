@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.fitting import WriteOptions
 from agentsync.permissions import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.dialects._codex_grants import enforced
 from agentsync.fitting import WriteOptions

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agentsync.config import Config, find_config, load_config
+from agentsync.core.errors import ConfigError
 from agentsync.dialects import dialects
-from agentsync.errors import ConfigError
 from agentsync.manifest import AgentsTable
 from agentsync.settings import load
 

@@ -9,10 +9,11 @@ import time
 
 import pytest
 
-from agentsync.diagnostics import Code
-from agentsync.errors import ConfigError
+from agentsync.core.codes import Code
+from agentsync.core.errors import ConfigError
+from agentsync.core.globs import path_matches
 from agentsync.manifest import read_manifest
-from agentsync.source import Entry, NoAgent, Selection, path_matches, read_agent, select
+from agentsync.source import Entry, NoAgent, Selection, read_agent, select
 
 _SECONDS = 4.0
 _MANY = 60_000

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from agentsync.cli import cli
 from agentsync.cli.options import Common
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from support.repository import Repository
 
 _ROOT = Path(__file__).parents[2]

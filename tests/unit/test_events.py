@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import SourceRefusedError, SourceUnavailableError, UnverifiedError
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import SourceRefusedError, SourceUnavailableError, UnverifiedError
 from agentsync.events import tell
 from agentsync.gather import Product
 from agentsync.plan import Action

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from agentsync import folder
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
+from agentsync.core.digest import digest
 from agentsync.files import Directory, TargetError, find_link, temporary
 from agentsync.folder import Folder, UnsafePathError
-from agentsync.observation import ABSENT, RACY_NS, ChangedError, Known, Stat, digest, opened
+from agentsync.observation import ABSENT, RACY_NS, ChangedError, Known, Stat, opened
 from support.processes import without_root_powers
 
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

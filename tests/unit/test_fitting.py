@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.diagnostics import Code, Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import Choice, Fitted, Shape, WriteOptions, bound, fit
 from agentsync.model import Agent

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsync import frontmatter
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.document import MAX_DEPTH, MAX_FILE_BYTES, MAX_HEAD_BYTES, Document, UnreadableError, decode
 from agentsync.frontmatter import AgentHandler, format_markdown, parse_markdown
 from agentsync.toml import parse_toml

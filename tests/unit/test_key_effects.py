@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
+from agentsync.core.naming import folded_key
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
 from agentsync.key_effects import (
@@ -24,7 +25,6 @@ from agentsync.key_effects import (
     restricts,
 )
 from agentsync.key_lines import is_code
-from agentsync.naming import folded_key
 from agentsync.permissions import EVERYTHING, Approval, wider
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.dialects._kiro_grants import enforced, is_known, meant
 from agentsync.dialects._kiro_spelling import finding

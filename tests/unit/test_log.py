@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from agentsync.log import configure, level_of, logger
+from agentsync.core.log import configure, level_of, logger
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
 from agentsync.manifest import Manifest, read_manifest
 
 

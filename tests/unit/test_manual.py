@@ -13,8 +13,8 @@ import pytest
 import manual
 import reference
 from agentsync.cli import COMMANDS
-from agentsync.errors import ExitCode
-from agentsync.paths import config_candidates, places, shorten
+from agentsync.core.errors import ExitCode
+from agentsync.core.paths import config_candidates, places, shorten
 
 _PAGE = Path(__file__).parents[2] / "docs/agentsync.1"
 

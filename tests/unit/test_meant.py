@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
+from agentsync.core.naming import folded_key
 from agentsync.dialects import _copilot_tools as copilot
 from agentsync.dialects import _kiro_grants as kiro
 from agentsync.dialects import _qwen_tools as qwen
@@ -15,7 +16,6 @@ from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ToolNames
 from agentsync.fitting import WriteOptions
-from agentsync.naming import folded_key
 from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants, Rule
 from agentsync.render import render
 from support.conversion import read

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.errors import ExitCode
+from agentsync.core.errors import ExitCode
 from agentsync.standing import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
 from agentsync.telemetry.measures import BOUNDS, MEASURES, Kind, Tally
 from agentsync.telemetry.prometheus import Metrics, write

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.fitting import WriteOptions
 from agentsync.merging import Merged, merge

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.naming import (
+from agentsync.core.naming import (
     has_hidden_character,
     hidden_character,
     hidden_in_text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects.neutral import spell
 from agentsync.frontmatter import format_markdown
 from agentsync.permissions import EVERYTHING, Approval, Grants, Rule

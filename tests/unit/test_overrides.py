@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, dialects
 from agentsync.fitting import WriteOptions
 from agentsync.overrides import AgentFilter, Override, also_denied, check_override, chooses, overridden, prefixed

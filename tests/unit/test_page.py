@@ -10,8 +10,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import ExitCode
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ExitCode
 from agentsync.gather import Output, Product
 from agentsync.page import POLICY, View, render
 from agentsync.page.markup import element, html, void

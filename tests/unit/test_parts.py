@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.parts import MAX_BYTES, MAX_PARTS, parted
 from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent, select
 

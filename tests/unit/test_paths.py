@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agentsync import paths
-from agentsync.paths import Places, config_candidates, places, shorten
+from agentsync.core import paths
+from agentsync.core.paths import Places, config_candidates, places, shorten
 
 VARIABLES = ("STATE_DIRECTORY", "CACHE_DIRECTORY", "CONFIGURATION_DIRECTORY")
 

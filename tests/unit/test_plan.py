@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.plan import Action, Actual, Limits, Plan, Recorded, TargetState, Wanted, decide, make_plan, recorded
 
 HERE = "/home/me/.claude/agents"

@@ -13,10 +13,11 @@ from pydantic import JsonValue
 
 from agentsync.checks import masked
 from agentsync.config import Config, Target, policy_of
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ConfigError
 from agentsync.dialects import dialects
 from agentsync.document import Document
-from agentsync.errors import ConfigError
 from agentsync.fitting import WriteOptions
 from agentsync.frontmatter import format_markdown
 from agentsync.gather import Contents, Snapshot, _make

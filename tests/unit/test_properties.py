@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Severity
+from agentsync.core.codes import Code, Severity
+from agentsync.core.naming import is_windows_device, slug
 from agentsync.dialects import Dialect, Writing, dialects
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions
 from agentsync.frontmatter import format_markdown
 from agentsync.model import Agent
-from agentsync.naming import is_windows_device, slug
 from agentsync.permissions import NOTHING, TOOLS, wider
 from agentsync.render import render
 from agentsync.source import ReadAgent

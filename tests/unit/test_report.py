@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.diagnostics import Code, Diagnostic
-from agentsync.errors import AgentsyncError, ExitCode, SourceRefusedError, SourceUnavailableError
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import AgentsyncError, ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.gather import Product
 from agentsync.plan import Action
 from agentsync.report import Scope

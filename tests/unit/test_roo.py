@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import UneditableError, dialects
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.dialects._modes_layout import MAX_BYTES

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsync.paths import Places
+from agentsync.core.paths import Places
 from agentsync.service.schedule import Phased, Spread, kept_id, own_fraction
 
 NOW = datetime(2026, 11, 21, 6, 24, 10, tzinfo=UTC)

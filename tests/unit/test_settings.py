@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, Field, model_validator
 
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
 from agentsync.settings import MisplacedError, Settings, load, validate
 
 

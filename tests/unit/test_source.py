@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agentsync import source
-from agentsync.diagnostics import Code
-from agentsync.source import Entry, NoAgent, ReadAgent, Selection, path_matches, read_agent, select
+from agentsync.core.codes import Code
+from agentsync.core.globs import path_matches
+from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent, select
 
 AGENT = b"---\nname: x\ndescription: Does x.\n---\nDo x.\n"
 CODEX = b'name = "x"\ndescription = "Does x."\ndeveloper_instructions = "Do x."\n'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.errors import StateError
+from agentsync.core.errors import StateError
 from agentsync.observation import Known, Stat
 from agentsync.plan import Action, Recorded
 from agentsync.state import SCHEMA_VERSION, FileChange, Intent, SourceState, State, Suspension, Sync

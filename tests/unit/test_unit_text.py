@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
 from agentsync.systemd.text import bind, command, drop_in, is_ours, sealed, word
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.urls import local_path, printable, redact, scheme, split_credentials
+from agentsync.core.urls import local_path, printable, redact, scheme, split_credentials
 
 _SECRETS = st.text(
     st.characters(codec="ascii", exclude_characters="@/?#*", categories=["L", "N", "P", "S"]), min_size=6

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, Writing, dialects
 from agentsync.dialects._tool_names import ListedTools, ServerNames, ToolNames, listed, spell_lists
 from agentsync.fitting import Fitted, Shape, WriteOptions, bound, fit

@@ -11,9 +11,9 @@ import click
 from agentsync.cli.console import show_changes, show_findings, summary
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
+from agentsync.core.naming import slug
 from agentsync.fetch import Fetches
-from agentsync.naming import slug
 from agentsync.plan import Action, Change, Consent, absolute
 from agentsync.records import change_record, report_record
 from agentsync.report import Report, Scope

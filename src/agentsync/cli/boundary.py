@@ -18,8 +18,8 @@ import click
 
 from agentsync import __version__
 from agentsync.cli.options import Common
-from agentsync.errors import AgentsyncError, ExitCode
-from agentsync.urls import printable, redact
+from agentsync.core.errors import AgentsyncError, ExitCode
+from agentsync.core.urls import printable, redact
 
 _NO_OUTPUT: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO})
 """What the system says where the results cannot be printed: nobody reads, or there is no room."""
@@ -160,8 +160,8 @@ def _report(error: Exception, common: Common) -> None:
 
 def _write_report(text: str) -> Path:
     # Only a bug needs these, and every start would pay for them.
+    from agentsync.core.paths import places  # noqa: PLC0415
     from agentsync.folder import NOFOLLOW  # noqa: PLC0415
-    from agentsync.paths import places  # noqa: PLC0415
 
     directory = places().state
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)

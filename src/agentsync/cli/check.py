@@ -15,20 +15,21 @@ from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.options import common, common_options
 from agentsync.cli.words import counted
-from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.core.codes import Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.digest import digest
+from agentsync.core.entry_paths import split_path
+from agentsync.core.errors import ConfigError, ExitCode
+from agentsync.core.paths import shorten
+from agentsync.core.urls import printable
 from agentsync.dialects import dialects
-from agentsync.entries import split_path
-from agentsync.errors import ConfigError, ExitCode
 from agentsync.fitting import WriteOptions
 from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
-from agentsync.observation import digest
 from agentsync.overrides import AgentFilter, unused
 from agentsync.parts import parted
-from agentsync.paths import shorten
 from agentsync.policy import DEFAULT, Policy, SourcePolicy, judge_output, judge_text, read_policy
 from agentsync.render import render
 from agentsync.source import Entry, ReadAgent, Selection, read_agent, select
-from agentsync.urls import printable
 from agentsync.worktree import content, entry_of, list_files
 
 _EPILOG = """\b

@@ -9,12 +9,13 @@ from typing import Final
 import click
 
 from agentsync.cli.words import up_to_date
-from agentsync.diagnostics import Code, Diagnostic, Severity
-from agentsync.paths import shorten
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.paths import shorten
+from agentsync.core.urls import printable
 from agentsync.plan import Action, Change, absolute
 from agentsync.report import Report, Scope
 from agentsync.state import RECOVERED
-from agentsync.urls import printable
 
 _SIGNS: Final = {
     Action.CREATE: ("+", "green"),

@@ -11,17 +11,17 @@ from agentsync.cli.logs import start_log
 from agentsync.cli.options import Common
 from agentsync.cli.waiting import Waiting
 from agentsync.config import Config, check_complete, find_config, load_config, load_with_text
+from agentsync.core.errors import ConfigError
+from agentsync.core.naming import slug
+from agentsync.core.paths import places
+from agentsync.core.urls import local_path, printable, redact, scheme
 from agentsync.dialects import dialects, no_dialect
-from agentsync.errors import ConfigError
 from agentsync.fetch import Fetches
 from agentsync.lock import BRIEF_PATIENCE
-from agentsync.naming import slug
-from agentsync.paths import places
 from agentsync.plan import Consent
 from agentsync.report import Report, Scope
 from agentsync.settings import validate
 from agentsync.sync import run
-from agentsync.urls import local_path, printable, redact, scheme
 from agentsync.worktree import WorkingTree
 
 

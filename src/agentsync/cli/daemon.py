@@ -11,9 +11,9 @@ from agentsync.cli.options import Common, common, common_options
 from agentsync.cli.pull import command as pull
 from agentsync.cli.pull import show_report, show_unchanged
 from agentsync.config import find_config
-from agentsync.errors import AgentsyncError, ExitCode
-from agentsync.log import configure, level_of
-from agentsync.paths import places
+from agentsync.core.errors import AgentsyncError, ExitCode
+from agentsync.core.log import configure, level_of
+from agentsync.core.paths import places
 from agentsync.service.control import Answer, Question
 from agentsync.service.daemon import Daemon
 from agentsync.service.survey import Result

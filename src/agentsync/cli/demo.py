@@ -14,10 +14,10 @@ import click
 
 from agentsync.cli.console import show_changes, show_diagnostic, show_sources, summary
 from agentsync.cli.options import common, common_options
+from agentsync.core.codes import Severity
+from agentsync.core.log import configure
+from agentsync.core.paths import shorten
 from agentsync.demo import Scene
-from agentsync.diagnostics import Severity
-from agentsync.log import configure
-from agentsync.paths import shorten
 from agentsync.plan import Action
 from agentsync.records import report_record
 from agentsync.report import Report, Scope

@@ -12,11 +12,11 @@ from agentsync.cli.cycle import read_config
 from agentsync.cli.logs import start_log
 from agentsync.cli.options import Common, common, common_options
 from agentsync.config import Config
+from agentsync.core.errors import ConfigError, ExitCode
+from agentsync.core.paths import places
+from agentsync.core.urls import printable
 from agentsync.doctor import examine
-from agentsync.errors import ConfigError, ExitCode
 from agentsync.examination import Health
-from agentsync.paths import places
-from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:

@@ -11,11 +11,11 @@ from typing import Final
 
 import click
 
-from agentsync.address import Address
 from agentsync.cli.cycle import read_config
 from agentsync.cli.options import common, common_options
-from agentsync.errors import ConfigError, ExitCode, why
-from agentsync.urls import printable
+from agentsync.core.address import Address
+from agentsync.core.errors import ConfigError, ExitCode, why
+from agentsync.core.urls import printable
 
 _EPILOG = """\b
 Examples:

@@ -10,11 +10,11 @@ import click
 
 from agentsync.cli.console import table
 from agentsync.cli.options import common, common_options
-from agentsync.errors import ConfigError
-from agentsync.paths import places, shorten
+from agentsync.core.errors import ConfigError
+from agentsync.core.paths import places, shorten
+from agentsync.core.urls import printable
 from agentsync.plan import absolute
 from agentsync.state import FileChange, State, Sync
-from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:

@@ -16,22 +16,23 @@ from agentsync.cli.console import show_diagnostic
 from agentsync.cli.cycle import parse_target
 from agentsync.cli.options import common, common_options, complete_dialect
 from agentsync.cli.words import counted
-from agentsync.diagnostics import Code, Diagnostic, Severity
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.digest import digest
+from agentsync.core.entry_paths import split_path
+from agentsync.core.errors import ConfigError, ExitCode, StateError
+from agentsync.core.paths import is_directory, is_file, places, shorten
+from agentsync.core.urls import printable
 from agentsync.dialects import Dialect, dialects
-from agentsync.entries import split_path
-from agentsync.errors import ConfigError, ExitCode, StateError
 from agentsync.files import Directory, TargetError, temporary
-from agentsync.folder import is_directory, is_file
 from agentsync.manifest import FILE_NAME, read_manifest
 from agentsync.merging import merge
 from agentsync.model import NEUTRAL
-from agentsync.observation import ChangedError, digest
+from agentsync.observation import ChangedError
 from agentsync.parts import parted
-from agentsync.paths import places, shorten
 from agentsync.source import ReadAgent, Selection, read_agent, select
 from agentsync.state import State
 from agentsync.tools import directory_of, installed
-from agentsync.urls import printable
 from agentsync.worktree import content, entry_of, list_files
 
 _EPILOG = """\b

@@ -14,14 +14,14 @@ from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import absolute_url, run_config, source_name
 from agentsync.cli.options import common, common_options
 from agentsync.config import Config
+from agentsync.core.errors import ConfigError
+from agentsync.core.paths import shorten, user_config
+from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import Dialect, dialects
-from agentsync.errors import ConfigError
 from agentsync.files import find_link
-from agentsync.paths import shorten, user_config
 from agentsync.report import Scope
 from agentsync.settings import validate
 from agentsync.tools import also_read, directory_of, has_home, installed
-from agentsync.urls import local_path, scheme
 
 _EPILOG = """\b
 Examples:

@@ -15,9 +15,8 @@ import click
 
 from agentsync.cli.options import Common, common, common_options
 from agentsync.config import Config, find_config, load_config
-from agentsync.errors import ConfigError, ExitCode
-from agentsync.folder import is_directory
-from agentsync.paths import Places, places, shorten
+from agentsync.core.errors import ConfigError, ExitCode
+from agentsync.core.paths import Places, is_directory, places, shorten
 from agentsync.systemd.footprint import Footprint, footprint, make_directories
 from agentsync.systemd.installation import Outcome, ServiceError, check, commands, install, uninstall
 from agentsync.systemd.units import Service, system_service, user_service, user_timer, user_units

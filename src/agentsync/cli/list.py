@@ -9,13 +9,12 @@ import click
 from agentsync.cli.console import table
 from agentsync.cli.cycle import read_config, run_cycle
 from agentsync.cli.options import common, common_options
+from agentsync.core.paths import is_directory, is_file, shorten
+from agentsync.core.urls import printable
 from agentsync.dialects import dialects
-from agentsync.folder import is_directory, is_file
 from agentsync.matrix import matrix_row
-from agentsync.paths import shorten
 from agentsync.report import Report, Scope
 from agentsync.tools import directory_of, has_program
-from agentsync.urls import printable
 
 _EPILOG = """\b
 Examples:

@@ -6,7 +6,7 @@ import logging
 import sys
 
 from agentsync.cli.options import Common
-from agentsync.log import configure, level_of
+from agentsync.core.log import configure, level_of
 
 
 def start_log(common: Common) -> None:

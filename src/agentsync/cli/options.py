@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import click
 from click.core import ParameterSource
 
-from agentsync.errors import ExitCode
+from agentsync.core.errors import ExitCode
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

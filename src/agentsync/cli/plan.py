@@ -9,7 +9,7 @@ import click
 from agentsync.cli.console import show_changes, show_findings, show_sources, summary
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options, place_options
-from agentsync.errors import ExitCode
+from agentsync.core.errors import ExitCode
 from agentsync.plan import Consent
 from agentsync.records import change_record, differences, report_record
 from agentsync.report import Scope

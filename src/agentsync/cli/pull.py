@@ -16,9 +16,9 @@ from agentsync.cli.logs import start_log, tells_all
 from agentsync.cli.options import Common, common, common_options, place_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.words import up_to_date
-from agentsync.errors import ExitCode
+from agentsync.core.errors import ExitCode
+from agentsync.core.paths import first_config, places, text_of
 from agentsync.fetch import Fetches
-from agentsync.paths import first_config, places, text_of
 from agentsync.plan import Consent
 from agentsync.unchanged import Unchanged, find_unchanged
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from agentsync.cli.options import common, common_options
-from agentsync.paths import places
+from agentsync.core.paths import places
 from agentsync.state import State
 
 _EPILOG = """\b

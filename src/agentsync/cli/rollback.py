@@ -12,7 +12,7 @@ from agentsync.cli.logs import start_log
 from agentsync.cli.options import common, common_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.words import counted
-from agentsync.paths import places
+from agentsync.core.paths import places
 from agentsync.records import change_record
 from agentsync.rollback import roll_back
 

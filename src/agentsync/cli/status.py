@@ -13,12 +13,12 @@ from agentsync.cli.boundary import show_error
 from agentsync.cli.console import show_changes, show_findings, table
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import Common, common, common_options
-from agentsync.errors import AgentsyncError, ExitCode
-from agentsync.moments import ago
-from agentsync.paths import shorten
+from agentsync.core.durations import ago
+from agentsync.core.errors import AgentsyncError, ExitCode
+from agentsync.core.paths import shorten
+from agentsync.core.urls import printable
 from agentsync.records import status_record
 from agentsync.report import Report, Scope
-from agentsync.urls import printable
 
 _WATCH_SECONDS: Final = 2.0  # between two looks
 

@@ -10,9 +10,9 @@ import click
 
 from agentsync.cli.options import common, common_options
 from agentsync.cli.waiting import Waiting
-from agentsync.errors import LockedError
+from agentsync.core.errors import LockedError
+from agentsync.core.paths import Places, places
 from agentsync.lock import PATIENCE, locked
-from agentsync.paths import Places, places
 from agentsync.state import State, Suspension
 
 _REASON: Final = "by hand"

@@ -20,15 +20,16 @@ from agentsync.cli.check import Examined, examine
 from agentsync.cli.console import show_changes, summary
 from agentsync.cli.cycle import given_config, run_config, source_name
 from agentsync.cli.options import Common, common, common_options, complete_dialect
-from agentsync.diagnostics import Diagnostic, Severity
-from agentsync.errors import AgentsyncError, ConfigError, ExitCode, LockedError
+from agentsync.core.codes import Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError
+from agentsync.core.paths import shorten
+from agentsync.core.urls import printable
 from agentsync.observation import Stat
-from agentsync.paths import shorten
 from agentsync.plan import Change, Consent
 from agentsync.records import change_record
 from agentsync.report import Report, Scope
 from agentsync.tools import installed
-from agentsync.urls import printable
 from agentsync.watch import Watch
 from agentsync.worktree import WorkingTree
 

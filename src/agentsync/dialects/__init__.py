@@ -11,9 +11,10 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Literal, NamedTuple
 
-from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.core.codes import Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import AgentsyncError
 from agentsync.document import Document
-from agentsync.errors import AgentsyncError
 from agentsync.fitting import Shape, WriteOptions
 from agentsync.model import Agent
 from agentsync.permissions import Grants

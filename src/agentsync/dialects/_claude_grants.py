@@ -13,7 +13,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
 from agentsync.dialects._claude_lists import EVERY, Entry, denials, parsed_list, stands_apart, without_exceptions
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._foreign_keys import BESIDE, tell_foreign, without_what_is_foreign
@@ -23,7 +25,6 @@ from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import PATH_TOOLS
 from agentsync.fitting import Fitted, Shape
 from agentsync.key_effects import Meaning, meaning
-from agentsync.naming import folded_key
 from agentsync.permissions import (
     ANY,
     CHANGING,

@@ -13,13 +13,14 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._session import beyond
 from agentsync.fitting import Fitted, Shape, WriteOptions
 from agentsync.key_effects import FOREIGN_RESTRICTING
-from agentsync.naming import folded_key
 from agentsync.permissions import ANY, EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest

@@ -8,8 +8,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.core.naming import folded_key
 from agentsync.dialects._tool_names import named_in
-from agentsync.naming import folded_key
 from agentsync.permissions import ANY, CHANGING, MCP, TOOLS, UNTRANSLATED, Approval, Rule
 
 _EVENTS: Final = frozenset({"pretooluse", "permissionrequest"})

@@ -10,7 +10,8 @@ from typing import Any, Final, NoReturn
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
 
 _KEY: Final = re.compile(r'[ \t]*+(?:\{[ \t]*+)?"([^"\\]++)"[ \t]*+:')

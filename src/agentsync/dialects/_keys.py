@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._fields import FIELDS, Fields
 from agentsync.model import Agent
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._foreign_keys import BESIDE, tell_foreign
 from agentsync.dialects._kiro_grants import KEYS, is_known

@@ -8,7 +8,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._kiro_grants import NAMES
 from agentsync.fitting import Fitted, Shape
 from agentsync.permissions import (

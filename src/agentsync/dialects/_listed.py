@@ -8,7 +8,9 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key, is_slug
 from agentsync.dialects import SLUGS, Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import (
     UNKNOWN_VENDOR,
@@ -26,7 +28,6 @@ from agentsync.document import Document
 from agentsync.fitting import Shape, WriteOptions, fit
 from agentsync.frontmatter import format_markdown, parse_markdown
 from agentsync.model import MODEL_ALIASES, Agent
-from agentsync.naming import folded_key, is_slug
 from agentsync.permissions import EVERYTHING, Grants, Rule
 
 

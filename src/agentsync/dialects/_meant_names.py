@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from agentsync.core.naming import folded_key
 from agentsync.key_effects import TAKING_MODES
-from agentsync.naming import folded_key
 from agentsync.permissions import ANY, CHANGING, MCP, matches
 
 _EDITS: Final = ("write", "edit", "notebook")

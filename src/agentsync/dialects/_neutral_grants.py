@@ -16,7 +16,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._tool_names import available
 from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, Approval, Grants, Rule

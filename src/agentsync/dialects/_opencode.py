@@ -9,7 +9,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import SLUGS, Dialect, Moved, NameRule, Reading, Writing, refused
 from agentsync.dialects._fields import Fields, file_name, identity, losses, model_name, speaks, without_none
 from agentsync.dialects._opencode_grants import KEYS, KEYS_READ, RESTRICTIONS, Permissions

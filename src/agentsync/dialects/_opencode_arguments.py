@@ -8,9 +8,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import slug
 from agentsync.fitting import WriteOptions
-from agentsync.naming import slug
 from agentsync.permissions import ANY, READING, UNTRANSLATED, Approval, Grants, Rule
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")

@@ -10,10 +10,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.core.naming import folded_key
 from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.dialects._tool_names import listed, named_in
 from agentsync.key_effects import Meaning, is_off, meaning
-from agentsync.naming import folded_key
 from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
 
 _SWITCHES: Final = {"enabled": True, "disabled": False}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 
 _WORD = re.compile(r"\$\{([a-zA-Z_]\w*)\}", re.ASCII)
 ANY_WORD = re.compile(r"\$\{(\w+)\}", re.ASCII)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._meant_names import excepted, known_as, meant_by
 from agentsync.fitting import Fitted, Shape
 from agentsync.permissions import ANY, MCP, OTHER, READING, Approval, Rule, matches

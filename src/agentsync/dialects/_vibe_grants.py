@@ -14,7 +14,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
 from agentsync.dialects._meant_names import excepted, known_as, meant_by
@@ -22,7 +24,6 @@ from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import listed
 from agentsync.fitting import Fitted, Shape
 from agentsync.key_effects import is_off, restricts
-from agentsync.naming import folded_key
 from agentsync.permissions import ANY, CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule
 
 _SHELLS: Final = ("bash", "git_bash", "powershell")  # which there is depends on the machine

@@ -10,7 +10,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, Moved, Reading, Writing, refused
 from agentsync.dialects._codex_grants import KEYS, RESTRICTIONS, SHAPE, check, enforced, meant, spell
 from agentsync.dialects._fields import (

@@ -15,7 +15,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, NameRule, ToolLists
 from agentsync.dialects._copilot_tools import MEANT, TOOLS, joined_names
 from agentsync.dialects._fields import Fields

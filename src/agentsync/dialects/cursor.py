@@ -14,7 +14,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key, is_slug
 from agentsync.dialects import Dialect, Reading, Writing, refused
 from agentsync.dialects._fields import Fields, identity, known_vendor, losses, speaks
 from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
@@ -26,7 +28,6 @@ from agentsync.fitting import Shape, WriteOptions, fit
 from agentsync.frontmatter import parse_markdown
 from agentsync.key_effects import is_off
 from agentsync.model import Agent
-from agentsync.naming import folded_key, is_slug
 from agentsync.permissions import EVERYTHING, Approval, Grants, Rule, only_reading
 from agentsync.yaml_writer import to_yaml
 

@@ -18,7 +18,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, ToolLists, Writing
 from agentsync.dialects._factory_models import EFFORTS, MODELS
 from agentsync.dialects._fields import Fields

@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, NameRule, Reading, Writing
 from agentsync.dialects._opencode import Family
 from agentsync.dialects._opencode_grants import UNITS, Permissions

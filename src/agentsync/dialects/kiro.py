@@ -12,7 +12,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import Fields, identity, losses, speaks
 from agentsync.dialects._kiro_grants import KEYS, RESTRICTIONS, enforced, meant

@@ -11,7 +11,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import is_slug
 from agentsync.dialects import Dialect, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import Fields, identity, losses, speaks
 from agentsync.dialects._json_text import format_json, parse_json
@@ -21,7 +23,6 @@ from agentsync.dialects._kiro_spelling import finding, server_name
 from agentsync.document import Document
 from agentsync.fitting import Fitted, Shape, WriteOptions, fit
 from agentsync.model import Agent
-from agentsync.naming import is_slug
 from agentsync.permissions import ANY, Approval, Grants
 
 _FILE: Final = "file://"

@@ -12,7 +12,9 @@ from typing import Final, get_args
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
 from agentsync.dialects import Dialect, NameRule, Reading, ToolLists, Writing, dialects, no_dialect, refused
 from agentsync.dialects._fields import Fields, identity
 from agentsync.dialects._keys import Key, Kind, read_keys, write_keys
@@ -22,7 +24,6 @@ from agentsync.fitting import Shape, WriteOptions
 from agentsync.frontmatter import format_markdown, parse_markdown
 from agentsync.key_effects import is_foreign_restriction
 from agentsync.model import MODEL_ALIASES, NEUTRAL, Agent, Mode
-from agentsync.naming import folded_key
 from agentsync.permissions import EVERYTHING, TOOLS, Grants
 
 __all__ = ["DIALECT", "FOR_TARGETS", "KEYS", "LEVELS", "Kind", "Table", "read_table", "spell"]

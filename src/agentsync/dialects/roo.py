@@ -17,7 +17,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.entry_paths import split_path
 from agentsync.dialects import Moved, NameRule, SharedFile, ToolLists, UneditableError
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._listed import Listed, Models
@@ -25,7 +27,6 @@ from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.dialects._modes_layout import layout
 from agentsync.dialects._tool_names import ToolNames
 from agentsync.document import Document, UnreadableError, decode
-from agentsync.entries import split_path
 from agentsync.fitting import Shape, WriteOptions, fit
 from agentsync.model import Agent
 from agentsync.permissions import ANY, MCP, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule

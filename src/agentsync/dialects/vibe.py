@@ -12,7 +12,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code, Diagnostic
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import is_slug
 from agentsync.dialects import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import Fields, identity, losses, speaks
 from agentsync.dialects._listed import Models
@@ -21,7 +23,6 @@ from agentsync.dialects._vibe_grants import RESTRICTIONS, SHAPE, check, enforced
 from agentsync.document import Document
 from agentsync.fitting import WriteOptions, fit
 from agentsync.model import Agent
-from agentsync.naming import is_slug
 from agentsync.permissions import Grants
 from agentsync.toml import parse_toml
 

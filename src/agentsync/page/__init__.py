@@ -13,13 +13,13 @@ from importlib.resources import files
 from typing import Final
 
 from agentsync import __version__
-from agentsync.diagnostics import Severity
-from agentsync.errors import ExitCode
-from agentsync.moments import ago
+from agentsync.core.codes import Severity
+from agentsync.core.durations import ago
+from agentsync.core.errors import ExitCode
+from agentsync.core.paths import shorten
 from agentsync.page.agents import agents, differences, findings, targets
 from agentsync.page.markup import Html, element, html, void
 from agentsync.page.parts import counted, mark, moment, section, sentence, table, time_of, with_code
-from agentsync.paths import shorten
 from agentsync.plan import Action, Key
 from agentsync.report import Report
 from agentsync.standing import SourceStanding, Standing

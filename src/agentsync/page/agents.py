@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from agentsync.diagnostics import Diagnostic, Severity
+from agentsync.core.codes import Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import slug
+from agentsync.core.paths import shorten
 from agentsync.gather import Output, Product
-from agentsync.naming import slug
 from agentsync.page.markup import Html, element, html, joined
 from agentsync.page.parts import counted, mark, rest, section, sentence, table, with_code
-from agentsync.paths import shorten
 from agentsync.plan import Action, Change, Key, absolute
 from agentsync.report import Report, is_drifted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from agentsync.moments import ago, iso, utc
+from agentsync.core.durations import ago, iso, utc
 from agentsync.page.markup import Html, element, html, joined
 
 _SIGNS: Final = {"good": "✓", "warn": "!", "bad": "✗", "none": "·"}

@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from threading import BoundedSemaphore, Event, Thread
 from typing import Final, Self, get_origin, get_type_hints
 
-from agentsync.paths import Places
+from agentsync.core.paths import Places
 
 _MOST_BYTES: Final = 1 << 16  # of a question
 _CALLERS: Final = 32  # at once; the system keeps others waiting until one is done

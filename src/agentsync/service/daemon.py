@@ -21,10 +21,10 @@ from types import FrameType
 from typing import Final
 
 from agentsync.config import Config, check_complete, load_with_text
-from agentsync.errors import AgentsyncError, ConfigError, ExitCode
+from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
+from agentsync.core.paths import Places, text_of
 from agentsync.events import tell_unchanged
 from agentsync.lock import locked_for_service
-from agentsync.paths import Places, text_of
 from agentsync.plan import Action, Consent
 from agentsync.report import Report, Scope
 from agentsync.service.arrears import Arrears

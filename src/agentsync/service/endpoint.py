@@ -23,8 +23,8 @@ from pathlib import Path
 from threading import BoundedSemaphore, Thread
 from typing import Final, Self
 
-from agentsync.address import Address, is_loopback
-from agentsync.errors import ConfigError
+from agentsync.core.address import Address, is_loopback
+from agentsync.core.errors import ConfigError
 from agentsync.service.events import tell_unhealthy
 
 _THREADS: Final = 8

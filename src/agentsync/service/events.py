@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentsync.errors import AgentsyncError
-from agentsync.log import logger
+from agentsync.core.errors import AgentsyncError
+from agentsync.core.log import logger
 
 
 def tell_started(config: Path) -> None:

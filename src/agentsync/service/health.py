@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from agentsync.config import Config
 from agentsync.config_tables import HealthTable
-from agentsync.errors import AgentsyncError, ConfigError
-from agentsync.moments import span
+from agentsync.core.durations import span
+from agentsync.core.errors import AgentsyncError, ConfigError
+from agentsync.core.paths import Places
 from agentsync.page import POLICY, View, render
-from agentsync.paths import Places
 from agentsync.plan import Key
 from agentsync.records import differences, standing_record, status_record
 from agentsync.report import Report, Scope

@@ -15,7 +15,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
-from agentsync.errors import AgentsyncError, SourceUnavailableError
+from agentsync.core.errors import AgentsyncError, SourceUnavailableError
 from agentsync.fetch import Fetches
 from agentsync.git import CommitFacts, Mirror, Remote
 

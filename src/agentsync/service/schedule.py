@@ -25,7 +25,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 
 from agentsync.config_tables import DaemonTable
-from agentsync.paths import Places
+from agentsync.core.paths import Places
 from agentsync.standing import Trigger
 
 GRACE_SECONDS: Final = 5.0

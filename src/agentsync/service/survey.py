@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agentsync.config import Config
-from agentsync.errors import AgentsyncError, ExitCode
+from agentsync.core.errors import AgentsyncError, ExitCode
+from agentsync.core.paths import Places
+from agentsync.core.urls import redact
 from agentsync.fetch import mirror_of
-from agentsync.paths import Places
 from agentsync.report import Report
 from agentsync.service.polling import Polling
 from agentsync.standing import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
 from agentsync.state import SourceState, State
 from agentsync.unchanged import Unchanged
-from agentsync.urls import redact
 
 Result = Report | Unchanged | AgentsyncError
 """What came of a cycle."""

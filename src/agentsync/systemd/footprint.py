@@ -10,9 +10,9 @@ from typing import Final
 
 from agentsync.config import Config, Target
 from agentsync.config_tables import SourceTable
+from agentsync.core.paths import is_directory
+from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import moving_variables
-from agentsync.folder import is_directory
-from agentsync.urls import local_path, scheme
 
 _PLACES: Final = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "STATE_DIRECTORY", "CACHE_DIRECTORY")
 """Variables that say where agentsync looks for what is its own."""

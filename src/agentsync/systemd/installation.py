@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agentsync.errors import AgentsyncError
+from agentsync.core.errors import AgentsyncError
 from agentsync.files import Directory
 from agentsync.systemd.text import is_ours, sealed
 from agentsync.systemd.units import Service

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
-from agentsync.errors import ConfigError
+from agentsync.core.errors import ConfigError
 
 _PLAIN: Final = re.compile(r"[\w@%+=,./~-]+", re.ASCII)
 _TITLE: Final = (

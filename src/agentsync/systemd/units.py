@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from agentsync.paths import Places
+from agentsync.core.paths import Places
 from agentsync.systemd.footprint import Footprint
 from agentsync.systemd.text import bind, command, drop_in, word
 

@@ -32,7 +32,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportR
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from agentsync import __version__
-from agentsync.log import overhearing
+from agentsync.core.log import overhearing
 from agentsync.telemetry.measures import BOUNDS, MEASURES, Kind, Measure, Reading
 
 _SEND_SECONDS: Final = 10.0  # for one message, with all its attempts

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.fitting import WriteOptions
 from agentsync.permissions import Approval, Grants

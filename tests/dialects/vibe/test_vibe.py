@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.diagnostics import Code
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.fitting import WriteOptions
 from agentsync.render import render

@@ -1,4 +1,4 @@
-"""Which code this is: what another code decided is decided anew."""
+"""Identifies the code that runs: what other code decided is not used again."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from agentsync import __version__
 @cache
 def engine() -> str:
     """The version of the code that reads and renders; a development tree changes without changing its version."""
-    newest = max(path.stat().st_mtime_ns for path in Path(__file__).parent.rglob("*.py"))
+    newest = max(path.stat().st_mtime_ns for path in Path(__file__).parents[1].rglob("*.py"))
     return f"{__version__}+{newest}"

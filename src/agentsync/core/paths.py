@@ -8,8 +8,6 @@ from pathlib import Path
 
 from platformdirs import PlatformDirs
 
-from agentsync.folder import is_file
-
 _DIRS = PlatformDirs("agentsync", appauthor=False)
 CONFIG_NAME = "config.toml"
 _MACHINE_STATE, _MACHINE_CACHE = Path("/var/lib/agentsync"), Path("/var/cache/agentsync")
@@ -129,3 +127,13 @@ def _served_user() -> str:
     except (KeyError, OSError):
         return ""
     return user.pw_name if owner == user.pw_uid and Path.home() == Path(user.pw_dir) else ""
+
+
+def is_directory(path: Path) -> bool:
+    """Whether a directory is there as far as one may look; pathlib's own question raises where one may not."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
+
+
+def is_file(path: Path) -> bool:
+    """As `is_directory`, for a regular file."""
+    return os.path.isfile(path)  # noqa: PTH113 - see above

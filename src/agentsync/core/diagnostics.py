@@ -1,0 +1,84 @@
+"""Findings as values: each repair, loss and refusal is a Diagnostic with a stable code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from agentsync.core.codes import Code, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding.
+
+    Attributes:
+        code: its stable code, which also gives severity and default hint.
+        message: what was found here.
+        path: the file, relative to its source, or absolute for a file on this machine.
+        line, column: 1-based; 0 where not known.
+        agent, target: the agent's name and the target's, where one is concerned.
+        hint: what to do; the code's remedy unless something better is known.
+    """
+
+    code: Code
+    message: str
+    path: str = ""
+    line: int = 0
+    column: int = 0
+    agent: str = ""
+    target: str = ""
+    hint: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        return self.code.severity
+
+    def at(self, *, path: str = "", line: int = 0, agent: str = "", target: str = "") -> Self:
+        """The same finding, with a place filled in where it had none."""
+        return replace(
+            self,
+            path=self.path or path,
+            line=self.line or line,
+            agent=self.agent or agent,
+            target=self.target or target,
+        )
+
+    @property
+    def place(self) -> str:
+        """`path:line:column`, as far as known."""
+        numbers = [str(number) for number in (self.line, self.column) if number]
+        return ":".join([self.path, *numbers]) if self.path else ""
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The documented JSON form (docs/json.md); parts that are not known are left out."""
+        record: dict[str, str | int] = {
+            "code": self.code.id,
+            "name": self.code.name.lower().replace("_", "-"),
+            "severity": self.severity.value,
+            "message": self.message,
+            "hint": self.hint or self.code.remedy,
+        }
+        for key in ("path", "line", "column", "agent", "target"):
+            if value := getattr(self, key):
+                record[key] = value
+        return record
+
+    @classmethod
+    def from_dict(cls, record: dict[str, str | int]) -> Self:
+        """The inverse of as_dict."""
+        code = _BY_ID[str(record["code"])]
+        hint = str(record["hint"])
+        return cls(
+            code=code,
+            message=str(record["message"]),
+            path=str(record.get("path", "")),
+            line=int(record.get("line", 0)),
+            column=int(record.get("column", 0)),
+            agent=str(record.get("agent", "")),
+            target=str(record.get("target", "")),
+            hint="" if hint == code.remedy else hint,
+        )
+
+
+_BY_ID = {code.id: code for code in Code}
