@@ -17,6 +17,7 @@ from typing import Final
 
 import structlog
 
+from agentsync.agents.key_effects import KEY_EFFECTS, Effect
 from agentsync.apply import Outcome
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -25,7 +26,6 @@ from agentsync.core.log import configure
 from agentsync.dialects import dialects
 from agentsync.events import tell, tell_rollback
 from agentsync.gather import Contents
-from agentsync.key_effects import KEY_EFFECTS, Effect
 from agentsync.matrix import matrix_row
 from agentsync.plan import Action, Actual, Change, Plan, Recorded, Wanted, conflict, recorded
 from agentsync.report import Report, Scope

@@ -10,11 +10,11 @@ from itertools import islice
 
 from pydantic import JsonValue
 
+from agentsync.agents.model import Agent
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts
-from agentsync.document import Document, control_character, decode
-from agentsync.model import Agent
+from agentsync.formats.document import Document, control_character, decode
 
 _MAX_DESCRIPTION = 1024
 

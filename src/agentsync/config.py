@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.config_tables import (
     AbsolutePath,
     DaemonTable,
@@ -23,13 +24,12 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, why
 from agentsync.core.paths import config_candidates, is_directory, is_file, text_of
 from agentsync.dialects import Dialect, dialects
-from agentsync.fitting import WriteOptions
+from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.git import Remote
 from agentsync.manifest import OverrideTables, known_dialect
 from agentsync.overrides import AgentFilter
 from agentsync.plan import Limits
 from agentsync.policy import Policy, PolicyTable, read_policy
-from agentsync.settings import MisplacedError, Settings, load
 from agentsync.tools import directory_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from agentsync.agents.narrowing import Choice
 from agentsync.core.address import Address, parse_address
 from agentsync.core.urls import local_path, scheme
-from agentsync.fitting import Choice
+from agentsync.formats.validated_toml import MisplacedError, Settings
 from agentsync.git import Auth, Remote, Signers
 from agentsync.manifest import AgentsTable, known_dialect
-from agentsync.settings import MisplacedError, Settings
 from agentsync.source import Selection
 
 _PREFIX = re.compile(r"(?:[a-z0-9]+-)+")

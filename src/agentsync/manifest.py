@@ -11,10 +11,10 @@ from agentsync.checks import hostile
 from agentsync.core.codes import Severity
 from agentsync.core.errors import ConfigError
 from agentsync.dialects import dialects, no_dialect
-from agentsync.document import Document
+from agentsync.formats.document import Document
+from agentsync.formats.toml import load_toml
+from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.overrides import Override, check_override
-from agentsync.settings import MisplacedError, Settings, load
-from agentsync.toml import load_toml
 
 FILE_NAME = "agentsync.toml"
 MAX_BYTES = 64 * 1024

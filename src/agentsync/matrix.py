@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from agentsync.agents.grants import TOOLS, Approval, Rule
 from agentsync.dialects import Dialect
-from agentsync.permissions import TOOLS, Approval, Rule
 
 _HEADINGS = {
     "model": "model",

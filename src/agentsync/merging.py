@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Grants, wider
+from agentsync.agents.model import NEUTRAL, Agent
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, dialects
-from agentsync.diff import unified
-from agentsync.fitting import WriteOptions
-from agentsync.model import NEUTRAL, Agent
-from agentsync.permissions import Grants, TooManyPatternsError, wider
+from agentsync.formats.diff import unified
 from agentsync.render import render
 from agentsync.source import ReadAgent, read_agent
 

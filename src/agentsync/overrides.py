@@ -12,15 +12,16 @@ from fnmatch import fnmatchcase
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import UNTRANSLATED, Grants, Rule, wider
+from agentsync.agents.key_effects import is_foreign_restriction
+from agentsync.agents.model import NEUTRAL, Agent
+from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import slug
 from agentsync.dialects import Dialect, dialects, no_dialect, refused
 from agentsync.dialects._fields import foreign_losses
 from agentsync.dialects.neutral import FOR_TARGETS, read_table, spell
-from agentsync.key_effects import is_foreign_restriction
-from agentsync.model import NEUTRAL, Agent
-from agentsync.permissions import ANY, UNTRANSLATED, Grants, Rule, TooManyPatternsError, wider
 
 _CALLS = "task"
 

@@ -13,13 +13,14 @@ from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import Field, JsonValue, field_validator
 
+from agentsync.agents.grants import MCP, TOOLS, Approval, Grants, Rule, wider
+from agentsync.agents.key_effects import Effect, KeyEffect, Meaning, effects_of
+from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect
-from agentsync.document import MAX_FILE_BYTES, Document
-from agentsync.key_effects import Effect, KeyEffect, Meaning, effects_of
-from agentsync.permissions import ANY, MCP, TOOLS, Approval, Grants, Rule, TooManyPatternsError, wider
-from agentsync.settings import MisplacedError, Settings, load
+from agentsync.formats.document import MAX_FILE_BYTES, Document
+from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.source import MAX_FILES
 
 Say = Literal["allow", "refuse"]

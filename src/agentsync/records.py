@@ -10,7 +10,7 @@ from agentsync.config import Target
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import redact
-from agentsync.diff import unified
+from agentsync.formats.diff import unified
 from agentsync.plan import Action, Change, Key, absolute
 from agentsync.report import Report
 from agentsync.shared_file import SharedEntries

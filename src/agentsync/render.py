@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentsync.agents.grants import Grants, wider
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, bound
+from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_windows_device
 from agentsync.dialects import Dialect, refused
-from agentsync.document import Document, UnreadableError
-from agentsync.fitting import WriteOptions, bound
-from agentsync.model import Agent
+from agentsync.formats.document import Document, UnreadableError
 from agentsync.overrides import SWITCHED_ON, Overridden, Override, overridden, regranted
-from agentsync.permissions import Grants, TooManyPatternsError, wider
 from agentsync.source import ReadAgent
 
 

@@ -6,9 +6,9 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import TOOLS
 from agentsync.dialects import dialects
 from agentsync.dialects.neutral import FOR_TARGETS, KEYS, LEVELS, Kind
-from agentsync.permissions import TOOLS
 
 _DESCRIPTIONS = {
     "name": "What the agent is called; without it the file's name counts.",

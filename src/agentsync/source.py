@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from agentsync.agents.key_effects import READ_BY_VALUE, RESTRICTING
+from agentsync.agents.model import Agent
 from agentsync.checks import check_agent
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
@@ -17,9 +19,7 @@ from agentsync.core.globs import path_matches
 from agentsync.core.naming import folded_key, hidden_character, is_windows_device
 from agentsync.dialects import Dialect, dialects
 from agentsync.dialects._foreign_keys import takes_away
-from agentsync.document import MAX_FILE_BYTES, Document, UnreadableError
-from agentsync.key_effects import READ_BY_VALUE, RESTRICTING
-from agentsync.model import Agent
+from agentsync.formats.document import MAX_FILE_BYTES, Document, UnreadableError
 
 # Whose an agent is that has nothing but a name and a description, which means the same everywhere.
 _DEFAULT = "claude"

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, MCP, OTHER, TOOLS, Approval, Grants, Rule
+from agentsync.agents.patterns import ANY
 from agentsync.dialects import dialects
-from agentsync.frontmatter import parse_markdown
-from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, Approval, Grants, Rule
+from agentsync.formats.frontmatter import parse_markdown
 from conformance.oracle import Verdict
 from conformance.sync import Written
 

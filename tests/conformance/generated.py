@@ -7,10 +7,10 @@ from functools import cache
 
 from hypothesis import HealthCheck, Phase, given, settings
 
+from agentsync.agents.model import NEUTRAL, Agent
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.model import NEUTRAL, Agent
 from agentsync.render import render
 from agentsync.source import ReadAgent, read_agent
 from support import agents as strategy

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from agentsync.agents.grants import Grants
 from agentsync.core.entry_paths import split_path
 from agentsync.dialects import Dialect, dialects
-from agentsync.document import Document
-from agentsync.permissions import Grants
+from agentsync.formats.document import Document
 from conformance.oracle import TOOLS
 from conformance.samples import MANIFEST, Files
 from support.repository import Repository

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from agentsync.agents.grants import Approval, Grants, Rule, Widening, wider
 from agentsync.dialects import dialects
-from agentsync.permissions import Approval, Grants, Rule, Widening, wider
 from conformance import facts, samples
 from conformance.oracle import Oracle, Verdict
 from conformance.sync import Synced, Written

@@ -13,11 +13,11 @@ from typing import Literal
 
 import pytest
 
+from agentsync.agents.grants import EVERYTHING, Grants, wider
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.model import Agent
-from agentsync.permissions import EVERYTHING, Grants, wider
 from agentsync.render import render
 from agentsync.source import NoAgent, ReadAgent, read_agent
 from support.conversion import read, widening

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.core.globs import path_matches
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
 from agentsync.render import render
 from agentsync.source import NoAgent, ReadAgent, read_agent
 from support.conversion import read, silent_losses, widening

@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from agentsync.agents.grants import EVERYTHING, Approval
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import EVERYTHING, Approval
 from agentsync.render import render
 from agentsync.source import NoAgent, ReadAgent, read_agent
 from support.conversion import widening

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from agentsync.agents.grants import Grants, wider
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, dialects
-from agentsync.fitting import WriteOptions
 from agentsync.overrides import overridden
-from agentsync.permissions import Grants, wider
 from agentsync.render import render
 from agentsync.source import ReadAgent
 from support.conversion import read, silent_losses, widening

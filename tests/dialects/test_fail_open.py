@@ -14,11 +14,11 @@ from enum import Enum, auto
 
 import pytest
 
+from agentsync.agents.grants import TOOLS, Approval
+from agentsync.agents.key_effects import FOREIGN_RESTRICTING
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import Dialect, dialects
-from agentsync.fitting import WriteOptions
-from agentsync.key_effects import FOREIGN_RESTRICTING
-from agentsync.permissions import TOOLS, Approval
 from agentsync.render import render
 from agentsync.source import NoAgent, ReadAgent, read_agent
 

@@ -15,9 +15,9 @@ from typing import Final
 import pytest
 from pydantic import JsonValue
 
+from agentsync.agents.grants import MCP, NOTHING, OTHER, TOOLS, Grants
 from agentsync.dialects import Dialect, dialects
-from agentsync.document import Document
-from agentsync.permissions import MCP, NOTHING, OTHER, TOOLS, Grants
+from agentsync.formats.document import Document
 
 HERE: Final = Path(__file__).parent
 GRANTING: Final = {"vibe": "enabled_tools"}

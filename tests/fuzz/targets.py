@@ -9,21 +9,21 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.config import load_config
 from agentsync.core.codes import Code
 from agentsync.core.errors import ConfigError
 from agentsync.dialects import Dialect, dialects, refused
-from agentsync.dialects._json_text import format_json, parse_json
-from agentsync.dialects._toml_text import format_toml
-from agentsync.document import UnreadableError
-from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import format_markdown, parse_markdown
+from agentsync.formats.document import UnreadableError
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
+from agentsync.formats.json_reader import format_json, parse_json
+from agentsync.formats.toml import parse_toml
+from agentsync.formats.toml_writer import format_toml
 from agentsync.manifest import as_overrides, read_manifest
 from agentsync.overlays import read_overlays
 from agentsync.overrides import Override
 from agentsync.render import RenderedFile, render
 from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent, select
-from agentsync.toml import parse_toml
 from support.conversion import silent_losses, widening
 
 Target = Callable[[bytes], None]

@@ -22,10 +22,10 @@ from agentsync.core.errors import ExitCode
 from agentsync.core.paths import Places
 from agentsync.dialects import dialects
 from agentsync.fetch import Fetches
+from agentsync.formats.validated_toml import load
 from agentsync.git import CommitFacts, Mirror, Remote
 from agentsync.observation import RACY_NS
 from agentsync.report import Report, Scope
-from agentsync.settings import load
 from agentsync.state import SourceState, State
 from agentsync.sync import run
 from agentsync.unchanged import Unchanged, find_unchanged

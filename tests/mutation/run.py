@@ -42,7 +42,9 @@ CORE: Final = "permissions fitting render overrides plan apply".split()
 APART: Final = frozenset("__init__ _factory_models _fields _json_text _template _toml_text _yaml_types".split())
 """Modules of dialects that have no part in grants."""
 GRANTS: Final = "claude codex foreign kiro opencode qwen vibe".split()
-UNIT: Final = "meant key_pairs widening permissions fitting overrides source neutral opencode auggie cline factory roo plan".split()
+UNIT: Final = (
+    "meant key_pairs widening permissions fitting overrides source neutral opencode auggie cline factory roo plan"
+).split()
 FILES: Final = [*(f"{name}_grants" for name in GRANTS), *UNIT]
 TESTS: Final = [
     *(f"tests/unit/test_{name}.py" for name in FILES),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from agentsync.agents.grants import EVERYTHING, MCP, OTHER, TOOLS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.patterns import ANY
 from agentsync.core.naming import has_hidden_character, is_unsafe, slug
-from agentsync.model import Agent
-from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 from support.thorough import SAME_EXAMPLES, THOROUGH
 
 # A busy machine is no finding, and the same examples every time keep a run's result its own.

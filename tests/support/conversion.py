@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from agentsync.agents.grants import Widening, wider
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, bound
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect
-from agentsync.fitting import WriteOptions, bound
-from agentsync.model import Agent
-from agentsync.permissions import Widening, wider
 from agentsync.source import NoAgent, ReadAgent, read_agent
 
 # What a diagnostic about a lost field calls it.

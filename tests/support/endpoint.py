@@ -13,11 +13,11 @@ from typing import Any, Self
 from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import Places
+from agentsync.formats.validated_toml import validate
 from agentsync.report import Scope
 from agentsync.service.health import Health
 from agentsync.service.polling import Polling
 from agentsync.service.survey import outcome, surveyed, targets_after
-from agentsync.settings import validate
 from agentsync.standing import Standing, Trigger
 from agentsync.sync import run
 from support.machine import agent

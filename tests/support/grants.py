@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from agentsync.agents.grants import TOOLS, Grants
 from agentsync.core.codes import Code
-from agentsync.permissions import TOOLS, Grants
 from agentsync.source import ReadAgent, read_agent
 from support.conversion import read
 

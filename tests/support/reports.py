@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.apply import Outcome
 from agentsync.config import Target
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
-from agentsync.fitting import WriteOptions
 from agentsync.gather import Contents, Product
 from agentsync.plan import Action, Actual, Change, Plan, Wanted
 from agentsync.report import Report, Scope

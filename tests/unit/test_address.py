@@ -8,7 +8,7 @@ from agentsync.config import Config
 from agentsync.config_tables import HealthTable
 from agentsync.core.address import Address, is_loopback, parse_address
 from agentsync.core.errors import ConfigError
-from agentsync.settings import validate
+from agentsync.formats.validated_toml import validate
 
 
 def table(**health: object) -> HealthTable:

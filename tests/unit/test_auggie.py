@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Approval, Grants
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import format_markdown, parse_markdown
-from agentsync.permissions import Approval, Grants
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.render import render
 from support.conversion import read
 

@@ -6,16 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from agentsync.agents.grants import CHANGING, READING, TOOLS, Approval
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.patterns import matches
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import (
-    CHANGING,
-    READING,
-    TOOLS,
-    Approval,
-    matches,
-)
 from agentsync.render import render
 from support.conversion import read
 from support.grants import CHANGES, PATHS, available, claude, opencode, told

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Approval
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import format_markdown, parse_markdown
-from agentsync.permissions import Approval
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.render import RenderedFile, render
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read

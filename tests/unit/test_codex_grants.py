@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import READING, TOOLS, Approval
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.dialects._codex_grants import enforced
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import (
-    READING,
-    TOOLS,
-    Approval,
-)
 from agentsync.render import render
 from support.conversion import read
 from support.grants import CHANGES, available, codex

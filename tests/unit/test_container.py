@@ -13,7 +13,7 @@ import yaml
 
 from agentsync import __version__
 from agentsync.config import Config
-from agentsync.settings import load
+from agentsync.formats.validated_toml import load
 
 _ROOT = Path(__file__).parents[2]
 _OURS = 10001

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.diff import unified
+from agentsync.formats.diff import unified
 
 
 def test_equal_bytes_have_no_diff() -> None:

@@ -9,22 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentsync.agents.grants import CHANGING, EVERYTHING, NOTHING, UNTRANSLATED, Approval, Grants, Rule, wider
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Choice, Fitted, Shape, WriteOptions, bound, fit
+from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, dialects
-from agentsync.fitting import Choice, Fitted, Shape, WriteOptions, bound, fit
-from agentsync.model import Agent
-from agentsync.permissions import (
-    ANY,
-    CHANGING,
-    EVERYTHING,
-    NOTHING,
-    UNTRANSLATED,
-    Approval,
-    Grants,
-    Rule,
-    TooManyPatternsError,
-    wider,
-)
 from support.agents import grants, thorough
 from support.conversion import widening
 

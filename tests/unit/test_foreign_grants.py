@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import MCP, READING, TOOLS, Approval
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import Dialect, dialects
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import MCP, READING, TOOLS, Approval
 from agentsync.policy import Rules, judge_output
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent

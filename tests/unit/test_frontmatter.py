@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync import frontmatter
 from agentsync.core.codes import Code
-from agentsync.document import MAX_DEPTH, MAX_FILE_BYTES, MAX_HEAD_BYTES, Document, UnreadableError, decode
-from agentsync.frontmatter import AgentHandler, format_markdown, parse_markdown
-from agentsync.toml import parse_toml
+from agentsync.formats import frontmatter
+from agentsync.formats.document import MAX_DEPTH, MAX_FILE_BYTES, MAX_HEAD_BYTES, Document, UnreadableError, decode
+from agentsync.formats.frontmatter import AgentHandler, format_markdown, parse_markdown
+from agentsync.formats.toml import parse_toml
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

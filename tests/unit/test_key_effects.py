@@ -10,11 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from agentsync.core.codes import Code
-from agentsync.core.naming import folded_key
-from agentsync.dialects import Dialect, dialects
-from agentsync.fitting import WriteOptions
-from agentsync.key_effects import (
+from agentsync.agents.grants import EVERYTHING, Approval, wider
+from agentsync.agents.key_effects import (
     FOREIGN_RESTRICTING,
     KEY_EFFECTS,
     RESTRICTING,
@@ -24,8 +21,11 @@ from agentsync.key_effects import (
     meaning,
     restricts,
 )
-from agentsync.key_lines import is_code
-from agentsync.permissions import EVERYTHING, Approval, wider
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.core.codes import Code
+from agentsync.core.naming import folded_key
+from agentsync.dialects import Dialect, dialects
+from agentsync.formats.key_lines import is_code
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent
 from support.agents import thorough

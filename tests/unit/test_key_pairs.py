@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
+from agentsync.agents.grants import TOOLS, Grants
 from agentsync.dialects import dialects
-from agentsync.permissions import TOOLS, Grants
 from support.conversion import read
 
 # By dialect: what takes something away, and what may give something.

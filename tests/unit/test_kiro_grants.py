@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import CHANGING, READING, TOOLS, Approval, Grants, Rule
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.dialects._kiro_grants import enforced, is_known, meant
 from agentsync.dialects._kiro_spelling import finding
-from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import parse_markdown
-from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants, Rule
+from agentsync.formats.frontmatter import parse_markdown
 from agentsync.render import render
 from support.conversion import read
 from support.grants import available

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
+from agentsync.agents.grants import CHANGING, READING, TOOLS, Approval, Grants, Rule
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
 from agentsync.dialects import _copilot_tools as copilot
@@ -15,8 +17,6 @@ from agentsync.dialects._hooks import guarded
 from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ToolNames
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import CHANGING, READING, TOOLS, Approval, Grants, Rule
 from agentsync.render import render
 from support.conversion import read
 from support.grants import available, claude, codex, opencode

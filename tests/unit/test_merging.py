@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
 from agentsync.merging import Merged, merge
 from agentsync.render import render
 from support.conversion import read

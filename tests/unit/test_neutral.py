@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule
 from agentsync.core.codes import Code
 from agentsync.dialects.neutral import spell
-from agentsync.frontmatter import format_markdown
-from agentsync.permissions import EVERYTHING, Approval, Grants, Rule
+from agentsync.formats.frontmatter import format_markdown
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read
 

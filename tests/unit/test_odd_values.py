@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
 from agentsync.render import render
 from agentsync.source import ReadAgent, read_agent
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, NOTHING, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import format_markdown, parse_markdown
-from agentsync.model import Agent
-from agentsync.permissions import EVERYTHING, NOTHING, Approval, Grants, Rule
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.render import RenderedFile, render
 from agentsync.source import ReadAgent
 from support.conversion import read, widening

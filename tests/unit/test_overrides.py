@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Approval, wider
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, dialects
-from agentsync.fitting import WriteOptions
 from agentsync.overrides import AgentFilter, Override, also_denied, check_override, chooses, overridden, prefixed
-from agentsync.permissions import Approval, wider
 from agentsync.render import RenderedFile, render
 from agentsync.source import ReadAgent
 from support.agents import grants

@@ -10,19 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.permissions import (
-    ANY,
-    EVERYTHING,
-    NOTHING,
-    READING,
-    TOOLS,
-    Approval,
-    Grants,
-    Rule,
-    TooManyPatternsError,
-    matches,
-    wider,
-)
+from agentsync.agents.grants import EVERYTHING, NOTHING, READING, TOOLS, Approval, Grants, Rule, wider
+from agentsync.agents.patterns import ANY, TooManyPatternsError, matches
 from support.agents import thorough
 
 DENY, ASK, SESSION, ALLOW = Approval

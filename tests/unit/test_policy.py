@@ -11,18 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from agentsync.agents.grants import TOOLS, wider
+from agentsync.agents.key_effects import KEY_EFFECTS, Effect, KeyEffect, effects_of
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.patterns import ANY
 from agentsync.checks import masked
 from agentsync.config import Config, Target, policy_of
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError
 from agentsync.dialects import dialects
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import format_markdown
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown
+from agentsync.formats.validated_toml import validate
 from agentsync.gather import Contents, Snapshot, _make
-from agentsync.key_effects import KEY_EFFECTS, Effect, KeyEffect, effects_of
-from agentsync.permissions import ANY, TOOLS, wider
 from agentsync.policy import (
     DEFAULT,
     Policy,
@@ -37,7 +39,6 @@ from agentsync.policy import (
     read_policy,
 )
 from agentsync.render import render
-from agentsync.settings import validate
 from agentsync.source import Entry, Selection
 from support.agents import thorough
 from support.conversion import read

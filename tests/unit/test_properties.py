@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from agentsync.agents.grants import NOTHING, TOOLS, wider
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.core.naming import is_windows_device, slug
 from agentsync.dialects import Dialect, Writing, dialects
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions
-from agentsync.frontmatter import format_markdown
-from agentsync.model import Agent
-from agentsync.permissions import NOTHING, TOOLS, wider
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown
 from agentsync.render import render
 from agentsync.source import ReadAgent
 from support.agents import agents, descriptions, names, prompts, thorough

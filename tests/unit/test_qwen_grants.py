@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import CHANGING, TOOLS, Approval, Grants
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import CHANGING, TOOLS, Approval, Grants
 from agentsync.render import render
 from agentsync.source import ReadAgent
 from support.conversion import read

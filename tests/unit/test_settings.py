@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, Field, model_validator
 
 from agentsync.core.errors import ConfigError
-from agentsync.settings import MisplacedError, Settings, load, validate
+from agentsync.formats.validated_toml import MisplacedError, Settings, load, validate
 
 
 class Inner(Settings):

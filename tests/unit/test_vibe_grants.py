@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import READING, Approval, Grants
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
 from agentsync.dialects._vibe_grants import enforced, meant, own_keys
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import READING, Approval, Grants
+from agentsync.formats.toml import parse_toml
 from agentsync.render import render
-from agentsync.toml import parse_toml
 from support.conversion import read
 from support.grants import available
 

@@ -11,13 +11,7 @@ import pytest
 from hypothesis import given
 from pydantic import JsonValue
 
-from agentsync.core.codes import Code, Severity
-from agentsync.dialects import Dialect, Writing, dialects
-from agentsync.dialects._tool_names import ListedTools, ServerNames, ToolNames, listed, spell_lists
-from agentsync.fitting import Fitted, Shape, WriteOptions, bound, fit
-from agentsync.overrides import Override, check_override, overridden
-from agentsync.permissions import (
-    ANY,
+from agentsync.agents.grants import (
     CHANGING,
     EVERYTHING,
     TOOLS,
@@ -26,10 +20,15 @@ from agentsync.permissions import (
     Grants,
     Rule,
     flat_name,
-    matches,
     only_reading,
     wider,
 )
+from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, bound, fit
+from agentsync.agents.patterns import ANY, matches
+from agentsync.core.codes import Code, Severity
+from agentsync.dialects import Dialect, Writing, dialects
+from agentsync.dialects._tool_names import ListedTools, ServerNames, ToolNames, listed, spell_lists
+from agentsync.overrides import Override, check_override, overridden
 from agentsync.render import render
 from support.agents import grants, thorough
 from support.conversion import read

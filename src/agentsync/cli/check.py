@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.checks import Named, check_names, masked
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
@@ -23,7 +24,6 @@ from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
 from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.overrides import AgentFilter, unused
 from agentsync.parts import parted

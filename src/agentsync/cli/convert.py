@@ -7,13 +7,13 @@ from typing import BinaryIO, Literal
 
 import click
 
+from agentsync.agents.narrowing import Choice, WriteOptions
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.options import common, common_options
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.dialects import dialects, no_dialect
-from agentsync.fitting import Choice, WriteOptions
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent
 

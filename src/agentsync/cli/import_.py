@@ -11,6 +11,7 @@ from typing import Literal
 
 import click
 
+from agentsync.agents.model import NEUTRAL
 from agentsync.checks import Named, check_names
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.cycle import parse_target
@@ -27,7 +28,6 @@ from agentsync.dialects import Dialect, dialects
 from agentsync.files import Directory, TargetError, temporary
 from agentsync.manifest import FILE_NAME, read_manifest
 from agentsync.merging import merge
-from agentsync.model import NEUTRAL
 from agentsync.observation import ChangedError
 from agentsync.parts import parted
 from agentsync.source import ReadAgent, Selection, read_agent, select

@@ -11,13 +11,13 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Literal, NamedTuple
 
+from agentsync.agents.grants import Grants
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Shape, WriteOptions
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
-from agentsync.document import Document
-from agentsync.fitting import Shape, WriteOptions
-from agentsync.model import Agent
-from agentsync.permissions import Grants
+from agentsync.formats.document import Document
 
 
 @dataclass(frozen=True, slots=True)

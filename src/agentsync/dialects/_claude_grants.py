@@ -13,20 +13,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.core.codes import Code
-from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import folded_key
-from agentsync.dialects._claude_lists import EVERY, Entry, denials, parsed_list, stands_apart, without_exceptions
-from agentsync.dialects._fields import Fields
-from agentsync.dialects._foreign_keys import BESIDE, tell_foreign, without_what_is_foreign
-from agentsync.dialects._hooks import guarded
-from agentsync.dialects._meant_names import meant_by, mode_meant_by
-from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import PATH_TOOLS
-from agentsync.fitting import Fitted, Shape
-from agentsync.key_effects import Meaning, meaning
-from agentsync.permissions import (
-    ANY,
+from agentsync.agents.grants import (
     CHANGING,
     EVERYTHING,
     MCP,
@@ -38,6 +25,19 @@ from agentsync.permissions import (
     Rule,
     only_reading,
 )
+from agentsync.agents.key_effects import Meaning, meaning
+from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
+from agentsync.dialects._claude_lists import EVERY, Entry, denials, parsed_list, stands_apart, without_exceptions
+from agentsync.dialects._fields import Fields
+from agentsync.dialects._foreign_keys import BESIDE, tell_foreign, without_what_is_foreign
+from agentsync.dialects._hooks import guarded
+from agentsync.dialects._meant_names import meant_by, mode_meant_by
+from agentsync.dialects._server_limits import limited
+from agentsync.dialects._tool_names import PATH_TOOLS
 
 # The names that are written, each with the canonical tool that it is.
 _UNITS: Final[dict[str, tuple[str, ...]]] = {

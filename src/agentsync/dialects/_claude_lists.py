@@ -7,9 +7,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.patterns import ANY
 from agentsync.dialects._meant_names import excepted
 from agentsync.dialects._tool_names import named_in, nested_in
-from agentsync.permissions import ANY
 
 Entry = tuple[str, tuple[str, ...]]
 """A name in a list of tools, and the arguments behind it."""

@@ -13,15 +13,16 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.key_effects import FOREIGN_RESTRICTING
+from agentsync.agents.narrowing import Fitted, Shape, WriteOptions
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._session import beyond
-from agentsync.fitting import Fitted, Shape, WriteOptions
-from agentsync.key_effects import FOREIGN_RESTRICTING
-from agentsync.permissions import ANY, EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest
 # The built-in permission profiles: https://developers.openai.com/codex/permissions.

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from agentsync.agents.grants import MCP
+from agentsync.agents.patterns import ANY
 from agentsync.dialects._tool_names import ServerNames, ToolNames
-from agentsync.permissions import ANY, MCP
 
 # What names of VS Code begin with, which look like those of servers.
 _SETS: Final = frozenset("agent create edit execute read runcommands search todo vscode web".split())

@@ -8,13 +8,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.key_effects import is_foreign_restriction
+from agentsync.agents.model import NEUTRAL, Agent
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import has_hidden_character, is_slug, is_unsafe, slug
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions
-from agentsync.key_effects import is_foreign_restriction
-from agentsync.model import NEUTRAL, Agent
+from agentsync.formats.document import Document
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 

@@ -7,14 +7,14 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, Rule, only_reading
+from agentsync.agents.key_effects import Meaning, is_foreign_restriction, meaning
 from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._hooks import guarded
 from agentsync.dialects._meant_names import meant_by, mode_meant_by
 from agentsync.dialects._server_limits import limited
-from agentsync.key_effects import Meaning, is_foreign_restriction, meaning
-from agentsync.permissions import EVERYTHING, Rule, only_reading
 
 BESIDE: Final = ("mcpServers", "hooks")
 """The keys of servers and hooks in tools that read both."""

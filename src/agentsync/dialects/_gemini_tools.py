@@ -11,9 +11,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import MCP, Approval, Grants, Rule
+from agentsync.agents.patterns import ANY
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ServerNames, ToolNames
-from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
 
 ANY_SERVER: Final = "mcp_*"
 """The name for every tool of every server."""

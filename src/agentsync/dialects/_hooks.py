@@ -8,9 +8,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import CHANGING, MCP, TOOLS, UNTRANSLATED, Approval, Rule
+from agentsync.agents.patterns import ANY
 from agentsync.core.naming import folded_key
 from agentsync.dialects._tool_names import named_in
-from agentsync.permissions import ANY, CHANGING, MCP, TOOLS, UNTRANSLATED, Approval, Rule
 
 _EVENTS: Final = frozenset({"pretooluse", "permissionrequest"})
 """Those at which a hook can refuse, folded."""

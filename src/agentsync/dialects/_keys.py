@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from agentsync.agents.model import Agent
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._fields import FIELDS, Fields
-from agentsync.model import Agent
 
 Kind = Literal["text", "number", "count", "flag", "names", "level", "any"]
 

@@ -13,15 +13,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.core.naming import folded_key
-from agentsync.dialects._foreign_keys import BESIDE, without_what_is_foreign
-from agentsync.dialects._hooks import ALL_GUARDED, guarded
-from agentsync.dialects._kiro_rules import BUILTIN, restricted, said_in, understood
-from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import ServerNames, ToolNames, listed, named_in
-from agentsync.key_effects import is_off
-from agentsync.permissions import (
-    ANY,
+from agentsync.agents.grants import (
     EVERYTHING,
     MCP,
     OTHER,
@@ -31,9 +23,16 @@ from agentsync.permissions import (
     Approval,
     Grants,
     Rule,
-    matches,
     only_reading,
 )
+from agentsync.agents.key_effects import is_off
+from agentsync.agents.patterns import ANY, matches
+from agentsync.core.naming import folded_key
+from agentsync.dialects._foreign_keys import BESIDE, without_what_is_foreign
+from agentsync.dialects._hooks import ALL_GUARDED, guarded
+from agentsync.dialects._kiro_rules import BUILTIN, restricted, said_in, understood
+from agentsync.dialects._server_limits import limited
+from agentsync.dialects._tool_names import ServerNames, ToolNames, listed, named_in
 
 NAMES: Final = ToolNames(
     written={

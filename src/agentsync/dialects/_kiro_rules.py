@@ -13,8 +13,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import MCP, READ_COVERS, TOOLS, UNTRANSLATED, Approval, Rule
+from agentsync.agents.patterns import ANY, matches
 from agentsync.dialects._tool_names import listed
-from agentsync.permissions import ANY, MCP, READ_COVERS, TOOLS, UNTRANSLATED, Approval, Rule, matches
 
 BUILTIN: Final = tuple(sorted(TOOLS - {"external_directory"}))
 """What Kiro calls built-in: all but the tools of servers."""

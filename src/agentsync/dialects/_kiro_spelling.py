@@ -8,19 +8,12 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import CHANGING, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._kiro_grants import NAMES
-from agentsync.fitting import Fitted, Shape
-from agentsync.permissions import (
-    ANY,
-    CHANGING,
-    READ_COVERS,
-    UNTRANSLATED,
-    Approval,
-    Grants,
-    Rule,
-)
 
 _CAPABILITY: Final = {
     "read": "fs_read",

@@ -8,6 +8,9 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, Grants, Rule
+from agentsync.agents.model import MODEL_ALIASES, Agent
+from agentsync.agents.narrowing import Shape, WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
@@ -24,11 +27,8 @@ from agentsync.dialects._fields import (
 from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
 from agentsync.dialects._keys import Key, read_keys, write_keys
 from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
-from agentsync.document import Document
-from agentsync.fitting import Shape, WriteOptions, fit
-from agentsync.frontmatter import format_markdown, parse_markdown
-from agentsync.model import MODEL_ALIASES, Agent
-from agentsync.permissions import EVERYTHING, Grants, Rule
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
 
 @dataclass(frozen=True, slots=True)

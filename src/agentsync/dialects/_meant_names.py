@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from agentsync.agents.grants import CHANGING, MCP
+from agentsync.agents.key_effects import TAKING_MODES
+from agentsync.agents.patterns import ANY, matches
 from agentsync.core.naming import folded_key
-from agentsync.key_effects import TAKING_MODES
-from agentsync.permissions import ANY, CHANGING, MCP, matches
 
 _EDITS: Final = ("write", "edit", "notebook")
 _TABLE: Final[dict[tuple[str, ...], str]] = {

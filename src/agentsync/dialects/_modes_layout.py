@@ -1,6 +1,6 @@
 """Where each mode stands in a file of Roo Code's custom modes, and what it says.
 
-Beside `agentsync.frontmatter` the one module that reads YAML, since what counts here is where things stand in the text.
+Beside `agentsync.formats.frontmatter` the one module that reads YAML, since what counts here are the places in the text.
 Values are built from the parser's events as they are there, and what is unsafe to edit is refused before.
 """
 
@@ -18,7 +18,7 @@ import yaml
 from pydantic import JsonValue
 
 from agentsync.dialects import UneditableError
-from agentsync.document import MAX_DEPTH
+from agentsync.formats.document import MAX_DEPTH
 
 KEY: Final = "customModes"
 """The list's key."""

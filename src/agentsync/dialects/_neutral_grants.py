@@ -16,10 +16,11 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, MCP, OTHER, TOOLS, Approval, Grants, Rule
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.dialects._fields import Fields
 from agentsync.dialects._tool_names import available
-from agentsync.permissions import ANY, EVERYTHING, MCP, OTHER, TOOLS, Approval, Grants, Rule
 
 LEVELS: Final = {approval.name.lower(): approval for approval in Approval}
 """The words for what a call gets."""

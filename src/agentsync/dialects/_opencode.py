@@ -9,17 +9,17 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Grants
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import SLUGS, Dialect, Moved, NameRule, Reading, Writing, refused
 from agentsync.dialects._fields import Fields, file_name, identity, losses, model_name, speaks, without_none
 from agentsync.dialects._opencode_grants import KEYS, KEYS_READ, RESTRICTIONS, Permissions
-from agentsync.dialects._yaml_types import types_a_value
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, fit
-from agentsync.frontmatter import format_markdown, parse_markdown
-from agentsync.model import Agent
-from agentsync.permissions import Grants
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
+from agentsync.formats.yaml_types import types_a_value
 
 # Plain keys that YAML 1.1 may read as something else than text, of which JavaScript then makes another text.
 _RESPELLED_KEY: Final = re.compile(

@@ -8,11 +8,12 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import READING, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import slug
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import ANY, READING, UNTRANSLATED, Approval, Grants, Rule
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _INDEX_END: Final = 2**32 - 1

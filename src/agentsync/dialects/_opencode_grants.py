@@ -14,6 +14,20 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import (
+    EVERYTHING,
+    MCP,
+    OTHER,
+    TOOLS,
+    UNTRANSLATED,
+    Approval,
+    Grants,
+    Rule,
+    flat_name,
+    only_reading,
+)
+from agentsync.agents.narrowing import Fitted, Shape, WriteOptions
+from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._fields import Fields
@@ -29,21 +43,6 @@ from agentsync.dialects._opencode_arguments import (
     starts_at_home,
     unreachable,
     with_slugs,
-)
-from agentsync.fitting import Fitted, Shape, WriteOptions
-from agentsync.permissions import (
-    ANY,
-    EVERYTHING,
-    MCP,
-    OTHER,
-    TOOLS,
-    UNTRANSLATED,
-    Approval,
-    Grants,
-    Rule,
-    flat_name,
-    matches,
-    only_reading,
 )
 
 UNITS: Final[dict[str, tuple[str, ...]]] = {

@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from agentsync.agents.grants import MCP, Approval, Rule
+from agentsync.agents.patterns import ANY
 from agentsync.dialects._tool_names import ServerNames, ToolNames
-from agentsync.permissions import ANY, MCP, Approval, Rule
 
 NOTHING: Final = "ask_user_question"
 """A tool that is never given to an agent, so that a list of it alone grants nothing."""

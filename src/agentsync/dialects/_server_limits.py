@@ -10,11 +10,12 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import MCP, Approval, Grants, Rule
+from agentsync.agents.key_effects import Meaning, is_off, meaning
+from agentsync.agents.patterns import ANY
 from agentsync.core.naming import folded_key
 from agentsync.dialects._meant_names import excepted, meant_by
 from agentsync.dialects._tool_names import listed, named_in
-from agentsync.key_effects import Meaning, is_off, meaning
-from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
 
 _SWITCHES: Final = {"enabled": True, "disabled": False}
 """The switches of a server, each with whether it is without the server where it is off."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from agentsync.agents.grants import MCP, TOOLS, Approval, Grants
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import MCP, TOOLS, Approval, Grants
 
 
 def beyond(grants: Grants, covered: Collection[str], title: str, options: WriteOptions) -> Iterator[Diagnostic]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import MCP, OTHER, READING, Approval, Rule
+from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._meant_names import excepted, known_as, meant_by
-from agentsync.fitting import Fitted, Shape
-from agentsync.permissions import ANY, MCP, OTHER, READING, Approval, Rule, matches
 
 PATH_TOOLS = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
 """Those that take a path: who has one of them may also reach outside the project, as far as the session lets it."""

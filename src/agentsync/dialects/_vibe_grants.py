@@ -14,6 +14,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.key_effects import is_off, restricts
+from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
@@ -22,9 +26,6 @@ from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_forei
 from agentsync.dialects._meant_names import excepted, known_as, meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import listed
-from agentsync.fitting import Fitted, Shape
-from agentsync.key_effects import is_off, restricts
-from agentsync.permissions import ANY, CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule
 
 _SHELLS: Final = ("bash", "git_bash", "powershell")  # which there is depends on the machine
 _OWN: Final = {

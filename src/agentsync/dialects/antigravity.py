@@ -15,6 +15,11 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, MCP, Approval, Rule
+from agentsync.agents.key_effects import is_off
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Shape, WriteOptions, fit
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import ToolLists
@@ -25,11 +30,7 @@ from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._meant_names import mode_meant_by
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
-from agentsync.document import Document
-from agentsync.fitting import Shape, WriteOptions, fit
-from agentsync.key_effects import is_off
-from agentsync.model import Agent
-from agentsync.permissions import ANY, EVERYTHING, MCP, Approval, Rule
+from agentsync.formats.document import Document
 
 _TOOLS: Final = ToolNames(
     written={

@@ -17,6 +17,11 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, MCP, Approval, Grants, Rule
+from agentsync.agents.key_effects import is_off
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import ToolLists
@@ -24,12 +29,8 @@ from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
-from agentsync.dialects._yaml_types import types_a_value
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, fit
-from agentsync.key_effects import is_off
-from agentsync.model import Agent
-from agentsync.permissions import ANY, EVERYTHING, MCP, Approval, Grants, Rule
+from agentsync.formats.document import Document
+from agentsync.formats.yaml_types import types_a_value
 
 _DELETION: Final = "remove-files"
 # All names of what an agent may do: a list of allowed tools has them all, and only a denial of all takes it away.

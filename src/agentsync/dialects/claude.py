@@ -10,6 +10,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Grants
+from agentsync.agents.model import MODEL_ALIASES, Agent
+from agentsync.agents.narrowing import WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
@@ -34,11 +37,8 @@ from agentsync.dialects._fields import (
     speaks,
     without_none,
 )
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, fit
-from agentsync.frontmatter import format_markdown, parse_markdown
-from agentsync.model import MODEL_ALIASES, Agent
-from agentsync.permissions import Grants
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
 _COLORS: Final = ("red", "blue", "green", "yellow", "purple", "orange", "pink", "cyan")
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")

@@ -16,6 +16,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import CHANGING, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Shape, WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, NameRule, ToolLists, Writing
@@ -23,11 +26,8 @@ from agentsync.dialects._fields import UNKNOWN_VENDOR, Fields, model_name
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._tool_names import ToolNames, listed
-from agentsync.dialects._yaml_types import types_a_name, types_a_value
-from agentsync.document import Document
-from agentsync.fitting import Shape, WriteOptions, fit
-from agentsync.model import Agent
-from agentsync.permissions import CHANGING, Approval, Grants, Rule
+from agentsync.formats.document import Document
+from agentsync.formats.yaml_types import types_a_name, types_a_value
 
 _TOOLS: Final = ToolNames(
     written={

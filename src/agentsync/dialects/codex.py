@@ -10,6 +10,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Grants
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, Moved, Reading, Writing, refused
@@ -25,12 +28,9 @@ from agentsync.dialects._fields import (
     speaks,
     without_none,
 )
-from agentsync.dialects._toml_text import format_toml
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, fit
-from agentsync.model import Agent
-from agentsync.permissions import Grants
-from agentsync.toml import parse_toml
+from agentsync.formats.document import Document
+from agentsync.formats.toml import parse_toml
+from agentsync.formats.toml_writer import format_toml
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NATIVE: Final = frozenset(

@@ -15,6 +15,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import MCP, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, NameRule, ToolLists
@@ -25,10 +29,7 @@ from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import available, listed
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions
-from agentsync.model import Agent
-from agentsync.permissions import ANY, MCP, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.formats.document import Document
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _FLAGS: Final = ("infer", "include-custom-instructions", "deferred-tool-loading", "strict-tools-list")

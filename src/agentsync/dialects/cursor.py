@@ -14,6 +14,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule, only_reading
+from agentsync.agents.key_effects import is_off
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Shape, WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
@@ -23,13 +27,9 @@ from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_forei
 from agentsync.dialects._keys import Key, read_keys, write_keys
 from agentsync.dialects._listed import Models
 from agentsync.dialects._session import beyond
-from agentsync.document import Document, decode
-from agentsync.fitting import Shape, WriteOptions, fit
-from agentsync.frontmatter import parse_markdown
-from agentsync.key_effects import is_off
-from agentsync.model import Agent
-from agentsync.permissions import EVERYTHING, Approval, Grants, Rule, only_reading
-from agentsync.yaml_writer import to_yaml
+from agentsync.formats.document import Document, decode
+from agentsync.formats.frontmatter import parse_markdown
+from agentsync.formats.yaml_writer import to_yaml
 
 _SWITCH: Final = "readonly"
 _KEYS: Final = {"background": Key("is_background", "flag")}

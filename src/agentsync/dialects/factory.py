@@ -18,6 +18,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, MCP, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Shape, WriteOptions
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, ToolLists, Writing
@@ -26,11 +30,8 @@ from agentsync.dialects._fields import Fields
 from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed
 from agentsync.dialects._tool_names import ServerNames, ToolNames, listed
-from agentsync.dialects._yaml_types import types_a_name, types_a_value
-from agentsync.document import Document
-from agentsync.fitting import Shape, WriteOptions
-from agentsync.model import Agent
-from agentsync.permissions import ANY, EVERYTHING, MCP, Approval, Grants, Rule
+from agentsync.formats.document import Document
+from agentsync.formats.yaml_types import types_a_name, types_a_value
 
 # Words that stand for several tools where one of them is all that `tools` says; in a list they mean nothing.
 _CATEGORIES: Final = {

@@ -14,6 +14,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Approval, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, NameRule, Reading, ToolLists, Writing
@@ -23,11 +26,8 @@ from agentsync.dialects._keys import Key
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._template import ANY_WORD, foreign_placeholder, unknown_placeholder
 from agentsync.dialects._tool_names import listed
-from agentsync.dialects._yaml_types import types_a_value
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, fit
-from agentsync.model import Agent
-from agentsync.permissions import Approval, Rule
+from agentsync.formats.document import Document
+from agentsync.formats.yaml_types import types_a_value
 
 _VALUES: Final = frozenset({"query", "cliVersion", "activeModel", "today"})
 _MODELS: Final = frozenset(

@@ -12,16 +12,16 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, Grants, wider
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, bound, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, NameRule, ToolLists
 from agentsync.dialects._fields import UNKNOWN_VENDOR
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._tool_names import ToolNames
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, bound, fit
-from agentsync.model import Agent
-from agentsync.permissions import EVERYTHING, Grants, wider
+from agentsync.formats.document import Document
 
 # What a session's extensions can do. An agent cannot call others; notebooks and language servers are nobody's business.
 _TOOLS: Final = ToolNames(

@@ -16,6 +16,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import MCP, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, fit
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import NameRule, Reading, ToolLists, Writing
@@ -25,10 +29,7 @@ from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._meant_names import excepted
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
-from agentsync.document import Document
-from agentsync.fitting import Fitted, Shape, WriteOptions, fit
-from agentsync.model import Agent
-from agentsync.permissions import ANY, MCP, Approval, Grants, Rule
+from agentsync.formats.document import Document
 
 _SERVERS: Final = "mcpServers"
 _NO_SERVER: Final = "agentsync-no-server"

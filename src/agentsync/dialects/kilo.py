@@ -12,14 +12,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, NameRule, Reading, Writing
 from agentsync.dialects._opencode import Family
 from agentsync.dialects._opencode_grants import UNITS, Permissions
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions
-from agentsync.model import Agent
+from agentsync.formats.document import Document
 
 _VARIABLE: Final = re.compile(r"\{(?:env|file):[^}]+\}")
 _ONLY_HERE: Final = frozenset({"displayName", "source"})

@@ -12,6 +12,9 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Grants
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, NameRule, Reading, ToolLists, Writing, refused
@@ -19,11 +22,8 @@ from agentsync.dialects._fields import Fields, identity, losses, speaks
 from agentsync.dialects._kiro_grants import KEYS, RESTRICTIONS, enforced, meant
 from agentsync.dialects._kiro_keys import MODELS, NATIVE, check, values_of
 from agentsync.dialects._kiro_spelling import SHAPE, finding, spell
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, fit
-from agentsync.frontmatter import format_markdown, parse_markdown
-from agentsync.model import Agent
-from agentsync.permissions import Grants
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
 _CARRIED: Final = frozenset({"model"})
 

@@ -11,19 +11,20 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Approval, Grants
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, fit
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
 from agentsync.dialects import Dialect, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import Fields, identity, losses, speaks
-from agentsync.dialects._json_text import format_json, parse_json
 from agentsync.dialects._kiro_grants import KEYS, RESTRICTIONS, enforced, meant
 from agentsync.dialects._kiro_keys import MODELS, NATIVE, check, values_of
 from agentsync.dialects._kiro_spelling import finding, server_name
-from agentsync.document import Document
-from agentsync.fitting import Fitted, Shape, WriteOptions, fit
-from agentsync.model import Agent
-from agentsync.permissions import ANY, Approval, Grants
+from agentsync.formats.document import Document
+from agentsync.formats.json_reader import format_json, parse_json
 
 _FILE: Final = "file://"
 _CARRIED: Final = frozenset({"model"})

@@ -12,6 +12,10 @@ from typing import Final, get_args
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import EVERYTHING, TOOLS, Grants
+from agentsync.agents.key_effects import is_foreign_restriction
+from agentsync.agents.model import MODEL_ALIASES, NEUTRAL, Agent, Mode
+from agentsync.agents.narrowing import Shape, WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
@@ -19,12 +23,8 @@ from agentsync.dialects import Dialect, NameRule, Reading, ToolLists, Writing, d
 from agentsync.dialects._fields import Fields, identity
 from agentsync.dialects._keys import Key, Kind, read_keys, write_keys
 from agentsync.dialects._neutral_grants import LEVELS, read_grants, restricting, spell
-from agentsync.document import Document
-from agentsync.fitting import Shape, WriteOptions
-from agentsync.frontmatter import format_markdown, parse_markdown
-from agentsync.key_effects import is_foreign_restriction
-from agentsync.model import MODEL_ALIASES, NEUTRAL, Agent, Mode
-from agentsync.permissions import EVERYTHING, TOOLS, Grants
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
 __all__ = ["DIALECT", "FOR_TARGETS", "KEYS", "LEVELS", "Kind", "Table", "read_table", "spell"]
 

@@ -15,6 +15,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import CHANGING, EVERYTHING, READING, Approval, Grants, Rule, only_reading
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Moved, NameRule, Reading, ToolLists, Writing
@@ -35,10 +39,7 @@ from agentsync.dialects._qwen_tools import (
 from agentsync.dialects._server_limits import limited
 from agentsync.dialects._template import foreign_placeholder, unknown_placeholder
 from agentsync.dialects._tool_names import named_in, nested_in, spell_lists
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, fit
-from agentsync.model import Agent
-from agentsync.permissions import ANY, CHANGING, EVERYTHING, READING, Approval, Grants, Rule, only_reading
+from agentsync.formats.document import Document
 
 _MODES: Final = ("plan", "default", "auto-edit", "auto", "yolo", "bubble")
 # What it makes of Claude Code's modes; `dontAsk` becomes one that asks.

@@ -17,6 +17,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import MCP, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Shape, WriteOptions, fit
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
@@ -26,10 +30,7 @@ from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.dialects._modes_layout import layout
 from agentsync.dialects._tool_names import ToolNames
-from agentsync.document import Document, UnreadableError, decode
-from agentsync.fitting import Shape, WriteOptions, fit
-from agentsync.model import Agent
-from agentsync.permissions import ANY, MCP, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.formats.document import Document, UnreadableError, decode
 
 _GROUPS: Final = "groups"
 _SERVERS: Final = "allowedMcpServers"

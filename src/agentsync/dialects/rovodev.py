@@ -12,7 +12,7 @@ from typing import Final
 from agentsync.dialects import ToolLists
 from agentsync.dialects._listed import Listed, Models
 from agentsync.dialects._tool_names import ToolNames
-from agentsync.document import Document
+from agentsync.formats.document import Document
 
 _TOOLS: Final = ToolNames(
     written={

@@ -12,19 +12,19 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Grants
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
 from agentsync.dialects import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._fields import Fields, identity, losses, speaks
 from agentsync.dialects._listed import Models
-from agentsync.dialects._toml_text import format_toml
 from agentsync.dialects._vibe_grants import RESTRICTIONS, SHAPE, check, enforced, meant, own_keys, spell
-from agentsync.document import Document
-from agentsync.fitting import WriteOptions, fit
-from agentsync.model import Agent
-from agentsync.permissions import Grants
-from agentsync.toml import parse_toml
+from agentsync.formats.document import Document
+from agentsync.formats.toml import parse_toml
+from agentsync.formats.toml_writer import format_toml
 
 _SAFETIES: Final = ("safe", "neutral", "destructive", "smart", "yolo")
 _NATIVE: Final = frozenset(

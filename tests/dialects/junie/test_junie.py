@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import Approval
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import Approval
 from agentsync.render import RenderedFile, render
 from support.conversion import read
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
+from agentsync.agents.grants import Approval, Grants
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.permissions import Approval, Grants
 from agentsync.render import RenderedFile, render
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
-from agentsync.model import Agent
-from agentsync.permissions import EVERYTHING, Approval, Grants, Rule
 from agentsync.source import NoAgent, read_agent
 
 KIRO = dialects()["kiro"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.fitting import WriteOptions
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent
 from support.conversion import read

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from agentsync.agents.grants import Approval
 from agentsync.dialects import dialects
-from agentsync.permissions import Approval
 
 ROVODEV = dialects()["rovodev"]
 

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
+from agentsync.formats.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"""[ \t]*+(?:\[{1,2}[ \t]*+)?["']?([\w-]++)""")

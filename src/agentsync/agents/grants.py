@@ -9,15 +9,12 @@ grants no more than the other or names a call that it grants and the other does 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from agentsync.core.errors import AgentsyncError
-
-ANY = "*"
+from agentsync.agents.patterns import ANY, UNNAMED, classes_of, matches
 
 MCP = "mcp/"
 """Prefix of the tools of MCP servers: `mcp/server/tool`, or `mcp/flat_name` where a dialect joins the two."""
@@ -38,10 +35,6 @@ READ_COVERS = ("read", "grep", "glob", "list")
 SHELL_COVERS = ("bash", "read", "grep", "glob", "list", "write", "edit", "notebook", "webfetch", "external_directory")
 
 _NOT_FLAT = re.compile(r"[^a-zA-Z0-9_*?-]")
-_MAX_STATES = 4_000
-# Any character that no pattern names: what walks the automata, and how it is shown in an example.
-_OTHERS = ""
-_UNNAMED = "\N{REPLACEMENT CHARACTER}"
 
 
 class Approval(IntEnum):
@@ -51,10 +44,6 @@ class Approval(IntEnum):
     ASK = 1
     SESSION = 2
     ALLOW = 3
-
-
-class TooManyPatternsError(AgentsyncError):
-    """The patterns are too many and too free to be compared within bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +80,13 @@ class Grants:
     def approvals(self, tool: str) -> frozenset[Approval]:
         """Every value that some argument of this tool gets."""
         rules = self.for_tool(tool)
-        classes = _classes(tuple(dict.fromkeys(rule.argument for rule in rules)))
+        classes = classes_of(tuple(dict.fromkeys(rule.argument for rule in rules)))
         return frozenset(_decide(rules, matched) for _, matched in classes)
 
     def least(self, tool: str, argument: str) -> Approval:
         """The least that a call of this tool gets whose argument a pattern covers."""
         rules = self.for_tool(tool)
-        classes = _classes(tuple(dict.fromkeys((*(rule.argument for rule in rules), argument))))
+        classes = classes_of(tuple(dict.fromkeys((*(rule.argument for rule in rules), argument))))
         return min(_decide(rules, matched) for _, matched in classes if argument in matched)
 
     def for_tool(self, tool: str) -> tuple[Rule, ...]:
@@ -117,7 +106,7 @@ class Grants:
     @property
     def everything_else(self) -> Approval:
         """What a tool that no rule names gets, at the least, whatever its argument."""
-        return min(self.approvals(_UNNAMED))
+        return min(self.approvals(UNNAMED))
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -186,8 +175,8 @@ class Widening:
     @property
     def call(self) -> str:
         """The call, in words."""
-        tool = "a tool that is not named" if _UNNAMED in (self.tool or _UNNAMED) else f"`{self.tool}`"
-        argument = f" with `{self.argument}`" if self.argument and _UNNAMED not in self.argument else ""
+        tool = "a tool that is not named" if UNNAMED in (self.tool or UNNAMED) else f"`{self.tool}`"
+        argument = f" with `{self.argument}`" if self.argument and UNNAMED not in self.argument else ""
         return tool + argument
 
     def __str__(self) -> str:
@@ -209,26 +198,11 @@ def wider(output: Grants, source: Grants) -> Widening | None:
         if given == allowed:
             continue
         arguments = tuple(dict.fromkeys(rule.argument for rule in (*given, *allowed)))
-        for argument, matched in _classes(arguments):
+        for argument, matched in classes_of(arguments):
             gets, may = _decide(given, matched), _decide(allowed, matched)
             if _strength(tool, gets) > _strength(tool, may):
                 return Widening(tool, argument, gets, may)
     return None
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern covers a text."""
-    if pattern in (ANY, text):
-        return True
-    if not _is_free(pattern):
-        return False
-    compiled = _compile(pattern)
-    state = compiled.start
-    for character in text:
-        state = compiled.step(state, character)
-        if not state:
-            return False
-    return compiled.accepts(state)
 
 
 def _strength(tool: str, approval: Approval) -> Approval:
@@ -250,60 +224,6 @@ def _flat(tool: str) -> str:
     return MCP + flat_name(tool.removeprefix(MCP)) if tool.startswith(MCP) else tool
 
 
-def _is_free(pattern: str) -> bool:
-    """Whether a pattern covers more than itself."""
-    return "*" in pattern or "?" in pattern
-
-
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    """A glob as a position automaton: bit i of a state means that the first i symbols are matched.
-
-    Attributes:
-        stars: the positions of `*`.
-        singles: the positions at which a character takes one step, by character, with those of `?` under _OTHERS.
-        accepting: the states in which a text may end.
-    """
-
-    stars: int
-    singles: Mapping[str, int]
-    accepting: int
-
-    @property
-    def start(self) -> int:
-        return self._close(1)
-
-    def step(self, state: int, character: str) -> int:
-        steps = self.singles.get(character, 0) | self.singles[_OTHERS]
-        return self._close(state & self.stars | (state & steps) << 1)
-
-    def _close(self, state: int) -> int:
-        while (more := state | (state & self.stars) << 1) != state:
-            state = more
-        return state
-
-    def accepts(self, state: int) -> bool:
-        return bool(state & self.accepting)
-
-    def next_characters(self, state: int) -> Iterator[str]:
-        return (character for character, positions in self.singles.items() if state & positions)
-
-
-@lru_cache(maxsize=4096)
-def _compile(glob: str) -> _Pattern:
-    stars, singles = 0, {_OTHERS: 0}
-    for index, symbol in enumerate(glob):
-        if symbol == "*":
-            stars |= 1 << index
-        else:
-            character = _OTHERS if symbol == "?" else symbol
-            singles[character] = singles.get(character, 0) | 1 << index
-    accepting = 1 << len(glob)
-    if glob.endswith(" *"):
-        accepting |= 1 << len(glob) - 2
-    return _Pattern(stars, singles, accepting)
-
-
 @lru_cache(maxsize=1024)
 def _tool_classes(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...]:
     """The classes of tool names that these patterns, the canonical tools and `*` tell apart."""
@@ -311,42 +231,4 @@ def _tool_classes(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]]
     mixed = [tool for tool in sorted(TOOLS) if any(matches(pattern, tool) for pattern in free)]
     # A tool that only its own name and `*` cover is a class by itself, and need not be walked.
     alone = [(tool, frozenset({tool, ANY})) for tool in sorted(TOOLS.difference(mixed))]
-    return (*alone, *_classes((*free, *mixed, ANY)))
-
-
-@lru_cache(maxsize=1024)
-def _classes(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Every set of patterns that one text can match together, each with a shortest such text.
-
-    Raises:
-        TooManyPatternsError: more than a bounded number of states would have to be looked at.
-    """
-    compiled = [_compile(pattern) for pattern in patterns]
-    begin = tuple(pattern.start for pattern in compiled)
-    seen = {begin}
-    queue = deque([(begin, "")])
-    found: dict[frozenset[str], str] = {}
-    while queue:
-        state, text = queue.popleft()
-        matched = frozenset(
-            pattern for pattern, machine, bits in zip(patterns, compiled, state, strict=True) if machine.accepts(bits)
-        )
-        found.setdefault(matched, text)
-        for character in _useful(compiled, state):
-            after = tuple(machine.step(bits, character) for machine, bits in zip(compiled, state, strict=True))
-            if after not in seen:
-                seen.add(after)
-                if len(seen) > _MAX_STATES:
-                    raise TooManyPatternsError(
-                        "its permission patterns are too many and too free to be compared",
-                        hint="use fewer patterns with several `*` each",
-                    )
-                queue.append((after, text + (character or _UNNAMED)))
-    return tuple((text, matched) for matched, text in found.items())
-
-
-def _useful(compiled: Iterable[_Pattern], state: tuple[int, ...]) -> list[str]:
-    named = {
-        character for machine, bits in zip(compiled, state, strict=True) for character in machine.next_characters(bits)
-    }
-    return sorted(named | {_OTHERS})
+    return (*alone, *classes_of((*free, *mixed, ANY)))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from agentsync.permissions import EVERYTHING, Grants
+from agentsync.agents.grants import EVERYTHING, Grants
 
 Mode = Literal["subagent", "primary", "all"]
 

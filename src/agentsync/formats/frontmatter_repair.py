@@ -1,6 +1,6 @@
 """Text in, text out: where frontmatter stands when its fences are wrong, and its entries when its YAML is.
 
-Nothing here reads YAML. What is cut or grouped here is read by agentsync.frontmatter, which refuses what is
+Nothing here reads YAML. What is cut or grouped here is read by agentsync.formats.frontmatter, which refuses what is
 unsafe however it was found. No cut may hide a key: a lost `tools` line would give an agent every tool. So every key
 that certainly restricts starts an entry of its own, and `lost_restriction` finds those that may have been meant to.
 """
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from agentsync.core.codes import Code
 from agentsync.core.naming import visible
-from agentsync.document import MAX_HEAD_BYTES
-from agentsync.key_lines import (
+from agentsync.formats.document import MAX_HEAD_BYTES
+from agentsync.formats.key_lines import (
     is_code,
     is_known,
     is_label_of,

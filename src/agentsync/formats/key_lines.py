@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
+from agentsync.agents.key_effects import FOREIGN_RESTRICTING, may_restrict, restricts
 from agentsync.core.naming import folded_key, visible
-from agentsync.key_effects import FOREIGN_RESTRICTING, may_restrict, restricts
 
 # The top-level keys that restrict nothing and that the tools' documentation names or authors commonly add.
 _PLAIN_KEYS: Final = frozenset(

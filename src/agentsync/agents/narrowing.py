@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
+from agentsync.agents.grants import CHANGING, MCP, OTHER, READING, TOOLS, Approval, Grants, Rule
+from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.permissions import ANY, CHANGING, MCP, OTHER, READING, TOOLS, Approval, Grants, Rule, matches
 
 Choice = Literal["narrow", "refuse", "accept"]
 

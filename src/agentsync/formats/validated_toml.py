@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from agentsync.core.errors import ConfigError
-from agentsync.toml import load_toml
+from agentsync.formats.toml import load_toml
 
 
 class Settings(BaseModel):

@@ -15,12 +15,12 @@ import yaml
 from frontmatter.default_handlers import BaseHandler
 from pydantic import JsonValue
 
-from agentsync import frontmatter_repair as repair
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.document import MAX_DEPTH, MAX_HEAD_BYTES, Document, UnreadableError, decode
-from agentsync.key_lines import restriction_below
-from agentsync.yaml_writer import real_text, to_yaml
+from agentsync.formats import frontmatter_repair as repair
+from agentsync.formats.document import MAX_DEPTH, MAX_HEAD_BYTES, Document, UnreadableError, decode
+from agentsync.formats.key_lines import restriction_below
+from agentsync.formats.yaml_writer import real_text, to_yaml
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML_1_1 = yaml.resolver.Resolver()

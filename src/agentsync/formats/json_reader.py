@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
+from agentsync.formats.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
 
 _KEY: Final = re.compile(r'[ \t]*+(?:\{[ \t]*+)?"([^"\\]++)"[ \t]*+:')
 _INT_BITS: Final = 64
