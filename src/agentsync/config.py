@@ -25,7 +25,7 @@ from agentsync.core.errors import ConfigError, why
 from agentsync.core.paths import config_candidates, is_directory, is_file, text_of
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
-from agentsync.git import Remote
+from agentsync.git.mirror import Remote
 from agentsync.manifest import OverrideTables, known_dialect
 from agentsync.overrides import AgentFilter
 from agentsync.plan import Limits

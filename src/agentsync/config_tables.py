@@ -15,7 +15,7 @@ from agentsync.agents.narrowing import Choice
 from agentsync.core.address import Address, parse_address
 from agentsync.core.urls import local_path, scheme
 from agentsync.formats.validated_toml import MisplacedError, Settings
-from agentsync.git import Auth, Remote, Signers
+from agentsync.git.mirror import Auth, Remote, Signers
 from agentsync.manifest import AgentsTable, known_dialect
 from agentsync.source import Selection
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from agentsync.core.errors import AgentsyncError, SourceRefusedError
 from agentsync.core.paths import Places
-from agentsync.git import CommitFacts, Mirror, Remote, TransientError
+from agentsync.git.mirror import Mirror, Remote, TransientError
+from agentsync.git.objects import CommitFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

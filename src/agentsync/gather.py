@@ -19,12 +19,13 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.dialects import refused
-from agentsync.git import Mirror
+from agentsync.git.mirror import Mirror
+from agentsync.git.objects import Entry
 from agentsync.overrides import AgentFilter, Override, also_denied, prefixed, unused
 from agentsync.plan import Change, TargetState, Wanted
 from agentsync.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
 from agentsync.render import RenderedFile, render
-from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent
+from agentsync.source import NoAgent, ReadAgent, Selection, read_agent
 from agentsync.worktree import WorkingTree
 
 Files = Mirror | WorkingTree

@@ -11,7 +11,8 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import ENTRY, entry_path
 from agentsync.core.naming import slug
 from agentsync.dialects import SharedFile, UneditableError
-from agentsync.source import Entry, Selection, dialect_of
+from agentsync.git.objects import Entry
+from agentsync.source import Selection, dialect_of
 
 MAX_PARTS = 256
 """How many agents one file may hold."""

@@ -21,11 +21,11 @@ from agentsync.core.paths import Places
 from agentsync.core.urls import redact
 from agentsync.fetch import Fetches, mirror_of
 from agentsync.gather import Files, Snapshot
-from agentsync.git import CommitFacts
+from agentsync.git.objects import CommitFacts, Entry
 from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.overrides import AgentFilter, Override
 from agentsync.parts import parted
-from agentsync.source import Entry, select
+from agentsync.source import select
 from agentsync.state import SourceState, State
 from agentsync.trust import prove
 from agentsync.worktree import WORKING_TREE, WorkingTree

@@ -20,6 +20,7 @@ from agentsync.core.naming import folded_key, hidden_character, is_windows_devic
 from agentsync.dialects import Dialect, dialects
 from agentsync.dialects._foreign_keys import takes_away
 from agentsync.formats.document import MAX_FILE_BYTES, Document, UnreadableError
+from agentsync.git.objects import Entry
 
 # Whose an agent is that has nothing but a name and a description, which means the same everywhere.
 _DEFAULT = "claude"
@@ -49,16 +50,6 @@ _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4_096
 _GIT = re.compile(r"\.git|git~[0-9]+", re.IGNORECASE)
 _JOINERS = {0x200C: None, 0x200D: None}
 _LFS = b"version https://git-lfs.github.com/spec/"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file of a repository at a commit: path with `/`, git's mode, blob id, and size in bytes."""
-
-    path: str
-    mode: str
-    blob: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 from agentsync.core.paths import Places, is_file, shorten
 from agentsync.dialects import Dialect
 from agentsync.examination import Examination, Health
-from agentsync.git_process import MINIMUM_VERSION
+from agentsync.git.process import MINIMUM_VERSION
 from agentsync.service.control import listens
 from agentsync.systemd.units import USER_UNITS, user_units
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from agentsync.core.errors import UnverifiedError
 
 if TYPE_CHECKING:
-    from agentsync.git import CommitFacts, Mirror, Remote, Signers
+    from agentsync.git.mirror import Mirror, Remote, Signers
+    from agentsync.git.objects import CommitFacts
     from agentsync.state import SourceState
 
 CLOCKS_DIFFER: Final = 86_400

@@ -29,7 +29,7 @@ from agentsync.core.paths import Places, is_file
 from agentsync.core.urls import redact
 from agentsync.fetch import Fetches, mirror_of
 from agentsync.files import Directory
-from agentsync.git import Auth, Remote
+from agentsync.git.mirror import Auth, Remote
 from agentsync.lock import locked
 from agentsync.state import SourceState, State
 

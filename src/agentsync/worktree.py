@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from agentsync.core.errors import ConfigError
+from agentsync.git.objects import Entry
 from agentsync.observation import Stat
-from agentsync.source import Entry
 
 IGNORED = frozenset({".git", ".venv", "node_modules"})
 """Directories in which nobody looks for agents."""

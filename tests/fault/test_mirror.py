@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from agentsync.git import Mirror
+from agentsync.git.mirror import Mirror
 from support.gitserver import GitServer
 from support.machine import Machine, agent
 from support.mirror import committed, local
@@ -230,7 +230,7 @@ def mirror(machine: Machine) -> Mirror:
 def test_17_packing_is_not_stopped_by_what_a_killed_one_left_and_ends_before_the_fetch_does(
     mirror: Mirror, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentsync.git._MAX_PACKS", 2)
+    monkeypatch.setattr("agentsync.git.mirror.mirror._MAX_PACKS", 2)
     before = descendants(os.getpid())
     for number in range(3):
         repository.write({"a.md": str(number)})
@@ -248,7 +248,7 @@ def test_17_packing_is_not_stopped_by_what_a_killed_one_left_and_ends_before_the
 def test_17_packing_that_fails_stops_no_fetch(
     mirror: Mirror, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("agentsync.git._MAX_PACKS", 0)
+    monkeypatch.setattr("agentsync.git.mirror.mirror._MAX_PACKS", 0)
     git = tmp_path / "bin" / "git"
     git.parent.mkdir()
     git.write_text(f'#!/bin/sh\n[ "$1" = gc ] && exit 1\nexec {shutil.which("git")} "$@"\n')

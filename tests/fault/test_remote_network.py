@@ -16,7 +16,7 @@ from threading import Thread
 import pytest
 
 from agentsync.core.errors import SourceUnavailableError
-from agentsync.git import Mirror, Remote
+from agentsync.git.mirror import Mirror, Remote
 from support.gitserver import GitServer, Mode
 from support.machine import Machine
 from support.mirror import failure, over_http
@@ -201,7 +201,7 @@ def mirror(machine: Machine) -> Mirror:
 def test_what_has_no_end_is_stopped_by_its_size_long_before_the_deadline(
     mirror: Mirror, server: GitServer, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:
-    monkeypatch.setattr("agentsync.git._MEMORY_BYTES", 200 << 20)
+    monkeypatch.setattr("agentsync.git.mirror.mirror._MEMORY_BYTES", 200 << 20)
     remote = Remote(server.url("team.git"), "refs/heads/main", allow_http=True, max_bytes=4 << 20)
     commit = mirror.fetch(remote).id
     server.mode = mode

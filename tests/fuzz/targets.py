@@ -19,11 +19,12 @@ from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.formats.json_reader import format_json, parse_json
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
+from agentsync.git.objects import Entry
 from agentsync.manifest import as_overrides, read_manifest
 from agentsync.overlays import read_overlays
 from agentsync.overrides import Override
 from agentsync.render import RenderedFile, render
-from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent, select
+from agentsync.source import NoAgent, ReadAgent, Selection, read_agent, select
 from support.conversion import silent_losses, widening
 
 Target = Callable[[bytes], None]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentsync.git import Mirror
+from agentsync.git.mirror import Mirror
 from support.gitserver import GitServer
 from support.repository import Repository
 

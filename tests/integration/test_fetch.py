@@ -9,7 +9,8 @@ import pytest
 
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.fetch import fetch
-from agentsync.git import CommitFacts, Mirror, Remote, TransientError
+from agentsync.git.mirror import Mirror, Remote, TransientError
+from agentsync.git.objects import CommitFacts
 from support.mirror import trusted
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentsync.git import Mirror, Remote
+from agentsync.git.mirror import Mirror, Remote
 from support.mirror import committed, local, over_http, trusted
 from support.repository import Repository
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsync.core.errors import ConfigError
-from agentsync.git import Mirror, Remote, TransientError
+from agentsync.git.mirror import Mirror, Remote, TransientError
 from support.mirror import failure, local, over_http, trusted
 from support.repository import Repository
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentsync.git import Mirror, Remote, TransientError
-from agentsync.git_process import run
+from agentsync.git.mirror import Mirror, Remote, TransientError
+from agentsync.git.process import run
 from support.mirror import committed, failure, local, over_http
 from support.processes import children, commands_naming
 from support.repository import Repository

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsync.core.errors import SourceUnavailableError
-from agentsync.git import Mirror
+from agentsync.git.mirror import Mirror
 from support.mirror import committed, failure, local
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentsync.core.errors import SourceUnavailableError, UnverifiedError
-from agentsync.git import Mirror, Remote, Signers
+from agentsync.git.mirror import Mirror, Remote, Signers
 from support.repository import Repository
 from support.signing import Key, allowed, ssh_key
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.fetch import fetch
-from agentsync.git import Mirror, Remote
+from agentsync.git.mirror import Mirror, Remote
 from agentsync.service.polling import MOST_SECONDS, Asks, Polling
 from support.clock import Clock
 from support.gitserver import GitServer

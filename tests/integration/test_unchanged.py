@@ -23,7 +23,8 @@ from agentsync.core.paths import Places
 from agentsync.dialects import dialects
 from agentsync.fetch import Fetches
 from agentsync.formats.validated_toml import load
-from agentsync.git import CommitFacts, Mirror, Remote
+from agentsync.git.mirror import Mirror, Remote
+from agentsync.git.objects import CommitFacts
 from agentsync.observation import RACY_NS
 from agentsync.report import Report, Scope
 from agentsync.state import SourceState, State

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsync.core.errors import SourceUnavailableError
-from agentsync.git import Auth, Mirror, Remote
+from agentsync.git.mirror import Auth, Mirror, Remote
 
 if TYPE_CHECKING:
     from support.gitserver import GitServer

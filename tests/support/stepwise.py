@@ -33,7 +33,7 @@ from typing import IO, Any
 
 from agentsync import apply as apply_module
 from agentsync.cli import main
-from agentsync.git_process import executable
+from agentsync.git.process import executable
 from support.forkserver import exit_with, import_everything
 from support.machine import Machine, Result
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 
 from agentsync.core.codes import Code
+from agentsync.git.objects import Entry
 from agentsync.parts import MAX_BYTES, MAX_PARTS, parted
-from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent, select
+from agentsync.source import NoAgent, ReadAgent, Selection, read_agent, select
 
 GROUPS = "groups: [read]"
 MODE = f"  - slug: %s\n    name: N\n    roleDefinition: It helps.\n    {GROUPS}\n"

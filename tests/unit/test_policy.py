@@ -25,6 +25,7 @@ from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown
 from agentsync.formats.validated_toml import validate
 from agentsync.gather import Contents, Snapshot, _make
+from agentsync.git.objects import Entry
 from agentsync.policy import (
     DEFAULT,
     Policy,
@@ -39,7 +40,7 @@ from agentsync.policy import (
     read_policy,
 )
 from agentsync.render import render
-from agentsync.source import Entry, Selection
+from agentsync.source import Selection
 from support.agents import thorough
 from support.conversion import read
 

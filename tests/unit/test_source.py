@@ -7,7 +7,8 @@ import pytest
 from agentsync import source
 from agentsync.core.codes import Code
 from agentsync.core.globs import path_matches
-from agentsync.source import Entry, NoAgent, ReadAgent, Selection, read_agent, select
+from agentsync.git.objects import Entry
+from agentsync.source import NoAgent, ReadAgent, Selection, read_agent, select
 
 AGENT = b"---\nname: x\ndescription: Does x.\n---\nDo x.\n"
 CODEX = b'name = "x"\ndescription = "Does x."\ndeveloper_instructions = "Do x."\n'

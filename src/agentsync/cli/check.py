@@ -24,12 +24,13 @@ from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
+from agentsync.git.objects import Entry
 from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.overrides import AgentFilter, unused
 from agentsync.parts import parted
 from agentsync.policy import DEFAULT, Policy, SourcePolicy, judge_output, judge_text, read_policy
 from agentsync.render import render
-from agentsync.source import Entry, ReadAgent, Selection, read_agent, select
+from agentsync.source import ReadAgent, Selection, read_agent, select
 from agentsync.worktree import content, entry_of, list_files
 
 _EPILOG = """\b

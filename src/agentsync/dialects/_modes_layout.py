@@ -1,6 +1,6 @@
 """Where each mode stands in a file of Roo Code's custom modes, and what it says.
 
-Beside `agentsync.formats.frontmatter` the one module that reads YAML, since what counts here are the places in the text.
+Beside `agentsync.formats.frontmatter` the one module that reads YAML, since here the places in the text count.
 Values are built from the parser's events as they are there, and what is unsafe to edit is refused before.
 """
 

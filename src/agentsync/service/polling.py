@@ -17,7 +17,8 @@ from typing import Final
 
 from agentsync.core.errors import AgentsyncError, SourceUnavailableError
 from agentsync.fetch import Fetches
-from agentsync.git import CommitFacts, Mirror, Remote
+from agentsync.git.mirror import Mirror, Remote
+from agentsync.git.objects import CommitFacts
 
 MOST_SECONDS: Final = 3600.0
 _FIRST_SECONDS: Final = 60.0

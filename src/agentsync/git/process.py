@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Self, cast
 
 from agentsync.core.errors import SourceUnavailableError
 from agentsync.core.urls import printable, redact
-from agentsync.git_environment import base_environment
+from agentsync.git.environment import base_environment
 
 if TYPE_CHECKING:
     from git import Git

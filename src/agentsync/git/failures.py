@@ -10,8 +10,8 @@ from difflib import get_close_matches
 
 from agentsync.core.errors import SourceUnavailableError
 from agentsync.core.urls import printable
-from agentsync.git_process import Done
-from agentsync.git_remote import Remote
+from agentsync.git.process import Done
+from agentsync.git.remote import Remote
 
 
 class TransientError(SourceUnavailableError):

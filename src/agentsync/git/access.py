@@ -11,9 +11,9 @@ from pathlib import Path
 
 from agentsync.core.errors import SourceUnavailableError, why
 from agentsync.core.urls import local_path, origin, scheme, split_credentials
-from agentsync.git_environment import with_settings
-from agentsync.git_process import READ_SECONDS, executable, run
-from agentsync.git_remote import Auth, Remote
+from agentsync.git.environment import with_settings
+from agentsync.git.process import READ_SECONDS, executable, run
+from agentsync.git.remote import Auth, Remote
 
 
 def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
-from agentsync.git_access import access
-from agentsync.git_faults import (
+from agentsync.git.access import access
+from agentsync.git.bare_repository import BareRepository
+from agentsync.git.failures import (
     TransientError,
     UnexplainedError,
     explain,
@@ -24,13 +24,13 @@ from agentsync.git_faults import (
     refuses_id,
     too_large,
 )
-from agentsync.git_process import Done, Quota
-from agentsync.git_remote import Auth, Remote
-from agentsync.git_repository import BareRepository
-from agentsync.git_signature import Signers, verify
+from agentsync.git.objects import CommitFacts
+from agentsync.git.process import Done, Quota
+from agentsync.git.remote import Auth, Remote
+from agentsync.git.signatures import Signers, verify
 
 if TYPE_CHECKING:
-    from agentsync.source import Entry
+    from agentsync.git.objects import Entry
 
 __all__ = ["CANDIDATE", "Auth", "CommitFacts", "Mirror", "Remote", "Signers", "TransientError"]
 
@@ -54,15 +54,6 @@ _MAX_PACKS = 20
 _ODD = "git gave an answer that is none of git's"
 _MEMORY_BYTES = 2 << 30  # a server could otherwise fill it with refs
 _BATCH = 50  # ids written at once: under the 4,096 bytes that every pipe holds, so the write never waits
-
-
-@dataclass(frozen=True, slots=True)
-class CommitFacts:
-    """What a commit says about itself: its id, committer time in epoch seconds, first line."""
-
-    id: str
-    time: int
-    subject: str
 
 
 class Mirror:
@@ -247,7 +238,7 @@ def _facts(shown: bytes) -> CommitFacts:
 
 def _entry(record: bytes) -> Entry:
     # Only here: most runs find nothing new and list no tree, and what reads agents is slow to import.
-    from agentsync.source import Entry  # noqa: PLC0415
+    from agentsync.git.objects import Entry  # noqa: PLC0415
 
     facts, _, path = record.partition(b"\t")
     mode, _, id_, size = facts.decode().split()

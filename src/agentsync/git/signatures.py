@@ -17,10 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 from agentsync.core.errors import SourceUnavailableError, UnverifiedError
-from agentsync.git_environment import with_settings
-from agentsync.git_process import READ_SECONDS, Done, run
-from agentsync.git_remote import Remote
-from agentsync.git_repository import BareRepository
+from agentsync.git.bare_repository import BareRepository
+from agentsync.git.environment import with_settings
+from agentsync.git.process import READ_SECONDS, Done, run
+from agentsync.git.remote import Remote
 
 # Nothing of the user's, no daemon that would stay behind, no question, no network.
 _GPG_SETTINGS = "batch\nno-tty\nno-autostart\ndisable-dirmngr\nno-auto-key-retrieve\nno-auto-key-import\n"

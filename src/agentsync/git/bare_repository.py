@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentsync.core.errors import SourceUnavailableError
-from agentsync.git_environment import repository_environment
-from agentsync.git_process import READ_SECONDS, Done, Process, Quota, executable, run
+from agentsync.git.environment import repository_environment
+from agentsync.git.process import READ_SECONDS, Done, Process, Quota, executable, run
 
 # What a git that was killed leaves behind: locks, which stop the next one, and parts of packs and refs.
 _LEFTOVERS = (
