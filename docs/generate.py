@@ -27,7 +27,7 @@ from agentsync.dialects import dialects
 from agentsync.events import tell, tell_rollback
 from agentsync.gather import Contents
 from agentsync.matrix import matrix_row
-from agentsync.plan import Action, Actual, Change, Plan, Recorded, Wanted, conflict, recorded
+from agentsync.plan import Actual, Change, Plan, Wanted, conflict, recorded
 from agentsync.report import Report, Scope
 from agentsync.schema import agent_schema
 from agentsync.service.events import (
@@ -44,6 +44,7 @@ from agentsync.service.events import (
     tell_unhealthy,
 )
 from agentsync.snapshot import SourceReport
+from agentsync.state.records import Action, Recorded
 from manual import manual
 from reference import EXITS, Command, Option, commands, program
 

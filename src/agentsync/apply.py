@@ -14,11 +14,12 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.files import Directory, TargetError
-from agentsync.observation import ChangedError, Known
-from agentsync.plan import Action, Actual, Change, Key, Plan, Recorded, absolute, conflict
+from agentsync.observation import ChangedError
+from agentsync.plan import Actual, Change, Plan, absolute, conflict
 from agentsync.shared_file import SharedEntries
-from agentsync.state import FileChange, Intent, State
-from agentsync.vault import Vault
+from agentsync.state.backups import Vault
+from agentsync.state.records import Action, Key, Known, Recorded
+from agentsync.state.store import FileChange, Intent, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -19,8 +19,9 @@ from typing import Self
 from agentsync.core.codes import Code
 from agentsync.core.errors import AgentsyncError
 from agentsync.folder import NOFOLLOW, Folder, parts
-from agentsync.observation import ABSENT, ChangedError, Known, Observed, holds, observe, opened
+from agentsync.observation import ABSENT, ChangedError, Observed, holds, observe, opened
 from agentsync.plan import Actual
+from agentsync.state.records import Known
 
 TEMPORARY_SUFFIX = ".agentsync-tmp"
 

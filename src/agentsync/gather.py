@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentsync.cache import Cache
 from agentsync.checks import Named, check_names, masked
 from agentsync.config import Target
 from agentsync.core.build_id import engine
@@ -26,6 +25,7 @@ from agentsync.plan import Change, TargetState, Wanted
 from agentsync.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
 from agentsync.render import RenderedFile, render
 from agentsync.source import NoAgent, ReadAgent, Selection, read_agent
+from agentsync.state.render_cache import Cache
 from agentsync.worktree import WorkingTree
 
 Files = Mirror | WorkingTree

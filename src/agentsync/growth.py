@@ -16,9 +16,10 @@ from agentsync.core.naming import slug
 from agentsync.dialects import dialects
 from agentsync.files import Directory, TargetError
 from agentsync.gather import Contents
-from agentsync.plan import Action, Change, Plan, absolute
+from agentsync.plan import Change, Plan, absolute
 from agentsync.policy import Powers, Rules, growth, powers
 from agentsync.shared_file import SharedEntries
+from agentsync.state.records import Action
 
 _UNKNOWN = ("what it was given before is not known here",)
 

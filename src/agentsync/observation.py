@@ -9,42 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from agentsync.core.errors import AgentsyncError
 from agentsync.folder import NOFOLLOW, Folder
 from agentsync.plan import Actual
-
-RACY_NS = 2_000_000_000
-"""A digest is trusted by its stat only if the file was this much older when it was taken: file systems round times
-to as much as two seconds, and two writes within one tick look like one (git's racy index)."""
+from agentsync.state.records import Known, Stat
 
 _READ = os.O_RDONLY | NOFOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class ChangedError(AgentsyncError):
     """A file is no longer what it was when it was looked at."""
-
-
-class Stat(NamedTuple):
-    """What changes when a file does. The device is left out: it differs from one mount to the next."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-
-class Known(NamedTuple):
-    """A digest, the stat of the file when it was taken, and that moment in nanoseconds since the epoch."""
-
-    digest: str
-    stat: Stat
-    observed_ns: int
-
-    def holds_for(self, found: Stat) -> bool:
-        """Whether a file with this stat must still have this digest."""
-        return found == self.stat and self.observed_ns - max(found.mtime_ns, found.ctime_ns) > RACY_NS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
 from agentsync.core.naming import slug
+from agentsync.state.records import Action, Key, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-
-Key = tuple[str, str]
-"""A target's directory and a path relative to it."""
-
-
-class Action(StrEnum):
-    """What becomes of one path; take and forget touch the inventory only, keep and conflict nothing.
-
-    Replace is for what agentsync did not write in this form: only the user's word leads to it, and the bytes are put
-    away first.
-    """
-
-    CREATE = "create"
-    UPDATE = "update"
-    REPLACE = "replace"
-    DELETE = "delete"
-    RESTORE = "restore"
-    TAKE = "take"
-    FORGET = "forget"
-    KEEP = "keep"
-    CONFLICT = "conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +25,6 @@ class Wanted:
     agent: str
     dialect: str
     source: str
-    source_path: str
-    commit: str
-    blob: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A row of the inventory: what was last written, and the agent that it came from."""
-
-    digest: str
-    agent: str
-    dialect: str
-    source: str
-    source_url: str
     source_path: str
     commit: str
     blob: str

@@ -13,9 +13,10 @@ from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.gather import Contents, Product
-from agentsync.plan import Action, Change, Key, Plan, Recorded, TargetState
+from agentsync.plan import Change, Plan, TargetState
 from agentsync.snapshot import SourceReport
-from agentsync.state import Suspension
+from agentsync.state.records import Action, Key, Recorded
+from agentsync.state.store import Suspension
 
 
 class Scope(Enum):

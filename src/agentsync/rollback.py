@@ -15,12 +15,13 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import Places
 from agentsync.events import tell_rollback
-from agentsync.lock import AGAIN, PATIENCE, locked
-from agentsync.plan import Action, Actual, Change, Key, Plan, Recorded, Wanted, absolute, conflict, decide
+from agentsync.plan import Actual, Change, Plan, Wanted, absolute, conflict, decide
 from agentsync.report import is_change
 from agentsync.snapshot import Progress
-from agentsync.state import ROLLED_BACK, FileChange, State, Suspension, Sync
-from agentsync.vault import Vault
+from agentsync.state.backups import Vault
+from agentsync.state.lock import AGAIN, PATIENCE, locked
+from agentsync.state.records import Action, Key, Recorded
+from agentsync.state.store import ROLLED_BACK, FileChange, State, Suspension, Sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.dialects import SharedFile, UneditableError
 from agentsync.files import Directory, TargetError, temporary
-from agentsync.observation import ABSENT, ChangedError, Known, Observed
+from agentsync.observation import ABSENT, ChangedError, Observed
 from agentsync.plan import Actual
+from agentsync.state.records import Known
 
 _REMEDY = "put the file right, or move it away"
 

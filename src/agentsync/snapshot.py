@@ -26,7 +26,7 @@ from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, rea
 from agentsync.overrides import AgentFilter, Override
 from agentsync.parts import parted
 from agentsync.source import select
-from agentsync.state import SourceState, State
+from agentsync.state.store import SourceState, State
 from agentsync.trust import prove
 from agentsync.worktree import WORKING_TREE, WorkingTree
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
-from agentsync.cache import Cache
 from agentsync.config import Config, Target, policy_of
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
@@ -26,15 +25,17 @@ from agentsync.fetch import Fetches
 from agentsync.findings import kept_last_good, left_sources, suspended, without_agents
 from agentsync.gather import Files, Gathered, Snapshot, gather
 from agentsync.growth import watch_growth
-from agentsync.lock import locked
 from agentsync.overlays import read_overlays
-from agentsync.plan import Action, Change, Consent, Key, Plan, Recorded, TargetState, make_plan, recorded
+from agentsync.plan import Change, Consent, Plan, TargetState, make_plan, recorded
 from agentsync.policy import Rules
 from agentsync.report import Report, Scope, is_change
 from agentsync.snapshot import Progress, SourceReport, finding, take_snapshots
-from agentsync.state import SourceState, State
+from agentsync.state.backups import Vault
+from agentsync.state.lock import locked
+from agentsync.state.records import Action, Key, Recorded
+from agentsync.state.render_cache import Cache
+from agentsync.state.store import SourceState, State
 from agentsync.unchanged import Followed, Memory, content_of, expansions, remember
-from agentsync.vault import Vault
 from agentsync.worktree import WorkingTree
 
 

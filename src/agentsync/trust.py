@@ -9,7 +9,7 @@ from agentsync.core.errors import UnverifiedError
 if TYPE_CHECKING:
     from agentsync.git.mirror import Mirror, Remote, Signers
     from agentsync.git.objects import CommitFacts
-    from agentsync.state import SourceState
+    from agentsync.state.store import SourceState
 
 CLOCKS_DIFFER: Final = 86_400
 """By how many seconds a commit may be dated before the one that was trusted last."""

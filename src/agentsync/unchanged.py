@@ -30,8 +30,8 @@ from agentsync.core.urls import redact
 from agentsync.fetch import Fetches, mirror_of
 from agentsync.files import Directory
 from agentsync.git.mirror import Auth, Remote
-from agentsync.lock import locked
-from agentsync.state import SourceState, State
+from agentsync.state.lock import locked
+from agentsync.state.store import SourceState, State
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")

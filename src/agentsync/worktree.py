@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from agentsync.core.errors import ConfigError
 from agentsync.git.objects import Entry
-from agentsync.observation import Stat
+from agentsync.state.records import Stat
 
 IGNORED = frozenset({".git", ".venv", "node_modules"})
 """Directories in which nobody looks for agents."""

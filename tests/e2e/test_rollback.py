@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from filelock import FileLock
 
-from agentsync.state import State
+from agentsync.state.store import State
 from support.machine import Machine, agent, source
 from support.repository import Repository
 from support.service import Service

@@ -26,9 +26,9 @@ from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.files import TEMPORARY_SUFFIX
-from agentsync.plan import Key, Recorded
-from agentsync.state import ROLLED_BACK, State
-from agentsync.vault import Vault
+from agentsync.state.backups import Vault
+from agentsync.state.records import Key, Recorded
+from agentsync.state.store import ROLLED_BACK, State
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise

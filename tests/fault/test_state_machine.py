@@ -33,9 +33,9 @@ from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.files import TEMPORARY_SUFFIX, Directory
-from agentsync.plan import Action, Key, Recorded
-from agentsync.state import State
-from agentsync.vault import Vault
+from agentsync.state.backups import Vault
+from agentsync.state.records import Action, Key, Recorded
+from agentsync.state.store import State
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise

@@ -23,9 +23,10 @@ from agentsync.dialects import dialects
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.dialects._modes_layout import layout
 from agentsync.observation import ChangedError
-from agentsync.plan import Action, Actual
+from agentsync.plan import Actual
 from agentsync.shared_file import SharedEntries
-from agentsync.vault import Vault
+from agentsync.state.backups import Vault
+from agentsync.state.records import Action
 from support.targets import Machine, actions, codes, needs_fork, nth, run_and_kill
 
 SHARED = dialects()["roo"].shared

@@ -15,10 +15,10 @@ from agentsync.config import Config
 from agentsync.config_tables import LimitsTable, SourceTable, TargetTable
 from agentsync.core.errors import ConfigError, ExitCode, LockedError, StateError
 from agentsync.core.paths import Places
-from agentsync.plan import Action
 from agentsync.report import Report, Scope
 from agentsync.rollback import roll_back
-from agentsync.state import SourceState, State, Suspension
+from agentsync.state.records import Action
+from agentsync.state.store import SourceState, State, Suspension
 from agentsync.sync import run
 from support.machine import agent
 from support.repository import Repository

@@ -25,9 +25,9 @@ from agentsync.fetch import Fetches
 from agentsync.formats.validated_toml import load
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.git.objects import CommitFacts
-from agentsync.observation import RACY_NS
 from agentsync.report import Report, Scope
-from agentsync.state import SourceState, State
+from agentsync.state.records import RACY_NS
+from agentsync.state.store import SourceState, State
 from agentsync.sync import run
 from agentsync.unchanged import Unchanged, find_unchanged
 from support.machine import agent

@@ -11,9 +11,10 @@ from agentsync.config import Target
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 from agentsync.gather import Contents, Product
-from agentsync.plan import Action, Actual, Change, Plan, Wanted
+from agentsync.plan import Actual, Change, Plan, Wanted
 from agentsync.report import Report, Scope
 from agentsync.snapshot import SourceReport
+from agentsync.state.records import Action
 
 COMMIT, PREVIOUS = "c" * 40, "b" * 40
 TARGET = Target(

@@ -19,9 +19,10 @@ from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.dialects import SharedFile
-from agentsync.plan import Change, Limits, Plan, Recorded, TargetState, Wanted, make_plan, recorded
-from agentsync.state import State
-from agentsync.vault import Vault
+from agentsync.plan import Change, Limits, Plan, TargetState, Wanted, make_plan, recorded
+from agentsync.state.backups import Vault
+from agentsync.state.records import Recorded
+from agentsync.state.store import State
 
 URLS = {"team": "https://git.example/team"}
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsync.cache import Cache
 from agentsync.core.errors import StateError
+from agentsync.state.render_cache import Cache
 
 VALUES = {f"key-{number}": os.urandom(number * 50) for number in range(100)}
 HEADER = 100  # bytes; what is wrong in there may also mean that another program made the file

@@ -13,8 +13,8 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError, UnverifiedError
 from agentsync.events import tell
 from agentsync.gather import Product
-from agentsync.plan import Action
 from agentsync.report import Report
+from agentsync.state.records import Action
 from support.reports import COMMIT, PREVIOUS, change, outcome, report
 
 

@@ -16,7 +16,8 @@ from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.files import Directory, TargetError, find_link, temporary
 from agentsync.folder import Folder, UnsafePathError
-from agentsync.observation import ABSENT, RACY_NS, ChangedError, Known, Stat, opened
+from agentsync.observation import ABSENT, ChangedError, opened
+from agentsync.state.records import RACY_NS, Known, Stat
 from support.processes import without_root_powers
 
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 
 from agentsync.core.codes import Code
-from agentsync.plan import Action, Actual, Limits, Plan, Recorded, TargetState, Wanted, decide, make_plan, recorded
+from agentsync.plan import Actual, Limits, Plan, TargetState, Wanted, decide, make_plan, recorded
+from agentsync.state.records import Action, Recorded
 
 HERE = "/home/me/.claude/agents"
 URLS = {"team": "https://git.example/team", "mine": "https://git.example/mine"}

@@ -8,8 +8,8 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError, ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.gather import Product
-from agentsync.plan import Action
 from agentsync.report import Scope
+from agentsync.state.records import Action
 from support.reports import COMMIT, change, outcome, report
 
 FAILED = Diagnostic(Code.WRITE_FAILED, "it could not be written: no space", agent="writer")

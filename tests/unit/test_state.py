@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from agentsync.core.errors import StateError
-from agentsync.observation import Known, Stat
-from agentsync.plan import Action, Recorded
-from agentsync.state import SCHEMA_VERSION, FileChange, Intent, SourceState, State, Suspension, Sync
+from agentsync.state.records import Action, Known, Recorded, Stat
+from agentsync.state.store import SCHEMA_VERSION, FileChange, Intent, SourceState, State, Suspension, Sync
 
 DIRECTORY = "/target"
 ROW = Recorded("digest", "agent", "claude", "team", "url", "x.md", "commit", "blob")

@@ -13,9 +13,10 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
-from agentsync.plan import Action, Change, absolute
+from agentsync.plan import Change, absolute
 from agentsync.report import Report, Scope
-from agentsync.state import RECOVERED
+from agentsync.state.records import Action
+from agentsync.state.store import RECOVERED
 
 _SIGNS: Final = {
     Action.CREATE: ("+", "green"),

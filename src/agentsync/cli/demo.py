@@ -18,9 +18,9 @@ from agentsync.core.codes import Severity
 from agentsync.core.log import configure
 from agentsync.core.paths import shorten
 from agentsync.demo import Scene
-from agentsync.plan import Action
 from agentsync.records import report_record
 from agentsync.report import Report, Scope
+from agentsync.state.records import Action
 from agentsync.sync import run
 
 _EPILOG = """\b

@@ -14,7 +14,7 @@ from agentsync.core.errors import ConfigError
 from agentsync.core.paths import places, shorten
 from agentsync.core.urls import printable
 from agentsync.plan import absolute
-from agentsync.state import FileChange, State, Sync
+from agentsync.state.store import FileChange, State, Sync
 
 _EPILOG = """\b
 Examples:

@@ -31,7 +31,7 @@ from agentsync.merging import merge
 from agentsync.observation import ChangedError
 from agentsync.parts import parted
 from agentsync.source import ReadAgent, Selection, read_agent, select
-from agentsync.state import State
+from agentsync.state.store import State
 from agentsync.tools import directory_of, installed
 from agentsync.worktree import content, entry_of, list_files
 

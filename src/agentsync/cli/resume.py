@@ -8,7 +8,7 @@ import click
 
 from agentsync.cli.options import common, common_options
 from agentsync.core.paths import places
-from agentsync.state import State
+from agentsync.state.store import State
 
 _EPILOG = """\b
 Examples:

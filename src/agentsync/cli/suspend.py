@@ -12,8 +12,8 @@ from agentsync.cli.options import common, common_options
 from agentsync.cli.waiting import Waiting
 from agentsync.core.errors import LockedError
 from agentsync.core.paths import Places, places
-from agentsync.lock import PATIENCE, locked
-from agentsync.state import State, Suspension
+from agentsync.state.lock import PATIENCE, locked
+from agentsync.state.store import State, Suspension
 
 _REASON: Final = "by hand"
 

@@ -24,8 +24,7 @@ from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
 from agentsync.core.paths import Places, text_of
 from agentsync.events import tell_unchanged
-from agentsync.lock import locked_for_service
-from agentsync.plan import Action, Consent
+from agentsync.plan import Consent
 from agentsync.report import Report, Scope
 from agentsync.service.arrears import Arrears
 from agentsync.service.control import Answer, Asked, Control, Question
@@ -47,7 +46,9 @@ from agentsync.service.questions import asks_for, consent_of, want_all
 from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
 from agentsync.service.survey import Result, in_words, known_sources, outcome, surveyed, targets_after
 from agentsync.standing import Standing, Trigger
-from agentsync.state import State
+from agentsync.state.lock import locked_for_service
+from agentsync.state.records import Action
+from agentsync.state.store import State
 from agentsync.sync import run
 from agentsync.unchanged import Unchanged, find_unchanged
 from agentsync.watch import Watch

@@ -21,13 +21,13 @@ from agentsync.core.durations import span
 from agentsync.core.errors import AgentsyncError, ConfigError
 from agentsync.core.paths import Places
 from agentsync.page import POLICY, View, render
-from agentsync.plan import Key
 from agentsync.records import differences, standing_record, status_record
 from agentsync.report import Report, Scope
 from agentsync.service.endpoint import Answer, Endpoint
 from agentsync.service.events import tell_healthy, tell_listening, tell_unhealthy
 from agentsync.standing import Standing
-from agentsync.state import State, Sync
+from agentsync.state.records import Key
+from agentsync.state.store import State, Sync
 from agentsync.sync import run
 from agentsync.telemetry.measures import Reading, Tally
 

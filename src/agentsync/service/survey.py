@@ -15,7 +15,7 @@ from agentsync.fetch import mirror_of
 from agentsync.report import Report
 from agentsync.service.polling import Polling
 from agentsync.standing import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
-from agentsync.state import SourceState, State
+from agentsync.state.store import SourceState, State
 from agentsync.unchanged import Unchanged
 
 Result = Report | Unchanged | AgentsyncError

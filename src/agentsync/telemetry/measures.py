@@ -14,8 +14,8 @@ from itertools import accumulate
 from typing import Final
 
 from agentsync import __version__
-from agentsync.plan import Action
 from agentsync.standing import CycleResult, Standing
+from agentsync.state.records import Action
 
 Labels = tuple[str, ...]
 Sample = tuple[Labels, float]

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from agentsync.core.errors import StateError
-from agentsync.database import DamagedError, Database, set_aside
-from agentsync.observation import Known, Stat
-from agentsync.plan import Action, Key, Recorded
+from agentsync.state.records import Action, Key, Known, Recorded, Stat
+from agentsync.state.sqlite import DamagedError, Database, set_aside
 
 RECOVERED = "the state was damaged and is set aside; files are known again by their content, and nothing is deleted"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from agentsync.core.digest import digest
-from agentsync.database import DamagedError, Database, set_aside
+from agentsync.state.sqlite import DamagedError, Database, set_aside
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID"
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from agentsync.database import DamagedError, Database, delete
+from agentsync.state.sqlite import DamagedError, Database, delete
 
 _TABLE = (
     "outcomes (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, checksum INTEGER NOT NULL, value BLOB NOT NULL)"

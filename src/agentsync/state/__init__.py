@@ -1,0 +1,1 @@
+"""What a machine remembers: records, caches, backups, and the lock."""
