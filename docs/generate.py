@@ -18,7 +18,6 @@ from typing import Final
 import structlog
 
 from agentsync.agents.key_effects import KEY_EFFECTS, Effect
-from agentsync.apply import Outcome
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
@@ -27,7 +26,6 @@ from agentsync.dialects import dialects
 from agentsync.events import tell, tell_rollback
 from agentsync.gather import Contents
 from agentsync.matrix import matrix_row
-from agentsync.plan import Actual, Change, Plan, Wanted, conflict, recorded
 from agentsync.report import Report, Scope
 from agentsync.schema import agent_schema
 from agentsync.service.events import (
@@ -45,6 +43,9 @@ from agentsync.service.events import (
 )
 from agentsync.snapshot import SourceReport
 from agentsync.state.records import Action, Recorded
+from agentsync.targets.apply import Outcome
+from agentsync.targets.change import Actual, Change, Wanted
+from agentsync.targets.plan import Plan, conflict, recorded
 from manual import manual
 from reference import EXITS, Command, Option, commands, program
 

@@ -28,9 +28,9 @@ from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.git.mirror import Remote
 from agentsync.manifest import OverrideTables, known_dialect
 from agentsync.overrides import AgentFilter
-from agentsync.plan import Limits
 from agentsync.policy import Policy, PolicyTable, read_policy
-from agentsync.tools import directory_of
+from agentsync.targets.installed import directory_of
+from agentsync.targets.plan import Limits
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -9,7 +9,6 @@ from agentsync.config import Config, Target
 from agentsync.core.errors import AgentsyncError, ConfigError, LockedError
 from agentsync.core.paths import Places, is_directory, shorten
 from agentsync.examination import Examination, Health
-from agentsync.files import find_link
 from agentsync.report import Report, Scope
 from agentsync.surroundings import (
     examine_clock,
@@ -21,7 +20,8 @@ from agentsync.surroundings import (
     examine_watching,
 )
 from agentsync.sync import run
-from agentsync.tools import also_read, has_program
+from agentsync.targets.directory import find_link
+from agentsync.targets.installed import also_read, has_program
 
 
 def examine(config: Config | ConfigError, places: Places) -> Iterator[Examination]:

@@ -10,10 +10,10 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.core.log import logger
-from agentsync.plan import Change, absolute
 from agentsync.snapshot import code_of
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
+from agentsync.targets.change import Change, absolute
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

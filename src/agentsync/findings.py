@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.gather import Gathered, Snapshot
-from agentsync.plan import Plan
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import Suspension
+from agentsync.targets.plan import Plan
 
 
 def left_sources(plan: Plan, gone: Collection[str]) -> list[Diagnostic]:

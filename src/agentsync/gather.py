@@ -21,11 +21,11 @@ from agentsync.dialects import refused
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
 from agentsync.overrides import AgentFilter, Override, also_denied, prefixed, unused
-from agentsync.plan import Change, TargetState, Wanted
 from agentsync.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
 from agentsync.render import RenderedFile, render
 from agentsync.source import NoAgent, ReadAgent, Selection, read_agent
 from agentsync.state.render_cache import Cache
+from agentsync.targets.change import Change, TargetState, Wanted
 from agentsync.worktree import WorkingTree
 
 Files = Mirror | WorkingTree

@@ -7,19 +7,20 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from agentsync.apply import WRITING, DirectoryOptions, Place
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
-from agentsync.files import Directory, TargetError
 from agentsync.gather import Contents
-from agentsync.plan import Change, Plan, absolute
 from agentsync.policy import Powers, Rules, growth, powers
-from agentsync.shared_file import SharedEntries
 from agentsync.state.records import Action
+from agentsync.targets.apply import WRITING, DirectoryOptions, Place
+from agentsync.targets.change import Change, absolute
+from agentsync.targets.directory import Directory, TargetError
+from agentsync.targets.plan import Plan
+from agentsync.targets.shared_file import SharedEntries
 
 _UNKNOWN = ("what it was given before is not known here",)
 

@@ -11,11 +11,11 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import redact
 from agentsync.formats.diff import unified
-from agentsync.plan import Change, absolute
 from agentsync.report import Report
-from agentsync.shared_file import SharedEntries
 from agentsync.standing import CycleResult, Standing
 from agentsync.state.records import Action, Key
+from agentsync.targets.change import Change, absolute
+from agentsync.targets.shared_file import SharedEntries
 
 
 def change_record(change: Change) -> dict[str, object]:

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from agentsync.apply import Outcome
 from agentsync.config import Target
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.gather import Contents, Product
-from agentsync.plan import Change, Plan, TargetState
 from agentsync.snapshot import SourceReport
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import Suspension
+from agentsync.targets.apply import Outcome
+from agentsync.targets.change import Change, TargetState
+from agentsync.targets.plan import Plan
 
 
 class Scope(Enum):

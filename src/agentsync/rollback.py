@@ -8,20 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
 
-from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.config import Config
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import Places
 from agentsync.events import tell_rollback
-from agentsync.plan import Actual, Change, Plan, Wanted, absolute, conflict, decide
 from agentsync.report import is_change
 from agentsync.snapshot import Progress
 from agentsync.state.backups import Vault
 from agentsync.state.lock import AGAIN, PATIENCE, locked
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import ROLLED_BACK, FileChange, State, Suspension, Sync
+from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.targets.change import Actual, Change, Wanted, absolute
+from agentsync.targets.plan import Plan, conflict, decide
 
 
 @dataclass(frozen=True, slots=True)

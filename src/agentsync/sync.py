@@ -12,7 +12,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from agentsync.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.config import Config, Target, policy_of
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
@@ -26,7 +25,6 @@ from agentsync.findings import kept_last_good, left_sources, suspended, without_
 from agentsync.gather import Files, Gathered, Snapshot, gather
 from agentsync.growth import watch_growth
 from agentsync.overlays import read_overlays
-from agentsync.plan import Change, Consent, Plan, TargetState, make_plan, recorded
 from agentsync.policy import Rules
 from agentsync.report import Report, Scope, is_change
 from agentsync.snapshot import Progress, SourceReport, finding, take_snapshots
@@ -35,6 +33,9 @@ from agentsync.state.lock import locked
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.render_cache import Cache
 from agentsync.state.store import SourceState, State
+from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.targets.change import Change, Consent, TargetState
+from agentsync.targets.plan import Plan, make_plan, recorded
 from agentsync.unchanged import Followed, Memory, content_of, expansions, remember
 from agentsync.worktree import WorkingTree
 

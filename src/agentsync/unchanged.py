@@ -28,10 +28,10 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import Places, is_file
 from agentsync.core.urls import redact
 from agentsync.fetch import Fetches, mirror_of
-from agentsync.files import Directory
 from agentsync.git.mirror import Auth, Remote
 from agentsync.state.lock import locked
 from agentsync.state.store import SourceState, State
+from agentsync.targets.directory import Directory
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")

@@ -25,10 +25,10 @@ import pytest
 from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
 from agentsync.dialects._modes_file import canonical, edited, entries
-from agentsync.files import TEMPORARY_SUFFIX
 from agentsync.state.backups import Vault
 from agentsync.state.records import Key, Recorded
 from agentsync.state.store import ROLLED_BACK, State
+from agentsync.targets.directory import TEMPORARY_SUFFIX
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise

@@ -23,11 +23,11 @@ from pathlib import Path
 
 import pytest
 
-from agentsync import files as files_module
-from agentsync import folder as folder_module
 from agentsync.dialects import dialects
 from agentsync.dialects._modes_file import canonical, entries
-from agentsync.folder import Folder
+from agentsync.targets import directory as files_module
+from agentsync.targets import dirfd as folder_module
+from agentsync.targets.dirfd import Folder
 from support.targets import Machine, codes
 from support.thorough import THOROUGH
 

@@ -27,15 +27,15 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from agentsync import apply as apply_module
-from agentsync import plan as plan_module
 from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
 from agentsync.dialects._modes_file import canonical, edited, entries
-from agentsync.files import TEMPORARY_SUFFIX, Directory
 from agentsync.state.backups import Vault
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import State
+from agentsync.targets import apply as apply_module
+from agentsync.targets import plan as plan_module
+from agentsync.targets.directory import TEMPORARY_SUFFIX, Directory
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise

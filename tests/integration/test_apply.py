@@ -20,12 +20,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsync import apply as apply_module
-from agentsync.apply import DirectoryOptions, observe, recover
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
-from agentsync.plan import Actual, Change, Limits, Plan
 from agentsync.state.records import Action
+from agentsync.targets import apply as apply_module
+from agentsync.targets.apply import DirectoryOptions, observe, recover
+from agentsync.targets.change import Actual, Change
+from agentsync.targets.plan import Limits, Plan
 from support.targets import SYSTEM_CALLS, Machine, Tree, actions, codes, needs_fork, nth, run_and_kill
 
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

@@ -16,17 +16,17 @@ from typing import Any
 
 import pytest
 
-from agentsync.apply import DirectoryOptions, observe, recover
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.dialects import dialects
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.dialects._modes_layout import layout
-from agentsync.observation import ChangedError
-from agentsync.plan import Actual
-from agentsync.shared_file import SharedEntries
 from agentsync.state.backups import Vault
 from agentsync.state.records import Action
+from agentsync.targets.apply import DirectoryOptions, observe, recover
+from agentsync.targets.change import Actual
+from agentsync.targets.observe import ChangedError
+from agentsync.targets.shared_file import SharedEntries
 from support.targets import Machine, actions, codes, needs_fork, nth, run_and_kill
 
 SHARED = dialects()["roo"].shared

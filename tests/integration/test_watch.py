@@ -18,7 +18,7 @@ from secrets import token_hex
 
 import pytest
 
-from agentsync.files import temporary
+from agentsync.targets.directory import temporary
 from agentsync.watch import Watch, followed, mounts
 from agentsync.watch.mounts import devices, network_devices
 from support.processes import without_root_powers

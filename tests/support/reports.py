@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentsync.agents.narrowing import WriteOptions
-from agentsync.apply import Outcome
 from agentsync.config import Target
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 from agentsync.gather import Contents, Product
-from agentsync.plan import Actual, Change, Plan, Wanted
 from agentsync.report import Report, Scope
 from agentsync.snapshot import SourceReport
 from agentsync.state.records import Action
+from agentsync.targets.apply import Outcome
+from agentsync.targets.change import Actual, Change, Wanted
+from agentsync.targets.plan import Plan
 
 COMMIT, PREVIOUS = "c" * 40, "b" * 40
 TARGET = Target(

@@ -31,9 +31,9 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from agentsync import apply as apply_module
 from agentsync.cli import main
 from agentsync.git.process import executable
+from agentsync.targets import apply as apply_module
 from support.forkserver import exit_with, import_everything
 from support.machine import Machine, Result
 

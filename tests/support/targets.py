@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from agentsync.apply import DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.dialects import SharedFile
-from agentsync.plan import Change, Limits, Plan, TargetState, Wanted, make_plan, recorded
 from agentsync.state.backups import Vault
 from agentsync.state.records import Recorded
 from agentsync.state.store import State
+from agentsync.targets.apply import DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.targets.change import Change, TargetState, Wanted
+from agentsync.targets.plan import Limits, Plan, make_plan, recorded
 
 URLS = {"team": "https://git.example/team"}
 

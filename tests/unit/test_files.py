@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from agentsync import folder
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
-from agentsync.files import Directory, TargetError, find_link, temporary
-from agentsync.folder import Folder, UnsafePathError
-from agentsync.observation import ABSENT, ChangedError, opened
 from agentsync.state.records import RACY_NS, Known, Stat
+from agentsync.targets import dirfd as folder
+from agentsync.targets.directory import Directory, TargetError, find_link, temporary
+from agentsync.targets.dirfd import Folder, UnsafePathError
+from agentsync.targets.observe import ABSENT, ChangedError, opened
 from support.processes import without_root_powers
 
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
@@ -264,7 +264,10 @@ def test_a_link_on_the_way_to_the_home_is_the_systems_own(target: Path, monkeypa
 def test_what_is_only_passed_through_need_not_be_readable(tmp_path: Path) -> None:
     (tmp_path / "shared" / "target").mkdir(parents=True)
     (tmp_path / "shared").chmod(0o311)
-    code = "import sys, pathlib, agentsync.files; agentsync.files.Directory.open(pathlib.Path(sys.argv[1])).close()"
+    code = (
+        "import sys, pathlib; from agentsync.targets.directory import Directory; "
+        "Directory.open(pathlib.Path(sys.argv[1])).close()"
+    )
     command = [*without_root_powers(), sys.executable, "-c", code, str(tmp_path / "shared" / "target")]
     assert subprocess.run(command, check=False).returncode == 0
 

@@ -16,11 +16,11 @@ from agentsync.core.errors import ExitCode
 from agentsync.gather import Output, Product
 from agentsync.page import POLICY, View, render
 from agentsync.page.markup import element, html, void
-from agentsync.plan import Actual, Change
 from agentsync.report import Report, Scope
 from agentsync.standing import CycleResult, SourceStanding, Standing, Trigger
 from agentsync.state.records import Action, Recorded
 from agentsync.state.store import Suspension, Sync
+from agentsync.targets.change import Actual, Change
 from support.reports import COMMIT, TARGET, change, report
 
 NOW = 1_000_000.0

@@ -8,8 +8,9 @@ from itertools import product
 import pytest
 
 from agentsync.core.codes import Code
-from agentsync.plan import Actual, Limits, Plan, TargetState, Wanted, decide, make_plan, recorded
 from agentsync.state.records import Action, Recorded
+from agentsync.targets.change import Actual, TargetState, Wanted
+from agentsync.targets.plan import Limits, Plan, decide, make_plan, recorded
 
 HERE = "/home/me/.claude/agents"
 URLS = {"team": "https://git.example/team", "mine": "https://git.example/mine"}

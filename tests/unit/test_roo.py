@@ -16,7 +16,7 @@ from agentsync.dialects import UneditableError, dialects
 from agentsync.dialects._modes_file import canonical, edited, entries
 from agentsync.dialects._modes_layout import MAX_BYTES
 from agentsync.source import NoAgent, read_agent
-from agentsync.tools import directory_of, has_home
+from agentsync.targets.installed import directory_of, has_home
 
 USER = """# Mine, keep out
 version: 1   # odd, but mine

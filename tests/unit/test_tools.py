@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentsync.dialects import dialects
-from agentsync.tools import directory_of, has_home
+from agentsync.targets.installed import directory_of, has_home
 
 EXTENSION = "User/globalStorage/zoocodeorganization.zoo-code/settings/custom_modes.yaml"
 

@@ -14,10 +14,10 @@ from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ConfigError
 from agentsync.core.naming import slug
 from agentsync.fetch import Fetches
-from agentsync.plan import Change, Consent, absolute
 from agentsync.records import change_record, report_record
 from agentsync.report import Report, Scope
 from agentsync.state.records import Action
+from agentsync.targets.change import Change, Consent, absolute
 
 _EPILOG = """\b
 Examples:

@@ -13,10 +13,10 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
-from agentsync.plan import Change, absolute
 from agentsync.report import Report, Scope
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
+from agentsync.targets.change import Change, absolute
 
 _SIGNS: Final = {
     Action.CREATE: ("+", "green"),

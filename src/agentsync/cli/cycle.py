@@ -18,10 +18,10 @@ from agentsync.core.urls import local_path, printable, redact, scheme
 from agentsync.dialects import dialects, no_dialect
 from agentsync.fetch import Fetches
 from agentsync.formats.validated_toml import validate
-from agentsync.plan import Consent
 from agentsync.report import Report, Scope
 from agentsync.state.lock import BRIEF_PATIENCE
 from agentsync.sync import run
+from agentsync.targets.change import Consent
 from agentsync.worktree import WorkingTree
 
 

@@ -13,8 +13,8 @@ from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import places, shorten
 from agentsync.core.urls import printable
-from agentsync.plan import absolute
 from agentsync.state.store import FileChange, State, Sync
+from agentsync.targets.change import absolute
 
 _EPILOG = """\b
 Examples:

@@ -25,14 +25,14 @@ from agentsync.core.errors import ConfigError, ExitCode, StateError
 from agentsync.core.paths import is_directory, is_file, places, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Dialect, dialects
-from agentsync.files import Directory, TargetError, temporary
 from agentsync.manifest import FILE_NAME, read_manifest
 from agentsync.merging import merge
-from agentsync.observation import ChangedError
 from agentsync.parts import parted
 from agentsync.source import ReadAgent, Selection, read_agent, select
 from agentsync.state.store import State
-from agentsync.tools import directory_of, installed
+from agentsync.targets.directory import Directory, TargetError, temporary
+from agentsync.targets.installed import directory_of, installed
+from agentsync.targets.observe import ChangedError
 from agentsync.worktree import content, entry_of, list_files
 
 _EPILOG = """\b

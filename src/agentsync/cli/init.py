@@ -18,10 +18,10 @@ from agentsync.core.errors import ConfigError
 from agentsync.core.paths import shorten, user_config
 from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import Dialect, dialects
-from agentsync.files import find_link
 from agentsync.formats.validated_toml import validate
 from agentsync.report import Scope
-from agentsync.tools import also_read, directory_of, has_home, installed
+from agentsync.targets.directory import find_link
+from agentsync.targets.installed import also_read, directory_of, has_home, installed
 
 _EPILOG = """\b
 Examples:

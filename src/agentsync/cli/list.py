@@ -14,7 +14,7 @@ from agentsync.core.urls import printable
 from agentsync.dialects import dialects
 from agentsync.matrix import matrix_row
 from agentsync.report import Report, Scope
-from agentsync.tools import directory_of, has_program
+from agentsync.targets.installed import directory_of, has_program
 
 _EPILOG = """\b
 Examples:

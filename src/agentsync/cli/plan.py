@@ -10,9 +10,9 @@ from agentsync.cli.console import show_changes, show_findings, show_sources, sum
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options, place_options
 from agentsync.core.errors import ExitCode
-from agentsync.plan import Consent
 from agentsync.records import change_record, differences, report_record
 from agentsync.report import Scope
+from agentsync.targets.change import Consent
 
 _EPILOG = """\b
 Examples:

@@ -19,7 +19,7 @@ from agentsync.cli.words import up_to_date
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import first_config, places, text_of
 from agentsync.fetch import Fetches
-from agentsync.plan import Consent
+from agentsync.targets.change import Consent
 from agentsync.unchanged import Unchanged, find_unchanged
 
 if TYPE_CHECKING:

@@ -25,11 +25,11 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
-from agentsync.plan import Change, Consent
 from agentsync.records import change_record
 from agentsync.report import Report, Scope
 from agentsync.state.records import Stat
-from agentsync.tools import installed
+from agentsync.targets.change import Change, Consent
+from agentsync.targets.installed import installed
 from agentsync.watch import Watch
 from agentsync.worktree import WorkingTree
 

@@ -13,9 +13,9 @@ from agentsync.core.paths import shorten
 from agentsync.gather import Output, Product
 from agentsync.page.markup import Html, element, html, joined
 from agentsync.page.parts import counted, mark, rest, section, sentence, table, with_code
-from agentsync.plan import Change, absolute
 from agentsync.report import Report, is_drifted
 from agentsync.state.records import Action, Key
+from agentsync.targets.change import Change, absolute
 
 _MOST_AGENTS: Final = 500
 _MOST_FINDINGS: Final = 500

@@ -24,7 +24,6 @@ from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
 from agentsync.core.paths import Places, text_of
 from agentsync.events import tell_unchanged
-from agentsync.plan import Consent
 from agentsync.report import Report, Scope
 from agentsync.service.arrears import Arrears
 from agentsync.service.control import Answer, Asked, Control, Question
@@ -50,6 +49,7 @@ from agentsync.state.lock import locked_for_service
 from agentsync.state.records import Action
 from agentsync.state.store import State
 from agentsync.sync import run
+from agentsync.targets.change import Consent
 from agentsync.unchanged import Unchanged, find_unchanged
 from agentsync.watch import Watch
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentsync.dialects import moving_variables
-from agentsync.plan import Consent
 from agentsync.service.control import Asked, Question, environment
+from agentsync.targets.change import Consent
 from agentsync.unchanged import deciding
 
 

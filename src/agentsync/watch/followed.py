@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from agentsync.files import TEMPORARY_SUFFIX
+from agentsync.targets.directory import TEMPORARY_SUFFIX
 from agentsync.watch.mounts import network_devices
 from agentsync.worktree import IGNORED
 

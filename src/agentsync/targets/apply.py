@@ -13,13 +13,14 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
-from agentsync.files import Directory, TargetError
-from agentsync.observation import ChangedError
-from agentsync.plan import Actual, Change, Plan, absolute, conflict
-from agentsync.shared_file import SharedEntries
 from agentsync.state.backups import Vault
 from agentsync.state.records import Action, Key, Known, Recorded
 from agentsync.state.store import FileChange, Intent, State
+from agentsync.targets.change import Actual, Change, absolute
+from agentsync.targets.directory import Directory, TargetError
+from agentsync.targets.observe import ChangedError
+from agentsync.targets.plan import Plan, conflict
+from agentsync.targets.shared_file import SharedEntries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

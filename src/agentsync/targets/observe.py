@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agentsync.core.errors import AgentsyncError
-from agentsync.folder import NOFOLLOW, Folder
-from agentsync.plan import Actual
 from agentsync.state.records import Known, Stat
+from agentsync.targets.change import Actual
+from agentsync.targets.dirfd import NOFOLLOW, Folder
 
 _READ = os.O_RDONLY | NOFOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 

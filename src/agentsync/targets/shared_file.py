@@ -19,10 +19,10 @@ from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.dialects import SharedFile, UneditableError
-from agentsync.files import Directory, TargetError, temporary
-from agentsync.observation import ABSENT, ChangedError, Observed
-from agentsync.plan import Actual
 from agentsync.state.records import Known
+from agentsync.targets.change import Actual
+from agentsync.targets.directory import Directory, TargetError, temporary
+from agentsync.targets.observe import ABSENT, ChangedError, Observed
 
 _REMEDY = "put the file right, or move it away"
 

@@ -18,10 +18,10 @@ from typing import Self
 
 from agentsync.core.codes import Code
 from agentsync.core.errors import AgentsyncError
-from agentsync.folder import NOFOLLOW, Folder, parts
-from agentsync.observation import ABSENT, ChangedError, Observed, holds, observe, opened
-from agentsync.plan import Actual
 from agentsync.state.records import Known
+from agentsync.targets.change import Actual
+from agentsync.targets.dirfd import NOFOLLOW, Folder, parts
+from agentsync.targets.observe import ABSENT, ChangedError, Observed, holds, observe, opened
 
 TEMPORARY_SUFFIX = ".agentsync-tmp"
 
