@@ -17,7 +17,7 @@ from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
-from agentsync.dialects import refused
+from agentsync.dialects._base import refused
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
 from agentsync.overrides import AgentFilter, Override, also_denied, prefixed, unused

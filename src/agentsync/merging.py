@@ -13,7 +13,8 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect
 from agentsync.formats.diff import unified
 from agentsync.render import render
 from agentsync.source import ReadAgent, read_agent

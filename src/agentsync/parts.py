@@ -10,7 +10,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import ENTRY, entry_path
 from agentsync.core.naming import slug
-from agentsync.dialects import SharedFile, UneditableError
+from agentsync.dialects._base import SharedFile, UneditableError
 from agentsync.git.objects import Entry
 from agentsync.source import Selection, dialect_of
 

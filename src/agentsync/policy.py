@@ -18,7 +18,7 @@ from agentsync.agents.key_effects import Effect, KeyEffect, Meaning, effects_of
 from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import Dialect
+from agentsync.dialects._base import Dialect
 from agentsync.formats.document import MAX_FILE_BYTES, Document
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.source import MAX_FILES

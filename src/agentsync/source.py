@@ -17,8 +17,9 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
 from agentsync.core.globs import path_matches
 from agentsync.core.naming import folded_key, hidden_character, is_windows_device
-from agentsync.dialects import Dialect, dialects
-from agentsync.dialects._foreign_keys import takes_away
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect
+from agentsync.dialects._kit.foreign_restrictions import takes_away
 from agentsync.formats.document import MAX_FILE_BYTES, Document, UnreadableError
 from agentsync.git.objects import Entry
 

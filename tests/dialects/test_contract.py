@@ -19,7 +19,8 @@ from agentsync.agents.grants import Grants, wider
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect
 from agentsync.overrides import overridden
 from agentsync.render import render
 from agentsync.source import ReadAgent

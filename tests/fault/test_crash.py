@@ -24,7 +24,7 @@ import pytest
 
 from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
-from agentsync.dialects._modes_file import canonical, edited, entries
+from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.state.backups import Vault
 from agentsync.state.records import Key, Recorded
 from agentsync.state.store import ROLLED_BACK, State

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from agentsync.dialects import dialects
-from agentsync.dialects._modes_file import canonical, entries
+from agentsync.dialects.roo.modes_file import canonical, entries
 from agentsync.targets import directory as files_module
 from agentsync.targets import dirfd as folder_module
 from agentsync.targets.dirfd import Folder

@@ -29,7 +29,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
-from agentsync.dialects._modes_file import canonical, edited, entries
+from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.state.backups import Vault
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import State

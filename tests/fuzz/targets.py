@@ -13,7 +13,8 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.config import load_config
 from agentsync.core.codes import Code
 from agentsync.core.errors import ConfigError
-from agentsync.dialects import Dialect, dialects, refused
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect, refused
 from agentsync.formats.document import UnreadableError
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.formats.json_reader import format_json, parse_json

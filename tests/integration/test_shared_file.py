@@ -19,8 +19,8 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.dialects import dialects
-from agentsync.dialects._modes_file import canonical, edited, entries
-from agentsync.dialects._modes_layout import layout
+from agentsync.dialects.roo.modes_file import canonical, edited, entries
+from agentsync.dialects.roo.modes_layout import layout
 from agentsync.state.backups import Vault
 from agentsync.state.records import Action
 from agentsync.targets.apply import DirectoryOptions, observe, recover

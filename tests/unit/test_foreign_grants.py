@@ -7,7 +7,8 @@ import pytest
 from agentsync.agents.grants import MCP, READING, TOOLS, Approval
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect
 from agentsync.policy import Rules, judge_output
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent

@@ -24,7 +24,8 @@ from agentsync.agents.key_effects import (
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect
 from agentsync.formats.key_lines import is_code
 from agentsync.render import render
 from agentsync.source import NoAgent, read_agent

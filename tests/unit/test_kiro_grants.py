@@ -8,8 +8,8 @@ from agentsync.agents.grants import CHANGING, READING, TOOLS, Approval, Grants, 
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.dialects._kiro_grants import enforced, is_known, meant
-from agentsync.dialects._kiro_spelling import finding
+from agentsync.dialects.kiro.grants import enforced, is_known, meant
+from agentsync.dialects.kiro.writer import finding
 from agentsync.formats.frontmatter import parse_markdown
 from agentsync.render import render
 from support.conversion import read

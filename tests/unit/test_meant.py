@@ -9,14 +9,14 @@ from agentsync.agents.grants import CHANGING, READING, TOOLS, Approval, Grants, 
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
-from agentsync.dialects import _copilot_tools as copilot
-from agentsync.dialects import _kiro_grants as kiro
-from agentsync.dialects import _qwen_tools as qwen
 from agentsync.dialects import antigravity, auggie, cline, dialects, factory, junie
-from agentsync.dialects._hooks import guarded
-from agentsync.dialects._meant_names import excepted, meant_by
-from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import ToolNames
+from agentsync.dialects._kit.hook_guards import guarded
+from agentsync.dialects._kit.intent import excepted, meant_by
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.tool_names import ToolNames
+from agentsync.dialects.copilot import tools as copilot
+from agentsync.dialects.kiro import grants as kiro
+from agentsync.dialects.qwen import tools as qwen
 from agentsync.render import render
 from support.conversion import read
 from support.grants import available, claude, codex, opencode

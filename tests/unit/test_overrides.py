@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from agentsync.agents.grants import Approval, wider
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect
 from agentsync.overrides import AgentFilter, Override, also_denied, check_override, chooses, overridden, prefixed
 from agentsync.render import RenderedFile, render
 from agentsync.source import ReadAgent

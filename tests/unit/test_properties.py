@@ -14,7 +14,8 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.core.naming import is_windows_device, slug
-from agentsync.dialects import Dialect, Writing, dialects
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect, Writing
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown
 from agentsync.render import render

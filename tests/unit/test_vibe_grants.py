@@ -7,7 +7,7 @@ import pytest
 from agentsync.agents.grants import READING, Approval, Grants
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
-from agentsync.dialects._vibe_grants import enforced, meant, own_keys
+from agentsync.dialects.vibe.grants import enforced, meant, own_keys
 from agentsync.formats.toml import parse_toml
 from agentsync.render import render
 from support.conversion import read

@@ -26,8 +26,9 @@ from agentsync.agents.grants import (
 from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, bound, fit
 from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code, Severity
-from agentsync.dialects import Dialect, Writing, dialects
-from agentsync.dialects._tool_names import ListedTools, ServerNames, ToolNames, listed, spell_lists
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect, Writing
+from agentsync.dialects._kit.tool_names import ListedTools, ServerNames, ToolNames, listed, spell_lists
 from agentsync.overrides import Override, check_override, overridden
 from agentsync.render import render
 from support.agents import grants, thorough

@@ -24,7 +24,8 @@ from agentsync.core.entry_paths import split_path
 from agentsync.core.errors import ConfigError, ExitCode, StateError
 from agentsync.core.paths import is_directory, is_file, places, shorten
 from agentsync.core.urls import printable
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import dialects
+from agentsync.dialects._base import Dialect
 from agentsync.manifest import FILE_NAME, read_manifest
 from agentsync.merging import merge
 from agentsync.parts import parted

@@ -22,14 +22,15 @@ from agentsync.agents.narrowing import Shape, WriteOptions, fit
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import ToolLists
-from agentsync.dialects._fields import Fields
-from agentsync.dialects._hooks import guarded
-from agentsync.dialects._keys import Key
-from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._meant_names import mode_meant_by
-from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import ToolNames, listed, spell_lists
+from agentsync.dialects._base import ToolLists
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.hook_guards import guarded
+from agentsync.dialects._kit.intent import mode_meant_by
+from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import ToolNames, listed, spell_lists
 from agentsync.formats.document import Document
 
 _TOOLS: Final = ToolNames(

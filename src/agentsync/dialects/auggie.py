@@ -24,11 +24,12 @@ from agentsync.agents.narrowing import WriteOptions, fit
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import ToolLists
-from agentsync.dialects._fields import Fields
-from agentsync.dialects._keys import Key
-from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
+from agentsync.dialects._base import ToolLists
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_value
 

@@ -21,11 +21,12 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Shape, WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import Moved, NameRule, ToolLists, Writing
-from agentsync.dialects._fields import UNKNOWN_VENDOR, Fields, model_name
-from agentsync.dialects._keys import Key
-from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._tool_names import ToolNames, listed
+from agentsync.dialects._base import Moved, NameRule, ToolLists, Writing
+from agentsync.dialects._kit.fields import UNKNOWN_VENDOR, Fields, model_name
+from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import ToolNames, listed
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_name, types_a_value
 

@@ -21,12 +21,12 @@ from agentsync.agents.narrowing import Shape, WriteOptions, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
-from agentsync.dialects import Dialect, Reading, Writing, refused
-from agentsync.dialects._fields import Fields, identity, known_vendor, losses, speaks
-from agentsync.dialects._foreign_keys import tell_foreign, without_what_is_foreign
-from agentsync.dialects._keys import Key, read_keys, write_keys
-from agentsync.dialects._listed import Models
-from agentsync.dialects._session import beyond
+from agentsync.dialects._base import Dialect, Reading, Writing, refused
+from agentsync.dialects._kit.fields import Fields, identity, known_vendor, losses, speaks
+from agentsync.dialects._kit.foreign_restrictions import tell_foreign, without_what_is_foreign
+from agentsync.dialects._kit.keys import Key, read_keys, write_keys
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.session_limits import beyond
 from agentsync.formats.document import Document, decode
 from agentsync.formats.frontmatter import parse_markdown
 from agentsync.formats.yaml_writer import to_yaml

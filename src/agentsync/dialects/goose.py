@@ -17,10 +17,11 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, bound, fit
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import Moved, NameRule, ToolLists
-from agentsync.dialects._fields import UNKNOWN_VENDOR
-from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._tool_names import ToolNames
+from agentsync.dialects._base import Moved, NameRule, ToolLists
+from agentsync.dialects._kit.fields import UNKNOWN_VENDOR
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.formats.document import Document
 
 # What a session's extensions can do. An agent cannot call others; notebooks and language servers are nobody's business.

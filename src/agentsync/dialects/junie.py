@@ -22,13 +22,14 @@ from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, fit
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import NameRule, Reading, ToolLists, Writing
-from agentsync.dialects._fields import Fields
-from agentsync.dialects._keys import Key
-from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._meant_names import excepted
-from agentsync.dialects._server_limits import limited
-from agentsync.dialects._tool_names import ToolNames, listed, named_in, spell_lists
+from agentsync.dialects._base import NameRule, Reading, ToolLists, Writing
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.intent import excepted
+from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.formats.document import Document
 
 _SERVERS: Final = "mcpServers"

@@ -16,9 +16,9 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import Moved, NameRule, Reading, Writing
-from agentsync.dialects._opencode import Family
-from agentsync.dialects._opencode_grants import UNITS, Permissions
+from agentsync.dialects._base import Moved, NameRule, Reading, Writing
+from agentsync.dialects.opencode.family import Family
+from agentsync.dialects.opencode.grants import UNITS, Permissions
 from agentsync.formats.document import Document
 
 _VARIABLE: Final = re.compile(r"\{(?:env|file):[^}]+\}")

@@ -18,11 +18,11 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects import Dialect, Reading, ToolLists, Writing, refused
-from agentsync.dialects._fields import Fields, identity, losses, speaks
-from agentsync.dialects._kiro_grants import KEYS, RESTRICTIONS, enforced, meant
-from agentsync.dialects._kiro_keys import MODELS, NATIVE, check, values_of
-from agentsync.dialects._kiro_spelling import finding, server_name
+from agentsync.dialects._base import Dialect, Reading, ToolLists, Writing, refused
+from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects.kiro.grants import KEYS, RESTRICTIONS, enforced, meant
+from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
+from agentsync.dialects.kiro.writer import finding, server_name
 from agentsync.formats.document import Document
 from agentsync.formats.json_reader import format_json, parse_json
 

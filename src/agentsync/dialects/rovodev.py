@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from agentsync.dialects import ToolLists
-from agentsync.dialects._listed import Listed, Models
-from agentsync.dialects._tool_names import ToolNames
+from agentsync.dialects._base import ToolLists
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.formats.document import Document
 
 _TOOLS: Final = ToolNames(

@@ -1,0 +1,84 @@
+"""Keys by which an author restricts an agent as another tool would: meant, whether or not its own tool reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import EVERYTHING, Rule, only_reading
+from agentsync.agents.key_effects import Meaning, is_foreign_restriction, meaning
+from agentsync.core.codes import Code
+from agentsync.core.naming import folded_key
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.hook_guards import guarded
+from agentsync.dialects._kit.intent import meant_by, mode_meant_by
+from agentsync.dialects._kit.mcp_limits import limited
+
+BESIDE: Final = ("mcpServers", "hooks")
+"""The keys of servers and hooks in tools that read both."""
+
+_SERVERS: Final = meaning(Meaning.SERVERS)
+_HOOKS: Final = meaning(Meaning.HOOKS)
+_MODES: Final = meaning(Meaning.MODE)
+
+_TOOLS: Final = tuple(
+    "antigravity auggie augment claude cline codex copilot cursor droid factory gemini githubcopilot goose junie kilo "
+    "kiro mistral opencode qwen roo rovodev vibe zoo".split()
+)
+"""How keys begin, folded, under which some say what only one tool is to read."""
+
+_AROUND: Final = frozenset({"overrides", "platforms", "settings", "targets", "vendors"})
+"""Keys, folded, under which some keep several such, or their restrictions."""
+
+
+def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[str]:
+    """The keys that restrict in another tool, less those that are a tool's own and those that say nothing."""
+    return [
+        key
+        for key, value in metadata.items()
+        if key not in own and value not in (None, False) and _restricts(key, value)
+    ]
+
+
+def _restricts(key: str, value: JsonValue) -> bool:
+    if is_foreign_restriction(key, value):
+        return True
+    key = folded_key(key)
+    below = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+    if below:
+        several = key in _AROUND or key.startswith(_TOOLS)
+        return several and any(foreign_restrictions(each, ()) for each in below)
+    # A mode is the kind of agent in most tools; who writes one that takes away means a permission mode.
+    return key in _MODES and isinstance(value, str) and mode_meant_by(value) is not None
+
+
+def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[Rule]:
+    """The rules without what servers and hooks take away that the tool does not read, as they do in other tools.
+
+    Only reading is left where another tool's restriction stands, which nobody here makes out.
+    """
+    for key, value in metadata.items():
+        if key not in own and folded_key(key) in _SERVERS:
+            rules = limited(value, rules)
+        elif key not in own and folded_key(key) in _HOOKS:
+            rules = [*rules, *guarded(value, meant_by)]
+    return only_reading(rules) if foreign_restrictions(metadata, own) else rules
+
+
+def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
+    """Whether these keys, which their file's own tool does not know, take anything away in another tool."""
+    everything = list(EVERYTHING.rules)
+    return without_what_is_foreign(everything, metadata, ()) != everything
+
+
+def tell_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str) -> None:
+    """Tells each such key, and hooks that the tool does not run."""
+    hooks = [
+        key
+        for key, value in fields.metadata.items()
+        if key not in own and folded_key(key) in _HOOKS and any(guarded(value, meant_by))
+    ]
+    for key in (*foreign_restrictions(fields.metadata, own), *hooks):
+        fields.tell(Code.NO_EFFECT, f"{title} does not read `{key}`", key, hint=hint)

@@ -1,0 +1,97 @@
+"""A dialect's plain keys as a table: which field of Agent each one holds, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import JsonValue
+
+from agentsync.agents.model import Agent
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._kit.fields import FIELDS, Fields
+
+Kind = Literal["text", "number", "count", "flag", "names", "level", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where a tool keeps one field of Agent.
+
+    Attributes:
+        name: the key.
+        kind: what its value is; a "level" is a word or a whole number, "any" is taken as it is.
+        words: the tool's words and what each means; without them every word stands for itself.
+        low, high: the bounds of a number.
+        implied: what the tool takes for said where the key is missing.
+    """
+
+    name: str
+    kind: Kind = "text"
+    words: Mapping[str | bool, str | bool] = field(default_factory=dict)
+    low: float = float("-inf")
+    high: float = float("inf")
+    implied: frozenset[str | bool] = frozenset()
+
+    def read(self, fields: Fields) -> JsonValue | tuple[str, ...]:
+        """The field's value; None where the key is missing or its value is not one that the tool takes."""
+        match self.kind:
+            case "text":
+                value: JsonValue = fields.text(self.name, [str(word) for word in self.words])
+            case "number":
+                return fields.number(self.name, low=self.low, high=self.high)
+            case "count":
+                return fields.count(self.name)
+            case "flag":
+                value = fields.flag(self.name)
+            case "names":
+                names = fields.names(self.name)
+                return names if fields.peek(self.name) is not None else None
+            case "level":
+                value = fields.raw(self.name)
+                return value if isinstance(value, int) and not isinstance(value, bool) else fields.text(self.name)
+            case "any":
+                return fields.raw(self.name)
+        return self.words.get(value) if self.words and isinstance(value, str | bool) else value
+
+    def spell(self, value: object) -> JsonValue:
+        """The tool's form of a field's value; None where it has no word for it."""
+        if isinstance(value, str | bool):
+            if not self.words:
+                return value
+            return next((word for word, meaning in self.words.items() if meaning == value), None)
+        if self.kind == "text":
+            return None  # a number, as of an effort in tokens, where the tool only has words
+        if isinstance(value, tuple):
+            return list(value) or None
+        if isinstance(value, int | float) and not self.low <= value <= self.high:
+            return None
+        return value  # type: ignore[return-value]  # every field of Agent is JSON, but for the tuples above
+
+
+def read_keys(fields: Fields, keys: Mapping[str, Key]) -> dict[str, JsonValue | tuple[str, ...]]:
+    """The values of Agent's fields that these keys hold; what is missing is left out."""
+    read = ((name, key.read(fields)) for name, key in keys.items())
+    return {name: value for name, value in read if value is not None}
+
+
+def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys that say what an agent's fields hold, in the table's order, and a finding for each value without a word.
+
+    A field that is not set, and a flag that is off where the tool has no word for that, need no key.
+    """
+    written: dict[str, JsonValue] = {}
+    found: list[Diagnostic] = []
+    for name, key in keys.items():
+        value = getattr(agent, name)
+        if value is None or value == () or (isinstance(value, str | bool) and value in key.implied):
+            continue
+        spelled = key.spell(value)
+        if spelled is not None:
+            written[key.name] = spelled
+        elif value is not False:
+            title = FIELDS.get(name, name)
+            found.append(Diagnostic(Code.FIELD_LOST, f"left out, since the tool has no such {title}: `{value}`"))
+    return written, found

@@ -1,0 +1,55 @@
+"""A tool's names of models, and what they mean elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from agentsync.agents.model import MODEL_ALIASES, Agent
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._kit.fields import UNKNOWN_VENDOR, known_vendor, model_name
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """How a tool names models.
+
+    Attributes:
+        key: where; empty where an agent cannot choose its model.
+        inherit: the word for the session's own model; empty where the key is left out for that.
+        vendors: beginnings of bare ids, and the vendor of each.
+        names: canonical models that the tool has a name of its own for; the first of two with one name is read.
+        bare: whether ids are written without their vendor.
+        takes: whether the tool takes a canonical model that is not in `names`.
+    """
+
+    key: str = "model"
+    inherit: str = ""
+    vendors: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    bare: bool = True
+    takes: Callable[[str], bool] = lambda _model: False
+
+    def read(self, value: str | None) -> str | None:
+        """The canonical model of the tool's word for it; None to inherit."""
+        if value is None or value in ("inherit", self.inherit):
+            return None
+        named = [model for model, name in self.names.items() if name == value]
+        exact = value if "/" in value else known_vendor(value, self.vendors)
+        # An id says more than the alias that is written as the same word.
+        is_id = not exact.startswith(f"{UNKNOWN_VENDOR}/")
+        return next((model for model in named if not (is_id and model in MODEL_ALIASES)), exact)
+
+    def write(self, agent: Agent, dialect: str, options: WriteOptions) -> tuple[str | None, list[Diagnostic]]:
+        """The tool's word for an agent's model; None to leave the key out."""
+        if not self.key:
+            lost = [Diagnostic(Code.FIELD_LOST, "left out, having no place here: model")] if agent.model else []
+            return None, lost
+        own = agent.dialect == dialect
+        model, found = model_name(agent, options, self.names, lambda model: own or self.takes(model))
+        if model is None:
+            return self.inherit or None, found
+        vendor, _, identifier = model.partition("/")
+        return (identifier if identifier and (self.bare or vendor == UNKNOWN_VENDOR) else model), found

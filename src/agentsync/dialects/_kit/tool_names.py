@@ -1,0 +1,233 @@
+"""A tool's own names for what an agent may use, and the lists that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import MCP, OTHER, READING, Approval, Rule
+from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.patterns import ANY, matches
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._kit.intent import excepted, known_as, meant_by
+
+PATH_TOOLS = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
+"""Those that take a path: who has one of them may also reach outside the project, as far as the session lets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerNames:
+    """How a tool joins an MCP server and one of its tools to a name.
+
+    Attributes:
+        prefix: what such a name begins with.
+        separator: what stands between the two; `mcp__github__search` has `__`.
+        whole: whether a server's name alone means all of its tools.
+    """
+
+    prefix: str
+    separator: str
+    whole: bool = False
+
+    def spell(self, pattern: str) -> str | None:
+        """The tool's name for `mcp/server/tool`; None for more than one server, or a name that some dialect joined."""
+        server, slash, tool = pattern.removeprefix(MCP).partition("/")
+        return f"{self.prefix}{server}{self.separator}{tool}" if slash and ANY not in server else None
+
+    def read(self, name: str) -> str | None:
+        """The canonical pattern of a name; None where it is none of a server's."""
+        if not name.startswith(self.prefix):
+            return None
+        server, separator, tool = name.removeprefix(self.prefix).partition(self.separator)
+        if not separator and self.whole and server:
+            return f"{MCP}{server}/{ANY}"
+        return f"{MCP}{server}/{tool}" if server and tool else None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolNames:
+    """A tool's vocabulary.
+
+    Attributes:
+        written: the names that are written, each with the canonical tools that it covers.
+        read: further names that the tool takes, each with what it covers; nothing where no other tool has the like.
+        gone: names that grant nothing any more; denying one means what it was.
+        everything: the names that stand for all tools.
+        folds: whether the tool does not heed case.
+        servers: how names of MCP tools look; None where a list cannot name any.
+    """
+
+    written: Mapping[str, tuple[str, ...]]
+    read: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    everything: frozenset[str] = frozenset({ANY})
+    folds: bool = False
+    servers: ServerNames | None = None
+
+    def shape(
+        self, *, asks: frozenset[str] = frozenset(), spells: Callable[[str, tuple[Rule, ...]], bool] | None = None
+    ) -> Shape:
+        """What a list of these names can say."""
+        server_name = self.servers.spell if self.servers else lambda _pattern: None
+        if spells is None:
+            return Shape(units=self.written, asks=asks, server_name=server_name)
+        return Shape(units=self.written, asks=asks, server_name=server_name, spells=spells)
+
+    def tools(self, name: str) -> tuple[str, ...]:
+        """The canonical tools and patterns that a name grants; one that nobody knows stays as it is, below `other/`."""
+        if name in self.everything:
+            return (ANY,)
+        if (found := self._known({**self.read, **self.written}, name)) is not None:
+            return found
+        if self.servers and name == name.strip() and (pattern := self.servers.read(name)):
+            return (pattern,)
+        return (OTHER + name,)
+
+    def denied(self, name: str) -> tuple[str, ...]:
+        """What a denial of this name means: in another case than the tool's, with arguments, or as others call it."""
+        bare = name.partition("(")[0].strip().lower()
+        known = [*self.gone.items(), *self.read.items(), *self.written.items()]
+        is_exact = name in self.written or name in self.read
+        own = () if is_exact else (tool for key, tools in known if key.lower() == bare for tool in tools)
+        found = (*self.tools(name), *own)
+        # What looks like a server and its tool may be two tools: `shell/edit`.
+        first, slash, _ = name.partition("/")
+        several = slash and known_as(first) and any(tool.startswith(MCP) for tool in found)
+        unclear = several or all(tool.startswith(OTHER) for tool in found)
+        return (*found, *meant_by(name)) if unclear else found
+
+    def is_known(self, name: str) -> bool:
+        """Whether the tool makes something of the name."""
+        return not any(tool.startswith(OTHER) for tool in self.tools(name))
+
+    def granted(self, names: Iterable[str]) -> list[Rule]:
+        """The rules of a list of tools: what it names is available, with the session's approval."""
+        return available(tool for name in names for tool in self.tools(name))
+
+    def meant(self, names: Iterable[str]) -> list[Rule]:
+        """The rules of a list of tools as its author meant it, which may except some."""
+        given, _ = excepted(names)
+        return self.granted(given)
+
+    def excepted(self, value: JsonValue) -> list[Rule]:
+        """The denials of what a list of tools excepts; they count after all that gives or frees."""
+        _, excluded = excepted(listed(value))
+        return self.taken([*excluded, *nested_in(value)], narrow=True)
+
+    def taken(self, names: Iterable[str], *, narrow: bool) -> list[Rule]:
+        """The rules of a list of denied tools.
+
+        Args:
+            names: the list.
+            narrow: whether a name also denies what its author may have meant by it, where the tool takes it otherwise.
+        """
+        tools = (tool for name in names for tool in (self.denied(name) if narrow else self.tools(name)))
+        return [Rule(tool, Approval.DENY) for tool in dict.fromkeys(tools)]
+
+    def _known(self, table: Mapping[str, tuple[str, ...]], name: str) -> tuple[str, ...] | None:
+        if not self.folds:
+            return table.get(name)
+        return next((tools for key, tools in table.items() if key.lower() == name.lower()), None)
+
+
+def available(tools: Iterable[str]) -> list[Rule]:
+    """The rules that make these canonical tools and patterns available, with the session's approval."""
+    tools = list(dict.fromkeys(tools))
+    rules = [Rule(tool, Approval.SESSION) for tool in tools]
+    if ANY in tools or any(tool in PATH_TOOLS for tool in tools):
+        rules.append(Rule("external_directory", Approval.SESSION))
+    return rules
+
+
+def listed(value: JsonValue, *, trims: bool = True) -> Iterator[str]:
+    """The names of a list, or of one string with commas between them; anything else holds none.
+
+    Args:
+        value: the list.
+        trims: whether names in a list lose the blanks around them, as those in a string always do.
+    """
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str):
+            parts = [text] if isinstance(value, list) else text.split(",")
+            kept = isinstance(value, list) and not trims
+            yield from (part if kept else name for part in parts if (name := part.strip()))
+
+
+def nested_in(value: JsonValue) -> list[str]:
+    """The names in maps and lists within a list, which nobody reads: whatever is said of them, they are not given."""
+    inner = [item for item in value if isinstance(item, dict | list)] if isinstance(value, list) else []
+    return [name for item in inner for name in (*(item if isinstance(item, dict) else ()), *named_in(item))]
+
+
+def named_in(value: JsonValue) -> Iterator[str]:
+    """The names that a value of any form holds; a map's are its keys, where they are not switched off."""
+    match value:
+        case str():
+            yield from listed(value)
+        case list():
+            for item in value:
+                yield from [item] if isinstance(item, str) else named_in(item)
+        case dict():
+            for key, inner in value.items():
+                yield from () if inner is False else (key, *named_in(inner))
+        case _:
+            pass
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTools:
+    """What lists of tools say of what was fitted.
+
+    Attributes:
+        allowed: the complete list; None where every tool is granted.
+        denied: what is taken away from it, for tools that have such a list.
+        diagnostics: what the lists cannot say.
+    """
+
+    allowed: list[str] | None
+    denied: list[str]
+    diagnostics: list[Diagnostic]
+
+
+def spell_lists(fitted: Fitted, names: ToolNames, *, denies: bool) -> ListedTools:
+    """The lists that grant what was fitted and no more.
+
+    Args:
+        fitted: the levels of the tool's units and servers.
+        names: the tool's vocabulary.
+        denies: whether the tool also has a list of denied tools; without one, a denial makes the list complete.
+    """
+    levels = {**fitted.units, **fitted.servers}
+    found: list[Diagnostic] = []
+    closed = fitted.default is Approval.DENY
+    if not closed and not denies and not all(levels.values()):
+        message = "only a complete list can take a tool away here, so tools that it does not name are left out"
+        found.append(Diagnostic(Code.TOOL_LOST, message))
+        closed = True
+    allowed = [name for name, level in levels.items() if level]
+    holes = [name for name, level in fitted.servers.items() if not level]
+    if not denies:
+        mixed = [name for name in allowed if any(matches(name, hole) or matches(hole, name) for hole in holes)]
+        allowed = [name for name in allowed if name not in mixed]
+        found += [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
+    else:
+        granted = [name for name, level in fitted.servers.items() if level]
+        swallowed = [name for name in granted if any(matches(hole, name) for hole in holes)]
+        allowed = [name for name in allowed if name not in swallowed]
+        message = "is left out: a denial covers it, and counts before what is granted"
+        found += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in swallowed]
+    # A complete list needs no denials but those that cut a hole into a server's pattern.
+    denied = [name for name, level in levels.items() if not level and not (closed and name in fitted.units)]
+    freed = [name for name, level in levels.items() if level is Approval.ALLOW and _changes(name, names)]
+    if freed:
+        shown = ", ".join(f"`{name}`" for name in freed)
+        message = f"allowed by the source, left to the user's own settings here: {shown}"
+        found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
+    return ListedTools(allowed if closed else None, denied if denies else [], found)
+
+
+def _changes(name: str, names: ToolNames) -> bool:
+    return not READING.issuperset(names.written.get(name, (name,)))

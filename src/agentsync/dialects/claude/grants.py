@@ -1,0 +1,388 @@
+"""What Claude Code's `tools`, `disallowedTools`, `permissionMode` and hooks let an agent do, and how to write it.
+
+There are two readings. What the tool enforces is read exactly as it reads: names by case, no arguments, what it does
+not know dropped. What the author meant is read in the narrower sense wherever the two may differ, and is what other
+tools are given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import (
+    CHANGING,
+    EVERYTHING,
+    MCP,
+    OTHER,
+    READING,
+    UNTRANSLATED,
+    Approval,
+    Grants,
+    Rule,
+    only_reading,
+)
+from agentsync.agents.key_effects import Meaning, meaning
+from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.foreign_restrictions import BESIDE, tell_foreign, without_what_is_foreign
+from agentsync.dialects._kit.hook_guards import guarded
+from agentsync.dialects._kit.intent import meant_by, mode_meant_by
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.tool_names import PATH_TOOLS
+from agentsync.dialects.claude.lists import EVERY, Entry, denials, parsed_list, stands_apart, without_exceptions
+
+# The names that are written, each with the canonical tool that it is.
+_UNITS: Final[dict[str, tuple[str, ...]]] = {
+    "Read": ("read",),
+    "Write": ("write",),
+    "Edit": ("edit",),
+    "NotebookEdit": ("notebook",),
+    "Bash": ("bash",),
+    "Grep": ("grep",),
+    "Glob": ("glob",),
+    "LSP": ("lsp",),
+    "WebFetch": ("webfetch",),
+    "WebSearch": ("websearch",),
+    "Agent": ("task",),
+    "TodoWrite": ("todo",),
+    "Skill": ("skill",),
+    "AskUserQuestion": ("question",),
+}
+_TOOLS: Final = {name: tool for name, (tool,) in _UNITS.items()} | {"Task": "task"}
+# Names of earlier releases, and helpers of another tool. Listing one grants nothing; denying one means the tool itself.
+_GONE: Final = {
+    "NotebookRead": "read",
+    "MultiEdit": "edit",
+    "LS": "list",
+    "BashOutput": "bash",
+    "KillBash": "bash",
+    "KillShell": "bash",
+    "TodoRead": "todo",
+}
+
+# What an agent that keeps notes gets, whatever its list says, so that it can keep them.
+_OF_MEMORY: Final = ("Read", "Write", "Edit")
+MEMORIES: Final = ("user", "project", "local")
+
+MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
+# Those that take away, in the order in which they do so together.
+_TAKING: Final = ("default", "plan", "dontAsk")
+KEYS: Final = ("tools", "disallowedTools", "permissionMode")
+"""The keys that Claude Code itself reads permissions from."""
+
+# Keys that Claude Code does not read although other tools or authors restrict by them, and what each is meant as.
+_MEANT: Final = {
+    **dict.fromkeys(meaning(Meaning.ALLOWED_TOOLS), "tools"),
+    **dict.fromkeys(meaning(Meaning.DENIED_TOOLS), "disallowedTools"),
+    **dict.fromkeys(meaning(Meaning.PERMISSION_MODE), "permissionMode"),
+}
+RESTRICTIONS: Final = frozenset(_MEANT)
+"""The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
+
+
+def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
+    """What Claude Code lets the agent do; a list says which tools there are, not with which arguments."""
+    rules = list(EVERYTHING.rules)
+    if "tools" in metadata:
+        rules = _granted(metadata["tools"])
+    if metadata.get("memory") in MEMORIES and rules != list(EVERYTHING.rules):
+        rules += _granted([*_OF_MEMORY])
+    rules = _under_mode(rules, metadata.get("permissionMode"))
+    named = (_denied_by_tool(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
+    denied = (tool for tool in named if not tool.startswith(OTHER))
+    return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *SHAPE.denials))
+
+
+def meant(metadata: Mapping[str, JsonValue]) -> Grants:
+    """What the author of these keys meant the agent to be able to do."""
+    tools, denied, _ = ([*_said(metadata, key)] for key in KEYS)
+    lists = [without_exceptions(value) for value in tools]
+    rules = _in_all([entries for entries, _ in lists])
+    for mode in _in_order({*_modes(metadata)}):
+        rules = _under_mode(rules, mode)
+    names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
+    rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
+    rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
+    servers, hooks = (metadata.get(key) for key in BESIDE)
+    rules = [*limited(servers, rules), *guarded(hooks, _denied)]
+    if _denies_unknown(metadata):
+        rules = only_reading(rules)
+    return Grants(tuple(without_what_is_foreign(rules, metadata, (*_own(metadata), *BESIDE))))
+
+
+def _own(metadata: Mapping[str, JsonValue]) -> list[str]:
+    """The keys that are read here, in every spelling."""
+    return [key for key in metadata if folded_key(key) in _MEANT]
+
+
+def _said(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
+    """The values of a key in every spelling, of which its author meant each."""
+    yield from (value for key, value in metadata.items() if _MEANT.get(folded_key(key)) == name)
+
+
+def _modes(metadata: Mapping[str, JsonValue]) -> Iterator[str | None]:
+    """The modes that an agent is meant to have; under a key that Claude Code does not read, none that frees."""
+    for key, value in metadata.items():
+        if _MEANT.get(folded_key(key)) == "permissionMode":
+            modes = map(_meant_mode, _each_mode(value))
+            yield from (mode for mode in modes if key in KEYS or mode in _TAKING)
+
+
+def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:
+    """Whether another spelling of `disallowedTools`, perhaps another tool's key, denies what has no meaning here."""
+    for key, value in metadata.items():
+        if key not in KEYS and _MEANT.get(folded_key(key)) == "disallowedTools" and value:
+            named = [_denied(name) for name in denials(value)]
+            if not named or any(all(tool.startswith(OTHER) for tool in tools) for tools in named):
+                return True
+    return False
+
+
+def _denied_in_part(entries: Iterable[Entry]) -> Iterator[Rule]:
+    """The denials of arguments that a list excepts, as in `Bash(git *, !git push *)`."""
+    for name, arguments in entries:
+        tool = _canonical(name)
+        excepted_from = (argument[1:].strip() for argument in arguments if argument.startswith("!"))
+        yield from (Rule(tool, Approval.DENY, _argument(tool, argument)) for argument in excepted_from)
+
+
+def _in_all(lists: Sequence[list[Entry]]) -> list[Rule]:
+    """The rules of what all of these lists name."""
+    closed = [entries for entries in lists if EVERY not in entries] or [[EVERY]]
+    return _rules_of([entry for entry in closed[0] if all(entry in entries for entries in closed)], with_arguments=True)
+
+
+def _in_order(modes: set[str | None]) -> list[str | None]:
+    """The one mode; of several, those that take away, as one that frees is no clear word beside another."""
+    return [mode for mode in _TAKING if mode in modes] if len(modes) > 1 else [*modes]
+
+
+def check(fields: Fields) -> None:
+    """Tells what Claude Code reads in another way than it looks."""
+    _check_tools(fields)
+    denied = fields.raw("disallowedTools")
+    if not _is_flat(denied):
+        fields.tell(
+            Code.WRONG_TYPE, "`disallowedTools` must be a list of names; Claude Code ignores it", "disallowedTools"
+        )
+    fields.text("permissionMode", MODES)
+    own = _own(fields.metadata)
+    for key in own:
+        if key not in KEYS:
+            hint = f"write `{_MEANT[folded_key(key)]}`"
+            fields.tell(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
+    tell_foreign(fields, (*own, *BESIDE), title="Claude Code", hint="write `tools` or `disallowedTools`")
+
+
+def _check_tools(fields: Fields) -> None:
+    value = fields.raw("tools")
+    if fields.has("tools") and (value is None or isinstance(value, dict)):
+        kind = "a map" if value is not None else "nothing"
+        fields.tell(Code.TOOLS_NONE, f"`tools` holds {kind}, which Claude Code reads as no tools at all", "tools")
+    elif not _is_flat(value):
+        fields.tell(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
+    given = {name for name, _ in parsed_list(value)}
+    for name in sorted(given.intersection(without_exceptions(value)[1])):
+        message = f"Claude Code gives `{name}`, which `tools` is to except"
+        fields.tell(Code.NO_EFFECT, message, "tools", hint="name it in `disallowedTools`")
+    for key in ("tools", "disallowedTools"):
+        for name, _ in parsed_list(fields.raw(key)):
+            if stands_apart(name):
+                message = f"`{name}` stands apart from a tool's name, so Claude Code drops it and gives the whole tool"
+                fields.tell(Code.NO_EFFECT, message, key, hint="remove the blank before the parenthesis")
+            elif name in _GONE and key == "tools":
+                fields.tell(Code.UNKNOWN_TOOL, f"`{name}` is given to no agent any more", key)
+            elif _is_dropped_pattern(name, key):
+                verb = "grants" if key == "tools" else "denies"
+                hint = "name each tool, or the whole server as `mcp__server`"
+                fields.tell(Code.UNKNOWN_TOOL, f"the pattern `{name}` {verb} nothing in Claude Code", key, hint=hint)
+            elif _denied_by_tool(name).startswith(OTHER):
+                fields.tell(Code.UNKNOWN_TOOL, f"Claude Code has no tool `{name}` and drops it", key)
+
+
+def _is_dropped_pattern(name: str, key: str) -> bool:
+    read = _canonical if key == "tools" else _denied_by_tool
+    return _server_pattern(name) is not None and read(name).startswith(OTHER)
+
+
+def _is_flat(value: JsonValue) -> bool:
+    return (
+        value is None or isinstance(value, str) or (isinstance(value, list) and all(isinstance(i, str) for i in value))
+    )
+
+
+def _granted(value: JsonValue) -> list[Rule]:
+    """The rules of a list of tools; names that are gone or unknown grant nothing that any tool has."""
+    return _rules_of(list(parsed_list(value)), with_arguments=False)
+
+
+def _rules_of(entries: Iterable[Entry], *, with_arguments: bool) -> list[Rule]:
+    entries = list(entries)
+    if EVERY in entries:
+        return list(EVERYTHING.rules)
+    rules: list[Rule] = []
+    for name, arguments in entries:
+        tool = _canonical(name) if name not in _GONE else OTHER + name
+        narrow = arguments if with_arguments or tool == "task" else ()
+        rules += [Rule(tool, Approval.SESSION, _argument(tool, argument)) for argument in narrow or (ANY,)]
+    if any(rule.tool in PATH_TOOLS for rule in rules):
+        rules.append(Rule("external_directory", Approval.SESSION))
+    return rules
+
+
+def _under_mode(rules: list[Rule], mode: JsonValue) -> list[Rule]:
+    """What a permission mode makes of the session's approval."""
+    match mode:
+        case "default":
+            asking = [Rule(rule.tool, _asking(rule.tool), rule.argument) for rule in rules]
+            free = [Rule(tool, Approval.SESSION) for tool in sorted(READING)] if rules == list(EVERYTHING.rules) else []
+            return asking + free
+        case "dontAsk":
+            return only_reading(rules)  # whatever would have to be asked for is refused
+        case "acceptEdits":
+            grants = Grants(tuple(rules))
+            edits = (tool for tool in ("write", "edit", "notebook") if grants.approval(tool))
+            return rules + [Rule(tool, Approval.ALLOW) for tool in edits]
+        case "bypassPermissions":
+            return [Rule(rule.tool, Approval.ALLOW, rule.argument) for rule in rules]
+        case "plan":
+            return rules + [Rule(tool, Approval.DENY) for tool in ("write", "edit", "notebook", "bash")]
+        case _:
+            return rules
+
+
+def _meant_mode(value: JsonValue) -> str | None:
+    """The mode, without case; one that is invented restricts at least as far as asking does."""
+    if value is None or value in MODES:
+        return value if isinstance(value, str) else None
+    return mode_meant_by(str(value)) or "default"
+
+
+def _each_mode(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) and value else [value]
+
+
+def _asking(tool: str) -> Approval:
+    return Approval.SESSION if tool in READING else Approval.ASK
+
+
+_MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
+# Seen with live servers: these deny every tool of every server, and grant none.
+_ALL_SERVERS: Final = ("mcp__*", "mcp__*__*")
+_AGENT_NAME: Final = re.compile(rf"(?!{UNTRANSLATED})[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
+
+
+def _canonical(name: str) -> str:
+    """The canonical tool that a name in a list means, or the name below `other/` where it means none.
+
+    Of patterns, `mcp__server__*` alone means anything (seen with live servers).
+    """
+    if name in _TOOLS:
+        return _TOOLS[name]
+    if name == ANY:
+        return ANY
+    if name in _GONE:
+        return _GONE[name]
+    pattern = _server_pattern(name)
+    return pattern if pattern and _is_exact(pattern) else OTHER + name
+
+
+def _server_pattern(name: str) -> str | None:
+    """The canonical pattern that the author of a server's or its tool's name means; None for another name."""
+    match = _MCP_NAME.fullmatch(name)
+    return f"{MCP}{match['server']}/{match['tool'] or ANY}" if match else None
+
+
+def _is_exact(pattern: str) -> bool:
+    """Whether a canonical pattern is one tool of a server or all of them."""
+    return {"*", "?"}.isdisjoint(pattern.removesuffix(f"/{ANY}"))
+
+
+def _denied_by_tool(name: str) -> str:
+    """As `_canonical`, for what Claude Code itself makes of a denial."""
+    return f"{MCP}{ANY}" if name in _ALL_SERVERS else _canonical(name)
+
+
+def _denied(name: str) -> tuple[str, ...]:
+    """The canonical tools that a denial means, also where Claude Code would not know the name for its case."""
+    bare = name.rstrip("_")
+    exact = _canonical(bare)
+    if not exact.startswith(OTHER):
+        return (exact,)
+    if pattern := _server_pattern(bare):
+        return (pattern,)
+    folded = {known.lower(): tool for known, tool in {**_GONE, **_TOOLS}.items()}
+    return (exact, folded[name.lower()]) if name.lower() in folded else (exact, *meant_by(name))
+
+
+def _server_name(pattern: str) -> str | None:
+    server, separator, tool = pattern.removeprefix(MCP).partition("/")
+    return f"mcp__{server}__{tool}" if separator and _is_exact(pattern) else None
+
+
+def _argument(tool: str, text: str) -> str:
+    """An argument pattern in canonical form; only those of commands and of agents' names have one."""
+    if tool == "task" or text == ANY:
+        return text
+    if tool == "bash" and "?" not in text:  # which stands for itself here
+        return text.removesuffix(":*") + " *" if text.endswith(":*") else text
+    return UNTRANSLATED + text
+
+
+def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
+    """Whether the rules only say which agents may be called, which `Agent(a, b)` can say too."""
+    named = rules[1:] if rules[0].argument == ANY and not rules[0].approval else rules
+    return (
+        tool == "task"
+        and bool(named)
+        and len({rule.approval for rule in named}) == 1
+        and all(rule.approval and _AGENT_NAME.fullmatch(rule.argument) for rule in named)
+    )
+
+
+SHAPE: Final = Shape(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
+
+
+def spell(fitted: Fitted, *, remembers: bool) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys that say what was fitted, beside a memory where the agent has one, and what they cannot say."""
+    levels = {**fitted.units, **fitted.servers}
+    found: list[Diagnostic] = []
+    closed = fitted.default is Approval.DENY
+    if fitted.arguments and not closed:
+        found.append(
+            Diagnostic(Code.TOOL_LOST, "only a list can say which agents may be called, so it names the tools")
+        )
+        closed = True
+    permissions: dict[str, JsonValue] = {}
+    if closed:
+        granted = [_spelled(name, fitted.arguments.get(name, ())) for name, level in levels.items() if level]
+        permissions["tools"] = ", ".join(granted) if granted else []
+    # A complete list needs no denials but those that cut a hole into a server's pattern, or into what a memory brings.
+    needless = fitted.units.keys() - (_OF_MEMORY if remembers else ()) if closed else ()
+    denied = [name for name, level in levels.items() if not level and name not in needless]
+    if denied:
+        permissions["disallowedTools"] = ", ".join(denied)
+    freed = [f"`{name}`" for name, level in levels.items() if level is Approval.ALLOW and _changes(name)]
+    if freed:
+        message = f"allowed by the source, left to the user's own settings here: {', '.join(freed)}"
+        found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
+    if Approval.ASK in {fitted.default, *levels.values()}:
+        permissions["permissionMode"] = "default"
+    return permissions, found
+
+
+def _changes(name: str) -> bool:
+    return not READING.issuperset(_UNITS.get(name, (name,)))
+
+
+def _spelled(name: str, rules: tuple[Rule, ...]) -> str:
+    arguments = ", ".join(rule.argument for rule in rules if rule.approval)
+    return f"{name}({arguments})" if arguments else name

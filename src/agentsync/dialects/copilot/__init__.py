@@ -1,0 +1,197 @@
+"""GitHub Copilot: Markdown with YAML frontmatter and one list of tools, for its CLI, its cloud agent and VS Code.
+
+Facts: https://docs.github.com/en/copilot/reference/custom-agents-configuration, and the CLI itself, version 1.0.102
+(November 2026); what VS Code alone reads is from https://code.visualstudio.com/docs/agent-customization/custom-agents.
+The CLI refuses a file for a wrong type of a key that it knows. There is no list of denied tools, no mode that asks, and
+hooks were not seen to stop anything. An agent that a user selects always has skills, whatever its list says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import MCP, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._base import Moved, NameRule, ToolLists
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.hook_guards import guarded
+from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import available, listed
+from agentsync.dialects.copilot.tools import MEANT, TOOLS, joined_names
+from agentsync.formats.document import Document
+
+_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_FLAGS: Final = ("infer", "include-custom-instructions", "deferred-tool-loading", "strict-tools-list")
+# The keys that must not be empty; `mcp-servers` may be.
+_FILLED: Final = ("name", "model", "reasoning-effort", "skills", "user-invocable", "disable-model-invocation", "hooks")
+
+# Models by their ids in this release. Canonical ids of Anthropic's have dashes where Copilot has dots.
+_ANTHROPIC: Final = (
+    "opus-5.5 opus-5 opus-4.8 opus-4.7 opus-4.6 opus-4.5 sonnet-5.5 sonnet-5 sonnet-4.6 sonnet-4.5 sonnet-4 "
+    "haiku-5.5 haiku-4.5 fable-5.1 fable-5".split()
+)
+_OPENAI: Final = (
+    "gpt-6.1-sol gpt-6-astra gpt-6-luna gpt-6-sol gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-5.5 gpt-5.4 gpt-5.4-mini "
+    "gpt-5.4-nano gpt-5.3-codex gpt-5.2 gpt-5.1 gpt-5-mini gpt-4.1".split()
+)
+_GOOGLE: Final = "gemini-3.8-flash gemini-3.7-flash gemini-3.6-flash gemini-3.5-flash gemini-2.5-pro".split()
+_MODELS: Final = {
+    **{f"anthropic/claude-{name.replace('.', '-')}": f"claude-{name}" for name in _ANTHROPIC},
+    **{f"openai/{name}": name for name in _OPENAI},
+    **{f"google/{name}": name for name in _GOOGLE},
+    "anthropic/opus": "claude-opus-5.5",
+    "anthropic/sonnet": "claude-sonnet-5.5",
+    "anthropic/haiku": "claude-haiku-5.5",
+}
+
+
+_MOST_JOINED: Final = 50
+"""How many tools of servers dashed names may stand for before they count as all of them."""
+
+
+class _Models(Models):
+    """Ids, and the names that people see: `Claude Sonnet 4.5 (copilot)`."""
+
+    __slots__ = ()
+
+    def read(self, value: str | None) -> str | None:
+        shown = re.sub(r"(?<!\s)\s*+\([^()]*\)$", "", value or "").strip().lower().replace(" ", "-")
+        return Models.read(self, shown if shown in self.names.values() else value or None)
+
+
+@dataclass(frozen=True)
+class _Copilot(Listed):
+    """Beside the list: the agents that VS Code lets an agent call, hooks, and types that the CLI insists on."""
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        if not narrow:
+            more = [tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name)]
+            more = more if len(more) <= _MOST_JOINED else [f"{MCP}{ANY}"]
+            return [*Listed.rules(self, metadata, narrow=False), *available(more)]
+        rules = Listed.rules(replace(self, tools=MEANT), metadata, narrow=True)
+        rules = limited(metadata.get("mcp-servers"), rules)
+        rules += _callable(metadata.get("agents"), Grants(tuple(rules)))
+        return [*rules, *guarded(metadata.get("hooks"), MEANT.denied)]
+
+    def model(self, fields: Fields) -> str | None:
+        """The first of several models; the list itself stays among the native keys."""
+        models = fields.peek("model")
+        if not isinstance(models, list):
+            return fields.text("model")
+        if models and all(isinstance(model, str) for model in models):
+            return str(models[0])
+        fields.tell(Code.WRONG_TYPE, "`model` must be a name, or a list of names", "model")
+        return None
+
+    def check(self, fields: Fields) -> None:
+        for key in (*_FILLED, *_FLAGS):
+            if fields.has(key) and fields.peek(key) is None:
+                fields.tell(Code.WRONG_TYPE, f"`{key}` has no value, so Copilot refuses the file", key)
+        for key in _FLAGS:
+            if not isinstance(fields.peek(key) or False, bool):
+                fields.tell(Code.WRONG_TYPE, f"`{key}` must be true or false", key)
+        for key in ("mcp-servers", "hooks"):
+            if not isinstance(fields.peek(key) or {}, dict):
+                fields.tell(Code.WRONG_TYPE, f"`{key}` must be a map", key)
+        for server in _incomplete(fields.peek("mcp-servers")):
+            message = f"the server `{server}` needs a `type` and a list of `tools`, or the CLI drops the agent"
+            fields.tell(Code.INVALID_VALUE, message, "mcp-servers")
+        if isinstance(fields.peek("skills"), str):
+            fields.tell(Code.WRONG_TYPE, "`skills` must be a list of names", "skills")
+        if fields.peek("agents") not in (None, ANY, [ANY]):
+            fields.tell(
+                Code.NO_EFFECT, "only VS Code reads `agents`: elsewhere, the agent may call any other", "agents"
+            )
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        permissions, found = Listed.spell(self, agent, options)
+        if not min(agent.grants.approvals("skill")):
+            message = "Copilot gives the session's skills to every agent that a user selects, to this one too"
+            named = options.strict_approval and "skill" in agent.grants.patterns
+            found.append(Diagnostic(Code.REFUSED_WIDER if named else Code.UNRESTRICTABLE, message))
+        return permissions, found
+
+
+def _incomplete(servers: JsonValue) -> list[str]:
+    """The servers that lack what the CLI insists on."""
+    maps = servers if isinstance(servers, dict) else {}
+    return [
+        name
+        for name, said in maps.items()
+        if not isinstance(said, dict) or "type" not in said or not isinstance(said.get("tools"), list)
+    ]
+
+
+def _callable(agents: JsonValue, grants: Grants) -> Iterator[Rule]:
+    """What a list of the agents that may be called leaves of calling agents."""
+    if agents in (None, ANY, [ANY]) or not max(grants.approvals("task")):
+        return
+    yield Rule("task", Approval.DENY)
+    for name in listed(agents):
+        plain = not set(name) & {"*", "?"} and not name.startswith(UNTRANSLATED)
+        yield from [Rule("task", Approval.SESSION, name)] if plain else []
+
+
+_COPILOT: Final = _Copilot(
+    name="copilot",
+    title="GitHub Copilot",
+    tools=TOOLS,
+    lists=ToolLists(null="refused", mistyped="refused", trims=False),
+    keys={
+        "effort": Key("reasoning-effort", words={effort: effort for effort in _EFFORTS}),
+        "skills": Key("skills", "names"),
+        "hidden": Key("user-invocable", "flag", words={False: True, True: False}, implied=frozenset({False})),
+        "mode": Key(
+            "disable-model-invocation",
+            "flag",
+            words={True: "primary", False: "all"},
+            implied=frozenset({"subagent"}),
+        ),
+        "mcp_servers": Key("mcp-servers", "any"),
+        "hooks": Key("hooks", "any"),
+    },
+    own=frozenset({"mcp_servers", "hooks"}),
+    models=_Models(vendors={"gpt-": "openai", "gemini-": "google"}, names=_MODELS),
+    native=frozenset(
+        {"model", "model-policy", "argument-hint", "handoffs", "agents", "target", "metadata", "github", "sidekick"}
+        | {*_FLAGS}
+    ),
+    required=("description",),
+    names=NameRule(slugs=False),
+    invalid=Code.WRONG_TYPE,
+)
+
+
+def _score(document: Document) -> int:
+    metadata = document.metadata
+    return (
+        4 * any(key in metadata for key in ("handoffs", "mcp-servers", "model-policy"))
+        + 4 * (metadata.get("target") in ("vscode", "github-copilot"))
+        + 3 * any("/" in name and TOOLS.is_known(name) for name in listed(metadata.get("tools")))
+    )
+
+
+DIALECT: Final = _COPILOT.dialect(
+    suffixes=(".agent.md", ".md"),
+    user_directory=".copilot/agents",
+    project_directories=(".github/agents",),
+    recursive=True,
+    binaries=("copilot",),
+    version="1.0.102",
+    source="https://docs.github.com/en/copilot/reference/custom-agents-configuration",
+    score=_score,
+    environment=(Moved("COPILOT_HOME", ".copilot"),),
+    also_reads=("claude",),
+)

@@ -1,0 +1,117 @@
+"""Copilot's names of tools, without regard to case: its own, Claude Code's as aliases, and those of VS Code.
+
+An alias may stand for more than its author meant: `Write` is all that changes files. So there are two vocabularies,
+one of what a name grants and one of what it was written for. Names that Copilot's CLI has no tool for are VS Code's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from agentsync.agents.grants import MCP
+from agentsync.agents.patterns import ANY
+from agentsync.dialects._kit.tool_names import ServerNames, ToolNames
+
+# What names of VS Code begin with, which look like those of servers.
+_SETS: Final = frozenset("agent create edit execute read runcommands search todo vscode web".split())
+
+
+class _Servers(ServerNames):
+    """`server/tool`, or `server/*`."""
+
+    __slots__ = ()
+
+    def spell(self, pattern: str) -> str | None:
+        server, slash, tool = pattern.removeprefix(MCP).partition("/")
+        free = set(server) & {"*", "?"} or (tool != ANY and set(tool) & {"*", "?"})
+        return None if free or not slash or server.lower() in _SETS else f"{server}/{tool}"
+
+    def read(self, name: str) -> str | None:
+        server, slash, tool = name.partition("/")
+        pattern = f"{MCP}{server}/{tool}"
+        return pattern if slash and tool and self.spell(pattern) else None
+
+
+_EDITING: Final = ("write", "edit")
+_SEARCHING: Final = ("grep", "glob")
+_BROWSING: Final = ("webfetch", "websearch")
+
+# What each further name grants, and what it was written for.
+_READ: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    **dict.fromkeys(("view", "NotebookRead", "read/readFile", "search/readFile", "readFile"), (("read",), ("read",))),
+    **dict.fromkeys(("Grep", "search/textSearch", "textSearch"), (_SEARCHING, ("grep",))),
+    **dict.fromkeys(("Glob", "search/fileSearch", "fileSearch"), (_SEARCHING, ("glob",))),
+    **dict.fromkeys(("search/codebase", "codebase"), (_SEARCHING, ("grep",))),
+    **dict.fromkeys(("Write", "create", "edit/createFile", "create/createFile", "createFile"), (_EDITING, ("write",))),
+    **dict.fromkeys(("MultiEdit", "edit/editFiles", "editFiles", "apply_patch"), (_EDITING, ("edit",))),
+    **dict.fromkeys(("NotebookEdit", "edit/editNotebook", "editNotebook"), (_EDITING, ("notebook",))),
+    **dict.fromkeys(("edit/createDirectory", "createDirectory"), (_EDITING, ())),
+    **dict.fromkeys(("shell", "Bash", "execute/runInTerminal", "runInTerminal"), (("bash",), ("bash",))),
+    **dict.fromkeys(("runCommands", "runCommands/runInTerminal"), (("bash",), ("bash",))),
+    **dict.fromkeys(
+        "powershell runTasks execute/runTask execute/createAndRunTask runTests execute/runTests runNotebooks "
+        "execute/runNotebookCell".split(),
+        (("bash",), ()),
+    ),
+    **dict.fromkeys(("custom-agent", "Task", "agent/runSubagent", "runSubagent"), (("task",), ("task",))),
+    **dict.fromkeys(("WebFetch", "web_fetch", "web/fetch", "fetch"), (_BROWSING, ("webfetch",))),
+    **dict.fromkeys(("WebSearch", "web_search"), (_BROWSING, ("websearch",))),
+    **dict.fromkeys(("TodoWrite", "todos", "update_todo"), (("todo",), ("todo",))),
+    "vscode/askQuestions": (("question",), ("question",)),
+    **dict.fromkeys(
+        "problems usages changes githubRepo findTestFiles openSimpleBrowser terminalLastCommand testFailure extensions "
+        "new terminalSelection vscodeAPI searchResults execute/getTerminalOutput execute/testFailure "
+        "execute/getTaskOutput read/problems read/terminalLastCommand read/terminalSelection read/getTaskOutput "
+        "read/getNotebookSummary search/usages search/changes search/searchResults search/listDirectory "
+        "search/searchSubagent vscode vscode/memory vscode/extensions vscode/vscodeAPI vscode/installExtension "
+        "vscode/runCommand vscode/getProjectSetupInfo vscode/newWorkspace web/githubRepo sql session_store_sql "
+        "read_agent list_agents read_bash stop_bash list_bash".split(),
+        ((), ()),
+    ),
+}
+
+TOOLS: Final = ToolNames(
+    written={
+        "read": ("read",),
+        "edit": _EDITING,
+        "execute": ("bash",),
+        "search": _SEARCHING,
+        "lsp": ("lsp",),
+        "web": _BROWSING,
+        "agent": ("task",),
+        "todo": ("todo",),
+        "skill": ("skill",),
+        "ask_user": ("question",),
+    },
+    read={name: granted for name, (granted, _) in _READ.items()},
+    folds=True,
+    servers=_Servers("", "/"),
+)
+"""What each name grants."""
+
+MEANT: Final = replace(TOOLS, read={name: meant for name, (_, meant) in _READ.items()})
+"""What each name was written for."""
+
+
+_MOST_DASHES: Final = 8
+"""How many dashes of one name are tried; of more it counts as any tool of a server."""
+
+
+def joined_names(name: str) -> Iterator[str]:
+    """The servers' tools that an unknown name may grant, which an author rarely means (seen with live servers).
+
+    Copilot calls a tool `server-tool`, and takes that name as well. A server may have the name of one of VS Code's
+    sets, too.
+    """
+    if TOOLS.is_known(name) or {"*", "?"} & set(name.removesuffix(f"/{ANY}")):
+        return
+    server, slash, tool = name.partition("/")
+    if slash and server and tool:
+        yield f"{MCP}{server}/{tool}"
+    elif not slash:
+        dashes = [index for index, sign in enumerate(name) if sign == "-" and 0 < index < len(name) - 1]
+        yield from (
+            (f"{MCP}{name[:at]}/{name[at + 1 :]}" for at in dashes) if len(dashes) <= _MOST_DASHES else (MCP + ANY,)
+        )

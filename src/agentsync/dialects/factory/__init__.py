@@ -1,0 +1,238 @@
+"""Factory Droid: Markdown with YAML frontmatter, and one list of tools.
+
+Facts: https://docs.factory.ai/harness/subagents, and the tool itself, version 0.215.0 (November 2026). One value of a
+wrong type makes Droid drop the whole frontmatter, and the agent then has every tool; so those are errors here. When the
+user edits any droid in the tool, it deletes each file that is not called like the agent in it.
+
+Two tools cannot be taken from an agent: skills, and its own list of things to do. What the list does not name of them
+is told, not counted. `mcpServers` restricts nothing, whatever the documentation says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import EVERYTHING, MCP, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Shape, WriteOptions
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._base import Moved, ToolLists, Writing
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import ServerNames, ToolNames, listed
+from agentsync.dialects.factory.models import EFFORTS, MODELS
+from agentsync.formats.document import Document
+from agentsync.formats.yaml_types import types_a_name, types_a_value
+
+# Words that stand for several tools where one of them is all that `tools` says; in a list they mean nothing.
+_CATEGORIES: Final = {
+    "read-only": ("Read", "LS", "Grep", "Glob"),
+    "edit": ("Edit", "Create", "ApplyPatch"),
+    "execute": ("Execute",),
+    "execution": ("Execute",),
+    "web": ("WebSearch", "FetchUrl"),
+    "mcp": (),
+}
+_SERVER_TOOL: Final = re.compile(f"{MCP}[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*/[A-Za-z0-9-][A-Za-z0-9_-]*")
+
+
+class _Servers(ServerNames):
+    """`server___tool`, of which no part may be a pattern (read in the tool's own code)."""
+
+    __slots__ = ()
+
+    def read(self, name: str) -> str | None:
+        pattern = ServerNames.read(self, name)
+        return pattern if pattern and _SERVER_TOOL.fullmatch(pattern) else None
+
+
+_TOOLS: Final = ToolNames(
+    written={
+        "Read": ("read",),
+        "LS": ("list",),
+        "Grep": ("grep",),
+        "Glob": ("glob",),
+        # Which of three tools edits files depends on the session's model, and one of them does both.
+        "Edit": ("write", "edit"),
+        "Execute": ("bash",),
+        "FetchUrl": ("webfetch",),
+        "WebSearch": ("websearch",),
+        "TodoWrite": ("todo",),
+        "Skill": ("skill",),
+    },
+    read={
+        "Create": ("write", "edit"),
+        "ApplyPatch": ("write", "edit"),
+        "MultiEdit": ("write", "edit"),
+        "Loop": (),
+        "GenerateImage": (),
+        **dict.fromkeys(_CATEGORIES, ()),
+    },
+    gone=dict.fromkeys(("AskUser", "Task", "TaskOutput", "TaskStop", "ToolSearch"), ()),  # given to no agent
+    everything=frozenset(),
+    servers=_Servers("", "___"),
+)
+_WRITES: Final = frozenset({"Create", "ApplyPatch"})
+_EDITS: Final = frozenset({"Edit", "MultiEdit", "ApplyPatch"})
+
+_KEPT_FROM_READ_ONLY: Final = ("write", "edit", "notebook", "task", "question")
+_ALWAYS: Final = ("skill", "todo")
+
+_SERVERS: Final = "mcpServers"
+_TEXTS: Final = ("name", "description", "model", "reasoningEffort")
+_LISTS: Final = ("tools", _SERVERS)
+_FRONTMATTER: Final = re.compile(r"---\r?\n(.*?)\r?\n---\r?\n?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Droid(Listed):
+    """The list, the words for several tools, and a schema that fails open."""
+
+    @cached_property
+    def shape(self) -> Shape:
+        return Shape(units=self.tools.written, server_name=_server_tool)
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        if not narrow and any(_misfits(metadata)):
+            return list(EVERYTHING.rules)
+        value = metadata.get("tools")
+        if value == "read-only" and not narrow:  # which includes the shell, and the servers
+            return [*EVERYTHING.rules, *(Rule(tool, Approval.DENY) for tool in _KEPT_FROM_READ_ONLY)]
+        names = list(_named(value))
+        said: dict[str, JsonValue] = {**metadata, "tools": list[JsonValue](names)} if names else {**metadata}
+        rules = Listed.rules(self, said, narrow=narrow)
+        if narrow and names:
+            rules += [Rule("write", Approval.DENY)] * (not _WRITES.intersection(names))
+            rules += [Rule("edit", Approval.DENY)] * (not _EDITS.intersection(names))
+        if narrow and _SERVERS in metadata:
+            rules += _only_servers(metadata[_SERVERS], closed="tools" in metadata)
+        return rules
+
+    def check(self, fields: Fields) -> None:
+        metadata = {key: fields.peek(key) for key in fields.keys}
+        for key, wanted in _misfits(metadata):
+            message = f"`{key}` must be {wanted}; Droid drops the whole frontmatter and grants every tool otherwise"
+            fields.tell(Code.WRONG_TYPE, message, key)
+        value = metadata.get("tools")
+        if not isinstance(value, str) or "," in value:
+            for name in listed(value):
+                if name in _CATEGORIES:
+                    fields.tell(Code.UNKNOWN_TOOL, f"`{name}` means something only where it stands alone", "tools")
+        elif value == "read-only":
+            message = "`read-only` includes the shell, which the session's autonomy alone restrains"
+            fields.tell(Code.NO_EFFECT, message, "tools", hint="name the tools: [Read, LS, Grep, Glob]")
+        fields.raw(_SERVERS)
+        if fields.has(_SERVERS):
+            message = "Droid neither takes servers away nor adds any by `mcpServers`"
+            fields.tell(Code.NO_EFFECT, message, _SERVERS, hint="name single tools in `tools`, as `server___tool`")
+
+    def loads(self, document: Document) -> bool:
+        """Droid wants the first line bare, ends the frontmatter at any three dashes, and types values by itself."""
+        text = document.data.decode(errors="replace")
+        found = _FRONTMATTER.match(text)
+        if found is None or text[found.end() :] != document.body:
+            return False
+        names = [name for key in _LISTS for name in listed(document.metadata.get(key))]
+        return not types_a_value(found[1], _TEXTS) and not types_a_name(found[1], names)
+
+    def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        model, _ = self.models.write(agent, self.name, options)
+        if agent.effort is None or agent.dialect == self.name or agent.effort in EFFORTS.get(model or "", ()):
+            return Listed.write(self, agent, options)
+        writing = Listed.write(self, agent.model_copy(update={"effort": None}), options)
+        message = f"reasoning effort `{agent.effort}` is left out: Droid takes it only with a model that has it"
+        return Writing(writing.data, (*writing.diagnostics, Diagnostic(Code.FIELD_LOST, message)))
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        permissions, found = Listed.spell(self, agent, options)
+        names = permissions.get("tools")
+        if isinstance(names, list) and "Edit" in names:
+            names.insert(names.index("Edit") + 1, "Create")
+        return permissions, [*found, *_beyond(agent.grants, options)]
+
+
+def _misfits(metadata: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
+    """The keys whose values Droid's schema refuses, and with them everything, and what each must be."""
+    for key in metadata:
+        value = metadata[key]
+        if key in _TEXTS and not isinstance(value, str):
+            yield key, "text"
+        elif key in _LISTS and not _is_listed(value):
+            yield key, "a list of names"
+
+
+def _is_listed(value: JsonValue) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
+def _named(value: JsonValue) -> Iterator[str]:
+    """The tools that a value names, with the word for several of them replaced."""
+    if isinstance(value, str) and value in _CATEGORIES:
+        yield from _CATEGORIES[value]
+    elif not isinstance(value, str) or "," in value:
+        yield from (name for name in listed(value) if name not in _CATEGORIES)
+    else:
+        yield from listed(value)
+
+
+def _only_servers(value: JsonValue, *, closed: bool) -> Iterator[Rule]:
+    """What the author of a list of servers meant: no other one; but a list of tools goes before it."""
+    if not closed:
+        yield Rule(f"{MCP}{ANY}", Approval.DENY)
+        yield from (Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in listed(value))
+
+
+def _server_tool(pattern: str) -> str | None:
+    """The name of one tool of a server; there is none for several."""
+    return "___".join(pattern.removeprefix(MCP).split("/")) if _SERVER_TOOL.fullmatch(pattern) else None
+
+
+def _beyond(grants: Grants, options: WriteOptions) -> Iterator[Diagnostic]:
+    """What no list takes away."""
+    kept = [tool for tool in _ALWAYS if not min(grants.approvals(tool))]
+    if not kept:
+        return
+    message = f"Droid gives every agent its skills and a list of things to do, this one too: {', '.join(kept)}"
+    if options.strict_approval and grants.everything_else:
+        yield Diagnostic(Code.REFUSED_WIDER, f"{message}, and `strict_approval` is set")
+    else:
+        yield Diagnostic(Code.UNRESTRICTABLE, message)
+
+
+_DROID: Final = _Droid(
+    name="factory",
+    title="Factory Droid",
+    tools=_TOOLS,
+    lists=ToolLists(null="all", mistyped="all"),
+    keys={"effort": Key("reasoningEffort")},
+    models=MODELS,
+    native=frozenset({"color", "version", "createdAt", "updatedAt"}),
+    required=(),
+    further=(_SERVERS,),
+)
+
+
+def _score(document: Document) -> int:
+    servers = document.metadata.get(_SERVERS)
+    return 4 * ("reasoningEffort" in document.metadata) + isinstance(servers, str)
+
+
+DIALECT: Final = _DROID.dialect(
+    user_directory=".factory/droids",
+    project_directories=(".factory/droids",),
+    binaries=("droid",),
+    version="0.215.0",
+    source="https://docs.factory.ai/harness/subagents",
+    score=_score,
+    environment=(Moved("FACTORY_HOME_OVERRIDE", ""),),  # seen: it stands for the home directory
+    notice="when a droid is edited in the tool itself, it writes all files of that directory anew",
+)

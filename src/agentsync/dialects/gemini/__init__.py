@@ -1,0 +1,141 @@
+"""Gemini CLI: Markdown with YAML frontmatter, and one list of the tools that there are.
+
+Facts: https://geminicli.com/docs/core/subagents, and the tool itself, version 0.61.0 (November 2026). It refuses a file
+for every key, type or tool that it does not know. Without `tools` an agent has all that the session has, but never
+other agents. The instructions are a template: no run begins where they hold a `${word}` that Gemini CLI has no value
+for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import Approval, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._base import Moved, NameRule, Reading, ToolLists, Writing
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.prompt_template import ANY_WORD, foreign_placeholder, unknown_placeholder
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import listed
+from agentsync.dialects.gemini.tools import ANY_SERVER, TOOLS, denies_no_server, of_servers
+from agentsync.formats.document import Document
+from agentsync.formats.yaml_types import types_a_value
+
+_VALUES: Final = frozenset({"query", "cliVersion", "activeModel", "today"})
+_MODELS: Final = frozenset(
+    "gemini-2.5-flash gemini-2.5-flash-lite gemini-2.5-pro gemini-3-flash-preview gemini-3-pro-preview "
+    "gemini-3.1-flash-lite gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite gemini-3.8-flash".split()
+)
+_TEXTS: Final = ("name", "description", "display_name", "model")
+_VENDOR: Final = "google/"
+
+
+@dataclass(frozen=True)
+class _Gemini(Listed):
+    """Beside the list: the agent's own servers, and instructions that are a template."""
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        rules = Listed.rules(self, metadata, narrow=narrow)
+        # An agent never gets other agents, which its author could rely on.
+        return [*rules, Rule("task", Approval.DENY), *of_servers(metadata.get("mcp_servers"), narrow=narrow)]
+
+    def check(self, fields: Fields) -> None:
+        for key in fields.keys:
+            if fields.peek(key) is None:
+                fields.tell(Code.WRONG_TYPE, f"`{key}` has no value, so Gemini CLI refuses the file", key)
+        if fields.peek("kind") not in (None, "local"):
+            message = "an agent that another server runs has no tools or instructions to give to other tools"
+            fields.tell(Code.WRONG_DIALECT, message, "kind")
+        if not isinstance(fields.peek("display_name") or "", str):
+            fields.tell(Code.WRONG_TYPE, "`display_name` must be text", "display_name")
+        minutes = fields.peek("timeout_mins")
+        if fields.has("timeout_mins") and (isinstance(minutes, bool) or not isinstance(minutes, int) or minutes < 1):
+            fields.tell(Code.WRONG_TYPE, "`timeout_mins` must be a whole number from 1", "timeout_mins")
+        servers = fields.peek("mcp_servers")
+        maps = servers.values() if isinstance(servers, dict) else [servers]
+        if fields.has("mcp_servers") and not all(isinstance(said, dict) for said in maps):
+            fields.tell(Code.WRONG_TYPE, "`mcp_servers` must be a map of names to servers", "mcp_servers")
+
+    def loads(self, document: Document) -> bool:
+        """Gemini CLI ends the frontmatter at any line that starts with three dashes, and wants text to be text.
+
+        What else stands on that line, be it a blank, costs the agent its instructions.
+        """
+        head = document.data.removesuffix(document.body.encode())
+        cut = head.count(b"\n---") == 1 and head.rstrip(b"\r\n").endswith(b"\n---")
+        return cut and not types_a_value(head.decode(errors="replace"), _TEXTS)
+
+    def read(self, document: Document, stem: str) -> Reading:
+        reading = Listed.read(self, document, stem)
+        found = unknown_placeholder(document.body, _VALUES, self.title, ANY_WORD)
+        return replace(reading, diagnostics=(*reading.diagnostics, *found))
+
+    def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        writing = Listed.write(self, agent, options)
+        found = foreign_placeholder(agent.prompt, self.title, ANY_WORD) if agent.dialect != self.name else []
+        return Writing(None if found else writing.data, (*writing.diagnostics, *found))
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        permissions, found = Listed.spell(self, agent, options)
+        tools, default = permissions.get("tools"), fit(agent.grants, self.shape, options).default
+        if isinstance(tools, list) and default and denies_no_server(agent.grants):
+            permissions["tools"] = [*(name for name in tools if not str(name).startswith("mcp_")), ANY_SERVER]
+        return permissions, found
+
+
+_GEMINI: Final = _Gemini(
+    name="gemini",
+    title="Gemini CLI",
+    tools=TOOLS,
+    lists=ToolLists(null="refused", mistyped="refused", unknown="refused", strings=False, trims=False),
+    keys={
+        "temperature": Key("temperature", "number"),
+        "max_turns": Key("max_turns", "count"),
+        "mcp_servers": Key("mcp_servers", "any"),
+    },
+    own=frozenset({"mcp_servers"}),
+    models=Models(
+        inherit="inherit",
+        vendors={"gemini-": "google", "gemma-": "google"},
+        names={_VENDOR + alias: alias for alias in ("auto", "pro", "flash", "flash-lite")},
+        takes=lambda model: model.startswith(_VENDOR) and model.removeprefix(_VENDOR) in _MODELS,
+    ),
+    native=frozenset({"kind", "display_name", "timeout_mins"}),
+    names=NameRule(
+        reserved=frozenset({"codebase_investigator", "cli_help", "generalist", "browser_agent"}),
+        slugs=False,
+        pattern="[a-z0-9_-]+",
+    ),
+    invalid=Code.WRONG_TYPE,
+    strict=True,
+)
+
+
+def _score(document: Document) -> int:
+    """Most names of tools are Qwen Code's too, which has them of it; these are not."""
+    metadata = document.metadata
+    tools = metadata.get("tools")
+    own = {"replace", "google_web_search", "write_todos", "activate_skill", "ask_user", "read_many_files"}
+    named = isinstance(tools, list) and not own.isdisjoint(listed(tools))
+    return 6 * named + 3 * ("timeout_mins" in metadata) + 3 * (metadata.get("kind") == "local")
+
+
+DIALECT: Final = _GEMINI.dialect(
+    user_directory=".gemini/agents",
+    project_directories=(".gemini/agents",),
+    binaries=("gemini",),
+    version="0.61.0",
+    source="https://geminicli.com/docs/core/subagents",
+    score=_score,
+    environment=(Moved("GEMINI_CLI_HOME", ""),),  # `homedir` in the tool's utils/paths.js: the home directory itself
+    notice="in a project it takes agents where the folder is trusted, and asks for each that is new or changed",
+)

@@ -1,0 +1,109 @@
+"""The tools that Gemini CLI's `tools` names, and those that the servers in `mcp_servers` bring.
+
+The file can only choose tools; whether a call is asked for is up to the session and its policies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import MCP, Approval, Grants, Rule
+from agentsync.agents.patterns import ANY
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.tool_names import ServerNames, ToolNames
+
+ANY_SERVER: Final = "mcp_*"
+"""The name for every tool of every server."""
+
+_DISCOVERED: Final = "discovered_tool_"
+_SERVER: Final = re.compile(r"[A-Za-z0-9.:-]+")
+_SERVER_OF_A_TOOL: Final = re.compile(r"[A-Za-z0-9.:-][A-Za-z0-9_.:-]*")
+_SERVER_TOOL: Final = re.compile(r"(?=_*[^_])[A-Za-z0-9_.:-]+|\*")
+_NO_PATTERN: Final = re.compile(r"[^*?/]+")
+_LONGEST_NAME: Final = 63  # of a longer one Gemini CLI takes out the middle
+
+# Tools that nobody else has, or that it gives to no agent, as `invoke_agent` and `update_topic`.
+_ONLY_HERE: Final = (
+    "tracker_create_task tracker_update_task tracker_get_task tracker_list_tasks tracker_add_dependency "
+    "tracker_visualize read_mcp_resource list_mcp_resources get_internal_docs enter_plan_mode exit_plan_mode "
+    "complete_task update_topic invoke_agent"
+).split()
+
+
+class _Servers(ServerNames):
+    """`mcp_server_tool`, cut at the first `_` after the prefix; `*` stands for all tools of a server, or nothing."""
+
+    __slots__ = ()
+
+    def spell(self, pattern: str) -> str | None:
+        server, slash, tool = pattern.removeprefix(MCP).partition("/")
+        name = f"{self.prefix}{server}{self.separator}{tool}"
+        # The whole name of one tool is looked up as it is, wherever its server's part of it ends.
+        server_says = _SERVER if tool == ANY else _SERVER_OF_A_TOOL
+        says = slash and server_says.fullmatch(server) and _SERVER_TOOL.fullmatch(tool)
+        return name if says and len(name) <= _LONGEST_NAME else None
+
+    def read(self, name: str) -> str | None:
+        if name == ANY_SERVER:
+            return f"{MCP}*"
+        server, _, tool = name.removeprefix(self.prefix).partition(self.separator)
+        known = name.startswith(self.prefix) and _SERVER.fullmatch(server) and _SERVER_TOOL.fullmatch(tool)
+        return f"{MCP}{server}/{tool}" if known else None
+
+
+class _Names(ToolNames):
+    """The vocabulary, and what a command of the user's discovers."""
+
+    __slots__ = ()
+
+    def tools(self, name: str) -> tuple[str, ...]:
+        return () if name.startswith(_DISCOVERED) else ToolNames.tools(self, name)
+
+
+TOOLS: Final = _Names(
+    written={
+        "read_file": ("read",),
+        "write_file": ("write",),
+        "replace": ("edit",),
+        "run_shell_command": ("bash",),
+        "grep_search": ("grep",),
+        "glob": ("glob",),
+        "list_directory": ("list",),
+        "web_fetch": ("webfetch",),
+        "google_web_search": ("websearch",),
+        "write_todos": ("todo",),
+        "activate_skill": ("skill",),
+        "ask_user": ("question",),
+    },
+    read={"read_many_files": ("read",), "search_file_content": ("grep",), **dict.fromkeys(_ONLY_HERE, ())},
+    servers=_Servers("mcp_", "_"),
+)
+
+
+def of_servers(servers: JsonValue, *, narrow: bool) -> Iterator[Rule]:
+    """What the tools of an agent's own servers get: they are there whatever the list says.
+
+    Args:
+        servers: the value of `mcp_servers`.
+        narrow: whether to read what the author meant, rather than the widest that may be.
+    """
+    for server, said in servers.items() if isinstance(servers, dict) else ():
+        yield from _of_server(server, said if isinstance(said, dict) else {}, narrow=narrow)
+
+
+def _of_server(server: str, said: Mapping[str, JsonValue], *, narrow: bool) -> Iterator[Rule]:
+    if not narrow:
+        # What is trusted is never asked for.
+        yield Rule(f"{MCP}{server}/{ANY}", Approval.ALLOW if said.get("trust") is True else Approval.SESSION)
+    elif _NO_PATTERN.fullmatch(server):
+        yield from limited({server: dict(said)}, [Rule(f"{MCP}{server}/{ANY}", Approval.SESSION)])
+
+
+def denies_no_server(grants: Grants) -> bool:
+    """Whether no server, and no tool of one, gets less than what is not named."""
+    servers = [pattern for pattern in grants.patterns if pattern.startswith(MCP)]
+    return not any(Approval.DENY in grants.approvals(pattern) for pattern in servers)

@@ -1,0 +1,124 @@
+"""What was fitted for Kiro, in its words: tags for the tools, and rules for what is asked for, allowed or denied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import CHANGING, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects.kiro.grants import NAMES
+
+_CAPABILITY: Final = {
+    "read": "fs_read",
+    "write": "fs_write",
+    "shell": "shell",
+    "web_fetch": "web_fetch",
+    "web_search": "web_search",
+    "subagent": "subagent",
+    "skill": "skill",
+}
+# Of two rules for one call the one further on counts; the session's word needs none.
+_STRENGTH: Final = {Approval.SESSION: 0, Approval.ALLOW: 1, Approval.ASK: 2, Approval.DENY: 3}
+_FOLDER: Final = re.compile(r"[\w@-][\w.@-]*(?:/[\w@-][\w.@-]*)*/\*")
+_AGENT: Final = re.compile(r"[\w-]+")
+
+
+def server_name(pattern: str) -> str | None:
+    """`@server/tool`; None for a pattern of servers, or one that Kiro has no sign for."""
+    return NAMES.servers.spell(pattern) if NAMES.servers and "?" not in pattern else None
+
+
+def _spells(tool: str, rules: tuple[Rule, ...]) -> bool:
+    return all(rule.argument == ANY or _spells_argument(tool, rule.argument) for rule in rules)
+
+
+def _spells_argument(tool: str, argument: str) -> bool:
+    match tool:
+        case "bash":
+            plain = argument.strip() == argument and argument and not set(argument) & set("?[]{}\\\r\n")
+            return bool(plain) and not argument.startswith(UNTRANSLATED)
+        case "write" | "edit":
+            return _FOLDER.fullmatch(argument) is not None
+        case "task":
+            return _AGENT.fullmatch(argument) is not None
+        case _:
+            return False
+
+
+SHAPE: Final = Shape(
+    units={**NAMES.written, "skill": ("skill",)},
+    nameless=frozenset({"lsp"}),  # its tool also renames
+    asks=CHANGING.union(READ_COVERS, {"skill"}),
+    server_name=server_name,
+    spells=_spells,
+)
+
+
+def finding(grants: Grants, tools: Iterable[str] = READ_COVERS[1:]) -> Grants:
+    """The same, where who may read files may also find them, as there is one tool for both."""
+    level = min(grants.approvals("read"))
+    raised = [Rule(tool, level) for tool in tools if level > min(grants.approvals(tool))]
+    return Grants((*grants.rules, *raised))
+
+
+def spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys that say what was fitted, and what they cannot say."""
+    found: list[Diagnostic] = []
+    asks = fitted.default is Approval.ASK
+    closed = asks or fitted.default is Approval.DENY
+    if asks:
+        message = "only tools that have a name here can be made to ask, so no others are granted"
+        found.append(Diagnostic(Code.TOOL_LOST, message))
+    tools = [unit for unit, level in fitted.units.items() if level and unit in NAMES.written]
+    if {"web_fetch", "web_search"} <= set(tools):
+        tools = [unit for unit in tools if unit not in ("web_fetch", "web_search")] + ["web"]
+    servers = [(name.removeprefix("@"), level) for name, level in fitted.servers.items()]
+    tools += ["@mcp"] if asks else ["@" + name.removesuffix("/*") for name, level in servers if level]
+    rules: list[JsonValue] = []
+    for unit, level in fitted.units.items():
+        said = [(rule.argument, rule.approval) for rule in fitted.arguments.get(unit, ())] or [(ANY, level)]
+        if not (closed and said == [(ANY, Approval.DENY)]):
+            first = [] if said[0][0] == ANY else [(ANY, Approval.DENY)]
+            rules += _rules(_CAPABILITY[unit], [*first, *said])
+    rules += _rules("mcp", servers if not fitted.default else [(ANY, fitted.default), *servers])
+    keys: dict[str, JsonValue] = {"tools": list[JsonValue](tools) if closed else [ANY]}
+    if closed and not tools:
+        rules = [{"capability": "all", "effect": "deny"}]  # what an empty list means is not documented
+    if rules:
+        keys["permissions"] = {"rules": rules}
+    if fitted.default or any(level for _, level in servers):
+        keys["includeMcpJson"] = True
+    return keys, found
+
+
+def _rules(capability: str, said: Sequence[tuple[str, Approval]]) -> list[JsonValue]:
+    """Rules of which the order counts, as rules of which the strongest does: each leaves out what a later one frees."""
+    rules: list[JsonValue] = []
+    for index, (argument, level) in enumerate(said):
+        if level is Approval.SESSION or (level is Approval.ALLOW and capability in ("fs_read", "skill")):
+            continue
+        later = [other for other, weaker in said[index + 1 :] if _STRENGTH[weaker] < _STRENGTH[level]]
+        if argument in later:
+            continue
+        exclude = [pattern for other in later for pattern in _patterns(capability, other)]
+        rule: dict[str, JsonValue] = {"capability": capability, "effect": level.name.lower()}
+        if argument != ANY or exclude:
+            rule["match"] = list[JsonValue](_patterns(capability, argument))
+        if exclude:
+            rule["exclude"] = list[JsonValue](exclude)
+        rules.append(rule)
+    return rules
+
+
+def _patterns(capability: str, argument: str) -> list[str]:
+    if capability.startswith("fs_"):
+        return ["**" if argument == ANY else argument.removesuffix("*") + "**"]
+    # Kiro takes `ls *` for `ls` in some places and not in others.
+    return [argument, argument[:-2]] if argument.endswith(" *") and capability == "shell" else [argument]

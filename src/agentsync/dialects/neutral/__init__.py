@@ -1,0 +1,218 @@
+"""agentsync's own dialect: everything that the model holds, in one readable frontmatter.
+
+docs/agent-format.md is its description for people, schema.py the one for editors. Because nobody else reads it, every
+mistake is an error: an unknown key, a value of a wrong type, a tool that does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import EVERYTHING, TOOLS, Grants
+from agentsync.agents.key_effects import is_foreign_restriction
+from agentsync.agents.model import MODEL_ALIASES, NEUTRAL, Agent, Mode
+from agentsync.agents.narrowing import Shape, WriteOptions
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
+from agentsync.dialects import dialects, no_dialect
+from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._kit.fields import Fields, identity
+from agentsync.dialects._kit.keys import Key, Kind, read_keys, write_keys
+from agentsync.dialects.neutral.grants import LEVELS, read_grants, restricting, spell
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown, parse_markdown
+
+__all__ = ["DIALECT", "FOR_TARGETS", "KEYS", "LEVELS", "Kind", "Table", "read_table", "spell"]
+
+KEYS: Final = {
+    "effort": Key("effort", "level"),
+    "temperature": Key("temperature", "number"),
+    "top_p": Key("top_p", "number"),
+    "max_turns": Key("max_turns", "count"),
+    "mode": Key("mode", words={mode: mode for mode in get_args(Mode)}),
+    "hidden": Key("hidden", "flag"),
+    "disabled": Key("disabled", "flag"),
+    "color": Key("color"),
+    "skills": Key("skills", "names"),
+    "memory": Key("memory"),
+    "background": Key("background", "flag"),
+    "isolation": Key("isolation"),
+    "initial_prompt": Key("initial_prompt"),
+    "tags": Key("tags", "names"),
+    "mcp_servers": Key("mcp_servers", "any"),
+    "hooks": Key("hooks", "any"),
+}
+"""The fields of Agent that are plain keys; the last two stand only under a target, in whose terms they are."""
+
+FOR_TARGETS: Final = frozenset({"mcp_servers", "hooks"})
+_SHORT_MODELS: Final = {model.partition("/")[2]: model for model in MODEL_ALIASES}
+
+
+def read(document: Document, stem: str) -> Reading:
+    fields = Fields(document, Code.WRONG_TYPE)
+    name, description = fields.name(stem, required=False), fields.description(required=True)
+    values = read_keys(fields, {field: key for field, key in KEYS.items() if field not in FOR_TARGETS})
+    values |= {"model": read_model(fields)}
+    grants = read_grants(fields)
+    targets = _read_targets(fields)
+    check_unknown(fields)
+    if name is None or description is None or refused(fields.diagnostics):
+        return Reading(None, fields.diagnostics)
+    agent = Agent.model_validate(
+        {
+            **identity(name),
+            **values,
+            "description": description,
+            "dialect": NEUTRAL,
+            "prompt": document.body,
+            "grants": grants or EVERYTHING,
+            "targets": targets,
+        }
+    )
+    return Reading(agent, fields.diagnostics, loads=not fields.respelled)
+
+
+def read_model(fields: Fields) -> str | None:
+    """`provider/id`, or opus, sonnet or haiku; None to inherit."""
+    model = fields.text("model")
+    if model is None or model == "inherit":
+        return None
+    if "/" not in model and model not in _SHORT_MODELS:
+        hint = "write `provider/id`, or one of " + ", ".join(sorted(_SHORT_MODELS))
+        fields.tell(Code.WRONG_TYPE, f"model `{model}` has no provider", "model", hint=hint)
+    return _SHORT_MODELS.get(model, model)
+
+
+def check_unknown(fields: Fields) -> None:
+    """Tells each key that was not read: nobody else reads this dialect, so it is a mistake."""
+    for key in fields.rest(())[1]:
+        fields.tell(Code.WRONG_TYPE, f"unknown key `{key}`", key, hint="docs/agent-format.md lists the keys")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is said otherwise of an agent.
+
+    Attributes:
+        values: fields of Agent.
+        grants: what it may do instead; None where nothing is said of that.
+        native: keys in the target's own words.
+        excluded: whether the target gets no such agent.
+    """
+
+    values: Mapping[str, object]
+    grants: Grants | None
+    native: Mapping[str, JsonValue]
+    excluded: bool
+
+
+def read_table(metadata: Mapping[str, JsonValue], place: str) -> tuple[Table, tuple[Diagnostic, ...]]:
+    """Reads what is said otherwise; an error stands among the findings where it cannot be used.
+
+    Args:
+        metadata: KEYS but `tags`, description, model, tools, permissions, native, exclude, and `targets`, which is
+            left to the caller.
+        place: where they stand, for the findings.
+    """
+    fields = Fields(Document(path=place, metadata=metadata, data=b""), Code.WRONG_TYPE)
+    values: dict[str, object] = dict(read_keys(fields, {field: key for field, key in KEYS.items() if field != "tags"}))
+    if fields.has("description"):
+        values["description"] = fields.description(required=True)
+    if fields.has("model"):
+        values["model"] = read_model(fields)
+    native = fields.raw("native")
+    if native is not None and not isinstance(native, dict):
+        fields.tell(Code.WRONG_TYPE, "`native` must be a map of the tool's own keys", "native")
+    excluded = fields.flag("exclude")
+    grants = read_grants(fields)
+    fields.raw("targets")
+    check_unknown(fields)
+    read = Table(values, grants, native if isinstance(native, dict) else {}, excluded=bool(excluded))
+    return read, fields.diagnostics
+
+
+def _read_targets(fields: Fields) -> dict[str, dict[str, JsonValue]]:
+    """The tables of `targets`, checked; what they say is taken when an agent is made for that target."""
+    value = fields.raw("targets")
+    if value is None:
+        return {}
+    tables = value if isinstance(value, dict) else {"": value}
+    for target, table in tables.items():
+        if not isinstance(table, dict):
+            fields.tell(Code.WRONG_TYPE, "`targets` must hold a map for each tool", "targets")
+            continue
+        if target not in dialects():
+            fields.tell(Code.WRONG_TYPE, no_dialect(target), "targets")
+        for found in read_table(table, "")[1]:
+            fields.tell(found.code, f"{found.message} (under `targets.{target}`)", "targets", hint=found.hint)
+    return {target: dict(table) for target, table in tables.items() if isinstance(table, dict)}
+
+
+def write(agent: Agent, options: WriteOptions) -> Writing:
+    """Nothing is lost but what the options say, of which there are none here: every field has a key."""
+    del options
+    values, found = write_keys(agent, {field: key for field, key in KEYS.items() if field not in FOR_TARGETS})
+    metadata: dict[str, JsonValue] = {"name": agent.name, "description": agent.description}
+    if agent.model:
+        metadata["model"] = agent.model
+    metadata |= values
+    metadata |= spell(agent.grants)
+    if targets := _targets(agent):
+        metadata["targets"] = targets
+    return Writing(format_markdown(metadata, agent.prompt), tuple(found))
+
+
+def _targets(agent: Agent) -> dict[str, JsonValue]:
+    """What stands under each tool, with what only the agent's own tool has a key for."""
+    targets: dict[str, dict[str, JsonValue]] = {name: dict(table) for name, table in agent.targets.items()}
+    own: dict[str, JsonValue] = {}
+    for field in sorted(FOR_TARGETS):
+        if (value := getattr(agent, field)) is not None:
+            own[field] = value
+    unknown = {key: value for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)}
+    if native := {**agent.native, **unknown}:
+        own["native"] = native
+    if own and agent.dialect != NEUTRAL:
+        targets[agent.dialect] = {**own, **targets.get(agent.dialect, {})}
+    return dict[str, JsonValue](targets)
+
+
+def enforced(document: Document) -> Grants:
+    """What it says: nobody enforces it but the targets that it is written for."""
+    return read_grants(Fields(document, Code.WRONG_TYPE)) or EVERYTHING
+
+
+def score(document: Document) -> int:
+    metadata = document.metadata
+    return 6 * isinstance(metadata.get("targets"), dict) + 4 * restricting(metadata) + 2 * ("max_turns" in metadata)
+
+
+RESTRICTIONS: Final = frozenset(folded_key(key) for key in ("tools", "permissions", "targets"))
+
+DIALECT: Final = Dialect(
+    name=NEUTRAL,
+    title="agentsync",
+    suffixes=(".md",),
+    user_directory="",
+    project_directories=(".agentsync/agents",),
+    recursive=True,
+    binaries=(),
+    version="1",
+    source="docs/agent-format.md",
+    parse=parse_markdown,
+    score=score,
+    read=read,
+    write=write,
+    shape=Shape(units={tool: (tool,) for tool in sorted(TOOLS)}, asks=TOOLS, exact=True),
+    enforced=enforced,
+    restrictions=RESTRICTIONS,
+    carries=frozenset({"model", *KEYS}),
+    lists=ToolLists(null="refused", mistyped="refused", unknown="refused"),
+    required=("description",),
+    names=NameRule(slugs=False),
+)

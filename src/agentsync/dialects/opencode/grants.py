@@ -1,0 +1,339 @@
+"""What `permission` and the deprecated `tools` let an agent of OpenCode's or its fork's do, and how to write it.
+
+There are two readings. What the tool enforces is read exactly as it reads: the last match in JavaScript's order counts,
+and what it does not know is dropped. What the author meant is read in the narrower sense wherever the two may differ,
+and is what other tools are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import (
+    EVERYTHING,
+    MCP,
+    OTHER,
+    TOOLS,
+    UNTRANSLATED,
+    Approval,
+    Grants,
+    Rule,
+    flat_name,
+    only_reading,
+)
+from agentsync.agents.narrowing import Fitted, Shape, WriteOptions
+from agentsync.agents.patterns import ANY, matches
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.foreign_restrictions import tell_foreign, without_what_is_foreign
+from agentsync.dialects._kit.intent import known_as
+from agentsync.dialects.opencode.arguments import (
+    GUARDED,
+    action_of,
+    argument_map,
+    is_index,
+    ordered,
+    spells_argument,
+    starts_at_home,
+    unreachable,
+    with_slugs,
+)
+
+UNITS: Final[dict[str, tuple[str, ...]]] = {
+    "read": ("read",),
+    "edit": ("write", "edit"),
+    "glob": ("glob",),
+    "grep": ("grep",),
+    "list": ("list",),
+    "bash": ("bash",),
+    "task": ("task",),
+    "external_directory": ("external_directory",),
+    "lsp": ("lsp",),
+    "skill": ("skill",),
+    "todowrite": ("todo",),
+    "question": ("question",),
+    "webfetch": ("webfetch",),
+    "websearch": ("websearch",),
+}
+"""OpenCode's permission keys. `edit` governs every tool that changes files."""
+
+_OUTSIDE: Final = "external_directory"
+_FLAT: Final = frozenset({"todowrite", "question", "webfetch", "websearch", "doom_loop"})
+# Names of tools that are no permissions, and the permissions that govern what they did.
+_TOOL_KEYS: Final = {
+    "write": "edit",
+    "patch": "edit",
+    "multiedit": "edit",
+    "apply_patch": "edit",
+    "todoread": "todowrite",
+}
+# Those of the deprecated `tools` map that all set `edit`, of which the last counts; and what each was to switch.
+_EDIT_KEYS: Final = ("write", "edit", "patch")
+_SWITCHES: Final = {
+    "write": ("write",),
+    "edit": ("edit", "notebook"),
+    "patch": ("edit", "notebook"),
+    "multiedit": ("edit", "notebook"),
+}
+_READ_GUARD: Final[dict[str, JsonValue]] = {ANY: "allow", **GUARDED}
+_ACTIONS: Final = {"deny": Approval.DENY, "ask": Approval.ASK, "allow": Approval.ALLOW}
+
+KEYS_READ: Final = ("tools", "permission")
+"""The keys that OpenCode itself reads permissions from."""
+
+KEYS: Final = (*KEYS_READ, "permissions")
+"""The keys that hold permissions, with one that OpenCode does not read."""
+
+RESTRICTIONS: Final = frozenset(KEYS)
+"""The keys, folded, that are read as restrictions, whether OpenCode itself reads them or not."""
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """The permissions of one tool.
+
+    Attributes:
+        title: the tool's name for people.
+        refusal: what it does where a value has a wrong type.
+        units: its permission keys, and the canonical tools that each governs.
+        beside: for some of them the keys of further tools that do the like, and that are restricted along with it.
+        others: names of its own that mean nothing elsewhere, and that no server's pattern may cover.
+        empties: whether it takes an action that is empty, and makes no rule of it.
+        keeps_outside: whether denying everything leaves what was said of files outside the project.
+        asks_user: whether an agent can be given the tool that asks its user.
+    """
+
+    title: str
+    refusal: str
+    units: Mapping[str, tuple[str, ...]]
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    others: frozenset[str] = frozenset()
+    empties: bool = False
+    keeps_outside: bool = False
+    asks_user: bool = False
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What can be said with these keys."""
+        return Shape(units=self.units, asks=TOOLS, server_name=self._server_name, spells=self._spells)
+
+    def enforced(self, metadata: Mapping[str, JsonValue]) -> Grants:
+        """What the tool lets the agent do; what it has no tool for is denied, whatever the default."""
+        rules = list(EVERYTHING.rules)
+        for key, value in _permission(metadata).items():
+            for rule in self._rules(key, value, enforced=True):
+                keeps = self.keeps_outside and rule == Rule(ANY, Approval.DENY)
+                kept = Grants(tuple(rules)).for_tool(_OUTSIDE) if keeps else ()
+                rules += [rule, *(Rule(_OUTSIDE, said.approval, said.argument) for said in kept)]
+        return Grants((*rules, *self.shape.denials))
+
+    def meant(self, metadata: Mapping[str, JsonValue]) -> Grants:
+        """What the author of these keys meant the agent to be able to do."""
+        permission = _permission(metadata)
+        unread = {key: value for key, value in permission.items() if self._spelled(key) != key}
+        rules = list(EVERYTHING.rules)
+        for key, value in permission.items():
+            if key not in unread:
+                rules += self._rules(key, value, enforced=False)
+        misnamed = _as_map(metadata.get("permissions"))
+        further = [[*self._rules(self._spelled(key), value, enforced=False)] for key, value in unread.items()]
+        further.append(
+            [rule for key, value in misnamed.items() for rule in self._rules(self._spelled(key), value, enforced=False)]
+        )
+        further += [[*self._by_other_name(key, value)] for key, value in [*permission.items(), *misnamed.items()]]
+        for said in further:
+            rules += _narrowing(said, Grants(tuple(rules)))
+        off = [key for key, value in _as_switches(metadata.get("tools")).items() if key in _SWITCHES and not value]
+        rules += [Rule(tool, Approval.DENY) for key in off for tool in _SWITCHES[key]]
+        rules = [*rules, *_below_home(rules)]
+        unclear = not _is_clear(metadata.get("permissions"))
+        unclear = unclear or (self.empties and metadata.get("permission", ANY) is None)
+        rules = only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, KEYS)
+        return Grants(tuple(rules))
+
+    def check(self, fields: Fields) -> None:
+        """Tells what the tool refuses, and what it reads in another way than it looks."""
+        tell_foreign(fields, KEYS, title=self.title, hint="write `permission`")
+        tools = fields.raw("tools")
+        if tools is not None and not (isinstance(tools, dict) and all(isinstance(on, bool) for on in tools.values())):
+            message = f"`tools` must be a map of names to true or false; {self.title} {self.refusal} otherwise"
+            fields.tell(Code.WRONG_DIALECT, message, "tools")
+        permission = fields.raw("permission")
+        if not self._is_permission(permission):
+            fields.tell(Code.WRONG_DIALECT, "`permission` must be allow, ask or deny, or a map of them", "permission")
+        if fields.has("permissions"):
+            message = f"{self.title} does not read `permissions`, so nothing that it says is enforced"
+            fields.tell(Code.NO_EFFECT, message, "permissions", hint="call it `permission`")
+        for name in _without_action(permission) if self.empties and fields.has("permission") else ():
+            fields.tell(Code.NO_EFFECT, f"`{name}` has no value, so {self.title} restricts nothing by it", "permission")
+        for key, value in (("tools", tools), ("permission", permission)):
+            for name in value if isinstance(value, dict) else ():
+                self._check_name(fields, key, name)
+
+    def _check_name(self, fields: Fields, key: str, name: str) -> None:
+        if name != name.lower() and name.lower() in {*self.units, *_TOOL_KEYS}:
+            fields.tell(Code.NO_EFFECT, f"`{name}` under `{key}` is not read", key, hint=f"call it `{name.lower()}`")
+        elif name in _TOOL_KEYS and not (key == "tools" and name in _EDIT_KEYS):
+            fields.tell(Code.NO_EFFECT, f"`{key}.{name}` does nothing", key, hint=f"use `{_TOOL_KEYS[name]}`")
+
+    def _is_permission(self, value: JsonValue) -> bool:
+        actions = {*_ACTIONS, None} if self.empties else {*_ACTIONS}
+        if not isinstance(value, dict):
+            return value is None or (isinstance(value, str) and value in actions)
+        return all(
+            not isinstance(action, list) and action in actions
+            if not isinstance(action, dict)
+            else key not in _FLAT
+            and all(not isinstance(inner, dict | list) and inner in actions for inner in action.values())
+            for key, action in value.items()
+        )
+
+    def spell(self, fitted: Fitted, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        """The keys that say what was fitted, and what they cannot say."""
+        permission: dict[str, JsonValue] = {}
+        found = unreachable(fitted.arguments.get("task", ()))
+        if fitted.default is not Approval.SESSION:
+            permission[ANY] = action_of(fitted.default, "", options)
+        for unit, fitted_level in fitted.units.items():
+            tool = self.units[unit][0]
+            apart = unit == "question" and not self.asks_user
+            level = _question(fitted_level, fitted.default) if apart else fitted_level
+            unsaid = unit == _OUTSIDE and self.keeps_outside and level is Approval.DENY
+            if rules := fitted.arguments.get(unit):
+                permission[unit] = argument_map(with_slugs(tool, rules), tool, options)
+                level = min(rule.approval for rule in rules) if rules[0].argument == ANY else Approval.DENY
+            elif level is not fitted.default or unsaid:
+                action = action_of(level, tool, options)
+                permission[unit] = _READ_GUARD if unit == "read" and action == "allow" else action
+            if level < fitted.default:
+                permission |= dict.fromkeys(self.beside.get(unit, ()), action_of(level, tool, options))
+        if fitted.default is Approval.DENY and fitted.units["question"] and not self.asks_user:
+            found.append(Diagnostic(Code.TOOL_LOST, "`question` is left out: an agent here has no user to ask"))
+        for name, level in fitted.servers.items():
+            permission[name] = action_of(level, name, options)
+        return ({"permission": permission} if permission else {}), found
+
+    def _spelled(self, key: str) -> str:
+        """A key in the spelling that the tool reads, where the author wrote one of its tools in another."""
+        spelled = _TOOL_KEYS.get(key.lower(), key.lower())
+        return spelled if spelled in self.units else key
+
+    def _rules(self, key: str, value: JsonValue, *, enforced: bool) -> Iterator[Rule]:
+        if value == _READ_GUARD and key == "read" and not enforced:  # what the tool does where nothing is set
+            value = "allow"
+        entries = ordered(value) if isinstance(value, dict) else {ANY: value}
+        for argument, action in entries.items():
+            if action is None and self.empties and enforced:
+                continue
+            approval = _ACTIONS.get(str(action), Approval.DENY)
+            pattern = UNTRANSLATED + argument if starts_at_home(argument) else argument
+            for tool in self._tools(key, approval, enforced=enforced):
+                yield Rule(tool, approval, pattern)
+
+    def _by_other_name(self, key: str, value: JsonValue) -> Iterator[Rule]:
+        """What is said of a tool by a name that it has elsewhere, where that restricts it."""
+        if self._spelled(key) in self.units or key in self.others:
+            return
+        rules = [*self._rules(key, value, enforced=False)]
+        if any(rule.approval < Approval.SESSION for rule in rules):
+            whole = not {"(", ":"}.isdisjoint(key)  # with arguments in the name
+            for tool in known_as(key):
+                yield from (Rule(tool, rule.approval, ANY if whole else rule.argument) for rule in rules)
+
+    def _tools(self, key: str, approval: Approval, *, enforced: bool) -> Iterable[str]:
+        """The canonical tools and patterns that a key, itself a pattern, covers."""
+        if key == ANY:
+            return (ANY,)
+        if key in self.others:
+            return (OTHER + key,)
+        known = [tool for unit, covered in self.units.items() if matches(key, unit) for tool in covered]
+        if matches(key, "edit") and not enforced and not approval:
+            known.append("notebook")  # a tool of others that changes files like these
+        return known if key in self.units else [*known, MCP + key]
+
+    def _server_name(self, pattern: str) -> str | None:
+        """The joined name, unless it would also say something of the tool's own, or JavaScript would move it."""
+        name = flat_name(pattern.removeprefix(MCP))
+        # JavaScript has a meaning of its own for `__proto__`, and there is no such permission then.
+        swallowed = is_index(name) or name == "__proto__"
+        own = (*self.units, *self.others)
+        return None if swallowed or any(matches(name, other) for other in own) else name
+
+    def _spells(self, tool: str, rules: tuple[Rule, ...]) -> bool:
+        unit = next(unit for unit, covered in self.units.items() if tool in covered)
+        return unit not in _FLAT and all(spells_argument(tool, rule.argument) for rule in with_slugs(tool, rules))
+
+
+def _is_clear(permissions: JsonValue) -> bool:
+    """Whether every value is an action, also where OpenCode takes no arguments."""
+    values = [*permissions.values()] if isinstance(permissions, dict) else [permissions]
+    said = [one for each in values for one in (each.values() if isinstance(each, dict) else [each])]
+    return all(one is None or (isinstance(one, str) and one in _ACTIONS) for one in said)
+
+
+def _without_action(permission: JsonValue) -> Iterator[str]:
+    """The keys that have no action, or none for some argument."""
+    for key, action in permission.items() if isinstance(permission, dict) else [("permission", permission)]:
+        if action is None or (isinstance(action, dict) and None in action.values()):
+            yield key
+
+
+def _permission(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The permissions that OpenCode makes of both keys, in the order that it reads them in."""
+    return ordered(_switched(_as_switches(metadata.get("tools"))) | _as_map(metadata.get("permission")))
+
+
+def _as_switches(tools: JsonValue) -> dict[str, JsonValue]:
+    return tools if isinstance(tools, dict) else {}
+
+
+def _switched(tools: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The permissions that OpenCode makes of the deprecated `tools` map; `multiedit` is no tool of it any more."""
+    permission: dict[str, JsonValue] = {}
+    for key, value in tools.items():
+        if key in _EDIT_KEYS or key not in _SWITCHES:
+            permission["edit" if key in _EDIT_KEYS else key] = "allow" if value else "deny"
+    return permission
+
+
+def _below_home(rules: Sequence[Rule]) -> Iterator[Rule]:
+    """Each rule for patterns below the home directory again, with the least of what it and those after it give.
+
+    Which of these cover the home directory cannot be known, so none of them may hide a denial.
+    """
+    for index, rule in enumerate(rules):
+        if rule.argument.startswith(UNTRANSLATED):
+            after = Grants(tuple(rules[index:]))
+            for tool in sorted(tool for tool in TOOLS if matches(rule.tool, tool)):
+                yield Rule(tool, min(later.approval for later in after.for_tool(tool)), rule.argument)
+
+
+def _as_map(permission: JsonValue) -> dict[str, JsonValue]:
+    if isinstance(permission, str):
+        return {ANY: permission}
+    return permission if isinstance(permission, dict) else {}
+
+
+def _narrowing(rules: Sequence[Rule], grants: Grants) -> Iterator[Rule]:
+    """What an author meant by rules that OpenCode does not read: they may take away, and give nothing."""
+    if all(rule.approval >= Approval.SESSION for rule in rules):
+        return
+    for rule in rules:
+        if rule.tool not in TOOLS:
+            # A pattern may overlap with any other; the lowest of them is never too much.
+            had = [given.approval for given in grants.rules if given.tool not in TOOLS]
+            yield Rule(rule.tool, min(rule.approval, *had), rule.argument)
+        for tool in sorted(tool for tool in TOOLS if matches(rule.tool, tool)):
+            least = min(given.approval for given in grants.for_tool(tool))
+            yield Rule(tool, min(rule.approval, least), rule.argument)
+
+
+def _question(level: Approval, default: Approval) -> Approval:
+    """OpenCode denies `question` by itself to agents, which have no user to ask, and nothing here overrides that."""
+    return Approval.SESSION if default is Approval.SESSION <= level else Approval.DENY

@@ -1,0 +1,230 @@
+"""Qwen Code: Markdown with YAML frontmatter, a list of tools, one of those denied, and an approval mode.
+
+Facts: https://qwenlm.github.io/qwen-code-docs/en/users/features/sub-agents, and the tool itself, version 0.24.4
+(November 2026). It reads frontmatter that is no strict YAML line by line and loses lists by that. The instructions are
+a template. A session in auto mode, as it is out of the box, in auto-edit or in yolo mode stays in it whatever the
+agent's own mode says, so that mode restricts nothing for certain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import CHANGING, EVERYTHING, READING, Approval, Grants, Rule, only_reading
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._base import Moved, NameRule, Reading, ToolLists, Writing
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.hook_guards import guarded
+from agentsync.dialects._kit.intent import mode_meant_by
+from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.prompt_template import foreign_placeholder, unknown_placeholder
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import named_in, nested_in, spell_lists
+from agentsync.dialects.qwen.tools import NOTHING, TOOLS, calls_all, is_pattern, taken, with_substitutes, without_effect
+from agentsync.formats.document import Document
+
+_MODES: Final = ("plan", "default", "auto-edit", "auto", "yolo", "bubble")
+# What it makes of Claude Code's modes; `dontAsk` becomes one that asks.
+_PERMISSION_MODES: Final = {
+    "default": "default",
+    "plan": "plan",
+    "acceptEdits": "auto-edit",
+    "auto": "auto-edit",
+    "bypassPermissions": "yolo",
+    "dontAsk": "default",
+}
+_FREEING: Final = {"yolo", "bypassPermissions", "auto-edit", "acceptEdits"}
+_EDITS: Final = ("write", "edit", "notebook")
+_SHORTEST_PROMPT: Final = 10
+_PLACEHOLDERS: Final = frozenset({"task_prompt", "hook_context"})
+_RESERVED: Final = frozenset("self system user model tool config default main".split())
+_NAME: Final = rf"(?!(?i:{'|'.join(sorted(_RESERVED))})\Z)[^\W_](?:[\w-]*[^\W_])?"
+_FRONTMATTER: Final = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class _Qwen(Listed):
+    """Beside the lists: a mode, hooks, and agents that another program runs."""
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        if not narrow and "executor" in metadata:
+            return list(EVERYTHING.rules)  # the other program heeds no list
+        granted, denied = (self.names_in(metadata.get(key)) for key in ("tools", "disallowedTools"))
+        rules = self._listed(granted, metadata, narrow=narrow)
+        if not narrow:
+            return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
+        rules = [*_meant_mode(rules, metadata), *TOOLS.taken(named_in(metadata.get("disallowedTools")), narrow=True)]
+        rules = limited(metadata.get("mcpServers"), rules)
+        return [*rules, *guarded(metadata.get("hooks"), TOOLS.denied)]
+
+    def _listed(self, names: list[str], metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        if not names:
+            said = {key: metadata[key] for key in ("tools",) if key in metadata}
+            return Listed.rules(self, said, narrow=narrow)
+        if not narrow and calls_all(names):
+            return list(EVERYTHING.rules)
+        inner = narrow and nested_in(metadata.get("tools"))
+        named = [name for name in names if not is_pattern(name) and not (inner and name == ANY)]
+        return TOOLS.meant(named) if narrow else TOOLS.granted(name for name in named if TOOLS.is_known(name))
+
+    def _mistyped(self, value: JsonValue) -> bool:
+        return value is not None and not isinstance(value, str | list)  # what is no text in a list is dropped
+
+    def check(self, fields: Fields) -> None:
+        for key in ("tools", "disallowedTools"):
+            value = fields.peek(key)
+            if isinstance(value, list) and any(isinstance(name, str) and not name.strip() for name in value):
+                fields.tell(Code.WRONG_TYPE, f"`{key}` holds an empty name, so Qwen Code refuses the file", key)
+        for name in self.names_in(fields.peek("tools")):
+            if is_pattern(name):
+                message = f"`{name}` grants nothing: a list takes the tools of servers by their full names only"
+                fields.tell(Code.UNKNOWN_TOOL, message, "tools")
+        for message in without_effect(self.names_in(fields.peek("disallowedTools"))):
+            fields.tell(Code.NO_EFFECT, message, "disallowedTools")
+        mode = fields.peek("approvalMode")
+        if mode not in (None, "", *_MODES):
+            message = f"`approvalMode` must be one of {', '.join(_MODES)}; Qwen Code refuses the file otherwise"
+            fields.tell(Code.WRONG_TYPE, message, "approvalMode")
+        fields.text("permissionMode", _PERMISSION_MODES)
+        if "executor" in fields.keys and {"tools", "disallowedTools"}.intersection(fields.keys):
+            fields.tell(Code.NO_EFFECT, "the program that `executor` names heeds no list of tools", "executor")
+
+    def loads(self, document: Document) -> bool:
+        """Qwen Code ends the frontmatter at the first line of three dashes and nothing else, wherever it stands."""
+        text = document.data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+        rest = _FRONTMATTER.sub("", text, count=1)
+        return rest != text and rest == document.body.replace("\r\n", "\n").replace("\r", "\n")
+
+    def read(self, document: Document, stem: str) -> Reading:
+        reading = Listed.read(self, document, stem)
+        found = unknown_placeholder(document.body, _PLACEHOLDERS, self.title)
+        if problem := _too_short(document.body, Code.WRONG_TYPE):
+            return Reading(None, (*reading.diagnostics, problem))
+        return replace(reading, diagnostics=(*reading.diagnostics, *found))
+
+    def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        writing = Listed.write(self, agent, options)
+        found = foreign_placeholder(agent.prompt, self.title) if agent.dialect != self.name else []
+        if problem := _too_short(agent.prompt, Code.REFUSED_REQUIRED):
+            found.append(problem)
+        return Writing(writing.data if not found else None, (*writing.diagnostics, *found))
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        lists = spell_lists(fitted := fit(agent.grants, self.shape, options), TOOLS, denies=True)
+        found = [*fitted.diagnostics, *lists.diagnostics]
+        permissions: dict[str, JsonValue] = {}
+        if lists.allowed is not None:
+            lost = [name for name in lists.allowed if is_pattern(name)]
+            message = "is left out: a list takes the tools of servers by their full names only"
+            found += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in lost]
+            permissions["tools"] = [name for name in lists.allowed if name not in lost] or [NOTHING]
+        if lists.denied:
+            permissions["disallowedTools"] = list[JsonValue](with_substitutes(lists.denied))
+        if any(Approval.ASK in agent.grants.approvals(tool) for tool in CHANGING):
+            permissions["approvalMode"] = "default"
+        return permissions, found
+
+
+def _too_short(prompt: str, code: Code) -> Diagnostic | None:
+    if not prompt.strip() or len(prompt.strip()) >= _SHORTEST_PROMPT:
+        return None  # of none at all is told elsewhere
+    return Diagnostic(code, f"Qwen Code takes no agent with instructions of under {_SHORTEST_PROMPT} characters")
+
+
+def _mode(metadata: Mapping[str, JsonValue]) -> str:
+    """The mode that Qwen Code makes of both keys, of which its own counts first; empty where there is none."""
+    return str(metadata.get("approvalMode") or _PERMISSION_MODES.get(str(metadata.get("permissionMode")), ""))
+
+
+def _enforced_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
+    """What a mode frees: what it restricts, the user's session may free."""
+    match _mode(metadata):
+        case "yolo":
+            return [Rule(rule.tool, Approval.ALLOW, rule.argument) for rule in rules]
+        case "auto-edit":
+            return _allowing(rules, (*_EDITS, "webfetch", "websearch"))
+        case _:
+            return rules
+
+
+def _meant_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
+    """What the author of a mode meant; one that is invented restricts at least as far as asking does."""
+    values = (metadata.get(key) for key in ("approvalMode", "permissionMode"))
+    said = {str(each) for value in values for each in (value if isinstance(value, list) else [value]) if each}
+    for mode in sorted(said if len(said) == 1 else said - _FREEING):  # of two, one that frees is no clear word
+        match mode if mode in (*_MODES, *_PERMISSION_MODES) else mode_meant_by(mode):
+            case "auto":
+                pass
+            case "yolo" | "bypassPermissions":
+                rules = [Rule(rule.tool, Approval.ALLOW, rule.argument) for rule in rules]
+            case "auto-edit" | "acceptEdits":
+                rules = _allowing(rules, _EDITS)
+            case "plan":
+                rules = rules + [Rule(tool, Approval.DENY) for tool in (*_EDITS, "bash")]
+            case "dontAsk":
+                rules = only_reading(rules)
+            case _:
+                rules = [*_asking(rules)]
+    return rules
+
+
+def _allowing(rules: list[Rule], tools: tuple[str, ...]) -> list[Rule]:
+    grants = Grants(tuple(rules))
+    return rules + [Rule(tool, Approval.ALLOW) for tool in tools if grants.approval(tool)]
+
+
+def _asking(rules: list[Rule]) -> Iterator[Rule]:
+    for rule in rules:
+        most = Approval.SESSION if rule.tool in READING else Approval.ASK
+        yield Rule(rule.tool, min(rule.approval, most), rule.argument)
+    if any(rule.tool == ANY and rule.approval for rule in rules):
+        yield from (Rule(tool, Approval.SESSION) for tool in sorted(READING))
+
+
+_COLORS: Final = ("red", "blue", "green", "yellow", "purple", "orange", "pink", "cyan", "auto")
+
+_QWEN: Final = _Qwen(
+    name="qwen",
+    title="Qwen Code",
+    tools=TOOLS,
+    lists=ToolLists(empty="all", null="all", mistyped="all", trims=False, denied="disallowedTools"),
+    keys={
+        "max_turns": Key("maxTurns", "count"),
+        "color": Key("color", words={color: color for color in _COLORS}),
+        "background": Key("background", "flag"),
+        "mcp_servers": Key("mcpServers", "any"),
+        "hooks": Key("hooks", "any"),
+    },
+    own=frozenset({"mcp_servers", "hooks"}),
+    models=Models(bare=False),
+    native=frozenset({"runConfig", "modelConfig", "executor", "executionBackend"}),
+    required=("name", "description", "prompt"),
+    names=NameRule(2, 50, _RESERVED, slugs=False, pattern=_NAME),
+    further=("approvalMode", "permissionMode"),
+)
+
+
+def _score(document: Document) -> int:
+    return 4 * ("approvalMode" in document.metadata) + 4 * ("runConfig" in document.metadata)
+
+
+DIALECT: Final = _QWEN.dialect(
+    user_directory=".qwen/agents",
+    project_directories=(".qwen/agents",),
+    binaries=("qwen",),
+    version="0.24.4",
+    source="https://qwenlm.github.io/qwen-code-docs/en/users/features/sub-agents",
+    score=_score,
+    environment=(Moved("QWEN_HOME", ".qwen"),),
+)

@@ -1,0 +1,291 @@
+"""Roo Code, and its successor Zoo Code: an agent is a custom mode, and all modes stand in one file.
+
+Facts: https://docs.roocode.com/features/custom-modes, the schema package `@roo-code/types` 1.115.0, and the source of
+Zoo Code (November 2026). What a mode may use are groups of tools. One mode that the schema refuses makes the tool
+refuse the whole file, the user's own modes with it, so what is doubtful is refused here. Whatever its groups, a mode
+may call other modes, ask the user, use skills and keep a list of its work.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import MCP, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Shape, WriteOptions, fit
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.entry_paths import split_path
+from agentsync.dialects._base import Moved, NameRule, SharedFile, ToolLists, UneditableError
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.tool_names import ToolNames
+from agentsync.dialects.roo.modes_file import canonical, edited, entries
+from agentsync.dialects.roo.modes_layout import layout
+from agentsync.formats.document import Document, UnreadableError, decode
+
+_GROUPS: Final = "groups"
+_SERVERS: Final = "allowedMcpServers"
+_TITLE: Final = "title"  # the key `name` there, which is for people; a mode is called by its slug
+_UNITS: Final[dict[str, tuple[str, ...]]] = {
+    "read": ("read", "grep", "glob", "list"),
+    "edit": ("write", "edit"),
+    "command": ("bash",),
+}
+# Every group that the tool takes; `browser` is gone.
+_COVERED: Final[dict[str, tuple[str, ...]]] = {
+    **_UNITS,
+    "mcp": (f"{MCP}{ANY}",),
+    "modes": ("task",),
+    "browser": (),
+}
+_ALWAYS: Final = ("question", "skill", "task", "todo")
+_PATHS: Final = frozenset({*_UNITS["read"], *_UNITS["edit"]})
+_BUILT_IN: Final = frozenset({"architect", "ask", "code", "debug", "orchestrator"})
+_WHEN: Final = "whenToUse"
+_ROLE: Final = "roleDefinition"
+_INSTRUCTIONS: Final = "customInstructions"
+_TEXTS: Final = (_TITLE, "description", _WHEN, _ROLE, _INSTRUCTIONS)
+_WRITTEN: Final = {_TITLE: "name"}
+# What begins a group in Python's patterns and not in JavaScript's, and a quantifier that never gives back.
+_NOT_JAVASCRIPT: Final = re.compile(r"\(\?(?![:=!]|<[=!A-Za-z_$])|[*+?}]\+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Roo(Listed):
+    """Groups, each perhaps with a pattern of the files that it is for."""
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(units=_UNITS, server_name=lambda pattern: "mcp" if pattern == f"{MCP}{ANY}" else None)
+
+    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+        rules: list[Rule] = []
+        for group, pattern in _groups(metadata.get(_GROUPS)):
+            argument = f"{UNTRANSLATED}{pattern}" if pattern and narrow else ANY
+            rules += [Rule(tool, Approval.SESSION, argument) for tool in _COVERED.get(group, ())]
+        if any(rule.tool in _PATHS for rule in rules):
+            rules.append(Rule("external_directory", Approval.SESSION))
+        if narrow:
+            rules = _only_servers(rules, metadata)
+            rules += [Rule(tool, Approval.SESSION) for tool in _ALWAYS]
+        return rules
+
+    def check(self, fields: Fields) -> None:
+        for key in _TEXTS:
+            if fields.has(key) and not isinstance(fields.peek(key), str):
+                fields.tell(Code.WRONG_TYPE, f"`{_WRITTEN.get(key, key)}` must be text; else the file is refused", key)
+        if fields.has(_SERVERS):
+            fields.tell(Code.NO_EFFECT, f"Roo Code does not read `{_SERVERS}`; Zoo Code does", _SERVERS)
+            if _strings(fields.raw(_SERVERS)) is None:
+                fields.tell(Code.WRONG_TYPE, f"`{_SERVERS}` must be a list of names", _SERVERS)
+        value = fields.raw(_GROUPS)
+        if not isinstance(value, list):
+            fields.tell(Code.WRONG_TYPE, "`groups` must be a list; else the file is refused", _GROUPS)
+            return
+        seen: set[str] = set()
+        for item, (group, pattern) in zip(value, _groups(value), strict=True):
+            if group not in _COVERED or group in seen or not _is_valid(item):
+                shown = json.dumps(item)
+                fields.tell(Code.WRONG_TYPE, f"the group {shown} makes the tool refuse the whole file", _GROUPS)
+            elif pattern and not (group == "edit" and _file_pattern(item)):
+                message = f"the tool does not heed what restricts the group `{group}`"
+                fields.tell(Code.NO_EFFECT, message, _GROUPS, hint="only `edit` takes a `fileRegex`")
+            seen.add(group)
+
+    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+        grants = Grants(tuple(rule for rule in agent.grants.rules if rule.tool not in _ALWAYS))
+        fitted = fit(_with_search(grants), self.shape, options)
+        groups = [group for group, level in fitted.units.items() if level]
+        if fitted.servers.get("mcp", fitted.default):
+            groups.append("mcp")
+        return {_GROUPS: list[JsonValue](groups)}, [*fitted.diagnostics, *_beyond(agent.grants, options)]
+
+
+def _groups(value: JsonValue) -> Iterator[tuple[str, str]]:
+    """Each group and what is to restrict it: its pattern of files, or options that the tool does not know and drops."""
+    for item in value if isinstance(value, list) else ():
+        match item:
+            case str():
+                yield item, ""
+            case [str(group), dict(options)]:
+                known = options.keys() <= {"fileRegex", "description"}
+                yield group, _file_pattern(item) if known else json.dumps(options, sort_keys=True)
+            case _:
+                yield json.dumps(item), ""
+
+
+def _file_pattern(item: JsonValue) -> str:
+    """The pattern of the files that a group is for; empty where it has none."""
+    match item:
+        case [str(), {"fileRegex": str(pattern)}]:
+            return pattern
+        case _:
+            return ""
+
+
+def _is_valid(item: JsonValue) -> bool:
+    """Whether the tool takes a group that is not called by its name alone."""
+    if not isinstance(item, list):
+        return True
+    options = item[1]
+    texts = [options.get(key, "") for key in ("fileRegex", "description")] if isinstance(options, dict) else []
+    try:
+        re.compile(_file_pattern(item).replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!"))
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return all(isinstance(text, str) for text in texts) and not _NOT_JAVASCRIPT.search(_file_pattern(item))
+
+
+def _strings(value: JsonValue) -> list[str] | None:
+    """A list of texts; None for anything else."""
+    if not isinstance(value, list):
+        return None
+    texts = [item for item in value if isinstance(item, str)]
+    return texts if len(texts) == len(value) else None
+
+
+def _only_servers(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
+    """The rules with all servers replaced by those that are named, where any are."""
+    servers = _strings(metadata.get(_SERVERS))
+    if servers is None:
+        return rules
+    level = [rule.approval for rule in rules if rule.tool == f"{MCP}{ANY}"]
+    others = [rule for rule in rules if rule.tool != f"{MCP}{ANY}"]
+    return [*others, *(Rule(f"{MCP}{server}/{ANY}", approval) for approval in level for server in servers)]
+
+
+def _with_search(grants: Grants) -> Grants:
+    """The same, with files to be found and listed by whom they may be read: one group does all of it."""
+    level = min(grants.approvals(READ_COVERS[0]))
+    more = [Rule(tool, level) for tool in READ_COVERS[1:] if level > max(grants.approvals(tool))]
+    return Grants((*grants.rules, *more))
+
+
+def _beyond(grants: Grants, options: WriteOptions) -> Iterator[Diagnostic]:
+    """What every mode may do, whatever its groups."""
+    denied = [tool for tool in ("task", "skill") if not min(grants.approvals(tool))]
+    if not denied:
+        return
+    message = f"every mode has {' and '.join(f'`{tool}`' for tool in denied)}: the user's session decides"
+    if options.strict_approval and grants.everything_else:
+        yield Diagnostic(Code.REFUSED_WIDER, f"{message}, and `strict_approval` is set")
+    else:
+        yield Diagnostic(Code.UNRESTRICTABLE, message)
+
+
+def _parse(data: bytes, path: str) -> Document:
+    """Reads one mode: the one that the path names, or the only one; its bytes are the ones that always stand for it.
+
+    Raises:
+        UnreadableError: there is no such mode, or the file cannot be edited.
+    """
+    _, found, repaired = decode(data, path)
+    try:
+        modes = layout(data).modes
+    except UneditableError as error:
+        raise UnreadableError(Diagnostic(Code.YAML_INVALID, f"The file of modes: {error.message}.", path)) from error
+    if entry := split_path(path)[1]:
+        modes = tuple(mode for mode in modes if mode.slug == entry)
+    if len(modes) != 1:
+        message = f"The file holds {len(modes)} modes, and is read only where it holds one."
+        hint = "give each mode a file of its own that begins with `customModes:`"
+        raise UnreadableError(Diagnostic(Code.NOT_AN_AGENT, message, path, hint=hint))
+    mode = dict(modes[0].value)
+    # A text that is missing or empty stays among the keys, where it is found to be wrong.
+    mode[_ROLE] = mode.get(_ROLE) or None
+    texts = [str(mode.pop(key)) for key in (_ROLE, _INSTRUCTIONS) if isinstance(mode.get(key), str) and mode[key]]
+    metadata: dict[str, JsonValue] = {"name": mode.pop("slug")} if "slug" in mode else {}
+    title = mode.pop("name", None) or None
+    if title is None or title != metadata.get("name"):
+        metadata[_TITLE] = title
+    metadata |= mode
+    if "description" not in metadata:
+        metadata["description"] = metadata.get(_WHEN) or _summary("".join(texts[:1]))
+    if metadata.get(_WHEN) == metadata["description"]:
+        metadata.pop(_WHEN, None)
+    lines = dict.fromkeys(metadata, modes[0].start + 1)
+    return Document(path, metadata, "\n\n".join(texts), lines, repaired, found, canonical(modes[0].value))
+
+
+def _summary(role: str) -> str:
+    """What the tool tells other modes of one that does not say when it is to be used."""
+    return role.partition(".")[0].strip()
+
+
+def _format(metadata: Mapping[str, JsonValue], body: str) -> bytes:
+    """A file that holds one mode."""
+    slug, description = metadata["name"], metadata["description"]
+    # The description is shown to people; by the other text a mode is chosen for a task.
+    chosen_by: dict[str, JsonValue] = {_WHEN: description} if description else {}
+    mode: dict[str, JsonValue] = {**chosen_by, **metadata, "slug": slug, "name": metadata.get(_TITLE, slug)}
+    mode[_ROLE] = body.replace("\r\n", "\n").strip()
+    return canonical({key: value for key, value in mode.items() if key != _TITLE})
+
+
+_ROO: Final = _Roo(
+    name="roo",
+    title="Roo Code",
+    tools=ToolNames(written=_UNITS),
+    lists=ToolLists(absent="refused", null="refused", mistyped="refused", unknown="refused"),
+    keys={},
+    models=Models(key=""),
+    native=frozenset({_TITLE, _WHEN}),
+    required=("name", "prompt"),
+    names=NameRule(reserved=_BUILT_IN),
+    tools_key="",
+    further=(_GROUPS, _SERVERS),
+    invalid=Code.WRONG_TYPE,
+    format=_format,
+)
+
+# Where editors keep what belongs to extensions: for Linux, macOS, Windows, and on machines that are worked on remotely.
+_EDITORS: Final = ("Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf", "Trae")
+_DATA: Final = (
+    *(
+        f"{place}/{editor}"
+        for place in (".config", "Library/Application Support", "AppData/Roaming")
+        for editor in _EDITORS
+    ),
+    ".vscode-server/data",
+    ".local/share/code-server",
+)
+_EXTENSIONS: Final = ("zoocodeorganization.zoo-code", "rooveterinaryinc.roo-cline")
+_STORED: Final = "User/globalStorage/{}/settings/custom_modes.yaml"
+
+
+def _score(document: Document) -> int:
+    return 6 * isinstance(document.metadata.get(_GROUPS), list)
+
+
+DIALECT: Final = replace(
+    _ROO.dialect(
+        suffixes=(".yaml",),
+        user_directory=f".config/Code/{_STORED.format(_EXTENSIONS[1])}",
+        project_directories=(".roomodes", ".zoomodes"),
+        binaries=(),
+        version="1.115.0",
+        source="https://docs.roocode.com/features/custom-modes",
+        score=_score,
+        parse=_parse,
+        # Where VS Code keeps what belongs to extensions (its userDataPath.ts), on Linux.
+        environment=(Moved("XDG_CONFIG_HOME", ".config"),),
+        notice="a mode's tools ask as the settings of auto-approval say",
+    ),
+    uses_effects=True,
+    shared=SharedFile(
+        entries,
+        edited,
+        user_files=tuple(f"{data}/{_STORED.format(tool)}" for data, tool in product(_DATA, _EXTENSIONS)),
+        project_files=(".zoomodes", ".roomodes"),  # Zoo Code reads the latter only where the former is absent
+    ),
+)

@@ -1,0 +1,152 @@
+"""Mistral Vibe: TOML, with lists of tools, a permission for each, and any key of Vibe's own configuration.
+
+Facts: the tool's own code and what it does, version 3.0.3 (November 2026); https://docs.mistral.ai/vibe/code/overview
+says less. The file's name is the agent's. An empty list of enabled tools means all of them, and a permission in another
+case than `never` means nothing. A description or a prompt that is no text takes every other subagent down with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import Grants
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import is_slug
+from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects._kit.models import Models
+from agentsync.dialects.vibe.grants import RESTRICTIONS, SHAPE, check, enforced, meant, own_keys, spell
+from agentsync.formats.document import Document
+from agentsync.formats.toml import parse_toml
+from agentsync.formats.toml_writer import format_toml
+
+_SAFETIES: Final = ("safe", "neutral", "destructive", "smart", "yolo")
+_NATIVE: Final = frozenset(
+    {"display_name", "safety", "system_prompt_id", "models", "providers", "allowed_models", "compaction_model"}
+    | {"compaction_prompt_id", "vision_model", "utility_models", "auto_compact_threshold", "output_limit_retries"}
+    | {"include_project_context", "include_prompt_detail", "include_commit_signature", "tool_paths", "skill_paths"}
+    | {"connectors", "enable_connectors", "enable_mcp", "enable_subagents", "max_subagents"}
+    | {"enable_background_processes"}
+)
+_MAX_INSTRUCTIONS: Final = 64 << 10
+
+# A model is called by the alias that the user's own configuration gives it, so none is known here.
+_MODELS: Final = Models(
+    key="active_model", vendors=dict.fromkeys(("mistral-", "devstral", "codestral", "magistral"), "mistral")
+)
+_CARRIED: Final = frozenset({"model"})
+_NAMES: Final = NameRule(
+    reserved=frozenset("main ask accept-edits smart-approve auto-approve explore lean".split()), slugs=False
+)
+
+
+def read(document: Document, stem: str) -> Reading:
+    # Vibe calls an agent after its file, whatever a key `name` says.
+    unnamed = {key: value for key, value in document.metadata.items() if key != "name"}
+    fields = Fields(replace(document, metadata=unnamed), Code.WRONG_TYPE)
+    kind = fields.text("agent_type", ("agent", "subagent")) or "agent"
+    name, description = fields.name(stem, required=False), fields.description(required=kind == "subagent")
+    prompt, model = fields.text("instructions") or "", fields.text("active_model")
+    fields.text("safety", _SAFETIES)
+    check(fields, unnamed)
+    mcp_servers = fields.raw("mcp_servers")
+    if name in _NAMES.reserved:
+        fields.tell(Code.WRONG_TYPE, f"`{name}` is a name of Vibe's own", hint="rename the file")
+    if name is None or description is None or refused(fields.diagnostics):
+        return Reading(None, fields.diagnostics)
+    native, unknown = fields.rest(_NATIVE)
+    named = {"name": document.metadata["name"]} if "name" in document.metadata else {}
+    said = {key: document.metadata[key] for key in ("safety",) if key in document.metadata}
+    agent = Agent.model_validate(
+        {
+            **identity(name),
+            "description": description,
+            "dialect": "vibe",
+            "prompt": prompt,
+            "grants": meant(unnamed),
+            "own_permissions": own_keys(unnamed),
+            "model": _MODELS.read(model),
+            "mode": "subagent" if kind == "subagent" else "primary",
+            "mcp_servers": mcp_servers,
+            "native": {**native, **said},
+            "unknown": {**named, **unknown},
+        }
+    )
+    return Reading(agent, fields.diagnostics, loads="base_disabled" not in unnamed)
+
+
+def write(agent: Agent, options: WriteOptions) -> Writing:
+    own, speaking = agent.dialect == "vibe", speaks(agent, "vibe")
+    carried = _CARRIED | ({"mcp_servers"} if speaking else frozenset()) | ({"mode"} if own else frozenset())
+    found = losses(agent, "vibe", carried)
+    if not is_slug(agent.name):
+        found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
+    prompt = agent.prompt.strip()
+    if not own and (problem := _problem(agent, prompt)):
+        return Writing(None, (*found, Diagnostic(Code.REFUSED_REQUIRED, problem)))
+    permissions: dict[str, JsonValue] = dict(agent.own_permissions)
+    if not own:
+        fitted = fit(agent.grants, SHAPE, options)
+        permissions, permission_found = spell(fitted)
+        found += [*fitted.diagnostics, *permission_found]
+    model, model_found = _MODELS.write(agent, "vibe", options)
+    metadata: dict[str, JsonValue] = {
+        "description": agent.description,
+        "agent_type": "agent" if own and agent.mode == "primary" else "subagent",
+        "active_model": model,
+        **permissions,
+        "mcp_servers": agent.mcp_servers if speaking else None,
+    }
+    if speaking:
+        metadata |= {**agent.native, **agent.unknown}
+    return Writing(format_toml(metadata, "instructions", prompt), (*found, *model_found))
+
+
+def _problem(agent: Agent, prompt: str) -> str:
+    """Why Vibe would not take the agent; empty where it does."""
+    if not prompt or not agent.description.strip():
+        return "Vibe needs a description" if prompt else "Vibe needs instructions, and gives its own without"
+    if len(prompt) > _MAX_INSTRUCTIONS:
+        return f"Vibe takes at most {_MAX_INSTRUCTIONS:,} characters of instructions"
+    return "" if _NAMES.takes(agent.slug) else f"Vibe has an agent of its own called `{agent.slug}`"
+
+
+def enforced_by(document: Document) -> Grants:
+    return enforced(document.metadata)
+
+
+def score(document: Document) -> int:
+    metadata = document.metadata
+    return 5 * ("agent_type" in metadata) + 2 * any(key in metadata for key in ("enabled_tools", "disabled_tools"))
+
+
+DIALECT: Final = Dialect(
+    name="vibe",
+    title="Mistral Vibe",
+    suffixes=(".toml",),
+    user_directory=".vibe/agents",
+    project_directories=(".vibe/agents",),
+    recursive=False,
+    binaries=("vibe",),
+    version="3.0.3",
+    source="https://docs.mistral.ai/vibe/code/overview",
+    parse=parse_toml,
+    score=score,
+    read=read,
+    write=write,
+    shape=SHAPE,
+    enforced=enforced_by,
+    restrictions=RESTRICTIONS,
+    carries=_CARRIED,
+    lists=ToolLists(empty="all", mistyped="refused", denied="disabled_tools"),
+    required=("description", "instructions"),
+    names=_NAMES,
+    environment=(Moved("VIBE_HOME", ".vibe"),),
+    notice="agents of a project count where its folder is trusted",
+)
