@@ -23,13 +23,12 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, why
 from agentsync.core.paths import config_candidates, is_directory, is_file, text_of
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect, dialects
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.git.mirror import Remote
-from agentsync.manifest import OverrideTables, known_dialect
-from agentsync.overrides import AgentFilter
 from agentsync.policy import Policy, PolicyTable, read_policy
+from agentsync.repository.manifest import OverrideTables, known_dialect
+from agentsync.repository.overrides import AgentFilter
 from agentsync.targets.installed import directory_of
 from agentsync.targets.plan import Limits
 

@@ -16,8 +16,8 @@ from agentsync.core.address import Address, parse_address
 from agentsync.core.urls import local_path, scheme
 from agentsync.formats.validated_toml import MisplacedError, Settings
 from agentsync.git.mirror import Auth, Remote, Signers
-from agentsync.manifest import AgentsTable, known_dialect
-from agentsync.source import Selection
+from agentsync.repository.manifest import AgentsTable, known_dialect
+from agentsync.repository.selection import Selection
 
 _PREFIX = re.compile(r"(?:[a-z0-9]+-)+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

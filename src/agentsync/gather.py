@@ -11,22 +11,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agentsync.checks import Named, check_names, masked
 from agentsync.config import Target
 from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
-from agentsync.dialects._base import refused
+from agentsync.dialects import refused
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
-from agentsync.overrides import AgentFilter, Override, also_denied, prefixed, unused
 from agentsync.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
 from agentsync.render import RenderedFile, render
-from agentsync.source import NoAgent, ReadAgent, Selection, read_agent
+from agentsync.repository.checks import Named, check_names, masked
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.overrides import AgentFilter, Override, also_denied, prefixed, unused
+from agentsync.repository.selection import Selection
+from agentsync.repository.working_tree import WorkingTree
 from agentsync.state.render_cache import Cache
 from agentsync.targets.change import Change, TargetState, Wanted
-from agentsync.worktree import WorkingTree
 
 Files = Mirror | WorkingTree
 """Where the files of a source are: as they were committed, or as they are saved."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentsync.agents.grants import TOOLS, Approval, Rule
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect
 
 _HEADINGS = {
     "model": "model",

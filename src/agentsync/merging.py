@@ -13,11 +13,10 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect, dialects
 from agentsync.formats.diff import unified
 from agentsync.render import render
-from agentsync.source import ReadAgent, read_agent
+from agentsync.repository.detection import ReadAgent, read_agent
 
 _PERMISSIONS = ("tools", "permissions")
 # What is no difference between tools: the name is what brings versions together, and the rest stands under `targets`.

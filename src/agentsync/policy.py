@@ -18,10 +18,10 @@ from agentsync.agents.key_effects import Effect, KeyEffect, Meaning, effects_of
 from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect
+from agentsync.core.limits import MAX_FILES
+from agentsync.dialects import Dialect
 from agentsync.formats.document import MAX_FILE_BYTES, Document
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
-from agentsync.source import MAX_FILES
 
 Say = Literal["allow", "refuse"]
 _Globs = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=256)]

@@ -12,10 +12,10 @@ from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_windows_device
-from agentsync.dialects._base import Dialect, refused
+from agentsync.dialects import Dialect, refused
 from agentsync.formats.document import Document, UnreadableError
-from agentsync.overrides import SWITCHED_ON, Overridden, Override, overridden, regranted
-from agentsync.source import ReadAgent
+from agentsync.repository.detection import ReadAgent
+from agentsync.repository.overrides import SWITCHED_ON, Overridden, Override, overridden, regranted
 
 
 @dataclass(frozen=True, slots=True)

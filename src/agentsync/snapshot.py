@@ -22,13 +22,13 @@ from agentsync.core.urls import redact
 from agentsync.fetch import Fetches, mirror_of
 from agentsync.gather import Files, Snapshot
 from agentsync.git.objects import CommitFacts, Entry
-from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
-from agentsync.overrides import AgentFilter, Override
-from agentsync.parts import parted
-from agentsync.source import select
+from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
+from agentsync.repository.multi_agent_files import parted
+from agentsync.repository.overrides import AgentFilter, Override
+from agentsync.repository.selection import select
+from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from agentsync.state.store import SourceState, State
 from agentsync.trust import prove
-from agentsync.worktree import WORKING_TREE, WorkingTree
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0 where that is not known)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from agentsync.core.paths import Places, is_file, shorten
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect
 from agentsync.examination import Examination, Health
 from agentsync.git.process import MINIMUM_VERSION
 from agentsync.service.control import listens

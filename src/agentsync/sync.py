@@ -24,9 +24,10 @@ from agentsync.fetch import Fetches
 from agentsync.findings import kept_last_good, left_sources, suspended, without_agents
 from agentsync.gather import Files, Gathered, Snapshot, gather
 from agentsync.growth import watch_growth
-from agentsync.overlays import read_overlays
 from agentsync.policy import Rules
 from agentsync.report import Report, Scope, is_change
+from agentsync.repository.overlays import read_overlays
+from agentsync.repository.working_tree import WorkingTree
 from agentsync.snapshot import Progress, SourceReport, finding, take_snapshots
 from agentsync.state.backups import Vault
 from agentsync.state.lock import locked
@@ -37,7 +38,6 @@ from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, o
 from agentsync.targets.change import Change, Consent, TargetState
 from agentsync.targets.plan import Plan, make_plan, recorded
 from agentsync.unchanged import Followed, Memory, content_of, expansions, remember
-from agentsync.worktree import WorkingTree
 
 
 def run(

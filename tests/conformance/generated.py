@@ -12,7 +12,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
 from agentsync.render import render
-from agentsync.source import ReadAgent, read_agent
+from agentsync.repository.detection import ReadAgent, read_agent
 from support import agents as strategy
 
 COUNT = 500

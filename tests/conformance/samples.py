@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from agentsync.core.globs import path_matches
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect, UneditableError
-from agentsync.source import ReadAgent, read_agent
+from agentsync.dialects import Dialect, UneditableError, dialects
+from agentsync.repository.detection import ReadAgent, read_agent
 from conformance import generated
 
 Files = Mapping[str, bytes]

@@ -14,8 +14,7 @@ from typing import Any
 
 from agentsync.agents.grants import Grants
 from agentsync.core.entry_paths import split_path
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect, dialects
 from agentsync.formats.document import Document
 from conformance.oracle import TOOLS
 from conformance.samples import MANIFEST, Files

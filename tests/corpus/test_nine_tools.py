@@ -19,7 +19,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
 from agentsync.render import render
-from agentsync.source import NoAgent, ReadAgent, read_agent
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from support.conversion import read, widening
 
 REPOSITORY = "sampleXbro+agentsbridge"

@@ -23,7 +23,7 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.globs import path_matches
 from agentsync.dialects import dialects
 from agentsync.render import render
-from agentsync.source import NoAgent, ReadAgent, read_agent
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from support.conversion import read, silent_losses, widening
 from support.thorough import part
 

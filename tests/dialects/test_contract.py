@@ -19,11 +19,10 @@ from agentsync.agents.grants import Grants, wider
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
-from agentsync.overrides import overridden
+from agentsync.dialects import Dialect, dialects
 from agentsync.render import render
-from agentsync.source import ReadAgent
+from agentsync.repository.detection import ReadAgent
+from agentsync.repository.overrides import overridden
 from support.conversion import read, silent_losses, widening
 from support.golden import SUFFIX, read_archive, write_archive
 

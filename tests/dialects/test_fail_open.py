@@ -18,10 +18,9 @@ from agentsync.agents.grants import TOOLS, Approval
 from agentsync.agents.key_effects import FOREIGN_RESTRICTING
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect, dialects
 from agentsync.render import render
-from agentsync.source import NoAgent, ReadAgent, read_agent
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 
 
 class Outcome(Enum):

@@ -16,8 +16,7 @@ import pytest
 from pydantic import JsonValue
 
 from agentsync.agents.grants import MCP, NOTHING, OTHER, TOOLS, Grants
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect, dialects
 from agentsync.formats.document import Document
 
 HERE: Final = Path(__file__).parent

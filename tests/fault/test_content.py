@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 from support.machine import Machine, agent, source
 from support.repository import Repository
 from support.trial import Trial

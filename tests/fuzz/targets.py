@@ -13,19 +13,19 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.config import load_config
 from agentsync.core.codes import Code
 from agentsync.core.errors import ConfigError
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect, refused
+from agentsync.dialects import Dialect, dialects, refused
 from agentsync.formats.document import UnreadableError
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.formats.json_reader import format_json, parse_json
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
 from agentsync.git.objects import Entry
-from agentsync.manifest import as_overrides, read_manifest
-from agentsync.overlays import read_overlays
-from agentsync.overrides import Override
 from agentsync.render import RenderedFile, render
-from agentsync.source import NoAgent, ReadAgent, Selection, read_agent, select
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.manifest import as_overrides, read_manifest
+from agentsync.repository.overlays import read_overlays
+from agentsync.repository.overrides import Override
+from agentsync.repository.selection import Selection, select
 from support.conversion import silent_losses, widening
 
 Target = Callable[[bytes], None]

@@ -115,7 +115,7 @@ def test_a_collector_gets_the_measures_and_the_log_of_each_cycle(
         assert points(metrics["agentsync.syncs"]) == {("ok", "start"): 1}
         assert points(metrics["agentsync.targets.directory"]) == {("claude",): 2, ("codex",): 2, ("opencode",): 2}
         assert points(metrics["agentsync.changes"])["create",] == 6
-        assert points(metrics["agentsync.source.synced"]) == {("team",): 1}
+        assert points(metrics["agentsync.repository.detection.synced"]) == {("team",): 1}
         assert metrics["agentsync.last_success.timestamp"].unit == "s"
         [duration] = metrics["agentsync.sync.duration"].histogram.data_points
         assert (duration.count, duration.sum > 0) == (1, True)

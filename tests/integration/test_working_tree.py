@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentsync.core.errors import ConfigError
-from agentsync.worktree import WORKING_TREE, WorkingTree
+from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from support.machine import agent
 from support.repository import Repository
 

@@ -7,8 +7,8 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, bound
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect
-from agentsync.source import NoAgent, ReadAgent, read_agent
+from agentsync.dialects import Dialect
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 
 # What a diagnostic about a lost field calls it.
 _TITLES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsync.agents.grants import TOOLS, Grants
 from agentsync.core.codes import Code
-from agentsync.source import ReadAgent, read_agent
+from agentsync.repository.detection import ReadAgent, read_agent
 from support.conversion import read
 
 PATHS = {"read", "write", "edit", "notebook", "grep", "glob", "list"}

@@ -17,7 +17,7 @@ import pytest
 
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
-from agentsync.dialects._base import SharedFile
+from agentsync.dialects import SharedFile
 from agentsync.state.backups import Vault
 from agentsync.state.records import Recorded
 from agentsync.state.store import State

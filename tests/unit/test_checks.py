@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.checks import Named, check_names
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.source import NoAgent, ReadAgent, read_agent
+from agentsync.repository.checks import Named, check_names
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 
 HEAD = "---\nname: reviewer\ndescription: Reviews.\n---\n"
 # Made up, and put together here so that no scanner takes this file for a leak.

@@ -10,7 +10,7 @@ from agentsync.config import Config, find_config, load_config
 from agentsync.core.errors import ConfigError
 from agentsync.dialects import dialects
 from agentsync.formats.validated_toml import load
-from agentsync.manifest import AgentsTable
+from agentsync.repository.manifest import AgentsTable
 
 SOURCE = '[sources.team]\nurl = "https://example.org/agents.git"\n'
 

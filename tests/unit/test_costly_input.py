@@ -13,8 +13,9 @@ from agentsync.core.codes import Code
 from agentsync.core.errors import ConfigError
 from agentsync.core.globs import path_matches
 from agentsync.git.objects import Entry
-from agentsync.manifest import read_manifest
-from agentsync.source import NoAgent, Selection, read_agent, select
+from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.manifest import read_manifest
+from agentsync.repository.selection import Selection, select
 
 _SECONDS = 4.0
 _MANY = 60_000

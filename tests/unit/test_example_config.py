@@ -12,8 +12,8 @@ import pytest
 from agentsync.config import Config, load_config
 from agentsync.config_tables import AuthTable, HealthTable, LimitsTable, SignedTable, SourceTable, TargetTable
 from agentsync.formats.validated_toml import Settings, validate
-from agentsync.manifest import AgentsTable, Manifest, read_manifest
 from agentsync.policy import PolicyTable
+from agentsync.repository.manifest import AgentsTable, Manifest, read_manifest
 
 _ROOT = Path(__file__).parents[2]
 _EXAMPLE = _ROOT / "config" / "agentsync.example.toml"

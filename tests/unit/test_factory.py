@@ -11,7 +11,7 @@ from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.formats.frontmatter import format_markdown
 from agentsync.render import RenderedFile, render
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 
 FACTORY = dialects()["factory"]

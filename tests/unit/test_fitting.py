@@ -14,8 +14,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Choice, Fitted, Shape, WriteOptions, bound, fit
 from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code, Severity
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect, dialects
 from support.agents import grants, thorough
 from support.conversion import widening
 

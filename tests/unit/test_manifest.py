@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentsync.core.errors import ConfigError
-from agentsync.manifest import Manifest, read_manifest
+from agentsync.repository.manifest import Manifest, read_manifest
 
 
 def test_an_empty_manifest_says_nothing() -> None:

@@ -8,7 +8,7 @@ from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule
 from agentsync.core.codes import Code
 from agentsync.dialects.neutral import spell
 from agentsync.formats.frontmatter import format_markdown
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 
 DENY, ASK, SESSION, ALLOW = Approval

@@ -10,7 +10,7 @@ import pytest
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
 from agentsync.render import render
-from agentsync.source import ReadAgent, read_agent
+from agentsync.repository.detection import ReadAgent, read_agent
 
 KEYS: Final = (
     "tools disallowedTools permissionMode model mode hooks mcpServers mcp_servers skills permission permissions color "

@@ -14,7 +14,7 @@ from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.render import RenderedFile, render
-from agentsync.source import ReadAgent
+from agentsync.repository.detection import ReadAgent
 from support.conversion import read, widening
 
 CLAUDE, OPENCODE = dialects()["claude"], dialects()["opencode"]

@@ -11,11 +11,18 @@ from pydantic import JsonValue
 from agentsync.agents.grants import Approval, wider
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code, Severity
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
-from agentsync.overrides import AgentFilter, Override, also_denied, check_override, chooses, overridden, prefixed
+from agentsync.dialects import Dialect, dialects
 from agentsync.render import RenderedFile, render
-from agentsync.source import ReadAgent
+from agentsync.repository.detection import ReadAgent
+from agentsync.repository.overrides import (
+    AgentFilter,
+    Override,
+    also_denied,
+    check_override,
+    chooses,
+    overridden,
+    prefixed,
+)
 from support.agents import grants
 from support.conversion import read
 

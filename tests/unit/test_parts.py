@@ -8,8 +8,9 @@ import pytest
 
 from agentsync.core.codes import Code
 from agentsync.git.objects import Entry
-from agentsync.parts import MAX_BYTES, MAX_PARTS, parted
-from agentsync.source import NoAgent, ReadAgent, Selection, read_agent, select
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.multi_agent_files import MAX_BYTES, MAX_PARTS, parted
+from agentsync.repository.selection import Selection, select
 
 GROUPS = "groups: [read]"
 MODE = f"  - slug: %s\n    name: N\n    roleDefinition: It helps.\n    {GROUPS}\n"

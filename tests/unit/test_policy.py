@@ -15,7 +15,6 @@ from agentsync.agents.grants import TOOLS, wider
 from agentsync.agents.key_effects import KEY_EFFECTS, Effect, KeyEffect, effects_of
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import ANY
-from agentsync.checks import masked
 from agentsync.config import Config, Target, policy_of
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -40,7 +39,8 @@ from agentsync.policy import (
     read_policy,
 )
 from agentsync.render import render
-from agentsync.source import Selection
+from agentsync.repository.checks import masked
+from agentsync.repository.selection import Selection
 from support.agents import thorough
 from support.conversion import read
 

@@ -8,7 +8,7 @@ from agentsync.agents.grants import CHANGING, TOOLS, Approval, Grants
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
 from agentsync.render import render
-from agentsync.source import ReadAgent
+from agentsync.repository.detection import ReadAgent
 from support.conversion import read
 from support.grants import available
 

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from agentsync.core.codes import Code
-from agentsync.dialects import dialects
-from agentsync.dialects._base import UneditableError
+from agentsync.dialects import UneditableError, dialects
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.dialects.roo.modes_layout import MAX_BYTES
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 from agentsync.targets.installed import directory_of, has_home
 
 USER = """# Mine, keep out

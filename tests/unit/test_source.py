@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync import source
 from agentsync.core.codes import Code
 from agentsync.core.globs import path_matches
 from agentsync.git.objects import Entry
-from agentsync.source import NoAgent, ReadAgent, Selection, read_agent, select
+from agentsync.repository import detection as source
+from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.selection import Selection, select
 
 AGENT = b"---\nname: x\ndescription: Does x.\n---\nDo x.\n"
 CODEX = b'name = "x"\ndescription = "Does x."\ndeveloper_instructions = "Do x."\n'

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from agentsync.agents.narrowing import WriteOptions
-from agentsync.checks import Named, check_names, masked
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.options import common, common_options
@@ -25,13 +24,15 @@ from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
 from agentsync.git.objects import Entry
-from agentsync.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
-from agentsync.overrides import AgentFilter, unused
-from agentsync.parts import parted
 from agentsync.policy import DEFAULT, Policy, SourcePolicy, judge_output, judge_text, read_policy
 from agentsync.render import render
-from agentsync.source import ReadAgent, Selection, read_agent, select
-from agentsync.worktree import content, entry_of, list_files
+from agentsync.repository.checks import Named, check_names, masked
+from agentsync.repository.detection import ReadAgent, read_agent
+from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
+from agentsync.repository.multi_agent_files import parted
+from agentsync.repository.overrides import AgentFilter, unused
+from agentsync.repository.selection import Selection, select
+from agentsync.repository.working_tree import content, entry_of, list_files
 
 _EPILOG = """\b
 Examples:

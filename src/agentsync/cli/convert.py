@@ -15,7 +15,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.dialects import dialects, no_dialect
 from agentsync.render import render
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 
 _EPILOG = """\b
 Examples:

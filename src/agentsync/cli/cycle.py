@@ -19,10 +19,10 @@ from agentsync.dialects import dialects, no_dialect
 from agentsync.fetch import Fetches
 from agentsync.formats.validated_toml import validate
 from agentsync.report import Report, Scope
+from agentsync.repository.working_tree import WorkingTree
 from agentsync.state.lock import BRIEF_PATIENCE
 from agentsync.sync import run
 from agentsync.targets.change import Consent
-from agentsync.worktree import WorkingTree
 
 
 def run_cycle(

@@ -12,7 +12,6 @@ from typing import Literal
 import click
 
 from agentsync.agents.model import NEUTRAL
-from agentsync.checks import Named, check_names
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.cycle import parse_target
 from agentsync.cli.options import common, common_options, complete_dialect
@@ -24,17 +23,18 @@ from agentsync.core.entry_paths import split_path
 from agentsync.core.errors import ConfigError, ExitCode, StateError
 from agentsync.core.paths import is_directory, is_file, places, shorten
 from agentsync.core.urls import printable
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
-from agentsync.manifest import FILE_NAME, read_manifest
+from agentsync.dialects import Dialect, dialects
 from agentsync.merging import merge
-from agentsync.parts import parted
-from agentsync.source import ReadAgent, Selection, read_agent, select
+from agentsync.repository.checks import Named, check_names
+from agentsync.repository.detection import ReadAgent, read_agent
+from agentsync.repository.manifest import FILE_NAME, read_manifest
+from agentsync.repository.multi_agent_files import parted
+from agentsync.repository.selection import Selection, select
+from agentsync.repository.working_tree import content, entry_of, list_files
 from agentsync.state.store import State
 from agentsync.targets.directory import Directory, TargetError, temporary
 from agentsync.targets.installed import directory_of, installed
 from agentsync.targets.observe import ChangedError
-from agentsync.worktree import content, entry_of, list_files
 
 _EPILOG = """\b
 Examples:

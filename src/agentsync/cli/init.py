@@ -17,8 +17,7 @@ from agentsync.config import Config
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import shorten, user_config
 from agentsync.core.urls import local_path, scheme
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect
+from agentsync.dialects import Dialect, dialects
 from agentsync.formats.validated_toml import validate
 from agentsync.report import Scope
 from agentsync.targets.directory import find_link

@@ -8,7 +8,7 @@ import click
 
 from agentsync.cli.options import common_options
 from agentsync.config import Config
-from agentsync.manifest import Manifest
+from agentsync.repository.manifest import Manifest
 from agentsync.schema import agent_schema
 
 _EPILOG = """\b

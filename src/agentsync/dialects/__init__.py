@@ -8,7 +8,18 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from agentsync.dialects._base import Dialect
+from agentsync.dialects._base import Dialect, SharedFile, UneditableError, Writing, refused
+
+__all__ = [
+    "Dialect",
+    "SharedFile",
+    "UneditableError",
+    "Writing",
+    "dialects",
+    "moving_variables",
+    "no_dialect",
+    "refused",
+]
 
 
 @cache

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from agentsync.dialects._base import SharedFile
+    from agentsync.dialects import SharedFile
 
 BATCH = 512
 """How many changes share one pair of transactions: bounds memory, and what a crash leaves to be recovered."""

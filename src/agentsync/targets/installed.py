@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from agentsync.core.paths import is_directory, is_file
-from agentsync.dialects import dialects
-from agentsync.dialects._base import Dialect, SharedFile
+from agentsync.dialects import Dialect, SharedFile, dialects
 
 
 def directory_of(dialect: Dialect, project: Path | None = None) -> Path | None:

@@ -18,7 +18,7 @@ from typing import Self
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
-from agentsync.dialects._base import SharedFile, UneditableError
+from agentsync.dialects import SharedFile, UneditableError
 from agentsync.state.records import Known
 from agentsync.targets.change import Actual
 from agentsync.targets.directory import Directory, TargetError, temporary

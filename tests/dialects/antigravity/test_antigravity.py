@@ -10,7 +10,7 @@ from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.policy import DEFAULT, judge_output
 from agentsync.render import render
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 
 ANTIGRAVITY = dialects()["antigravity"]

@@ -12,7 +12,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.render import RenderedFile, render
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 
 KILO, OPENCODE = dialects()["kilo"], dialects()["opencode"]

@@ -8,7 +8,7 @@ from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 
 KIRO = dialects()["kiro"]
 DENY, ASK, SESSION, ALLOW = Approval

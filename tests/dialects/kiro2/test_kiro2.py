@@ -8,7 +8,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.render import render
-from agentsync.source import NoAgent, read_agent
+from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 
 KIRO2 = dialects()["kiro2"]

@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, field_validator
 
-from agentsync.checks import hostile
 from agentsync.core.codes import Severity
 from agentsync.core.errors import ConfigError
 from agentsync.dialects import dialects, no_dialect
 from agentsync.formats.document import Document
 from agentsync.formats.toml import load_toml
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
-from agentsync.overrides import Override, check_override
+from agentsync.repository.checks import hostile
+from agentsync.repository.overrides import Override, check_override
 
 FILE_NAME = "agentsync.toml"
 MAX_BYTES = 64 * 1024

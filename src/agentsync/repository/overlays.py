@@ -10,10 +10,10 @@ from pathlib import Path
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.paths import shorten
-from agentsync.dialects._base import refused
+from agentsync.dialects import refused
 from agentsync.formats.document import MAX_FILE_BYTES, Document, UnreadableError, decode
 from agentsync.formats.frontmatter import parse_markdown
-from agentsync.overrides import Override, check_override
+from agentsync.repository.overrides import Override, check_override
 
 _SUFFIX = ".md"
 

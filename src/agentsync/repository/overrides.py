@@ -19,8 +19,7 @@ from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import slug
-from agentsync.dialects import dialects, no_dialect
-from agentsync.dialects._base import Dialect, refused
+from agentsync.dialects import Dialect, dialects, no_dialect, refused
 from agentsync.dialects._kit.fields import foreign_losses
 from agentsync.dialects.neutral import FOR_TARGETS, read_table, spell
 

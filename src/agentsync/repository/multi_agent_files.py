@@ -10,9 +10,9 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import ENTRY, entry_path
 from agentsync.core.naming import slug
-from agentsync.dialects._base import SharedFile, UneditableError
+from agentsync.dialects import SharedFile, UneditableError
 from agentsync.git.objects import Entry
-from agentsync.source import Selection, dialect_of
+from agentsync.repository.selection import Selection, dialect_of
 
 MAX_PARTS = 256
 """How many agents one file may hold."""
