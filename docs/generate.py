@@ -18,6 +18,8 @@ from typing import Final
 import structlog
 
 from agentsync.agents.key_effects import KEY_EFFECTS, Effect
+from agentsync.convert.feature_matrix import matrix_row
+from agentsync.convert.schema import agent_schema
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
@@ -25,9 +27,7 @@ from agentsync.core.log import configure
 from agentsync.dialects import dialects
 from agentsync.events import tell, tell_rollback
 from agentsync.gather import Contents
-from agentsync.matrix import matrix_row
 from agentsync.report import Report, Scope
-from agentsync.schema import agent_schema
 from agentsync.service.events import (
     tell_clock_changed,
     tell_failed,

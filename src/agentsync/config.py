@@ -19,6 +19,7 @@ from agentsync.config_tables import (
     SourceTable,
     TargetTable,
 )
+from agentsync.convert.policy import Policy, PolicyTable, read_policy
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, why
@@ -26,7 +27,6 @@ from agentsync.core.paths import config_candidates, is_directory, is_file, text_
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.git.mirror import Remote
-from agentsync.policy import Policy, PolicyTable, read_policy
 from agentsync.repository.manifest import OverrideTables, known_dialect
 from agentsync.repository.overrides import AgentFilter
 from agentsync.targets.installed import directory_of

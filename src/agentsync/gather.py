@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agentsync.config import Target
+from agentsync.convert.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
+from agentsync.convert.render import RenderedFile, render
 from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -19,8 +21,6 @@ from agentsync.core.digest import digest
 from agentsync.dialects import refused
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
-from agentsync.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
-from agentsync.render import RenderedFile, render
 from agentsync.repository.checks import Named, check_names, masked
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.overrides import AgentFilter, Override, also_denied, prefixed, unused

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+from agentsync.convert.policy import Powers, Rules, growth, powers
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
@@ -14,7 +15,6 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
 from agentsync.gather import Contents
-from agentsync.policy import Powers, Rules, growth, powers
 from agentsync.state.records import Action
 from agentsync.targets.apply import WRITING, DirectoryOptions, Place
 from agentsync.targets.change import Change, absolute

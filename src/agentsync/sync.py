@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentsync.config import Config, Target, policy_of
+from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceRefusedError, SourceUnavailableError
@@ -24,7 +25,6 @@ from agentsync.fetch import Fetches
 from agentsync.findings import kept_last_good, left_sources, suspended, without_agents
 from agentsync.gather import Files, Gathered, Snapshot, gather
 from agentsync.growth import watch_growth
-from agentsync.policy import Rules
 from agentsync.report import Report, Scope, is_change
 from agentsync.repository.overlays import read_overlays
 from agentsync.repository.working_tree import WorkingTree

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from agentsync.agents.model import NEUTRAL, Agent
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
-from agentsync.render import render
 from agentsync.repository.detection import ReadAgent, read_agent
 from support import agents as strategy
 

@@ -16,9 +16,9 @@ import pytest
 from agentsync.agents.grants import EVERYTHING, Grants, wider
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from support.conversion import read, widening
 

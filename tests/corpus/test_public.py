@@ -19,10 +19,10 @@ import pytest
 import yaml
 
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.core.globs import path_matches
 from agentsync.dialects import dialects
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from support.conversion import read, silent_losses, widening
 from support.thorough import part

@@ -11,9 +11,9 @@ from typing import Any
 
 from agentsync.agents.grants import EVERYTHING, Approval
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from support.conversion import widening
 

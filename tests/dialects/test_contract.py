@@ -17,10 +17,10 @@ import pytest
 
 from agentsync.agents.grants import Grants, wider
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, dialects
-from agentsync.render import render
 from agentsync.repository.detection import ReadAgent
 from agentsync.repository.overrides import overridden
 from support.conversion import read, silent_losses, widening

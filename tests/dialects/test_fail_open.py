@@ -17,9 +17,9 @@ import pytest
 from agentsync.agents.grants import TOOLS, Approval
 from agentsync.agents.key_effects import FOREIGN_RESTRICTING
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import Dialect, dialects
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 
 

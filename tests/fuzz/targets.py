@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.config import load_config
+from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.core.errors import ConfigError
 from agentsync.dialects import Dialect, dialects, refused
@@ -20,7 +21,6 @@ from agentsync.formats.json_reader import format_json, parse_json
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
 from agentsync.git.objects import Entry
-from agentsync.render import RenderedFile, render
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.manifest import as_overrides, read_manifest
 from agentsync.repository.overlays import read_overlays

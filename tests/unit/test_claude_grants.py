@@ -9,9 +9,9 @@ import pytest
 from agentsync.agents.grants import CHANGING, READING, TOOLS, Approval
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import matches
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.render import render
 from support.conversion import read
 from support.grants import CHANGES, PATHS, available, claude, opencode, told
 

@@ -7,10 +7,10 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Approval
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
-from agentsync.render import RenderedFile, render
 from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 

@@ -11,8 +11,8 @@ import pytest
 
 from agentsync.config import Config, load_config
 from agentsync.config_tables import AuthTable, HealthTable, LimitsTable, SignedTable, SourceTable, TargetTable
+from agentsync.convert.policy import PolicyTable
 from agentsync.formats.validated_toml import Settings, validate
-from agentsync.policy import PolicyTable
 from agentsync.repository.manifest import AgentsTable, Manifest, read_manifest
 
 _ROOT = Path(__file__).parents[2]

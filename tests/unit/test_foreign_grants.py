@@ -6,10 +6,10 @@ import pytest
 
 from agentsync.agents.grants import MCP, READING, TOOLS, Approval
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.policy import Rules, judge_output
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import Dialect, dialects
-from agentsync.policy import Rules, judge_output
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 from support.grants import available

@@ -22,11 +22,11 @@ from agentsync.agents.key_effects import (
     restricts,
 )
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.key_lines import is_code
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, read_agent
 from support.agents import thorough
 from support.conversion import widening

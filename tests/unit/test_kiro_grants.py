@@ -6,12 +6,12 @@ import pytest
 
 from agentsync.agents.grants import CHANGING, READING, TOOLS, Approval, Grants, Rule
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.dialects.kiro.grants import enforced, is_known, meant
 from agentsync.dialects.kiro.writer import finding
 from agentsync.formats.frontmatter import parse_markdown
-from agentsync.render import render
 from support.conversion import read
 from support.grants import available
 

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, READING, TOOLS, Approval, Grants, Rule
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
 from agentsync.dialects import antigravity, auggie, cline, dialects, factory, junie
@@ -17,7 +18,6 @@ from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.dialects.copilot import tools as copilot
 from agentsync.dialects.kiro import grants as kiro
 from agentsync.dialects.qwen import tools as qwen
-from agentsync.render import render
 from support.conversion import read
 from support.grants import available, claude, codex, opencode
 

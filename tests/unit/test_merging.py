@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.merge import Merged, merge
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.merging import Merged, merge
-from agentsync.render import render
 from support.conversion import read
 
 CLAUDE = '---\nname: reviewer\ndescription: "Reviews."\ntools: Read, Grep, Glob, Bash\nmodel: sonnet\n---\nReview it.\n'

@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.dialects import dialects
-from agentsync.render import render
 from agentsync.repository.detection import ReadAgent, read_agent
 
 KEYS: Final = (

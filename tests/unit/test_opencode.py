@@ -10,10 +10,10 @@ from pydantic import JsonValue
 from agentsync.agents.grants import EVERYTHING, NOTHING, Approval, Grants, Rule
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
-from agentsync.render import RenderedFile, render
 from agentsync.repository.detection import ReadAgent
 from support.conversion import read, widening
 

@@ -6,9 +6,9 @@ import pytest
 
 from agentsync.agents.grants import TOOLS, Approval
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.render import render
 from support.conversion import read
 from support.grants import CHANGES, available, opencode, told
 

@@ -10,9 +10,9 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Approval, wider
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, dialects
-from agentsync.render import RenderedFile, render
 from agentsync.repository.detection import ReadAgent
 from agentsync.repository.overrides import (
     AgentFilter,

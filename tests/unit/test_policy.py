@@ -16,16 +16,7 @@ from agentsync.agents.key_effects import KEY_EFFECTS, Effect, KeyEffect, effects
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.config import Config, Target, policy_of
-from agentsync.core.codes import Code
-from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ConfigError
-from agentsync.dialects import dialects
-from agentsync.formats.document import Document
-from agentsync.formats.frontmatter import format_markdown
-from agentsync.formats.validated_toml import validate
-from agentsync.gather import Contents, Snapshot, _make
-from agentsync.git.objects import Entry
-from agentsync.policy import (
+from agentsync.convert.policy import (
     DEFAULT,
     Policy,
     PolicyTable,
@@ -38,7 +29,16 @@ from agentsync.policy import (
     powers,
     read_policy,
 )
-from agentsync.render import render
+from agentsync.convert.render import render
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ConfigError
+from agentsync.dialects import dialects
+from agentsync.formats.document import Document
+from agentsync.formats.frontmatter import format_markdown
+from agentsync.formats.validated_toml import validate
+from agentsync.gather import Contents, Snapshot, _make
+from agentsync.git.objects import Entry
 from agentsync.repository.checks import masked
 from agentsync.repository.selection import Selection
 from support.agents import thorough

@@ -12,12 +12,12 @@ from pydantic import JsonValue
 from agentsync.agents.grants import NOTHING, TOOLS, wider
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.core.naming import is_windows_device, slug
 from agentsync.dialects import Dialect, Writing, dialects
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown
-from agentsync.render import render
 from agentsync.repository.detection import ReadAgent
 from support.agents import agents, descriptions, names, prompts, thorough
 from support.conversion import read, silent_losses, widening

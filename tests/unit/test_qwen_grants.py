@@ -6,8 +6,8 @@ import pytest
 
 from agentsync.agents.grants import CHANGING, TOOLS, Approval, Grants
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.dialects import dialects
-from agentsync.render import render
 from agentsync.repository.detection import ReadAgent
 from support.conversion import read
 from support.grants import available

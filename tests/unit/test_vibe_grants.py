@@ -6,10 +6,10 @@ import pytest
 
 from agentsync.agents.grants import READING, Approval, Grants
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.dialects import dialects
 from agentsync.dialects.vibe.grants import enforced, meant, own_keys
 from agentsync.formats.toml import parse_toml
-from agentsync.render import render
 from support.conversion import read
 from support.grants import available
 

@@ -25,10 +25,10 @@ from agentsync.agents.grants import (
 )
 from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, bound, fit
 from agentsync.agents.patterns import ANY, matches
+from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, Writing, dialects
 from agentsync.dialects._kit.tool_names import ListedTools, ServerNames, ToolNames, listed, spell_lists
-from agentsync.render import render
 from agentsync.repository.overrides import Override, check_override, overridden
 from support.agents import grants, thorough
 from support.conversion import read

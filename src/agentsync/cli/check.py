@@ -15,6 +15,8 @@ from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.options import common, common_options
 from agentsync.cli.words import counted
+from agentsync.convert.policy import DEFAULT, Policy, SourcePolicy, judge_output, judge_text, read_policy
+from agentsync.convert.render import render
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
@@ -24,8 +26,6 @@ from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
 from agentsync.git.objects import Entry
-from agentsync.policy import DEFAULT, Policy, SourcePolicy, judge_output, judge_text, read_policy
-from agentsync.render import render
 from agentsync.repository.checks import Named, check_names, masked
 from agentsync.repository.detection import ReadAgent, read_agent
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest

@@ -10,11 +10,11 @@ import click
 from agentsync.agents.narrowing import Choice, WriteOptions
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.options import common, common_options
+from agentsync.convert.render import render
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.dialects import dialects, no_dialect
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, read_agent
 
 _EPILOG = """\b

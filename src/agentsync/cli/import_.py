@@ -16,6 +16,7 @@ from agentsync.cli.console import show_diagnostic
 from agentsync.cli.cycle import parse_target
 from agentsync.cli.options import common, common_options, complete_dialect
 from agentsync.cli.words import counted
+from agentsync.convert.merge import merge
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
@@ -24,7 +25,6 @@ from agentsync.core.errors import ConfigError, ExitCode, StateError
 from agentsync.core.paths import is_directory, is_file, places, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Dialect, dialects
-from agentsync.merging import merge
 from agentsync.repository.checks import Named, check_names
 from agentsync.repository.detection import ReadAgent, read_agent
 from agentsync.repository.manifest import FILE_NAME, read_manifest

@@ -9,10 +9,10 @@ import click
 from agentsync.cli.console import table
 from agentsync.cli.cycle import read_config, run_cycle
 from agentsync.cli.options import common, common_options
+from agentsync.convert.feature_matrix import matrix_row
 from agentsync.core.paths import is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
-from agentsync.matrix import matrix_row
 from agentsync.report import Report, Scope
 from agentsync.targets.installed import directory_of, has_program
 

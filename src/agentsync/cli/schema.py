@@ -8,8 +8,8 @@ import click
 
 from agentsync.cli.options import common_options
 from agentsync.config import Config
+from agentsync.convert.schema import agent_schema
 from agentsync.repository.manifest import Manifest
-from agentsync.schema import agent_schema
 
 _EPILOG = """\b
 Examples:

@@ -6,10 +6,10 @@ import pytest
 
 from agentsync.agents.grants import Approval
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.policy import DEFAULT, judge_output
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.policy import DEFAULT, judge_output
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 

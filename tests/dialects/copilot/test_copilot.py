@@ -6,9 +6,9 @@ import pytest
 
 from agentsync.agents.grants import Approval
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 

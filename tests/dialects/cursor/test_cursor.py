@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.render import render
 from agentsync.repository.detection import NoAgent, read_agent
 from support.conversion import read
 from support.grants import available

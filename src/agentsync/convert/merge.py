@@ -11,11 +11,11 @@ from agentsync.agents.grants import Grants, wider
 from agentsync.agents.model import NEUTRAL, Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import TooManyPatternsError
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.diff import unified
-from agentsync.render import render
 from agentsync.repository.detection import ReadAgent, read_agent
 
 _PERMISSIONS = ("tools", "permissions")

@@ -1,0 +1,1 @@
+"""From an agent to the file of another tool, within its grants and the policy."""
