@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from agentsync.config import Config
-from agentsync.config_tables import SourceTable, TargetTable
+from agentsync.config.tables import SourceTable, TargetTable
 from agentsync.core.errors import SourceUnavailableError
 from agentsync.core.paths import Places
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentsync.config import Config
-from agentsync.config_tables import SourceTable
+from agentsync.config.tables import SourceTable
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import (

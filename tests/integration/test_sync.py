@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsync.config import Config
-from agentsync.config_tables import LimitsTable, SourceTable, TargetTable
+from agentsync.config.tables import LimitsTable, SourceTable, TargetTable
 from agentsync.core.errors import ConfigError, ExitCode, LockedError, StateError
 from agentsync.core.paths import Places
 from agentsync.report import Report, Scope

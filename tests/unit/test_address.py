@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentsync.config import Config
-from agentsync.config_tables import HealthTable
+from agentsync.config.tables import HealthTable
 from agentsync.core.address import Address, is_loopback, parse_address
 from agentsync.core.errors import ConfigError
 from agentsync.formats.validated_toml import validate

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentsync.config import Config, load_config
-from agentsync.config_tables import AuthTable, HealthTable, LimitsTable, SignedTable, SourceTable, TargetTable
+from agentsync.config.tables import AuthTable, HealthTable, LimitsTable, SignedTable, SourceTable, TargetTable
 from agentsync.convert.policy import PolicyTable
 from agentsync.formats.validated_toml import Settings, validate
 from agentsync.repository.manifest import AgentsTable, Manifest, read_manifest

@@ -16,7 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from agentsync.config import Config
-from agentsync.config_tables import HealthTable
+from agentsync.config.tables import HealthTable
 from agentsync.core.durations import span
 from agentsync.core.errors import AgentsyncError, ConfigError
 from agentsync.core.paths import Places

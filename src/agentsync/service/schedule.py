@@ -24,7 +24,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 
-from agentsync.config_tables import DaemonTable
+from agentsync.config.tables import DaemonTable
 from agentsync.core.paths import Places
 from agentsync.standing import Trigger
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agentsync.config import Config, Target
-from agentsync.config_tables import SourceTable
+from agentsync.config.tables import SourceTable
 from agentsync.core.paths import is_directory
 from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import moving_variables

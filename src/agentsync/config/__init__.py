@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from agentsync.agents.narrowing import WriteOptions
-from agentsync.config_tables import (
+from agentsync.config.tables import (
     AbsolutePath,
     DaemonTable,
     DialectName,
