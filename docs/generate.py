@@ -25,9 +25,6 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
 from agentsync.core.log import configure
 from agentsync.dialects import dialects
-from agentsync.events import tell, tell_rollback
-from agentsync.gather import Contents
-from agentsync.report import Report, Scope
 from agentsync.service.events import (
     tell_clock_changed,
     tell_failed,
@@ -41,8 +38,11 @@ from agentsync.service.events import (
     tell_stopped,
     tell_unhealthy,
 )
-from agentsync.snapshot import SourceReport
 from agentsync.state.records import Action, Recorded
+from agentsync.sync.build import Contents
+from agentsync.sync.events import tell, tell_rollback
+from agentsync.sync.report import Report, Scope
+from agentsync.sync.sources import SourceReport
 from agentsync.targets.apply import Outcome
 from agentsync.targets.change import Actual, Change, Wanted
 from agentsync.targets.plan import Plan, conflict, recorded

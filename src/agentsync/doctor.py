@@ -9,7 +9,6 @@ from agentsync.config import Config, Target
 from agentsync.core.errors import AgentsyncError, ConfigError, LockedError
 from agentsync.core.paths import Places, is_directory, shorten
 from agentsync.examination import Examination, Health
-from agentsync.report import Report, Scope
 from agentsync.surroundings import (
     examine_clock,
     examine_disk,
@@ -19,7 +18,8 @@ from agentsync.surroundings import (
     examine_units,
     examine_watching,
 )
-from agentsync.sync import run
+from agentsync.sync.cycle import run
+from agentsync.sync.report import Report, Scope
 from agentsync.targets.directory import find_link
 from agentsync.targets.installed import also_read, has_program
 

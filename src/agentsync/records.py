@@ -11,9 +11,9 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import redact
 from agentsync.formats.diff import unified
-from agentsync.report import Report
 from agentsync.standing import CycleResult, Standing
 from agentsync.state.records import Action, Key
+from agentsync.sync.report import Report
 from agentsync.targets.change import Change, absolute
 from agentsync.targets.shared_file import SharedEntries
 

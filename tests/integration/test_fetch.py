@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
-from agentsync.fetch import fetch
 from agentsync.git.mirror import Mirror, Remote, TransientError
 from agentsync.git.objects import CommitFacts
+from agentsync.sync.fetch import fetch
 from support.mirror import trusted
 
 if TYPE_CHECKING:

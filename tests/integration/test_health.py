@@ -23,10 +23,10 @@ from structlog.testing import capture_logs
 from agentsync.core.address import parse_address
 from agentsync.core.errors import ConfigError
 from agentsync.records import status_record
-from agentsync.report import Scope
 from agentsync.service import endpoint
 from agentsync.service.endpoint import Answer, Endpoint
-from agentsync.sync import run
+from agentsync.sync.cycle import run
+from agentsync.sync.report import Scope
 from support.endpoint import Watched, connect
 from support.machine import agent
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
-from agentsync.fetch import fetch
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.service.polling import MOST_SECONDS, Asks, Polling
+from agentsync.sync.fetch import fetch
 from support.clock import Clock
 from support.gitserver import GitServer
 from support.mirror import local, over_http

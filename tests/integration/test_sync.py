@@ -15,11 +15,11 @@ from agentsync.config import Config
 from agentsync.config.tables import LimitsTable, SourceTable, TargetTable
 from agentsync.core.errors import ConfigError, ExitCode, LockedError, StateError
 from agentsync.core.paths import Places
-from agentsync.report import Report, Scope
-from agentsync.rollback import roll_back
 from agentsync.state.records import Action
 from agentsync.state.store import SourceState, State, Suspension
-from agentsync.sync import run
+from agentsync.sync.cycle import run
+from agentsync.sync.report import Report, Scope
+from agentsync.sync.rollback import roll_back
 from support.machine import agent
 from support.repository import Repository
 

@@ -117,7 +117,7 @@ def test_a_collector_gets_the_measures_and_the_log_of_each_cycle(
         assert points(metrics["agentsync.changes"])["create",] == 6
         assert points(metrics["agentsync.repository.detection.synced"]) == {("team",): 1}
         assert metrics["agentsync.last_success.timestamp"].unit == "s"
-        [duration] = metrics["agentsync.sync.duration"].histogram.data_points
+        [duration] = metrics["agentsync.sync.cycle.duration"].histogram.data_points
         assert (duration.count, duration.sum > 0) == (1, True)
         resource, events = collector.logs()
         assert resource["service.name"] == "agentsync"
@@ -131,7 +131,7 @@ def test_a_collector_gets_the_measures_and_the_log_of_each_cycle(
         service.cycle()
         again = collector.metrics()
         assert points(again["agentsync.syncs"]) == {("ok", "start"): 1, ("ok", "schedule"): 1}
-        assert again["agentsync.sync.duration"].histogram.data_points[0].count == 2
+        assert again["agentsync.sync.cycle.duration"].histogram.data_points[0].count == 2
         [(name, severity, _)] = collector.logs()[1]
         assert (name, severity) == ("sync.finished", "INFO")
     assert len(log.getvalue().splitlines()) == 6 + 4

@@ -21,15 +21,15 @@ from agentsync.config import Config
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import Places
 from agentsync.dialects import dialects
-from agentsync.fetch import Fetches
 from agentsync.formats.validated_toml import load
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.git.objects import CommitFacts
-from agentsync.report import Report, Scope
 from agentsync.state.records import RACY_NS
 from agentsync.state.store import SourceState, State
-from agentsync.sync import run
-from agentsync.unchanged import Unchanged, find_unchanged
+from agentsync.sync.cycle import run
+from agentsync.sync.fetch import Fetches
+from agentsync.sync.report import Report, Scope
+from agentsync.sync.up_to_date import Unchanged, find_unchanged
 from support.machine import agent
 from support.repository import Repository
 from support.signing import allowed, ssh_key
@@ -240,7 +240,7 @@ def test_what_a_variable_stands_for_counts(
 
 
 def test_another_code_decides_anew(resting: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentsync.unchanged.engine", lambda: "another")
+    monkeypatch.setattr("agentsync.sync.up_to_date.engine", lambda: "another")
     assert resting.find() is None
 
 
@@ -401,7 +401,7 @@ def test_the_command_says_the_same_either_way(
 
     said()
     started: list[str] = []
-    monkeypatch.setattr("agentsync.sync._Cycle.run", _counting(started))
+    monkeypatch.setattr("agentsync.sync.cycle._Cycle.run", _counting(started))
     short = said()
     assert started == []
     long = said("--allow-deletions")
@@ -413,7 +413,7 @@ def test_the_command_says_the_same_either_way(
 
 
 def _counting(started: list[str]) -> Callable[..., Report]:
-    from agentsync.sync import _Cycle  # noqa: PLC0415
+    from agentsync.sync.cycle import _Cycle  # noqa: PLC0415
 
     real = _Cycle.run
 

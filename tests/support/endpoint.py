@@ -14,12 +14,12 @@ from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import Places
 from agentsync.formats.validated_toml import validate
-from agentsync.report import Scope
 from agentsync.service.health import Health
 from agentsync.service.polling import Polling
 from agentsync.service.survey import outcome, surveyed, targets_after
 from agentsync.standing import Standing, Trigger
-from agentsync.sync import run
+from agentsync.sync.cycle import run
+from agentsync.sync.report import Scope
 from support.machine import agent
 from support.repository import Repository
 

@@ -9,10 +9,11 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.config import Target
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
-from agentsync.gather import Contents, Product
-from agentsync.report import Report, Scope
-from agentsync.snapshot import SourceReport
 from agentsync.state.records import Action
+from agentsync.sync.build import Contents
+from agentsync.sync.compiled_agent import Product
+from agentsync.sync.report import Report, Scope
+from agentsync.sync.sources import SourceReport
 from agentsync.targets.apply import Outcome
 from agentsync.targets.change import Actual, Change, Wanted
 from agentsync.targets.plan import Plan

@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError, UnverifiedError
-from agentsync.events import tell
-from agentsync.gather import Product
-from agentsync.report import Report
 from agentsync.state.records import Action
+from agentsync.sync.compiled_agent import Product
+from agentsync.sync.events import tell
+from agentsync.sync.report import Report
 from support.reports import COMMIT, PREVIOUS, change, outcome, report
 
 

@@ -13,13 +13,13 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
-from agentsync.gather import Output, Product
 from agentsync.page import POLICY, View, render
 from agentsync.page.markup import element, html, void
-from agentsync.report import Report, Scope
 from agentsync.standing import CycleResult, SourceStanding, Standing, Trigger
 from agentsync.state.records import Action, Recorded
 from agentsync.state.store import Suspension, Sync
+from agentsync.sync.compiled_agent import Output, Product
+from agentsync.sync.report import Report, Scope
 from agentsync.targets.change import Actual, Change
 from support.reports import COMMIT, TARGET, change, report
 

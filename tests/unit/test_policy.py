@@ -37,10 +37,11 @@ from agentsync.dialects import dialects
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown
 from agentsync.formats.validated_toml import validate
-from agentsync.gather import Contents, Snapshot, _make
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import masked
 from agentsync.repository.selection import Selection
+from agentsync.sync.build import Contents, _make
+from agentsync.sync.snapshot import Snapshot
 from support.agents import thorough
 from support.conversion import read
 

@@ -7,9 +7,9 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError, ExitCode, SourceRefusedError, SourceUnavailableError
-from agentsync.gather import Product
-from agentsync.report import Scope
 from agentsync.state.records import Action
+from agentsync.sync.compiled_agent import Product
+from agentsync.sync.report import Scope
 from support.reports import COMMIT, change, outcome, report
 
 FAILED = Diagnostic(Code.WRITE_FAILED, "it could not be written: no space", agent="writer")

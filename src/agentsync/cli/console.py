@@ -13,9 +13,9 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
-from agentsync.report import Report, Scope
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
+from agentsync.sync.report import Report, Scope
 from agentsync.targets.change import Change, absolute
 
 _SIGNS: Final = {

@@ -16,12 +16,12 @@ from agentsync.core.naming import slug
 from agentsync.core.paths import places
 from agentsync.core.urls import local_path, printable, redact, scheme
 from agentsync.dialects import dialects, no_dialect
-from agentsync.fetch import Fetches
 from agentsync.formats.validated_toml import validate
-from agentsync.report import Report, Scope
 from agentsync.repository.working_tree import WorkingTree
 from agentsync.state.lock import BRIEF_PATIENCE
-from agentsync.sync import run
+from agentsync.sync.cycle import run
+from agentsync.sync.fetch import Fetches
+from agentsync.sync.report import Report, Scope
 from agentsync.targets.change import Consent
 
 

@@ -17,7 +17,7 @@ from agentsync.core.paths import places
 from agentsync.service.control import Answer, Question
 from agentsync.service.daemon import Daemon
 from agentsync.service.survey import Result
-from agentsync.unchanged import Unchanged
+from agentsync.sync.up_to_date import Unchanged
 
 _EPILOG = """\b
 Examples:

@@ -19,9 +19,9 @@ from agentsync.core.log import configure
 from agentsync.core.paths import shorten
 from agentsync.demo import Scene
 from agentsync.records import report_record
-from agentsync.report import Report, Scope
 from agentsync.state.records import Action
-from agentsync.sync import run
+from agentsync.sync.cycle import run
+from agentsync.sync.report import Report, Scope
 
 _EPILOG = """\b
 Examples:

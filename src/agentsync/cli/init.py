@@ -19,7 +19,7 @@ from agentsync.core.paths import shorten, user_config
 from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.validated_toml import validate
-from agentsync.report import Scope
+from agentsync.sync.report import Scope
 from agentsync.targets.directory import find_link
 from agentsync.targets.installed import also_read, directory_of, has_home, installed
 

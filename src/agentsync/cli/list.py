@@ -13,7 +13,7 @@ from agentsync.convert.feature_matrix import matrix_row
 from agentsync.core.paths import is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
-from agentsync.report import Report, Scope
+from agentsync.sync.report import Report, Scope
 from agentsync.targets.installed import directory_of, has_program
 
 _EPILOG = """\b

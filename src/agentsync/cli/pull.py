@@ -18,13 +18,13 @@ from agentsync.cli.waiting import Waiting
 from agentsync.cli.words import up_to_date
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import first_config, places, text_of
-from agentsync.fetch import Fetches
+from agentsync.sync.fetch import Fetches
+from agentsync.sync.up_to_date import Unchanged, find_unchanged
 from agentsync.targets.change import Consent
-from agentsync.unchanged import Unchanged, find_unchanged
 
 if TYPE_CHECKING:
-    from agentsync.report import Report
     from agentsync.service.control import Answer
+    from agentsync.sync.report import Report
 
 _EPILOG = """\b
 Examples:
@@ -121,7 +121,7 @@ def _find_unchanged(options: Common, fetches: Fetches) -> Unchanged | None:
 
 def _tell_unchanged(unchanged: Unchanged, options: Common) -> None:
     if tells_all(options):
-        from agentsync.events import tell_unchanged  # noqa: PLC0415 - see the module's docstring
+        from agentsync.sync.events import tell_unchanged  # noqa: PLC0415 - see the module's docstring
 
         start_log(options)
         tell_unchanged(unchanged)
@@ -136,7 +136,7 @@ def show_unchanged(unchanged: Unchanged, options: Common) -> None:
 
 def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> ExitCode:
     from agentsync.cli.cycle import run_cycle  # noqa: PLC0415 - see the module's docstring
-    from agentsync.report import Scope  # noqa: PLC0415 - the same
+    from agentsync.sync.report import Scope  # noqa: PLC0415 - the same
 
     report = run_cycle(options, Scope.PLAN if dry_run else Scope.APPLY, fetches=fetches, **asked)
     options.status = report.exit_code

@@ -14,7 +14,7 @@ from agentsync.cli.waiting import Waiting
 from agentsync.cli.words import counted
 from agentsync.core.paths import places
 from agentsync.records import change_record
-from agentsync.rollback import roll_back
+from agentsync.sync.rollback import roll_back
 
 _EPILOG = """\b
 Examples:

@@ -26,9 +26,9 @@ from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedE
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.records import change_record
-from agentsync.report import Report, Scope
 from agentsync.repository.working_tree import WorkingTree
 from agentsync.state.records import Stat
+from agentsync.sync.report import Report, Scope
 from agentsync.targets.change import Change, Consent
 from agentsync.targets.installed import installed
 from agentsync.watch import Watch

@@ -20,10 +20,10 @@ from agentsync.core.paths import shorten
 from agentsync.page.agents import agents, differences, findings, targets
 from agentsync.page.markup import Html, element, html, void
 from agentsync.page.parts import counted, mark, moment, section, sentence, table, time_of, with_code
-from agentsync.report import Report
 from agentsync.standing import SourceStanding, Standing
 from agentsync.state.records import Action, Key
 from agentsync.state.store import Sync
+from agentsync.sync.report import Report
 
 _STYLE: Final = files("agentsync.page").joinpath("page.css").read_text(encoding="utf-8")
 _ICON: Final = (

@@ -23,8 +23,6 @@ from typing import Final
 from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
 from agentsync.core.paths import Places, text_of
-from agentsync.events import tell_unchanged
-from agentsync.report import Report, Scope
 from agentsync.service.arrears import Arrears
 from agentsync.service.control import Answer, Asked, Control, Question
 from agentsync.service.events import (
@@ -48,9 +46,11 @@ from agentsync.standing import Standing, Trigger
 from agentsync.state.lock import locked_for_service
 from agentsync.state.records import Action
 from agentsync.state.store import State
-from agentsync.sync import run
+from agentsync.sync.cycle import run
+from agentsync.sync.events import tell_unchanged
+from agentsync.sync.report import Report, Scope
+from agentsync.sync.up_to_date import Unchanged, find_unchanged
 from agentsync.targets.change import Consent
-from agentsync.unchanged import Unchanged, find_unchanged
 from agentsync.watch import Watch
 
 Show = Callable[[Result, Question], Answer]

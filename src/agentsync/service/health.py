@@ -22,13 +22,13 @@ from agentsync.core.errors import AgentsyncError, ConfigError
 from agentsync.core.paths import Places
 from agentsync.page import POLICY, View, render
 from agentsync.records import differences, standing_record, status_record
-from agentsync.report import Report, Scope
 from agentsync.service.endpoint import Answer, Endpoint
 from agentsync.service.events import tell_healthy, tell_listening, tell_unhealthy
 from agentsync.standing import Standing
 from agentsync.state.records import Key
 from agentsync.state.store import State, Sync
-from agentsync.sync import run
+from agentsync.sync.cycle import run
+from agentsync.sync.report import Report, Scope
 from agentsync.telemetry.measures import Reading, Tally
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from agentsync.core.errors import AgentsyncError, SourceUnavailableError
-from agentsync.fetch import Fetches
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.git.objects import CommitFacts
+from agentsync.sync.fetch import Fetches
 
 MOST_SECONDS: Final = 3600.0
 _FIRST_SECONDS: Final = 60.0

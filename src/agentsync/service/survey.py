@@ -11,12 +11,12 @@ from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import Places
 from agentsync.core.urls import redact
-from agentsync.fetch import mirror_of
-from agentsync.report import Report
 from agentsync.service.polling import Polling
 from agentsync.standing import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
 from agentsync.state.store import SourceState, State
-from agentsync.unchanged import Unchanged
+from agentsync.sync.fetch import mirror_of
+from agentsync.sync.report import Report
+from agentsync.sync.up_to_date import Unchanged
 
 Result = Report | Unchanged | AgentsyncError
 """What came of a cycle."""

@@ -14,8 +14,8 @@ from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
-from agentsync.gather import Contents
 from agentsync.state.records import Action
+from agentsync.sync.build import Contents
 from agentsync.targets.apply import WRITING, DirectoryOptions, Place
 from agentsync.targets.change import Change, absolute
 from agentsync.targets.directory import Directory, TargetError

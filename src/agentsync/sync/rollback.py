@@ -13,13 +13,13 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import Places
-from agentsync.events import tell_rollback
-from agentsync.report import is_change
-from agentsync.snapshot import Progress
 from agentsync.state.backups import Vault
 from agentsync.state.lock import AGAIN, PATIENCE, locked
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import ROLLED_BACK, FileChange, State, Suspension, Sync
+from agentsync.sync.events import tell_rollback
+from agentsync.sync.report import is_change
+from agentsync.sync.sources import Progress
 from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.targets.change import Actual, Change, Wanted, absolute
 from agentsync.targets.plan import Plan, conflict, decide

@@ -11,10 +11,11 @@ from agentsync.config import Target
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
-from agentsync.gather import Contents, Product
-from agentsync.snapshot import SourceReport
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import Suspension
+from agentsync.sync.build import Contents
+from agentsync.sync.compiled_agent import Product
+from agentsync.sync.sources import SourceReport
 from agentsync.targets.apply import Outcome
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan

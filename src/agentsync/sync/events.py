@@ -10,16 +10,16 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.core.log import logger
-from agentsync.snapshot import code_of
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
+from agentsync.sync.sources import code_of
 from agentsync.targets.change import Change, absolute
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from agentsync.report import Report
-    from agentsync.unchanged import Unchanged
+    from agentsync.sync.report import Report
+    from agentsync.sync.up_to_date import Unchanged
 
 _NAMES = {
     Action.CREATE: "agent.created",

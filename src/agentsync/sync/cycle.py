@@ -20,24 +20,25 @@ from agentsync.core.errors import ExitCode, SourceRefusedError, SourceUnavailabl
 from agentsync.core.naming import slug
 from agentsync.core.paths import Places, is_file
 from agentsync.dialects import moving_variables
-from agentsync.events import tell
-from agentsync.fetch import Fetches
-from agentsync.findings import kept_last_good, left_sources, suspended, without_agents
-from agentsync.gather import Files, Gathered, Snapshot, gather
-from agentsync.growth import watch_growth
-from agentsync.report import Report, Scope, is_change
 from agentsync.repository.overlays import read_overlays
 from agentsync.repository.working_tree import WorkingTree
-from agentsync.snapshot import Progress, SourceReport, finding, take_snapshots
 from agentsync.state.backups import Vault
 from agentsync.state.lock import locked
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.render_cache import Cache
 from agentsync.state.store import SourceState, State
+from agentsync.sync.build import Gathered, gather
+from agentsync.sync.escalation import watch_growth
+from agentsync.sync.events import tell
+from agentsync.sync.fetch import Fetches
+from agentsync.sync.findings import kept_last_good, left_sources, suspended, without_agents
+from agentsync.sync.report import Report, Scope, is_change
+from agentsync.sync.snapshot import Files, Snapshot
+from agentsync.sync.sources import Progress, SourceReport, finding, take_snapshots
+from agentsync.sync.up_to_date import Followed, Memory, content_of, expansions, remember
 from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.targets.change import Change, Consent, TargetState
 from agentsync.targets.plan import Plan, make_plan, recorded
-from agentsync.unchanged import Followed, Memory, content_of, expansions, remember
 
 
 def run(

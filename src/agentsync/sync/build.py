@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from agentsync.config import Target
 from agentsync.convert.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
@@ -19,83 +19,14 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.dialects import refused
-from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import Named, check_names, masked
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
-from agentsync.repository.overrides import AgentFilter, Override, also_denied, prefixed, unused
-from agentsync.repository.selection import Selection
-from agentsync.repository.working_tree import WorkingTree
+from agentsync.repository.overrides import also_denied, prefixed, unused
 from agentsync.state.render_cache import Cache
+from agentsync.sync.compiled_agent import Output, Product, decode, encode
+from agentsync.sync.snapshot import Snapshot
 from agentsync.targets.change import Change, TargetState, Wanted
-
-Files = Mirror | WorkingTree
-"""Where the files of a source are: as they were committed, or as they are saved."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A source at a commit.
-
-    Attributes:
-        name, url: the URL without credentials.
-        files: where its blobs are.
-        entries: the files to read.
-        selection: how they were chosen, and their dialects.
-        models: dialect to model table: the configuration's over the manifest's.
-        replaces: whether its agents win over those of earlier sources.
-        overrides: what is said otherwise of its agents, in the order in which it is heard.
-        filters: which agents are taken; each of them must take an agent.
-        prefix: what each agent's name begins with here.
-        diagnostics: of files that are unsafe to read.
-    """
-
-    name: str
-    url: str
-    commit: str
-    files: Files
-    entries: Sequence[Entry]
-    selection: Selection
-    models: Mapping[str, Mapping[str, str]]
-    replaces: bool = False
-    overrides: tuple[Override, ...] = ()
-    filters: tuple[AgentFilter, ...] = ()
-    prefix: str = ""
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What one target gets of one agent: where and which bytes; an empty digest where it is refused or left out."""
-
-    path: str
-    digest: str
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """What came of one file of a source.
-
-    Attributes:
-        name, slug, dialect, description, tags: of the agent; empty where the file is none.
-        excluded: the targets that are not to have it.
-        refused: whether it looks like an agent and cannot be used, or must not be.
-        outputs: by target's name.
-    """
-
-    source: str
-    path: str
-    blob: str
-    name: str = ""
-    slug: str = ""
-    dialect: str = ""
-    description: str = ""
-    tags: tuple[str, ...] = ()
-    excluded: frozenset[str] = frozenset()
-    refused: bool = False
-    diagnostics: tuple[Diagnostic, ...] = ()
-    outputs: Mapping[str, Output] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +145,7 @@ def _products(
     """One product a file, in the order of the entries; those that the cache does not have are made and cached."""
     common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix))
     keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
-    products = {key: _decode(value) for key, value in cache.get_many(keys.values()).items()}
+    products = {key: decode(value) for key, value in cache.get_many(keys.values()).items()}
     missing: dict[str, list[Entry]] = {}
     for entry, key in keys.items():
         if key not in products:
@@ -225,7 +156,7 @@ def _products(
             for blob, data in snapshot.files.blobs(missing)
             for entry in missing[blob]
         }
-        cache.put_many({key: _encode(product) for key, product in made.items()})
+        cache.put_many({key: encode(product) for key, product in made.items()})
         products |= made
     for entry, key in keys.items():
         yield replace(products[key], source=snapshot.name, path=entry.path, blob=entry.blob)
@@ -347,32 +278,3 @@ def _target_state(
     there = ((product.source, product.path) for product in products if target.name not in product.excluded)
     kept = unread.union(there) - written
     return TargetState(target.name, str(target.directory), files, kept)
-
-
-def _encode(product: Product) -> bytes:
-    record = {
-        "name": product.name,
-        "slug": product.slug,
-        "dialect": product.dialect,
-        "description": product.description,
-        "tags": product.tags,
-        "excluded": sorted(product.excluded),
-        "refused": product.refused,
-        "diagnostics": [found.as_dict() for found in product.diagnostics],
-        "outputs": {
-            target: [output.path, output.digest, [found.as_dict() for found in output.diagnostics]]
-            for target, output in product.outputs.items()
-        },
-    }
-    return json.dumps(record).encode()
-
-
-def _decode(value: bytes) -> Product:
-    record = json.loads(value)
-    outputs = {
-        target: Output(path, digested, tuple(Diagnostic.from_dict(found) for found in diagnostics))
-        for target, (path, digested, diagnostics) in record.pop("outputs").items()
-    }
-    diagnostics = tuple(Diagnostic.from_dict(found) for found in record.pop("diagnostics"))
-    tags, excluded = tuple(record.pop("tags")), frozenset(record.pop("excluded"))
-    return Product("", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, **record)

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.gather import Gathered, Snapshot
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import Suspension
+from agentsync.sync.build import Gathered
+from agentsync.sync.snapshot import Snapshot
 from agentsync.targets.plan import Plan
 
 

@@ -27,10 +27,10 @@ from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import Places, is_file
 from agentsync.core.urls import redact
-from agentsync.fetch import Fetches, mirror_of
 from agentsync.git.mirror import Auth, Remote
 from agentsync.state.lock import locked
 from agentsync.state.store import SourceState, State
+from agentsync.sync.fetch import Fetches, mirror_of
 from agentsync.targets.directory import Directory
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")

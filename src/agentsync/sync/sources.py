@@ -19,8 +19,6 @@ from agentsync.core.errors import (
 )
 from agentsync.core.paths import Places
 from agentsync.core.urls import redact
-from agentsync.fetch import Fetches, mirror_of
-from agentsync.gather import Files, Snapshot
 from agentsync.git.objects import CommitFacts, Entry
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.repository.multi_agent_files import parted
@@ -28,7 +26,9 @@ from agentsync.repository.overrides import AgentFilter, Override
 from agentsync.repository.selection import select
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from agentsync.state.store import SourceState, State
-from agentsync.trust import prove
+from agentsync.sync.fetch import Fetches, mirror_of
+from agentsync.sync.snapshot import Files, Snapshot
+from agentsync.sync.trust import prove
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0 where that is not known)."""

@@ -1,0 +1,72 @@
+"""What one file of a source comes to: an agent, and its outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agentsync.core.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What one target gets of one agent: where and which bytes; an empty digest where it is refused or left out."""
+
+    path: str
+    digest: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What came of one file of a source.
+
+    Attributes:
+        name, slug, dialect, description, tags: of the agent; empty where the file is none.
+        excluded: the targets that are not to have it.
+        refused: whether it looks like an agent and cannot be used, or must not be.
+        outputs: by target's name.
+    """
+
+    source: str
+    path: str
+    blob: str
+    name: str = ""
+    slug: str = ""
+    dialect: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    excluded: frozenset[str] = frozenset()
+    refused: bool = False
+    diagnostics: tuple[Diagnostic, ...] = ()
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+
+
+def encode(product: Product) -> bytes:
+    record = {
+        "name": product.name,
+        "slug": product.slug,
+        "dialect": product.dialect,
+        "description": product.description,
+        "tags": product.tags,
+        "excluded": sorted(product.excluded),
+        "refused": product.refused,
+        "diagnostics": [found.as_dict() for found in product.diagnostics],
+        "outputs": {
+            target: [output.path, output.digest, [found.as_dict() for found in output.diagnostics]]
+            for target, output in product.outputs.items()
+        },
+    }
+    return json.dumps(record).encode()
+
+
+def decode(value: bytes) -> Product:
+    record = json.loads(value)
+    outputs = {
+        target: Output(path, digested, tuple(Diagnostic.from_dict(found) for found in diagnostics))
+        for target, (path, digested, diagnostics) in record.pop("outputs").items()
+    }
+    diagnostics = tuple(Diagnostic.from_dict(found) for found in record.pop("diagnostics"))
+    tags, excluded = tuple(record.pop("tags")), frozenset(record.pop("excluded"))
+    return Product("", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, **record)
