@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 
 from agentsync.core.address import parse_address
 from agentsync.core.errors import ConfigError
-from agentsync.records import status_record
+from agentsync.report.json_output import status_record
 from agentsync.service import endpoint
 from agentsync.service.endpoint import Answer, Endpoint
 from agentsync.sync.cycle import run
@@ -455,7 +455,7 @@ def test_metrics_that_are_asked_for_later_know_what_was_before(tmp_path: Path) -
 
 
 def test_metrics_without_their_library_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "agentsync.telemetry.prometheus", raising=False)
+    monkeypatch.delitem(sys.modules, "agentsync.report.metrics.prometheus", raising=False)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with Watched(tmp_path) as service:
         service.cycle()
@@ -477,7 +477,7 @@ def test_what_is_configured_and_not_installed_is_a_mistake(
     for module in [name for name in sys.modules if name.split(".")[0] == library]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, library, None)
-    for module in ("agentsync.telemetry.prometheus", "agentsync.telemetry.otlp"):
+    for module in ("agentsync.report.metrics.prometheus", "agentsync.report.metrics.otlp"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     value = str(tmp_path / "agentsync.prom") if key == "textfile" else "http://127.0.0.1:4318"
     service = Watched(tmp_path, **{key: value})

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from agentsync.report.metrics.measures import MEASURES
 from agentsync.service.endpoint import Answer, Endpoint
-from agentsync.telemetry.measures import MEASURES
 from support.endpoint import Watched
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from agentsync.core.log import _listeners, configure, logger
-from agentsync.standing import Trigger
+from agentsync.report.service_status import Trigger
 from support.endpoint import Watched
 
 _SECONDS = 20

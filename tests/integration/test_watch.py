@@ -18,9 +18,9 @@ from secrets import token_hex
 
 import pytest
 
+from agentsync.service.watch import Watch, followed, mounts
+from agentsync.service.watch.mounts import devices, network_devices
 from agentsync.targets.directory import temporary
-from agentsync.watch import Watch, followed, mounts
-from agentsync.watch.mounts import devices, network_devices
 from support.processes import without_root_powers
 
 _SETTLE = 0.05
@@ -448,7 +448,7 @@ _PROLOGUE = """
     import os, resource, sys, threading
     from pathlib import Path
     from queue import SimpleQueue
-    from agentsync.watch import Watch
+    from agentsync.service.watch import Watch
     top = Path(sys.argv[1])
     for name in ("flat", "deep/1/2", "deep/3", "deep/4", "deep/5/6/7"):
         (top / name).mkdir(parents=True)

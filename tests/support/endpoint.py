@@ -14,10 +14,10 @@ from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import Places
 from agentsync.formats.validated_toml import validate
+from agentsync.report.service_status import Standing, Trigger
 from agentsync.service.health import Health
 from agentsync.service.polling import Polling
-from agentsync.service.survey import outcome, surveyed, targets_after
-from agentsync.standing import Standing, Trigger
+from agentsync.service.status import outcome, surveyed, targets_after
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Scope
 from support.machine import agent

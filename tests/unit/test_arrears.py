@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.service.arrears import Arrears
+from agentsync.service.overdue import Arrears
 from agentsync.service.polling import Asks
 from support.clock import Clock
 

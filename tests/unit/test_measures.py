@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agentsync.core.errors import ExitCode
-from agentsync.standing import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
-from agentsync.telemetry.measures import BOUNDS, MEASURES, Kind, Tally
-from agentsync.telemetry.prometheus import Metrics, write
+from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Tally
+from agentsync.report.metrics.prometheus import Metrics, write
+from agentsync.report.service_status import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
 
 _PAGE = Path(__file__).parents[2] / "docs/operations.md"
 

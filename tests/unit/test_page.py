@@ -13,9 +13,9 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
-from agentsync.page import POLICY, View, render
-from agentsync.page.markup import element, html, void
-from agentsync.standing import CycleResult, SourceStanding, Standing, Trigger
+from agentsync.report.page import POLICY, View, render
+from agentsync.report.page.markup import element, html, void
+from agentsync.report.service_status import CycleResult, SourceStanding, Standing, Trigger
 from agentsync.state.records import Action, Recorded
 from agentsync.state.store import Suspension, Sync
 from agentsync.sync.compiled_agent import Output, Product

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentsync.dialects import dialects
-from agentsync.examination import Health
-from agentsync.surroundings import examine_clock, examine_tools, examine_units, examine_watching
+from agentsync.doctor.environment import examine_clock, examine_tools, examine_units, examine_watching
+from agentsync.doctor.result import Health
 
 NOW = 1_795_000_000.0
 

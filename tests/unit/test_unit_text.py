@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsync.core.errors import ConfigError
-from agentsync.systemd.text import bind, command, drop_in, is_ours, sealed, word
+from agentsync.service.systemd.text import bind, command, drop_in, is_ours, sealed, word
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -13,7 +13,7 @@ from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ConfigError
 from agentsync.core.naming import slug
-from agentsync.records import change_record, report_record
+from agentsync.report.json_output import change_record, report_record
 from agentsync.state.records import Action
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report, Scope

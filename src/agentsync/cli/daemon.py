@@ -16,7 +16,7 @@ from agentsync.core.log import configure, level_of
 from agentsync.core.paths import places
 from agentsync.service.control import Answer, Question
 from agentsync.service.daemon import Daemon
-from agentsync.service.survey import Result
+from agentsync.service.status import Result
 from agentsync.sync.up_to_date import Unchanged
 
 _EPILOG = """\b

@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 
 from agentsync.cli.console import show_changes, show_diagnostic, show_sources, summary
+from agentsync.cli.demo_scene import Scene
 from agentsync.cli.options import common, common_options
 from agentsync.core.codes import Severity
 from agentsync.core.log import configure
 from agentsync.core.paths import shorten
-from agentsync.demo import Scene
-from agentsync.records import report_record
+from agentsync.report.json_output import report_record
 from agentsync.state.records import Action
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report, Scope

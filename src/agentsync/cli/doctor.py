@@ -16,7 +16,7 @@ from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import places
 from agentsync.core.urls import printable
 from agentsync.doctor import examine
-from agentsync.examination import Health
+from agentsync.doctor.result import Health
 
 _EPILOG = """\b
 Examples:

@@ -17,9 +17,9 @@ from agentsync.cli.options import Common, common, common_options
 from agentsync.config import Config, find_config, load_config
 from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import Places, is_directory, places, shorten
-from agentsync.systemd.footprint import Footprint, footprint, make_directories
-from agentsync.systemd.installation import Outcome, ServiceError, check, commands, install, uninstall
-from agentsync.systemd.units import Service, system_service, user_service, user_timer, user_units
+from agentsync.service.systemd.footprint import Footprint, footprint, make_directories
+from agentsync.service.systemd.installation import Outcome, ServiceError, check, commands, install, uninstall
+from agentsync.service.systemd.units import Service, system_service, user_service, user_timer, user_units
 
 if TYPE_CHECKING:
     from pwd import struct_passwd

@@ -147,7 +147,7 @@ def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> E
 def show_report(report: Report, options: Common, *, logged: bool | None = None) -> None:
     """Says what was done, and what went wrong; `logged` is as for `show_findings`."""
     from agentsync.cli.console import show_changes, show_findings, show_sources, summary  # noqa: PLC0415 - the same
-    from agentsync.records import report_record  # noqa: PLC0415
+    from agentsync.report.json_output import report_record  # noqa: PLC0415
 
     if options.json:
         click.echo(json.dumps(report_record(report)))

@@ -13,7 +13,7 @@ from agentsync.cli.options import common, common_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.words import counted
 from agentsync.core.paths import places
-from agentsync.records import change_record
+from agentsync.report.json_output import change_record
 from agentsync.sync.rollback import roll_back
 
 _EPILOG = """\b

@@ -17,7 +17,7 @@ from agentsync.core.durations import ago
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
-from agentsync.records import status_record
+from agentsync.report.json_output import status_record
 from agentsync.sync.report import Report, Scope
 
 _WATCH_SECONDS: Final = 2.0  # between two looks

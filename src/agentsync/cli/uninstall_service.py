@@ -10,9 +10,9 @@ from agentsync.cli.install_service import outcome_record, show_outcome
 from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import places
-from agentsync.systemd.footprint import Footprint
-from agentsync.systemd.installation import uninstall
-from agentsync.systemd.units import Service, of_one_user, system_service, user_service, user_timer, user_units
+from agentsync.service.systemd.footprint import Footprint
+from agentsync.service.systemd.installation import uninstall
+from agentsync.service.systemd.units import Service, of_one_user, system_service, user_service, user_timer, user_units
 
 _EPILOG = """\b
 Examples:

@@ -25,13 +25,13 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
-from agentsync.records import change_record
+from agentsync.report.json_output import change_record
 from agentsync.repository.working_tree import WorkingTree
+from agentsync.service.watch import Watch
 from agentsync.state.records import Stat
 from agentsync.sync.report import Report, Scope
 from agentsync.targets.change import Change, Consent
 from agentsync.targets.installed import installed
-from agentsync.watch import Watch
 
 _EPILOG: Final = """\b
 Examples:

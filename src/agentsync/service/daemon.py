@@ -23,7 +23,7 @@ from typing import Final
 from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
 from agentsync.core.paths import Places, text_of
-from agentsync.service.arrears import Arrears
+from agentsync.report.service_status import Standing, Trigger
 from agentsync.service.control import Answer, Asked, Control, Question
 from agentsync.service.events import (
     tell_clock_changed,
@@ -38,11 +38,12 @@ from agentsync.service.events import (
 from agentsync.service.health import Health
 from agentsync.service.inbox import Inbox
 from agentsync.service.notify import Notifier
+from agentsync.service.overdue import Arrears
 from agentsync.service.polling import Asks, Polling
-from agentsync.service.questions import asks_for, consent_of, want_all
+from agentsync.service.requests import asks_for, consent_of, want_all
 from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
-from agentsync.service.survey import Result, in_words, known_sources, outcome, surveyed, targets_after
-from agentsync.standing import Standing, Trigger
+from agentsync.service.status import Result, in_words, known_sources, outcome, surveyed, targets_after
+from agentsync.service.watch import Watch
 from agentsync.state.lock import locked_for_service
 from agentsync.state.records import Action
 from agentsync.state.store import State
@@ -51,7 +52,6 @@ from agentsync.sync.events import tell_unchanged
 from agentsync.sync.report import Report, Scope
 from agentsync.sync.up_to_date import Unchanged, find_unchanged
 from agentsync.targets.change import Consent
-from agentsync.watch import Watch
 
 Show = Callable[[Result, Question], Answer]
 """What `pull` would print of a result."""

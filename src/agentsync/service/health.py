@@ -20,20 +20,20 @@ from agentsync.config.tables import HealthTable
 from agentsync.core.durations import span
 from agentsync.core.errors import AgentsyncError, ConfigError
 from agentsync.core.paths import Places
-from agentsync.page import POLICY, View, render
-from agentsync.records import differences, standing_record, status_record
+from agentsync.report.json_output import differences, standing_record, status_record
+from agentsync.report.metrics.measures import Reading, Tally
+from agentsync.report.page import POLICY, View, render
+from agentsync.report.service_status import Standing
 from agentsync.service.endpoint import Answer, Endpoint
 from agentsync.service.events import tell_healthy, tell_listening, tell_unhealthy
-from agentsync.standing import Standing
 from agentsync.state.records import Key
 from agentsync.state.store import State, Sync
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report, Scope
-from agentsync.telemetry.measures import Reading, Tally
 
 if TYPE_CHECKING:
-    from agentsync.telemetry.otlp import Telemetry
-    from agentsync.telemetry.prometheus import Metrics
+    from agentsync.report.metrics.otlp import Telemetry
+    from agentsync.report.metrics.prometheus import Metrics
 
 _FRESH_SECONDS: Final = 2.0  # that a look counts: for a page and what is asked beside it
 _WORK_SECONDS: Final = 600.0  # that a cycle may take, beside what its fetches may
@@ -166,7 +166,7 @@ class Health:
         if url is None:
             return None
         try:
-            from agentsync.telemetry.otlp import Telemetry  # noqa: PLC0415 - only who sends it pays for the import
+            from agentsync.report.metrics.otlp import Telemetry  # noqa: PLC0415 - only who sends it pays for the import
         except ImportError as error:
             raise _missing("health.otlp", "otlp") from error
         return Telemetry(url, self._places.state, lambda error: self._told("otlp", error))
@@ -174,7 +174,7 @@ class Health:
     def _write_textfile(self, metrics: Metrics, table: HealthTable) -> None:
         if table.textfile is None:
             return
-        from agentsync.telemetry.prometheus import write  # noqa: PLC0415 - the same
+        from agentsync.report.metrics.prometheus import write  # noqa: PLC0415 - the same
 
         try:
             write(table.textfile, metrics.text())
@@ -229,7 +229,7 @@ class Health:
         if self._metrics is None:
             hint = "metrics are not installed: pip install 'agentsync[metrics]'"
             return Answer.text(HTTPStatus.NOT_IMPLEMENTED, hint)
-        from agentsync.telemetry.prometheus import CONTENT_TYPE  # noqa: PLC0415 - the same
+        from agentsync.report.metrics.prometheus import CONTENT_TYPE  # noqa: PLC0415 - the same
 
         return Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE)
 
@@ -312,7 +312,7 @@ def _metrics(table: HealthTable) -> Metrics | None:
     if table.address is None and table.textfile is None:
         return None
     try:
-        from agentsync.telemetry.prometheus import Metrics  # noqa: PLC0415 - the same
+        from agentsync.report.metrics.prometheus import Metrics  # noqa: PLC0415 - the same
     except ImportError as error:
         if table.textfile is not None:
             raise _missing("health.textfile", "metrics") from error

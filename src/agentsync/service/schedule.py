@@ -26,7 +26,7 @@ from apscheduler.triggers.date import DateTrigger
 
 from agentsync.config.tables import DaemonTable
 from agentsync.core.paths import Places
-from agentsync.standing import Trigger
+from agentsync.report.service_status import Trigger
 
 GRACE_SECONDS: Final = 5.0
 """By how much a run may be late before the clock is suspected."""

@@ -10,8 +10,8 @@ from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import slug
 from agentsync.core.paths import shorten
-from agentsync.page.markup import Html, element, html, joined
-from agentsync.page.parts import counted, mark, rest, section, sentence, table, with_code
+from agentsync.report.page.components import counted, mark, rest, section, sentence, table, with_code
+from agentsync.report.page.markup import Html, element, html, joined
 from agentsync.state.records import Action, Key
 from agentsync.sync.compiled_agent import Output, Product
 from agentsync.sync.report import Report, is_drifted

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from agentsync.core.durations import ago, iso, utc
-from agentsync.page.markup import Html, element, html, joined
+from agentsync.report.page.markup import Html, element, html, joined
 
 _SIGNS: Final = {"good": "✓", "warn": "!", "bad": "✗", "none": "·"}
 

@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agentsync.telemetry.measures import BOUNDS, MEASURES, Kind, Measure, Reading
+from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Measure, Reading
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -11,7 +11,7 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import redact
 from agentsync.formats.diff import unified
-from agentsync.standing import CycleResult, Standing
+from agentsync.report.service_status import CycleResult, Standing
 from agentsync.state.records import Action, Key
 from agentsync.sync.report import Report
 from agentsync.targets.change import Change, absolute

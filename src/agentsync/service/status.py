@@ -11,8 +11,8 @@ from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import Places
 from agentsync.core.urls import redact
+from agentsync.report.service_status import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
 from agentsync.service.polling import Polling
-from agentsync.standing import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
 from agentsync.state.store import SourceState, State
 from agentsync.sync.fetch import mirror_of
 from agentsync.sync.report import Report

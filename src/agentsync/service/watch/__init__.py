@@ -39,8 +39,8 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
-from agentsync.watch.burst import Burst
-from agentsync.watch.followed import Followed, Outlook, Spot
+from agentsync.service.watch.burst import Burst
+from agentsync.service.watch.followed import Followed, Outlook, Spot
 
 _COMING_AND_GOING: Final[list[type[FileSystemEvent]]] = [
     DirCreatedEvent,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from agentsync.core.paths import Places
-from agentsync.systemd.footprint import Footprint
-from agentsync.systemd.text import bind, command, drop_in, word
+from agentsync.service.systemd.footprint import Footprint
+from agentsync.service.systemd.text import bind, command, drop_in, word
 
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 

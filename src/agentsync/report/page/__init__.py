@@ -17,15 +17,15 @@ from agentsync.core.codes import Severity
 from agentsync.core.durations import ago
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import shorten
-from agentsync.page.agents import agents, differences, findings, targets
-from agentsync.page.markup import Html, element, html, void
-from agentsync.page.parts import counted, mark, moment, section, sentence, table, time_of, with_code
-from agentsync.standing import SourceStanding, Standing
+from agentsync.report.page.agents import agents, differences, findings, targets
+from agentsync.report.page.components import counted, mark, moment, section, sentence, table, time_of, with_code
+from agentsync.report.page.markup import Html, element, html, void
+from agentsync.report.service_status import SourceStanding, Standing
 from agentsync.state.records import Action, Key
 from agentsync.state.store import Sync
 from agentsync.sync.report import Report
 
-_STYLE: Final = files("agentsync.page").joinpath("page.css").read_text(encoding="utf-8")
+_STYLE: Final = files("agentsync.report.page").joinpath("page.css").read_text(encoding="utf-8")
 _ICON: Final = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
     "%3Cpath d='M8 1a7 7 0 1 0 7 7h-2a5 5 0 1 1-5-5v3l4-4-4-4z' fill='%232f81f7'/%3E%3C/svg%3E"

@@ -12,10 +12,10 @@ from typing import Final
 
 from agentsync.core.paths import Places, is_file, shorten
 from agentsync.dialects import Dialect
-from agentsync.examination import Examination, Health
+from agentsync.doctor.result import Examination, Health
 from agentsync.git.process import MINIMUM_VERSION
 from agentsync.service.control import listens
-from agentsync.systemd.units import USER_UNITS, user_units
+from agentsync.service.systemd.units import USER_UNITS, user_units
 
 _SECONDS: Final = 10  # that another program may take
 _LOW_BYTES: Final = 500 << 20

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from agentsync.repository.working_tree import IGNORED
+from agentsync.service.watch.mounts import network_devices
 from agentsync.targets.directory import TEMPORARY_SUFFIX
-from agentsync.watch.mounts import network_devices
 
 _LINK: Final = "it is a symbolic link, which is not followed"
 _NOT_THERE: Final = "neither it nor the directory that it would be in is there"

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Final
 
 from agentsync import __version__
-from agentsync.standing import CycleResult, Standing
+from agentsync.report.service_status import CycleResult, Standing
 from agentsync.state.records import Action
 
 Labels = tuple[str, ...]

@@ -33,7 +33,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from agentsync import __version__
 from agentsync.core.log import overhearing
-from agentsync.telemetry.measures import BOUNDS, MEASURES, Kind, Measure, Reading
+from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Measure, Reading
 
 _SEND_SECONDS: Final = 10.0  # for one message, with all its attempts
 _CLOSE_SECONDS: Final = 1.0  # that what is under way gets at the end

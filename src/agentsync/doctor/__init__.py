@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from agentsync.config import Config, Target
 from agentsync.core.errors import AgentsyncError, ConfigError, LockedError
 from agentsync.core.paths import Places, is_directory, shorten
-from agentsync.examination import Examination, Health
-from agentsync.surroundings import (
+from agentsync.doctor.environment import (
     examine_clock,
     examine_disk,
     examine_git,
@@ -18,6 +17,7 @@ from agentsync.surroundings import (
     examine_units,
     examine_watching,
 )
+from agentsync.doctor.result import Examination, Health
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report, Scope
 from agentsync.targets.directory import find_link

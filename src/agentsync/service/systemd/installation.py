@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from agentsync.core.errors import AgentsyncError
-from agentsync.systemd.text import is_ours, sealed
-from agentsync.systemd.units import Service
+from agentsync.service.systemd.text import is_ours, sealed
+from agentsync.service.systemd.units import Service
 from agentsync.targets.directory import Directory
 
 _SECONDS: Final = 60  # that a command may take
