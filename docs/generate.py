@@ -1,7 +1,7 @@
 """Writes what of docs/ and systemd's units is generated: commands, man page, codes, log events, facts about tools.
 
 `make docs` runs it. A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written
-by hand and stays as it is. tests/unit/test_docs.py fails when a part is stale.
+by hand and stays as it is. tests/unit/project/test_docs.py fails when a part is stale.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentsync.core.errors import ConfigError, SourceUnavailableError
+from agentsync.git import process as git_process
 from agentsync.git.access import ssh_command
 from agentsync.git.mirror import Auth, Mirror, Remote, TransientError
-from agentsync.git.mirror import process as git_process
 from support.gitserver import GitServer, NotStartedError, SshServer, basic, find_sshd
 from support.mirror import failure, over_http
 

@@ -1,6 +1,6 @@
 """Breaks the code that decides about permissions and files in every small way, and lists what no test notices.
 
-    make mutation MODULES="fitting dialects/_claude_grants"      # all that decide anything, without MODULES
+    make mutation MODULES="agents/narrowing dialects/claude/grants"      # all that decide anything, without MODULES
 
 The project is copied first, so nothing in the working tree changes. A change is tried in a fork of a process that has
 collected the tests and knows which of them call which function: only those run, the narrowest first. What tables hold
@@ -38,23 +38,22 @@ from mutation.mutants import Mutant, mutants
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "src/agentsync"
-CORE: Final = "permissions fitting render overrides plan apply".split()
-APART: Final = frozenset("__init__ _factory_models _fields _json_text _template _toml_text _yaml_types".split())
-"""Modules of dialects that have no part in grants."""
-GRANTS: Final = "claude codex foreign kiro opencode qwen vibe".split()
-UNIT: Final = (
-    "meant key_pairs widening permissions fitting overrides source neutral opencode auggie cline factory roo plan"
+CORE: Final = (
+    "agents/grants agents/patterns agents/narrowing convert/render repository/overrides targets/plan targets/apply"
 ).split()
-FILES: Final = [*(f"{name}_grants" for name in GRANTS), *UNIT]
+DIALECTS: Final = Path(PACKAGE, "dialects")
+APART: Final = frozenset({"__init__.py", "_base.py", "_kit/__init__.py", "_kit/fields.py", "_kit/prompt_template.py"})
+"""Modules of dialects that have no part in grants."""
 TESTS: Final = [
-    *(f"tests/unit/test_{name}.py" for name in FILES),
+    *(f"tests/unit/{path}" for path in ("agents", "dialects", "convert/test_widening.py", "targets/test_plan.py")),
+    *(f"tests/unit/repository/test_{name}.py" for name in ("overrides", "detection")),
     *("tests/integration/test_apply.py", "tests/integration/test_shared_file.py"),
     "tests/dialects",
 ]
 NAMES: Final = "test_names_mean"
 """Notices most changes of a table of names, so it comes first there."""
-PROPERTIES: Final = "tests/unit/test_properties.py"
-QUICK: Final = ["-k", "not every_output and not neutral_holds"]
+PROPERTIES: Final = "tests/unit/convert/test_properties.py"
+QUICK: Final = ["-k", "not every_output"]
 OPTIONS: Final = ["-q", "-x", "-s", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 SECONDS: Final = 60
 MEMORY: Final = 3 * 2**30
@@ -99,7 +98,7 @@ def _copy(copy: Path) -> None:
 
 def _modules() -> Iterator[Path]:
     yield from (Path(PACKAGE, f"{name}.py") for name in CORE)
-    yield from (path for path in sorted(Path(PACKAGE, "dialects").glob("*.py")) if path.stem not in APART)
+    yield from (path for path in sorted(DIALECTS.rglob("*.py")) if str(path.relative_to(DIALECTS)) not in APART)
 
 
 def _tell(line: str) -> None:
@@ -143,13 +142,13 @@ def _is_patched(path: Path, mutant: Mutant, early: Collection[Function]) -> bool
     """Whether a change can be put into the loaded package: of a function, or of a dialect's tables."""
     if mutant.is_within_function and (str(path), mutant.function) not in early:
         return True
-    return path.parent.name == "dialects" and not mutant.function.endswith(".")
+    return path.is_relative_to(DIALECTS) and not mutant.function.endswith(".")
 
 
 def _anew(path: Path, early: Collection[Function]) -> Iterator[tuple[Mutant, str]]:
     """The mutants that cannot be put into the loaded package; the dialect's own tests come first."""
     source = path.read_text()
-    own = path.stem.strip("_").partition("_")[0]
+    own = _dialect(path)
     runs = [["tests/dialects", "-k", own], TESTS[:-1]] if Path("tests/dialects", own).is_dir() else [[*TESTS, *QUICK]]
     for mutant in mutants(source):
         if not _is_patched(path, mutant, early):
@@ -226,7 +225,7 @@ class Functions:
     ) -> Iterator[tuple[Mutant, str]]:
         users = _users(path)
         files = {str(path), *map(str, users)}
-        own = path.stem.strip("_").partition("_")[0]
+        own = _dialect(path)
         around = [item for found in callers.values() for item in found if own in item.nodeid]
         around += [item for (file, _), found in callers.items() if file in files for item in found]
         around.sort(key=lambda item: NAMES not in item.nodeid)
@@ -255,10 +254,19 @@ def _living(kind: type[_Kind]) -> list[_Kind]:
     return [found for found in gc.get_objects() if isinstance(found, kind)]
 
 
+def _dialect(path: Path) -> str:
+    """The dialect that a module is of, as it is in the names of tests; for any other module its own name."""
+    return path.relative_to(DIALECTS).parts[0].removesuffix(".py") if path.is_relative_to(DIALECTS) else path.stem
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts[1:]).removesuffix(".__init__")
+
+
 def _users(path: Path) -> list[Path]:
     """The modules of dialects that are made of this one's tables, each after those that it is made of itself."""
-    taken = f"agentsync.dialects.{path.stem} import"
-    first = [user for user in sorted(path.parent.glob("*.py")) if taken in user.read_text()]
+    taken = f"from {_module(path)} import"
+    first = [user for user in sorted(DIALECTS.rglob("*.py")) if taken in user.read_text()]
     found = [*first, *(other for user in first for other in _users(user))]
     return [*reversed(dict.fromkeys(reversed(found)))]
 
@@ -283,7 +291,7 @@ def _part(module: CodeType, name: str) -> CodeType:
 
 def _put_tables(path: Path, code: CodeType) -> None:
     """Gives the module's tables, and what was made of them in it, the values that the changed module has."""
-    module = sys.modules[".".join(path.with_suffix("").parts[1:])]
+    module = sys.modules[_module(path)]
     fresh = ModuleType(module.__name__)
     fresh.__dict__.update({name: value for name, value in vars(module).items() if name.startswith("__")})
     exec(code, fresh.__dict__)  # noqa: S102 (the project's own)

@@ -135,7 +135,7 @@ def _next_request(requests: socket.socket) -> tuple[dict[str, Any], list[int]] |
 def import_everything() -> None:
     """Imports all that a run of the program may import, so that a forked child has it."""
     import agentsync  # noqa: PLC0415 - only the parent needs it
-    from agentsync.git.mirror import process as git_process  # noqa: PLC0415 - the same
+    from agentsync.git import process as git_process  # noqa: PLC0415 - the same
 
     modules = (module.name for module in walk_packages(agentsync.__path__, "agentsync."))
     for name in (*(name for name in modules if not name.endswith("__main__")), *_LATE):

@@ -15,7 +15,7 @@ from agentsync import __version__
 from agentsync.config import Config
 from agentsync.formats.validated_toml import load
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _OURS = 10001
 
 

@@ -12,7 +12,7 @@ import pytest
 import agentsync
 from agentsync.dialects import dialects
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def _text(path: str) -> str:

@@ -13,7 +13,7 @@ from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Tally
 from agentsync.report.metrics.prometheus import Metrics, write
 from agentsync.report.service_status import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
 
-_PAGE = Path(__file__).parents[2] / "docs/operations.md"
+_PAGE = Path(__file__).parents[3] / "docs/operations.md"
 
 COMMIT, OTHER = "c" * 40, "d" * 40
 

@@ -7,7 +7,7 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.globs import path_matches
 from agentsync.git.objects import Entry
-from agentsync.repository import detection as source
+from agentsync.repository import selection as selection_module
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.selection import Selection, select
 
@@ -152,7 +152,7 @@ def test_large_files_are_not_read() -> None:
 
 
 def test_too_many_files_are_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "MAX_FILES", 2)
+    monkeypatch.setattr(selection_module, "MAX_FILES", 2)
     picked, found = select([entry(f"{number}.md") for number in range(3)], Selection())
     assert (picked, [one.code for one in found]) == ([], [Code.TOO_LARGE])
 

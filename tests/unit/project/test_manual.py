@@ -16,7 +16,7 @@ from agentsync.cli import COMMANDS
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import config_candidates, places, shorten
 
-_PAGE = Path(__file__).parents[2] / "docs/agentsync.1"
+_PAGE = Path(__file__).parents[3] / "docs/agentsync.1"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from agentsync.convert.policy import PolicyTable
 from agentsync.formats.validated_toml import Settings, validate
 from agentsync.repository.manifest import AgentsTable, Manifest, read_manifest
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _EXAMPLE = _ROOT / "config" / "agentsync.example.toml"
 _PAGE = _ROOT / "docs" / "configuration.md"
 _TABLES = (

@@ -20,7 +20,7 @@ from agentsync.cli.options import Common
 from agentsync.core.codes import Code
 from support.repository import Repository
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _DOCS = _ROOT / "docs"
 _AGENT = "---\nname: {name}\ndescription: Looks at {name}\ncolor: blue\n---\nLook at it.\n"
 
