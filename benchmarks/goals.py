@@ -26,9 +26,9 @@ class Goal:
     @property
     def words(self) -> tuple[str, str, str]:
         """The measured number, the wanted one and the verdict, as they are printed."""
-        bound = "at least" if self.at_least else "at most"
+        upper_bound = "at least" if self.at_least else "at most"
         verdict = "met" if self.met else "missed"
-        return f"{self.measured:.1f} {self.unit}", f"{bound} {self.wanted:g} {self.unit}", verdict
+        return f"{self.measured:.1f} {self.unit}", f"{upper_bound} {self.wanted:g} {self.unit}", verdict
 
     def as_dict(self) -> dict[str, object]:
         return {"name": self.name, "measured": round(self.measured, 2), "wanted": self.wanted, "met": self.met}

@@ -81,8 +81,8 @@ def run_command(command: Sequence[str], *, cwd: Path, environment: Mapping[str, 
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        said = stderr.decode(errors="replace").strip()[-500:]
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said}")
+        declared = stderr.decode(errors="replace").strip()[-500:]
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {declared}")
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / _KIB_PER_MIB)
 
 

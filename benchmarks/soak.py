@@ -60,7 +60,7 @@ class Soak:
         self.arrivals: list[float] = []
         self.samples: list[Sample] = []
         self.happened: Counter[str] = Counter()
-        self.told: Counter[str] = Counter()
+        self.reported: Counter[str] = Counter()
 
     def run(self) -> None:
         with GitServer(self._repository.path.parent) as server:
@@ -95,7 +95,7 @@ class Soak:
         while cycles < self._cycles:
             event = service.next_event()
             name = event["event"]
-            self.told[name] += 1
+            self.reported[name] += 1
             if name == "source.moved":
                 self._arrived(event["commit"])
             if name not in ("sync.finished", "sync.failed"):
@@ -111,7 +111,7 @@ class Soak:
         last = self._repository.head
         while last in self._commit_times:
             event = service.next_event()
-            self.told[event["event"]] += 1
+            self.reported[event["event"]] += 1
             if event["event"] == "source.moved":
                 self._arrived(event["commit"])
 
@@ -190,7 +190,7 @@ def main() -> int:
     first, last = settled[0], settled[-1]
     print(f"{options.cycles} cycles in {time.monotonic() - began:.0f} s; exit status {soak.code}")
     print("happened:", dict(soak.happened))
-    print("told:", dict(soak.told))
+    print("told:", dict(soak.reported))
     print(f"commits that arrived {len(soak.arrivals)}, missed {soak.missed}; slowest {max(soak.arrivals):.1f} s")
     print(f"resident {first.resident} -> {last.resident} KiB ({last.resident / first.resident - 1:+.1%})")
     print(f"descriptors {first.descriptors} -> {last.descriptors}, threads {first.threads} -> {last.threads}")

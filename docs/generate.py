@@ -26,23 +26,23 @@ from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableErr
 from agentsync.core.log import configure
 from agentsync.dialects import dialects
 from agentsync.service.events import (
-    tell_clock_changed,
-    tell_failed,
-    tell_fallback,
-    tell_healthy,
-    tell_listening,
-    tell_no_control,
-    tell_refused,
-    tell_reloaded,
-    tell_started,
-    tell_stopped,
-    tell_unhealthy,
+    log_clock_changed,
+    log_failed,
+    log_fallback,
+    log_healthy,
+    log_listening,
+    log_no_control,
+    log_refused,
+    log_reloaded,
+    log_started,
+    log_stopped,
+    log_unhealthy,
 )
 from agentsync.state.records import Action, Recorded
-from agentsync.sync.build import Contents
-from agentsync.sync.events import tell, tell_rollback
+from agentsync.sync.build import ContentStore
+from agentsync.sync.events import log_rollback, log_sync
 from agentsync.sync.report import Report, Scope
-from agentsync.sync.sources import SourceReport
+from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.apply import Outcome
 from agentsync.targets.change import Actual, Change, Wanted
 from agentsync.targets.plan import Plan, conflict, recorded
@@ -207,39 +207,39 @@ _MOMENT: Final = "2026-01-01T12:00:00.000000Z"
 def events() -> dict[str, list[dict[str, object]]]:
     """Each event of a cycle by name, as its JSON records."""
     found: dict[str, list[dict[str, object]]] = {name: [] for name in _EVENTS}
-    for line in _told(readable=False).splitlines():
+    for line in _reported(readable=False).splitlines():
         record = json.loads(line) | {"timestamp": _MOMENT}
         found[record["event"]].append(record)
     return found
 
 
-def _told(*, readable: bool) -> str:
+def _reported(*, readable: bool) -> str:
     before = structlog.get_config()
     stream = io.StringIO()
     try:
         configure(logging.DEBUG, stream=stream, readable=readable)
-        tell(_cycle())
-        tell_rollback("2d6e297023cb", "9c4f0b1d77aa", (), ())
-        _tell_service()
+        log_sync(_cycle())
+        log_rollback("2d6e297023cb", "9c4f0b1d77aa", (), ())
+        _report_service()
     finally:
         structlog.configure(**before)
     return stream.getvalue()
 
 
-def _tell_service() -> None:
+def _report_service() -> None:
     config = Path("/home/dev/.config/agentsync/config.toml")
     mistake = ConfigError("unknown key `daemon.intervall`", place=f"{config}:9", hint="did you mean `interval`?")
-    tell_started(config)
-    tell_fallback("/home/dev/.claude/agents: it is on a network file system (nfs4)")
-    tell_no_control(OSError(30, "Read-only file system"))
-    tell_listening("127.0.0.1:9417")
-    tell_unhealthy("textfile", "/var/lib/node_exporter/agentsync.prom: No such file or directory")
-    tell_healthy("textfile")
-    tell_reloaded(config)
-    tell_refused(config, mistake)
-    tell_failed(LockedError("another run is under way", place="/home/dev/.local/state/agentsync/run.lock"))
-    tell_clock_changed()
-    tell_stopped(config)
+    log_started(config)
+    log_fallback("/home/dev/.claude/agents: it is on a network file system (nfs4)")
+    log_no_control(OSError(30, "Read-only file system"))
+    log_listening("127.0.0.1:9417")
+    log_unhealthy("textfile", "/var/lib/node_exporter/agentsync.prom: No such file or directory")
+    log_healthy("textfile")
+    log_reloaded(config)
+    log_refused(config, mistake)
+    log_failed(LockedError("another run is under way", place="/home/dev/.local/state/agentsync/run.lock"))
+    log_clock_changed()
+    log_stopped(config)
 
 
 def _cycle() -> Report:
@@ -261,7 +261,7 @@ def _cycle() -> Report:
     remark = Diagnostic(Code.NAME_CHANGED, "'Code Reviewer' is called `code-reviewer` here", agent=_FILE.agent)
     refused = Diagnostic(Code.DESCRIPTION_MISSING, Code.DESCRIPTION_MISSING.cause, path="agents/tester.md", line=1)
     grown = Diagnostic(
-        Code.HELD_GROWTH, "held, since it would be given more: `bash`", agent=_FILE.agent, target="claude"
+        Code.HELD_ESCALATION, "held, since it would be given more: `bash`", agent=_FILE.agent, target="claude"
     )
     outcomes = (
         *(Outcome(_change(action, base=base), ok=True) for action in made),
@@ -274,21 +274,21 @@ def _cycle() -> Report:
         seconds=0.412,
         sources=_sources(),
         targets=(),
-        products=(),
+        compiled=(),
         states=(),
         plan=Plan((), held=(replace(_change(Action.UPDATE, base=base), diagnostic=grown),), diagnostics=()),
         outcomes=outcomes,
         diagnostics=(lost, remark, refused),
         inventory={},
-        contents=Contents((), ()),
+        contents=ContentStore((), ()),
     )
 
 
-def _sources() -> tuple[SourceReport, ...]:
+def _sources() -> tuple[ResolvedSource, ...]:
     error = SourceUnavailableError("the server cannot be reached", place="ssh://git@git.acme.example/other.git")
     return (
-        SourceReport("team", _URL, "refs/heads/main", commit=_FILE.commit, previous=_BEFORE),
-        SourceReport("other", error.place, "HEAD", error=error),
+        ResolvedSource("team", _URL, "refs/heads/main", commit=_FILE.commit, previous=_BEFORE),
+        ResolvedSource("other", error.place, "HEAD", error=error),
     )
 
 
@@ -305,7 +305,7 @@ def _change(action: Action, *, base: Recorded | None) -> Change:
 
 
 def _readable_event() -> str:
-    _, _, line = _told(readable=True).splitlines()[0].partition(" ")
+    _, _, line = _reported(readable=True).splitlines()[0].partition(" ")
     return f"```\n{_MOMENT} {line}\n```"
 
 

@@ -12,14 +12,14 @@ from textwrap import wrap
 from typing import Final
 
 from agentsync import __version__
-from agentsync.core.paths import CONFIG_NAME, MACHINE_POLICY, Places
+from agentsync.core.paths import CONFIG_NAME, MACHINE_POLICY, AppPaths
 from agentsync.dialects import dialects
 from reference import EXITS, Command, Option, commands, program
 
 _DIRECTORY: Final = Path(__file__).parent
 _WIDTH: Final = 78  # of a line of the source, for whoever reads a diff
 
-_HERE: Final = Places(Path("~/.local/state/agentsync"), Path("~/.cache/agentsync"))
+_HERE: Final = AppPaths(Path("~/.local/state/agentsync"), Path("~/.cache/agentsync"))
 _CONFIG: Final = Path("~/.config/agentsync")
 _UNITS: Final = Path("~/.config/systemd/user")
 
@@ -29,7 +29,7 @@ _FILES: Final = {
     f"{_CONFIG}/overlays": "Overlays: what you say otherwise of some agents.",
     f"{MACHINE_POLICY}": "The machine's policy, which no configuration can loosen.",
     f"{_HERE.database}": "The state: what was written, the last good commits, the history; small and worth keeping.",
-    f"{_HERE.vault}": "What was replaced or deleted, for `rollback`.",
+    f"{_HERE.backups}": "What was replaced or deleted, for `rollback`.",
     f"{_HERE.lock}": "Held by the run that is under way.",
     f"{_HERE.service_lock}": "Held by the service.",
     f"{_HERE.socket}": "Where `pull` asks the service.",

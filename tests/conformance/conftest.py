@@ -88,6 +88,9 @@ def judged(ask: Callable[[str], Oracle], synced: Callable[[str], Synced]) -> Cal
     def of(repository: str, tool: str) -> Sequence[Verdict]:
         written = synced(repository).written(tool)
         verdicts = ask(tool).judge(synced(repository).project(tool))
-        return [replace(said, loaded=said.loaded or is_whole(said, written[said.file])) for said in verdicts]
+        return [
+            replace(declared, loaded=declared.loaded or is_whole(declared, written[declared.file]))
+            for declared in verdicts
+        ]
 
     return of

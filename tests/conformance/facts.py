@@ -59,14 +59,16 @@ _LOOP = "doom_loop"
 
 def ruled(rules: Iterable[tuple[str, str, str]]) -> Grants:
     """OpenCode's rules in canonical terms, over its default."""
-    shape = dialects()["opencode"].shape
-    names = {**shape.units, ANY: (ANY,), _LOOP: (OTHER + _LOOP,)}
+    capabilities = dialects()["opencode"].capabilities
+    names = {**capabilities.units, ANY: (ANY,), _LOOP: (OTHER + _LOOP,)}
     read = [
         Rule(name, Approval[action.upper()], pattern)
         for key, pattern, action in rules
         for name in names.get(key, (MCP + key,))
     ]
-    return Grants((*EVERYTHING.rules, *read, *(Rule(name, Approval.DENY) for name in sorted(TOOLS - shape.tools))))
+    return Grants(
+        (*EVERYTHING.rules, *read, *(Rule(name, Approval.DENY) for name in sorted(TOOLS - capabilities.tools)))
+    )
 
 
 def is_whole(verdict: Verdict, written: Written) -> bool:
@@ -90,15 +92,15 @@ def roster(facts: Facts) -> list[str] | None:
 _HARMLESS = ("DeferredToolPlaceholder", "TaskStop")
 
 
-def beyond(names: Iterable[str], said: Grants) -> list[str]:
+def beyond(names: Iterable[str], declared: Grants) -> list[str]:
     """Those of Claude Code's tools among these that the agent is said not to have."""
-    return [name for name in names if name not in _HARMLESS and not _granted(name, said)]
+    return [name for name in names if name not in _HARMLESS and not _granted(name, declared)]
 
 
-def _granted(name: str, said: Grants) -> bool:
+def _granted(name: str, declared: Grants) -> bool:
     if name == ANY:
-        return said.everything_else > Approval.DENY
-    return max(said.approvals(_canonical(name))) > Approval.DENY
+        return declared.everything_else > Approval.DENY
+    return max(declared.approvals(_canonical(name))) > Approval.DENY
 
 
 @cache

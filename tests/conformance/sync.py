@@ -65,19 +65,19 @@ class Synced:
 
     def codes(self, path: str, severity: str, tool: str = "") -> set[str]:
         """The codes of the findings about one file, for every tool or for one."""
-        return {code for target, code in self._told.get((path, severity), ()) if target in ("", tool)}
+        return {code for target, code in self._reported.get((path, severity), ()) if target in ("", tool)}
 
     @cached_property
-    def _told(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
-        told: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    def _reported(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
+        reported: dict[tuple[str, str], set[tuple[str, str]]] = {}
         for found in self.report["diagnostics"]:
             place = _file(found.get("path", "")), found["severity"]
-            told.setdefault(place, set()).add((found.get("target", ""), found["code"]))
-        return told
+            reported.setdefault(place, set()).add((found.get("target", ""), found["code"]))
+        return reported
 
     def refused(self, tool: str) -> Counter[str]:
         """How many files the tool was not given, by code."""
-        errors = [path for path, severity in self._told if severity == "error"]
+        errors = [path for path, severity in self._reported if severity == "error"]
         return Counter(code for path in errors for code in self.codes(path, "error", tool))
 
 

@@ -52,8 +52,8 @@ def test_the_tool_understands_the_restrictions_that_were_meant(
     repository: str, tool: str, synced: Callable[[str], Synced], judged: Callable[[str, str], Sequence[Verdict]]
 ) -> None:
     for verdict, written in _both(repository, tool, synced, judged):
-        read, said = facts.understood(tool, verdict.resolved, written), written.enforced
-        assert read == said or (wider(read, said), wider(said, read)) == (None, None), verdict.file
+        read, declared = facts.understood(tool, verdict.resolved, written), written.enforced
+        assert read == declared or (wider(read, declared), wider(declared, read)) == (None, None), verdict.file
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def rosters(
     @cache
     def of(repository: str) -> Mapping[str, Sequence[str]]:
         verdicts = _judged_in_parts(ask("claude"), synced(repository).written("claude"), tmp_path_factory, TOGETHER)
-        return {said.file: names for said in verdicts if (names := facts.roster(said.resolved)) is not None}
+        return {declared.file: names for declared in verdicts if (names := facts.roster(declared.resolved)) is not None}
 
     return of
 
@@ -75,11 +75,11 @@ def test_claude_code_lists_no_tool_beyond_what_was_meant(
     repository: str, synced: Callable[[str], Synced], rosters: Callable[[str], Mapping[str, Sequence[str]]]
 ) -> None:
     for file, written in synced(repository).written("claude").items():
-        said, names = written.enforced, rosters(repository).get(file)
+        declared, names = written.enforced, rosters(repository).get(file)
         if names is None:
             assert _takes_lines(written), file  # and is started by the next test
-        elif any(rule.approval for rule in said.rules):  # else it says "All tools", and gives none to who runs
-            assert facts.beyond(names, said) == [], file
+        elif any(rule.approval for rule in declared.rules):  # else it says "All tools", and gives none to who runs
+            assert facts.beyond(names, declared) == [], file
 
 
 @pytest.mark.parametrize("repository", SAMPLED)
@@ -109,11 +109,11 @@ def test_claude_code_gives_a_running_agent_no_tool_beyond_what_was_meant(
 
     assert len(verdicts) == len(sample)
     for verdict in verdicts:
-        run, said = verdict.resolved["spawned"], sample[verdict.file].enforced
+        run, declared = verdict.resolved["spawned"], sample[verdict.file].enforced
         assert verdict.loaded or "zero tools" in run["error"], verdict  # it starts no agent that has nothing
         given = run.get("tools", [])
-        assert facts.beyond(given, said) == [], verdict
-        assert "Read" in given or max(said.approvals("read")) is Approval.DENY, verdict
+        assert facts.beyond(given, declared) == [], verdict
+        assert "Read" in given or max(declared.approvals("read")) is Approval.DENY, verdict
 
 
 @pytest.mark.parametrize("repository", SAMPLED)
@@ -176,9 +176,9 @@ def _takes_lines(written: Written) -> bool:
     return "\n" in str(written.document.metadata["description"])
 
 
-def _differences(given: Grants, said: Grants) -> tuple[Widening | None, Widening | None]:
+def _differences(given: Grants, declared: Grants) -> tuple[Widening | None, Widening | None]:
     """A call that gets more than was said, and one that gets less."""
-    return wider(given, said), wider(Grants((*said.rules, *_READ_GUARD)), Grants((*given.rules, *_READ_GUARD)))
+    return wider(given, declared), wider(Grants((*declared.rules, *_READ_GUARD)), Grants((*given.rules, *_READ_GUARD)))
 
 
 def _below_its_own_directories(rule: Mapping[str, Any]) -> bool:

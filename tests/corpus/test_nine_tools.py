@@ -76,7 +76,7 @@ MODELS = {
 
 
 @dataclass(frozen=True)
-class Said:
+class Declared:
     """An agent's words, in which the tools' files do not differ."""
 
     name: str
@@ -111,7 +111,7 @@ def test_each_file_says_the_same_agent_but_for_its_faults(
         assert errors <= {Code.WRONG_TYPE, Code.WRONG_DIALECT}
         return
     assert source.dialect.name == tool
-    assert _said(source.agent) == _said(right.agent)
+    assert _declared(source.agent) == _declared(right.agent)
     word = (right.agent.model or "").partition("/")[2]
     assert (source.agent.model != right.agent.model) == ((tool, word) in MODELS)
     same = _alike(source.agent.grants, right.agent.grants)
@@ -135,7 +135,7 @@ def test_each_file_becomes_the_one_of_any_other_tool(
             continue
         assert widening(source.agent, file.data, dialects()[target], OPTIONS) is None, target
         back = read(file.path, file.data, target).agent
-        assert _said(back) == _said(right.agent), target
+        assert _declared(back) == _declared(right.agent), target
         other = given(target, name)
         if isinstance(other, ReadAgent) and not _fault(target, name) and not _fault(tool, name):
             assert _alike(back.grants, other.agent.grants), target
@@ -151,11 +151,11 @@ def _fault(tool: str, name: str) -> str:
     return next((fault for (other, names), (fault, _) in FAULTS.items() if other == tool and name in names), "")
 
 
-def _said(agent: Agent) -> Said:
+def _declared(agent: Agent) -> Declared:
     prompt = agent.prompt.strip()
     for heading, _ in HEADINGS.values():
         prompt = prompt.removeprefix(heading)
-    return Said(agent.name, agent.description, prompt)
+    return Declared(agent.name, agent.description, prompt)
 
 
 def _alike(one: Grants, other: Grants) -> bool:

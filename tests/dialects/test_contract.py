@@ -72,21 +72,21 @@ def test_reads_what_the_golden_files_say(case: Path, agent: ReadAgent, *, update
     wanted = {
         f"{target.name}{target.suffix}": data for target in compared if (data := rendered[target.name].data) is not None
     }
-    told = {"source": agent.diagnostics} | {name: file.diagnostics for name, file in rendered.items()}
+    reported = {"source": agent.diagnostics} | {name: file.diagnostics for name, file in rendered.items()}
     ordered = {name: wanted[name] for name in sorted(wanted, key=lambda name: (not name.startswith("neutral"), name))}
     name, data = _input(read_archive(case))
-    _compare(case, {name: data, **ordered, "diagnostics.txt": _lines(told)}, update=update_goldens)
+    _compare(case, {name: data, **ordered, "diagnostics.txt": _lines(reported)}, update=update_goldens)
 
 
 def test_writes_what_the_golden_files_say(target: Dialect, *, update_goldens: bool) -> None:
     wanted: dict[str, bytes] = {}
-    told: dict[str, Iterable[Diagnostic]] = {}
+    reported: dict[str, Iterable[Diagnostic]] = {}
     for path in AGENTS:
         file = render(read(path.name, path.read_bytes(), "neutral"), target, OPTIONS)
-        told[path.stem] = file.diagnostics
+        reported[path.stem] = file.diagnostics
         if file.data is not None:
             wanted[f"{path.stem}{target.suffix}"] = file.data
-    wanted["diagnostics.txt"] = _lines(told)
+    wanted["diagnostics.txt"] = _lines(reported)
     _compare(HERE / target.name / f"{WRITTEN}{SUFFIX}", wanted, update=update_goldens)
 
 
@@ -103,17 +103,17 @@ def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:
     for target in dialects().values():
         file = render(any_agent, target, OPTIONS)
         assert file == render(any_agent, target, OPTIONS), target.name
-        meant = overridden(any_agent.agent, target, ()).agent
-        if file.data is None or meant is None:
+        intended = overridden(any_agent.agent, target, ()).agent
+        if file.data is None or intended is None:
             reasons = [found.severity is Severity.ERROR or found.code is Code.EXCLUDED for found in file.diagnostics]
             assert any(reasons), target.name
             continue
         back = read(file.path, file.data, target.name)
         assert not back.document.repaired, target.name
         assert back.passes_through, target.name
-        assert silent_losses(meant, back.agent, file.diagnostics) == [], target.name
+        assert silent_losses(intended, back.agent, file.diagnostics) == [], target.name
         if target is not any_agent.dialect:
-            assert widening(meant, file.data, target, OPTIONS) is None, target.name
+            assert widening(intended, file.data, target, OPTIONS) is None, target.name
 
 
 def test_what_is_read_survives_the_way_back(agent: ReadAgent) -> None:
@@ -149,9 +149,9 @@ def _alike(one: Grants, other: Grants) -> bool:
     return wider(one, other) is None and wider(other, one) is None
 
 
-def _lines(told: Mapping[str, Iterable[Diagnostic]]) -> bytes:
+def _lines(reported: Mapping[str, Iterable[Diagnostic]]) -> bytes:
     """One line each: code, where it was found, message."""
-    lines = (f"{found.code.id} {place} {found.message}\n" for place, several in told.items() for found in several)
+    lines = (f"{found.code.id} {place} {found.message}\n" for place, several in reported.items() for found in several)
     return "".join(lines).encode()
 
 

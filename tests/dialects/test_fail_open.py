@@ -173,10 +173,12 @@ def test_what_becomes_of_it(case: Case, result: ReadAgent | NoAgent) -> None:
         assert result.refused
         return
     assert case.outcome is (READ if result.passes_through else MENDED)
-    meant = result.agent.grants.approval(*case.denied)
+    intended = result.agent.grants.approval(*case.denied)
     # Of a file that is passed on as it is, it is known what its own tool lets through.
     assert (
-        meant < result.dialect.enforced(result.document).approval(*case.denied) if case.outcome is READ else not meant
+        intended < result.dialect.enforced(result.document).approval(*case.denied)
+        if case.outcome is READ
+        else not intended
     )
 
 

@@ -41,7 +41,7 @@ def test_one_file_is_replaced_and_kept(met: Machine) -> None:
     assert (met.claude / "tester.md").read_text() == agent("tester")
     assert (met.opencode / "tester.md").read_text() == MINE
     assert "`agentsync rollback` brings it back" in result.stdout
-    assert [event["agent"] for event in result.told("agent.replaced")] == ["tester"]
+    assert [event["agent"] for event in result.reported("agent.replaced")] == ["tester"]
 
 
 def test_a_file_may_be_named_by_any_path_to_it(met: Machine) -> None:

@@ -66,9 +66,9 @@ def test_it_tells_the_same_as_status_does(service: Service, configured: Machine)
     until_ready(service, address)
     (configured.opencode / "tester.md").write_text("mine\n")
     service.wait_for("agent.conflict")
-    told = json.loads(ask(address, "/status.json")[1])
-    assert lasting(told) == lasting(configured.run("status", "--format", "json").json)
-    assert {target["name"]: target["drifted"] for target in told["targets"]} == {"claude": 0, "opencode": 1}
+    reported = json.loads(ask(address, "/status.json")[1])
+    assert lasting(reported) == lasting(configured.run("status", "--format", "json").json)
+    assert {target["name"]: target["drifted"] for target in reported["targets"]} == {"claude": 0, "opencode": 1}
     assert "in conflict" in ask(address, "/")[1]
     assert 'agentsync_syncs_total{result="ok",trigger="start"} 1.0' in ask(address, "/metrics")[1]
 

@@ -54,10 +54,10 @@ def test_the_service_is_this_very_program_and_may_write_where_it_must(configured
     settings = _settings(configured)
     commands = [line for line in settings if line.startswith("ExecStart=")]
     assert commands == ["ExecStart=", f"ExecStart={sys.executable} -m agentsync daemon"]
-    bound = [line.removeprefix("BindPaths=") for line in settings if line.startswith("BindPaths=")]
-    assert bound[:3] == ["", str(configured.state), str(configured.cache)]
-    assert bound[3:] == [f"-{configured.claude}", f"-{configured.opencode}"]
-    assert all(Path(path.removeprefix("-")).is_dir() for path in bound[1:])
+    upper_bound = [line.removeprefix("BindPaths=") for line in settings if line.startswith("BindPaths=")]
+    assert upper_bound[:3] == ["", str(configured.state), str(configured.cache)]
+    assert upper_bound[3:] == [f"-{configured.claude}", f"-{configured.opencode}"]
+    assert all(Path(path.removeprefix("-")).is_dir() for path in upper_bound[1:])
     assert _settings(configured) == settings
 
 

@@ -352,7 +352,7 @@ def test_events_are_one_json_line_each_with_level_and_time(pulled: Machine, repo
     assert names[0] == "source.moved"
     assert names[-1] == "sync.finished"
     assert set(names[1:-1]) == {"agent.created", "agent.updated", "agent.conflict"}
-    (conflict,) = result.told("agent.conflict")
+    (conflict,) = result.reported("agent.conflict")
     assert conflict["level"] == "warning"
     assert (conflict["commit"], conflict["agent"]) == (repository.head, "writer")
     assert (lines[-1]["exit_code"], lines[-1]["create"], lines[-1]["conflict"]) == (4, 2, 1)

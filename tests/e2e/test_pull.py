@@ -22,9 +22,9 @@ def test_a_first_pull_writes_every_agent_to_every_tool_and_tells_each(machine: M
     assert sorted(path.name for path in machine.opencode.iterdir()) == FIVE
     assert (machine.claude / "tester.md").read_text() == agent("tester", tools="Read, Grep")
     assert "10 created" in result.stdout
-    created = result.told("agent.created")
+    created = result.reported("agent.created")
     assert len(created) == 10
-    (finished,) = result.told("sync.finished")
+    (finished,) = result.reported("sync.finished")
     for event in created:
         assert event["commit"] == repository.head
         assert event["source"] == "team"
@@ -62,9 +62,9 @@ def test_a_change_a_rename_and_a_deletion_upstream_arrive(pulled: Machine, repos
     assert "Look twice." in (pulled.claude / "reviewer.md").read_text()
     assert "Look twice." in (pulled.opencode / "reviewer.md").read_text()
     assert pulled.files()[".claude/agents/tester.md"] == untouched
-    assert {event["agent"] for event in result.told("agent.updated")} == {"reviewer"}
-    assert {event["agent"] for event in result.told("agent.pruned")} == {"explainer", "writer"}
-    assert {event["agent"] for event in result.told("agent.created")} == {"editor"}
+    assert {event["agent"] for event in result.reported("agent.updated")} == {"reviewer"}
+    assert {event["agent"] for event in result.reported("agent.pruned")} == {"explainer", "writer"}
+    assert {event["agent"] for event in result.reported("agent.created")} == {"editor"}
     assert "2 created, 2 updated, 4 deleted, 4 unchanged" in result.stdout
 
 
@@ -117,7 +117,7 @@ def test_a_file_that_was_deleted_here_comes_back(pulled: Machine) -> None:
     assert "1 pending" in pulled.run("status").stdout or "1 drifted" in pulled.run("status").stdout
     result = pulled.run("pull")
     assert result.code == 0
-    assert [event["agent"] for event in result.told("agent.restored")] == ["tester"]
+    assert [event["agent"] for event in result.reported("agent.restored")] == ["tester"]
     assert pulled.names() == FIVE
 
 
@@ -131,7 +131,7 @@ def test_files_that_are_there_already_with_the_same_bytes_are_taken_over(
     before = mine.stat().st_mtime_ns
     result = machine.run("pull")
     assert result.code == 0
-    assert [event["agent"] for event in result.told("agent.taken")] == ["tester"]
+    assert [event["agent"] for event in result.reported("agent.taken")] == ["tester"]
     assert mine.stat().st_mtime_ns == before
 
 

@@ -47,7 +47,7 @@ def test_the_last_sync_is_undone_in_every_tool(machine: Machine, team: Repositor
     assert result.code == 0
     assert "brought back 6 files" in result.stdout
     assert contents(machine) == before
-    assert [event["to"] for event in result.told("sync.rolled_back")] != [""]
+    assert [event["to"] for event in result.reported("sync.rolled_back")] != [""]
 
 
 def test_nothing_is_applied_until_resume_and_then_all_of_it(machine: Machine, team: Repository) -> None:

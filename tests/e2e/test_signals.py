@@ -47,4 +47,4 @@ def test_a_silent_server_is_left_at_the_deadline(machine: Machine, silent: socke
     machine.configure(f"[sources.team]\n{settings}[targets.claude]\n")
     result = machine.run("pull")
     assert result.code == 3
-    assert "there was no answer within" in result.told("source.failed")[0]["error"]
+    assert "there was no answer within" in result.reported("source.failed")[0]["error"]

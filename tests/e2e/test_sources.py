@@ -57,7 +57,7 @@ def test_a_name_in_two_sources_is_refused_and_both_places_are_told(machine: Mach
     result = machine.run("pull")
     assert result.code == 4
     assert machine.names() == ["writer.md"]
-    first, second = result.told("agent.refused")
+    first, second = result.reported("agent.refused")
     assert (first["source"], first["path"], first["commit"]) == ("team", "agents/tester.md", team.head)
     assert "shared/tester.md of source `company`" in first["message"]
     assert (second["source"], second["path"], second["agent"]) == ("company", "shared/tester.md", "tester")
@@ -97,7 +97,7 @@ def test_a_source_that_fails_does_not_stop_the_others(machine: Machine, make: Ma
     result = machine.run("pull")
     assert result.code == 3
     assert machine.names() == ["editor.md", "tester.md", "writer.md"]
-    assert [event["source"] for event in result.told("source.failed")] == ["one"]
+    assert [event["source"] for event in result.reported("source.failed")] == ["one"]
     sources = {record["name"]: record for record in machine.run("status", "--format", "json").json["sources"]}
     assert sources["two"]["commit"] == two.head
 

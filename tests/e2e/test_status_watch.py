@@ -72,8 +72,8 @@ def test_a_mistake_that_comes_meanwhile_is_told_and_does_not_end_it(pulled: Mach
         read_until(process, "opencode")
         pulled.config.write_text("brnach = 1\n" + good)
         if form == "json":
-            [told] = read_until(process, "brnach")
-            assert json.loads(told)["exit_code"] == 2
+            [reported] = read_until(process, "brnach")
+            assert json.loads(reported)["exit_code"] == 2
         assert process.stderr is not None
         assert "config.toml:1: unknown key `brnach`" in process.stderr.readline()
         pulled.config.write_text(good.replace("[targets.opencode]", ""))

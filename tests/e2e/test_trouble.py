@@ -31,16 +31,16 @@ def test_what_the_user_wrote_or_edited_stays(machine: Machine, repository: Repos
     mine.write_text(agent("mine", "MINE"))
     first = machine.run("pull")
     assert first.code == 4
-    (conflict,) = first.told("agent.conflict")
+    (conflict,) = first.reported("agent.conflict")
     assert (conflict["code"], conflict["path"]) == ("AS401", str(hand))
-    assert [event["path"] for event in first.told("agent.refused")] == ["agents/broken.md"]
+    assert [event["path"] for event in first.reported("agent.refused")] == ["agents/broken.md"]
     edited = machine.claude / "tester.md"
     edited.write_text(edited.read_text() + "EDIT\n")
     repository.write({"agents/tester.md": agent("tester", "Better.")})
     repository.commit()
     second = machine.run("pull")
     assert second.code == 4
-    assert {event["code"] for event in second.told("agent.conflict")} == {"AS401", "AS402"}
+    assert {event["code"] for event in second.reported("agent.conflict")} == {"AS401", "AS402"}
     assert "HAND" in hand.read_text()
     assert "MINE" in mine.read_text()
     assert "EDIT" in edited.read_text()
@@ -88,7 +88,7 @@ def test_a_read_only_target_fails_and_the_other_goes_on(machine: Machine, reposi
     finally:
         machine.claude.chmod(0o755)
     assert result.code == 4
-    failed = result.told("agent.failed")
+    failed = result.reported("agent.failed")
     assert {(event["code"], event["target"]) for event in failed} == {("AS405", "claude")}
     assert len(list(machine.opencode.iterdir())) == 5
     assert "5 created, 5 failed" in result.stdout
@@ -137,7 +137,7 @@ def test_a_remote_that_has_gone_keeps_everything_and_says_so(pulled: Machine, re
     repository.path.rename(repository.path.with_name("moved.git"))
     result = pulled.run("pull")
     assert result.code == 3
-    (event,) = result.told("source.failed")
+    (event,) = result.reported("source.failed")
     assert (event["source"], event["url"]) == ("team", repository.url)
     assert "there is no repository at this URL" in event["error"]
     assert event["hint"]
@@ -189,7 +189,7 @@ def test_a_wrong_ref_is_named(machine: Machine, repository: Repository, settings
     machine.follow(repository, settings)
     result = machine.run("pull")
     assert result.code == 3
-    (event,) = result.told("source.failed")
+    (event,) = result.reported("source.failed")
     assert message in event["error"]
     assert hint in event["hint"]
     assert machine.files() == {}
@@ -199,7 +199,7 @@ def test_a_repository_without_a_commit_is_named(machine: Machine, tmp_path: Path
     machine.follow(Repository(tmp_path / "served" / "empty.git"))
     result = machine.run("pull")
     assert result.code == 3
-    (event,) = result.told("source.failed")
+    (event,) = result.reported("source.failed")
     assert "empty" in event["error"] or "no commit" in event["error"]
 
 
@@ -212,8 +212,8 @@ def test_a_source_that_is_emptied_is_held_until_the_user_agrees(pulled: Machine,
         result = pulled.run("pull")
         assert result.code == 4
         assert pulled.files() == before
-    assert [event["code"] for event in result.told("source.held")] == ["AS406"]
-    assert len(result.told("agent.held")) == 10
+    assert [event["code"] for event in result.reported("source.held")] == ["AS406"]
+    assert len(result.reported("agent.held")) == 10
     assert "10 held" in result.stdout
     assert pulled.run("status", "--exit-code").code == 1
     assert pulled.run("pull", "--allow-deletions").code == 0
@@ -244,7 +244,7 @@ def test_a_bad_file_keeps_its_last_good_output_and_the_others_go_on(pulled: Mach
     assert (pulled.claude / "tester.md").read_bytes() == good
     assert "Better." in (pulled.claude / "writer.md").read_text()
     assert "AS408" in result.codes
-    (refused,) = result.told("agent.refused")
+    (refused,) = result.reported("agent.refused")
     assert (refused["path"], refused["source"], refused["commit"]) == ("agents/tester.md", "team", repository.head)
 
 
@@ -328,7 +328,7 @@ def test_a_transport_that_is_not_allowed_is_not_used(machine: Machine, url: str,
     machine.configure(f'[sources.team]\nurl = "{url}"\n[targets.claude]\n')
     result = machine.run("pull")
     assert result.code == 3
-    assert hint in result.told("source.failed")[0]["hint"]
+    assert hint in result.reported("source.failed")[0]["hint"]
 
 
 def test_without_a_configuration_the_hint_says_what_to_do(machine: Machine) -> None:
@@ -348,8 +348,8 @@ def test_a_damaged_state_is_set_aside_and_nothing_is_lost(pulled: Machine, repos
         path.write_bytes(b"this is no database" * 100)
     result = pulled.run("pull")
     assert result.code == 0, result.stderr
-    assert len(result.told("state.recovered")) == 1
-    assert len(result.told("agent.taken")) == 10
+    assert len(result.reported("state.recovered")) == 1
+    assert len(result.reported("agent.taken")) == 10
     assert pulled.files() == before
     repository.remove("agents/tester.md")
     repository.commit()

@@ -220,8 +220,8 @@ def test_a_manifest_that_is_broken_stops_nothing_but_the_round(
     manifest = agents.parent / "agentsync.toml"
     manifest.write_text("version = [")
     broken = session.round()
-    told = broken["error"]["place"] if not to else broken["diagnostics"][0]["message"]
-    assert "agentsync.toml" in told
+    reported = broken["error"]["place"] if not to else broken["diagnostics"][0]["message"]
+    assert "agentsync.toml" in reported
     manifest.write_text("version = [")
     assert session.round()["agents"] == []
     manifest.write_text('version = 1\n[agents]\nskip = ["two"]\n')

@@ -87,8 +87,8 @@ def test_35_what_has_no_frontmatter_is_told_and_never_an_agent_without_restricti
     repository.commit()
     result = machine.run("pull", "--format", "json")
     assert result.code == 4
-    told = [found for found in result.json["diagnostics"] if found["path"] == ".claude/agents/x.md"]
-    assert "error" in {found["severity"] for found in told}
+    reported = [found for found in result.json["diagnostics"] if found["path"] == ".claude/agents/x.md"]
+    assert "error" in {found["severity"] for found in reported}
     assert machine.names() == ["reviewer.md", "tester.md", "writer.md"]
     assert sorted(path.name for path in machine.opencode.iterdir()) == machine.names()
 
@@ -140,9 +140,9 @@ def test_37_of_two_agents_of_one_name_none_wins_and_both_are_told(trial: Trial, 
     repository.commit()
     result = machine.run("pull", "--format", "json")
     assert result.code == 4
-    told = {found["path"]: found["message"] for found in result.json["diagnostics"]}
-    assert set(told) == {"agents/tester.md", "more/other.md"}
-    assert "more/other.md" in told["agents/tester.md"]
+    reported = {found["path"]: found["message"] for found in result.json["diagnostics"]}
+    assert set(reported) == {"agents/tester.md", "more/other.md"}
+    assert "more/other.md" in reported["agents/tester.md"]
     assert machine.names() == ["mine.md", "reviewer.md", "writer.md"]
 
 

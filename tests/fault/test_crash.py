@@ -25,7 +25,7 @@ import pytest
 from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
-from agentsync.state.backups import Vault
+from agentsync.state.backups import Backups
 from agentsync.state.records import Key, Recorded
 from agentsync.state.store import ROLLED_BACK, State
 from agentsync.targets.directory import TEMPORARY_SUFFIX
@@ -179,8 +179,8 @@ class Bench:
         path = self.machine.state / "kept.sqlite3"
         if not path.exists():
             return False
-        with Vault(path) as vault:
-            return vault.content(digest(data)) == data
+        with Backups(path) as backups:
+            return backups.content(digest(data)) == data
 
 
 # The scenarios: each leaves the machine where its command is about to be run.
@@ -444,7 +444,7 @@ def test_19_an_error_at_any_step_is_told_and_made_good_by_the_next_run(
     for step, run in each_step(bench, errors, every=3 if scenario in CLOSELY else 7):
         with at(step):
             whole.check_disk()
-            check_told(whole, run)
+            check_reported(whole, run)
             whole.check_next_run(history=False)
 
 
@@ -492,7 +492,7 @@ def fill(path: Path, *, leaving: int) -> None:
     os.truncate(path, max(0, path.stat().st_size - leaving))
 
 
-def check_told(whole: Whole, run: Run) -> None:
+def check_reported(whole: Whole, run: Run) -> None:
     """A run that could not do all of its work says so, in its exit status and in words."""
     result = run.result
     assert result.code in (*ENDINGS, whole.code), result

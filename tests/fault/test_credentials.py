@@ -111,14 +111,14 @@ def at_a_terminal(trial: Trial) -> tuple[int, str]:
         env=trial.machine.environment,
     )
     os.close(theirs)
-    said = b""
+    declared = b""
     try:
         while chunk := os.read(ours, 4096):
-            said += chunk
+            declared += chunk
     except OSError:  # how Linux tells that the other end is closed
         pass
     os.close(ours)
-    return process.wait(timeout=20), said.decode()
+    return process.wait(timeout=20), declared.decode()
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -126,10 +126,10 @@ def test_04_nobody_is_asked_for_credentials_even_at_a_terminal(guarded: Trial, s
     if status == 403:
         server.mode, server.status = "error", status
     before = guarded.machine.files()
-    code, said = at_a_terminal(guarded)
+    code, declared = at_a_terminal(guarded)
     assert code == 3
-    assert REFUSED in said
-    assert not [word for word in ("Username", "Password", "passphrase") if word in said]
+    assert REFUSED in declared
+    assert not [word for word in ("Username", "Password", "passphrase") if word in declared]
     assert guarded.machine.files() == before
     server.mode, server.authorization = "serve", ""
     guarded.push()
@@ -176,8 +176,8 @@ def test_04_a_key_that_is_not_let_in_or_wants_a_passphrase(over_ssh: Trial, ssh_
     over_ssh.secrets.append("passphrase-x")
     change = ["ssh-keygen", "-q", "-p", "-f", str(ssh_server.key)]
     subprocess.run([*change, "-P", "", "-N", "passphrase-x"], check=True, capture_output=True)
-    code, said = at_a_terminal(over_ssh)
-    assert (code, REFUSED in said, "passphrase" in said) == (3, True, False)
+    code, declared = at_a_terminal(over_ssh)
+    assert (code, REFUSED in declared, "passphrase" in declared) == (3, True, False)
     subprocess.run([*change, "-P", "passphrase-x", "-N", ""], check=True, capture_output=True)
     over_ssh.push()
     over_ssh.converges()

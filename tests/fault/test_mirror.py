@@ -177,7 +177,7 @@ def test_16_a_cache_that_may_not_be_entered_is_told_and_no_bug(pulled: Trial) ->
     finally:
         mirrors.chmod(0o700)
     assert (result.code, looked.code) == (3, 0)
-    [failed] = result.told("source.failed")
+    [failed] = result.reported("source.failed")
     assert "the mirror cannot be used: Permission denied" in failed["error"]
     assert "check its owner" in failed["hint"]
     assert machine.run("pull").code == 0
@@ -230,7 +230,7 @@ def mirror(machine: Machine) -> Mirror:
 def test_17_packing_is_not_stopped_by_what_a_killed_one_left_and_ends_before_the_fetch_does(
     mirror: Mirror, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentsync.git.mirror.mirror._MAX_PACKS", 2)
+    monkeypatch.setattr("agentsync.git.mirror._MAX_PACKS", 2)
     before = descendants(os.getpid())
     for number in range(3):
         repository.write({"a.md": str(number)})
@@ -248,7 +248,7 @@ def test_17_packing_is_not_stopped_by_what_a_killed_one_left_and_ends_before_the
 def test_17_packing_that_fails_stops_no_fetch(
     mirror: Mirror, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("agentsync.git.mirror.mirror._MAX_PACKS", 0)
+    monkeypatch.setattr("agentsync.git.mirror._MAX_PACKS", 0)
     git = tmp_path / "bin" / "git"
     git.parent.mkdir()
     git.write_text(f'#!/bin/sh\n[ "$1" = gc ] && exit 1\nexec {shutil.which("git")} "$@"\n')
@@ -287,7 +287,7 @@ def test_25_a_state_that_is_lost_or_damaged_deletes_nothing_and_knows_the_files_
     before = pulled.machine.files()
     damage(pulled.machine.state)
     result = pulled.converges()
-    assert len(result.told("state.recovered")) == (damage in {spoil, tear})
+    assert len(result.reported("state.recovered")) == (damage in {spoil, tear})
     assert pulled.machine.files() == before
     repository.remove("agents/writer.md")
     pulled.push()

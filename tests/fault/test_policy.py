@@ -54,7 +54,7 @@ def team(machine: Machine, repository: Repository) -> Team:
 
 def refused(result: Result) -> set[tuple[str, str, int]]:
     """Code, path and line of each refusal in the log."""
-    return {(event["code"], event["path"], event.get("line", 0)) for event in result.told("agent.refused")}
+    return {(event["code"], event["path"], event.get("line", 0)) for event in result.reported("agent.refused")}
 
 
 def holds(team: Team, result: Result, code: Code, line: int, *, path: str = "agents/tester.md") -> None:
@@ -181,7 +181,7 @@ def test_48_what_the_policy_does_not_allow_is_refused_where_it_would_count(
     result = team.machine.run("pull")
     assert result.code == 4
     assert refused(result) == {(code.id, "agents/tester.md", 4)}
-    assert {event["target"] for event in result.told("agent.refused")} == {"claude"}
+    assert {event["target"] for event in result.reported("agent.refused")} == {"claude"}
     assert key not in team.texts()["tester"]
     assert "Better." in team.texts()["writer"]
     assert "New." in (team.machine.opencode / "tester.md").read_text()  # which has no place for it
@@ -213,30 +213,30 @@ def test_48_more_agents_than_a_source_may_have_change_nothing(team: Team) -> Non
     team.change({"agents/fourth.md": agent("fourth"), **BETTER})
     result = team.machine.run("pull")
     assert result.code == 4
-    assert [event["code"] for event in result.told("source.held")] == ["AS516"]
+    assert [event["code"] for event in result.reported("source.held")] == ["AS516"]
     assert team.texts() == before
 
 
 # Row 48: what would be given more
 
 
-def test_48_growth_is_told_with_what_grew(team: Team) -> None:
+def test_48_escalation_is_told_with_what_grew(team: Team) -> None:
     team.change({"agents/tester.md": agent("tester", tools="Read, Bash")})
     result = team.machine.run("pull")
     assert result.code == 0
-    (told, _) = [event for event in result.told("agent.diagnostic") if event["code"] == "AS514"]
-    assert told["message"] == "is given more than it had here: `bash`"
+    (reported, _) = [event for event in result.reported("agent.diagnostic") if event["code"] == "AS514"]
+    assert reported["message"] == "is given more than it had here: `bash`"
     assert "Bash" in team.texts()["tester"]
 
 
-def test_48_growth_is_held_until_it_is_confirmed(team: Team) -> None:
-    team.policy('growth = "hold"')
+def test_48_escalation_is_held_until_it_is_confirmed(team: Team) -> None:
+    team.policy('escalation = "hold"')
     assert team.machine.run("pull").code == 0
     team.change({"agents/tester.md": agent("tester", tools="Read, Bash"), **BETTER})
     for _ in range(2):
         result = team.machine.run("pull")
         assert result.code == 4
-        held = result.told("agent.held")
+        held = result.reported("agent.held")
         assert {(event["code"], event["target"]) for event in held} == {("AS515", "claude"), ("AS515", "opencode")}
         assert all("`bash`" in event["message"] for event in held)
         assert "Bash" not in team.texts()["tester"]
@@ -246,40 +246,40 @@ def test_48_growth_is_held_until_it_is_confirmed(team: Team) -> None:
     assert [target["held"] for target in status["targets"]] == [1, 1]
     assert "1 held" in team.machine.run("status").stdout
     assert team.machine.run("status", "--exit-code").code == 1
-    assert team.machine.run("plan", "--allow-growth", "--exit-code").code == 1
+    assert team.machine.run("plan", "--allow-escalation", "--exit-code").code == 1
     assert "Bash" not in team.texts()["tester"]
-    assert team.machine.run("pull", "--allow-growth").code == 0
+    assert team.machine.run("pull", "--allow-escalation").code == 0
     assert "Bash" in team.texts()["tester"]
     assert team.machine.run("pull").code == 0
 
 
-def test_48_growth_by_what_the_repository_no_longer_says_otherwise_is_held_too(
+def test_48_escalation_by_what_the_repository_no_longer_says_otherwise_is_held_too(
     machine: Machine, repository: Repository
 ) -> None:
     repository.write({"agentsync.toml": "[overrides.tester]\ntools = []\n"})
     repository.commit()
     team = Team(machine, repository)
-    team.policy('growth = "hold"')
+    team.policy('escalation = "hold"')
     assert machine.run("pull").code == 0
     team.change({"agentsync.toml": ""})
-    assert machine.run("pull").told("agent.held")
+    assert machine.run("pull").reported("agent.held")
     assert "Read" not in team.texts()["tester"]
 
 
 def test_48_where_the_last_version_is_gone_nothing_says_what_grew_and_it_is_held(team: Team) -> None:
-    team.policy('growth = "hold"')
+    team.policy('escalation = "hold"')
     (team.machine.claude / "tester.md").unlink()
     team.change({"agents/tester.md": agent("tester", "New.", tools="Read")})
     result = team.machine.run("pull")
-    assert [event["target"] for event in result.told("agent.held")] == ["claude"]
+    assert [event["target"] for event in result.reported("agent.held")] == ["claude"]
     shutil.rmtree(team.machine.claude)
-    assert [event["target"] for event in team.machine.run("pull").told("agent.held")] == ["claude"]
-    assert team.machine.run("pull", "--allow-growth").code == 0
+    assert [event["target"] for event in team.machine.run("pull").reported("agent.held")] == ["claude"]
+    assert team.machine.run("pull", "--allow-escalation").code == 0
     assert "New." in team.texts()["tester"]
 
 
 def test_48_who_adopts_the_sources_version_has_confirmed_it(team: Team) -> None:
-    team.policy('growth = "hold"')
+    team.policy('escalation = "hold"')
     (team.machine.claude / "tester.md").write_text("Mine.\n")
     team.change({"agents/tester.md": agent("tester", tools="Read, Bash")})
     assert team.machine.run("adopt", team.machine.claude / "tester.md").code == 4  # OpenCode's is held
@@ -287,12 +287,12 @@ def test_48_who_adopts_the_sources_version_has_confirmed_it(team: Team) -> None:
 
 
 def test_48_an_edit_that_does_not_stay_is_no_way_around(team: Team) -> None:
-    team.policy('growth = "hold"')
+    team.policy('escalation = "hold"')
     text = team.machine.config.read_text()
     team.machine.config.write_text(text.replace("[targets.claude]", '[targets.claude]\non_drift = "restore"'))
     (team.machine.claude / "tester.md").write_text("Mine.\n")
     team.change({"agents/tester.md": agent("tester", tools="Read, Bash")})
-    assert len(team.machine.run("pull").told("agent.held")) == 2
+    assert len(team.machine.run("pull").reported("agent.held")) == 2
     assert team.texts()["tester"] == "Mine.\n"
 
 
@@ -303,7 +303,7 @@ def test_48_an_edit_that_does_not_stay_is_no_way_around(team: Team) -> None:
 def root_says(tmp_path: Path) -> list[str]:
     """A command that runs another one where /etc holds a policy that allows no server and holds what grows."""
     policy = tmp_path / "policy.toml"
-    policy.write_text('servers = []\ninherit = "allow"\ngrowth = "hold"\n')
+    policy.write_text('servers = []\ninherit = "allow"\nescalation = "hold"\n')
     script = 'mount -t tmpfs none /etc && mkdir /etc/agentsync && cp "$0" /etc/agentsync/policy.toml && exec "$@"'
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, str(policy)]
     if not shutil.which("unshare") or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
@@ -312,7 +312,7 @@ def root_says(tmp_path: Path) -> list[str]:
 
 
 def test_48_a_configuration_cannot_loosen_the_machines_policy(team: Team, root_says: list[str]) -> None:
-    team.policy('servers = ["*"]\ngrowth = "tell"\n[policy.agents."*/*"]\nservers = ["*"]\ngrowth = "tell"')
+    team.policy('servers = ["*"]\nescalation = "report"\n[policy.agents."*/*"]\nservers = ["*"]\nescalation = "report"')
     assert team.machine.run("pull").code == 0
     team.change(
         {
@@ -320,10 +320,10 @@ def test_48_a_configuration_cannot_loosen_the_machines_policy(team: Team, root_s
             "agents/tester.md": agent("tester", tools="Read, Bash"),
         }
     )
-    bound = team.machine.run("pull", before=root_says)
-    assert bound.code == 4
-    assert {code for code, path, _ in refused(bound) if path == "agents/new.md"} == {"AS510"}
-    assert len(bound.told("agent.held")) == 2
+    upper_bound = team.machine.run("pull", before=root_says)
+    assert upper_bound.code == 4
+    assert {code for code, path, _ in refused(upper_bound) if path == "agents/new.md"} == {"AS510"}
+    assert len(upper_bound.reported("agent.held")) == 2
     assert "new.md" not in team.machine.names()
     assert team.machine.run("pull").code == 0
     assert "up to date" in team.machine.run("pull").stdout

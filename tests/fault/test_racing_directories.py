@@ -27,14 +27,14 @@ from agentsync.dialects import dialects
 from agentsync.dialects.roo.modes_file import canonical, entries
 from agentsync.targets import directory as files_module
 from agentsync.targets import dirfd as folder_module
-from agentsync.targets.dirfd import Folder
+from agentsync.targets.dirfd import DirectoryHandle
 from support.targets import Machine, codes
 from support.thorough import THOROUGH
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names can be exchanged at one moment there")
 
 SECONDS = 60 if THOROUGH else 4
-PATIENCE = 60
+LOCK_TIMEOUT = 60
 """How many seconds a planted bug may take to be found."""
 
 HERE, EXCHANGE = -100, 2
@@ -94,10 +94,10 @@ class Ground:
 
     def theirs(self) -> dict[str, tuple[object, ...]]:
         """All that can be told of what is somebody's own."""
-        return {str(path): self._told(path) for path in (self.victims, *self.victims.rglob("*"))}
+        return {str(path): self._reported(path) for path in (self.victims, *self.victims.rglob("*"))}
 
     @staticmethod
-    def _told(path: Path) -> tuple[object, ...]:
+    def _reported(path: Path) -> tuple[object, ...]:
         found = path.lstat()
         data = path.read_bytes() if stat.S_ISREG(found.st_mode) else b""
         return data, found.st_mode, found.st_ino, found.st_nlink, found.st_mtime_ns, found.st_ctime_ns
@@ -210,7 +210,7 @@ def paths_are_checked_then_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files_are_changed_by_their_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Folder, "at", lambda folder, name: os.path.join(folder.path, name))  # noqa: PTH118 - as there
+    monkeypatch.setattr(DirectoryHandle, "at", lambda folder, name: os.path.join(folder.path, name))  # noqa: PTH118 - as there
 
 
 def links_above_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,5 +228,5 @@ def test_43_a_planted_bug_is_found(
     before = ground.theirs()
     with monkeypatch.context() as planted:
         bug(planted)
-        race(ground, PATIENCE, until=lambda: ground.theirs() != before)
+        race(ground, LOCK_TIMEOUT, until=lambda: ground.theirs() != before)
     assert ground.theirs() != before

@@ -68,10 +68,10 @@ def test_01_a_remote_that_is_down_keeps_everything_and_status_tells_since_when(
         trial = Trial(machine, repository, server.url("team.git"))
         trial.converges()
     trial.holds(3, "the server cannot be reached", "check the URL and the network")
-    told = machine.run("status").stdout
-    assert repository.head[:12] in told
-    assert re.search(r"fetched .* ago", told)
-    assert "the server cannot be reached" in told
+    reported = machine.run("status").stdout
+    assert repository.head[:12] in reported
+    assert re.search(r"fetched .* ago", reported)
+    assert "the server cannot be reached" in reported
     trial.push()
     with GitServer(repository.path.parent, server.port):
         trial.converges()
@@ -201,7 +201,7 @@ def mirror(machine: Machine) -> Mirror:
 def test_what_has_no_end_is_stopped_by_its_size_long_before_the_deadline(
     mirror: Mirror, server: GitServer, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:
-    monkeypatch.setattr("agentsync.git.mirror.mirror._MEMORY_BYTES", 200 << 20)
+    monkeypatch.setattr("agentsync.git.mirror._MEMORY_BYTES", 200 << 20)
     remote = Remote(server.url("team.git"), "refs/heads/main", allow_http=True, max_bytes=4 << 20)
     commit = mirror.fetch(remote).id
     server.mode = mode

@@ -43,7 +43,7 @@ def own(machine: Machine) -> tuple[str, str]:
 
 
 def test_a_hand_written_agent_of_a_name_that_the_team_has_too_is_kept_and_told(seeded: Machine) -> None:
-    (conflict,) = seeded.run("pull").told("agent.conflict")
+    (conflict,) = seeded.run("pull").reported("agent.conflict")
     assert (conflict["code"], conflict["path"]) == ("AS401", str(seeded.claude / "good.md"))
     assert own(seeded) == (HAND, MINE)
     assert (seeded.opencode / "good.md").is_file()
@@ -52,7 +52,7 @@ def test_a_hand_written_agent_of_a_name_that_the_team_has_too_is_kept_and_told(s
 def test_one_malformed_file_stops_no_other(seeded: Machine) -> None:
     assert (seeded.claude / "rev.md").read_text() == REVIEWER
     assert sorted(path.name for path in seeded.opencode.iterdir()) == ["flaky.md", "good.md", "rev.md"]
-    (refused,) = seeded.run("pull").told("agent.refused")
+    (refused,) = seeded.run("pull").reported("agent.refused")
     assert refused["path"] == "agents/broken.md"
 
 
@@ -70,8 +70,8 @@ def test_an_edit_of_a_managed_file_survives_the_next_pulls_and_is_told(seeded: M
     repository.write({"agents/rev.md": REVIEWER.replace("You review.", "You review well.")})
     repository.commit()
     for _ in range(2):
-        told = [record["path"] for record in seeded.run("pull").told("agent.conflict")]
-        assert str(edited) in told
+        reported = [record["path"] for record in seeded.run("pull").reported("agent.conflict")]
+        assert str(edited) in reported
         assert edited.read_text() == f"{REVIEWER}EDIT\n"
     assert "You review well." in (seeded.opencode / "rev.md").read_text()
 
@@ -93,8 +93,8 @@ def test_an_agent_that_may_only_read_can_write_in_no_tool_and_losses_are_told(se
         for name in tools[1:]:
             file.write(f'[targets.{name}]\npath = "{places[name]}"\ncreate = true\n')
     result = seeded.run("pull", "--format", "json")
-    told = {found["target"] for found in result.json["diagnostics"] if found.get("agent") == "rev"}
-    assert told >= {"codex", "cursor", "copilot"}  # OpenCode can say all of it
+    reported = {found["target"] for found in result.json["diagnostics"] if found.get("agent") == "rev"}
+    assert reported >= {"codex", "cursor", "copilot"}  # OpenCode can say all of it
     assert '"*": deny' in (seeded.opencode / "rev.md").read_text()
     assert 'sandbox_mode = "read-only"' in (places["codex"] / "rev.toml").read_text()
     assert "readonly: true" in (places["cursor"] / "rev.md").read_text()

@@ -126,7 +126,7 @@ def test_02_a_git_that_sleeps_or_ends_oddly(pulled: Trial, tmp_path: Path, scrip
 def test_02_a_git_that_does_not_even_tell_its_version(
     machine: Machine, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentsync.git.mirror.process._VERSION_SECONDS", 0.5)
+    monkeypatch.setattr("agentsync.git.process._VERSION_SECONDS", 0.5)
     monkeypatch.setenv("PATH", stand_in(tmp_path / "bin", "sleep 60")["PATH"])
     error = failure(Mirror(machine.cache / "mirror", machine.cache / "home"), local(repository))
     assert error.message == "git does not answer"

@@ -20,7 +20,7 @@ def test_07_a_rewritten_branch_is_refused_until_it_may_be(pulled: Trial, reposit
     pulled.push("Another history.")
     if cache == "lost":
         shutil.rmtree(pulled.machine.cache)
-    event = pulled.holds(4, "the branch was rewritten", "allow_rewrite = true").told("source.failed")[0]
+    event = pulled.holds(4, "the branch was rewritten", "allow_rewrite = true").reported("source.failed")[0]
     assert first[:12] in event["error"]
     [status] = pulled.machine.run("status", "--format", "json").json["sources"]
     assert status["commit"] == first

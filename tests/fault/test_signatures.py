@@ -71,7 +71,7 @@ class Signing:
         """A pull that keeps everything, and tells which commit it refused and that it is for its signature."""
         before, head = self.status()["commit"], self.repository.head
         result = self.trial.holds(4, *words, environment=environment)
-        (event,) = result.told("source.failed")
+        (event,) = result.reported("source.failed")
         assert (event["code"], event["commit"]) == ("AS417", head)
         status = self.status()
         assert (status["commit"], status["rejected"]) == (before, head)
@@ -460,4 +460,4 @@ def test_13_a_tag_is_not_moved_back_to_an_older_commit(signing: Signing) -> None
     signing.repository.git("update-ref", "refs/tags/stable", old_tag)
     assert signing.repository.git("rev-parse", "stable^{commit}") == older
     result = signing.trial.holds(4, f"is older than {newer[:12]}")
-    assert result.told("source.failed")[0]["commit"] == older
+    assert result.reported("source.failed")[0]["commit"] == older

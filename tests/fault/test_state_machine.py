@@ -30,12 +30,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
-from agentsync.state.backups import Vault
+from agentsync.state.backups import Backups
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import State
 from agentsync.targets import apply as apply_module
 from agentsync.targets import plan as plan_module
-from agentsync.targets.directory import TEMPORARY_SUFFIX, Directory
+from agentsync.targets.directory import TEMPORARY_SUFFIX, TargetDirectory
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
@@ -269,10 +269,10 @@ class Life(RuleBasedStateMachine):
             assert path.stat().st_mode & 0o777 == mode, path
         if not self.given_up:
             return
-        with Vault(self.machine.state / "kept.sqlite3") as vault:
+        with Backups(self.machine.state / "kept.sqlite3") as backups:
             for path, kept in self.given_up.items():
                 for data in kept:
-                    assert vault.content(digest(data)) == data, path
+                    assert backups.content(digest(data)) == data, path
 
     @invariant()
     def every_file_is_whole(self) -> None:
@@ -285,12 +285,12 @@ class Life(RuleBasedStateMachine):
     def check_converged(self) -> None:
         """A pull that nothing happened to made everything as it is wanted, and so has the next one nothing to do."""
         wanted, before = self.wanted(), self.identities()
-        told = self.run("pull", "--format", "json")
-        report = told.result.json
+        reported = self.run("pull", "--format", "json")
+        report = reported.result.json
         assert self.identities() == before
         if report["suspended"]:
             return
-        assert report["changes"] == [], told
+        assert report["changes"] == [], reported
         assert [path for path in self.staged() if not path.parent.is_symlink()] == []
         found = {diagnostic["code"] for diagnostic in report["diagnostics"]}
         named = {diagnostic.get("path") for diagnostic in report["diagnostics"]}
@@ -304,7 +304,7 @@ class Life(RuleBasedStateMachine):
             assert {path: files.get(path) for path in free} == free
             rows = {Path(*key) for key, row in self.inventory().items() if row.source in self.sources}
             assert {path for path in rows if self.is_target(path)} <= {*wanted, *self.users, *self.links}
-        if told.result.code == 0:
+        if reported.result.code == 0:
             assert self.run("pull").result.stdout.startswith("up to date")
 
     def check_rolled_back(self, sync: str) -> None:
@@ -553,12 +553,12 @@ def what_a_killed_run_left_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def the_users_comments_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Directory.stage
+    stage = TargetDirectory.stage
 
-    def careless(directory: Directory, temp: str, data: bytes) -> None:
+    def careless(directory: TargetDirectory, temp: str, data: bytes) -> None:
         stage(directory, temp, re.sub(rb"(?m)^ *#.*\n", b"", data))
 
-    monkeypatch.setattr(Directory, "stage", careless)
+    monkeypatch.setattr(TargetDirectory, "stage", careless)
 
 
 BUGS = (

@@ -73,7 +73,7 @@ def test_20_a_target_that_is_read_only_fails_and_the_others_go_on(
     with read_only(pulled.machine.claude) as command:  # type: ignore[attr-defined]
         result = pulled.machine.run("pull", before=command)
     assert result.code == 4
-    failed = result.told("agent.failed")
+    failed = result.reported("agent.failed")
     assert {(event["code"], event["target"], event["agent"]) for event in failed} == {
         ("AS405", "claude", name) for name in ("tester", "writer", "new")
     }
@@ -116,7 +116,7 @@ def test_21_a_file_that_something_is_mounted_at_is_kept_and_told(pulled: Trial, 
     pulled.push()
     with mounted(tester, "--bind", outside):
         result = pulled.machine.run("pull")
-        assert (result.code, [event["agent"] for event in result.told("agent.failed")]) == (4, ["tester"])
+        assert (result.code, [event["agent"] for event in result.reported("agent.failed")]) == (4, ["tester"])
         assert texts(pulled.machine.claude) == before
         assert "Better." in (pulled.machine.opencode / "tester.md").read_text()
     assert outside.read_text() == before["tester.md"]
@@ -132,7 +132,7 @@ def test_40_an_edit_is_kept_and_told_until_adopt_replaces_it_and_keeps_it_aside(
     pulled.push()
     for arguments in (["pull"], ["pull", "--allow-deletions"]):
         result = machine.run(*arguments)
-        (event,) = result.told("agent.conflict")
+        (event,) = result.reported("agent.conflict")
         assert (result.code, event["code"], event["path"]) == (4, "AS402", str(edited))
         assert edited.read_text() == MINE
     assert machine.run("pull", "--force").code == 2
@@ -151,7 +151,7 @@ def test_41_a_file_of_the_users_is_never_overwritten_without_their_word(trial: T
     own.write_text(MINE)
     for arguments in (["pull"], ["pull", "--allow-deletions"]):
         result = machine.run(*arguments)
-        (event,) = result.told("agent.conflict")
+        (event,) = result.reported("agent.conflict")
         assert (result.code, event["code"], event["path"]) == (4, "AS401", str(own))
         assert own.read_text() == MINE
     trial.repository.remove("agents/tester.md")
@@ -176,7 +176,7 @@ def test_42_a_deleted_file_comes_back_and_one_that_is_left_out_does_not(pulled: 
     machine, deleted = pulled.machine, pulled.machine.claude / "tester.md"
     deleted.unlink()
     result = machine.run("pull")
-    assert (result.code, [event["path"] for event in result.told("agent.restored")]) == (0, [str(deleted)])
+    assert (result.code, [event["path"] for event in result.reported("agent.restored")]) == (0, [str(deleted)])
     pulled.converges()
     deleted.unlink()
     text = machine.config.read_text()
@@ -199,7 +199,7 @@ def test_43_a_link_on_the_way_to_a_target_is_followed_only_when_allowed(trial: T
     place.symlink_to(elsewhere)
     before = sorted(elsewhere.rglob("*"))
     result = machine.run("pull")
-    assert (result.code, {event["code"] for event in result.told("agent.conflict")}) == (4, {"AS404"})
+    assert (result.code, {event["code"] for event in result.reported("agent.conflict")}) == (4, {"AS404"})
     assert machine.run("doctor").code == 1
     assert sorted(elsewhere.rglob("*")) == before
     assert set(texts(machine.opencode)) == set(NAMES)
@@ -236,7 +236,7 @@ def test_44_a_rollback_makes_no_directory_either_where_its_tool_has_gone(pulled:
     shutil.rmtree(machine.claude.parent)
     result = machine.run("rollback", "--format", "json")
     assert (result.code, result.codes) == (0, ["AS403"])
-    assert [event["code"] for event in result.told("agent.diagnostic")] == ["AS403"]
+    assert [event["code"] for event in result.reported("agent.diagnostic")] == ["AS403"]
     assert not machine.claude.parent.exists()
     assert set(texts(machine.opencode)) == set(NAMES)
 

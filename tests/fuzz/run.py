@@ -54,8 +54,8 @@ def _run(name: str, seconds: int) -> int:
     )
     log = done.stdout.decode(errors="replace")
     (crashes.parent / "log.txt").write_text(log, encoding="utf-8")
-    said = [line for line in log.splitlines() if line.startswith(("stat::number_of_executed_units", "Done "))]
-    click.echo(f"{name}: {said[-1] if said else 'stopped'}{', FAILED' if done.returncode else ''}")
+    declared = [line for line in log.splitlines() if line.startswith(("stat::number_of_executed_units", "Done "))]
+    click.echo(f"{name}: {declared[-1] if declared else 'stopped'}{', FAILED' if done.returncode else ''}")
     return done.returncode
 
 

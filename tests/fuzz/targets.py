@@ -152,12 +152,12 @@ def _reads_back(read: ReadAgent, file: RenderedFile) -> None:
     assert silent_losses(read.agent, again.agent, file.diagnostics) == []
 
 
-def _never_wider(said: tuple[Override, ...]) -> None:
+def _never_wider(declared: tuple[Override, ...]) -> None:
     sample = read_agent("agents/sample.md", _SAMPLE, "claude")
     assert isinstance(sample, ReadAgent)
     for name in ("opencode", "codex", "gemini"):
         target = dialects()[name]
-        file = render(sample, target, _OPTIONS, said)
+        file = render(sample, target, _OPTIONS, declared)
         if file.data is not None:
             assert widening(sample.agent, file.data, target, _OPTIONS) is None
 

@@ -151,7 +151,7 @@ def test_what_a_conflict_that_the_user_overrules_replaces_is_kept(machine: Machi
         plan = machine.plan(state, trees)
         assert all(outcome.ok for outcome in machine.apply(state, replacing(plan), trees))
     assert tree(machine.home / "target") == {"a.md": b"team"}
-    assert machine.vault.content(digest(b"mine")) == b"mine"
+    assert machine.backups.content(digest(b"mine")) == b"mine"
     assert machine.sync(**trees) == []
 
 

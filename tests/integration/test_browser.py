@@ -85,21 +85,27 @@ def test_when_much_is_wrong(tmp_path: Path) -> None:
         (service.directory / "reviewer.md").write_text(agent("reviewer", "You <script>alert(1)</script> help me."))
         service.source.write({"agents/broken.md": "---\nname: broken\n---\nNo description.\n"})
         service.source.commit("Break <b>one</b>")
-        standing = service.cycle()
+        service_status = service.cycle()
         (service.directory / "tester.md").unlink()
-        service.tell(
+        service.publish(
             replace(
-                standing,
+                service_status,
                 config_error="config.toml:4: unknown key `sources.team.brnach`",
                 suspended="looking into the last change",
                 fallbacks=("/mnt/agents: it is on a network file system (nfs4)",),
-                sources=(replace(standing.sources[0], error="the server cannot be reached", desired="d" * 40),),
+                sources=(replace(service_status.sources[0], error="the server cannot be reached", desired="d" * 40),),
             )
         )
         found = look(service, tmp_path / "wrong")
     assert_everybody_can_read_it(found)
     assert found["headings"][1] == "Needs attention"
-    told = ("Pulling is suspended", "brnach", "Source team cannot be used", "1 file in conflict", "Break <b>one</b>")
-    for said in told:
-        assert said in found["plain"]
+    reported = (
+        "Pulling is suspended",
+        "brnach",
+        "Source team cannot be used",
+        "1 file in conflict",
+        "Break <b>one</b>",
+    )
+    for declared in reported:
+        assert declared in found["plain"]
     assert "-You <script>alert(1)</script> help me." in found["plain"]

@@ -17,7 +17,7 @@ from threading import Thread
 
 import pytest
 
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.service import control
 from agentsync.service.control import Answer, Asked, Control, Question, ask, environment, listens
 
@@ -27,7 +27,7 @@ QUESTION = Question(
     config="/c.toml",
     environment=environment(),
     allow_deletions=False,
-    allow_growth=True,
+    allow_escalation=True,
     verbosity=1,
     json=True,
     colored=False,
@@ -35,22 +35,22 @@ QUESTION = Question(
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Places:
+def where(tmp_path: Path) -> AppPaths:
     """A state directory with a path that is too long for a socket's."""
     state = tmp_path / ("long" * 30) if sys.platform == "linux" else tmp_path
     state.mkdir(exist_ok=True)
-    return Places(state, tmp_path / "cache")
+    return AppPaths(state, tmp_path / "cache")
 
 
 @pytest.fixture
-def questions(where: Places) -> Iterator[SimpleQueue[Asked]]:
+def questions(where: AppPaths) -> Iterator[SimpleQueue[Asked]]:
     """A service that takes questions."""
     taken: SimpleQueue[Asked] = SimpleQueue()
     with Control(where, taken.put):
         yield taken
 
 
-def called(where: Places, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
+def called(where: AppPaths, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
     """A connection to the service of somebody who may say what they want."""
     monkeypatch.chdir(where.state)
     caller = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -68,7 +68,7 @@ def speak_slowly(caller: socket.socket) -> None:
             assert caller.recv(1) == b""
 
 
-def assert_answered(where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch) -> None:
+def assert_answered(where: AppPaths, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether a question gets its answer within 20 seconds."""
     with called(where, monkeypatch) as caller:
         caller.sendall(json.dumps(asdict(QUESTION)).encode())
@@ -76,11 +76,11 @@ def assert_answered(where: Places, questions: SimpleQueue[Asked], monkeypatch: p
         asked = questions.get(timeout=20)
         assert asked.question == QUESTION
         asked.answer(Answer("done\n", status=0))
-        said = b"".join(iter(lambda: caller.recv(1 << 16), b""))
-    assert Answer(**json.loads(said)) == Answer("done\n", status=0)
+        declared = b"".join(iter(lambda: caller.recv(1 << 16), b""))
+    assert Answer(**json.loads(declared)) == Answer("done\n", status=0)
 
 
-def test_a_question_arrives_whole_and_so_does_its_answer(where: Places, questions: SimpleQueue[Asked]) -> None:
+def test_a_question_arrives_whole_and_so_does_its_answer(where: AppPaths, questions: SimpleQueue[Asked]) -> None:
     answer = Answer("out\n" * 100_000, "é\n", 4)
 
     def serve() -> None:
@@ -94,7 +94,7 @@ def test_a_question_arrives_whole_and_so_does_its_answer(where: Places, question
     serving.join(20)
 
 
-def test_whoever_is_told_to_run_alone_gets_no_answer(where: Places, questions: SimpleQueue[Asked]) -> None:
+def test_whoever_is_told_to_run_alone_gets_no_answer(where: AppPaths, questions: SimpleQueue[Asked]) -> None:
     serving = Thread(target=lambda: questions.get(timeout=20).answer(Answer()))
     serving.start()
     assert ask(where, QUESTION) is None
@@ -102,7 +102,7 @@ def test_whoever_is_told_to_run_alone_gets_no_answer(where: Places, questions: S
 
 
 @pytest.mark.parametrize(
-    "said",
+    "declared",
     [
         b"",
         b"\xff",
@@ -119,14 +119,14 @@ def test_whoever_is_told_to_run_alone_gets_no_answer(where: Places, questions: S
         json.dumps(asdict(QUESTION) | {"dry_run": True}).encode(),
         json.dumps({"config": "/c.toml"}).encode(),
     ],
-    ids=lambda said: said[:40].decode(errors="replace"),
+    ids=lambda declared: declared[:40].decode(errors="replace"),
 )
 def test_who_speaks_another_language_is_hung_up_on_and_the_next_is_heard(
-    where: Places, questions: SimpleQueue[Asked], said: bytes, monkeypatch: pytest.MonkeyPatch
+    where: AppPaths, questions: SimpleQueue[Asked], declared: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It may be hung up on in the middle of what it says.
     with called(where, monkeypatch) as caller, suppress(ConnectionError):
-        caller.sendall(said)
+        caller.sendall(declared)
         caller.shutdown(socket.SHUT_WR)
         assert caller.recv(1) == b""
     assert_answered(where, questions, monkeypatch)
@@ -134,7 +134,7 @@ def test_who_speaks_another_language_is_hung_up_on_and_the_next_is_heard(
 
 
 def test_who_says_nothing_keeps_nobody_waiting(
-    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+    where: AppPaths, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ExitStack() as stack:
         for _ in range(control._CALLERS - 1):
@@ -145,7 +145,7 @@ def test_who_says_nothing_keeps_nobody_waiting(
 
 
 def test_who_waits_for_a_place_is_heard_when_there_is_one(
-    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+    where: AppPaths, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "_QUESTION_SECONDS", 0.2)
     with ExitStack() as stack:
@@ -155,14 +155,14 @@ def test_who_waits_for_a_place_is_heard_when_there_is_one(
 
 
 @pytest.mark.usefixtures("questions")
-def test_who_says_a_byte_now_and_then_is_hung_up_on(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_says_a_byte_now_and_then_is_hung_up_on(where: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "_QUESTION_SECONDS", 0.3)
     with called(where, monkeypatch) as caller, pytest.raises(ConnectionError):
         speak_slowly(caller)
 
 
 def test_who_does_not_take_a_long_answer_keeps_nobody_waiting(
-    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+    where: AppPaths, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with called(where, monkeypatch) as deaf:
         deaf.sendall(json.dumps(asdict(QUESTION)).encode())
@@ -175,7 +175,7 @@ def test_who_does_not_take_a_long_answer_keeps_nobody_waiting(
 
 
 def test_who_never_takes_its_answer_is_hung_up_on(
-    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+    where: AppPaths, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "_ANSWER_SECONDS", 0.2)
     with called(where, monkeypatch) as deaf:
@@ -185,13 +185,13 @@ def test_who_never_takes_its_answer_is_hung_up_on(
         hung_up = select.poll()
         hung_up.register(deaf, 0)
         assert hung_up.poll(20_000)
-        said = b"".join(iter(lambda: deaf.recv(1 << 16), b""))
-    assert 0 < len(said) < 1_000_000
+        declared = b"".join(iter(lambda: deaf.recv(1 << 16), b""))
+    assert 0 < len(declared) < 1_000_000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it lowers the limit of Linux")
 def test_a_lack_of_descriptors_passes(
-    where: Places, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
+    where: AppPaths, questions: SimpleQueue[Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import resource  # noqa: PLC0415 - Windows has none
 
@@ -218,20 +218,20 @@ def test_a_lack_of_descriptors_passes(
 
 
 @pytest.mark.usefixtures("questions")
-def test_the_socket_is_its_users_alone(where: Places) -> None:
+def test_the_socket_is_its_users_alone(where: AppPaths) -> None:
     assert stat.S_IMODE(where.socket.stat().st_mode) == 0o600
 
 
-def test_without_a_service_nobody_answers(where: Places, tmp_path: Path) -> None:
+def test_without_a_service_nobody_answers(where: AppPaths, tmp_path: Path) -> None:
     assert ask(where, QUESTION) is None
     with Control(where, lambda _asked: None):
         assert listens(where)
     assert not where.socket.exists()
     assert not listens(where)
-    assert ask(Places(tmp_path / "nowhere", tmp_path), QUESTION) is None
+    assert ask(AppPaths(tmp_path / "nowhere", tmp_path), QUESTION) is None
 
 
-def test_what_a_killed_service_left_is_replaced(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_killed_service_left_is_replaced(where: AppPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(where.state)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
         dead.bind(where.socket.name)

@@ -236,7 +236,7 @@ def test_another_address_takes_the_place_of_the_old_one(watched: Watched, tmp_pa
 
 def test_the_same_address_is_kept_and_what_counts_is_the_new_configuration(watched: Watched) -> None:
     before = watched.health.address
-    watched.now = watched.standing.succeeded_at
+    watched.now = watched.service_status.succeeded_at
     watched.health.follow(watched.configured(stale_after=0.001))
     assert watched.health.address == before
     assert watched.get("/readyz").status == 200
@@ -315,7 +315,7 @@ class TestUnixSocket:
 def test_ready_means_a_good_sync_that_is_not_too_old(tmp_path: Path) -> None:
     with Watched(tmp_path, stale_after=600) as service:
         assert (service.get("/readyz").status, service.get("/readyz").text) == (503, "starting\n")
-        service.tell(service.standing)
+        service.publish(service.service_status)
         assert service.get("/readyz").text == "not every source could be fetched and applied yet\n"
         fetched_at = service.cycle().succeeded_at
         assert fetched_at is not None
@@ -330,8 +330,8 @@ def test_ready_means_a_good_sync_that_is_not_too_old(tmp_path: Path) -> None:
 
 def test_alive_means_that_the_service_speaks_by_when_it_should(watched: Watched) -> None:
     watched.awake = 1000.0
-    standing = watched.cycle()
-    assert standing.next_run_at is not None
+    service_status = watched.cycle()
+    assert service_status.next_run_at is not None
     allowed = 300 + 60 + 600  # until the next cycle, for its fetch and for its work
     watched.awake += allowed - 5
     assert watched.get("/healthz").status == 200
@@ -356,14 +356,14 @@ def test_a_first_cycle_that_never_ends_is_no_life(tmp_path: Path) -> None:
 
 def test_status_json_is_what_status_says_and_how_the_service_stands(watched: Watched) -> None:
     (watched.directory / "tester.md").write_text("mine\n")
-    told = watched.get("/status.json").json
-    service = told.pop("service")
-    known = status_record(run(watched.config, watched.places, Scope.LOOK))
+    reported = watched.get("/status.json").json
+    service = reported.pop("service")
+    known = status_record(run(watched.config, watched.app_paths, Scope.LOOK))
     passing = ("sync_id", "seconds")
-    assert {key: value for key, value in told.items() if key not in passing} == {
+    assert {key: value for key, value in reported.items() if key not in passing} == {
         key: value for key, value in known.items() if key not in passing
     }
-    assert told["targets"][0]["drifted"] == 1
+    assert reported["targets"][0]["drifted"] == 1
     assert service["sources"][0]["applied"] == service["sources"][0]["desired"] == watched.source.head
     assert (service["last"]["trigger"], service["last"]["exit_code"]) == ("schedule", 0)
     assert (service["cycles"], service["unready"], service["config_error"]) == (1, None, None)
@@ -372,11 +372,11 @@ def test_status_json_is_what_status_says_and_how_the_service_stands(watched: Wat
 def test_the_sample_on_the_page_of_json_has_these_keys(watched: Watched) -> None:
     page = (Path(__file__).parents[2] / "docs/json.md").read_text()
     [sample] = re.findall(r"## status\.json\n.*?```json\n(.*?)```", page, re.DOTALL)
-    told = watched.get("/status.json").json["service"]
+    reported = watched.get("/status.json").json["service"]
     documented = json.loads(sample)["service"]
-    assert documented.keys() == told.keys()
-    assert documented["last"].keys() == told["last"].keys()
-    assert documented["sources"][0].keys() == told["sources"][0].keys()
+    assert documented.keys() == reported.keys()
+    assert documented["last"].keys() == reported["last"].keys()
+    assert documented["sources"][0].keys() == reported["sources"][0].keys()
 
 
 def test_many_who_ask_at_once_get_one_look(watched: Watched) -> None:
@@ -420,7 +420,7 @@ def test_the_page_on_an_address_that_others_reach_shows_no_content(tmp_path: Pat
 
 
 def test_a_state_that_cannot_be_used_is_told_and_the_rest_is_shown(watched: Watched) -> None:
-    with sqlite3.connect(watched.places.database) as database:
+    with sqlite3.connect(watched.app_paths.database) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
     response = watched.get("/status.json")
@@ -437,7 +437,7 @@ def test_a_state_that_cannot_be_used_is_told_and_the_rest_is_shown(watched: Watc
 
 
 def test_metrics_are_counted_once_a_cycle(watched: Watched) -> None:
-    watched.tell(replace(watched.standing, suspended="for a while"))
+    watched.publish(replace(watched.service_status, suspended="for a while"))
     text = watched.get("/metrics").text
     assert 'agentsync_syncs_total{result="ok",trigger="schedule"} 1.0' in text
     assert 'agentsync_changes_total{action="create"} 6.0' in text
@@ -507,10 +507,10 @@ def test_a_file_of_metrics_that_cannot_be_written_is_told_once_and_stops_nothing
             assert [service.cycle().last for _ in range(2)][1] is not None
             directory.mkdir()
             service.cycle()
-        told = [event for event in events if event["event"].startswith("health.")]
-        assert [(event["event"], event["what"]) for event in told] == [
+        reported = [event for event in events if event["event"].startswith("health.")]
+        assert [(event["event"], event["what"]) for event in reported] == [
             ("health.failed", "textfile"),
             ("health.recovered", "textfile"),
         ]
-        assert "No such file" in told[0]["error"]
+        assert "No such file" in reported[0]["error"]
     assert (directory / "agentsync.prom").exists()

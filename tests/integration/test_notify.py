@@ -25,11 +25,11 @@ class Manager:
         self.channel.bind(address)
         self.channel.settimeout(0)
 
-    def heard(self) -> dict[str, str]:
+    def received(self) -> dict[str, str]:
         """The next message."""
         return dict(line.split("=", 1) for line in self.channel.recv(4096).decode().split("\n"))
 
-    def hears_nothing(self) -> bool:
+    def receives_nothing(self) -> bool:
         try:
             self.channel.recv(4096)
         except BlockingIOError:
@@ -51,28 +51,28 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]
 def test_each_word_is_a_message_of_its_own(manager: Manager) -> None:
     notifier = manager.notifier()
     notifier.ready("5 files")
-    assert manager.heard() == {"READY": "1", "STATUS": "5 files"}
+    assert manager.received() == {"READY": "1", "STATUS": "5 files"}
     notifier.status("fetching")
-    assert manager.heard() == {"STATUS": "fetching"}
+    assert manager.received() == {"STATUS": "fetching"}
     notifier.stopping()
-    assert manager.heard() == {"STOPPING": "1"}
-    assert manager.hears_nothing()
+    assert manager.received() == {"STOPPING": "1"}
+    assert manager.receives_nothing()
 
 
 def test_a_reload_tells_its_time_on_the_clock_that_systemd_uses(manager: Manager) -> None:
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     manager.notifier().reloading()
-    heard = manager.heard()
-    assert heard.keys() == {"RELOADING", "MONOTONIC_USEC"}
-    assert before <= int(heard["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    received = manager.received()
+    assert received.keys() == {"RELOADING", "MONOTONIC_USEC"}
+    assert before <= int(received["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
 def test_the_watchdog_is_fed_with_the_time_of_the_next_meal(manager: Manager) -> None:
     notifier = manager.notifier(WATCHDOG_USEC="60000000", WATCHDOG_PID=str(os.getpid()))
     notifier.ready("up")
-    manager.heard()
+    manager.received()
     notifier.alive(330.5)
-    assert manager.heard() == {"WATCHDOG": "1", "WATCHDOG_USEC": "330500000"}
+    assert manager.received() == {"WATCHDOG": "1", "WATCHDOG_USEC": "330500000"}
 
 
 @pytest.mark.parametrize("variables", [{}, {"WATCHDOG_USEC": "60000000"}])
@@ -80,7 +80,7 @@ def test_until_it_is_ready_the_start_may_take_as_long_as_it_says(manager: Manage
     notifier = manager.notifier(**variables)
     watchdog = {"WATCHDOG": "1", "WATCHDOG_USEC": "720000000"} if variables else {}
     notifier.alive(720)
-    assert manager.heard() == {"EXTEND_TIMEOUT_USEC": "720000000", **watchdog}
+    assert manager.received() == {"EXTEND_TIMEOUT_USEC": "720000000", **watchdog}
     sent = _fill(manager)
     notifier.alive(720)
     notifier.ready("up")
@@ -88,24 +88,24 @@ def test_until_it_is_ready_the_start_may_take_as_long_as_it_says(manager: Manage
         manager.channel.recv(4096)
     notifier.alive(720)
     notifier.status("later")
-    assert manager.heard() == {"READY": "1", "STATUS": "up" if variables else "later", **watchdog}
+    assert manager.received() == {"READY": "1", "STATUS": "up" if variables else "later", **watchdog}
 
 
 @pytest.mark.parametrize("variables", [{}, {"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}])
 def test_no_watchdog_is_fed_that_is_not_there_or_not_ours(manager: Manager, variables: dict[str, str]) -> None:
     notifier = manager.notifier(**variables)
     notifier.ready("up")
-    manager.heard()
+    manager.received()
     notifier.alive(10)
-    assert manager.hears_nothing()
+    assert manager.receives_nothing()
 
 
 def test_a_status_is_one_short_line(manager: Manager) -> None:
     manager.notifier().status("a source:\nno\tanswer\nREADY=1 " + "ü" * 5000 + "\udcff")
-    heard = manager.heard()
-    assert heard.keys() == {"STATUS"}
-    assert heard["STATUS"].startswith("a source: no answer READY=1 ü")
-    assert len(heard["STATUS"]) == 500
+    received = manager.received()
+    assert received.keys() == {"STATUS"}
+    assert received["STATUS"].startswith("a source: no answer READY=1 ü")
+    assert len(received["STATUS"]) == 500
 
 
 def test_what_a_full_socket_did_not_take_comes_with_the_next_message(manager: Manager) -> None:
@@ -116,7 +116,7 @@ def test_what_a_full_socket_did_not_take_comes_with_the_next_message(manager: Ma
     notifier.status("second")
     for _ in range(sent):
         manager.channel.recv(4096)
-    assert manager.hears_nothing()
+    assert manager.receives_nothing()
     notifier.status("third")
     names = manager.channel.recv(4096).decode().split("\n")
     assert [name for name in names if not name.startswith("MONOTONIC_USEC=")] == [
@@ -125,7 +125,7 @@ def test_what_a_full_socket_did_not_take_comes_with_the_next_message(manager: Ma
         "STATUS=third",
     ]
     notifier.status("fourth")
-    assert manager.heard() == {"STATUS": "fourth"}
+    assert manager.received() == {"STATUS": "fourth"}
 
 
 def _fill(manager: Manager) -> int:
@@ -146,7 +146,7 @@ def test_a_manager_that_comes_back_is_told_what_it_missed(tmp_path: Path) -> Non
     manager = Manager(str(tmp_path / "notify"))
     with manager.channel:
         notifier.status("later")
-        assert manager.heard() == {"READY": "1", "STATUS": "later"}
+        assert manager.received() == {"READY": "1", "STATUS": "later"}
     notifier.stopping()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.git.mirror import Mirror, Remote
-from agentsync.service.polling import MOST_SECONDS, Asks, Polling
+from agentsync.service.polling import MOST_SECONDS, FetchPolicy, Polling
 from agentsync.sync.fetch import fetch
 from support.clock import Clock
 from support.gitserver import GitServer
@@ -34,20 +34,20 @@ def away(repository: Repository) -> Remote:
     return replace(local(repository), url=repository.path.with_name("gone.git").as_uri())
 
 
-def ask(polling: Polling, asks: Asks, mirror: Mirror, remote: Remote, previous: str | None = None) -> str:
+def ask(polling: Polling, asks: FetchPolicy, mirror: Mirror, remote: Remote, previous: str | None = None) -> str:
     fetches = polling.fetches(asks)
     return fetches(mirror, "team", remote, previous=previous, allow_rewrite=False).id
 
 
 def test_nobody_is_asked_for_what_is_known(polling: Polling, mirror: Mirror, repository: Repository) -> None:
     remote = local(repository)
-    first = ask(polling, Asks.NOBODY, mirror, remote)  # it was never asked, so it is
+    first = ask(polling, FetchPolicy.NONE, mirror, remote)  # it was never asked, so it is
     repository.write({"agents/reviewer.md": "two\n"})
     second = repository.commit("second")
-    fetches = polling.fetches(Asks.NOBODY)
+    fetches = polling.fetches(FetchPolicy.NONE)
     assert fetches(mirror, "team", remote, previous=first, allow_rewrite=False).id == first
     assert not fetches.asked(mirror)
-    fetches = polling.fetches(Asks.DUE)
+    fetches = polling.fetches(FetchPolicy.DUE)
     assert fetches(mirror, "team", remote, previous=first, allow_rewrite=False).id == second
     assert fetches.asked(mirror)
 
@@ -58,7 +58,7 @@ def test_01_a_source_that_fails_is_asked_less_and_less_often(
     waits = []
     for _ in range(10):
         with pytest.raises(SourceUnavailableError):
-            ask(polling, Asks.DUE, mirror, away)
+            ask(polling, FetchPolicy.DUE, mirror, away)
         wait = polling.next_wait
         assert wait is not None
         assert wait == polling.wait(mirror)
@@ -68,10 +68,12 @@ def test_01_a_source_that_fails_is_asked_less_and_less_often(
     assert waits[-1] == MOST_SECONDS
 
 
-@pytest.mark.parametrize("asks", [Asks.NOBODY, Asks.EVERYONE])
-def test_what_failed_often_is_remembered_once(polling: Polling, mirror: Mirror, away: Remote, asks: Asks) -> None:
+@pytest.mark.parametrize("asks", [FetchPolicy.NONE, FetchPolicy.ALL])
+def test_what_failed_often_is_remembered_once(
+    polling: Polling, mirror: Mirror, away: Remote, asks: FetchPolicy
+) -> None:
     with pytest.raises(SourceUnavailableError) as caught:
-        ask(polling, Asks.EVERYONE, mirror, away)
+        ask(polling, FetchPolicy.ALL, mirror, away)
     first = weakref.ref(caught.value)
     del caught
     for _ in range(3):
@@ -84,21 +86,21 @@ def test_what_failed_often_is_remembered_once(polling: Polling, mirror: Mirror, 
     assert failure.error.__traceback__ is None
 
 
-@pytest.mark.parametrize("asks", [Asks.NOBODY, Asks.FAILED, Asks.DUE])
+@pytest.mark.parametrize("asks", [FetchPolicy.NONE, FetchPolicy.FAILED, FetchPolicy.DUE])
 def test_before_its_time_has_come_the_last_error_is_told_again(
-    polling: Polling, mirror: Mirror, repository: Repository, away: Remote, asks: Asks
+    polling: Polling, mirror: Mirror, repository: Repository, away: Remote, asks: FetchPolicy
 ) -> None:
     with pytest.raises(SourceUnavailableError):
-        ask(polling, Asks.DUE, mirror, away)
+        ask(polling, FetchPolicy.DUE, mirror, away)
     repository.path.rename(repository.path.with_name("gone.git"))  # the remote is there again
     with pytest.raises(SourceUnavailableError):
         ask(polling, asks, mirror, away)
-    assert ask(polling, Asks.EVERYONE, mirror, away)
+    assert ask(polling, FetchPolicy.ALL, mirror, away)
     assert polling.next_wait is None
 
 
 def test_what_is_tried_by_hand_puts_nothing_off(polling: Polling, clock: Clock, mirror: Mirror, away: Remote) -> None:
-    for asks in (Asks.DUE, *[Asks.EVERYONE] * 5):
+    for asks in (FetchPolicy.DUE, *[FetchPolicy.ALL] * 5):
         with pytest.raises(SourceUnavailableError):
             ask(polling, asks, mirror, away)
         clock.now += 1
@@ -109,12 +111,12 @@ def test_after_the_configuration_changed_all_are_asked_again(
     polling: Polling, mirror: Mirror, repository: Repository, away: Remote, server: GitServer
 ) -> None:
     with pytest.raises(SourceUnavailableError):
-        ask(polling, Asks.DUE, mirror, away)
+        ask(polling, FetchPolicy.DUE, mirror, away)
     polling.forgive()
-    assert ask(polling, Asks.DUE, mirror, local(repository))
+    assert ask(polling, FetchPolicy.DUE, mirror, local(repository))
     server.mode, server.status, server.headers = "error", 429, {"Retry-After": "5000"}
     with pytest.raises(SourceUnavailableError):
-        ask(polling, Asks.DUE, mirror, over_http(server))
+        ask(polling, FetchPolicy.DUE, mirror, over_http(server))
     polling.forgive()
     assert polling.next_wait == 5000
 
@@ -123,32 +125,32 @@ def test_a_retry_asks_only_who_failed(
     polling: Polling, clock: Clock, mirror: Mirror, repository: Repository, away: Remote
 ) -> None:
     other = Mirror(mirror.directory.with_name("other"), mirror.directory.with_name("home"))
-    first = ask(polling, Asks.DUE, other, local(repository))
+    first = ask(polling, FetchPolicy.DUE, other, local(repository))
     with pytest.raises(SourceUnavailableError):
-        ask(polling, Asks.DUE, mirror, away)
+        ask(polling, FetchPolicy.DUE, mirror, away)
     repository.write({"agents/reviewer.md": "two\n"})
     second = repository.commit("second")
     away_path = repository.path.with_name("gone.git")
     away_path.symlink_to(repository.path)
     clock.now += 120
-    assert ask(polling, Asks.FAILED, other, local(repository), first) == first
-    assert ask(polling, Asks.FAILED, mirror, away) == second
+    assert ask(polling, FetchPolicy.FAILED, other, local(repository), first) == first
+    assert ask(polling, FetchPolicy.FAILED, mirror, away) == second
 
 
 def test_39_a_refused_source_is_asked_when_the_others_are(
     polling: Polling, mirror: Mirror, repository: Repository
 ) -> None:
     remote = local(repository)
-    first = ask(polling, Asks.DUE, mirror, remote)
+    first = ask(polling, FetchPolicy.DUE, mirror, remote)
     other = repository.git("commit-tree", "-m", "rewritten", f"{first}^{{tree}}")
     repository.git("update-ref", "refs/heads/main", other)
     with pytest.raises(SourceRefusedError):
-        ask(polling, Asks.DUE, mirror, remote, first)
+        ask(polling, FetchPolicy.DUE, mirror, remote, first)
     assert polling.next_wait is None
     with pytest.raises(SourceRefusedError):
-        ask(polling, Asks.NOBODY, mirror, remote, first)
+        ask(polling, FetchPolicy.NONE, mirror, remote, first)
     repository.git("update-ref", "refs/heads/main", first)
-    assert ask(polling, Asks.DUE, mirror, remote, first) == first
+    assert ask(polling, FetchPolicy.DUE, mirror, remote, first) == first
 
 
 def test_01_what_retry_after_says_holds_for_everybody(
@@ -156,18 +158,18 @@ def test_01_what_retry_after_says_holds_for_everybody(
 ) -> None:
     server.mode, server.status, server.headers = "error", 429, {"Retry-After": "5000"}
     remote = over_http(server)
-    for asks in (Asks.DUE, Asks.EVERYONE):
+    for asks in (FetchPolicy.DUE, FetchPolicy.ALL):
         with pytest.raises(SourceUnavailableError):
             ask(polling, asks, mirror, remote)
     assert len(server.seen) == 1
     assert polling.next_wait == 5000
     server.mode = "serve"
     clock.now += 5000
-    assert ask(polling, Asks.DUE, mirror, remote)
+    assert ask(polling, FetchPolicy.DUE, mirror, remote)
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("declared", "seconds"),
     [
         ("120", 120),
         ("999999999999", 86400),
@@ -179,9 +181,9 @@ def test_01_what_retry_after_says_holds_for_everybody(
     ],
 )
 def test_01_a_server_that_is_out_of_order_is_left_alone_as_long_as_it_says(
-    mirror: Mirror, server: GitServer, said: str, seconds: float
+    mirror: Mirror, server: GitServer, declared: str, seconds: float
 ) -> None:
-    server.mode, server.status, server.headers = "error", 503, {"Retry-After": said}
+    server.mode, server.status, server.headers = "error", 503, {"Retry-After": declared}
     with pytest.raises(SourceUnavailableError) as caught:
         fetch(mirror, "team", over_http(server), previous=None, allow_rewrite=False, sleep=lambda _seconds: None)
     assert caught.value.retry_after == seconds
@@ -192,6 +194,6 @@ def test_a_mirror_that_is_gone_is_fetched_although_nobody_is_asked(
     polling: Polling, mirror: Mirror, repository: Repository
 ) -> None:
     remote = local(repository)
-    first = ask(polling, Asks.DUE, mirror, remote)
+    first = ask(polling, FetchPolicy.DUE, mirror, remote)
     mirror.directory.rename(mirror.directory.with_name("lost"))
-    assert ask(polling, Asks.NOBODY, mirror, remote, first) == first
+    assert ask(polling, FetchPolicy.NONE, mirror, remote, first) == first

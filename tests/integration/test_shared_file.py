@@ -21,7 +21,7 @@ from agentsync.core.digest import digest
 from agentsync.dialects import dialects
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.dialects.roo.modes_layout import layout
-from agentsync.state.backups import Vault
+from agentsync.state.backups import Backups
 from agentsync.state.records import Action
 from agentsync.targets.apply import DirectoryOptions, observe, recover
 from agentsync.targets.change import Actual
@@ -192,8 +192,8 @@ def test_what_a_conflict_that_the_user_overrules_replaces_is_kept(machine: Machi
         assert all(outcome.ok for outcome in machine.apply(state, plan, trees))
     kept = entries(USER)["own"]
     assert b"# the best" in kept
-    with Vault.open(machine.home / "kept.db") as vault:
-        assert vault.content(digest(kept)) == kept
+    with Backups.open(machine.home / "kept.db") as backups:
+        assert backups.content(digest(kept)) == kept
     assert entries(file.read_bytes()) == {**entries(USER), **tree(mode("own"))}
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agentsync.config import Config
 from agentsync.config.tables import LimitsTable, SourceTable, TargetTable
 from agentsync.core.errors import ConfigError, ExitCode, LockedError, StateError
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.state.records import Action
 from agentsync.state.store import SourceState, State, Suspension
 from agentsync.sync.cycle import run
@@ -32,7 +32,7 @@ class Installation:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.directory = root / "agents"
-        self.places = Places(root / "state", root / "cache")
+        self.app_paths = AppPaths(root / "state", root / "cache")
         self.source = Repository(root / "served" / "team.git")
         self.source.write({"agents/anchor.md": agent("anchor")})
         self.source.commit()
@@ -47,16 +47,16 @@ class Installation:
         )
 
     def run(self, scope: Scope = Scope.APPLY) -> Report:
-        return run(self.config(), self.places, scope)
+        return run(self.config(), self.app_paths, scope)
 
     def suspend(self) -> None:
-        with State.open(self.places.database) as state:
+        with State.open(self.app_paths.database) as state:
             state.suspend(Suspension(time.time(), "for a while"))
 
     def known(self) -> SourceState:
         """What the state says of the source."""
         table = self.config().sources["team"]
-        with State.open(self.places.database) as state:
+        with State.open(self.app_paths.database) as state:
             known = state.source("team", table.url, table.ref)
         assert known
         return known
@@ -76,7 +76,7 @@ def test_looking_and_planning_write_no_target_and_trust_no_commit(installation: 
     assert not installation.directory.exists()
     assert report.outcomes == ()
     assert bool(report.changes) is (scope is Scope.PLAN)
-    with State.open(installation.places.database) as state:
+    with State.open(installation.app_paths.database) as state:
         assert state.source("team", report.sources[0].url, report.sources[0].ref) is None
         assert state.syncs(1) == []
 
@@ -92,7 +92,7 @@ def test_looking_compares_with_the_commit_that_was_applied(installation: Install
 
 def test_a_run_that_finds_the_lock_held_stops_and_looking_does_not(installation: Installation) -> None:
     installation.run()
-    with FileLock(installation.places.lock):
+    with FileLock(installation.app_paths.lock):
         for scope in (Scope.APPLY, Scope.PLAN):
             with pytest.raises(LockedError, match="another run is under way"):
                 installation.run(scope)
@@ -141,35 +141,35 @@ def test_a_suspension_counts_for_a_run_that_has_not_begun_to_write(installation:
         if step == "reading":  # all is fetched
             installation.suspend()
 
-    report = run(installation.config(), installation.places, Scope.APPLY, progress=suspend, text="the same")
+    report = run(installation.config(), installation.app_paths, Scope.APPLY, progress=suspend, text="the same")
     assert (report.scope, report.outcomes, bool(report.changes)) == (Scope.PLAN, (), bool(prompt))
     assert report.suspension
     assert (installation.files(), installation.known().applied_at) == (files, applied)
-    with State.open(installation.places.database) as state:
+    with State.open(installation.app_paths.database) as state:
         assert len(state.syncs(-1)) == 1
 
 
 def test_a_rollback_suspends_before_it_waits_and_a_dry_run_does_not(installation: Installation) -> None:
     installation.run()
-    config, places = installation.config(), installation.places
+    config, app_paths = installation.config(), installation.app_paths
     for dry_run, hint in ((True, "wait for it to end"), (False, "pulling is suspended; wait for it to end")):
-        with FileLock(places.lock), pytest.raises(LockedError, match="another run is under way") as raised:
-            roll_back(config, places, None, dry_run=dry_run, patience=0)
+        with FileLock(app_paths.lock), pytest.raises(LockedError, match="another run is under way") as raised:
+            roll_back(config, app_paths, None, dry_run=dry_run, lock_timeout=0)
         assert raised.value.hint.startswith(hint)
-        with State.open(places.database) as state:
+        with State.open(app_paths.database) as state:
             assert bool(state.suspension) is not dry_run
 
 
 def test_a_rollback_to_nowhere_suspends_nothing(installation: Installation) -> None:
     installation.run()
     with pytest.raises(ConfigError, match="there is no sync nosuch"):
-        roll_back(installation.config(), installation.places, "nosuch", dry_run=False)
-    with State.open(installation.places.database) as state:
+        roll_back(installation.config(), installation.app_paths, "nosuch", dry_run=False)
+    with State.open(installation.app_paths.database) as state:
         assert state.suspension is None
 
 
 def test_a_state_directory_that_cannot_be_made_is_told(installation: Installation) -> None:
-    installation.places.state.touch()
+    installation.app_paths.state.touch()
     with pytest.raises(StateError, match="the directory of the state cannot be used"):
         installation.run()
 
@@ -178,7 +178,7 @@ def test_progress_names_each_step_and_counts_what_is_written(installation: Insta
     installation.source.write({f"agents/{name}.md": agent(name) for name in NAMES})
     installation.source.commit()
     steps: list[tuple[str, int, int]] = []
-    run(installation.config(), installation.places, Scope.APPLY, progress=lambda *step: steps.append(step))
+    run(installation.config(), installation.app_paths, Scope.APPLY, progress=lambda *step: steps.append(step))
     assert steps == [
         ("waiting for another run", 0, 0),
         ("fetching team", 0, 0),
@@ -196,18 +196,18 @@ def test_settings_of_a_target_that_change_render_anew(installation: Installation
         targets = {"opencode": TargetTable.model_validate(table)}
         return installation.config().model_copy(update={"targets": targets})
 
-    run(config("ask"), installation.places, Scope.APPLY)
+    run(config("ask"), installation.app_paths, Scope.APPLY)
     asking = installation.files()["tester"]
-    report = run(config("allow"), installation.places, Scope.APPLY)
+    report = run(config("allow"), installation.app_paths, Scope.APPLY)
     assert {(change.action, change.agent) for change in report.changes} >= {(Action.UPDATE, "tester")}
     assert installation.files()["tester"] != asking
-    assert run(config("allow"), installation.places, Scope.APPLY).changes == ()
+    assert run(config("allow"), installation.app_paths, Scope.APPLY).changes == ()
 
 
 def test_a_source_with_an_impossible_ref_is_a_mistake_in_the_configuration(installation: Installation) -> None:
     source = SourceTable(url=str(installation.source.path), branch="-x..y", allow_local=True)
     with pytest.raises(ConfigError):
-        run(installation.config(team=source), installation.places, Scope.APPLY)
+        run(installation.config(team=source), installation.app_paths, Scope.APPLY)
 
 
 # Any sequence of events

@@ -108,8 +108,8 @@ def test_a_service_that_hangs_is_killed_and_started_again(machine: Systemd) -> N
 def _hangs_while_it_waits(machine: Systemd, process: str) -> bool:
     """Stops the service; not for good while it syncs, for which it has told systemd to give it minutes."""
     machine.run("kill", "-STOP", process)
-    patience = machine.property("WatchdogUSec", "agentsync.service", user=True)
-    if re.fullmatch(r"[0-9.]+m?s", patience):
+    lock_timeout = machine.property("WatchdogUSec", "agentsync.service", user=True)
+    if re.fullmatch(r"[0-9.]+m?s", lock_timeout):
         return True
     machine.run("kill", "-CONT", process)
     return False
@@ -127,8 +127,8 @@ def test_the_timer_takes_the_services_place(machine: Systemd) -> None:
 
 def test_the_machines_service_for_a_user(machine: Systemd) -> None:
     unit = f"agentsync@{USER}.service"
-    said = machine.run(PROGRAM, "install-service", "--system", USER, "--dry-run")
-    assert f"{_HOME}/.claude/agents is not there" in said
+    declared = machine.run(PROGRAM, "install-service", "--system", USER, "--dry-run")
+    assert f"{_HOME}/.claude/agents is not there" in declared
     machine.run_as_user("mkdir", "-p", f"{_HOME}/.claude/agents", _ODD)
     assert "is not there" not in machine.run(PROGRAM, "install-service", "--system", USER)
     machine.run("systemctl", "start", unit)

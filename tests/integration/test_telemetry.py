@@ -113,11 +113,11 @@ def test_a_collector_gets_the_measures_and_the_log_of_each_cycle(
         service.cycle(Trigger.START)
         metrics = collector.metrics()
         assert points(metrics["agentsync.syncs"]) == {("ok", "start"): 1}
-        assert points(metrics["agentsync.targets.directory"]) == {("claude",): 2, ("codex",): 2, ("opencode",): 2}
+        assert points(metrics["agentsync.files"]) == {("claude",): 2, ("codex",): 2, ("opencode",): 2}
         assert points(metrics["agentsync.changes"])["create",] == 6
-        assert points(metrics["agentsync.repository.detection.synced"]) == {("team",): 1}
+        assert points(metrics["agentsync.source.synced"]) == {("team",): 1}
         assert metrics["agentsync.last_success.timestamp"].unit == "s"
-        [duration] = metrics["agentsync.sync.cycle.duration"].histogram.data_points
+        [duration] = metrics["agentsync.sync.duration"].histogram.data_points
         assert (duration.count, duration.sum > 0) == (1, True)
         resource, events = collector.logs()
         assert resource["service.name"] == "agentsync"
@@ -131,7 +131,7 @@ def test_a_collector_gets_the_measures_and_the_log_of_each_cycle(
         service.cycle()
         again = collector.metrics()
         assert points(again["agentsync.syncs"]) == {("ok", "start"): 1, ("ok", "schedule"): 1}
-        assert again["agentsync.sync.cycle.duration"].histogram.data_points[0].count == 2
+        assert again["agentsync.sync.duration"].histogram.data_points[0].count == 2
         [(name, severity, _)] = collector.logs()[1]
         assert (name, severity) == ("sync.finished", "INFO")
     assert len(log.getvalue().splitlines()) == 6 + 4
@@ -141,7 +141,7 @@ def test_no_secret_goes_to_the_collector(tmp_path: Path, collector: Collector, l
     with Watched(tmp_path, listen=None, otlp=collector.url) as service:
         logger().warning("source.failed", url="https://token@git.example/a.git", number=3, found=["a"])
         service.cycle()
-        [failed] = [told for told in collector.logs()[1] if told[0] == "source.failed"]
+        [failed] = [reported for reported in collector.logs()[1] if reported[0] == "source.failed"]
     assert failed == (
         "source.failed",
         "WARNING",
@@ -174,9 +174,9 @@ def test_a_collector_that_is_gone_holds_nothing_up_and_is_told_once(
     with Watched(tmp_path, listen=None, otlp=url) as service:
         for _ in range(3):
             service.cycle()
-    told = [line for line in log.getvalue().splitlines() if "health." in line]
-    assert len(told) == 1
-    assert '"what": "otlp"' in told[0]
+    reported = [line for line in log.getvalue().splitlines() if "health." in line]
+    assert len(reported) == 1
+    assert '"what": "otlp"' in reported[0]
     assert capfd.readouterr().err == ""
 
 

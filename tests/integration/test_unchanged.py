@@ -19,7 +19,7 @@ from filelock import FileLock
 from agentsync.cli import cli
 from agentsync.config import Config
 from agentsync.core.errors import ExitCode
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.dialects import dialects
 from agentsync.formats.validated_toml import load
 from agentsync.git.mirror import Mirror, Remote
@@ -29,7 +29,7 @@ from agentsync.state.store import SourceState, State
 from agentsync.sync.cycle import run
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report, Scope
-from agentsync.sync.up_to_date import Unchanged, find_unchanged
+from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from support.machine import agent
 from support.repository import Repository
 from support.signing import allowed, ssh_key
@@ -47,7 +47,7 @@ class Installation:
         self.first = self.home / ".claude/agents"
         self.second = root / "elsewhere/agents"
         self.beside = root / "beside"
-        self.places = Places(root / "state", root / "cache")
+        self.app_paths = AppPaths(root / "state", root / "cache")
         self.source = Repository(root / "served" / "team.git")
         self.source.write({"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
         self.source.commit()
@@ -68,11 +68,11 @@ create = true
     def pull(self, fetches: Fetches | None = None) -> Report:
         """A whole run."""
         config = load(self.text, Config, "config.toml")
-        return run(config, self.places, Scope.APPLY, text=self.text, inputs=[self.beside], fetches=fetches)
+        return run(config, self.app_paths, Scope.APPLY, text=self.text, inputs=[self.beside], fetches=fetches)
 
-    def find(self, fetches: Fetches | None = None) -> Unchanged | None:
+    def find(self, fetches: Fetches | None = None) -> UpToDate | None:
         """The short way."""
-        return find_unchanged(self.text, self.places, fetches or Fetches())
+        return find_up_to_date(self.text, self.app_paths, fetches or Fetches())
 
     def publish(self, name: str = "reader") -> None:
         self.source.write({f"agents/{name}.md": agent(name)})
@@ -91,7 +91,7 @@ class Silence(Fetches):
 
 
 def known(installation: Installation) -> SourceState:
-    with State.open(installation.places.database) as state:
+    with State.open(installation.app_paths.database) as state:
         found = state.source("team", str(installation.source.path), "refs/heads/main")
     assert found
     return found
@@ -126,10 +126,10 @@ def test_it_says_what_a_whole_run_says(resting: Installation) -> None:
 
 
 def test_it_is_written_down_that_the_source_was_asked(resting: Installation) -> None:
-    with State.open(resting.places.database) as state:
+    with State.open(resting.app_paths.database) as state:
         (before,) = [state.source("team", str(resting.source.path), "refs/heads/main")]
     assert resting.find()
-    with State.open(resting.places.database) as state:
+    with State.open(resting.app_paths.database) as state:
         after = state.source("team", str(resting.source.path), "refs/heads/main")
         assert state.syncs(10)[1:] == []
     assert before
@@ -195,8 +195,8 @@ def write_beside(installation: Installation) -> None:
 
 
 def damage(installation: Installation) -> None:
-    data = installation.places.database.read_bytes()
-    installation.places.database.write_bytes(data[:4096] + os.urandom(len(data) - 4096))
+    data = installation.app_paths.database.read_bytes()
+    installation.app_paths.database.write_bytes(data[:4096] + os.urandom(len(data) - 4096))
 
 
 def apply_another(installation: Installation) -> None:
@@ -306,7 +306,7 @@ def test_a_commit_that_is_held_vouches_for_no_other(resting: Installation) -> No
 
 
 def test_a_run_that_is_under_way_is_left_alone(resting: Installation) -> None:
-    with FileLock(resting.places.lock):
+    with FileLock(resting.app_paths.lock):
         assert resting.find() is None
 
 
@@ -344,7 +344,7 @@ def test_what_must_be_told_each_time_or_be_kept_secret_is_not_remembered(
     for _ in range(3):
         installation.pull()
     assert installation.find() is None
-    assert b"s3cret" not in installation.places.database.read_bytes()
+    assert b"s3cret" not in installation.app_paths.database.read_bytes()
 
 
 def test_a_file_that_is_no_agent_needs_no_word(installation: Installation) -> None:
@@ -387,10 +387,10 @@ def test_the_command_says_the_same_either_way(
     config, elsewhere = resting.root / "config.toml", resting.root / "elsewhere.toml"
     for path in (config, elsewhere):
         path.write_text(resting.text)
-    monkeypatch.setenv("STATE_DIRECTORY", str(resting.places.state))
-    monkeypatch.setenv("CACHE_DIRECTORY", str(resting.places.cache))
+    monkeypatch.setenv("STATE_DIRECTORY", str(resting.app_paths.state))
+    monkeypatch.setenv("CACHE_DIRECTORY", str(resting.app_paths.cache))
 
-    def said(*options: str, config: Path = config) -> tuple[object, str, list[dict[str, Any]]]:
+    def declared(*options: str, config: Path = config) -> tuple[object, str, list[dict[str, Any]]]:
         code = cli.main(["--config", str(config), "pull", *options], standalone_mode=False)
         out, err = capsys.readouterr()
         events = [json.loads(line) for line in err.splitlines()]
@@ -399,16 +399,16 @@ def test_the_command_says_the_same_either_way(
         kept = [{key: value for key, value in event.items() if key not in changing} for event in events]
         return code, out.partition(" (")[0], kept
 
-    said()
+    declared()
     started: list[str] = []
     monkeypatch.setattr("agentsync.sync.cycle._Cycle.run", _counting(started))
-    short = said()
+    short = declared()
     assert started == []
-    long = said("--allow-deletions")
+    long = declared("--allow-deletions")
     assert started == ["run"]
     assert short == long
     assert short[1] == "up to date: 6 files in 3 targets"
-    said(config=elsewhere)  # it would have overlays of its own
+    declared(config=elsewhere)  # it would have overlays of its own
     assert started == ["run", "run"]
 
 

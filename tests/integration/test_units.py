@@ -52,7 +52,7 @@ def test_systemd_has_nothing_to_say_about_the_machines_unit(tmp_path: Path) -> N
 
 
 def test_the_machines_unit_is_exposed_less_than_most(tmp_path: Path) -> None:
-    said = _analyze("security", "--offline=true", "--threshold=100", _UNITS / "agentsync@.service", home=tmp_path)
-    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
-    assert found, said
+    declared = _analyze("security", "--offline=true", "--threshold=100", _UNITS / "agentsync@.service", home=tmp_path)
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", declared)
+    assert found, declared
     assert float(found[1]) <= _MOST_EXPOSED

@@ -40,30 +40,30 @@ class Ear:
     def __init__(self, bell: Path) -> None:
         self.bell = bell
         self.bell.mkdir()
-        self._told: SimpleQueue[frozenset[Path]] = SimpleQueue()
-        self.watch = Watch(self._told.put, settle=_SETTLE, most=1.0)
+        self._reported: SimpleQueue[frozenset[Path]] = SimpleQueue()
+        self.watch = Watch(self._reported.put, settle=_SETTLE, most=1.0)
 
     def follow(self, *directories: Path, files: tuple[Path, ...] = ()) -> tuple[str, ...]:
         return self.watch.follow(files, [*directories, self.bell])
 
-    def hears(self, *paths: Path) -> None:
+    def receives(self, *paths: Path) -> None:
         """Waits until these are told, and makes sure that nothing else is."""
-        told: set[Path] = set()
-        while not told.issuperset(paths):
-            told |= self.next()
-        assert told | self._told_until_the_bell() == {*paths}
+        reported: set[Path] = set()
+        while not reported.issuperset(paths):
+            reported |= self.next()
+        assert reported | self._told_until_the_bell() == {*paths}
 
-    def hears_nothing(self) -> None:
+    def receives_nothing(self) -> None:
         """Makes sure that nothing was told since the last time, nor will be."""
         assert self._told_until_the_bell() == set()
 
     def next(self) -> frozenset[Path]:
         """What is told next."""
-        return self._told.get(timeout=_PATIENCE)
+        return self._reported.get(timeout=_PATIENCE)
 
     def is_silent(self, seconds: float) -> bool:
         try:
-            self._told.get(timeout=seconds)
+            self._reported.get(timeout=seconds)
         except Empty:
             return True
         return False
@@ -71,10 +71,10 @@ class Ear:
     def _told_until_the_bell(self) -> set[Path]:
         """What is told before and with the bell, which is rung now."""
         (self.bell / token_hex()).symlink_to("nowhere")  # one event, where writing a file makes several
-        told: set[Path] = set()
-        while self.bell not in told:
-            told |= self.next()
-        return told - {self.bell}
+        reported: set[Path] = set()
+        while self.bell not in reported:
+            reported |= self.next()
+        return reported - {self.bell}
 
 
 @pytest.fixture
@@ -126,15 +126,15 @@ _CHANGES: dict[str, Callable[[Path], object]] = {
 def test_a_change_in_a_directory_tells_that_directory_and_no_other(ear: Ear, agents: Path, change: str) -> None:
     assert ear.follow(agents) == ()
     _CHANGES[change](agents)
-    ear.hears(agents)
+    ear.receives(agents)
 
 
 def test_what_comes_with_a_new_directory_tells_too(ear: Ear, agents: Path) -> None:
     ear.follow(agents)
     (agents / "new" / "below").mkdir(parents=True)
-    ear.hears(agents)
+    ear.receives(agents)
     (agents / "new" / "below" / "three.md").write_text("three")
-    ear.hears(agents)
+    ear.receives(agents)
 
 
 def test_reading_and_staging_tell_nothing(ear: Ear, agents: Path) -> None:
@@ -144,7 +144,7 @@ def test_reading_and_staging_tell_nothing(ear: Ear, agents: Path) -> None:
     staged = agents / temporary("one.md")
     staged.write_text("staged")
     staged.unlink()
-    ear.hears_nothing()
+    ear.receives_nothing()
 
 
 @pytest.mark.parametrize("name", [".git", ".venv", "node_modules"])
@@ -157,9 +157,9 @@ def test_what_is_below_a_directory_that_nobody_reads_tells_nothing(ear: Ear, age
         (directory / "objects" / "ab").mkdir(parents=True)
         (directory / "objects" / "ab" / "cd.md").write_text("no agent")
         (directory / "index").write_text("no agent")
-    ear.hears_nothing()
+    ear.receives_nothing()
     (agents / "team" / "two.md").write_text("beside it")
-    ear.hears(agents)
+    ear.receives(agents)
 
 
 # Where directories come quickly, watchdog may add one twice; it says so, and goes on.
@@ -170,11 +170,11 @@ def test_what_nobody_reads_takes_no_place_in_the_kernels_table(ear: Ear, agents:
     before = _places()
     for number in range(50):
         (agents / "team" / ".git" / "objects" / str(number)).mkdir(parents=True)
-    ear.hears_nothing()
+    ear.receives_nothing()
     ear.follow(agents)
     assert _places() == before
     (agents / "team" / "two.md").write_text("other")
-    ear.hears(agents)
+    ear.receives(agents)
 
 
 def test_a_tree_that_would_need_too_many_watches_is_watched_as_a_whole(ear: Ear, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_tree_that_would_need_too_many_watches_is_watched_as_a_whole(ear: Ear,
     ear.follow(packages)
     assert threading.active_count() < threads + 10
     (packages / "5" / "agent.md").write_text("five")
-    ear.hears(packages)
+    ear.receives(packages)
 
 
 def test_a_file_tells_and_its_neighbours_do_not(ear: Ear, tmp_path: Path) -> None:
@@ -195,17 +195,17 @@ def test_a_file_tells_and_its_neighbours_do_not(ear: Ear, tmp_path: Path) -> Non
     assert ear.follow(files=(config,)) == ()
     (config.parent / "other.toml").write_text("no")
     (config.parent / "state").mkdir()
-    ear.hears_nothing()
+    ear.receives_nothing()
     config.write_text("version = 1\n")
-    ear.hears(config)
-    saved = config.parent / ".config.toml.swp"
-    saved.write_text("as some editors save")
-    saved.replace(config)
-    ear.hears(config)
+    ear.receives(config)
+    working_trees = config.parent / ".config.toml.swp"
+    working_trees.write_text("as some editors save")
+    working_trees.replace(config)
+    ear.receives(config)
     config.unlink()
-    ear.hears(config)
+    ear.receives(config)
     config.write_text("again")
-    ear.hears(config)
+    ear.receives(config)
 
 
 def test_a_file_is_followed_through_links(ear: Ear, tmp_path: Path) -> None:
@@ -219,16 +219,16 @@ def test_a_file_is_followed_through_links(ear: Ear, tmp_path: Path) -> None:
     config.symlink_to("..data/config.toml")
     ear.follow(files=(config,))
     (mount / "..first" / "config.toml").write_text("written in its place")
-    ear.hears(config)
+    ear.receives(config)
     (mount / "..new").symlink_to("..second")
     (mount / "..new").replace(mount / "..data")
-    ear.hears(config)
+    ear.receives(config)
     ear.follow(files=(config,))
-    ear.hears(config)  # since it is somewhere else now
+    ear.receives(config)  # since it is somewhere else now
     (mount / "..first" / "config.toml").write_text("not that any more")
-    ear.hears_nothing()
+    ear.receives_nothing()
     (mount / "..second" / "config.toml").write_text("but this")
-    ear.hears(config)
+    ear.receives(config)
 
 
 def test_a_link_that_leads_to_itself_is_only_a_name(ear: Ear, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_link_that_leads_to_itself_is_only_a_name(ear: Ear, tmp_path: Path) ->
     config.symlink_to("config.toml")
     ear.follow(files=(config,))
     config.unlink()
-    ear.hears(config)
+    ear.receives(config)
 
 
 def test_a_directory_above_may_be_a_link(ear: Ear, agents: Path, tmp_path: Path) -> None:
@@ -246,16 +246,16 @@ def test_a_directory_above_may_be_a_link(ear: Ear, agents: Path, tmp_path: Path)
     given = links / "tool" / "agents"
     assert ear.follow(given) == ()
     (agents / "one.md").write_text("other")
-    ear.hears(given)
+    ear.receives(given)
     other = tmp_path / "other" / "agents"
     other.mkdir(parents=True)
     (links / "new").symlink_to(other.parent)
     (links / "new").replace(links / "tool")
-    ear.hears(given)
+    ear.receives(given)
     ear.follow(given)
-    ear.hears(given)
+    ear.receives(given)
     (other / "three.md").write_text("three")
-    ear.hears(given)
+    ear.receives(given)
 
 
 def test_a_directory_that_is_a_link_itself_is_told_and_not_followed(ear: Ear, agents: Path, tmp_path: Path) -> None:
@@ -263,25 +263,25 @@ def test_a_directory_that_is_a_link_itself_is_told_and_not_followed(ear: Ear, ag
     link.symlink_to(agents)
     assert ear.follow(link) == (f"{link}: it is a symbolic link, which is not followed",)
     (agents / "one.md").write_text("other")
-    ear.hears_nothing()
+    ear.receives_nothing()
     assert ear.follow(link.resolve()) == ()
     (agents / "one.md").write_text("again")
-    ear.hears(agents)
+    ear.receives(agents)
 
 
-@pytest.mark.parametrize("hearing", [True, False], ids=["and told meanwhile", "before anything is told"])
-def test_a_directory_that_was_made_anew_is_followed_again(ear: Ear, agents: Path, *, hearing: bool) -> None:
+@pytest.mark.parametrize("receiving", [True, False], ids=["and told meanwhile", "before anything is told"])
+def test_a_directory_that_was_made_anew_is_followed_again(ear: Ear, agents: Path, *, receiving: bool) -> None:
     ear.follow(agents)
     for turn in range(3):
         shutil.rmtree(agents)
-        if hearing:
-            ear.hears(agents)
+        if receiving:
+            ear.receives(agents)
         agents.mkdir()
-        ear.hears(agents)
+        ear.receives(agents)
         assert ear.follow(agents) == ()
-        ear.hears(agents)  # as it may have changed before it was followed
+        ear.receives(agents)  # as it may have changed before it was followed
         (agents / "new.md").write_text(f"turn {turn}")
-        ear.hears(agents)
+        ear.receives(agents)
 
 
 def test_a_directory_in_the_place_of_another_is_the_one_that_counts(ear: Ear, agents: Path, tmp_path: Path) -> None:
@@ -290,13 +290,13 @@ def test_a_directory_in_the_place_of_another_is_the_one_that_counts(ear: Ear, ag
     other.mkdir()
     agents.rename(old)
     other.rename(agents)
-    ear.hears(agents)
+    ear.receives(agents)
     ear.follow(agents)
-    ear.hears(agents)
+    ear.receives(agents)
     (old / "one.md").write_text("nobody asks")
-    ear.hears_nothing()
+    ear.receives_nothing()
     (agents / "new.md").write_text("new")
-    ear.hears(agents)
+    ear.receives(agents)
 
 
 def test_a_directory_that_is_not_there_yet_tells_when_it_comes(ear: Ear, tmp_path: Path) -> None:
@@ -304,9 +304,9 @@ def test_a_directory_that_is_not_there_yet_tells_when_it_comes(ear: Ear, tmp_pat
     assert ear.follow(agents) == (f"{agents}: neither it nor the directory that it would be in is there",)
     agents.parent.mkdir()
     assert ear.follow(agents) == ()
-    ear.hears(agents)
+    ear.receives(agents)
     agents.mkdir()
-    ear.hears(agents)
+    ear.receives(agents)
 
 
 def test_a_file_without_a_directory_is_told(ear: Ear, tmp_path: Path) -> None:
@@ -339,13 +339,13 @@ def test_what_is_no_longer_followed_tells_nothing(ear: Ear, agents: Path) -> Non
     ear.follow()
     (agents / "one.md").write_text("other")
     (agents.parent / "config.toml").write_text("other")
-    ear.hears_nothing()
+    ear.receives_nothing()
 
 
 def test_directories_within_each_other_are_each_told(ear: Ear, agents: Path) -> None:
     ear.follow(agents, agents / "team", files=(agents / "team" / "two.md",))
     (agents / "team" / "two.md").write_text("other")
-    ear.hears(agents, agents / "team", agents / "team" / "two.md")
+    ear.receives(agents, agents / "team", agents / "team" / "two.md")
 
 
 def test_a_directory_within_another_takes_nothing_from_it(ear: Ear, agents: Path) -> None:
@@ -354,7 +354,7 @@ def test_a_directory_within_another_takes_nothing_from_it(ear: Ear, agents: Path
     inner.mkdir()
     ear.follow(agents, inner)
     (agents / "team" / "two.md").write_text("other")
-    ear.hears(agents)
+    ear.receives(agents)
 
 
 def test_following_again_costs_nothing_when_nothing_changed(ear: Ear, agents: Path) -> None:
@@ -363,17 +363,17 @@ def test_following_again_costs_nothing_when_nothing_changed(ear: Ear, agents: Pa
     for _ in range(20):
         assert ear.follow(agents) == ()
     assert {thread.ident for thread in threading.enumerate()} == before
-    ear.hears_nothing()
+    ear.receives_nothing()
 
 
 def test_a_burst_is_told_once(agents: Path) -> None:
-    told: SimpleQueue[frozenset[Path]] = SimpleQueue()
-    with Watch(told.put, settle=1.0, most=60.0) as watch:
+    reported: SimpleQueue[frozenset[Path]] = SimpleQueue()
+    with Watch(reported.put, settle=1.0, most=60.0) as watch:
         watch.follow([], [agents])
         for number in range(2_000):
             (agents / f"{number}.md").write_text("many")
-        assert told.get(timeout=_PATIENCE) == {agents}
-        assert told.empty()
+        assert reported.get(timeout=_PATIENCE) == {agents}
+        assert reported.empty()
 
 
 def test_changes_that_go_on_are_told_all_the_same(ear: Ear, agents: Path) -> None:
@@ -410,7 +410,7 @@ def test_events_that_the_kernel_drops_are_told_as_a_change_of_everything(
 @linux
 def test_nothing_wakes_up_while_nothing_changes(ear: Ear, agents: Path) -> None:
     ear.follow(agents, files=(agents.parent / "config.toml",))
-    ear.hears_nothing()
+    ear.receives_nothing()
     others = [thread.native_id for thread in threading.enumerate() if thread is not threading.current_thread()]
     assert len(others) > 4
 

@@ -113,8 +113,8 @@ def _report(path: Path, results: Iterable[tuple[Mutant, str]]) -> None:
         ends[end] += 1
         if end != "killed":
             _tell(f"{module}:{mutant.line}: {end}: {mutant.function}: {mutant.change}")
-    told = ", ".join(f"{number} {end}" for end, number in sorted(ends.items()))
-    _tell(f"{module}: {ends.total()} mutants, {told} ({time.monotonic() - began:.0f} s)")
+    reported = ", ".join(f"{number} {end}" for end, number in sorted(ends.items()))
+    _tell(f"{module}: {ends.total()} mutants, {reported} ({time.monotonic() - began:.0f} s)")
 
 
 def _end(passes: Callable[[], bool], *, seconds: int = SECONDS) -> str:

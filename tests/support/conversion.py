@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsync.agents.grants import Widening, wider
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, bound
+from agentsync.agents.narrowing import WriteOptions, upper_bound
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect
@@ -38,17 +38,19 @@ def widening(agent: Agent, data: bytes, target: Dialect, options: WriteOptions) 
     """What the target would let these bytes do beyond the agent's own grants, worked out from both anew."""
     output = target.enforced(target.parse(data, f"out{target.suffix}"))
     grants = agent.grants.with_effects() if target.uses_effects else agent.grants
-    return wider(output.with_flat_names(), bound(grants, target.shape, options).with_flat_names())
+    return wider(output.with_flat_names(), upper_bound(grants, target.capabilities, options).with_flat_names())
 
 
 def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]) -> list[str]:
     """The fields that differ after writing and reading, and of which no diagnostic speaks."""
-    told = " ".join(diagnostic.message for diagnostic in diagnostics)
+    reported = " ".join(diagnostic.message for diagnostic in diagnostics)
     codes = {diagnostic.code for diagnostic in diagnostics}
     lost = [
         field
         for field, title in _TITLES.items()
-        if getattr(back, field) != getattr(agent, field) and getattr(agent, field) is not False and title not in told
+        if getattr(back, field) != getattr(agent, field)
+        and getattr(agent, field) is not False
+        and title not in reported
     ]
     kept = back.targets.get(agent.dialect, {})  # where the neutral dialect puts what only one tool has a place for
     lost = [field for field in lost if kept.get(field) != getattr(agent, field)]
@@ -60,8 +62,8 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
     if back.prompt.strip() != agent.prompt.replace("\r\n", "\n").strip() and back.prompt != agent.prompt:
         lost.append("prompt")
     # Where a table translates a name, another model comes back; that it vanishes has to be told.
-    if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes and "here: model" not in told:
+    if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes and "here: model" not in reported:
         lost.append("model")
-    if agent.mode in ("primary", "all") and back.mode != agent.mode and "mode" not in told:
+    if agent.mode in ("primary", "all") and back.mode != agent.mode and "mode" not in reported:
         lost.append("mode")
     return lost

@@ -12,12 +12,12 @@ from typing import Any, Self
 
 from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.formats.validated_toml import validate
-from agentsync.report.service_status import Standing, Trigger
+from agentsync.report.service_status import ServiceStatus, Trigger
 from agentsync.service.health import Health
 from agentsync.service.polling import Polling
-from agentsync.service.status import outcome, surveyed, targets_after
+from agentsync.service.status import outcome, service_status_of, targets_after
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Scope
 from support.machine import agent
@@ -55,7 +55,7 @@ class Watched:
 
     def __init__(self, root: Path, **health: object) -> None:
         self.root = root
-        self.places = Places(root / "state", root / "cache")
+        self.app_paths = AppPaths(root / "state", root / "cache")
         self.source = Repository(root / "served" / "team.git")
         self.source.write({"agents/reviewer.md": agent("reviewer", color="blue"), "agents/tester.md": agent("tester")})
         self.source.commit("Two agents")
@@ -64,9 +64,9 @@ class Watched:
         self.now: float | None = None
         self.awake: float | None = None
         self.health = Health(
-            self.places, clock=lambda: self.now or time.time(), timer=lambda: self.awake or time.monotonic()
+            self.app_paths, clock=lambda: self.now or time.time(), timer=lambda: self.awake or time.monotonic()
         )
-        self.standing = Standing(config=str(root / "config.toml"), started_at=time.time())
+        self.service_status = ServiceStatus(config=str(root / "config.toml"), started_at=time.time())
         self._polling = Polling()
 
     def configured(self, **health: object) -> Config:
@@ -88,28 +88,28 @@ class Watched:
     def __exit__(self, *_: object) -> None:
         self.health.close()
 
-    def cycle(self, trigger: Trigger = Trigger.SCHEDULE) -> Standing:
+    def cycle(self, trigger: Trigger = Trigger.SCHEDULE) -> ServiceStatus:
         """Runs a cycle and tells what came of it."""
         began = time.monotonic()
         try:
-            result = run(self.config, self.places, Scope.APPLY)
+            result = run(self.config, self.app_paths, Scope.APPLY)
         except AgentsyncError as error:
             raise AssertionError(error) from error
-        last = outcome(result, trigger, time.monotonic() - began, before=self.standing.last)
-        standing = replace(
-            self.standing,
+        last = outcome(result, trigger, time.monotonic() - began, before=self.service_status.last)
+        service_status = replace(
+            self.service_status,
             last=last,
-            cycles=self.standing.cycles + 1,
-            targets=targets_after(result, self.standing.targets),
+            cycles=self.service_status.cycles + 1,
+            targets=targets_after(result, self.service_status.targets),
             next_run_at=time.time() + 300,
         )
-        return self.tell(surveyed(standing, self.config, self.places, self._polling))
+        return self.publish(service_status_of(service_status, self.config, self.app_paths, self._polling))
 
-    def tell(self, standing: Standing) -> Standing:
+    def publish(self, service_status: ServiceStatus) -> ServiceStatus:
         """Tells a standing as it is."""
-        self.standing = standing
-        self.health.saw(standing)
-        return standing
+        self.service_status = service_status
+        self.health.saw(service_status)
+        return service_status
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Response:
         """Asks the endpoint; `Host` among the headers is sent instead of the address."""

@@ -264,14 +264,14 @@ class SshServer:
         if os.geteuid() == 0 and not _PRIVILEGE_SEPARATION.is_dir() and shutil.which("unshare"):
             command = [*_IN_A_RUN_OF_ITS_OWN, *command]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        said = ""
+        declared = ""
         for line in self._process.stderr or ():
             if line.startswith("Server listening"):
                 self.introduce()
                 return self
-            said += line
+            declared += line
         self._process.communicate()
-        raise NotStartedError(said.strip())
+        raise NotStartedError(declared.strip())
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

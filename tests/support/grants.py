@@ -18,7 +18,7 @@ def claude(keys: str) -> ReadAgent:
     return read("x.md", f"---\nname: x\ndescription: d\n{keys}\n---\np\n".encode(), "claude")
 
 
-def told(keys: str, dialect: str) -> list[Code]:
+def reported(keys: str, dialect: str) -> list[Code]:
     """The codes of what is found in the keys, whether or not an agent comes of them."""
     return [
         found.code

@@ -47,7 +47,7 @@ class Result:
         """The log: every line of standard error that is JSON."""
         return [json.loads(line) for line in self.stderr.splitlines() if line.startswith("{")]
 
-    def told(self, event: str) -> list[dict[str, Any]]:
+    def reported(self, event: str) -> list[dict[str, Any]]:
         """The events of this name."""
         return [record for record in self.events if record["event"] == event]
 

@@ -125,10 +125,10 @@ def everything(root: Path, *, but: Sequence[Path] = ()) -> dict[str, tuple[objec
         if any(path == left or left in path.parents for left in but):
             continue
         facts = path.lstat()
-        told: tuple[object, ...] = (facts.st_mode,)
+        reported: tuple[object, ...] = (facts.st_mode,)
         if stat.S_ISLNK(facts.st_mode):
-            told += (os.readlink(path),)  # noqa: PTH115 - bytes of any kind
+            reported += (os.readlink(path),)  # noqa: PTH115 - bytes of any kind
         elif stat.S_ISREG(facts.st_mode):
-            told += (path.read_bytes(), facts.st_mtime_ns)
-        found[str(path.relative_to(root))] = told
+            reported += (path.read_bytes(), facts.st_mtime_ns)
+        found[str(path.relative_to(root))] = reported
     return found

@@ -10,10 +10,10 @@ from agentsync.config import Target
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 from agentsync.state.records import Action
-from agentsync.sync.build import Contents
-from agentsync.sync.compiled_agent import Product
+from agentsync.sync.build import ContentStore
+from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.report import Report, Scope
-from agentsync.sync.sources import SourceReport
+from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.apply import Outcome
 from agentsync.targets.change import Actual, Change, Wanted
 from agentsync.targets.plan import Plan
@@ -47,26 +47,26 @@ def report(
     changes: Sequence[Change] = (),
     held: Sequence[Change] = (),
     diagnostics: Sequence[Diagnostic] = (),
-    products: Sequence[Product] = (),
+    compiled: Sequence[CompiledAgent] = (),
     error: AgentsyncError | None = None,
     previous: str = PREVIOUS,
     recovered: bool = False,
 ) -> Report:
     """A report of these outcomes, or of these changes where nothing was applied."""
     changes = (*changes, *(tried.change for tried in outcomes))
-    source = SourceReport("team", "https://example.org/a.git", "HEAD", COMMIT, previous, error=error)
+    source = ResolvedSource("team", "https://example.org/a.git", "HEAD", COMMIT, previous, error=error)
     return Report(
         sync_id="0123456789ab",
         scope=scope,
         seconds=0.5,
         sources=(source,),
         targets=(TARGET,),
-        products=tuple(products),
+        compiled=tuple(compiled),
         states=(),
         plan=Plan(tuple(changes), tuple(held), ()),
         outcomes=tuple(outcomes),
         diagnostics=tuple(diagnostics),
         inventory={},
-        contents=Contents((), ()),
+        contents=ContentStore((), ()),
         recovered=recovered,
     )

@@ -118,11 +118,13 @@ class Stepwise(Machine):
         _, status = os.waitpid(child, 0)
         stdout, stderr, steps = (path.read_text() for path in outputs)
         code = os.waitstatus_to_exitcode(status)
-        told = [line.split(" ", 1) for line in steps.splitlines()]
-        hit = ["!"] in told
+        reported = [line.split(" ", 1) for line in steps.splitlines()]
+        hit = ["!"] in reported
         assert (code == -signal.SIGKILL) == (hit and at is not None and at.error is None), stderr
-        idle = frozenset(int(words[1]) for words in told if words[0] == "-")
-        return Run(arguments, Result(code, stdout, stderr), [words[1] for words in told if words[0] == "+"], idle, hit)
+        idle = frozenset(int(words[1]) for words in reported if words[0] == "-")
+        return Run(
+            arguments, Result(code, stdout, stderr), [words[1] for words in reported if words[0] == "+"], idle, hit
+        )
 
 
 def _run(machine: Stepwise, arguments: Sequence[str], outputs: list[Path], at: At | None, later: int) -> int:
@@ -233,20 +235,20 @@ class _Counting:
         step, idle = self._step, self._idle
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
-        def told(sql: str) -> int:
+        def reported(sql: str) -> int:
             words = " ".join(sql.split()[:2]).upper()
             return step(words, _sqlite_error) if words and not words.startswith(_READING) else 0
 
         class Connection(sqlite3.Connection):
             def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-                number = told(sql)
+                number = reported(sql)
                 cursor = super().execute(_UNSYNCED if sql == _SYNCED else sql, *args)
                 if number and self.in_transaction:
                     idle(number)
                 return cursor
 
             def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:
-                number = told(sql)
+                number = reported(sql)
                 cursor = super().executemany(sql, *args)
                 if number and self.in_transaction:
                     idle(number)

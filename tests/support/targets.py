@@ -18,7 +18,7 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.dialects import SharedFile
-from agentsync.state.backups import Vault
+from agentsync.state.backups import Backups
 from agentsync.state.records import Recorded
 from agentsync.state.store import State
 from agentsync.targets.apply import DirectoryOptions, Outcome, apply, observe, recover
@@ -48,8 +48,8 @@ class Machine:
         return path
 
     @property
-    def vault(self) -> Vault:
-        return Vault.open(self.home / "kept.db")
+    def backups(self) -> Backups:
+        return Backups.open(self.home / "kept.db")
 
     @contextmanager
     def state(self) -> Iterator[State]:
@@ -93,7 +93,7 @@ class Machine:
             sync_id=sync_id,
             directories=self.options,
             rows=lambda change: recorded(change.wanted, URLS[change.wanted.source]) if change.wanted else None,
-            vault=self.vault,
+            backups=self.backups,
             progress=progress,
         )
 

@@ -55,8 +55,8 @@ class Trial:
         assert self.machine.files() == before
         (event,) = [record for record in result.events if record["level"] == "error"]
         assert event["event"] == "source.failed"
-        told = f"{event['error']} {event['hint']}"
-        assert [word for word in words if word not in told] == [], told
+        reported = f"{event['error']} {event['hint']}"
+        assert [word for word in words if word not in reported] == [], reported
         self.keeps_secrets(result)
         return result
 

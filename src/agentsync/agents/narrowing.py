@@ -46,7 +46,7 @@ def _no_arguments(_tool: str, _rules: tuple[Rule, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shape:
+class Capabilities:
     """What a target can say.
 
     Attributes:
@@ -77,7 +77,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class Narrowed:
     """What the target is to say.
 
     Attributes:
@@ -96,50 +96,50 @@ class Fitted:
 
 # A team's agents share few lists of tools, so what is decided once for one serves the others.
 @lru_cache(maxsize=1024)
-def fit(grants: Grants, shape: Shape, options: WriteOptions) -> Fitted:
+def narrow(grants: Grants, capabilities: Capabilities, options: WriteOptions) -> Narrowed:
     """What a target of this shape is to say of these grants; a refusal stands among the diagnostics as an error."""
-    return _Fitting(grants, shape, options).fitted()
+    return _Narrowing(grants, capabilities, options).narrowed()
 
 
 @lru_cache(maxsize=1024)
-def bound(grants: Grants, shape: Shape, options: WriteOptions) -> Grants:
+def upper_bound(grants: Grants, capabilities: Capabilities, options: WriteOptions) -> Grants:
     """The most that an output may grant: the grants themselves, raised by what the options accept."""
-    if shape.exact:
+    if capabilities.exact:
         return grants
-    grants = _joined(grants, shape)
+    grants = _joined(grants, capabilities)
     # What is said of a tool that only its own dialect knows says nothing about any other dialect's tools.
     rules = [rule for rule in grants.rules if not rule.tool.startswith(OTHER)]
-    for covered in shape.units.values():
+    for covered in capabilities.units.values():
         levels = {tool: grants.approvals(tool) for tool in covered}
-        if options.unenforceable == "accept" and not _spelled(grants, shape, covered):
+        if options.unenforceable == "accept" and not _spelled(grants, capabilities, covered):
             partly = {tool: found for tool, found in levels.items() if Approval.DENY in found and len(found) > 1}
             rules += [Rule(tool, min(found - {Approval.DENY})) for tool, found in partly.items()]
         if options.coarse == "accept":
             most = max(max(found) for found in levels.values())
             rules += [Rule(tool, most) for tool, found in levels.items() if max(found) < most]
     if options.unenforceable == "accept":
-        servers = [tool for tool in grants.patterns if tool.startswith(MCP) and shape.server_name(tool)]
+        servers = [tool for tool in grants.patterns if tool.startswith(MCP) and capabilities.server_name(tool)]
         partly = {
             tool: found for tool in servers if Approval.DENY in (found := grants.approvals(tool)) and len(found) > 1
         }
         rules += [Rule(tool, min(found - {Approval.DENY})) for tool, found in partly.items()]
     raised = Grants(tuple(rules))
-    if _OUTSIDE not in shape.tools:
+    if _OUTSIDE not in capabilities.tools:
         # Where a target has no such word, the bounds of the project are its session's to keep.
         level = max(Approval.SESSION, min(raised.approvals(_OUTSIDE)))
         raised = Grants((*raised.rules, Rule(_OUTSIDE, level)))
     if not options.strict_approval:
-        raised = _without_asking(raised, shape.asks)
+        raised = _without_asking(raised, capabilities.asks)
     return raised.raised(Approval.ALLOW, above=Approval.SESSION) if options.approval == "allow" else raised
 
 
-def _joined(grants: Grants, shape: Shape) -> Grants:
+def _joined(grants: Grants, capabilities: Capabilities) -> Grants:
     """The same with no more for an MCP pattern than for an earlier one that only the target's names mix up with it."""
     rules: list[Rule] = []
     earlier: dict[str, str] = {}
     for rule in grants.rules:
         approval = rule.approval
-        if name := shape.server_name(rule.tool) if rule.tool.startswith(MCP) else None:
+        if name := capabilities.server_name(rule.tool) if rule.tool.startswith(MCP) else None:
             mixed = [
                 pattern
                 for pattern, other in earlier.items()
@@ -173,24 +173,24 @@ def _without_asking(grants: Grants, asks: frozenset[str]) -> Grants:
     return Grants(tuple(rules))
 
 
-class _Fitting:
-    def __init__(self, grants: Grants, shape: Shape, options: WriteOptions) -> None:
+class _Narrowing:
+    def __init__(self, grants: Grants, capabilities: Capabilities, options: WriteOptions) -> None:
         self._given = grants
-        self._grants = _joined(grants, shape)
-        self._shape = shape
+        self._grants = _joined(grants, capabilities)
+        self._shape = capabilities
         self._options = options
         self._arguments: dict[str, tuple[Rule, ...]] = {}
         self._found: list[Diagnostic] = []
 
-    def fitted(self) -> Fitted:
+    def narrowed(self) -> Narrowed:
         default = self._default()
         units = {unit: self._unit(unit, covered) for unit, covered in self._shape.units.items()}
         if default is Approval.DENY:
-            self._tell_lost_tools()
-        self._tell_lost_bounds()
-        return Fitted(default, units, self._arguments, self._servers(default), tuple(self._found))
+            self._report_lost_tools()
+        self._report_lost_bounds()
+        return Narrowed(default, units, self._arguments, self._servers(default), tuple(self._found))
 
-    def _tell(self, code: Code, message: str) -> None:
+    def _report(self, code: Code, message: str) -> None:
         finding = Diagnostic(code, message)
         if finding not in self._found:
             self._found.append(finding)
@@ -207,7 +207,7 @@ class _Fitting:
         least = Approval.SESSION if self._options.strict_approval else Approval.ASK
         unspoken += [tool for tool in sorted(self._shape.nameless) if min(self._grants.approvals(tool)) < least]
         if unspoken:
-            self._tell(
+            self._report(
                 Code.TOOL_LOST,
                 f"`{_shown(unspoken[0])}` is restricted and has no name here, so only tools that have one are granted",
             )
@@ -230,15 +230,15 @@ class _Fitting:
             return next(iter(found))
         if Approval.DENY not in found:
             if tool not in READING or Approval.ASK in found:
-                self._tell(Code.APPROVAL_NARROWED, f"`{unit}` asks for more calls than the source does")
+                self._report(Code.APPROVAL_NARROWED, f"`{unit}` asks for more calls than the source does")
             return min(found)
         match self._options.unenforceable:
             case "refuse":
-                self._tell(Code.REFUSED_WIDER, f"`{unit}` is refused for some arguments, which cannot be said here")
+                self._report(Code.REFUSED_WIDER, f"`{unit}` is refused for some arguments, which cannot be said here")
             case "narrow":
-                self._tell(Code.GLOB_NARROWED, f"`{unit}` is refused for some arguments, so it is left out")
+                self._report(Code.GLOB_NARROWED, f"`{unit}` is refused for some arguments, so it is left out")
             case "accept":
-                self._tell(Code.ACCEPTED_WIDER, f"`{unit}` is granted for every argument")
+                self._report(Code.ACCEPTED_WIDER, f"`{unit}` is granted for every argument")
                 return min(found - {Approval.DENY})
         return Approval.DENY
 
@@ -246,17 +246,17 @@ class _Fitting:
         least, most = min(levels.values()), max(levels.values())
         if least is not Approval.DENY or most is Approval.DENY:
             if least is Approval.ASK and most > least:
-                self._tell(Code.APPROVAL_NARROWED, f"`{unit}` asks for more calls than the source does")
+                self._report(Code.APPROVAL_NARROWED, f"`{unit}` asks for more calls than the source does")
             return least
         missing = ", ".join(f"`{tool}`" for tool, level in levels.items() if level is Approval.DENY)
         granted = ", ".join(f"`{tool}`" for tool, level in levels.items() if level is not Approval.DENY)
         match self._options.coarse:
             case "refuse":
-                self._tell(Code.REFUSED_WIDER, f"`{unit}` would grant {missing} beside {granted}")
+                self._report(Code.REFUSED_WIDER, f"`{unit}` would grant {missing} beside {granted}")
             case "narrow":
-                self._tell(Code.COARSE, f"`{unit}` would grant {missing} beside {granted}, so it is left out")
+                self._report(Code.COARSE, f"`{unit}` would grant {missing} beside {granted}, so it is left out")
             case "accept":
-                self._tell(Code.ACCEPTED_WIDER, f"`{unit}` grants {missing} beside {granted}")
+                self._report(Code.ACCEPTED_WIDER, f"`{unit}` grants {missing} beside {granted}")
                 return most
         return Approval.DENY
 
@@ -264,15 +264,15 @@ class _Fitting:
         if level is not Approval.ASK or tools <= self._shape.asks:
             return level
         if self._options.strict_approval:
-            self._tell(Code.REFUSED_WIDER, f"{what} cannot be made to ask here, and `strict_approval` is set")
+            self._report(Code.REFUSED_WIDER, f"{what} cannot be made to ask here, and `strict_approval` is set")
         else:
-            self._tell(Code.APPROVAL_SESSION, f"approval of {what} is left to the user's own settings")
+            self._report(Code.APPROVAL_SESSION, f"approval of {what} is left to the user's own settings")
         return Approval.SESSION
 
     def _servers(self, default: Approval) -> dict[str, Approval]:
         for given, rule in zip(self._given.rules, self._grants.rules, strict=True):
             if rule != given:
-                self._tell(Code.COARSE, f"`{_shown(rule.tool)}` gets no more than others that have its name here")
+                self._report(Code.COARSE, f"`{_shown(rule.tool)}` gets no more than others that have its name here")
         levels: dict[str, Approval] = {}
         for rule in self._grants.rules:
             if rule.tool in TOOLS or rule.tool == ANY:
@@ -281,22 +281,22 @@ class _Fitting:
                 levels.pop(name, None)
                 levels[name] = self._askable(self._level(rule.tool, name), f"`{name}`", CHANGING)
             elif rule.approval > default and not rule.tool.startswith(OTHER):  # the reader told of those
-                self._tell(Code.TOOL_LOST, f"`{_shown(rule.tool)}` has no name here and is left out")
+                self._report(Code.TOOL_LOST, f"`{_shown(rule.tool)}` has no name here and is left out")
         return levels
 
     def _server(self, pattern: str) -> str | None:
         return self._shape.server_name(pattern) if pattern.startswith(MCP) else None
 
-    def _tell_lost_tools(self) -> None:
+    def _report_lost_tools(self) -> None:
         for tool in self._grants.patterns:
             if tool in TOOLS - self._shape.tools - {_OUTSIDE} and max(self._grants.approvals(tool)) > Approval.DENY:
-                self._tell(Code.TOOL_LOST, f"there is no `{tool}` here")
+                self._report(Code.TOOL_LOST, f"there is no `{tool}` here")
 
-    def _tell_lost_bounds(self) -> None:
+    def _report_lost_bounds(self) -> None:
         if _OUTSIDE in self._shape.tools or _OUTSIDE not in self._grants.patterns:
             return
         if Approval.DENY in self._grants.approvals(_OUTSIDE):
-            self._tell(Code.APPROVAL_SESSION, "what lies outside the project is left to the user's own settings")
+            self._report(Code.APPROVAL_SESSION, "what lies outside the project is left to the user's own settings")
 
 
 def _shown(tool: str) -> str:
@@ -304,9 +304,9 @@ def _shown(tool: str) -> str:
     return tool.removeprefix(MCP).removeprefix(OTHER)
 
 
-def _spelled(grants: Grants, shape: Shape, covered: tuple[str, ...]) -> tuple[Rule, ...]:
+def _spelled(grants: Grants, capabilities: Capabilities, covered: tuple[str, ...]) -> tuple[Rule, ...]:
     """The rules of a unit for which the target tells arguments apart; none where it cannot, or has no need to."""
     first, *others = ([(rule.argument, rule.approval) for rule in grants.for_tool(tool)] for tool in covered)
     rules = grants.for_tool(covered[0])
     apart = len(grants.approvals(covered[0])) > 1
-    return rules if apart and all(other == first for other in others) and shape.spells(covered[0], rules) else ()
+    return rules if apart and all(other == first for other in others) and capabilities.spells(covered[0], rules) else ()

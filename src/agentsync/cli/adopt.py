@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from agentsync.cli.console import show_changes, show_findings, summary
+from agentsync.cli.console import show_changes, show_diagnostics, summary
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ConfigError
@@ -59,7 +59,7 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
         click.echo(json.dumps({**report_record(report), "shown": [*map(change_record, shown)]}))
         return options.status
     show_changes(shown)
-    show_findings(report, verbosity=options.verbosity)
+    show_diagnostics(report, verbosity=options.verbosity)
     if listing:
         click.echo("name one, or say --all" if shown else "nothing is in the way")
     else:

@@ -160,10 +160,10 @@ def _report(error: Exception, common: Common) -> None:
 
 def _write_report(text: str) -> Path:
     # Only a bug needs these, and every start would pay for them.
-    from agentsync.core.paths import places  # noqa: PLC0415
+    from agentsync.core.paths import app_paths  # noqa: PLC0415
     from agentsync.targets.dirfd import NOFOLLOW  # noqa: PLC0415
 
-    directory = places().state
+    directory = app_paths().state
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     report = directory / "bug-report.txt"
     report.unlink(missing_ok=True)

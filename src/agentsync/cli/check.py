@@ -29,7 +29,7 @@ from agentsync.git.objects import Entry
 from agentsync.repository.checks import Named, check_names, masked
 from agentsync.repository.detection import ReadAgent, read_agent
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
-from agentsync.repository.multi_agent_files import parted
+from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, unused
 from agentsync.repository.selection import Selection, select
 from agentsync.repository.working_tree import content, entry_of, list_files
@@ -61,23 +61,23 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], policy
     with 1 when something is wrong, so that a merge can wait for it.
     """
     options = common()
-    examined = examine(path, targets, dialect=dialect, policy=_policy(policy))
+    checked = run_checks(path, targets, dialect=dialect, policy=_policy(policy))
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
-    wrong = any(found.severity in failing for found in examined.diagnostics)
+    wrong = any(found.severity in failing for found in checked.diagnostics)
     # Green for the wrong directory would be worse than red for an empty one.
-    nothing = not examined.agents and not wrong
+    nothing = not checked.agents and not wrong
     options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
     if options.json:
-        click.echo(json.dumps(examined.record))
+        click.echo(json.dumps(checked.record))
     else:
-        examined.show(1 if nothing and path.is_file() else options.verbosity)
+        checked.show(1 if nothing and path.is_file() else options.verbosity)
     if nothing:
         click.echo(f"there is no agent in {printable(shorten(str(path)))}", err=True)
     return options.status
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class Checked:
     """What there is in a directory, or in a file.
 
     Attributes:
@@ -101,11 +101,11 @@ class Examined:
 
     def show(self, verbosity: int, *, most: int | None = None) -> None:
         """Prints it for people: at most so many findings, remarks only with -v, and how many there are of each kind."""
-        told = [found for found in self.diagnostics if found.severity is not Severity.INFO or verbosity > 0]
-        for diagnostic in told[:most]:
+        reported = [found for found in self.diagnostics if found.severity is not Severity.INFO or verbosity > 0]
+        for diagnostic in reported[:most]:
             show_diagnostic(diagnostic, err=False)
-        if most is not None and len(told) > most:
-            click.echo(click.style(f"and {len(told) - most} more; -v shows them", dim=True))
+        if most is not None and len(reported) > most:
+            click.echo(click.style(f"and {len(reported) - most} more; -v shows them", dim=True))
         if verbosity >= 0:
             severities = Counter(diagnostic.severity for diagnostic in self.diagnostics)
             counts = {
@@ -117,9 +117,9 @@ class Examined:
             click.echo(", ".join(counted(number, noun) for noun, number in counts.items()))
 
 
-def examine(
+def run_checks(
     path: Path, targets: Collection[str], *, dialect: str | None = None, policy: SourcePolicy = DEFAULT
-) -> Examined:
+) -> Checked:
     """Reads the agents in a directory or a file.
 
     Args:
@@ -137,7 +137,7 @@ def examine(
     selection = _selection(manifest, dialect)
     # A file that is named is read, whatever it is called.
     entries, unsafe = select(there, selection) if path.is_dir() else (there, [])
-    entries, unclear = parted(entries, selection, lambda files: (content(root / file.path) for file in files))
+    entries, unclear = split_file(entries, selection, lambda files: (content(root / file.path) for file in files))
     agents, skipped, found = _read(root, entries, selection, policy)
     found = [*unsafe, *unclear, *found]
     agents = [read for read in agents if AgentFilter(manifest.agents.only, manifest.agents.skip).takes(read.agent)]
@@ -154,7 +154,7 @@ def examine(
                 )
                 found += [replace(d, line=0).at(path=read.document.path, target=target) for d in judged]
     named = [(read.agent.name, read.dialect.name, read.document.path) for read in agents]
-    return Examined(named, skipped, [*map(masked, found)])
+    return Checked(named, skipped, [*map(masked, found)])
 
 
 def _policy(path: Path | None) -> SourcePolicy:

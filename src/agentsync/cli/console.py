@@ -87,7 +87,7 @@ def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
         click.echo(f"    {click.style('hint:', fg='cyan')} {printable(hint)}", err=err)
 
 
-def show_findings(report: Report, *, verbosity: int, logged: bool | None = None) -> None:
+def show_diagnostics(report: Report, *, verbosity: int, logged: bool | None = None) -> None:
     """Errors always; what was lost or repaired only for agents that changed, and only some of it unless asked.
 
     Nothing is shown of what was applied where the reader has it in the log already: `logged` says whether that is so,
@@ -98,12 +98,12 @@ def show_findings(report: Report, *, verbosity: int, logged: bool | None = None)
         return
     if report.recovered:
         click.echo(f"{click.style('warning:', fg='yellow')} {RECOVERED}", err=True)
-    told = report.diagnostics if verbosity > 0 else report.news
-    errors = [found for found in told if found.severity is Severity.ERROR]
+    reported = report.diagnostics if verbosity > 0 else report.news
+    errors = [found for found in reported if found.severity is Severity.ERROR]
     least = Severity.INFO if verbosity > 1 else Severity.WARNING
-    others = [found for found in told if found.severity in (Severity.WARNING, least)]
+    others = [found for found in reported if found.severity in (Severity.WARNING, least)]
     shown = others if verbosity > 0 else others[: _SHOWN_WARNINGS if verbosity == 0 else 0]
-    _show_alike([*shown, *errors], most=len(told) if verbosity > 0 else _SHOWN_ALIKE)
+    _show_alike([*shown, *errors], most=len(reported) if verbosity > 0 else _SHOWN_ALIKE)
     if verbosity >= 0 and len(shown) < len(others):
         _show_rest(len(others) - len(shown), "warnings")
 

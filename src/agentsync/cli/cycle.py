@@ -13,12 +13,12 @@ from agentsync.cli.waiting import Waiting
 from agentsync.config import Config, check_complete, find_config, load_config, load_with_text
 from agentsync.core.errors import ConfigError
 from agentsync.core.naming import slug
-from agentsync.core.paths import places
+from agentsync.core.paths import app_paths
 from agentsync.core.urls import local_path, printable, redact, scheme
 from agentsync.dialects import dialects, no_dialect
 from agentsync.formats.validated_toml import validate
 from agentsync.repository.working_tree import WorkingTree
-from agentsync.state.lock import BRIEF_PATIENCE
+from agentsync.state.lock import BRIEF_LOCK_TIMEOUT
 from agentsync.sync.cycle import run
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report, Scope
@@ -59,7 +59,7 @@ def run_cycle(
         consent=consent,
         fetches=fetches,
         text=text,
-        alone=bool(source or to),
+        ad_hoc=bool(source or to),
     )
 
 
@@ -70,9 +70,9 @@ def run_config(
     *,
     consent: Consent | None = None,
     fetches: Fetches | None = None,
-    saved: Mapping[str, WorkingTree] | None = None,
+    working_trees: Mapping[str, WorkingTree] | None = None,
     text: str = "",
-    alone: bool = False,
+    ad_hoc: bool = False,
 ) -> Report:
     """Runs a cycle for this very configuration; `text` is what it was read from.
 
@@ -87,16 +87,16 @@ def run_config(
     try:
         return run(
             config,
-            places(),
+            app_paths(),
             scope,
             consent=consent,
             progress=waiting,
             fetches=fetches,
-            saved=saved,
+            working_trees=working_trees,
             text=text,
             inputs=[config.overlays] if config.overlays else [],
-            alone=alone,
-            patience=BRIEF_PATIENCE,
+            ad_hoc=ad_hoc,
+            lock_timeout=BRIEF_LOCK_TIMEOUT,
         )
     finally:
         waiting.clear()

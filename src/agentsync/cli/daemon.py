@@ -13,11 +13,11 @@ from agentsync.cli.pull import show_report, show_unchanged
 from agentsync.config import find_config
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.log import configure, level_of
-from agentsync.core.paths import places
+from agentsync.core.paths import app_paths
 from agentsync.service.control import Answer, Question
 from agentsync.service.daemon import Daemon
 from agentsync.service.status import Result
-from agentsync.sync.up_to_date import Unchanged
+from agentsync.sync.up_to_date import UpToDate
 
 _EPILOG = """\b
 Examples:
@@ -37,7 +37,7 @@ def command() -> int:
     options = common()
     # Whoever starts it by hand wants to see what it does: there is no result to show instead.
     configure(level_of(options.verbosity, for_people=False), colors=options.colored)
-    daemon = Daemon(find_config(options.config).absolute(), places(), _show)
+    daemon = Daemon(find_config(options.config).absolute(), app_paths(), _show)
     try:
         daemon.run()
     except SystemExit as end:
@@ -53,9 +53,9 @@ def _show(result: Result, question: Question) -> Answer:
     options = Common(verbosity=question.verbosity, format="json" if question.json else "text")
     stdout, stderr = io.StringIO(), io.StringIO()
     with redirect_stdout(stdout), redirect_stderr(stderr), click.Context(pull, color=question.colored):
-        if isinstance(result, Unchanged):
+        if isinstance(result, UpToDate):
             show_unchanged(result, options)
         else:
             show_report(result, options, logged=False)  # the log is the service's, and not of whoever asks
-    status = ExitCode.OK if isinstance(result, Unchanged) else result.exit_code
+    status = ExitCode.OK if isinstance(result, UpToDate) else result.exit_code
     return Answer(stdout.getvalue(), stderr.getvalue(), status)

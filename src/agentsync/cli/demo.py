@@ -53,11 +53,11 @@ def command(*, keep: bool) -> int:
 
 def _records(scene: Scene) -> Iterator[dict[str, object]]:
     """The same in JSON: the reports of three pulls."""
-    yield report_record(run(scene.config, scene.places, Scope.APPLY))
+    yield report_record(run(scene.config, scene.app_paths, Scope.APPLY))
     scene.change_upstream()
     scene.edit_locally()
-    yield report_record(run(scene.config, scene.places, Scope.APPLY))
-    yield report_record(run(scene.config, scene.places, Scope.APPLY))
+    yield report_record(run(scene.config, scene.app_paths, Scope.APPLY))
+    yield report_record(run(scene.config, scene.app_paths, Scope.APPLY))
 
 
 @contextmanager
@@ -77,9 +77,9 @@ def _first(scene: Scene) -> None:
     for path in sorted(scene.repository.joinpath("agents").iterdir()):
         click.echo(f"  agents/{path.name}")
     _title("agentsync plan: what a machine with three tools would get")
-    _show(run(scene.config, scene.places, Scope.PLAN), scene)
+    _show(run(scene.config, scene.app_paths, Scope.PLAN), scene)
     _title("agentsync pull")
-    report = run(scene.config, scene.places, Scope.APPLY)
+    report = run(scene.config, scene.app_paths, Scope.APPLY)
     _show(report, scene, changes=False)
     _findings(report)
     _title("One agent as its author wrote it, for Claude Code")
@@ -94,9 +94,9 @@ def _second(scene: Scene) -> None:
     edited = scene.edit_locally()
     click.echo(f"  edited here: {shorten(str(edited), str(scene.home))}")
     _title("agentsync pull, again: updated, pruned, and the edit kept")
-    _show(run(scene.config, scene.places, Scope.APPLY), scene)
+    _show(run(scene.config, scene.app_paths, Scope.APPLY), scene)
     _title("agentsync pull, once more: nothing to do, and the edit is still there")
-    _show(run(scene.config, scene.places, Scope.APPLY), scene)
+    _show(run(scene.config, scene.app_paths, Scope.APPLY), scene)
 
 
 def _title(text: str) -> None:

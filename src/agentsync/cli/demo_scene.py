@@ -11,7 +11,7 @@ from pathlib import Path
 from agentsync.config import Config
 from agentsync.config.tables import SourceTable, TargetTable
 from agentsync.core.errors import SourceUnavailableError
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 
 # Where each tool would look, below the scratch home.
 _TARGETS = {
@@ -37,8 +37,8 @@ class Scene:
         return self.root / "home"
 
     @property
-    def places(self) -> Places:
-        return Places(self.home / ".local/state/agentsync", self.home / ".cache/agentsync")
+    def app_paths(self) -> AppPaths:
+        return AppPaths(self.home / ".local/state/agentsync", self.home / ".cache/agentsync")
 
     @property
     def config(self) -> Config:

@@ -13,9 +13,9 @@ from agentsync.cli.logs import start_log
 from agentsync.cli.options import Common, common, common_options
 from agentsync.config import Config
 from agentsync.core.errors import ConfigError, ExitCode
-from agentsync.core.paths import places
+from agentsync.core.paths import app_paths
 from agentsync.core.urls import printable
-from agentsync.doctor import examine
+from agentsync.doctor import run_checks
 from agentsync.doctor.result import Health
 
 _EPILOG = """\b
@@ -23,7 +23,7 @@ Examples:
   agentsync doctor
   agentsync doctor --format json
 """
-_STYLES: Final = {Health.GOOD: ("ok", "green"), Health.DOUBTFUL: ("look", "yellow"), Health.BAD: ("bad", "red")}
+_STYLES: Final = {Health.GOOD: ("ok", "green"), Health.WARNING: ("look", "yellow"), Health.BAD: ("bad", "red")}
 
 
 @click.command("doctor", epilog=_EPILOG)
@@ -32,16 +32,18 @@ def command() -> int:
     """Look at git, disk, clock, service, each source, target and tool, and say what to do; changes no target."""
     options = common()
     start_log(options)
-    found = list(examine(_config(options), places()))
+    found = list(run_checks(_config(options), app_paths()))
     if options.json:
-        click.echo(json.dumps([asdict(examination) for examination in found]))
+        click.echo(json.dumps([asdict(check_result) for check_result in found]))
     else:
-        for examination in found:
-            word, color = _STYLES[examination.health]
-            click.echo(f"{click.style(f'{word:4}', fg=color)}  {examination.subject}: {printable(examination.message)}")
-            if examination.hint:
-                click.echo(f"      {click.style('hint:', fg='cyan')} {printable(examination.hint)}")
-    bad = any(examination.health is Health.BAD for examination in found)
+        for check_result in found:
+            word, color = _STYLES[check_result.health]
+            click.echo(
+                f"{click.style(f'{word:4}', fg=color)}  {check_result.subject}: {printable(check_result.message)}"
+            )
+            if check_result.hint:
+                click.echo(f"      {click.style('hint:', fg='cyan')} {printable(check_result.hint)}")
+    bad = any(check_result.health is Health.BAD for check_result in found)
     return ExitCode.FINDINGS if bad else ExitCode.OK
 
 

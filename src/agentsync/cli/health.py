@@ -42,11 +42,11 @@ def command(*, ready: bool) -> int:
         with closing(_Connection(address)) as connection:
             connection.request("GET", path)
             response = connection.getresponse()
-            good, said = response.status == HTTPStatus.OK, response.read().decode(errors="replace").strip()
+            good, declared = response.status == HTTPStatus.OK, response.read().decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        good, said = False, f"no answer at {address}: {why(error) or type(error).__name__}"
+        good, declared = False, f"no answer at {address}: {why(error) or type(error).__name__}"
     options.status = ExitCode.OK if good else ExitCode.FINDINGS
-    click.echo(json.dumps({"good": good, "message": said}) if options.json else printable(said))
+    click.echo(json.dumps({"good": good, "message": declared}) if options.json else printable(declared))
     return options.status
 
 

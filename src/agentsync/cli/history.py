@@ -11,7 +11,7 @@ import click
 from agentsync.cli.console import table
 from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ConfigError
-from agentsync.core.paths import places, shorten
+from agentsync.core.paths import app_paths, shorten
 from agentsync.core.urls import printable
 from agentsync.state.store import FileChange, State, Sync
 from agentsync.targets.change import absolute
@@ -30,7 +30,7 @@ Examples:
 def command(*, sync_id: str | None, limit: int) -> int:
     """List the syncs that changed something, or what SYNC_ID changed, file by file."""
     options = common()
-    with State.open(places().database) as state:
+    with State.open(app_paths().database) as state:
         if sync_id is not None:
             if sync_id not in {sync.id for sync in state.syncs(-1)}:  # which SQLite takes for no limit
                 raise ConfigError(f"there is no sync {sync_id}", hint="`agentsync history` lists them")

@@ -22,17 +22,17 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.core.entry_paths import split_path
 from agentsync.core.errors import ConfigError, ExitCode, StateError
-from agentsync.core.paths import is_directory, is_file, places, shorten
+from agentsync.core.paths import app_paths, is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Dialect, dialects
 from agentsync.repository.checks import Named, check_names
 from agentsync.repository.detection import ReadAgent, read_agent
 from agentsync.repository.manifest import FILE_NAME, read_manifest
-from agentsync.repository.multi_agent_files import parted
+from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.selection import Selection, select
 from agentsync.repository.working_tree import content, entry_of, list_files
 from agentsync.state.store import State
-from agentsync.targets.directory import Directory, TargetError, temporary
+from agentsync.targets.directory import TargetDirectory, TargetError, temporary
 from agentsync.targets.installed import directory_of, installed
 from agentsync.targets.observe import ChangedError
 
@@ -83,10 +83,10 @@ def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "o
     if form == "neutral" and files:
         files.append(File(FILE_NAME, _MANIFEST.encode(), (), ()))
     results = [*zip(files, _write(into, files, dry_run=dry_run), strict=True)]
-    told = [*skipped, *(finding for file in files for finding in file.diagnostics)]
-    told += [_in_the_way(file) for file, result in results if result == "kept" and file.path != FILE_NAME]
-    told += [finding for file, result in results if result == "kept" and (finding := _unmapped(into, file, files))]
-    wrong = any(finding.severity is Severity.ERROR for finding in told)
+    reported = [*skipped, *(finding for file in files for finding in file.diagnostics)]
+    reported += [_in_the_way(file) for file, result in results if result == "kept" and file.path != FILE_NAME]
+    reported += [finding for file, result in results if result == "kept" and (finding := _unmapped(into, file, files))]
+    wrong = any(finding.severity is Severity.ERROR for finding in reported)
     options.status = ExitCode.INCOMPLETE if wrong else ExitCode.OK if files else ExitCode.FINDINGS
     if options.json:
         record = {
@@ -94,11 +94,11 @@ def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "o
                 {"path": file.path, "agent": ", ".join(file.agents), "result": result} for file, result in results
             ],
             "diffs": [diff for file in files for diff in file.diffs],
-            "diagnostics": [finding.as_dict() for finding in told],
+            "diagnostics": [finding.as_dict() for finding in reported],
         }
         click.echo(json.dumps(record))
         return options.status
-    _show(into, results, told)
+    _show(into, results, reported)
     return options.status
 
 
@@ -168,7 +168,7 @@ def _read(
     names = (directory.name,) if dialect.shared else tuple(f"*{end}" for end in dialect.suffixes)
     selection = Selection(include=names, dialects=(("**", dialect.name),))
     chosen, unsafe = select(there, selection)
-    chosen, unclear = parted(chosen, selection, lambda files: (content(root / file.path) for file in files))
+    chosen, unclear = split_file(chosen, selection, lambda files: (content(root / file.path) for file in files))
     shown = shorten(str(root))
     reads = [
         read_agent(f"{shown}/{entry.path}", content(root / split_path(entry.path)[0]), dialect.name)
@@ -177,13 +177,13 @@ def _read(
     ]
     found = [replace(finding, path=f"{shown}/{finding.path}") for finding in (*unsafe, *unclear)]
     found += [finding for read in reads for finding in read.diagnostics]
-    told = [finding for finding in found if finding.severity is not Severity.INFO]
-    return [read for read in reads if isinstance(read, ReadAgent)], told
+    reported = [finding for finding in found if finding.severity is not Severity.INFO]
+    return [read for read in reads if isinstance(read, ReadAgent)], reported
 
 
 def _managed(directories: Sequence[Path]) -> frozenset[tuple[str, str]]:
     """What agentsync wrote itself: it came from a repository and has no need to go into one."""
-    database = places().database
+    database = app_paths().database
     try:
         database.stat()
     except FileNotFoundError:
@@ -211,13 +211,13 @@ def _own_files(found: dict[str, list[ReadAgent]]) -> Iterator[File]:
     for slug in sorted(found):
         first, *others = found[slug]
         message = f"left out: a repository holds an agent once, and {first.document.path} is that"
-        told = [Diagnostic(Code.VERSION_DIFFERS, message, path=other.document.path) for other in others]
+        reported = [Diagnostic(Code.VERSION_DIFFERS, message, path=other.document.path) for other in others]
         if first.dialect.shared:
             together.setdefault(first.dialect, {})[first.agent.name] = first
-            left_out.setdefault(first.dialect, []).extend(told)
+            left_out.setdefault(first.dialect, []).extend(reported)
             continue
         path = f"{first.dialect.project_directories[0]}/{slug}{first.dialect.suffix}"
-        yield File(path, first.document.data, (first.agent.name,), tuple(told))
+        yield File(path, first.document.data, (first.agent.name,), tuple(reported))
     for dialect, reads in together.items():
         if dialect.shared:
             data = dialect.shared.edited(None, {name: read.document.data for name, read in reads.items()})
@@ -227,7 +227,7 @@ def _own_files(found: dict[str, list[ReadAgent]]) -> Iterator[File]:
 def _write(into: Path, files: Sequence[File], *, dry_run: bool) -> list[Result]:
     """Writes what is new, each file whole or not at all; one that is there stays, whatever is in it."""
     try:
-        with Directory.open(into.absolute(), create=not dry_run, follow_symlinks=True) as directory:
+        with TargetDirectory.open(into.absolute(), create=not dry_run, follow_symlinks=True) as directory:
             return [_write_one(directory, file, dry_run=dry_run) for file in files]
     except TargetError as error:
         if dry_run and error.code is Code.TARGET_MISSING:
@@ -235,7 +235,7 @@ def _write(into: Path, files: Sequence[File], *, dry_run: bool) -> list[Result]:
         raise ConfigError(error.message, place=str(into)) from error
 
 
-def _write_one(directory: Directory, file: File, *, dry_run: bool) -> Result:
+def _write_one(directory: TargetDirectory, file: File, *, dry_run: bool) -> Result:
     actual = directory.observe(file.path).actual
     if actual.digest is not None:
         return "unchanged" if actual.digest == digest(file.data) else "kept"
@@ -275,13 +275,13 @@ def _in_the_way(file: File) -> Diagnostic:
     )
 
 
-def _show(into: Path, results: Sequence[tuple[File, Result]], told: Sequence[Diagnostic]) -> None:
+def _show(into: Path, results: Sequence[tuple[File, Result]], reported: Sequence[Diagnostic]) -> None:
     for file, result in results:
         if common().verbosity >= 0 and (result != "kept" or file.path != FILE_NAME):
             click.echo(f"{result:9}  {printable(file.path)}")
         for diff in file.diffs:
             click.echo(diff, nl=False)
-    for finding in told:
+    for finding in reported:
         show_diagnostic(finding)
     written = sum(len(file.agents) for file, result in results if result in ("written", "new"))
     if common().verbosity >= 0:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import tomli_w
 
-from agentsync.cli.console import show_changes, show_findings, show_sources, summary
+from agentsync.cli.console import show_changes, show_diagnostics, show_sources, summary
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import absolute_url, run_config, source_name
 from agentsync.cli.options import common, common_options
@@ -65,7 +65,7 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     click.echo(f"wrote {shorten(str(path))}\n")
     show_sources(report)
     show_changes(report.changes)
-    show_findings(report, verbosity=options.verbosity)
+    show_diagnostics(report, verbosity=options.verbosity)
     click.echo(summary(report))
     click.echo("\nnext: `agentsync pull` applies this plan")
     return report.exit_code

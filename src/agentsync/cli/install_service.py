@@ -16,7 +16,7 @@ import click
 from agentsync.cli.options import Common, common, common_options
 from agentsync.config import Config, find_config, load_config
 from agentsync.core.errors import ConfigError, ExitCode
-from agentsync.core.paths import Places, is_directory, places, shorten
+from agentsync.core.paths import AppPaths, app_paths, is_directory, shorten
 from agentsync.service.systemd.footprint import Footprint, footprint, make_directories
 from agentsync.service.systemd.installation import Outcome, ServiceError, check, commands, install, uninstall
 from agentsync.service.systemd.units import Service, system_service, user_service, user_timer, user_units
@@ -54,20 +54,20 @@ def command(*, timer: bool, user: str | None, dry_run: bool) -> int:
         raise ServiceError("this needs systemd, which only Linux has", hint=hint)
     if user is not None:
         needs = _needs_of(user)
-        _tell_missing(needs, user)
+        _report_missing(needs, user)
         return _install(system_service(user, program(), needs), needs, dry_run=dry_run)
     options = common()
     path = find_config(options.config).absolute()
     config = load_config(path)
     needs = _needs(options, config, path)
-    both = [make(user_units(), program(), places(), needs) for make in (user_service, user_timer)]
+    both = [make(user_units(), program(), app_paths(), needs) for make in (user_service, user_timer)]
     chosen, other = reversed(both) if timer else both
     if dry_run:
         return _install(chosen, needs, dry_run=True)
     check(chosen)
     if (outcome := uninstall(other)) and not options.json:
         show_outcome(outcome, "deleted")
-    made = _make_ready(config, places())
+    made = _make_ready(config, app_paths())
     return _install(chosen, needs, dry_run=False, anew=made)
 
 
@@ -83,7 +83,7 @@ def _needs(options: Common, config: Config, path: Path) -> Footprint:
     return replace(needs, variables=needs.variables | given)
 
 
-def _make_ready(config: Config, where: Places) -> bool:
+def _make_ready(config: Config, where: AppPaths) -> bool:
     """Makes what has to be there before the service starts; returns whether something was made."""
     try:
         where.state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -170,20 +170,20 @@ def _needs_of(user: str) -> Footprint:
             timeout=_SECONDS,
             check=False,
         )
-        said = json.loads(done.stdout)
+        declared = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
         hint = "install agentsync where every user can run it, such as in /opt/agentsync"
         raise ServiceError(f"{user} cannot run this agentsync: {error}", place=words[0], hint=hint) from error
-    if "error" in said:
-        trouble = said["error"]
+    if "error" in declared:
+        trouble = declared["error"]
         hint = f"put the configuration at /etc/agentsync/{user}/config.toml, where {user} can read it"
         raise ConfigError(
             trouble["message"], place=trouble["place"], hint=trouble["hint"] if trouble["place"] else hint
         )
-    return Footprint(tuple(map(Path, said["writes"])), tuple(map(Path, said["reads"])), {})
+    return Footprint(tuple(map(Path, declared["writes"])), tuple(map(Path, declared["reads"])), {})
 
 
-def _tell_missing(needs: Footprint, user: str) -> None:
+def _report_missing(needs: Footprint, user: str) -> None:
     """What root must not make in a home, where names may be links to anywhere."""
     for directory in needs.written:
         if not is_directory(directory):

@@ -67,14 +67,14 @@ def _shown(value: object) -> str:
 def _agents(report: Report) -> list[dict[str, object]]:
     return [
         {
-            "agent": product.name,
-            "dialect": product.dialect,
-            "targets": [name for name, output in product.outputs.items() if output.digest],
-            "source": product.source,
-            "path": product.path,
+            "agent": compiled_agent.name,
+            "dialect": compiled_agent.dialect,
+            "targets": [name for name, output in compiled_agent.outputs.items() if output.digest],
+            "source": compiled_agent.source,
+            "path": compiled_agent.path,
         }
-        for product in report.products
-        if product.name
+        for compiled_agent in report.compiled
+        if compiled_agent.name
     ]
 
 

@@ -14,7 +14,7 @@ def start_log(common: Common) -> None:
     configure(_level(common), colors=common.colored)
 
 
-def tells_all(common: Common) -> bool:
+def is_verbose(common: Common) -> bool:
     """Whether events are sent that are no warnings."""
     return _level(common) <= logging.INFO
 

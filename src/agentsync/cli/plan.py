@@ -6,7 +6,7 @@ import json
 
 import click
 
-from agentsync.cli.console import show_changes, show_findings, show_sources, summary
+from agentsync.cli.console import show_changes, show_diagnostics, show_sources, summary
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options, place_options
 from agentsync.core.errors import ExitCode
@@ -27,7 +27,7 @@ Examples:
 @click.option("--diff/--no-diff", default=True, help="Whether to show the differences (yes).")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there is something to change.")
 @click.option("--allow-deletions", is_flag=True, help="Plan also what a source drops all at once.")
-@click.option("--allow-growth", is_flag=True, help="Plan also what gives an agent more than it had.")
+@click.option("--allow-escalation", is_flag=True, help="Plan also what gives an agent more than it had.")
 @common_options
 def command(
     *,
@@ -38,7 +38,7 @@ def command(
     diff: bool,
     exit_code: bool,
     allow_deletions: bool,
-    allow_growth: bool,
+    allow_escalation: bool,
 ) -> int:
     """Show what pull would change, with differences."""
     options = common()
@@ -49,7 +49,7 @@ def command(
         to=to,
         branch=branch,
         subfolder=subfolder,
-        consent=Consent(allow_deletions, allow_growth),
+        consent=Consent(allow_deletions, allow_escalation),
     )
     pending = exit_code and report.changes and report.exit_code is ExitCode.OK
     options.status = ExitCode.FINDINGS if pending else report.exit_code
@@ -63,7 +63,7 @@ def command(
         show_changes(shown)
         for text in texts.values():
             click.echo(_colored(text), nl=False)
-        show_findings(report, verbosity=options.verbosity)
+        show_diagnostics(report, verbosity=options.verbosity)
         click.echo(summary(report))
     return options.status
 

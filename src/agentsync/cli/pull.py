@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentsync.cli.logs import start_log, tells_all
+from agentsync.cli.logs import is_verbose, start_log
 from agentsync.cli.options import Common, common, common_options, place_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.words import up_to_date
 from agentsync.core.errors import ExitCode
-from agentsync.core.paths import first_config, places, text_of
+from agentsync.core.paths import app_paths, first_config, text_of
 from agentsync.sync.fetch import Fetches
-from agentsync.sync.up_to_date import Unchanged, find_unchanged
+from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from agentsync.targets.change import Consent
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Examples:
 @place_options
 @click.option("--dry-run", is_flag=True, help="Fetch and plan, and change nothing.")
 @click.option("--allow-deletions", is_flag=True, help="Delete also what a source drops all at once.")
-@click.option("--allow-growth", is_flag=True, help="Write also what gives an agent more than it had.")
+@click.option("--allow-escalation", is_flag=True, help="Write also what gives an agent more than it had.")
 @common_options
 def command(
     *,
@@ -49,7 +49,7 @@ def command(
     subfolder: str,
     dry_run: bool,
     allow_deletions: bool,
-    allow_growth: bool,
+    allow_escalation: bool,
 ) -> int:
     """Fetch the team's agents and write them to every tool.
 
@@ -58,12 +58,12 @@ def command(
     """
     options, fetches = common(), Fetches()
     own = bool(source or to or branch or subfolder or dry_run)
-    if not own and (answer := _ask_service(options, deletions=allow_deletions, growth=allow_growth)):
+    if not own and (answer := _ask_service(options, deletions=allow_deletions, escalation=allow_escalation)):
         click.echo(answer.stderr, err=True, nl=False, color=options.colored)
         click.echo(answer.stdout, nl=False, color=True)
         return answer.status or ExitCode.OK
-    if not (own or allow_deletions or allow_growth) and (unchanged := _find_unchanged(options, fetches)):
-        _tell_unchanged(unchanged, options)
+    if not (own or allow_deletions or allow_escalation) and (unchanged := _find_unchanged(options, fetches)):
+        _log_up_to_date(unchanged, options)
         return ExitCode.OK
     return _run(
         options,
@@ -73,14 +73,14 @@ def command(
         to=to,
         branch=branch,
         subfolder=subfolder,
-        consent=Consent(allow_deletions, allow_growth),
+        consent=Consent(allow_deletions, allow_escalation),
     )
 
 
-def _ask_service(options: Common, *, deletions: bool, growth: bool) -> Answer | None:
+def _ask_service(options: Common, *, deletions: bool, escalation: bool) -> Answer | None:
     """What a service that is under way says when it is asked to pull now; None where this run must do it."""
     config = options.config or first_config()
-    where = places()
+    where = app_paths()
     if config is None or not os.path.exists(where.socket):  # noqa: PTH110 - no path makes this one fail
         return None
     from agentsync.service.control import Question, ask, environment  # noqa: PLC0415 - see the module's docstring
@@ -95,7 +95,7 @@ def _ask_service(options: Common, *, deletions: bool, growth: bool) -> Answer | 
                 config=str(config.absolute()),
                 environment=environment(),
                 allow_deletions=deletions,
-                allow_growth=growth,
+                allow_escalation=escalation,
                 verbosity=options.verbosity,
                 json=options.json,
                 colored=colored,
@@ -105,7 +105,7 @@ def _ask_service(options: Common, *, deletions: bool, growth: bool) -> Answer | 
         waiting.clear()
 
 
-def _find_unchanged(options: Common, fetches: Fetches) -> Unchanged | None:
+def _find_unchanged(options: Common, fetches: Fetches) -> UpToDate | None:
     """What there is to tell where nothing is to be done; None where only a whole run knows what was asked for."""
     config = options.config or first_config()
     text = text_of(config) if config else ""
@@ -114,21 +114,21 @@ def _find_unchanged(options: Common, fetches: Fetches) -> Unchanged | None:
     waiting = Waiting()
     waiting("fetching", 0, 0)
     try:
-        return find_unchanged(text, places(), fetches)
+        return find_up_to_date(text, app_paths(), fetches)
     finally:
         waiting.clear()
 
 
-def _tell_unchanged(unchanged: Unchanged, options: Common) -> None:
-    if tells_all(options):
-        from agentsync.sync.events import tell_unchanged  # noqa: PLC0415 - see the module's docstring
+def _log_up_to_date(unchanged: UpToDate, options: Common) -> None:
+    if is_verbose(options):
+        from agentsync.sync.events import log_up_to_date  # noqa: PLC0415 - see the module's docstring
 
         start_log(options)
-        tell_unchanged(unchanged)
+        log_up_to_date(unchanged)
     show_unchanged(unchanged, options)
 
 
-def show_unchanged(unchanged: Unchanged, options: Common) -> None:
+def show_unchanged(unchanged: UpToDate, options: Common) -> None:
     """Says that there was nothing to do."""
     if options.verbosity >= 0:
         click.echo(up_to_date(unchanged.files, unchanged.targets, unchanged.seconds))
@@ -146,7 +146,7 @@ def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> E
 
 def show_report(report: Report, options: Common, *, logged: bool | None = None) -> None:
     """Says what was done, and what went wrong; `logged` is as for `show_findings`."""
-    from agentsync.cli.console import show_changes, show_findings, show_sources, summary  # noqa: PLC0415 - the same
+    from agentsync.cli.console import show_changes, show_diagnostics, show_sources, summary  # noqa: PLC0415 - the same
     from agentsync.report.json_output import report_record  # noqa: PLC0415
 
     if options.json:
@@ -155,6 +155,6 @@ def show_report(report: Report, options: Common, *, logged: bool | None = None) 
         show_sources(report)
         show_changes(report.changes)
     if not options.json:
-        show_findings(report, verbosity=options.verbosity, logged=logged)
+        show_diagnostics(report, verbosity=options.verbosity, logged=logged)
         if options.verbosity >= 0:
             click.echo(summary(report))

@@ -7,7 +7,7 @@ import json
 import click
 
 from agentsync.cli.options import common, common_options
-from agentsync.core.paths import places
+from agentsync.core.paths import app_paths
 from agentsync.state.store import State
 
 _EPILOG = """\b
@@ -21,10 +21,10 @@ Examples:
 @common_options
 def command() -> int:
     """Let pulls apply changes again, after a `rollback` or a `suspend`; the next pull brings everything up to date."""
-    where = places()
+    where = app_paths()
     with State.open(where.database) as state:
         suspended = state.suspension
         state.resume()
-    said = "pulls apply changes again" if suspended else "pulling was not suspended"
-    click.echo(json.dumps({"suspended": None}) if common().json else said)
+    declared = "pulls apply changes again" if suspended else "pulling was not suspended"
+    click.echo(json.dumps({"suspended": None}) if common().json else declared)
     return 0

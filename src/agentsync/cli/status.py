@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from agentsync.cli.boundary import show_error
-from agentsync.cli.console import show_changes, show_findings, table
+from agentsync.cli.console import show_changes, show_diagnostics, table
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import Common, common, common_options
 from agentsync.core.durations import ago
@@ -113,7 +113,7 @@ def _show(report: Report, options: Common) -> None:
     if report.differing:
         click.echo()
         show_changes(report.differing)
-    show_findings(report, verbosity=options.verbosity)
+    show_diagnostics(report, verbosity=options.verbosity)
     if unknown := [source.name for source in report.sources if not source.commit]:
         names = ", ".join(unknown)
         click.echo(f"\nnever pulled: {names}; `agentsync pull` fetches what is missing", err=True)

@@ -9,7 +9,7 @@ import click
 from agentsync.cli.install_service import outcome_record, show_outcome
 from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ExitCode
-from agentsync.core.paths import places
+from agentsync.core.paths import app_paths
 from agentsync.service.systemd.footprint import Footprint
 from agentsync.service.systemd.installation import uninstall
 from agentsync.service.systemd.units import Service, of_one_user, system_service, user_service, user_timer, user_units
@@ -47,4 +47,4 @@ def _services(user: str | None) -> tuple[Service, ...]:
     nothing = Footprint((), (), {})
     if user is not None:
         return (of_one_user(system_service(user, (), nothing)),)
-    return tuple(make(user_units(), (), places(), nothing) for make in (user_service, user_timer))
+    return tuple(make(user_units(), (), app_paths(), nothing) for make in (user_service, user_timer))

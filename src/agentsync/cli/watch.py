@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 import click
 
-from agentsync.cli.check import Examined, examine
+from agentsync.cli.check import Checked, run_checks
 from agentsync.cli.console import show_changes, summary
 from agentsync.cli.cycle import given_config, run_config, source_name
 from agentsync.cli.options import Common, common, common_options, complete_dialect
@@ -79,7 +79,7 @@ def command(*, path: Path, to: tuple[str, ...], allow_deletions: bool) -> int:
 class _Round:
     """What came of one look at all agents; the report is of what was written, if anything was to be."""
 
-    examined: Examined
+    checked: Checked
     report: Report | None = None
 
 
@@ -94,7 +94,7 @@ class _Work:
 def _check(root: Path) -> _Work:
     """Checks the agents, for the tools that are here."""
     targets = [dialect.name for dialect in installed()]
-    return _Work(WorkingTree(root), lambda: _Round(examine(root, targets)))
+    return _Work(WorkingTree(root), lambda: _Round(run_checks(root, targets)))
 
 
 def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletions: bool) -> _Work:
@@ -112,20 +112,28 @@ def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletio
     tree = WorkingTree(root, written)
 
     def run() -> _Round:
-        saved = {source_name(str(root)): tree}
+        working_trees = {source_name(str(root)): tree}
         consent = Consent(deletions=allow_deletions)
-        report = run_config(options, config, Scope.APPLY, consent=consent, saved=saved, alone=True)
-        return _Round(_examined(report), report)
+        report = run_config(options, config, Scope.APPLY, consent=consent, working_trees=working_trees, ad_hoc=True)
+        return _Round(_checked(report), report)
 
     return _Work(tree, run)
 
 
-def _examined(report: Report) -> Examined:
+def _checked(report: Report) -> Checked:
     """What `check` would tell of the agents in a report."""
-    products = report.products
-    return Examined(
-        [(product.name, product.dialect, product.path) for product in products if product.name],
-        [product.path for product in products if not (product.name or product.refused or product.excluded)],
+    compiled = report.compiled
+    return Checked(
+        [
+            (compiled_agent.name, compiled_agent.dialect, compiled_agent.path)
+            for compiled_agent in compiled
+            if compiled_agent.name
+        ],
+        [
+            compiled_agent.path
+            for compiled_agent in compiled
+            if not (compiled_agent.name or compiled_agent.refused or compiled_agent.excluded)
+        ],
         report.diagnostics,
     )
 
@@ -151,13 +159,13 @@ class _Session:
 
     def run(self) -> NoReturn:
         """Looks now, and at each change; only an exception ends it."""
-        told: SimpleQueue[frozenset[Path]] = SimpleQueue()
-        with Watch(told.put, settle=_SETTLE) as watch:
+        reported: SimpleQueue[frozenset[Path]] = SimpleQueue()
+        with Watch(reported.put, settle=_SETTLE) as watch:
             while True:
                 # In this order: what changes once it is followed is told, and what changed before is looked at.
-                self._tell_fallbacks(watch.follow([], [self.root]))
+                self._report_fallbacks(watch.follow([], [self.root]))
                 self._look()
-                _wait(told, _BUSY if self.waits else _LOOK if self.fallbacks else math.inf)
+                _wait(reported, _BUSY if self.waits else _LOOK if self.fallbacks else math.inf)
 
     def _look(self) -> None:
         """Does the work, if a file was saved since the last time."""
@@ -195,29 +203,29 @@ class _Session:
         return sorted(path for path in {*there, *self.seen} if there.get(path) != self.seen.get(path))
 
     def _show(self, done: _Round, changed: Sequence[str]) -> None:
-        examined, report, verbosity = done.examined, done.report, self.options.verbosity
+        checked, report, verbosity = done.checked, done.report, self.options.verbosity
         if self.options.json:
-            _print(examined, changed, report.changes if report else ())
+            _print(checked, changed, report.changes if report else ())
             return
         _begin()
         if verbosity >= 0:
             click.echo(click.style(f"{time.strftime('%H:%M:%S')} {_named(changed)}".rstrip(), dim=True))
         most = _room() if verbosity <= 0 else None
-        replace(examined, diagnostics=_ordered(examined.diagnostics, changed)).show(verbosity, most=most)
+        replace(checked, diagnostics=_ordered(checked.diagnostics, changed)).show(verbosity, most=most)
         if report and verbosity >= 0:
             show_changes(report.changes)
             click.echo(summary(report))
 
     def _show_error(self, error: AgentsyncError) -> None:
         if self.options.json:
-            _print(Examined((), (), ()), (), (), error)
+            _print(Checked((), (), ()), (), (), error)
             return
         _begin()
         click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(str(error))}")
         if error.hint:
             click.echo(f" {click.style('hint:', fg='cyan')} {printable(error.hint)}")
 
-    def _tell_fallbacks(self, fallbacks: tuple[str, ...]) -> None:
+    def _report_fallbacks(self, fallbacks: tuple[str, ...]) -> None:
         for fallback in fallbacks:
             if fallback not in self.fallbacks:
                 text = f"{printable(shorten(fallback))}; it is looked at every {_LOOK:.0f} seconds instead"
@@ -238,13 +246,13 @@ def _wait(changes: SimpleQueue[frozenset[Path]], seconds: float) -> None:
 
 
 def _print(
-    examined: Examined, changed: Sequence[str], changes: Sequence[Change], error: AgentsyncError | None = None
+    checked: Checked, changed: Sequence[str], changes: Sequence[Change], error: AgentsyncError | None = None
 ) -> None:
     """Prints a round in its documented JSON form (docs/json.md)."""
     record = {
         "at": time.time(),
         "changed": [*changed],
-        **examined.record,
+        **checked.record,
         "changes": [change_record(change) for change in changes],
         "error": {"message": error.message, "place": error.place, "hint": error.hint} if error else None,
     }

@@ -43,7 +43,7 @@ class Target(Settings):
         directory: where; absolute.
         create: whether the directory may be made although its tool's own is not there.
         filter: which agents it gets.
-        restores: whether a file of ours that was edited here is kept aside and written again.
+        allow_restore: whether a file of ours that was edited here is kept aside and written again.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Target(Settings):
     follow_symlinks: bool
     options: WriteOptions
     filter: AgentFilter = AgentFilter()
-    restores: bool = False
+    allow_restore: bool = False
 
     @property
     def written(self) -> Dialect:
@@ -141,7 +141,7 @@ class Config(Settings):
                 strict_approval=table.strict_approval,
             ),
             filter=AgentFilter(table.only, table.skip),
-            restores=table.on_drift == "restore",
+            allow_restore=table.on_drift == "restore",
         )
 
     def deletion_limits(self, *, allow_deletions: bool) -> Limits:

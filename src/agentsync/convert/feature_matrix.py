@@ -28,14 +28,16 @@ _COMMANDS = (Rule("bash", Approval.SESSION), Rule("bash", Approval.DENY, "rm *")
 
 def matrix_row(dialect: Dialect) -> dict[str, str]:
     """What a tool can carry, by column: `yes`, `no`, or how much of it."""
-    shape = dialect.shape
+    capabilities = dialect.capabilities
     # A tool that has a name of its own, and so can be granted without another.
-    single = {covered[0] for covered in shape.units.values() if len(covered) == 1}
+    single = {covered[0] for covered in capabilities.units.values() if len(covered) == 1}
     permissions = {
         "tools": f"{len(single)}/{len(TOOLS)}",
-        "asks": f"{len(shape.asks & shape.tools)}/{len(TOOLS)}",
-        "commands": _yes(shape.exact or ("bash" in shape.tools and shape.spells("bash", _COMMANDS))),
-        "MCP tools": _yes(shape.exact or shape.server_name("mcp/server/tool") is not None),
+        "asks": f"{len(capabilities.asks & capabilities.tools)}/{len(TOOLS)}",
+        "commands": _yes(
+            capabilities.exact or ("bash" in capabilities.tools and capabilities.spells("bash", _COMMANDS))
+        ),
+        "MCP tools": _yes(capabilities.exact or capabilities.server_name("mcp/server/tool") is not None),
     }
     return permissions | {title: _yes(field in dialect.carries) for field, title in _HEADINGS.items()}
 

@@ -62,7 +62,7 @@ def merge(versions: Sequence[ReadAgent]) -> Merged:
 def _compared(first: ReadAgent, other: ReadAgent) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """What has to be said for the other's tool, and a finding for each difference."""
     given = _as_the_tool_has_it(first, other.dialect)
-    had, has = _said(given), _said(other.agent)
+    had, has = _declared(given), _declared(other.agent)
     table: dict[str, JsonValue] = {key: has[key] for key in has if key not in _SHARED and had.get(key) != has[key]}
     if "model" in had and "model" not in has and "model" in other.dialect.carries:
         table["model"] = "inherit"
@@ -106,7 +106,7 @@ def _as_the_tool_has_it(first: ReadAgent, dialect: Dialect) -> Agent:
     return back.agent if isinstance(back, ReadAgent) else first.agent
 
 
-def _said(agent: Agent) -> Mapping[str, JsonValue]:
+def _declared(agent: Agent) -> Mapping[str, JsonValue]:
     """An agent in the neutral dialect's keys."""
     neutral = dialects()[NEUTRAL]
     return neutral.parse(neutral.write(agent, WriteOptions()).data or b"", "").metadata

@@ -47,7 +47,7 @@ class Rules(Settings):
         reserved: globs of the names that it may not have.
         secrets, hidden: whether its file may hold what looks like a credential, or characters that nobody sees.
         max_bytes: how large that file may be.
-        growth: whether one that is given more than its last version is only told, or held until that is confirmed.
+        escalation: whether one that is given more than its last version is only told, or held until that is confirmed.
     """
 
     hooks: Say = "refuse"
@@ -64,7 +64,7 @@ class Rules(Settings):
     secrets: Say = "refuse"
     hidden: Say = "refuse"
     max_bytes: int = Field(default=MAX_FILE_BYTES, ge=1, le=MAX_FILE_BYTES)
-    growth: Literal["tell", "hold"] = "tell"
+    escalation: Literal["report", "hold"] = "report"
 
     @property
     def grants(self) -> Grants | None:
@@ -129,8 +129,8 @@ class _Layer:
     otherwise: tuple[tuple[str, Rules], ...]
 
     def of(self, slug: str) -> Rules:
-        said = [rules for pattern, rules in self.otherwise if fnmatchcase(slug, pattern)]
-        update = {key: getattr(rules, key) for rules in said for key in rules.model_fields_set}
+        declared = [rules for pattern, rules in self.otherwise if fnmatchcase(slug, pattern)]
+        update = {key: getattr(rules, key) for rules in declared for key in rules.model_fields_set}
         return self.rules.model_copy(update=update) if update else self.rules
 
 
@@ -318,7 +318,7 @@ def _is_among(name: str, globs: Iterable[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Powers:
+class Abilities:
     """What a tool's file gives its agent.
 
     Attributes:
@@ -340,7 +340,7 @@ class Powers:
     disabled: bool = False
 
 
-def powers(target: Dialect, document: Document, slug: str) -> Powers:
+def abilities(target: Dialect, document: Document, slug: str) -> Abilities:
     """What a tool's file gives its agent."""
     agent = target.read(document, slug).agent
     found = [(key, value, row) for key, value, row in _effects(target, document) if row.effect is not Effect.RESTRICTS]
@@ -348,7 +348,7 @@ def powers(target: Dialect, document: Document, slug: str) -> Powers:
     servers = [value for _, value, row in found if row.meaning is Meaning.SERVERS]
     modes = [(key, value) for key, value, row in found if _sets_mode(row, value)]
     others = {key: value for key, value, row in found if row.meaning is None and not _sets_mode(row, value)}
-    return Powers(
+    return Abilities(
         grants=target.enforced(document).with_flat_names(),
         hooks=hooks,
         servers={name: how for value in servers for name, how in _brought(value).items()},
@@ -364,7 +364,7 @@ def _sets_mode(row: KeyEffect, value: JsonValue) -> bool:
     return row.effect is Effect.CHANGES_APPROVAL and not isinstance(value, dict)
 
 
-def growth(before: Powers, after: Powers) -> tuple[str, ...]:
+def escalation(before: Abilities, after: Abilities) -> tuple[str, ...]:
     """What an agent has after a change and did not have before, each in words; nothing where it has no more.
 
     Hooks that changed count, since they are commands; and so do those that went, since they may have been a guard.
@@ -372,7 +372,7 @@ def growth(before: Powers, after: Powers) -> tuple[str, ...]:
     Raises:
         TooManyPatternsError: the permissions cannot be compared within bounds.
     """
-    servers = [name for name, said in after.servers.items() if before.servers.get(name, _ABSENT) != said]
+    servers = [name for name, declared in after.servers.items() if before.servers.get(name, _ABSENT) != declared]
     grown = [
         *_more_tools(before.grants, after.grants),
         *(["hooks"] if after.hooks != before.hooks else []),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agentsync.agents.grants import Grants, wider
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, bound
+from agentsync.agents.narrowing import WriteOptions, upper_bound
 from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -43,33 +43,33 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     An agent of the target's own dialect is written as its very bytes, unless these had to be repaired to be read,
     something else is said of it, or its dialect was guessed and its tool would read over a restriction.
     """
-    said = overridden(read.agent, target, overrides)
+    declared = overridden(read.agent, target, overrides)
     if read.respelled and read.dialect is target:
-        said = regranted(said, target)
-    agent = said.agent
+        declared = regranted(declared, target)
+    agent = declared.agent
     if agent is None:
-        return RenderedFile("", None, said.diagnostics, excluded=said.excluded)
+        return RenderedFile("", None, declared.diagnostics, excluded=declared.excluded)
     path = target.path_of(agent.slug)
     if is_windows_device(agent.slug):
         message = f"`{agent.slug}` is the name of a device on Windows, so no file is written"
         return RenderedFile("", None, (Diagnostic(Code.NAME_UNSAFE, message),))
-    if read.dialect is target and read.passes_through and not said.changed:
+    if read.dialect is target and read.passes_through and not declared.changed:
         return RenderedFile(path, read.document.data, document=read.document)
     try:
         writing = target.write(agent, options)
     except TooManyPatternsError as error:
         return RenderedFile("", None, (Diagnostic(Code.REFUSED_WIDER, error.message, hint=error.hint),))
-    found = (*said.diagnostics, *writing.diagnostics)
+    found = (*declared.diagnostics, *writing.diagnostics)
     if writing.data is None or refused(writing.diagnostics):
         return RenderedFile("", None, found)
-    allowed = _allowed(read, said, target, options)
+    allowed = _allowed(read, declared, target, options)
     document, widening = _read_back(writing.data, path, agent, allowed, target)
     if widening:
         message = f"{widening}; {target.title} cannot say it more narrowly"
         return RenderedFile("", None, (*found, Diagnostic(Code.REFUSED_WIDER, message)))
-    if said.in_own_words and (gain := _gain(writing.data, read, target, options)):
-        refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=said.in_own_words)
-        return RenderedFile("", None, (*said.diagnostics, refusal))
+    if declared.in_own_words and (gain := _gain(writing.data, read, target, options)):
+        refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=declared.in_own_words)
+        return RenderedFile("", None, (*declared.diagnostics, refusal))
     return RenderedFile(path, writing.data, found, document=document)
 
 
@@ -107,9 +107,9 @@ def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) 
         return error.message
 
 
-def _allowed(read: ReadAgent, said: Overridden, target: Dialect, options: WriteOptions) -> Grants:
+def _allowed(read: ReadAgent, declared: Overridden, target: Dialect, options: WriteOptions) -> Grants:
     """The most that the target may let this agent do."""
-    if read.dialect is target and not said.regranted:
+    if read.dialect is target and not declared.regranted:
         return target.enforced(read.document)
-    grants = said.agent.grants if said.agent else read.agent.grants
-    return bound(grants.with_effects() if target.uses_effects else grants, target.shape, options)
+    grants = declared.agent.grants if declared.agent else read.agent.grants
+    return upper_bound(grants.with_effects() if target.uses_effects else grants, target.capabilities, options)

@@ -518,11 +518,11 @@ class Code(Enum):
         "An agent is given more than the version that was here.",
         "Look at the change in the source, if it was not expected.",
     )
-    HELD_GROWTH = (
+    HELD_ESCALATION = (
         "AS515",
         ERROR,
         "An agent would be given more than the version that is here, which stays until that is confirmed.",
-        "If that is meant, run `agentsync pull --allow-growth`.",
+        "If that is meant, run `agentsync pull --allow-escalation`.",
     )
     HELD_CROWD = (
         "AS516",

@@ -57,12 +57,12 @@ def configure(
 def logger() -> FilteringBoundLogger:
     import structlog  # noqa: PLC0415 - the same
 
-    bound: FilteringBoundLogger = structlog.get_logger()
-    return bound
+    upper_bound: FilteringBoundLogger = structlog.get_logger()
+    return upper_bound
 
 
 @contextmanager
-def overhearing(listener: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
+def also_handled_by(listener: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
     """Calls the listener with each event that is shown, as it is shown, in whatever thread tells it."""
     _listeners.append(listener)
     try:

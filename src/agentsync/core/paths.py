@@ -17,7 +17,7 @@ MACHINE_POLICY = _MACHINE_CONFIGURATION / "policy.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class AppPaths:
     """The places of one installation: state (small, precious), cache (can be made again), and the machine's policy."""
 
     state: Path
@@ -43,7 +43,7 @@ class Places:
         return self.state / "daemon.sock"
 
     @property
-    def vault(self) -> Path:
+    def backups(self) -> Path:
         """What was overwritten or deleted."""
         return self.state / "kept.sqlite3"
 
@@ -61,9 +61,9 @@ class Places:
         return self.cache / "mirrors" / f"{key}.git"
 
 
-def places() -> Places:
+def app_paths() -> AppPaths:
     """The directories of the machine's service for this user, where there is one, or those of the user."""
-    return Places(
+    return AppPaths(
         state=_service_directory("STATE_DIRECTORY", _MACHINE_STATE) or _DIRS.user_state_path,
         cache=_service_directory("CACHE_DIRECTORY", _MACHINE_CACHE) or _DIRS.user_cache_path,
     )

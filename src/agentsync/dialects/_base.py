@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from agentsync.agents.grants import Grants
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Shape, WriteOptions
+from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
@@ -130,7 +130,7 @@ class SharedFile:
     project_files: tuple[str, ...]
 
     @property
-    def places(self) -> tuple[str, ...]:
+    def locations(self) -> tuple[str, ...]:
         """What the path of such a file ends in, wherever it lies: each place, with a slash before it."""
         return tuple(f"/{file}" for file in (*self.user_files, *self.project_files))
 
@@ -154,7 +154,7 @@ class Dialect:
         read: Document and the file's stem to an agent.
         restrictions: the keys, without case, dashes and underscores, that `read` makes restrictions of.
         write: agent and options to bytes.
-        shape: what the tool can say about permissions.
+        capabilities: what the tool can say about permissions.
         carries: the fields of Agent beyond name, description, prompt and grants that the tool has a place for.
         lists: what a list of tools means that says less than it seems to; None where there is no such list.
         required: the keys without which the tool does not load a file.
@@ -180,7 +180,7 @@ class Dialect:
     score: Callable[[Document], int]
     read: Callable[[Document, str], Reading]
     write: Callable[[Agent, WriteOptions], Writing]
-    shape: Shape
+    capabilities: Capabilities
     enforced: Callable[[Document], Grants]
     restrictions: frozenset[str]
     carries: frozenset[str]

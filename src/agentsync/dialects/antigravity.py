@@ -18,18 +18,18 @@ from pydantic import JsonValue
 from agentsync.agents.grants import EVERYTHING, MCP, Approval, Rule
 from agentsync.agents.key_effects import is_off
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Shape, WriteOptions, fit
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.hook_guards import guarded
-from agentsync.dialects._kit.intent import mode_meant_by
+from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames, listed, spell_lists
 from agentsync.formats.document import Document
 
@@ -84,32 +84,32 @@ _DEFAULT_POLICY: Final = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
-class _Antigravity(Listed):
+class _Antigravity(TableDialect):
     """The list, the switches that make it complete, and the policy for commands."""
 
     @cached_property
-    def shape(self) -> Shape:
-        return self.tools.shape(asks=frozenset({"bash"}))
+    def capabilities(self) -> Capabilities:
+        return self.tools.capabilities(asks=frozenset({"bash"}))
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         value = metadata.get(self.tools_key)
-        names = [name for name in listed(value) if narrow or self.tools.is_known(name)]
-        complete = _is_complete(metadata) or (narrow and self.tools_key in metadata)
+        names = [name for name in listed(value) if intended or self.tools.is_known(name)]
+        complete = _is_complete(metadata) or (intended and self.tools_key in metadata)
         rules = self.tools.granted(names) if complete else list(EVERYTHING.rules)
         inherits = metadata.get(_INHERITS, True) is not False or metadata.get(_INHERITS_SERVERS) is True
         off = [key for key in (_INHERITS, _INHERITS_SERVERS) if metadata.get(key) is not None and is_off(metadata[key])]
-        if narrow and off:
+        if intended and off:
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
             rules += [Rule(tool, Approval.DENY) for tool in _INHERITED if _INHERITS in off and not complete]
-        elif not narrow and (inherits or metadata.get("mcpServers")):
+        elif not intended and (inherits or metadata.get("mcpServers")):
             rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
         if any(rule.tool in ("bash", ANY) for rule in rules):
             policy = metadata.get(_POLICY, _DEFAULT_POLICY)
-            refuses = mode_meant_by(str(policy)) is not None
-            meant, most = _POLICIES.get(str(policy), (Approval.DENY if refuses else Approval.ASK, Approval.ALLOW))
-            level = meant if narrow else most
+            refuses = intended_mode(str(policy)) is not None
+            least, most = _POLICIES.get(str(policy), (Approval.DENY if refuses else Approval.ASK, Approval.ALLOW))
+            level = least if intended else most
             rules += [Rule("bash", level)] if level is not Approval.SESSION else []
-        if narrow:
+        if intended:
             rules = [*limited(metadata.get("mcpServers"), rules), *guarded(metadata.get("hooks"), self.tools.denied)]
         return rules
 
@@ -119,22 +119,22 @@ class _Antigravity(Listed):
             fields.flag(key)
         if fields.has(self.tools_key) and not fields.raw(_CLOSED) and [*listed(fields.raw(self.tools_key))]:
             message = f"`tools` takes nothing away without `{_CLOSED}: true`: the built-in tools stay"
-            fields.tell(Code.NO_EFFECT, message, self.tools_key, hint=f"add `{_CLOSED}: true`")
+            fields.report(Code.NO_EFFECT, message, self.tools_key, hint=f"add `{_CLOSED}: true`")
 
     def _check_nothing(self, fields: Fields, value: JsonValue) -> None:
         key = self.tools_key
         if self._mistyped(value):
-            fields.tell(Code.WRONG_TYPE, f"`{key}` must be a list of names", key)
+            fields.report(Code.WRONG_TYPE, f"`{key}` must be a list of names", key)
         elif fields.raw(_CLOSED) is True:
-            fields.tell(Code.TOOLS_NONE, f"`{key}` names nothing, so the agent has no tools at all", key)
+            fields.report(Code.TOOLS_NONE, f"`{key}` names nothing, so the agent has no tools at all", key)
         else:
             message = f"`{key}` names nothing, and takes nothing away without `{_CLOSED}: true`"
-            fields.tell(Code.NO_EFFECT, message, key)
+            fields.report(Code.NO_EFFECT, message, key)
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        fitted = fit(agent.grants, self.shape, options)
-        level = fitted.units[_SHELL]
-        lists = spell_lists(fitted, self.tools, denies=False)
+        narrowed = narrow(agent.grants, self.capabilities, options)
+        level = narrowed.units[_SHELL]
+        lists = spell_lists(narrowed, self.tools, denies=False)
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             permissions = {
@@ -147,7 +147,7 @@ class _Antigravity(Listed):
         free = Approval.SESSION if options.approval == "allow" else Approval.ALLOW
         if level and level < free:
             permissions[_POLICY] = "off"
-        return permissions, [*fitted.diagnostics, *lists.diagnostics]
+        return permissions, [*narrowed.diagnostics, *lists.diagnostics]
 
 
 def _is_complete(metadata: Mapping[str, JsonValue]) -> bool:

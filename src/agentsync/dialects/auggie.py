@@ -20,7 +20,7 @@ from pydantic import JsonValue
 from agentsync.agents.grants import EVERYTHING, MCP, Approval, Grants, Rule
 from agentsync.agents.key_effects import is_off
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -28,7 +28,7 @@ from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_value
@@ -103,13 +103,13 @@ _COLORS: Final = ("red", "blue", "green", "yellow", "orange", "purple", "pink", 
 
 
 @dataclass(frozen=True, slots=True)
-class _Auggie(Listed):
+class _Auggie(TableDialect):
     """The two lists, of which only one counts, and many names for the same."""
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         allowed, denied = [*_items(metadata.get("tools"))], [*_items(metadata.get(_DENIED))]
-        if narrow:
-            return self._meant(metadata, allowed, [*named_in(metadata.get(_DENIED))])
+        if intended:
+            return self._intended(metadata, allowed, [*named_in(metadata.get(_DENIED))])
         known = (name for name in allowed if self.tools.is_known(name))
         rules = list(EVERYTHING.rules) if not allowed or denied else self.tools.granted(known)
         if _DELETION in allowed:
@@ -117,9 +117,9 @@ class _Auggie(Listed):
         taken = [unit for unit, names in _SUFFICIENT.items() if names <= set(denied)]
         return [*rules, *(Rule(tool, Approval.DENY) for unit in taken for tool in self.tools.written[unit])]
 
-    def _meant(self, metadata: Mapping[str, JsonValue], allowed: list[str], denied: list[str]) -> list[Rule]:
-        rules = self.tools.meant(allowed) if "tools" in metadata else list(EVERYTHING.rules)
-        rules += self.tools.taken(denied, narrow=True)
+    def _intended(self, metadata: Mapping[str, JsonValue], allowed: list[str], denied: list[str]) -> list[Rule]:
+        rules = self.tools.intended(allowed) if "tools" in metadata else list(EVERYTHING.rules)
+        rules += self.tools.taken(denied, intended=True)
         if not is_off(metadata.get("disable_skills")):
             rules.append(Rule("skill", Approval.DENY))
         # A name that is none of auggie's own may be a server's tool, which other tools call otherwise.
@@ -134,7 +134,7 @@ class _Auggie(Listed):
         both = all([*_items(fields.peek(key))] for key in ("tools", _DENIED))
         if both:
             message = f"`tools` counts for nothing beside `{_DENIED}`, so every other tool is granted"
-            fields.tell(Code.NO_EFFECT, message, "tools", hint="write one of the two")
+            fields.report(Code.NO_EFFECT, message, "tools", hint="write one of the two")
 
     def loads(self, document: Document) -> bool:
         """Auggie wants three dashes at the start and a line end after the last ones, and takes the first that fit."""
@@ -145,9 +145,9 @@ class _Auggie(Listed):
         return not types_a_value(found[1] or "", _TEXTS)
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        fitted = fit(_listing(agent.grants), self.shape, options)
-        lists = spell_lists(fitted, self.tools, denies=True)
-        found = [*fitted.diagnostics, *lists.diagnostics]
+        narrowed = narrow(_listing(agent.grants), self.capabilities, options)
+        lists = spell_lists(narrowed, self.tools, denies=True)
+        found = [*narrowed.diagnostics, *lists.diagnostics]
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             names = [name for unit in lists.allowed for name in _GROUPS[unit]]

@@ -18,14 +18,14 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, Approval, Grants, Rule
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Shape, WriteOptions, fit
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, ToolLists, Writing
 from agentsync.dialects._kit.fields import UNKNOWN_VENDOR, Fields, model_name
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames, listed
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_name, types_a_value
@@ -80,39 +80,39 @@ class _SessionModels(Models):
 
 
 @dataclass(frozen=True, slots=True)
-class _Cline(Listed):
+class _Cline(TableDialect):
     """The list, and a list of skills, which alone brings the tool for them."""
 
     @cached_property
-    def shape(self) -> Shape:
-        return Shape(units=self.tools.written, asks=CHANGING)
+    def capabilities(self) -> Capabilities:
+        return Capabilities(units=self.tools.written, asks=CHANGING)
 
     def enforced(self, document: Document) -> Grants:
-        rules = self.rules(document.metadata, narrow=False)
+        rules = self.rules(document.metadata, intended=False)
         # A name also stands for skills of that name in any plugin.
         skills = [Rule("skill", Approval.SESSION)] if "skills" in document.metadata else []
-        return Grants((*rules, *self.shape.denials, *skills))
+        return Grants((*rules, *self.capabilities.denials, *skills))
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if "tools" not in metadata:
             names = list(self.tools.written)  # an agent has no others, and none of a server's
         else:
-            names = [name for name in listed(metadata["tools"]) if not narrow or name.lower() != _LISTS_FILES]
-        if narrow:
-            return [*self.tools.meant(names), *_skills(metadata)]
+            names = [name for name in listed(metadata["tools"]) if not intended or name.lower() != _LISTS_FILES]
+        if intended:
+            return [*self.tools.intended(names), *_skills(metadata)]
         return self.tools.granted(name for name in names if self.tools.is_known(name))
 
     def check(self, fields: Fields) -> None:
         for key in (*_TEXTS, "skills", "maxIterations"):
             value = fields.peek(key)
             if fields.has(key) and (value is None or (key in _TEXTS and isinstance(value, str) and not value.strip())):
-                fields.tell(Code.WRONG_TYPE, f"`{key}` says nothing, so Cline skips the file", key)
+                fields.report(Code.WRONG_TYPE, f"`{key}` says nothing, so Cline skips the file", key)
         if isinstance(fields.peek("skills"), str | list) and not [*listed(fields.peek("skills"))]:
             message = "`skills` names no skill, which Cline reads as every skill there is"
-            fields.tell(Code.WRONG_DIALECT, message, "skills", hint="leave the key out, or name a skill")
+            fields.report(Code.WRONG_DIALECT, message, "skills", hint="leave the key out, or name a skill")
         if any(name.lower() == _LISTS_FILES for name in listed(fields.peek("tools"))):
             message = f"for `{_LISTS_FILES}`, Cline gives an agent the whole shell"
-            fields.tell(Code.NO_EFFECT, message, "tools", hint="write `search_codebase`")
+            fields.report(Code.NO_EFFECT, message, "tools", hint="write `search_codebase`")
 
     def loads(self, document: Document) -> bool:
         head = document.data.decode(errors="replace").removesuffix(document.body)
@@ -123,20 +123,20 @@ class _Cline(Listed):
         may_use_skills = min(agent.grants.approvals("skill")) >= Approval.SESSION
         named = any(skill.strip() for skill in agent.skills)
         if agent.dialect == self.name or not agent.skills or (may_use_skills and named):
-            return Listed.write(self, agent, options)
-        writing = Listed.write(self, agent.model_copy(update={"skills": ()}), options)
+            return TableDialect.write(self, agent, options)
+        writing = TableDialect.write(self, agent.model_copy(update={"skills": ()}), options)
         message = "left out, since naming them would bring a tool that the agent may not use: skills"
         return Writing(writing.data, (*writing.diagnostics, Diagnostic(Code.FIELD_LOST, message)))
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        fitted = fit(agent.grants, self.shape, options)
-        found = list(fitted.diagnostics)
-        asked = [unit for unit, level in fitted.units.items() if level is Approval.ASK]
+        narrowed = narrow(agent.grants, self.capabilities, options)
+        found = list(narrowed.diagnostics)
+        asked = [unit for unit, level in narrowed.units.items() if level is Approval.ASK]
         if asked:
             shown = ", ".join(f"`{unit}`" for unit in asked)
             message = f"left out, since Cline asks for nothing that an agent does: {shown}"
             found.append(Diagnostic(Code.TOOL_LOST, message))
-        names = [unit for unit, level in fitted.units.items() if level and unit not in asked]
+        names = [unit for unit, level in narrowed.units.items() if level and unit not in asked]
         if "editor" in names:
             names.insert(names.index("editor") + 1, "apply_patch")
         return {"tools": list[JsonValue](names)}, found

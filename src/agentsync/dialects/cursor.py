@@ -17,13 +17,13 @@ from pydantic import JsonValue
 from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule, only_reading
 from agentsync.agents.key_effects import is_off
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Shape, WriteOptions, fit
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
 from agentsync.dialects._base import Dialect, Reading, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, known_vendor, losses, speaks
-from agentsync.dialects._kit.foreign_restrictions import tell_foreign, without_what_is_foreign
+from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.session_limits import beyond
@@ -38,7 +38,7 @@ _NATIVE: Final = frozenset({"force-default-model"})
 _CARRIED: Final = frozenset({"model", *_KEYS})
 
 # The switch leaves reading, and commands that only read. With a shell, an agent may change what it likes.
-_SHAPE: Final = Shape(
+_SHAPE: Final = Capabilities(
     units={"reading": ("read", "grep", "glob", "list"), "changing": ("bash", "write", "edit", "notebook")}
 )
 _COVERED: Final = {*_SHAPE.tools, "external_directory"}
@@ -62,16 +62,16 @@ def read(document: Document, stem: str) -> Reading:
     name, description = fields.name(stem, required=False), fields.description(required=False)
     lines = _lines_of(document)
     if not document.body.strip():
-        fields.tell(Code.WRONG_TYPE, "Cursor takes no agent without instructions")
+        fields.report(Code.WRONG_TYPE, "Cursor takes no agent without instructions")
     own = {key: fields.raw(key) for key in fields.keys if folded_key(key) == _SWITCH}
     if _SWITCH in lines and not own:
         message = f"`{_SWITCH}` stands within another value, where Cursor reads it all the same"
-        fields.tell(Code.WRONG_TYPE, message, hint="give it a line of its own, or write that value on one line")
+        fields.report(Code.WRONG_TYPE, message, hint="give it a line of its own, or write that value on one line")
     restricts = [key for key, value in own.items() if not is_off(value)]
     if restricts and not _restricts(lines):
         message = f"Cursor reads the agent as one that may change everything, in spite of `{restricts[0]}`"
-        fields.tell(Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and no more on that line")
-    tell_foreign(fields, own, title="Cursor", hint=f"write `{_SWITCH}: true`")
+        fields.report(Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and no more on that line")
+    report_foreign(fields, own, title="Cursor", hint=f"write `{_SWITCH}: true`")
     model, values = fields.text("model"), read_keys(fields, _KEYS) | read_keys(fields, _SHORT)
     if name is None or description is None or refused(fields.diagnostics):
         return Reading(None, fields.diagnostics)
@@ -83,7 +83,7 @@ def read(document: Document, stem: str) -> Reading:
             "description": description,
             "dialect": "cursor",
             "prompt": document.body,
-            "grants": _meant(document.metadata),
+            "grants": _intended(document.metadata),
             "own_permissions": own if _restricts(lines) else {key: _off(value) for key, value in own.items()},
             "model": _MODELS.read(model),
             "mode": "subagent",
@@ -94,7 +94,7 @@ def read(document: Document, stem: str) -> Reading:
     return Reading(agent, fields.diagnostics, loads=_reads_alike(document.metadata, lines))
 
 
-def _meant(metadata: Mapping[str, JsonValue]) -> Grants:
+def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
     """Nothing but reading, where the switch is on in any spelling or another tool's restriction stands there."""
     own = {key: value for key, value in metadata.items() if folded_key(key) == _SWITCH}
     rules = [*EVERYTHING.rules] if all(map(is_off, own.values())) else only_reading(EVERYTHING.rules)
@@ -173,16 +173,16 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
 
 def _spell(grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The switch, where the agent may not change everything, and what it cannot say."""
-    fitted = fit(grants.with_effects(), _SHAPE, options)
+    narrowed = narrow(grants.with_effects(), _SHAPE, options)
     # What has no name here is the session's to give: `beyond` tells of it.
-    found = [diagnostic for diagnostic in fitted.diagnostics if diagnostic.code is not Code.TOOL_LOST]
-    if not fitted.units["reading"]:
+    found = [diagnostic for diagnostic in narrowed.diagnostics if diagnostic.code is not Code.TOOL_LOST]
+    if not narrowed.units["reading"]:
         found.append(Diagnostic(Code.REFUSED_WIDER, "Cursor lets every agent read files, and this one may not"))
-    if fitted.units["changing"] is Approval.ALLOW:
+    if narrowed.units["changing"] is Approval.ALLOW:
         message = "allowed by the source, left to the user's own settings here: changes and commands"
         found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
     found += beyond(grants, _COVERED, "Cursor", options)
-    return ({} if fitted.units["changing"] else {_SWITCH: True}), found
+    return ({} if narrowed.units["changing"] else {_SWITCH: True}), found
 
 
 # Text that YAML takes for itself without quotes, which Cursor would show.
@@ -237,7 +237,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    shape=_SHAPE,
+    capabilities=_SHAPE,
     enforced=enforced,
     restrictions=frozenset({_SWITCH}),
     carries=_CARRIED,

@@ -14,13 +14,13 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, Grants, wider
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, bound, fit
+from agentsync.agents.narrowing import WriteOptions, narrow, upper_bound
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, ToolLists
 from agentsync.dialects._kit.fields import UNKNOWN_VENDOR
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.formats.document import Document
 
@@ -53,7 +53,7 @@ class _SessionModels(Models):
 
 
 @dataclass(frozen=True, slots=True)
-class _Unrestricted(Listed):
+class _Unrestricted(TableDialect):
     """A tool that restricts nothing."""
 
     def loads(self, document: Document) -> bool:
@@ -62,11 +62,11 @@ class _Unrestricted(Listed):
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         # Nothing asks within an agent, so a call that needs approval is as good as a denial here.
-        allowed = bound(agent.grants, self.shape, replace(options, strict_approval=True, approval="ask"))
-        if widening := wider(Grants((*EVERYTHING.rules, *self.shape.denials)), allowed):
+        allowed = upper_bound(agent.grants, self.capabilities, replace(options, strict_approval=True, approval="ask"))
+        if widening := wider(Grants((*EVERYTHING.rules, *self.capabilities.denials)), allowed):
             message = f"{self.title} cannot restrict an agent: {widening}"
             return {}, [Diagnostic(Code.REFUSED_WIDER, message)]
-        return {}, list(fit(agent.grants, self.shape, options).diagnostics)
+        return {}, list(narrow(agent.grants, self.capabilities, options).diagnostics)
 
 
 _GOOSE: Final = _Unrestricted(

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import MCP, Approval, Grants, Rule
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, fit
+from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -28,7 +28,7 @@ from agentsync.dialects._kit.intent import excepted
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.formats.document import Document
 
@@ -65,31 +65,31 @@ _TOOLS: Final = ToolNames(
 
 
 @dataclass(frozen=True, slots=True)
-class _Junie(Listed):
+class _Junie(TableDialect):
     """The lists, and that of the servers beside them."""
 
     @cached_property
-    def shape(self) -> Shape:
-        return Shape(units=self.tools.written, server_name=_server)
+    def capabilities(self) -> Capabilities:
+        return Capabilities(units=self.tools.written, server_name=_server)
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
-        rules = Listed.rules(self, metadata, narrow=narrow)
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
+        rules = TableDialect.rules(self, metadata, intended=intended)
         servers = metadata.get(_SERVERS)
         names: list[str] = [*listed(servers)] if isinstance(servers, list) else []
         excluded: list[str] = []
         closed = Rule(ANY, Approval.SESSION) not in rules
-        if narrow:
+        if intended:
             names, excluded = excepted(servers if isinstance(servers, dict) else named_in(servers))
-        if narrow and closed:
+        if intended and closed:
             rules = [rule for rule in rules if rule.tool != "webfetch"]
-        if names or (narrow and not closed and servers is not None):
+        if names or (intended and not closed and servers is not None):
             # A server is shown without those of its tools that are denied.
-            denied = [rule for rule in rules if narrow and not rule.approval and rule.tool.startswith((MCP, ANY))]
+            denied = [rule for rule in rules if intended and not rule.approval and rule.tool.startswith((MCP, ANY))]
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
             rules += [Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in names if name != _NO_SERVER]
             rules += [*denied, *(Rule(f"{MCP}{name}/{ANY}", Approval.DENY) for name in excluded)]
-            rules = limited(servers, rules) if narrow else rules
-        elif closed and not narrow:
+            rules = limited(servers, rules) if intended else rules
+        elif closed and not intended:
             rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
         return rules
 
@@ -97,10 +97,10 @@ class _Junie(Listed):
         metadata = dict(document.metadata)
         if "effort" in metadata:  # another word for it, which counts where both stand
             metadata["reasoningLevel"] = metadata.pop("effort")
-        return Listed.read(self, replace(document, metadata=metadata), stem)
+        return TableDialect.read(self, replace(document, metadata=metadata), stem)
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
-        writing = Listed.write(self, agent, options)
+        writing = TableDialect.write(self, agent, options)
         found = _arguments(agent.prompt) if agent.dialect != self.name else []
         return replace(writing, diagnostics=(*writing.diagnostics, *found))
 
@@ -108,12 +108,12 @@ class _Junie(Listed):
         value = fields.raw(_SERVERS)
         if fields.has(_SERVERS) and not (isinstance(value, list) and [*listed(value)]):
             message = f"`{_SERVERS}` names no server, so Junie shows the agent every one there is"
-            fields.tell(Code.NO_EFFECT, message, _SERVERS)
+            fields.report(Code.NO_EFFECT, message, _SERVERS)
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        fitted = fit(agent.grants, self.shape, options)
-        lists = spell_lists(fitted, self.tools, denies=True)
-        found = [*fitted.diagnostics, *lists.diagnostics]
+        narrowed = narrow(agent.grants, self.capabilities, options)
+        lists = spell_lists(narrowed, self.tools, denies=True)
+        found = [*narrowed.diagnostics, *lists.diagnostics]
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             groups = [name for name in lists.allowed if name in self.tools.written]
@@ -123,8 +123,8 @@ class _Junie(Listed):
                 found.append(Diagnostic(Code.REFUSED_WIDER, message))
         if denied := [name for name in lists.denied if name in self.tools.written]:
             permissions[self.lists.denied] = list[JsonValue](denied)
-        if lists.allowed is not None or not all(fitted.servers.values()):
-            servers, server_found = _servers(agent.grants, fitted)
+        if lists.allowed is not None or not all(narrowed.servers.values()):
+            servers, server_found = _servers(agent.grants, narrowed)
             permissions[_SERVERS] = list[JsonValue](servers or [_NO_SERVER])
             found += server_found
         return permissions, found
@@ -139,13 +139,13 @@ def _arguments(prompt: str) -> list[Diagnostic]:
     return [Diagnostic(Code.FIELD_LOST, message, hint="write it without the dollar sign")]
 
 
-def _servers(grants: Grants, fitted: Fitted) -> tuple[list[str], list[Diagnostic]]:
+def _servers(grants: Grants, narrowed: Narrowed) -> tuple[list[str], list[Diagnostic]]:
     """The complete list of servers, and a finding for each that it has to leave out."""
     parts = [rule.tool for rule in grants.rules if not rule.approval and _server(rule.tool) is None]
-    granted = [name for name, level in fitted.servers.items() if level]
+    granted = [name for name, level in narrowed.servers.items() if level]
     mixed = [name for name in granted if any(part.startswith(f"{MCP}{name}/") for part in parts)]
     found = [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
-    if fitted.default is not Approval.DENY:
+    if narrowed.default is not Approval.DENY:
         message = "only a complete list can take a server away here, so servers that it does not name are hidden"
         found.append(Diagnostic(Code.TOOL_LOST, message))
     return [name for name in granted if name not in mixed], found

@@ -13,14 +13,14 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Approval, Grants
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, fit
+from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
 from agentsync.dialects._base import Dialect, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
-from agentsync.dialects.kiro.grants import KEYS, RESTRICTIONS, enforced, meant
+from agentsync.dialects.kiro.grants import KEYS, RESTRICTIONS, enforced, intended
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
 from agentsync.dialects.kiro.writer import finding, server_name
 from agentsync.formats.document import Document
@@ -28,7 +28,7 @@ from agentsync.formats.json_reader import format_json, parse_json
 
 _FILE: Final = "file://"
 _CARRIED: Final = frozenset({"model"})
-_SHAPE: Final = Shape(
+_SHAPE: Final = Capabilities(
     units={
         "read": ("read", "list"),
         "grep": ("grep",),
@@ -51,7 +51,7 @@ def read(document: Document, stem: str) -> Reading:
     prompt = fields.text("prompt") or ""
     if prompt.startswith(_FILE):
         message = f"the instructions are in another file, `{prompt}`, which is not read"
-        fields.tell(Code.WRONG_TYPE, message, "prompt", hint="write them into `prompt`")
+        fields.report(Code.WRONG_TYPE, message, "prompt", hint="write them into `prompt`")
     check(fields)
     values = values_of(fields)
     if name is None or description is None or refused(fields.diagnostics):
@@ -64,7 +64,7 @@ def read(document: Document, stem: str) -> Reading:
             "description": description,
             "dialect": "kiro2",
             "prompt": prompt,
-            "grants": meant(document.metadata, version=2),
+            "grants": intended(document.metadata, version=2),
             "own_permissions": {key: document.metadata[key] for key in KEYS if fields.has(key)},
             "native": native,
             "unknown": unknown,
@@ -80,9 +80,9 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
         found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
-        fitted = fit(finding(agent.grants, ("list",)), _SHAPE, options)
-        permissions, permission_found = _spell(fitted)
-        found += [*fitted.diagnostics, *permission_found]
+        narrowed = narrow(finding(agent.grants, ("list",)), _SHAPE, options)
+        permissions, permission_found = _spell(narrowed)
+        found += [*narrowed.diagnostics, *permission_found]
     model, model_found = MODELS.write(agent, "kiro2", options)
     # What begins like the name of a file would be read from there.
     prompt = f"\n{agent.prompt}" if agent.prompt.startswith(_FILE) else agent.prompt
@@ -96,17 +96,17 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     return Writing(format_json({**metadata, "prompt": prompt}), (*found, *model_found))
 
 
-def _spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def _spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The lists that say what was fitted, and what they cannot say."""
-    levels = {**fitted.units, **fitted.servers}
+    levels = {**narrowed.units, **narrowed.servers}
     found: list[Diagnostic] = []
-    is_open = fitted.default is not Approval.DENY and all(levels.values())
-    if fitted.default is not Approval.DENY and not is_open:
+    is_open = narrowed.default is not Approval.DENY and all(levels.values())
+    if narrowed.default is not Approval.DENY and not is_open:
         message = "only a complete list can take a tool away here, so tools that it does not name are left out"
         found.append(Diagnostic(Code.TOOL_LOST, message))
     keys: dict[str, JsonValue] = {"tools": [ANY]}
     if not is_open:
-        holes = [name for name, level in fitted.servers.items() if not level]
+        holes = [name for name, level in narrowed.servers.items() if not level]
         granted = {name: level for name, level in levels.items() if level}
         mixed = [name for name in granted if any(_share(name, hole) for hole in holes)]
         found += [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
@@ -153,7 +153,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    shape=_SHAPE,
+    capabilities=_SHAPE,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
     carries=_CARRIED,

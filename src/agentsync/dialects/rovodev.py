@@ -11,7 +11,7 @@ from typing import Final
 
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.formats.document import Document
 
@@ -36,7 +36,7 @@ _TOOLS: Final = ToolNames(
     },
 )
 
-_ROVODEV: Final = Listed(
+_ROVODEV: Final = TableDialect(
     name="rovodev",
     title="Rovo Dev",
     tools=_TOOLS,

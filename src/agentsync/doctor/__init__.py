@@ -7,91 +7,97 @@ from collections.abc import Iterator
 
 from agentsync.config import Config, Target
 from agentsync.core.errors import AgentsyncError, ConfigError, LockedError
-from agentsync.core.paths import Places, is_directory, shorten
+from agentsync.core.paths import AppPaths, is_directory, shorten
 from agentsync.doctor.environment import (
-    examine_clock,
-    examine_disk,
-    examine_git,
-    examine_service,
-    examine_tools,
-    examine_units,
-    examine_watching,
+    check_clock,
+    check_disk,
+    check_git,
+    check_service,
+    check_tools,
+    check_units,
+    check_watching,
 )
-from agentsync.doctor.result import Examination, Health
+from agentsync.doctor.result import CheckResult, Health
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report, Scope
 from agentsync.targets.directory import find_link
 from agentsync.targets.installed import also_read, has_program
 
 
-def examine(config: Config | ConfigError, places: Places) -> Iterator[Examination]:
+def run_checks(config: Config | ConfigError, app_paths: AppPaths) -> Iterator[CheckResult]:
     """Looks at what agentsync stands on, each source and each target; changes no target.
 
     Where the configuration cannot be used, it says why, and looks at all that needs none.
     """
-    yield examine_git()
-    yield from examine_disk(places)
-    yield from examine_watching()
-    yield examine_service(places)
-    yield from examine_units()
+    yield check_git()
+    yield from check_disk(app_paths)
+    yield from check_watching()
+    yield check_service(app_paths)
+    yield from check_units()
     if isinstance(config, ConfigError):
-        yield Examination("configuration", Health.BAD, str(config), config.hint)
+        yield CheckResult("configuration", Health.BAD, str(config), config.hint)
         return
     try:
-        report = run(config, places, Scope.PLAN)
+        report = run(config, app_paths, Scope.PLAN)
     except AgentsyncError as error:
-        health = Health.DOUBTFUL if isinstance(error, LockedError) else Health.BAD
-        yield Examination("state", health, str(error), error.hint)
+        health = Health.WARNING if isinstance(error, LockedError) else Health.BAD
+        yield CheckResult("state", health, str(error), error.hint)
         return
-    yield Examination("state", Health.GOOD, shorten(str(places.state)))
-    yield examine_clock(source.facts.time for source in report.sources if source.facts)
+    yield CheckResult("state", Health.GOOD, shorten(str(app_paths.state)))
+    yield check_clock(source.facts.time for source in report.sources if source.facts)
     yield from _sources(report)
     targets = config.resolved_targets()
     if not targets:
-        yield Examination("targets", Health.BAD, "no target is configured", "add a table such as [targets.claude]")
+        yield CheckResult("targets", Health.BAD, "no target is configured", "add a table such as [targets.claude]")
     for target in targets:
         yield _target(target)
-    yield from examine_tools(target.written for target in targets)
+    yield from check_tools(target.written for target in targets)
     for reader, other in also_read(target.dialect for target in targets):
         message = f"{reader.title} also reads the agents of {other.title}, and may not heed what restricts them"
         hint = "switch that off in the tool, or keep the two apart: one for the user, one for a project"
-        yield Examination(f"duplicates {reader.name}", Health.DOUBTFUL, message, hint)
+        yield CheckResult(f"duplicates {reader.name}", Health.WARNING, message, hint)
 
 
-def _sources(report: Report) -> Iterator[Examination]:
+def _sources(report: Report) -> Iterator[CheckResult]:
     if not report.sources:
-        yield Examination("sources", Health.BAD, "no source is configured", "add a [sources.NAME] table with a `url`")
+        yield CheckResult("sources", Health.BAD, "no source is configured", "add a [sources.NAME] table with a `url`")
     for source in report.sources:
         subject = f"source {source.name}"
         if source.error is not None:
-            yield Examination(subject, Health.BAD, str(source.error), source.error.hint)
+            yield CheckResult(subject, Health.BAD, str(source.error), source.error.hint)
             continue
-        agents = [product for product in report.products if product.source == source.name and product.name]
-        refused = sum(product.refused for product in report.products if product.source == source.name)
+        agents = [
+            compiled_agent
+            for compiled_agent in report.compiled
+            if compiled_agent.source == source.name and compiled_agent.name
+        ]
+        refused = sum(
+            compiled_agent.refused for compiled_agent in report.compiled if compiled_agent.source == source.name
+        )
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"
         if refused:
-            yield Examination(subject, Health.DOUBTFUL, f"{message}, {refused} refused", "`agentsync plan` says why")
+            yield CheckResult(subject, Health.WARNING, f"{message}, {refused} refused", "`agentsync plan` says why")
         elif agents:
-            yield Examination(subject, Health.GOOD, message)
+            yield CheckResult(subject, Health.GOOD, message)
         else:
-            yield Examination(subject, Health.DOUBTFUL, message, "check `subfolder`, `include` and `exclude`")
+            yield CheckResult(subject, Health.WARNING, message, "check `subfolder`, `include` and `exclude`")
 
 
-def _target(target: Target) -> Examination:
+def _target(target: Target) -> CheckResult:
     subject = f"target {target.name}"
     dialect, directory = target.written, target.directory
     shown = shorten(str(directory))
     if not target.follow_symlinks and (link := find_link(directory)):
         hint = "set `follow_symlinks = true` if the link is meant"
-        return Examination(subject, Health.BAD, f"{shorten(str(link))} is a symbolic link", hint)
+        return CheckResult(subject, Health.BAD, f"{shorten(str(link))} is a symbolic link", hint)
     existing = directory if is_directory(directory) else directory.parent
     if not is_directory(existing) and not target.create:
         hint = f"start {dialect.title} once, or set `create = true`"
-        return Examination(subject, Health.BAD, f"{shown} is not there, nor is its parent", hint)
+        return CheckResult(subject, Health.BAD, f"{shown} is not there, nor is its parent", hint)
     if is_directory(existing) and not os.access(existing, os.W_OK | os.X_OK):
-        return Examination(subject, Health.BAD, f"{shown} cannot be written", "check its owner and mode")
+        return CheckResult(subject, Health.BAD, f"{shown} cannot be written", "check its owner and mode")
     if dialect.binaries and not has_program(dialect):
         names = " or ".join(f"`{binary}`" for binary in dialect.binaries)
-        return Examination(subject, Health.DOUBTFUL, shown, f"{names} is not on PATH: is {dialect.title} installed?")
-    return Examination(subject, Health.GOOD, shown, dialect.notice)
+        return CheckResult(subject, Health.WARNING, shown, f"{names} is not on PATH: is {dialect.title} installed?")
+    return CheckResult(subject, Health.GOOD, shown, dialect.notice)

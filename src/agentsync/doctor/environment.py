@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from agentsync.core.paths import Places, is_file, shorten
+from agentsync.core.paths import AppPaths, is_file, shorten
 from agentsync.dialects import Dialect
-from agentsync.doctor.result import Examination, Health
+from agentsync.doctor.result import CheckResult, Health
 from agentsync.git.process import MINIMUM_VERSION
 from agentsync.service.control import listens
 from agentsync.service.systemd.units import USER_UNITS, user_units
@@ -26,33 +26,33 @@ _FEW: Final = {"max_user_watches": 8192, "max_user_instances": 64}
 """Below these, an editor or two use up what there is; the kernel's own defaults are 8192 and more, and 128."""
 
 
-def examine_git() -> Examination:
+def check_git() -> CheckResult:
     """Whether git is there and new enough."""
     program = shutil.which("git")
     if program is None:
-        return Examination("git", Health.BAD, "git is not on PATH", "install git")
-    said = _version_of(program)
-    if said is None:
-        return Examination("git", Health.BAD, "git cannot be run", "reinstall git")
-    match = re.search(r"(\d+)\.(\d+)", said)
+        return CheckResult("git", Health.BAD, "git is not on PATH", "install git")
+    declared = _version_of(program)
+    if declared is None:
+        return CheckResult("git", Health.BAD, "git cannot be run", "reinstall git")
+    match = re.search(r"(\d+)\.(\d+)", declared)
     version = (int(match[1]), int(match[2])) if match else (0, 0)
     if version < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))
-        return Examination("git", Health.BAD, said, f"install git {wanted} or newer")
-    return Examination("git", Health.GOOD, said)
+        return CheckResult("git", Health.BAD, declared, f"install git {wanted} or newer")
+    return CheckResult("git", Health.GOOD, declared)
 
 
-def examine_disk(places: Places) -> Iterator[Examination]:
+def check_disk(app_paths: AppPaths) -> Iterator[CheckResult]:
     """Whether there is room for the state and the cache."""
-    for name, directory in (("state", places.state), ("cache", places.cache)):
+    for name, directory in (("state", app_paths.state), ("cache", app_paths.cache)):
         free = shutil.disk_usage(_existing(directory)).free
         message = f"{free >> 20:,} MiB free for {shorten(str(directory))}"
-        health = Health.BAD if free < _NO_BYTES else Health.DOUBTFUL if free < _LOW_BYTES else Health.GOOD
+        health = Health.BAD if free < _NO_BYTES else Health.WARNING if free < _LOW_BYTES else Health.GOOD
         hint = "" if health is Health.GOOD else "make room: nothing is lost meanwhile, and nothing new is written"
-        yield Examination(f"disk of the {name}", health, message, hint)
+        yield CheckResult(f"disk of the {name}", health, message, hint)
 
 
-def examine_clock(commit_times: Iterable[int], now: float | None = None) -> Examination:
+def check_clock(commit_times: Iterable[int], now: float | None = None) -> CheckResult:
     """Whether the clock may be right: no commit comes from tomorrow.
 
     Args:
@@ -65,11 +65,11 @@ def examine_clock(commit_times: Iterable[int], now: float | None = None) -> Exam
     if ahead > _DAY:
         message = f"{shown}, and the newest commit was made {ahead / _DAY:.0f} days later"
         hint = "set the clock: by it certificates are checked, and it is told when agents were last fetched"
-        return Examination("clock", Health.DOUBTFUL, message, hint)
-    return Examination("clock", Health.GOOD, shown)
+        return CheckResult("clock", Health.WARNING, message, hint)
+    return CheckResult("clock", Health.GOOD, shown)
 
 
-def examine_watching(directory: Path = _INOTIFY) -> Iterator[Examination]:
+def check_watching(directory: Path = _INOTIFY) -> Iterator[CheckResult]:
     """Whether the kernel lets the service watch files (inotify(7)); nothing where it is another system's."""
     for name, few in _FEW.items():
         try:
@@ -78,48 +78,48 @@ def examine_watching(directory: Path = _INOTIFY) -> Iterator[Examination]:
             continue
         good = limit >= few
         hint = "" if good else f"`sysctl fs.inotify.{name}={few * 8}`; until then changes are seen in each cycle only"
-        yield Examination(f"inotify {name}", Health.GOOD if good else Health.DOUBTFUL, str(limit), hint)
+        yield CheckResult(f"inotify {name}", Health.GOOD if good else Health.WARNING, str(limit), hint)
 
 
-def examine_service(places: Places) -> Examination:
+def check_service(app_paths: AppPaths) -> CheckResult:
     """Whether the service is under way."""
-    if listens(places):
-        return Examination("service", Health.GOOD, "it is under way")
+    if listens(app_paths):
+        return CheckResult("service", Health.GOOD, "it is under way")
     message = "it is not under way: agents come when `agentsync pull` runs"
-    return Examination("service", Health.GOOD, message, "`agentsync install-service` lets systemd run it")
+    return CheckResult("service", Health.GOOD, message, "`agentsync install-service` lets systemd run it")
 
 
-def examine_units() -> Iterator[Examination]:
+def check_units() -> Iterator[CheckResult]:
     """What systemd says of each unit that was installed for this user; nothing where none was."""
     for unit in USER_UNITS:
         if not is_file(user_units() / unit):
             continue
-        said = _output_of(["systemctl", "--user", "is-active", unit])
-        match said:
+        declared = _output_of(["systemctl", "--user", "is-active", unit])
+        match declared:
             case "active" | "activating" | "reloading":
-                yield Examination(unit, Health.GOOD, said)
+                yield CheckResult(unit, Health.GOOD, declared)
             case "failed":
-                yield Examination(unit, Health.BAD, said, f"`journalctl --user -u {unit}` says why")
+                yield CheckResult(unit, Health.BAD, declared, f"`journalctl --user -u {unit}` says why")
             case "":
                 hint = "log in anew, or run `loginctl enable-linger`"
-                yield Examination(unit, Health.DOUBTFUL, "the user's systemd cannot be asked", hint)
+                yield CheckResult(unit, Health.WARNING, "the user's systemd cannot be asked", hint)
             case _:
-                yield Examination(unit, Health.DOUBTFUL, said, f"`systemctl --user enable --now {unit}`")
+                yield CheckResult(unit, Health.WARNING, declared, f"`systemctl --user enable --now {unit}`")
 
 
-def examine_tools(written: Iterable[Dialect]) -> Iterator[Examination]:
+def check_tools(written: Iterable[Dialect]) -> Iterator[CheckResult]:
     """The version of each tool that is written for, beside the one that its rules were checked with."""
     for dialect in {dialect.name: dialect for dialect in written}.values():
         program = next(filter(None, map(shutil.which, dialect.binaries)), None)
         if program is None:
             continue
-        said = _version_of(program)
-        found = re.search(r"\d+(?:\.\d+)+", said or "")
+        declared = _version_of(program)
+        found = re.search(r"\d+(?:\.\d+)+", declared or "")
         version = found[0] if found else "unknown"
         message = f"{dialect.title} {version}; agentsync's rules for it were checked with {dialect.version}"
         older = found is not None and _numbers(version) < _numbers(dialect.version)
         hint = "an older release may know fewer keys: bring it up to date" if older else ""
-        yield Examination(f"tool {dialect.name}", Health.DOUBTFUL if older else Health.GOOD, message, hint)
+        yield CheckResult(f"tool {dialect.name}", Health.WARNING if older else Health.GOOD, message, hint)
 
 
 def _version_of(program: str) -> str | None:

@@ -8,12 +8,12 @@ from enum import StrEnum
 
 class Health(StrEnum):
     GOOD = "good"
-    DOUBTFUL = "doubtful"
+    WARNING = "doubtful"
     BAD = "bad"
 
 
 @dataclass(frozen=True, slots=True)
-class Examination:
+class CheckResult:
     """What was looked at, how it is, and what to do where it is not good."""
 
     subject: str

@@ -195,7 +195,7 @@ class AgentHandler(BaseHandler):
             if depth == 1:
                 self.lines[key] = self._line(event.start_mark)
                 if isinstance(value, yaml.ScalarEvent):
-                    mapping[key] = self._meant(key, mapping[key], value)
+                    mapping[key] = self._intended(key, mapping[key], value)
         return mapping
 
     def _value(self, events: Iterator[Any], event: Any, depth: int) -> JsonValue:
@@ -221,7 +221,7 @@ class AgentHandler(BaseHandler):
         if getattr(event, "tag", None) is not None:
             raise UnreadableError(self._error(Code.YAML_TAG, event))
 
-    def _meant(self, key: str, value: JsonValue, event: Any) -> JsonValue:
+    def _intended(self, key: str, value: JsonValue, event: Any) -> JsonValue:
         """What the author of a top-level scalar meant, where that is not what YAML says."""
         line, plain = self.lines[key], event.implicit[0]
         if plain and key == "name":

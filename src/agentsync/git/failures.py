@@ -143,11 +143,11 @@ def explain(done: Done, remote: Remote) -> SourceUnavailableError:
         return TransientError(
             message, place=remote.place, hint="check the network, or raise the `timeout` of the source"
         )
-    said = _NAMES.sub("", done.stderr)
-    if _TOO_LARGE.search(said):
+    declared = _NAMES.sub("", done.stderr)
+    if _TOO_LARGE.search(declared):
         return too_large(remote)
     for fault in _FAULTS:
-        if fault.pattern.search(said):
+        if fault.pattern.search(declared):
             kind = TransientError if fault.transient else SourceUnavailableError
             return kind(fault.message, place=remote.place, hint=fault.hint, retry_after=_retry_after(done.trace))
     return UnexplainedError(done.reason, place=remote.place)

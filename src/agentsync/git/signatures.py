@@ -161,13 +161,13 @@ def _unverified(done: Done, what: str, place: str) -> UnverifiedError:
         what: the commit or tag, as a subject.
         place: the source.
     """
-    said = done.stderr
-    if not done.timed_out and (not said.strip() or "no signature found" in said):
+    declared = done.stderr
+    if not done.timed_out and (not declared.strip() or "no signature found" in declared):
         hint = "sign it with an allowed key, with `git commit -S` or `git tag -s`"
         return UnverifiedError(f"{what} is not signed", place=place, hint=hint)
     for pattern, message, hint in _REASONS:
-        if re.search(pattern, said):
-            return UnverifiedError(f"{what} {message}{_key(said)}", place=place, hint=hint)
+        if re.search(pattern, declared):
+            return UnverifiedError(f"{what} {message}{_key(declared)}", place=place, hint=hint)
     message = f"the signature of {what} cannot be checked: {done.reason}"
     return UnverifiedError(message, place=place, hint="see what `git verify-commit` says of it in a clone")
 
@@ -202,9 +202,9 @@ _REASONS = (
 )
 
 
-def _key(said: str) -> str:
+def _key(declared: str) -> str:
     """The key that was signed with, as ssh and gpg write it; nothing else of what they print is repeated."""
-    found = re.search(r"SHA256:[A-Za-z0-9+/]{43}|(?<= key )[0-9A-F]{16,64}\b", said)
+    found = re.search(r"SHA256:[A-Za-z0-9+/]{43}|(?<= key )[0-9A-F]{16,64}\b", declared)
     return f": {found[0]}" if found else ""
 
 

@@ -11,7 +11,7 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import redact
 from agentsync.formats.diff import unified
-from agentsync.report.service_status import CycleResult, Standing
+from agentsync.report.service_status import CycleResult, ServiceStatus
 from agentsync.state.records import Action, Key
 from agentsync.sync.report import Report
 from agentsync.targets.change import Change, absolute
@@ -69,17 +69,17 @@ def status_record(report: Report) -> dict[str, object]:
     return report_record(report) | {"targets": [_target_record(report, target.name) for target in report.targets]}
 
 
-def standing_record(standing: Standing) -> dict[str, object]:
+def service_status_record(service_status: ServiceStatus) -> dict[str, object]:
     """How the service stands; None where nothing is known, or nothing is wrong."""
     return {
-        "config": standing.config,
-        "config_error": standing.config_error or None,
-        "started_at": standing.started_at,
-        "next_run_at": standing.next_run_at,
-        "succeeded_at": standing.succeeded_at,
-        "cycles": standing.cycles,
-        "last": _cycle_record(standing.last) if standing.last else None,
-        "suspended": standing.suspended or None,
+        "config": service_status.config,
+        "config_error": service_status.config_error or None,
+        "started_at": service_status.started_at,
+        "next_run_at": service_status.next_run_at,
+        "succeeded_at": service_status.succeeded_at,
+        "cycles": service_status.cycles,
+        "last": _cycle_record(service_status.last) if service_status.last else None,
+        "suspended": service_status.suspended or None,
         "sources": [
             {
                 "name": source.name,
@@ -89,9 +89,9 @@ def standing_record(standing: Standing) -> dict[str, object]:
                 "error": source.error or None,
                 "retry_at": source.retry_at,
             }
-            for source in standing.sources
+            for source in service_status.sources
         ],
-        "unwatched": list(standing.fallbacks),
+        "unwatched": list(service_status.fallbacks),
     }
 
 
@@ -135,14 +135,14 @@ def differences(report: Report, changes: Iterable[Change], *, largest: int = sys
     for change in wanted:
         if change.wanted is None or not change.actual.digest:
             continue
-        before, after = _standing(targets[change.target], change, largest), report.contents(change)
+        before, after = _service_status(targets[change.target], change, largest), report.contents(change)
         if before is not None and len(after) <= largest:
             path = shorten(absolute(change.directory, change.path))
             texts[change.key] = unified(before, after, path=path)
     return texts
 
 
-def _standing(target: Target, change: Change, largest: int) -> bytes | None:
+def _service_status(target: Target, change: Change, largest: int) -> bytes | None:
     """What stands at a change's path: a file, or one agent of the file in which its tool keeps them all.
 
     None where it is too large, or has gone since the plan was made, so that there is nothing left to compare.

@@ -45,7 +45,7 @@ class CycleResult:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceStanding:
+class SourceStatus:
     """Where a source is.
 
     Attributes:
@@ -68,7 +68,7 @@ class SourceStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetStanding:
+class TargetStatus:
     """How many files a target has, and how many of them are no longer as they were written, or in conflict."""
 
     name: str
@@ -80,7 +80,7 @@ class TargetStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServiceStatus:
     """How the service stands.
 
     Attributes:
@@ -102,8 +102,8 @@ class Standing:
     last: CycleResult | None = None
     cycles: int = 0
     suspended: str = ""
-    sources: tuple[SourceStanding, ...] = ()
-    targets: tuple[TargetStanding, ...] = ()
+    sources: tuple[SourceStatus, ...] = ()
+    targets: tuple[TargetStatus, ...] = ()
     fallbacks: tuple[str, ...] = ()
 
     def is_ready(self, now: float, limit: float) -> bool:

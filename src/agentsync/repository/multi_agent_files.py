@@ -21,7 +21,7 @@ MAX_BYTES = 8 << 20
 """How large all such files of a source may be together: telling their agents apart takes seconds for each megabyte."""
 
 
-def parted(
+def split_file(
     entries: Sequence[Entry], selection: Selection, read: Callable[[Sequence[Entry]], Iterable[bytes]]
 ) -> tuple[list[Entry], list[Diagnostic]]:
     """The files with one entry for each agent in the place of those that hold several, and what was found on these.

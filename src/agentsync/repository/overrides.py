@@ -180,17 +180,17 @@ def overridden(agent: Agent, target: Dialect, overrides: Sequence[Override]) -> 
     return result
 
 
-def regranted(said: Overridden, target: Dialect) -> Overridden:
+def regranted(declared: Overridden, target: Dialect) -> Overridden:
     """The same, with the permissions of the target's own agent written from its grants instead of as its file has them.
 
     Keys that restrict and that the target does not know have done their part, so they are left out.
     """
-    agent = said.agent
-    if agent is None or said.regranted or agent.dialect != target.name:
-        return said
+    agent = declared.agent
+    if agent is None or declared.regranted or agent.dialect != target.name:
+        return declared
     unknown = {key: value for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)}
     update = {"own_permissions": {}, "dialect": NEUTRAL, "unknown": unknown}
-    return replace(said, agent=agent.model_copy(update=update), changed=True, regranted=True)
+    return replace(declared, agent=agent.model_copy(update=update), changed=True, regranted=True)
 
 
 def _tables(value: JsonValue) -> dict[str, dict[str, JsonValue]]:

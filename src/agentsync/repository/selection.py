@@ -174,7 +174,7 @@ def dialect_of_path(path: str) -> str:
     path, _ = split_path(path)
     found: list[tuple[int, int, str]] = []
     for dialect in dialects().values():
-        if dialect.shared and f"/{path}".endswith(dialect.shared.places):
+        if dialect.shared and f"/{path}".endswith(dialect.shared.locations):
             return dialect.name
         place = max(f"/{path}".rfind(f"/{directory}/") for directory in _places(dialect))
         found += [

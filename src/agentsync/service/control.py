@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from threading import BoundedSemaphore, Event, Thread
 from typing import Final, Self, get_origin, get_type_hints
 
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 
 _MOST_BYTES: Final = 1 << 16  # of a question
 _CALLERS: Final = 32  # at once; the system keeps others waiting until one is done
@@ -37,14 +37,14 @@ class Question:
     Attributes:
         config: the absolute path of the configuration that is meant.
         environment: a digest of each variable of whoever asks, as `environment` makes it.
-        allow_deletions, allow_growth: what the user confirms.
+        allow_deletions, allow_escalation: what the user confirms.
         verbosity, json, colored: how the result is to be shown.
     """
 
     config: str
     environment: dict[str, str]
     allow_deletions: bool
-    allow_growth: bool
+    allow_escalation: bool
     verbosity: int
     json: bool
     colored: bool
@@ -77,18 +77,18 @@ class Asked:
 class Control:
     """Takes questions; a context manager, which takes the socket away."""
 
-    def __init__(self, places: Places, take: Callable[[Asked], None]) -> None:
+    def __init__(self, app_paths: AppPaths, take: Callable[[Asked], None]) -> None:
         """Listens from now on; the caller is the only service of this installation.
 
         Args:
-            places: where the state is.
+            app_paths: where the state is.
             take: called with each question, from several threads at once.
 
         Raises:
             OSError: there can be no socket there.
         """
         self._take = take
-        self._path = places.socket
+        self._path = app_paths.socket
         self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -138,7 +138,7 @@ class Control:
         answers: SimpleQueue[Answer] = SimpleQueue()
         try:
             with connection, suppress(OSError, ValueError):  # gone, silent, or not one of us
-                self._take(Asked(_question(_heard(connection)), answers.put))
+                self._take(Asked(_question(_received(connection)), answers.put))
                 answer = json.dumps(asdict(answers.get())).encode()
                 connection.settimeout(_ANSWER_SECONDS)  # which sendall counts for all of it
                 connection.sendall(answer)
@@ -151,7 +151,7 @@ def environment() -> dict[str, str]:
     return {name: sha256(os.fsencode(value)).hexdigest()[:16] for name, value in os.environ.items()}
 
 
-def ask(places: Places, question: Question) -> Answer | None:
+def ask(app_paths: AppPaths, question: Question) -> Answer | None:
     """Asks the service to pull, and waits for what came of it, as long as the service's process lives.
 
     None where there is no service, or none that can answer.
@@ -160,7 +160,7 @@ def ask(places: Places, question: Question) -> Answer | None:
         return None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            with _short(places.socket) as path:
+            with _short(app_paths.socket) as path:
                 connection.connect(path)
             connection.sendall(json.dumps(asdict(question)).encode())
             connection.shutdown(socket.SHUT_WR)
@@ -170,19 +170,19 @@ def ask(places: Places, question: Question) -> Answer | None:
     return answer if answer.status is not None else None
 
 
-def listens(places: Places) -> bool:
+def listens(app_paths: AppPaths) -> bool:
     """Whether a service is under way that can be asked."""
     if not hasattr(socket, "AF_UNIX"):
         return False
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, _short(places.socket) as path:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, _short(app_paths.socket) as path:
             connection.connect(path)
     except OSError:
         return False
     return True
 
 
-def _heard(connection: socket.socket) -> bytes:
+def _received(connection: socket.socket) -> bytes:
     """All that the other side says until it closes its half.
 
     Raises:
@@ -190,26 +190,26 @@ def _heard(connection: socket.socket) -> bytes:
         ValueError: it says too much.
     """
     deadline = time.monotonic() + _QUESTION_SECONDS
-    said = bytearray()
+    declared = bytearray()
     while (left := deadline - time.monotonic()) > 0:
         connection.settimeout(left)
         part = connection.recv(_MOST_BYTES)
         if not part:
-            return bytes(said)
-        said += part
-        if len(said) > _MOST_BYTES:
+            return bytes(declared)
+        declared += part
+        if len(declared) > _MOST_BYTES:
             raise ValueError("too long")
     raise TimeoutError
 
 
-def _question(said: bytes) -> Question:
+def _question(declared: bytes) -> Question:
     """The question in what was said.
 
     Raises:
         ValueError: it is none, or one of another version.
     """
     try:
-        document = json.loads(said)
+        document = json.loads(declared)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     # By the very type: to isinstance, a truth is a number.

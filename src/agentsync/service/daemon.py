@@ -22,35 +22,35 @@ from typing import Final
 
 from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
-from agentsync.core.paths import Places, text_of
-from agentsync.report.service_status import Standing, Trigger
+from agentsync.core.paths import AppPaths, text_of
+from agentsync.report.service_status import ServiceStatus, Trigger
 from agentsync.service.control import Answer, Asked, Control, Question
 from agentsync.service.events import (
-    tell_clock_changed,
-    tell_failed,
-    tell_fallback,
-    tell_no_control,
-    tell_refused,
-    tell_reloaded,
-    tell_started,
-    tell_stopped,
+    log_clock_changed,
+    log_failed,
+    log_fallback,
+    log_no_control,
+    log_refused,
+    log_reloaded,
+    log_started,
+    log_stopped,
 )
 from agentsync.service.health import Health
 from agentsync.service.inbox import Inbox
 from agentsync.service.notify import Notifier
-from agentsync.service.overdue import Arrears
-from agentsync.service.polling import Asks, Polling
+from agentsync.service.overdue import PendingFetches
+from agentsync.service.polling import FetchPolicy, Polling
 from agentsync.service.requests import asks_for, consent_of, want_all
 from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
-from agentsync.service.status import Result, in_words, known_sources, outcome, surveyed, targets_after
+from agentsync.service.status import Result, in_words, known_sources, outcome, service_status_of, targets_after
 from agentsync.service.watch import Watch
 from agentsync.state.lock import locked_for_service
 from agentsync.state.records import Action
 from agentsync.state.store import State
 from agentsync.sync.cycle import run
-from agentsync.sync.events import tell_unchanged
+from agentsync.sync.events import log_up_to_date
 from agentsync.sync.report import Report, Scope
-from agentsync.sync.up_to_date import Unchanged, find_unchanged
+from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from agentsync.targets.change import Consent
 
 Show = Callable[[Result, Question], Answer]
@@ -87,19 +87,19 @@ _Event = Trigger | _Reload | _Changed | Asked | _End
 class Daemon:
     """The service of one installation, in the main thread of its process."""
 
-    def __init__(self, path: Path, places: Places, show: Show) -> None:
+    def __init__(self, path: Path, app_paths: AppPaths, show: Show) -> None:
         """Reads the configuration.
 
         Args:
             path: where it is; absolute.
-            places: where the state is.
+            app_paths: where the state is.
             show: what `pull` prints of a result.
 
         Raises:
             ConfigError: the configuration cannot be used.
         """
         self._path = path
-        self._places = places
+        self._app_paths = app_paths
         self._show = show
         self._config, self._text = self._load()
         self._inbox: Inbox[_Event] = Inbox()
@@ -107,10 +107,10 @@ class Daemon:
         self._is_cycling = False
         self._polling = Polling()
         self._notifier = Notifier()
-        self._health = Health(places)
-        self._standing = Standing(config=str(path), started_at=time.time())
+        self._health = Health(app_paths)
+        self._service_status = ServiceStatus(config=str(path), started_at=time.time())
         self._seen_text = self._text
-        self._arrears = Arrears()
+        self._pending = PendingFetches()
         self._suspicious_at: float | None = None
         self._restored: deque[float] = deque(maxlen=_RESTORES)
         self._signed_at = 0.0
@@ -125,28 +125,28 @@ class Daemon:
             ConfigError: something that the configuration asks for cannot be had.
         """
         with ExitStack() as stack:
-            stack.enter_context(locked_for_service(self._places))
+            stack.enter_context(locked_for_service(self._app_paths))
             stack.enter_context(self._inbox)
-            self._hear_signals(stack)
+            self._handle_signals(stack)
             stack.callback(self._health.close)
             self._health.follow(self._config)
             self._watch = stack.enter_context(Watch(lambda paths: self._inbox.put(_Changed(paths))))
-            fraction = own_fraction(fallback=kept_id(self._places))
+            fraction = own_fraction(fallback=kept_id(self._app_paths))
             self._schedule = stack.enter_context(Schedule(self._inbox.put, fraction))
             self._listen(stack)
-            tell_started(self._path)
-            stack.callback(tell_stopped, self._path)
+            log_started(self._path)
+            stack.callback(log_stopped, self._path)
             stack.callback(self._notifier.stopping)
             self._follow_schedule()
             self._follow_changes()  # before the first look, so that nothing changes unseen after it
             self._reload_changed()
             self._cycle(Trigger.START, self._asked_at_start())
             self._catch_up()
-            self._notifier.ready(in_words(self._standing))
+            self._notifier.ready(in_words(self._service_status))
             while True:
                 self._handle(self._next())
 
-    def _hear_signals(self, stack: ExitStack) -> None:
+    def _handle_signals(self, stack: ExitStack) -> None:
         handlers = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
         if hasattr(signal, "SIGHUP"):
             handlers[signal.SIGHUP] = lambda *_: self._inbox.put(_Reload())
@@ -165,23 +165,23 @@ class Daemon:
 
     def _listen(self, stack: ExitStack) -> None:
         try:
-            stack.enter_context(Control(self._places, self._inbox.put))
+            stack.enter_context(Control(self._app_paths, self._inbox.put))
         except OSError as error:
-            tell_no_control(error)
+            log_no_control(error)
 
-    def _asked_at_start(self) -> Asks:
+    def _asked_at_start(self) -> FetchPolicy:
         """Nobody, so that a fleet that starts at once brings nothing down, unless a source is in trouble already."""
-        with State.open(self._places.database) as state:
+        with State.open(self._app_paths.database) as state:
             known = known_sources(self._config, state).values()
-        return Asks.DUE if any(source.error for source in known) else Asks.NOBODY
+        return FetchPolicy.DUE if any(source.error for source in known) else FetchPolicy.NONE
 
     def _catch_up(self) -> None:
         """Plans a run soon where the machine was off when it was to ask; not at once, since then all would."""
-        known = [source.fetched_at for source in self._standing.sources if source.fetched_at]
+        known = [source.fetched_at for source in self._service_status.sources if source.fetched_at]
         if known and self._schedule.has_missed(min(known)):
             table = self._config.daemon
             splay = random.uniform(0, min(table.interval * table.jitter, _SPLAY_SECONDS))  # noqa: S311 - no secret
-            self._arrears.owe(Asks.DUE, splay)
+            self._pending.owe(FetchPolicy.DUE, splay)
             self._schedule.retry_in(splay)
 
     # Events
@@ -203,7 +203,7 @@ class Daemon:
             if events := self._inbox.get(seconds):
                 return events
             if left <= seconds:
-                tell_clock_changed()
+                log_clock_changed()
                 self._follow_schedule()
                 return [Trigger.SCHEDULE]
             self._schedule.look_at_clock()
@@ -215,26 +215,26 @@ class Daemon:
         triggers = [event for event in events if isinstance(event, Trigger)]
         if Trigger.SCHEDULE in triggers:
             self._expect_run()
-        told = any(isinstance(event, _Reload) for event in events)
-        reloads = self._reload() if told else self._reload_changed()
+        reported = any(isinstance(event, _Reload) for event in events)
+        reloads = self._reload() if reported else self._reload_changed()
         mine = [asked for asked in questions if self._is_mine(asked)]
         for asked in questions:
             if asked not in mine:
                 asked.answer(Answer())
         if mine:
-            result = self._cycle(Trigger.REQUEST, Asks.EVERYONE, consent=consent_of(mine), whole=want_all(mine))
+            result = self._cycle(Trigger.REQUEST, FetchPolicy.ALL, consent=consent_of(mine), whole=want_all(mine))
             for asked in mine:
                 asked.answer(self._show(result, asked.question))
         elif reloads or Trigger.SCHEDULE in triggers:
-            self._cycle(Trigger.RELOAD if reloads else Trigger.SCHEDULE, Asks.DUE)
+            self._cycle(Trigger.RELOAD if reloads else Trigger.SCHEDULE, FetchPolicy.DUE)
         elif triggers:
-            self._cycle(Trigger.RETRY, max(self._arrears.due, Asks.FAILED))
+            self._cycle(Trigger.RETRY, max(self._pending.due, FetchPolicy.FAILED))
         elif changed:
-            self._cycle(Trigger.CHANGE, Asks.NOBODY)
+            self._cycle(Trigger.CHANGE, FetchPolicy.NONE)
 
     def _is_mine(self, asked: Asked) -> bool:
         """Whether it asks for what is applied here, which is not what stands in a configuration with a mistake."""
-        return not self._standing.config_error and asks_for(asked.question, self._path, self._text)
+        return not self._service_status.config_error and asks_for(asked.question, self._path, self._text)
 
     def _reload_changed(self) -> bool:
         """The same as `_reload`, where the text is another than when it was read last: no watch is needed for that."""
@@ -248,19 +248,19 @@ class Daemon:
             config, text = self._load()
             self._health.follow(config)
         except ConfigError as error:
-            tell_refused(self._path, error)
-            self._standing = replace(self._standing, config_error=str(error))
+            log_refused(self._path, error)
+            self._service_status = replace(self._service_status, config_error=str(error))
             changed = False
         else:
             changed = text != self._text
             self._config, self._text = config, text
-            self._standing = replace(self._standing, config_error="")
+            self._service_status = replace(self._service_status, config_error="")
             self._follow_schedule()
             self._polling.forgive()
             if changed:
-                tell_reloaded(self._path)
-        self._tell(replace(self._standing, fallbacks=self._follow_changes()))
-        self._notifier.ready(in_words(self._standing))
+                log_reloaded(self._path)
+        self._tell(replace(self._service_status, fallbacks=self._follow_changes()))
+        self._notifier.ready(in_words(self._service_status))
         return changed
 
     def _load(self) -> tuple[Config, str]:
@@ -270,11 +270,13 @@ class Daemon:
 
     # Cycles
 
-    def _cycle(self, trigger: Trigger, asks: Asks, *, consent: Consent | None = None, whole: bool = False) -> Result:
+    def _cycle(
+        self, trigger: Trigger, asks: FetchPolicy, *, consent: Consent | None = None, whole: bool = False
+    ) -> Result:
         """Runs one cycle and tells everybody; a `whole` one takes no short cut."""
         began = time.monotonic()
-        last = self._standing.last
-        asks = self._arrears.with_failed(asks)
+        last = self._service_status.last
+        asks = self._pending.with_failed(asks)
         result: Result
         try:
             # The short cut finds nothing anew, so it needs a whole cycle before it that found nothing wrong.
@@ -282,10 +284,10 @@ class Daemon:
             self._is_cycling = True
             self._end_if_told()
             result = self._run(trigger, asks, consent, short=short)
-            self._arrears.asked(asks)
+            self._pending.asked(asks)
         except AgentsyncError as error:
-            tell_failed(error)
-            self._arrears.failed(asks)
+            log_failed(error)
+            self._pending.failed(asks)
             result = error
         finally:
             self._is_cycling = False
@@ -293,36 +295,36 @@ class Daemon:
         self._schedule.retry_in(self._retry_in())
         self._tell(
             replace(
-                self._standing,
+                self._service_status,
                 last=outcome(result, trigger, time.monotonic() - began, before=last),
-                cycles=self._standing.cycles + 1,
+                cycles=self._service_status.cycles + 1,
                 fallbacks=fallbacks,
                 next_run_at=self._schedule.next_run_at,
-                targets=targets_after(result, self._standing.targets),
+                targets=targets_after(result, self._service_status.targets),
             ),
         )
-        if not isinstance(result, Unchanged):
+        if not isinstance(result, UpToDate):
             gc.collect()  # what a whole cycle leaves would else be held until the next one, minutes later
         return result
 
-    def _run(self, trigger: Trigger, asks: Asks, consent: Consent | None, *, short: bool) -> Report | Unchanged:
+    def _run(self, trigger: Trigger, asks: FetchPolicy, consent: Consent | None, *, short: bool) -> Report | UpToDate:
         self._show_life(force=True)
         fetches = self._polling.fetches(asks)
-        if short and (unchanged := find_unchanged(self._text, self._places, fetches)):
+        if short and (unchanged := find_up_to_date(self._text, self._app_paths, fetches)):
             if trigger is not Trigger.CHANGE:  # most often what was written here itself
-                tell_unchanged(unchanged)
+                log_up_to_date(unchanged)
             return unchanged
         report = run(
             self._config,
-            self._places,
+            self._app_paths,
             Scope.APPLY,
             consent=consent,
             progress=lambda *_: self._show_life(),
             fetches=fetches,
             text=self._text,
             inputs=[self._config.overlays] if self._config.overlays else [],
-            silent_at_rest=trigger is Trigger.CHANGE,
-            restores=trigger is not Trigger.CHANGE or self._may_restore(),
+            quiet_noop=trigger is Trigger.CHANGE,
+            allow_restore=trigger is not Trigger.CHANGE or self._may_restore(),
         )
         if any(outcome.ok and outcome.change.action is Action.REPLACE for outcome in report.outcomes):
             self._restored.append(time.monotonic())
@@ -341,7 +343,7 @@ class Daemon:
 
     def _retry_in(self) -> float | None:
         """In how many seconds a cycle is due before its regular time; None where none is."""
-        waits = [wait for wait in (self._polling.next_wait, self._arrears.wait) if wait is not None]
+        waits = [wait for wait in (self._polling.next_wait, self._pending.wait) if wait is not None]
         return max(0.0, min(waits)) if waits else None
 
     def _follow_changes(self) -> tuple[str, ...]:
@@ -357,17 +359,17 @@ class Daemon:
         ]
         overlays = [self._config.overlays] if self._config.overlays else []
         fallbacks = self._watch.follow([self._path, *files], [*directories, *overlays])
-        for fallback in sorted(set(fallbacks) - set(self._standing.fallbacks)):
-            tell_fallback(fallback)
+        for fallback in sorted(set(fallbacks) - set(self._service_status.fallbacks)):
+            log_fallback(fallback)
         return fallbacks
 
     # Standing
 
-    def _tell(self, standing: Standing) -> None:
+    def _tell(self, service_status: ServiceStatus) -> None:
         """Tells everybody how the service stands now."""
         try:
-            self._standing = surveyed(standing, self._config, self._places, self._polling)
+            self._service_status = service_status_of(service_status, self._config, self._app_paths, self._polling)
         except AgentsyncError:  # the cycle met it too, and told it
-            self._standing = standing
-        self._health.saw(self._standing)
-        self._notifier.status(in_words(self._standing))
+            self._service_status = service_status
+        self._health.saw(self._service_status)
+        self._notifier.status(in_words(self._service_status))

@@ -25,7 +25,7 @@ from typing import Final, Self
 
 from agentsync.core.address import Address, is_loopback
 from agentsync.core.errors import ConfigError
-from agentsync.service.events import tell_unhealthy
+from agentsync.service.events import log_unhealthy
 
 _THREADS: Final = 8
 _WAITING: Final = 16  # connections that the system keeps until one is free
@@ -155,7 +155,7 @@ class Endpoint:
         try:
             return self._respond(path)
         except Exception as error:  # noqa: BLE001 - a bug here must be told, and must not end the service
-            tell_unhealthy(f"http {path}", f"{type(error).__name__}: {error}")
+            log_unhealthy(f"http {path}", f"{type(error).__name__}: {error}")
             return Answer.text(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a bug in agentsync; its log says more")
 
 

@@ -8,45 +8,45 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.log import logger
 
 
-def tell_started(config: Path) -> None:
+def log_started(config: Path) -> None:
     logger().info("daemon.started", config=str(config))
 
 
-def tell_stopped(config: Path) -> None:
+def log_stopped(config: Path) -> None:
     logger().info("daemon.stopped", config=str(config))
 
 
-def tell_reloaded(config: Path) -> None:
+def log_reloaded(config: Path) -> None:
     logger().info("config.reloaded", config=str(config))
 
 
-def tell_refused(config: Path, error: AgentsyncError) -> None:
+def log_refused(config: Path, error: AgentsyncError) -> None:
     logger().error("config.refused", config=str(config), error=str(error), hint=error.hint)
 
 
-def tell_failed(error: AgentsyncError) -> None:
+def log_failed(error: AgentsyncError) -> None:
     logger().error("sync.failed", error=str(error), hint=error.hint, exit_code=int(error.exit_code))
 
 
-def tell_fallback(message: str) -> None:
+def log_fallback(message: str) -> None:
     logger().warning("watch.fallback", message=message, hint="changes of it are seen in each cycle instead")
 
 
-def tell_clock_changed() -> None:
+def log_clock_changed() -> None:
     logger().warning("clock.changed", message="no run came when it was due, so one is made now")
 
 
-def tell_listening(address: str) -> None:
+def log_listening(address: str) -> None:
     logger().info("health.listening", address=address)
 
 
-def tell_unhealthy(what: str, error: str) -> None:
+def log_unhealthy(what: str, error: str) -> None:
     logger().warning("health.failed", what=what, error=error)
 
 
-def tell_healthy(what: str) -> None:
+def log_healthy(what: str) -> None:
     logger().info("health.recovered", what=what)
 
 
-def tell_no_control(error: OSError) -> None:
+def log_no_control(error: OSError) -> None:
     logger().warning("control.failed", error=str(error), hint="`agentsync pull` runs by itself instead")

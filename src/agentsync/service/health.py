@@ -19,13 +19,13 @@ from agentsync.config import Config
 from agentsync.config.tables import HealthTable
 from agentsync.core.durations import span
 from agentsync.core.errors import AgentsyncError, ConfigError
-from agentsync.core.paths import Places
-from agentsync.report.json_output import differences, standing_record, status_record
+from agentsync.core.paths import AppPaths
+from agentsync.report.json_output import differences, service_status_record, status_record
 from agentsync.report.metrics.measures import Reading, Tally
 from agentsync.report.page import POLICY, View, render
-from agentsync.report.service_status import Standing
+from agentsync.report.service_status import ServiceStatus
 from agentsync.service.endpoint import Answer, Endpoint
-from agentsync.service.events import tell_healthy, tell_listening, tell_unhealthy
+from agentsync.service.events import log_healthy, log_listening, log_unhealthy
 from agentsync.state.records import Key
 from agentsync.state.store import State, Sync
 from agentsync.sync.cycle import run
@@ -49,7 +49,7 @@ class _Seen:
     """What the main thread said last."""
 
     config: Config
-    standing: Standing
+    service_status: ServiceStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,20 @@ class Health:
     """Told by the service how it stands; tells everybody who asks."""
 
     def __init__(
-        self, places: Places, *, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic
+        self,
+        app_paths: AppPaths,
+        *,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing happens before `follow`.
 
         Args:
-            places: where the state is that `status.json` and the page are made from.
+            app_paths: where the state is that `status.json` and the page are made from.
             clock: in seconds since the epoch.
             timer: in seconds that the machine is awake.
         """
-        self._places = places
+        self._app_paths = app_paths
         self._clock = clock
         self._timer = timer
         self._tally = Tally()
@@ -121,7 +125,7 @@ class Health:
             self._endpoint = endpoint
             if endpoint:
                 endpoint.start()
-                tell_listening(str(endpoint.address))
+                log_listening(str(endpoint.address))
 
     def _opened(self, table: HealthTable, before: HealthTable) -> tuple[Endpoint | None, Telemetry | None]:
         """What a configuration asks for: what there is already where that is the same, else something new."""
@@ -135,13 +139,13 @@ class Health:
                 _close(telemetry)
             raise
 
-    def saw(self, standing: Standing) -> None:
+    def saw(self, service_status: ServiceStatus) -> None:
         """Called after each cycle, and whenever else something changed."""
         if self._config is None:
             return
-        self._reading = self._tally.read(standing)
-        self._seen = _Seen(self._config, standing)
-        self._sign = self._sign_of_life(self._config, standing.next_run_at)
+        self._reading = self._tally.read(service_status)
+        self._seen = _Seen(self._config, service_status)
+        self._sign = self._sign_of_life(self._config, service_status.next_run_at)
         self._looks.forget()
         if self._metrics:
             self._metrics.saw(self._reading)
@@ -169,7 +173,7 @@ class Health:
             from agentsync.report.metrics.otlp import Telemetry  # noqa: PLC0415 - only who sends it pays for the import
         except ImportError as error:
             raise _missing("health.otlp", "otlp") from error
-        return Telemetry(url, self._places.state, lambda error: self._told("otlp", error))
+        return Telemetry(url, self._app_paths.state, lambda error: self._reported("otlp", error))
 
     def _write_textfile(self, metrics: Metrics, table: HealthTable) -> None:
         if table.textfile is None:
@@ -179,16 +183,16 @@ class Health:
         try:
             write(table.textfile, metrics.text())
         except OSError as error:
-            self._told("textfile", f"{table.textfile}: {error.strerror or error}")
+            self._reported("textfile", f"{table.textfile}: {error.strerror or error}")
         else:
-            self._told("textfile", "")
+            self._reported("textfile", "")
 
-    def _told(self, what: str, error: str) -> None:
+    def _reported(self, what: str, error: str) -> None:
         """Logs what does not work when that begins, and when it is over."""
         if error and error != self._failing.get(what):
-            tell_unhealthy(what, error)
+            log_unhealthy(what, error)
         if not error and self._failing.get(what):
-            tell_healthy(what)
+            log_healthy(what)
         self._failing[what] = error
 
     # What the endpoint answers, in its threads
@@ -217,12 +221,12 @@ class Health:
 
     def _unready(self, seen: _Seen) -> str:
         """Why the service is not ready; empty where it is."""
-        standing, limit, now = seen.standing, seen.config.health.stale_after, self._clock()
-        if standing.is_ready(now, limit):
+        service_status, limit, now = seen.service_status, seen.config.health.stale_after, self._clock()
+        if service_status.is_ready(now, limit):
             return ""
-        if standing.succeeded_at is None:
+        if service_status.succeeded_at is None:
             return "not every source could be fetched and applied yet"
-        age = span(now - standing.succeeded_at)
+        age = span(now - service_status.succeeded_at)
         return f"the last good sync was {age} ago, and {span(limit)} are allowed"
 
     def _metrics_text(self) -> Answer:
@@ -237,12 +241,12 @@ class Health:
         seen = self._seen
         if seen is None:
             return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, "starting")
-        service = {**standing_record(seen.standing), "unready": self._unready(seen) or None}
+        service = {**service_status_record(seen.service_status), "unready": self._unready(seen) or None}
         try:
-            record = status_record(run(seen.config, self._places, Scope.LOOK))
+            record = status_record(run(seen.config, self._app_paths, Scope.LOOK))
         except AgentsyncError as error:
-            told = {"message": error.message, "place": error.place, "hint": error.hint}
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": told, "service": service})
+            reported = {"message": error.message, "place": error.place, "hint": error.hint}
+            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": reported, "service": service})
         return _json(HTTPStatus.OK, {**record, "service": service})
 
     def _page(self) -> Answer:
@@ -254,16 +258,16 @@ class Health:
         syncs: list[Sync] = []
         trouble = ""
         try:
-            report = run(seen.config, self._places, Scope.LOOK)
+            report = run(seen.config, self._app_paths, Scope.LOOK)
             if self._shows_content:
                 changes = report.differing[:_SHOWN_DIFFERENCES]
                 shown = differences(report, changes, largest=_LARGEST_COMPARED)
-            with State.open(self._places.database) as state:
+            with State.open(self._app_paths.database) as state:
                 syncs = state.syncs(_SHOWN_SYNCS)
         except AgentsyncError as error:
             trouble = f"{error}; {error.hint}" if error.hint else str(error)
         view = View(
-            standing=seen.standing,
+            service_status=seen.service_status,
             unready=self._unready(seen),
             now=self._clock(),
             report=report,

@@ -25,7 +25,7 @@ class Inbox(Generic[Event]):
 
     def __init__(self) -> None:
         self._events: SimpleQueue[Event] = SimpleQueue()
-        self._heard, self._bell = socket.socketpair()
+        self._received, self._bell = socket.socketpair()
         self._bell.setblocking(False)  # noqa: FBT003 - takes no keyword
 
     def __enter__(self) -> Self:
@@ -35,7 +35,7 @@ class Inbox(Generic[Event]):
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._woken_before)
         self._bell.close()
-        self._heard.close()
+        self._received.close()
 
     def put(self, event: Event) -> None:
         """Adds an event, from any thread or a signal's handler; nobody hears it once this is closed."""
@@ -47,9 +47,9 @@ class Inbox(Generic[Event]):
         """All that came in; waits for the first, but no longer than so many seconds."""
         until = time.monotonic() + seconds
         while self._events.empty() and (left := until - time.monotonic()) > 0:
-            self._heard.settimeout(left)
+            self._received.settimeout(left)
             with suppress(TimeoutError):
-                self._heard.recv(_RINGS)
+                self._received.recv(_RINGS)
         events = []
         while not self._events.empty():
             events.append(self._events.get())

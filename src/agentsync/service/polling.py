@@ -24,13 +24,13 @@ MOST_SECONDS: Final = 3600.0
 _FIRST_SECONDS: Final = 60.0
 
 
-class Asks(IntEnum):
+class FetchPolicy(IntEnum):
     """Who is asked in a cycle, from few to many; of the others the commit that was applied last counts."""
 
-    NOBODY = 0  # but a source that was never asked
+    NONE = 0  # but a source that was never asked
     FAILED = 1  # those that failed and whose time has come
     DUE = 2  # all but those that failed and whose time has not come
-    EVERYONE = 3
+    ALL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Polling:
         self._chance = chance
         self._failures: dict[Path, Failure] = {}
 
-    def fetches(self, asks: Asks) -> Fetches:
+    def fetches(self, asks: FetchPolicy) -> Fetches:
         """The fetches of one cycle."""
         return _Polls(self, asks)
 
@@ -108,7 +108,7 @@ class Polling:
 
 
 class _Polls(Fetches):
-    def __init__(self, polling: Polling, asks: Asks) -> None:
+    def __init__(self, polling: Polling, asks: FetchPolicy) -> None:
         super().__init__()
         self._polling = polling
         self._asks = asks
@@ -132,20 +132,20 @@ class _Polls(Fetches):
             commit = super()._answer(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
         except AgentsyncError as error:
             # Somebody who tries again and again by hand must not keep the service away for an hour.
-            self._polling.failed(mirror, error, counts=self._asks is not Asks.EVERYONE)
+            self._polling.failed(mirror, error, counts=self._asks is not FetchPolicy.ALL)
             raise
         self._polling.succeeded(mirror)
         return commit
 
     def _is_asked(self, failure: Failure | None) -> bool:
         match self._asks:
-            case Asks.NOBODY:
+            case FetchPolicy.NONE:
                 return False
-            case Asks.FAILED:
+            case FetchPolicy.FAILED:
                 return failure is not None and failure.due is not None and self._polling.is_due(failure)
-            case Asks.DUE:
+            case FetchPolicy.DUE:
                 return failure is None or self._polling.is_due(failure)
-            case Asks.EVERYONE:
+            case FetchPolicy.ALL:
                 return not self._polling.is_barred(failure)
 
 

@@ -27,8 +27,8 @@ def asks_for(question: Question, config: Path, text: str) -> bool:
 def consent_of(asked: Sequence[Asked]) -> Consent | None:
     """What all who ask agree to together; None where that is nothing."""
     deletions = any(one.question.allow_deletions for one in asked)
-    growth = any(one.question.allow_growth for one in asked)
-    return Consent(deletions, growth) if deletions or growth else None
+    escalation = any(one.question.allow_escalation for one in asked)
+    return Consent(deletions, escalation) if deletions or escalation else None
 
 
 def want_all(asked: Sequence[Asked]) -> bool:

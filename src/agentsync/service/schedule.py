@@ -25,7 +25,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 
 from agentsync.config.tables import DaemonTable
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.report.service_status import Trigger
 
 GRACE_SECONDS: Final = 5.0
@@ -56,13 +56,13 @@ def own_fraction(machine_id: Path = _MACHINE_ID, fallback: str = "") -> float:
     return number / 2**64
 
 
-def kept_id(places: Places) -> str:
+def kept_id(app_paths: AppPaths) -> str:
     """An id of this installation: made by chance once, and kept with its state.
 
     Where it cannot be kept, the host's name stands in: in a fleet of containers each has another one.
     The caller is the only service of this installation.
     """
-    path = places.state / _KEPT_ID
+    path = app_paths.state / _KEPT_ID
     try:
         path.touch(mode=0o600)
         if kept := path.read_text(encoding="utf-8", errors="replace").strip():

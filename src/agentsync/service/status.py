@@ -9,16 +9,16 @@ from dataclasses import replace
 
 from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError, ExitCode
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.core.urls import redact
-from agentsync.report.service_status import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
+from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
 from agentsync.service.polling import Polling
 from agentsync.state.store import SourceState, State
 from agentsync.sync.fetch import mirror_of
 from agentsync.sync.report import Report
-from agentsync.sync.up_to_date import Unchanged
+from agentsync.sync.up_to_date import UpToDate
 
-Result = Report | Unchanged | AgentsyncError
+Result = Report | UpToDate | AgentsyncError
 """What came of a cycle."""
 
 
@@ -30,46 +30,48 @@ def outcome(result: Result, trigger: Trigger, seconds: float, *, before: CycleRe
         case Report():
             sync_id, exit_code, counts = result.sync_id, result.exit_code, result.counts
             codes = Counter(found.code.id for found in result.diagnostics)
-        case Unchanged():
+        case UpToDate():
             sync_id, counts = result.sync_id, result.counts
         case AgentsyncError():
             exit_code, error = result.exit_code, str(result)
     return CycleResult(sync_id, trigger, time.time(), seconds, exit_code, counts, codes, error)
 
 
-def targets_after(result: Result, before: Sequence[TargetStanding]) -> tuple[TargetStanding, ...]:
+def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[TargetStatus, ...]:
     """How each target stands; as before where the cycle could not be run."""
     match result:
         case Report():
             return tuple(
-                TargetStanding(
+                TargetStatus(
                     target.name, target.dialect, str(target.directory), counts.files, counts.drifted, counts.conflicts
                 )
                 for target in result.targets
                 for counts in [result.counts_of(target.name)]
             )
-        case Unchanged():
+        case UpToDate():
             return tuple(replace(target, drifted=0, conflicts=0) for target in before)
         case AgentsyncError():
             return tuple(before)
 
 
-def surveyed(standing: Standing, config: Config, places: Places, polling: Polling) -> Standing:
+def service_status_of(
+    service_status: ServiceStatus, config: Config, app_paths: AppPaths, polling: Polling
+) -> ServiceStatus:
     """The same with what the state says of the sources now.
 
     Raises:
         StateError: the state cannot be used.
     """
-    with State.open(places.database) as state:
+    with State.open(app_paths.database) as state:
         known = known_sources(config, state)
         suspension = state.suspension
-    sources = tuple(_source(name, config, places, known.get(name), polling) for name in config.sources)
+    sources = tuple(_source(name, config, app_paths, known.get(name), polling) for name in config.sources)
     fetched = [source.fetched_at for source in sources if source.fetched_at and source.applied and not source.error]
     return replace(
-        standing,
+        service_status,
         sources=sources,
         suspended=suspension.reason if suspension else "",
-        succeeded_at=min(fetched) if fetched and len(fetched) == len(sources) else standing.succeeded_at,
+        succeeded_at=min(fetched) if fetched and len(fetched) == len(sources) else service_status.succeeded_at,
     )
 
 
@@ -80,29 +82,34 @@ def known_sources(config: Config, state: State) -> dict[str, SourceState]:
     return {name: source for name, source in found.items() if source}
 
 
-def in_words(standing: Standing) -> str:
+def in_words(service_status: ServiceStatus) -> str:
     """How the service stands, in one line."""
-    if standing.config_error:
-        return f"degraded: {standing.config_error}"
-    if standing.suspended:
-        return f"suspended: {standing.suspended}"
-    if standing.last is None:
+    if service_status.config_error:
+        return f"degraded: {service_status.config_error}"
+    if service_status.suspended:
+        return f"suspended: {service_status.suspended}"
+    if service_status.last is None:
         return "starting"
-    errors = [standing.last.error, *(f"{source.name}: {source.error}" for source in standing.sources if source.error)]
+    errors = [
+        service_status.last.error,
+        *(f"{source.name}: {source.error}" for source in service_status.sources if source.error),
+    ]
     if any(errors):
         return "failing: " + "; ".join(filter(None, errors))
-    files = sum(target.files for target in standing.targets)
-    commits = ", ".join(f"{source.name} at {source.applied[:12]}" for source in standing.sources)
-    drifted = sum(target.drifted for target in standing.targets)
-    counts = {"drifted": drifted, **standing.last.counts}
-    told = [f"{counts[key]} {key}" for key in ("drifted", "held", "failed", "refused") if counts.get(key)]
-    return "; ".join([commits, f"{files} files", *told])
+    files = sum(target.files for target in service_status.targets)
+    commits = ", ".join(f"{source.name} at {source.applied[:12]}" for source in service_status.sources)
+    drifted = sum(target.drifted for target in service_status.targets)
+    counts = {"drifted": drifted, **service_status.last.counts}
+    reported = [f"{counts[key]} {key}" for key in ("drifted", "held", "failed", "refused") if counts.get(key)]
+    return "; ".join([commits, f"{files} files", *reported])
 
 
-def _source(name: str, config: Config, places: Places, known: SourceState | None, polling: Polling) -> SourceStanding:
+def _source(
+    name: str, config: Config, app_paths: AppPaths, known: SourceState | None, polling: Polling
+) -> SourceStatus:
     table = config.sources[name]
-    wait = polling.wait(mirror_of(places, name, table.url))
-    return SourceStanding(
+    wait = polling.wait(mirror_of(app_paths, name, table.url))
+    return SourceStatus(
         name=name,
         url=redact(table.url),
         ref=table.ref,

@@ -13,7 +13,7 @@ from agentsync.state.sqlite import DamagedError, Database, set_aside
 _SCHEMA = "CREATE TABLE IF NOT EXISTS contents (digest TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID"
 
 
-class Vault(Database):
+class Backups(Database):
     """An open vault. One connection, for the thread that opened it.
 
     Every method raises StateError when the file cannot be used.

@@ -10,34 +10,34 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from agentsync.core.errors import LockedError, StateError
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 
-PATIENCE: Final = 90.0
+LOCK_TIMEOUT: Final = 90.0
 """Seconds that a user's word to stop or go back waits for a run: half as long again as a source may take by default."""
 
-BRIEF_PATIENCE: Final = 3.0
+BRIEF_LOCK_TIMEOUT: Final = 3.0
 """Seconds that a run which somebody waits for waits for another one: most have nothing to do and take less."""
 
 AGAIN: Final = "wait for it to end, then try again"
 """What to do where another run is under way."""
 
 
-def locked(places: Places, *, patience: float = 0, hint: str = AGAIN) -> AbstractContextManager[None]:
+def locked(app_paths: AppPaths, *, lock_timeout: float = 0, hint: str = AGAIN) -> AbstractContextManager[None]:
     """Holds the lock of a run.
 
     Args:
-        places: where it is.
-        patience: for how many seconds another run is waited for.
+        app_paths: where it is.
+        lock_timeout: for how many seconds another run is waited for.
         hint: what to do where that did not end.
 
     Raises:
         LockedError: another run holds it.
         StateError: the directory of the state cannot be used.
     """
-    return _held(places, places.lock, "another run is under way", hint, patience=patience)
+    return _held(app_paths, app_paths.lock, "another run is under way", hint, lock_timeout=lock_timeout)
 
 
-def locked_for_service(places: Places) -> AbstractContextManager[None]:
+def locked_for_service(app_paths: AppPaths) -> AbstractContextManager[None]:
     """Holds the lock of the service, which leaves that of a run free between its cycles.
 
     Raises:
@@ -45,20 +45,20 @@ def locked_for_service(places: Places) -> AbstractContextManager[None]:
         StateError: the directory of the state cannot be used.
     """
     hint = "`agentsync status` shows what it does; end it before you start another"
-    return _held(places, places.service_lock, "another agentsync daemon is under way", hint)
+    return _held(app_paths, app_paths.service_lock, "another agentsync daemon is under way", hint)
 
 
 @contextmanager
-def _held(places: Places, path: Path, message: str, hint: str, *, patience: float = 0) -> Iterator[None]:
+def _held(app_paths: AppPaths, path: Path, message: str, hint: str, *, lock_timeout: float = 0) -> Iterator[None]:
     lock = FileLock(path)
     try:
-        places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock.acquire(timeout=patience)
+        app_paths.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock.acquire(timeout=lock_timeout)
     except Timeout as error:
         raise LockedError(message, place=str(path), hint=hint) from error
     except OSError as error:
         reason = f"the directory of the state cannot be used: {error.strerror}"
-        raise StateError(reason, place=str(places.state), hint="check its owner, mode and space") from error
+        raise StateError(reason, place=str(app_paths.state), hint="check its owner, mode and space") from error
     try:
         yield
     finally:

@@ -24,20 +24,20 @@ from agentsync.repository.checks import Named, check_names, masked
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.overrides import also_denied, prefixed, unused
 from agentsync.state.render_cache import Cache
-from agentsync.sync.compiled_agent import Output, Product, decode, encode
+from agentsync.sync.compiled_agent import CompiledAgent, Output, decode, encode
 from agentsync.sync.snapshot import Snapshot
 from agentsync.targets.change import Change, TargetState, Wanted
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class BuildResult:
     """All products, those that are used, what each target should hold, and all findings."""
 
-    products: tuple[Product, ...]
-    used: tuple[Product, ...]
+    compiled: tuple[CompiledAgent, ...]
+    used: tuple[CompiledAgent, ...]
     states: tuple[TargetState, ...]
     diagnostics: tuple[Diagnostic, ...]
-    contents: Contents
+    contents: ContentStore
 
 
 # How many outcomes of earlier commits and settings are worth keeping: enough for a branch and its predecessor.
@@ -45,7 +45,7 @@ _CACHE_SHARE = 3
 _CACHE_LEAST = 2000
 
 
-def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache, policy: Policy) -> Gathered:
+def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache, policy: Policy) -> BuildResult:
     """Reads and renders every file of every source for every target.
 
     What the policy does not take is refused, and so has the place of a file that cannot be read.
@@ -54,36 +54,41 @@ def gather(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cach
         SourceUnavailableError: a mirror cannot be read.
         StateError: the cache cannot be used.
     """
-    contents = Contents(snapshots, targets)
-    products: tuple[Product, ...] = ()
+    contents = ContentStore(snapshots, targets)
+    compiled: tuple[CompiledAgent, ...] = ()
     crowded: list[Diagnostic] = []
     for snapshot in snapshots:
         counts = policy.of_source(snapshot.name, snapshot.url)
         made = tuple(_products(snapshot, targets, cache, contents, counts))
         if problem := _crowd(snapshot, made, counts):
             crowded.append(problem)
-            made = tuple(Product(one.source, one.path, one.blob, refused=True) for one in made)
-        products += made
-    cache.trim(_CACHE_SHARE * len(products) + _CACHE_LEAST)
+            made = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in made)
+        compiled += made
+    cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
     overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.replaces)
-    names = {_named(product): product for product in products if product.slug}
+    names = {_named(compiled_agent): compiled_agent for compiled_agent in compiled if compiled_agent.slug}
     used_names, found = check_names(list(names), overriding)
-    used = tuple(product for named, product in names.items() if named in used_names)
+    used = tuple(compiled_agent for named, compiled_agent in names.items() if named in used_names)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
     unread = frozenset((snapshot.name, found.path) for snapshot in snapshots for found in snapshot.diagnostics)
-    states = tuple(_target_state(target, products, used, commits, unread) for target in targets)
+    states = tuple(_target_state(target, compiled, used, commits, unread) for target in targets)
     findings = [
         *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
         *crowded,
-        *(diagnostic for product in products for diagnostic in product.diagnostics),
+        *(diagnostic for compiled_agent in compiled for diagnostic in compiled_agent.diagnostics),
         *found,
-        *_unused(snapshots, products),
-        *(diagnostic for product in used for output in product.outputs.values() for diagnostic in output.diagnostics),
+        *_unused(snapshots, compiled),
+        *(
+            diagnostic
+            for compiled_agent in used
+            for output in compiled_agent.outputs.values()
+            for diagnostic in output.diagnostics
+        ),
     ]
-    return Gathered(products, used, states, tuple(findings), contents)
+    return BuildResult(compiled, used, states, tuple(findings), contents)
 
 
-class Contents:
+class ContentStore:
     """The bytes of wanted files: those rendered in this run, and the others on demand."""
 
     def __init__(self, snapshots: Sequence[Snapshot], targets: Sequence[Target]) -> None:
@@ -118,21 +123,23 @@ class Contents:
         return self._bytes[change.target, change.wanted.digest]
 
 
-def _unused(snapshots: Sequence[Snapshot], products: Sequence[Product]) -> Iterator[Diagnostic]:
+def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) -> Iterator[Diagnostic]:
     """A finding for each override that no agent of its sources is meant by."""
     for override in dict.fromkeys(override for snapshot in snapshots for override in snapshot.overrides):
         sources = {snapshot.name for snapshot in snapshots if override in snapshot.overrides}
-        there = (product for product in products if product.source in sources and product.name)
-        yield from unused([override], ((product.slug, product.tags) for product in there))
+        there = (
+            compiled_agent for compiled_agent in compiled if compiled_agent.source in sources and compiled_agent.name
+        )
+        yield from unused([override], ((compiled_agent.slug, compiled_agent.tags) for compiled_agent in there))
 
 
-def _named(product: Product) -> Named:
-    return Named(product.source, product.path, product.blob, product.slug)
+def _named(compiled_agent: CompiledAgent) -> Named:
+    return Named(compiled_agent.source, compiled_agent.path, compiled_agent.blob, compiled_agent.slug)
 
 
-def _crowd(snapshot: Snapshot, products: Iterable[Product], policy: SourcePolicy) -> Diagnostic | None:
+def _crowd(snapshot: Snapshot, compiled: Iterable[CompiledAgent], policy: SourcePolicy) -> Diagnostic | None:
     """A finding where a source has more agents than it may."""
-    agents = sum(bool(product.slug) for product in products)
+    agents = sum(bool(compiled_agent.slug) for compiled_agent in compiled)
     if agents <= policy.max_agents:
         return None
     message = f"source `{snapshot.name}` has {agents} agents, which are over {policy.max_agents}"
@@ -140,15 +147,15 @@ def _crowd(snapshot: Snapshot, products: Iterable[Product], policy: SourcePolicy
 
 
 def _products(
-    snapshot: Snapshot, targets: Sequence[Target], cache: Cache, contents: Contents, policy: SourcePolicy
-) -> Iterator[Product]:
+    snapshot: Snapshot, targets: Sequence[Target], cache: Cache, contents: ContentStore, policy: SourcePolicy
+) -> Iterator[CompiledAgent]:
     """One product a file, in the order of the entries; those that the cache does not have are made and cached."""
     common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix))
     keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
-    products = {key: decode(value) for key, value in cache.get_many(keys.values()).items()}
+    compiled = {key: decode(value) for key, value in cache.get_many(keys.values()).items()}
     missing: dict[str, list[Entry]] = {}
     for entry, key in keys.items():
-        if key not in products:
+        if key not in compiled:
             missing.setdefault(entry.blob, []).append(entry)
     if missing:
         made = {
@@ -156,10 +163,10 @@ def _products(
             for blob, data in snapshot.files.blobs(missing)
             for entry in missing[blob]
         }
-        cache.put_many({key: encode(product) for key, product in made.items()})
-        products |= made
+        cache.put_many({key: encode(compiled_agent) for key, compiled_agent in made.items()})
+        compiled |= made
     for entry, key in keys.items():
-        yield replace(products[key], source=snapshot.name, path=entry.path, blob=entry.blob)
+        yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)
 
 
 def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:
@@ -184,35 +191,39 @@ def _make(
     data: bytes,
     targets: Sequence[Target],
     *,
-    contents: Contents,
+    contents: ContentStore,
     policy: SourcePolicy,
-) -> Product:
+) -> CompiledAgent:
     read, files = _render(snapshot, entry.path, data, targets)
-    product = Product(snapshot.name, entry.path, entry.blob, diagnostics=tuple(map(masked, read.diagnostics)))
+    compiled_agent = CompiledAgent(
+        snapshot.name, entry.path, entry.blob, diagnostics=tuple(map(masked, read.diagnostics))
+    )
     if isinstance(read, NoAgent):
-        return replace(product, refused=read.refused)
+        return replace(compiled_agent, refused=read.refused)
     agent = read.agent
     if not all(accepted.takes(agent) for accepted in snapshot.filters):
-        return Product(snapshot.name, entry.path, entry.blob, excluded=frozenset(target.name for target in targets))
+        return CompiledAgent(
+            snapshot.name, entry.path, entry.blob, excluded=frozenset(target.name for target in targets)
+        )
     rules = policy.rules(agent.slug)
     judged = judge_text(read.diagnostics, agent.slug, len(read.document.data), rules)
     taken = {target for target, file in files.items() if not file.excluded}
-    product = replace(
-        product,
+    compiled_agent = replace(
+        compiled_agent,
         excluded=frozenset(target.name for target in targets if target.name not in taken),
         diagnostics=tuple(masked(found.at(path=entry.path, agent=agent.name)) for found in judged),
     )
-    if refused(product.diagnostics):
-        return replace(product, refused=True)
+    if refused(compiled_agent.diagnostics):
+        return replace(compiled_agent, refused=True)
     outputs = {}
     for target in targets:
         if target.name in files:
             file = _judged(read, files[target.name], target, rules)
-            told = (found.at(path=entry.path, agent=agent.name, target=target.name) for found in file.diagnostics)
+            reported = (found.at(path=entry.path, agent=agent.name, target=target.name) for found in file.diagnostics)
             digested = contents.keep(target.name, file.data) if file.data is not None else ""
-            outputs[target.name] = Output(file.path, digested, tuple(map(masked, told)))
+            outputs[target.name] = Output(file.path, digested, tuple(map(masked, reported)))
     return replace(
-        product,
+        compiled_agent,
         name=agent.name,
         slug=agent.slug,
         dialect=read.dialect.name,
@@ -255,26 +266,30 @@ def _render(
 
 def _target_state(
     target: Target,
-    products: Sequence[Product],
-    used: Sequence[Product],
+    compiled: Sequence[CompiledAgent],
+    used: Sequence[CompiledAgent],
     commits: Mapping[str, str],
     unread: frozenset[tuple[str, str]],
 ) -> TargetState:
     """What a target should hold; what comes of a file that is refused, read or unread, stays as it was."""
     files: dict[str, Wanted] = {}
-    for product in used:
-        output = product.outputs.get(target.name)
+    for compiled_agent in used:
+        output = compiled_agent.outputs.get(target.name)
         if output and output.digest:
             files[output.path] = Wanted(
                 output.digest,
-                product.name,
+                compiled_agent.name,
                 target.dialect,
-                product.source,
-                product.path,
-                commits[product.source],
-                product.blob,
+                compiled_agent.source,
+                compiled_agent.path,
+                commits[compiled_agent.source],
+                compiled_agent.blob,
             )
     written = {(wanted.source, wanted.source_path) for wanted in files.values()}
-    there = ((product.source, product.path) for product in products if target.name not in product.excluded)
+    there = (
+        (compiled_agent.source, compiled_agent.path)
+        for compiled_agent in compiled
+        if target.name not in compiled_agent.excluded
+    )
     kept = unread.union(there) - written
     return TargetState(target.name, str(target.directory), files, kept)

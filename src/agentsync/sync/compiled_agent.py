@@ -19,7 +19,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class CompiledAgent:
     """What came of one file of a source.
 
     Attributes:
@@ -43,25 +43,25 @@ class Product:
     outputs: Mapping[str, Output] = field(default_factory=dict)
 
 
-def encode(product: Product) -> bytes:
+def encode(compiled_agent: CompiledAgent) -> bytes:
     record = {
-        "name": product.name,
-        "slug": product.slug,
-        "dialect": product.dialect,
-        "description": product.description,
-        "tags": product.tags,
-        "excluded": sorted(product.excluded),
-        "refused": product.refused,
-        "diagnostics": [found.as_dict() for found in product.diagnostics],
+        "name": compiled_agent.name,
+        "slug": compiled_agent.slug,
+        "dialect": compiled_agent.dialect,
+        "description": compiled_agent.description,
+        "tags": compiled_agent.tags,
+        "excluded": sorted(compiled_agent.excluded),
+        "refused": compiled_agent.refused,
+        "diagnostics": [found.as_dict() for found in compiled_agent.diagnostics],
         "outputs": {
             target: [output.path, output.digest, [found.as_dict() for found in output.diagnostics]]
-            for target, output in product.outputs.items()
+            for target, output in compiled_agent.outputs.items()
         },
     }
     return json.dumps(record).encode()
 
 
-def decode(value: bytes) -> Product:
+def decode(value: bytes) -> CompiledAgent:
     record = json.loads(value)
     outputs = {
         target: Output(path, digested, tuple(Diagnostic.from_dict(found) for found in diagnostics))
@@ -69,4 +69,4 @@ def decode(value: bytes) -> Product:
     }
     diagnostics = tuple(Diagnostic.from_dict(found) for found in record.pop("diagnostics"))
     tags, excluded = tuple(record.pop("tags")), frozenset(record.pop("excluded"))
-    return Product("", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, **record)
+    return CompiledAgent("", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, **record)

@@ -18,24 +18,24 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.core.naming import slug
-from agentsync.core.paths import Places, is_file
+from agentsync.core.paths import AppPaths, is_file
 from agentsync.dialects import moving_variables
 from agentsync.repository.overlays import read_overlays
 from agentsync.repository.working_tree import WorkingTree
-from agentsync.state.backups import Vault
+from agentsync.state.backups import Backups
 from agentsync.state.lock import locked
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.render_cache import Cache
 from agentsync.state.store import SourceState, State
-from agentsync.sync.build import Gathered, gather
-from agentsync.sync.escalation import watch_growth
-from agentsync.sync.events import tell
+from agentsync.sync.build import BuildResult, build
+from agentsync.sync.escalation import hold_escalations
+from agentsync.sync.events import log_sync
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.findings import kept_last_good, left_sources, suspended, without_agents
 from agentsync.sync.report import Report, Scope, is_change
 from agentsync.sync.snapshot import Files, Snapshot
-from agentsync.sync.sources import Progress, SourceReport, finding, take_snapshots
-from agentsync.sync.up_to_date import Followed, Memory, content_of, expansions, remember
+from agentsync.sync.sources import Progress, ResolvedSource, finding, resolve_sources
+from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, remember
 from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
 from agentsync.targets.change import Change, Consent, TargetState
 from agentsync.targets.plan import Plan, make_plan, recorded
@@ -43,37 +43,37 @@ from agentsync.targets.plan import Plan, make_plan, recorded
 
 def run(
     config: Config,
-    places: Places,
+    app_paths: AppPaths,
     scope: Scope,
     *,
     consent: Consent | None = None,
     progress: Progress = lambda _what, _done, _total: None,
     fetches: Fetches | None = None,
-    saved: Mapping[str, WorkingTree] | None = None,
+    working_trees: Mapping[str, WorkingTree] | None = None,
     text: str = "",
     inputs: Sequence[Path] = (),
-    silent_at_rest: bool = False,
-    restores: bool = True,
-    alone: bool = False,
-    patience: float = 0,
+    quiet_noop: bool = False,
+    allow_restore: bool = True,
+    ad_hoc: bool = False,
+    lock_timeout: float = 0,
 ) -> Report:
     """One cycle over all sources and targets.
 
     Args:
         config: what to sync.
-        places: where state and caches are.
+        app_paths: where state and caches are.
         scope: how far to go; only APPLY changes a target. Where pulling is suspended when that would begin, it only
             plans, clears what a run that was killed has left, and records what was fetched.
         consent: what the user agrees to; to nothing by default.
         progress: told how far a fetch or an apply is.
         fetches: asks the remotes; those that were made already are not made again.
-        saved: by name, the sources of which the files that are saved count, and no commit.
+        working_trees: by name, the sources of which the files that are saved count, and no commit.
         text: what the configuration was read from; a run that ends with nothing to do is remembered for it.
         inputs: the other files and directories of this machine that decide what is written.
-        silent_at_rest: logs nothing where there was nothing to do.
-        restores: whether targets that write edited files of ours again may do so in this run.
-        alone: whether sources and targets were given for this run alone, so that others may be configured.
-        patience: for how many seconds a run that is under way is waited for.
+        quiet_noop: logs nothing where there was nothing to do.
+        allow_restore: whether targets that write edited files of ours again may do so in this run.
+        ad_hoc: whether sources and targets were given for this run alone, so that others may be configured.
+        lock_timeout: for how many seconds a run that is under way is waited for.
 
     Raises:
         ConfigError: the machine's policy cannot be used.
@@ -81,26 +81,26 @@ def run(
         StateError: the state cannot be used.
     """
     signed = [path for table in config.sources.values() for path in table.signer_files()]
-    read = {str(path): content_of(path) for path in (*inputs, *signed, places.policy)}
+    read = {str(path): content_of(path) for path in (*inputs, *signed, app_paths.policy)}
     progress("waiting for another run", 0, 0)
-    lock = nullcontext() if scope is Scope.LOOK else locked(places, patience=patience)  # looking needs none
-    with lock, State.open(places.database) as state:
+    lock = nullcontext() if scope is Scope.LOOK else locked(app_paths, lock_timeout=lock_timeout)  # looking needs none
+    with lock, State.open(app_paths.database) as state:
         cycle = _Cycle(
             config,
-            places,
+            app_paths,
             scope,
             state,
             progress=progress,
             fetches=fetches or Fetches(),
-            saved=saved or {},
+            working_trees=working_trees or {},
             consent=consent or Consent(),
-            restores=restores,
-            alone=alone,
+            allow_restore=allow_restore,
+            ad_hoc=ad_hoc,
         )
         report = cycle.run()
         at_rest = cycle.is_at_rest(report)
-        if report.scope is Scope.APPLY and not (silent_at_rest and at_rest):
-            tell(report)
+        if report.scope is Scope.APPLY and not (quiet_noop and at_rest):
+            log_sync(report)
         if text and not report.recovered and at_rest:
             remember(state, text, _memory(config, report, text, read))
         return report
@@ -110,28 +110,28 @@ class _Cycle:
     def __init__(
         self,
         config: Config,
-        places: Places,
+        app_paths: AppPaths,
         scope: Scope,
         state: State,
         *,
         progress: Progress,
         fetches: Fetches,
-        saved: Mapping[str, WorkingTree],
+        working_trees: Mapping[str, WorkingTree],
         consent: Consent,
-        restores: bool,
-        alone: bool,
+        allow_restore: bool,
+        ad_hoc: bool,
     ) -> None:
         self._config = config
-        self._places = places
+        self._app_paths = app_paths
         self._scope = scope
         self._state = state
         self._progress = progress
         self._fetches = fetches
-        self._saved = saved
+        self._working_trees = working_trees
         self._consent = consent
-        self._may_restore = restores
-        self._alone = alone
-        self._policy = policy_of(config, places.policy)
+        self._may_restore = allow_restore
+        self._ad_hoc = ad_hoc
+        self._policy = policy_of(config, app_paths.policy)
         self._id = secrets.token_hex(6)
         self._targets, self._missing = _reachable(config.resolved_targets())
         self._directories = {
@@ -144,26 +144,26 @@ class _Cycle:
     def run(self) -> Report:
         started, began = time.time(), time.perf_counter()
         overlays, overlay_found = read_overlays(self._config.overlays)
-        sources, snapshots = take_snapshots(
+        sources, snapshots = resolve_sources(
             self._config,
-            self._places,
+            self._app_paths,
             self._state,
             fetches=None if self._scope is Scope.LOOK else self._fetches,
-            saved=self._saved,
+            working_trees=self._working_trees,
             progress=self._progress,
             overlays=overlays,
         )
         self._progress("reading", 0, 0)
-        with Cache.open(self._places.outcomes) as cache:
-            gathered = gather(snapshots, self._targets, cache, self._policy)
+        with Cache.open(self._app_paths.outcomes) as cache:
+            built = build(snapshots, self._targets, cache, self._policy)
         if self._scope is Scope.APPLY:
             recover(self._state, self._directories)
         inventory = self._state.inventory(self._directories)
-        states, former = self._keep_former_urls(gathered.states, inventory, snapshots)
-        plan = self._watched(self._plan(states, inventory, snapshots), gathered, snapshots)
+        states, former = self._keep_former_urls(built.states, inventory, snapshots)
+        plan = self._watched(self._plan(states, inventory, snapshots), built, snapshots)
         applying = self._scope is Scope.APPLY and self._begin(plan, snapshots, started)
         suspension = None if applying else self._state.suspension
-        outcomes = self._apply(plan, gathered, snapshots) if applying else ()
+        outcomes = self._apply(plan, built, snapshots) if applying else ()
         moving = _moving(sources, snapshots, plan) if applying else frozenset[str]()
         if applying:
             files = {snapshot.name: snapshot.files for snapshot in snapshots}
@@ -173,9 +173,9 @@ class _Cycle:
             *suspended(suspension),
             *self._missing,
             *overlay_found,
-            *gathered.diagnostics,
-            *kept_last_good(gathered, inventory),
-            *without_agents(snapshots, gathered),
+            *built.diagnostics,
+            *kept_last_good(built, inventory),
+            *without_agents(snapshots, built),
             *former,
             *self._left_targets(snapshots),
             *left_sources(plan, self._gone(inventory)),
@@ -188,13 +188,13 @@ class _Cycle:
             seconds=time.perf_counter() - began,
             sources=tuple(sources),
             targets=self._targets,
-            products=gathered.products,
+            compiled=built.compiled,
             states=states,
             plan=plan,
             outcomes=outcomes,
             diagnostics=tuple(dict.fromkeys(found)),
             inventory=inventory,
-            contents=gathered.contents,
+            contents=built.contents,
             recovered=self._state.recovered,
             suspension=suspension,
         )
@@ -228,7 +228,7 @@ class _Cycle:
 
     def _gone(self, inventory: Mapping[Key, Recorded]) -> frozenset[str]:
         """The sources that wrote here and are not configured any more; none where that cannot be told."""
-        written = frozenset() if self._alone else frozenset(row.source for row in inventory.values())
+        written = frozenset() if self._ad_hoc else frozenset(row.source for row in inventory.values())
         return written - self._config.sources.keys()
 
     def _plan(
@@ -251,19 +251,19 @@ class _Cycle:
             replaces=lambda change: self._consent.replaces(change) or self._restores(change),
         )
 
-    def _watched(self, plan: Plan, gathered: Gathered, snapshots: Sequence[Snapshot]) -> Plan:
+    def _watched(self, plan: Plan, built: BuildResult, snapshots: Sequence[Snapshot]) -> Plan:
         """The plan with what would give an agent more told, or held."""
         urls = _urls(snapshots)
 
         def rules(change: Change) -> Sequence[Rules]:
             return self._policy.of_source(change.source, urls[change.source]).rules(slug(change.agent))
 
-        return watch_growth(
+        return hold_escalations(
             plan,
-            gathered.contents,
+            built.contents,
             self._directories,
             rules=rules,
-            is_confirmed=lambda change: self._consent.growth or self._consent.replaces(change),
+            is_confirmed=lambda change: self._consent.escalation or self._consent.replaces(change),
         )
 
     def _restores(self, change: Change) -> bool:
@@ -271,7 +271,7 @@ class _Cycle:
         return (
             self._may_restore
             and change.base is not None
-            and any(target.restores and target.name == change.target for target in self._targets)
+            and any(target.allow_restore and target.name == change.target for target in self._targets)
         )
 
     def _keep_former_urls(
@@ -304,11 +304,11 @@ class _Cycle:
         commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
         return self._state.begin_sync(self._id, started_at=started, commits=commits)
 
-    def _apply(self, plan: Plan, gathered: Gathered, snapshots: Sequence[Snapshot]) -> tuple[Outcome, ...]:
+    def _apply(self, plan: Plan, built: BuildResult, snapshots: Sequence[Snapshot]) -> tuple[Outcome, ...]:
         changes = [change for change in plan.changes if change.action is not Action.KEEP]
         if not changes:
             return ()
-        gathered.contents.load(change for change in changes if change.action in WRITING)
+        built.contents.load(change for change in changes if change.action in WRITING)
         done = 0
 
         def advance(_change: Change) -> None:
@@ -317,16 +317,16 @@ class _Cycle:
             self._progress("writing", done, len(changes))
 
         urls = _urls(snapshots)
-        with Vault.open(self._places.vault) as vault:
+        with Backups.open(self._app_paths.backups) as backups:
             return tuple(
                 apply(
                     plan,
-                    gathered.contents,
+                    built.contents,
                     self._state,
                     sync_id=self._id,
                     directories=self._directories,
                     rows=lambda change: recorded(change.wanted, urls[change.wanted.source]) if change.wanted else None,
-                    vault=vault,
+                    backups=backups,
                     progress=advance,
                 )
             )
@@ -343,19 +343,19 @@ class _Cycle:
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)
             if dropped := self._state.trim_history(self._config.limits.history):
-                with Vault.open(self._places.vault) as vault:
-                    vault.drop(dropped)
+                with Backups.open(self._app_paths.backups) as backups:
+                    backups.drop(dropped)
 
 
-def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Memory:
+def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Fingerprint:
     """What decided a run at rest."""
     commits = {source.name: source.commit for source in report.sources}
     sources = [
-        Followed(name, config.remote_of(name), table.allow_rewrite, commits[name])
+        AppliedSource(name, config.remote_of(name), table.allow_rewrite, commits[name])
         for name, table in config.sources.items()
     ]
     targets = {str(target.directory): target.follow_symlinks for target in report.targets}
-    return Memory(expansions(text, moving_variables()), read, sources, targets)
+    return Fingerprint(expansions(text, moving_variables()), read, sources, targets)
 
 
 def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diagnostic]]:
@@ -365,13 +365,13 @@ def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diag
     return there, [absence for absence in absences.values() if absence]
 
 
-def _moving(sources: Sequence[SourceReport], snapshots: Sequence[Snapshot], plan: Plan) -> frozenset[str]:
+def _moving(sources: Sequence[ResolvedSource], snapshots: Sequence[Snapshot], plan: Plan) -> frozenset[str]:
     """The sources whose commit is applied: all that could be used, unless their changes are held."""
     used = {snapshot.name for snapshot in snapshots} - plan.held_sources
     return frozenset(source.name for source in sources if source.error is None and source.name in used)
 
 
-def _trusted(files: Files, source: SourceReport) -> SourceReport:
+def _trusted(files: Files, source: ResolvedSource) -> ResolvedSource:
     """The source once its mirror keeps its commit, whatever the remote does to the branch; with the error if it cannot.
 
     This is done in every run, so what fails in one is made good by the next.
@@ -384,7 +384,7 @@ def _trusted(files: Files, source: SourceReport) -> SourceReport:
 
 
 def _source_state(
-    source: SourceReport, known: SourceState | None, now: float, hold: str, *, moves: bool
+    source: ResolvedSource, known: SourceState | None, now: float, hold: str, *, moves: bool
 ) -> SourceState:
     """What is to be known of a source after this run; `known` is what was."""
     refused = isinstance(source.error, SourceRefusedError)

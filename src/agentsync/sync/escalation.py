@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from agentsync.convert.policy import Powers, Rules, growth, powers
+from agentsync.convert.policy import Abilities, Rules, abilities, escalation
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
@@ -15,19 +15,19 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
 from agentsync.state.records import Action
-from agentsync.sync.build import Contents
+from agentsync.sync.build import ContentStore
 from agentsync.targets.apply import WRITING, DirectoryOptions, Place
 from agentsync.targets.change import Change, absolute
-from agentsync.targets.directory import Directory, TargetError
+from agentsync.targets.directory import TargetDirectory, TargetError
 from agentsync.targets.plan import Plan
 from agentsync.targets.shared_file import SharedEntries
 
 _UNKNOWN = ("what it was given before is not known here",)
 
 
-def watch_growth(
+def hold_escalations(
     plan: Plan,
-    contents: Contents,
+    contents: ContentStore,
     directories: Mapping[str, DirectoryOptions],
     *,
     rules: Callable[[Change], Sequence[Rules]],
@@ -50,9 +50,9 @@ def watch_growth(
     found = []
     held = {}
     for change, grown in _grown(newer, contents, directories):
-        waits = not is_confirmed(change) and any(said.growth == "hold" for said in rules(change))
+        waits = not is_confirmed(change) and any(declared.escalation == "hold" for declared in rules(change))
         if waits:
-            diagnostic = _diagnostic(change, Code.HELD_GROWTH, "held, since it would be given more: ", grown)
+            diagnostic = _diagnostic(change, Code.HELD_ESCALATION, "held, since it would be given more: ", grown)
             held[change.key] = replace(change, diagnostic=diagnostic)
         elif grown != _UNKNOWN:
             found.append(_diagnostic(change, Code.GROWN, "is given more than it had here: ", grown))
@@ -72,7 +72,7 @@ def _is_newer(change: Change) -> bool:
 
 
 def _grown(
-    changes: Sequence[Change], contents: Contents, directories: Mapping[str, DirectoryOptions]
+    changes: Sequence[Change], contents: ContentStore, directories: Mapping[str, DirectoryOptions]
 ) -> Iterator[tuple[Change, Sequence[str]]]:
     """The changes that give more, or may, with what they give in words."""
     for directory, group in groupby(changes, key=lambda change: change.directory):
@@ -89,10 +89,10 @@ def _opened(directory: str, options: DirectoryOptions) -> Place:
     path, follow = Path(directory), options.follow_symlinks
     if options.shared:
         return SharedEntries.open(path, options.shared, follow_symlinks=follow)
-    return Directory.open(path, follow_symlinks=follow)
+    return TargetDirectory.open(path, follow_symlinks=follow)
 
 
-def _compared(change: Change, place: Place, contents: Contents) -> tuple[str, ...]:
+def _compared(change: Change, place: Place, contents: ContentStore) -> tuple[str, ...]:
     """What a change gives that the version here does not; that has to be here as it was written."""
     if change.action is not Action.UPDATE or change.base is None:
         return _UNKNOWN
@@ -100,15 +100,15 @@ def _compared(change: Change, place: Place, contents: Contents) -> tuple[str, ..
         before = place.read(change.path)
         if digest(before) != change.base.digest:
             return _UNKNOWN
-        return growth(_powers(change, before), _powers(change, contents(change)))
+        return escalation(_abilities(change, before), _abilities(change, contents(change)))
     except (AgentsyncError, OSError):
         return _UNKNOWN
 
 
-def _powers(change: Change, data: bytes) -> Powers:
+def _abilities(change: Change, data: bytes) -> Abilities:
     assert change.wanted is not None  # noqa: S101 - only changes that write are compared
     target = dialects()[change.wanted.dialect]
-    return powers(target, target.parse(data, change.path), slug(change.agent))
+    return abilities(target, target.parse(data, change.path), slug(change.agent))
 
 
 def _diagnostic(change: Change, code: Code, message: str, grown: Sequence[str]) -> Diagnostic:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from agentsync.sync.report import Report
-    from agentsync.sync.up_to_date import Unchanged
+    from agentsync.sync.up_to_date import UpToDate
 
 _NAMES = {
     Action.CREATE: "agent.created",
@@ -32,36 +32,36 @@ _NAMES = {
 }
 
 
-def tell(report: Report) -> None:
+def log_sync(report: Report) -> None:
     """Logs what a cycle did."""
     log = logger().bind(sync_id=report.sync_id)
     if report.recovered:
         log.warning("state.recovered", message=RECOVERED)
-    _tell_sources(log, report)
-    _tell_outcomes(log, report)
-    _tell_findings(log, report)
+    _log_sources(log, report)
+    _log_outcomes(log, report)
+    _log_diagnostics(log, report)
     commits = {source.name: source.commit for source in report.sources}
-    _tell_end(log, report.seconds, report.exit_code, commits, report.counts)
+    _log_end(log, report.seconds, report.exit_code, commits, report.counts)
 
 
-def tell_unchanged(unchanged: Unchanged) -> None:
+def log_up_to_date(unchanged: UpToDate) -> None:
     """Logs what a cycle that found nothing to do would."""
     log = logger().bind(sync_id=unchanged.sync_id)
-    _tell_end(log, unchanged.seconds, ExitCode.OK, unchanged.commits, unchanged.counts)
+    _log_end(log, unchanged.seconds, ExitCode.OK, unchanged.commits, unchanged.counts)
 
 
-def tell_rollback(sync_id: str, to: str, changes: Iterable[Change], found: Iterable[Diagnostic]) -> None:
+def log_rollback(sync_id: str, to: str, changes: Iterable[Change], found: Iterable[Diagnostic]) -> None:
     """Logs what a rollback did."""
     log = logger().bind(sync_id=sync_id)
     for change in changes:
-        _tell_change(log, change)
+        _log_change(log, change)
     for diagnostic in found:
         event = "agent.conflict" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
         log.log(_LEVELS[diagnostic.severity], event, **diagnostic.as_dict())
     log.info("sync.rolled_back", to=to)
 
 
-def _tell_end(
+def _log_end(
     log: FilteringBoundLogger,
     seconds: float,
     exit_code: ExitCode,
@@ -71,7 +71,7 @@ def _tell_end(
     log.info("sync.finished", seconds=round(seconds, 3), exit_code=int(exit_code), commits=commits, **counts)
 
 
-def _tell_sources(log: FilteringBoundLogger, report: Report) -> None:
+def _log_sources(log: FilteringBoundLogger, report: Report) -> None:
     for source in report.sources:
         if source.error is not None:
             if source.repeated:
@@ -90,10 +90,10 @@ def _tell_sources(log: FilteringBoundLogger, report: Report) -> None:
             log.info("source.moved", source=source.name, url=source.url, commit=source.commit, previous=source.previous)
 
 
-def _tell_outcomes(log: FilteringBoundLogger, report: Report) -> None:
+def _log_outcomes(log: FilteringBoundLogger, report: Report) -> None:
     for outcome in report.outcomes:
         if outcome.ok:
-            _tell_change(log, outcome.change)
+            _log_change(log, outcome.change)
         elif outcome.diagnostic is not None:
             conflict = outcome.change.action is Action.CONFLICT
             event = "agent.conflict" if conflict else "agent.failed"
@@ -104,11 +104,11 @@ def _tell_outcomes(log: FilteringBoundLogger, report: Report) -> None:
         log.warning("agent.held", **{**why, **_facts(change)}, action=change.action.value)
 
 
-def _tell_findings(log: FilteringBoundLogger, report: Report) -> None:
-    told = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in report.plan.held}
+def _log_diagnostics(log: FilteringBoundLogger, report: Report) -> None:
+    reported = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in report.plan.held}
     origins = _origins(report)
     for diagnostic in report.news:
-        if diagnostic not in told and diagnostic.code not in _OF_SOURCES:
+        if diagnostic not in reported and diagnostic.code not in _OF_SOURCES:
             facts = {**origins.get(diagnostic.path, {}), **diagnostic.as_dict()}
             log.log(_LEVELS[diagnostic.severity], _name(diagnostic), **facts)
 
@@ -123,9 +123,9 @@ def _origins(report: Report) -> dict[str, dict[str, str]]:
     """By path, the source and commit of a file; nothing for a path that several sources have."""
     commits = {source.name: source.commit for source in report.sources}
     origins: dict[str, dict[str, str]] = {}
-    for product in report.products:
-        origin = {"source": product.source, "commit": commits[product.source]}
-        origins[product.path] = {} if product.path in origins else origin
+    for compiled_agent in report.compiled:
+        origin = {"source": compiled_agent.source, "commit": commits[compiled_agent.source]}
+        origins[compiled_agent.path] = {} if compiled_agent.path in origins else origin
     return origins
 
 
@@ -133,7 +133,7 @@ _OF_SOURCES = (Code.SOURCE_FAILED, Code.SOURCE_REFUSED, Code.SOURCE_UNVERIFIED)
 _LEVELS = {Severity.ERROR: logging.WARNING, Severity.WARNING: logging.INFO, Severity.INFO: logging.DEBUG}
 
 
-def _tell_change(log: FilteringBoundLogger, change: Change) -> None:
+def _log_change(log: FilteringBoundLogger, change: Change) -> None:
     log.info(_NAMES[change.action], **_facts(change))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentsync.core.errors import AgentsyncError, SourceRefusedError
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.git.mirror import Mirror, Remote, TransientError
 from agentsync.git.objects import CommitFacts
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 _FIRST_WAIT = 0.5  # seconds; doubled with each try
 
 
-def mirror_of(places: Places, name: str, url: str) -> Mirror:
+def mirror_of(app_paths: AppPaths, name: str, url: str) -> Mirror:
     """Where a source is fetched to; under another name or URL it is another one."""
     key = sha256(f"{name}\n{url}".encode()).hexdigest()[:16]
-    return Mirror(places.mirror(key), places.git_home)
+    return Mirror(app_paths.mirror(key), app_paths.git_home)
 
 
 class Fetches:

@@ -9,7 +9,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import Suspension
-from agentsync.sync.build import Gathered
+from agentsync.sync.build import BuildResult
 from agentsync.sync.snapshot import Snapshot
 from agentsync.targets.plan import Plan
 
@@ -29,9 +29,11 @@ def suspended(suspension: Suspension | None) -> list[Diagnostic]:
     return [Diagnostic(Code.SUSPENDED, f"pulling is suspended: {suspension.reason}")] if suspension else []
 
 
-def without_agents(snapshots: Sequence[Snapshot], gathered: Gathered) -> list[Diagnostic]:
+def without_agents(snapshots: Sequence[Snapshot], built: BuildResult) -> list[Diagnostic]:
     """A finding for each source in which there is not one agent: most often a folder or a pattern is wrong."""
-    with_agents = {product.source for product in gathered.products if product.name or product.refused}
+    with_agents = {
+        compiled_agent.source for compiled_agent in built.compiled if compiled_agent.name or compiled_agent.refused
+    }
     return [
         Diagnostic(Code.NO_AGENTS, f"source `{snapshot.name}` has no agents at {snapshot.commit[:12]}")
         for snapshot in snapshots
@@ -39,9 +41,9 @@ def without_agents(snapshots: Sequence[Snapshot], gathered: Gathered) -> list[Di
     ]
 
 
-def kept_last_good(gathered: Gathered, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:
+def kept_last_good(built: BuildResult, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:
     """A finding for each file that cannot be used now and has a version here that stays."""
-    kept = {pair for state in gathered.states for pair in state.kept}
+    kept = {pair for state in built.states for pair in state.kept}
     rows = {(row.source, row.source_path): row for row in inventory.values()}
     return [
         Diagnostic(Code.KEPT_LAST_GOOD, "the last good version stays", path=path, agent=rows[source, path].agent)

@@ -13,9 +13,9 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import Suspension
-from agentsync.sync.build import Contents
-from agentsync.sync.compiled_agent import Product
-from agentsync.sync.sources import SourceReport
+from agentsync.sync.build import ContentStore
+from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.apply import Outcome
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan
@@ -51,7 +51,7 @@ class Report:
 
     Attributes:
         seconds: how long it took.
-        products: what came of each file; states: what each target should hold.
+        compiled: what came of each file; states: what each target should hold.
         outcomes: of the changes that were tried; empty unless the scope was to apply.
         inventory: what agentsync had written before.
         contents: the bytes of what is wanted, for showing differences.
@@ -62,15 +62,15 @@ class Report:
     sync_id: str
     scope: Scope
     seconds: float
-    sources: tuple[SourceReport, ...]
+    sources: tuple[ResolvedSource, ...]
     targets: tuple[Target, ...]
-    products: tuple[Product, ...]
+    compiled: tuple[CompiledAgent, ...]
     states: tuple[TargetState, ...]
     plan: Plan
     outcomes: tuple[Outcome, ...]
     diagnostics: tuple[Diagnostic, ...]
     inventory: Mapping[Key, Recorded]
-    contents: Contents
+    contents: ContentStore
     recovered: bool = False
     suspension: Suspension | None = None
 
@@ -109,7 +109,7 @@ class Report:
         counts["failed"] = sum(
             not outcome.ok and outcome.change.action is not Action.CONFLICT for outcome in self.outcomes
         )
-        counts["refused"] = sum(product.refused for product in self.products)
+        counts["refused"] = sum(compiled_agent.refused for compiled_agent in self.compiled)
         return dict(counts)
 
     def counts_of(self, target: str) -> TargetCounts:

@@ -12,12 +12,12 @@ from agentsync.config import Config
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
-from agentsync.core.paths import Places
-from agentsync.state.backups import Vault
-from agentsync.state.lock import AGAIN, PATIENCE, locked
+from agentsync.core.paths import AppPaths
+from agentsync.state.backups import Backups
+from agentsync.state.lock import AGAIN, LOCK_TIMEOUT, locked
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import ROLLED_BACK, FileChange, State, Suspension, Sync
-from agentsync.sync.events import tell_rollback
+from agentsync.sync.events import log_rollback
 from agentsync.sync.report import is_change
 from agentsync.sync.sources import Progress
 from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
@@ -49,11 +49,11 @@ class Rollback:
 
 def roll_back(
     config: Config,
-    places: Places,
+    app_paths: AppPaths,
     to: str | None,
     *,
     dry_run: bool,
-    patience: float = PATIENCE,
+    lock_timeout: float = LOCK_TIMEOUT,
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Rollback:
     """Brings back what the targets held after a sync, and suspends pulling.
@@ -63,10 +63,10 @@ def roll_back(
 
     Args:
         config: with the targets.
-        places: where state and contents are.
+        app_paths: where state and contents are.
         to: the sync; without it, the one before the last.
         dry_run: only say what would be done.
-        patience: for how many seconds another run is waited for.
+        lock_timeout: for how many seconds another run is waited for.
         progress: told what is waited for or done.
 
     Raises:
@@ -83,16 +83,16 @@ def roll_back(
         if absences[target.name] is None
     }
     if not dry_run:
-        with State.open(places.database) as state:
+        with State.open(app_paths.database) as state:
             _destination(state, to)
             state.suspend(Suspension(time.time(), "a rollback was asked for"))
     progress("waiting for the run that is under way", 0, 0)
-    lock = locked(places, patience=patience, hint=AGAIN if dry_run else f"pulling is suspended; {AGAIN}")
-    with lock, State.open(places.database) as state, Vault.open(places.vault) as vault:
+    lock = locked(app_paths, lock_timeout=lock_timeout, hint=AGAIN if dry_run else f"pulling is suspended; {AGAIN}")
+    with lock, State.open(app_paths.database) as state, Backups.open(app_paths.backups) as backups:
         progress("reading", 0, 0)
         recover(state, directories)
         found = _destination(state, to)
-        rollback = _Rollback(state, vault, directories, found, limit=config.limits.history, progress=progress)
+        rollback = _Rollback(state, backups, directories, found, limit=config.limits.history, progress=progress)
         return rollback.run([absence for absence in absences.values() if absence], dry_run=dry_run)
 
 
@@ -118,7 +118,7 @@ class _Rollback:
     def __init__(
         self,
         state: State,
-        vault: Vault,
+        backups: Backups,
         directories: Mapping[str, DirectoryOptions],
         to: str,
         *,
@@ -126,7 +126,7 @@ class _Rollback:
         progress: Progress,
     ) -> None:
         self._state = state
-        self._vault = vault
+        self._backups = backups
         self._directories = directories
         self._to = to
         self._limit = limit
@@ -145,7 +145,7 @@ class _Rollback:
         done = tuple(change for change in changes if is_change(change))
         rollback = Rollback(self._id, self._to, done, tuple(found))
         if not dry_run:
-            tell_rollback(self._id, self._to, done, found)
+            log_rollback(self._id, self._to, done, found)
         return rollback
 
     def _changes(self) -> Iterable[Change]:
@@ -164,7 +164,7 @@ class _Rollback:
         if actual.digest == before.old:  # what is left to bring back is the inventory's row
             action = Action.KEEP if base == before.base else Action.TAKE if before.base else Action.FORGET
         change = Change(before.target, *key, action, base, actual, _wanted(before))
-        if action in WRITING and self._vault.content(before.old or "") is None:
+        if action in WRITING and self._backups.content(before.old or "") is None:
             message = "what was here is not kept any more, so this file stays as it is"
             found = Diagnostic(Code.NOT_KEPT, message, path=absolute(*key), agent=before.agent, target=before.target)
         elif action is Action.CONFLICT:
@@ -182,12 +182,12 @@ class _Rollback:
         self._progress("writing", 0, 0)
         outcomes = apply(
             Plan(tuple(changes), (), ()),
-            lambda change: self._vault.content(self._before[change.key].old or "") or b"",
+            lambda change: self._backups.content(self._before[change.key].old or "") or b"",
             self._state,
             sync_id=self._id,
             directories=self._directories,
             rows=lambda change: self._before[change.key].base,
-            vault=self._vault,
+            backups=self._backups,
         )
         counts: dict[str, int] = {}
         for outcome in outcomes:
@@ -195,7 +195,7 @@ class _Rollback:
             counts[name] = counts.get(name, 0) + 1
         result = ROLLED_BACK if all(outcome.ok for outcome in outcomes) else ExitCode.INCOMPLETE.name.lower()
         self._state.finish_sync(self._id, finished_at=time.time(), result=result, counts=counts)
-        self._vault.drop(self._state.trim_history(self._limit))
+        self._backups.drop(self._state.trim_history(self._limit))
         return outcomes
 
 

@@ -17,11 +17,11 @@ from agentsync.core.errors import (
     SourceUnavailableError,
     UnverifiedError,
 )
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.core.urls import redact
 from agentsync.git.objects import CommitFacts, Entry
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
-from agentsync.repository.multi_agent_files import parted
+from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
 from agentsync.repository.selection import select
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
@@ -35,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class SourceReport:
+class ResolvedSource:
     """What came of one source.
 
     Attributes:
@@ -64,33 +64,35 @@ class SourceReport:
     verified_by: str = ""
 
 
-def take_snapshots(
+def resolve_sources(
     config: Config,
-    places: Places,
+    app_paths: AppPaths,
     state: State,
     *,
     fetches: Fetches | None,
-    saved: Mapping[str, WorkingTree],
+    working_trees: Mapping[str, WorkingTree],
     progress: Progress,
     overlays: Sequence[Override] = (),
-) -> tuple[list[SourceReport], list[Snapshot]]:
+) -> tuple[list[ResolvedSource], list[Snapshot]]:
     """Every source, in the configured order; one that fails does not stop the others.
 
     Args:
         config: with the sources.
-        places: where their mirrors are.
+        app_paths: where their mirrors are.
         state: what is known of them.
         fetches: asks the remotes; without it the commits that were applied last count.
-        saved: by name, the sources that are read from where they are worked on; nothing is fetched for these.
+        working_trees: by name, the sources that are read from where they are worked on; nothing is fetched for these.
         progress: told what is being fetched.
         overlays: the user's, heard after everything else.
     """
-    said_here = (*as_overrides(config.overrides, "the configuration"), *overlays)
-    reports: list[SourceReport] = []
+    declared_here = (*as_overrides(config.overrides, "the configuration"), *overlays)
+    reports: list[ResolvedSource] = []
     snapshots: list[Snapshot] = []
     for name, table in config.sources.items():
-        source = _Source(name, table, config, places, state, said_here=said_here, saved=saved.get(name))
-        if fetches and name not in saved:
+        source = _Source(
+            name, table, config, app_paths, state, declared_here=declared_here, working_trees=working_trees.get(name)
+        )
+        if fetches and name not in working_trees:
             progress(f"fetching {name}", 0, 0)
         report, snapshot = source.take(fetches)
         reports.append(report)
@@ -105,27 +107,29 @@ class _Source:
         name: str,
         table: SourceTable,
         config: Config,
-        places: Places,
+        app_paths: AppPaths,
         state: State,
         *,
-        said_here: tuple[Override, ...],
-        saved: WorkingTree | None,
+        declared_here: tuple[Override, ...],
+        working_trees: WorkingTree | None,
     ) -> None:
         self._table = table
         self._models = config.models
-        self._said_here = said_here
+        self._declared_here = declared_here
         url = redact(table.url)
         self._remote = config.remote_of(name)
-        self._mirror = mirror_of(places, name, table.url)
-        self._files: Files = saved or self._mirror
+        self._mirror = mirror_of(app_paths, name, table.url)
+        self._files: Files = working_trees or self._mirror
         self._signers = table.signers()
-        ref = WORKING_TREE if saved else table.ref  # so that what is saved and what is committed are known apart
+        ref = (
+            WORKING_TREE if working_trees else table.ref
+        )  # so that what is saved and what is committed are known apart
         self._applied = applied = state.source(name, url, ref) or SourceState(name, url, ref)
-        self._before = SourceReport(
+        self._before = ResolvedSource(
             name,
             url,
             ref,
-            WORKING_TREE if saved else applied.commit,
+            WORKING_TREE if working_trees else applied.commit,
             applied.commit,
             fetched_at=applied.fetched_at,
             last_error=applied.error or applied.rejected_reason,
@@ -133,7 +137,7 @@ class _Source:
             verified_by=applied.verified_by,
         )
 
-    def take(self, fetches: Fetches | None) -> tuple[SourceReport, Snapshot | None]:
+    def take(self, fetches: Fetches | None) -> tuple[ResolvedSource, Snapshot | None]:
         report = self._before
         try:
             if fetches and self._files is self._mirror:
@@ -148,7 +152,7 @@ class _Source:
             failed = replace(self._before, error=error, repeated=repeated, last_error=str(error), rejected=rejected)
             return failed, self._last_good()
 
-    def _fetched(self, fetches: Fetches) -> SourceReport:
+    def _fetched(self, fetches: Fetches) -> ResolvedSource:
         before, table = self._before, self._table
         rewrite = table.allow_rewrite
         fetched = fetches(
@@ -160,7 +164,7 @@ class _Source:
             return report
         return replace(report, fetched_at=time.time(), last_error="", rejected="")
 
-    def _proved(self, report: SourceReport) -> SourceReport:
+    def _proved(self, report: ResolvedSource) -> ResolvedSource:
         """The same once its signature is checked, where that is asked for.
 
         A commit that passed by the same settings is not checked again: its files are here already, so whose key is
@@ -181,7 +185,7 @@ class _Source:
         except (SourceUnavailableError, SourceRefusedError):
             return None  # the first failure is told already; without a snapshot nothing of the source is touched
 
-    def _at(self, report: SourceReport) -> tuple[SourceReport, Snapshot | None]:
+    def _at(self, report: ResolvedSource) -> tuple[ResolvedSource, Snapshot | None]:
         if not report.commit:
             return report, None
         if self._signers and report.verified_by != self._signers.words:
@@ -192,7 +196,7 @@ class _Source:
         manifest = self._manifest(entries)
         selection = self._table.selection(manifest.agents)
         chosen, unsafe = select(entries, selection)
-        chosen, unclear = parted(self._files.identified(chosen), selection, self._read)
+        chosen, unclear = split_file(self._files.identified(chosen), selection, self._read)
         models = {
             dialect: {**manifest.models.get(dialect, {}), **self._models.get(dialect, {})}
             for dialect in {*manifest.models, *self._models}
@@ -218,8 +222,8 @@ class _Source:
 
     def _overrides(self, manifest: Manifest) -> tuple[Override, ...]:
         """What is said otherwise of its agents: by the repository, by this machine, by the user's overlays."""
-        said = as_overrides(manifest.overrides, FILE_NAME)
-        return (*(override.under(self._table.prefix) for override in said), *self._said_here)
+        declared = as_overrides(manifest.overrides, FILE_NAME)
+        return (*(override.under(self._table.prefix) for override in declared), *self._declared_here)
 
     def _filters(self, manifest: Manifest) -> tuple[AgentFilter, ...]:
         tables = (manifest.agents, self._table)
@@ -239,7 +243,7 @@ class _Source:
         return Manifest()
 
 
-def finding(report: SourceReport) -> Diagnostic | None:
+def finding(report: ResolvedSource) -> Diagnostic | None:
     """What stands in the way of a source, if anything does."""
     if report.error is None:
         return None

@@ -25,13 +25,13 @@ from typing import Any
 from agentsync.core.build_id import engine
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
-from agentsync.core.paths import Places, is_file
+from agentsync.core.paths import AppPaths, is_file
 from agentsync.core.urls import redact
 from agentsync.git.mirror import Auth, Remote
 from agentsync.state.lock import locked
 from agentsync.state.store import SourceState, State
 from agentsync.sync.fetch import Fetches, mirror_of
-from agentsync.targets.directory import Directory
+from agentsync.targets.directory import TargetDirectory
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")
@@ -39,7 +39,7 @@ _PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file")
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class AppliedSource:
     """A source as it was applied: its name, what is fetched, the commit, and whether its history may be rewritten."""
 
     name: str
@@ -54,7 +54,7 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class Fingerprint:
     """What decided a run that had nothing to do and nothing to tell.
 
     Attributes:
@@ -66,12 +66,12 @@ class Memory:
 
     expansions: Mapping[str, str]
     inputs: Mapping[str, str]
-    sources: Sequence[Followed]
+    sources: Sequence[AppliedSource]
     targets: Mapping[str, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class UpToDate:
     """What there is to tell of a pull that found everything as it was.
 
     Attributes:
@@ -117,40 +117,40 @@ def content_of(path: Path) -> str:
     return digest(json.dumps(parts).encode())
 
 
-def remember(state: State, text: str, memory: Memory) -> None:
+def remember(state: State, text: str, fingerprint: Fingerprint) -> None:
     """Keeps what decided a run, for the configuration of this text; nothing where a secret would be kept with it."""
-    if not any(source.keeps_secrets for source in memory.sources):
-        state.remember(_key(text), json.dumps(asdict(memory), default=str))
+    if not any(source.keeps_secrets for source in fingerprint.sources):
+        state.remember(_key(text), json.dumps(asdict(fingerprint), default=str))
 
 
-def find_unchanged(text: str, places: Places, fetches: Fetches) -> Unchanged | None:
+def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches) -> UpToDate | None:
     """What a pull would tell if it found nothing to do; None where it may find something.
 
     Args:
         text: the configuration.
-        places: where state and mirrors are.
+        app_paths: where state and mirrors are.
         fetches: asks the remotes.
     """
     began = time.perf_counter()
-    if not is_file(places.database):
+    if not is_file(app_paths.database):
         return None
     try:
-        with locked(places), State(places.database) as state:
-            memory = _recall(state, text)
-            sources = _unmoved(memory, state, places, fetches) if memory else None
-            if memory is None or sources is None or not _untouched(memory, state):
+        with locked(app_paths), State(app_paths.database) as state:
+            fingerprint = _recall(state, text)
+            sources = _unmoved(fingerprint, state, app_paths, fetches) if fingerprint else None
+            if fingerprint is None or sources is None or not _untouched(fingerprint, state):
                 return None
             for source in sources:
                 state.set_source(source)
-            files = state.count(memory.targets)
+            files = state.count(fingerprint.targets)
     except AgentsyncError:  # be it the lock, the state or a remote: a whole run meets it too, and tells it
         return None
-    return Unchanged(
+    return UpToDate(
         sync_id=secrets.token_hex(6),
         seconds=time.perf_counter() - began,
-        commits={source.name: source.commit for source in memory.sources},
+        commits={source.name: source.commit for source in fingerprint.sources},
         files=files,
-        targets=len(memory.targets),
+        targets=len(fingerprint.targets),
     )
 
 
@@ -158,38 +158,38 @@ def _key(text: str) -> str:
     return digest(f"{engine()}\n{text}".encode())
 
 
-def _recall(state: State, text: str) -> Memory | None:
+def _recall(state: State, text: str) -> Fingerprint | None:
     """What is remembered for this configuration, where its words and what was read with it are still the same."""
     remembered = state.recall(_key(text))
     if remembered is None:
         return None
     record = json.loads(remembered)
-    memory = Memory(**{**record, "sources": [_followed(source) for source in record["sources"]]})
-    same_words = all(_meaning(word) == meant for word, meant in memory.expansions.items())
-    same_inputs = all(content_of(Path(path)) == was for path, was in memory.inputs.items())
-    return memory if same_words and same_inputs else None
+    fingerprint = Fingerprint(**{**record, "sources": [_followed(source) for source in record["sources"]]})
+    same_words = all(_meaning(word) == intended for word, intended in fingerprint.expansions.items())
+    same_inputs = all(content_of(Path(path)) == was for path, was in fingerprint.inputs.items())
+    return fingerprint if same_words and same_inputs else None
 
 
-def _followed(record: dict[str, Any]) -> Followed:
+def _followed(record: dict[str, Any]) -> AppliedSource:
     remote = record.pop("remote")
     auth = remote.pop("auth")
     paths = {name: Path(auth[name]) for name in _PATHS if auth[name] is not None}
-    return Followed(remote=Remote(**remote, auth=Auth(**{**auth, **paths})), **record)
+    return AppliedSource(remote=Remote(**remote, auth=Auth(**{**auth, **paths})), **record)
 
 
 def _meaning(word: str) -> str:
     return digest(os.fsencode(os.path.expandvars(os.path.expanduser(word))))  # noqa: PTH111 - a word, not a path
 
 
-def _unmoved(memory: Memory, state: State, places: Places, fetches: Fetches) -> list[SourceState] | None:
+def _unmoved(fingerprint: Fingerprint, state: State, app_paths: AppPaths, fetches: Fetches) -> list[SourceState] | None:
     """What is known of the sources once each was fetched; None where one leads to another commit than was applied."""
     found = []
-    for source in memory.sources:
+    for source in fingerprint.sources:
         url, commit = source.remote.url, source.commit
         known = state.source(source.name, url, source.remote.ref)
         if known is None or known.commit != commit:
             return None
-        mirror = mirror_of(places, source.name, url)
+        mirror = mirror_of(app_paths, source.name, url)
         rewrite = source.allow_rewrite
         if fetches(mirror, source.name, source.remote, previous=commit, allow_rewrite=rewrite).id != commit:
             return None
@@ -200,13 +200,13 @@ def _unmoved(memory: Memory, state: State, places: Places, fetches: Fetches) -> 
     return found
 
 
-def _untouched(memory: Memory, state: State) -> bool:
+def _untouched(fingerprint: Fingerprint, state: State) -> bool:
     """Whether each file that was written is proved by its stat to be as it was."""
-    proofs = state.cached_stats(memory.targets)
-    if state.intents() or len(proofs) != state.count(memory.targets):
+    proofs = state.cached_stats(fingerprint.targets)
+    if state.intents() or len(proofs) != state.count(fingerprint.targets):
         return False
-    for path, follow_symlinks in memory.targets.items():
-        with Directory.open(Path(path), follow_symlinks=follow_symlinks) as directory:
+    for path, follow_symlinks in fingerprint.targets.items():
+        with TargetDirectory.open(Path(path), follow_symlinks=follow_symlinks) as directory:
             if not directory.holds({name: proof for (where, name), proof in proofs.items() if where == path}):
                 return False
     return True

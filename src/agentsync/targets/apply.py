@@ -13,11 +13,11 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
-from agentsync.state.backups import Vault
+from agentsync.state.backups import Backups
 from agentsync.state.records import Action, Key, Known, Recorded
 from agentsync.state.store import FileChange, Intent, State
 from agentsync.targets.change import Actual, Change, absolute
-from agentsync.targets.directory import Directory, TargetError
+from agentsync.targets.directory import TargetDirectory, TargetError
 from agentsync.targets.observe import ChangedError
 from agentsync.targets.plan import Plan, conflict
 from agentsync.targets.shared_file import SharedEntries
@@ -63,7 +63,7 @@ class DirectoryOptions:
     shared: SharedFile | None = None
 
 
-Place = Directory | SharedEntries
+Place = TargetDirectory | SharedEntries
 """Where a target's files are, or its entries: both have the same methods."""
 
 
@@ -143,7 +143,7 @@ def apply(
     sync_id: str,
     directories: Mapping[str, DirectoryOptions],
     rows: Callable[[Change], Recorded | None],
-    vault: Vault,
+    backups: Backups,
     progress: Callable[[Change], None] | None = None,
 ) -> list[Outcome]:
     """Make every change of a plan but those that it holds.
@@ -158,7 +158,7 @@ def apply(
         sync_id: what history files the changes under.
         directories: how each target's directory may be opened.
         rows: the inventory's row once a change is made; None where there is to be none.
-        vault: where the bytes of what is overwritten or deleted are kept, before that is done.
+        backups: where the bytes of what is overwritten or deleted are kept, before that is done.
         progress: called with each change once it is made, or has failed, and its batch is settled.
 
     Returns:
@@ -172,7 +172,7 @@ def apply(
     with _Targets(directories) as targets, ThreadPoolExecutor(THREADS) as pool:
         staging = _Staging(pool)
         for start in range(0, len(changes), BATCH):
-            batch = _Batch(changes[start : start + BATCH], targets, state, staging, vault, sync_id, rows)
+            batch = _Batch(changes[start : start + BATCH], targets, state, staging, backups, sync_id, rows)
             outcomes += batch.run(content)
             if progress:
                 for change in batch.changes:
@@ -234,7 +234,7 @@ class _Batch:
     targets: _Targets
     state: State
     staging: _Staging
-    vault: Vault
+    backups: Backups
     sync_id: str
     rows: Callable[[Change], Recorded | None]
     failures: dict[Key, Diagnostic] = field(default_factory=dict)
@@ -294,7 +294,7 @@ class _Batch:
             if change.action in _OVERWRITING:
                 self._attempt([change], read, change)
         if contents:
-            self.vault.keep(contents)
+            self.backups.keep(contents)
 
     def _attempt(
         self,
@@ -336,7 +336,7 @@ def _open(directory: str, options: DirectoryOptions, *, create: bool) -> Place:
     path, follow = Path(directory), options.follow_symlinks
     if options.shared:
         return SharedEntries.open(path, options.shared, create=create, follow_symlinks=follow)
-    return Directory.open(path, create=create, follow_symlinks=follow)
+    return TargetDirectory.open(path, create=create, follow_symlinks=follow)
 
 
 def _clean(intent: Intent, options: DirectoryOptions) -> str | None:

@@ -100,12 +100,12 @@ class Consent:
 
     Attributes:
         deletions: that all is deleted that a source drops at once, or that its former URL left behind.
-        growth: that agents get more than they had here.
+        escalation: that agents get more than they had here.
         replaces: whether the source's file takes the place of what is in conflict with it.
     """
 
     deletions: bool = False
-    growth: bool = False
+    escalation: bool = False
     replaces: Callable[[Change], bool] = _never
 
 

@@ -20,7 +20,7 @@ from agentsync.core.codes import Code
 from agentsync.core.errors import AgentsyncError
 from agentsync.state.records import Known
 from agentsync.targets.change import Actual
-from agentsync.targets.dirfd import NOFOLLOW, Folder, parts
+from agentsync.targets.dirfd import NOFOLLOW, DirectoryHandle, parts
 from agentsync.targets.observe import ABSENT, ChangedError, Observed, holds, observe, opened
 
 TEMPORARY_SUFFIX = ".agentsync-tmp"
@@ -45,9 +45,9 @@ class TargetError(AgentsyncError):
 
 def temporary(relative: str) -> str:
     """A fresh path beside `relative` to stage its bytes at."""
-    folder, slash, name = relative.rpartition("/")
+    handle, slash, name = relative.rpartition("/")
     stem = name.encode("utf-8", "ignore")[:_LONGEST_STEM].decode("utf-8", "ignore")
-    return f"{folder}{slash}.{stem}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
+    return f"{handle}{slash}.{stem}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
 
 
 def find_link(path: Path) -> Path | None:
@@ -56,15 +56,15 @@ def find_link(path: Path) -> Path | None:
     return next((part for part in reversed(way) if os.path.islink(part)), None)
 
 
-class Directory:
+class TargetDirectory:
     """One target directory, held open. Paths are relative to it, with `/` between their parts.
 
     Every method raises UnsafePathError for a path that is absolute, has empty parts, `.`, `..` or NUL, and OSError
     where the file system refuses. Methods may be called from several threads.
     """
 
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+    def __init__(self, handle: DirectoryHandle) -> None:
+        self._handle = handle
         self._touched: set[tuple[str, ...]] = set()
 
     @classmethod
@@ -85,13 +85,13 @@ class Directory:
         try:
             if create:
                 os.makedirs(top, exist_ok=True)
-            folder = Folder.open(top, passing=bool(names))
+            handle = DirectoryHandle.open(top, passing=bool(names))
             for left, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
-                with folder:
-                    folder = folder.child(name, create=create, passing=bool(left))
+                with handle:
+                    handle = handle.child(name, create=create, passing=bool(left))
         except OSError as error:
             raise _target_error(path, top, error) from error
-        return cls(folder)
+        return cls(handle)
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +103,7 @@ class Directory:
 
     def close(self) -> None:
         """Let go of the directory."""
-        self._folder.close()
+        self._handle.close()
 
     def observe(self, relative: str, known: Known | None = None) -> Observed:
         """What stands at a path; never raises OSError, since what cannot be read is a finding too.
@@ -113,8 +113,8 @@ class Directory:
             known: an earlier answer, which spares reading the file where it must still hold.
         """
         try:
-            with self._parent(relative) as (folder, name):
-                return observe(folder, name, known)
+            with self._parent(relative) as (handle, name):
+                return observe(handle, name, known)
         except FileNotFoundError:
             return ABSENT
         except ChangedError as error:
@@ -129,22 +129,22 @@ class Directory:
             ChangedError: it is something else.
         """
         with (
-            self._parent(relative) as (folder, name),
-            opened(folder, name) as descriptor,
+            self._parent(relative) as (handle, name),
+            opened(handle, name) as descriptor,
             os.fdopen(descriptor, "rb", closefd=False) as file,
         ):
             return file.read()
 
     def holds(self, known: Mapping[str, Known]) -> bool:
         """Whether what stands at each of these paths is proved by its stat to be what is known; nothing is read."""
-        folders: defaultdict[str, list[tuple[str, Known]]] = defaultdict(list)
+        handles: defaultdict[str, list[tuple[str, Known]]] = defaultdict(list)
         for relative, proof in known.items():
             above, _, name = relative.rpartition("/")
-            folders[above].append((name, proof))
+            handles[above].append((name, proof))
         try:
-            for above, files in folders.items():
-                with self._descend(tuple(parts(above)) if above else ()) as folder:
-                    if not all(holds(folder, name, proof) for name, proof in files):
+            for above, files in handles.items():
+                with self._descend(tuple(parts(above)) if above else ()) as handle:
+                    if not all(holds(handle, name, proof) for name, proof in files):
                         return False
         except OSError:
             return False
@@ -156,8 +156,8 @@ class Directory:
 
     def stage(self, temp: str, data: bytes) -> None:
         """Write and fsync a new file, with the directories above it; `temp` comes from `temporary`."""
-        with self._parent(temp, create=True) as (folder, name):
-            descriptor = os.open(folder.at(name), _NEW, 0o666, dir_fd=folder.descriptor)
+        with self._parent(temp, create=True) as (handle, name):
+            descriptor = os.open(handle.at(name), _NEW, 0o666, dir_fd=handle.descriptor)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 remaining = memoryview(data)
                 while remaining:
@@ -171,9 +171,9 @@ class Directory:
             ChangedError: something has.
         """
         self._touch(relative)
-        with self._parent(relative) as (folder, name):
-            old, new = folder.at(_name(temp)), folder.at(name)
-            where = {"src_dir_fd": folder.descriptor, "dst_dir_fd": folder.descriptor}
+        with self._parent(relative) as (handle, name):
+            old, new = handle.at(_name(temp)), handle.at(name)
+            where = {"src_dir_fd": handle.descriptor, "dst_dir_fd": handle.descriptor}
             try:
                 os.link(old, new, follow_symlinks=False, **where)
             except FileExistsError as error:
@@ -181,9 +181,9 @@ class Directory:
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                _rename_new(folder, _name(temp), name, relative)
+                _rename_new(handle, _name(temp), name, relative)
             else:
-                os.unlink(old, dir_fd=folder.descriptor)
+                os.unlink(old, dir_fd=handle.descriptor)
 
     def publish_over(self, temp: str, relative: str, expected: str) -> None:
         """Put a staged file in the place of one that has the expected digest.
@@ -192,13 +192,13 @@ class Directory:
             ChangedError: what is there has another.
         """
         self._touch(relative)
-        with self._parent(relative) as (folder, name):
-            old, new = folder.at(_name(temp)), folder.at(name)
+        with self._parent(relative) as (handle, name):
+            old, new = handle.at(_name(temp)), handle.at(name)
             with suppress(FileNotFoundError):  # which the look that follows tells
-                _copy_mode(folder, new, old)
+                _copy_mode(handle, new, old)
             # Nothing may come between these two: what its user writes there would be lost.
-            _check(folder, name, expected, relative)
-            os.replace(old, new, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+            _check(handle, name, expected, relative)
+            os.replace(old, new, src_dir_fd=handle.descriptor, dst_dir_fd=handle.descriptor)
 
     def remove(self, relative: str, expected: str) -> None:
         """Delete a file that has the expected digest, and the directories that it leaves empty.
@@ -207,63 +207,63 @@ class Directory:
             ChangedError: what is there has another.
         """
         self._touch(relative)
-        with self._parent(relative) as (folder, name):
-            _check(folder, name, expected, relative)
-            os.unlink(folder.at(name), dir_fd=folder.descriptor)
+        with self._parent(relative) as (handle, name):
+            _check(handle, name, expected, relative)
+            os.unlink(handle.at(name), dir_fd=handle.descriptor)
         self.prune(relative)
 
     def discard(self, temp: str) -> None:
         """Delete a staged file, if it is there, and the directories that it leaves empty."""
-        with suppress(FileNotFoundError), self._parent(temp) as (folder, name):
-            os.unlink(folder.at(name), dir_fd=folder.descriptor)
+        with suppress(FileNotFoundError), self._parent(temp) as (handle, name):
+            os.unlink(handle.at(name), dir_fd=handle.descriptor)
         self.prune(temp)
 
     def prune(self, relative: str) -> None:
         """Remove the directories above a path that are empty, up to the target, which stays."""
-        folders = parts(relative)[:-1]
-        while folders:
+        handles = parts(relative)[:-1]
+        while handles:
             try:
-                with self._parent("/".join(folders)) as (folder, name):
-                    os.rmdir(folder.at(name), dir_fd=folder.descriptor)
+                with self._parent("/".join(handles)) as (handle, name):
+                    os.rmdir(handle.at(name), dir_fd=handle.descriptor)
             except OSError:  # not empty, not ours to remove, or gone: an empty directory more does no harm
                 return
-            folders = folders[:-1]
+            handles = handles[:-1]
 
     def sync(self) -> None:
         """Make the names durable that were given or taken since the last call."""
         touched, self._touched = self._touched, set()
-        for folders in sorted(touched):
+        for handles in sorted(touched):
             # A directory that was pruned needs no sync, its parent is among the touched.
-            with suppress(FileNotFoundError), self._descend(folders) as folder:
-                folder.sync()
+            with suppress(FileNotFoundError), self._descend(handles) as handle:
+                handle.sync()
 
     def _touch(self, relative: str) -> None:
-        folders = parts(relative)[:-1]
-        self._touched.update(tuple(folders[:depth]) for depth in range(len(folders) + 1))
+        handles = parts(relative)[:-1]
+        self._touched.update(tuple(handles[:depth]) for depth in range(len(handles) + 1))
 
     @contextmanager
-    def _descend(self, names: tuple[str, ...], *, create: bool = False) -> Iterator[Folder]:
+    def _descend(self, names: tuple[str, ...], *, create: bool = False) -> Iterator[DirectoryHandle]:
         with ExitStack() as stack:
-            folder = self._folder
+            handle = self._handle
             for name in names:
-                folder = stack.enter_context(folder.child(name, create=create))
-            yield folder
+                handle = stack.enter_context(handle.child(name, create=create))
+            yield handle
 
     @contextmanager
-    def _parent(self, relative: str, *, create: bool = False) -> Iterator[tuple[Folder, str]]:
-        *folders, name = parts(relative)
-        if not folders:  # the usual case, and there are thousands
-            yield self._folder, name
+    def _parent(self, relative: str, *, create: bool = False) -> Iterator[tuple[DirectoryHandle, str]]:
+        *handles, name = parts(relative)
+        if not handles:  # the usual case, and there are thousands
+            yield self._handle, name
             return
-        with self._descend(tuple(folders), create=create) as folder:
-            yield folder, name
+        with self._descend(tuple(handles), create=create) as handle:
+            yield handle, name
 
 
-def _copy_mode(folder: Folder, source: str, target: str) -> None:
+def _copy_mode(handle: DirectoryHandle, source: str, target: str) -> None:
     """Give a file the permissions of another: what its user narrowed stays narrow."""
-    mode = stat.S_IMODE(os.stat(source, dir_fd=folder.descriptor, follow_symlinks=False).st_mode)
+    mode = stat.S_IMODE(os.stat(source, dir_fd=handle.descriptor, follow_symlinks=False).st_mode)
     if _CHMOD_TAKES_DESCRIPTORS:  # by its name, a link that took its place would be followed
-        with opened(folder, _name(target)) as descriptor:
+        with opened(handle, _name(target)) as descriptor:
             os.chmod(descriptor, mode & 0o777)
     else:
         os.chmod(target, mode & 0o777)
@@ -273,21 +273,21 @@ def _name(relative: str) -> str:
     return relative.rpartition("/")[2]
 
 
-def _check(folder: Folder, name: str, expected: str, relative: str) -> None:
+def _check(handle: DirectoryHandle, name: str, expected: str, relative: str) -> None:
     try:
-        actual = observe(folder, name).actual.digest
+        actual = observe(handle, name).actual.digest
     except FileNotFoundError:
         actual = None
     if not expected or actual != expected:  # empty is what has no digest: a link, a directory
         raise ChangedError("the file has changed since it was looked at", place=relative)
 
 
-def _rename_new(folder: Folder, temp: str, name: str, relative: str) -> None:
+def _rename_new(handle: DirectoryHandle, temp: str, name: str, relative: str) -> None:
     """Rename where there are no links; only here, between the look and the rename, could a new file be lost."""
     try:
-        os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
+        os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
     except FileNotFoundError:
-        os.rename(folder.at(temp), folder.at(name), src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+        os.rename(handle.at(temp), handle.at(name), src_dir_fd=handle.descriptor, dst_dir_fd=handle.descriptor)
     else:
         raise ChangedError("a file has appeared here since", place=relative)
 

@@ -34,7 +34,7 @@ class UnsafePathError(AgentsyncError):
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class DirectoryHandle:
     """A directory to look names up in: by its descriptor, or by its path where there are none.
 
     Every method raises OSError where the file system refuses.
@@ -68,7 +68,7 @@ class Folder:
         """What to call a name in a system call that also gets the descriptor."""
         return name if self.descriptor is not None else os.path.join(self.path, name)
 
-    def child(self, name: str, *, create: bool, passing: bool = False) -> Folder:
+    def child(self, name: str, *, create: bool, passing: bool = False) -> DirectoryHandle:
         """Open a directory in this one, never through a link; `create` makes it where it is missing."""
         try:
             return self._child(name, passing=passing)
@@ -79,15 +79,15 @@ class Folder:
             os.mkdir(self.at(name), dir_fd=self.descriptor)
         return self._child(name, passing=passing)
 
-    def _child(self, name: str, *, passing: bool) -> Folder:
+    def _child(self, name: str, *, passing: bool) -> DirectoryHandle:
         path = os.path.join(self.path, name)
         if self.descriptor is not None:
             flags = _PASSED if passing else _DIRECTORY
-            return Folder(path, os.open(name, flags | NOFOLLOW, dir_fd=self.descriptor))
+            return DirectoryHandle(path, os.open(name, flags | NOFOLLOW, dir_fd=self.descriptor))
         if os.path.islink(path):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         os.scandir(path).close()
-        return Folder(path, None)
+        return DirectoryHandle(path, None)
 
     def sync(self) -> None:
         """Make the names in it durable, where there are descriptors."""

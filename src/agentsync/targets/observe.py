@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from agentsync.core.errors import AgentsyncError
 from agentsync.state.records import Known, Stat
 from agentsync.targets.change import Actual
-from agentsync.targets.dirfd import NOFOLLOW, Folder
+from agentsync.targets.dirfd import NOFOLLOW, DirectoryHandle
 
 _READ = os.O_RDONLY | NOFOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -33,11 +33,11 @@ class Observed:
 ABSENT = Observed(Actual(None))
 
 
-def observe(folder: Folder, name: str, known: Known | None = None) -> Observed:
+def observe(handle: DirectoryHandle, name: str, known: Known | None = None) -> Observed:
     """What stands at a name of a folder.
 
     Args:
-        folder: where to look.
+        handle: where to look.
         name: without `/`.
         known: an earlier answer, which spares reading the file where it must still hold.
 
@@ -46,36 +46,36 @@ def observe(folder: Folder, name: str, known: Known | None = None) -> Observed:
         OSError: nothing stands there, or it cannot be read.
     """
     now = time.time_ns()
-    found = os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
+    found = os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
     if not stat.S_ISREG(found.st_mode):
         return Observed(Actual("", reason=_kind(found.st_mode)))
     if known and known.holds_for(_stat(found)):
         return Observed(Actual(known.digest), known)
-    with opened(folder, name) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+    with opened(handle, name) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
         before = _stat(os.fstat(descriptor))
         fresh = Known(hashlib.file_digest(file, "sha256").hexdigest(), before, now)
     return Observed(Actual(fresh.digest), fresh if fresh.holds_for(before) else None)
 
 
-def holds(folder: Folder, name: str, known: Known) -> bool:
+def holds(handle: DirectoryHandle, name: str, known: Known) -> bool:
     """Whether the stat of what stands at a name of a folder proves that it is still what is known.
 
     Raises:
         OSError: nothing stands there, or the folder cannot be used.
     """
-    found = os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
+    found = os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
     return stat.S_ISREG(found.st_mode) and known.holds_for(_stat(found))
 
 
 @contextmanager
-def opened(folder: Folder, name: str) -> Iterator[int]:
+def opened(handle: DirectoryHandle, name: str) -> Iterator[int]:
     """A descriptor to read a regular file with, closed at the end.
 
     Raises:
         ChangedError: it is something else.
         OSError: it cannot be opened, or it is a link.
     """
-    descriptor = os.open(folder.at(name), _READ, dir_fd=folder.descriptor)
+    descriptor = os.open(handle.at(name), _READ, dir_fd=handle.descriptor)
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):

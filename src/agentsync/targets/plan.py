@@ -206,8 +206,8 @@ def _is_kept(row: Recorded, kept: AbstractSet[tuple[str, str]]) -> bool:
 
 def _is_replaceable(change: Change) -> bool:
     """Whether a file in conflict can make place for the wanted one: a regular one that no other source owns."""
-    told = change.diagnostic.code if change.diagnostic else None
-    return bool(change.wanted and change.actual.digest) and told in (Code.CONFLICT_UNMANAGED, Code.CONFLICT_EDITED)
+    reported = change.diagnostic.code if change.diagnostic else None
+    return bool(change.wanted and change.actual.digest) and reported in (Code.CONFLICT_UNMANAGED, Code.CONFLICT_EDITED)
 
 
 def _replaced(change: Change) -> Change:

@@ -21,7 +21,7 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.dialects import SharedFile, UneditableError
 from agentsync.state.records import Known
 from agentsync.targets.change import Actual
-from agentsync.targets.directory import Directory, TargetError, temporary
+from agentsync.targets.directory import TargetDirectory, TargetError, temporary
 from agentsync.targets.observe import ABSENT, ChangedError, Observed
 
 _REMEDY = "put the file right, or move it away"
@@ -34,7 +34,7 @@ class SharedEntries:
     gathered, and written by `sync`.
     """
 
-    def __init__(self, directory: Directory, path: Path, shared: SharedFile) -> None:
+    def __init__(self, directory: TargetDirectory, path: Path, shared: SharedFile) -> None:
         self._directory = directory
         self._path = path
         self._shared = shared
@@ -60,7 +60,7 @@ class SharedEntries:
             if not follow_symlinks:
                 raise TargetError(Code.TARGET_SYMLINK, f"`{path}` is a symbolic link", place=str(path))
             path = Path(os.path.realpath(path))
-        return cls(Directory.open(path.parent, create=create, follow_symlinks=follow_symlinks), path, shared)
+        return cls(TargetDirectory.open(path.parent, create=create, follow_symlinks=follow_symlinks), path, shared)
 
     def __enter__(self) -> Self:
         return self

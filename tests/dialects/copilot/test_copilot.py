@@ -54,7 +54,7 @@ def test_both_endings_are_read_and_the_longer_one_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "granted", "meant"),
+    ("name", "granted", "intended"),
     [
         ("Write", {"write", "edit"}, {"write"}),
         ("Grep", {"grep", "glob"}, {"grep"}),
@@ -64,12 +64,12 @@ def test_both_endings_are_read_and_the_longer_one_is_written() -> None:
         ("read/problems", set(), set()),
     ],
 )
-def test_an_alias_grants_more_than_it_was_written_for(name: str, granted: set[str], meant: set[str]) -> None:
+def test_an_alias_grants_more_than_it_was_written_for(name: str, granted: set[str], intended: set[str]) -> None:
     agent = read("checker.agent.md", _file(f"tools: [{name}]\n"), "copilot")
     tools = {"read", "write", "edit", "grep", "glob", "bash", "webfetch", "websearch"}
     enforced = COPILOT.enforced(agent.document)
     assert {tool for tool in tools if enforced.approval(tool)} == granted
-    assert {tool for tool in tools if agent.agent.grants.approval(tool)} == meant
+    assert {tool for tool in tools if agent.agent.grants.approval(tool)} == intended
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ def test_an_agent_that_restricts_anything_is_refused(keys: str, options: WriteOp
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS - {"notebook", "lsp", "task", "external_directory"}))
-@pytest.mark.parametrize("said", ["deny", "{x: deny}"])
-def test_each_tool_that_goose_has_can_be_taken_from_no_agent(tool: str, said: str) -> None:
-    data = f"---\nname: a\ndescription: d\npermissions: {{{tool}: {said}}}\n---\nGo.\n".encode()
+@pytest.mark.parametrize("declared", ["deny", "{x: deny}"])
+def test_each_tool_that_goose_has_can_be_taken_from_no_agent(tool: str, declared: str) -> None:
+    data = f"---\nname: a\ndescription: d\npermissions: {{{tool}: {declared}}}\n---\nGo.\n".encode()
     file = render(read("a.md", data, "neutral"), GOOSE, WriteOptions())
     assert file.data is None
     assert Code.REFUSED_WIDER in {found.code for found in file.diagnostics}

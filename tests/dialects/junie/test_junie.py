@@ -67,11 +67,13 @@ def test_a_name_must_begin_with_a_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "told"), [("Read $path, then $focus.", True), ("It costs $5, ${HOME} and $ x.", False)]
+    ("prompt", "reported"), [("Read $path, then $focus.", True), ("It costs $5, ${HOME} and $ x.", False)]
 )
-def test_a_word_with_a_dollar_sign_is_told_where_another_tool_means_it_as_it_stands(prompt: str, *, told: bool) -> None:
+def test_a_word_with_a_dollar_sign_is_told_where_another_tool_means_it_as_it_stands(
+    prompt: str, *, reported: bool
+) -> None:
     text = f"---\nname: reviewer\ndescription: Reviews changes.\n---\n{prompt}\n"
-    for dialect, expected in (("claude", told), ("junie", False)):
+    for dialect, expected in (("claude", reported), ("junie", False)):
         file = render(read("reviewer.md", text.encode(), dialect), JUNIE, WriteOptions())
         assert file.data is not None
         messages = [found.message for found in file.diagnostics if found.code is Code.FIELD_LOST]

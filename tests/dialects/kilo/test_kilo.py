@@ -26,7 +26,7 @@ def _enforced(keys: str) -> Grants:
     return KILO.enforced(KILO.parse(_file(keys), "reviewer.md"))
 
 
-def _meant(keys: str) -> Grants:
+def _intended(keys: str) -> Grants:
     return read("reviewer.md", _file(keys), "kilo").agent.grants
 
 
@@ -47,7 +47,7 @@ def test_denying_everything_leaves_the_outside_as_it_was() -> None:
     assert _enforced('permission: {"*": deny}').approval("external_directory") is Approval.SESSION
     before = 'permission: {external_directory: deny, "*": deny}'
     assert _enforced(before).approval("external_directory") is Approval.DENY
-    assert _meant('permission: {"*": deny}').approval("external_directory") is Approval.DENY
+    assert _intended('permission: {"*": deny}').approval("external_directory") is Approval.DENY
 
 
 def test_the_outside_is_denied_by_its_name() -> None:
@@ -58,7 +58,7 @@ def test_the_outside_is_denied_by_its_name() -> None:
 @pytest.mark.parametrize("keys", ["permission: {bash: }", 'permission: {bash: {"*": }}', "permission: "])
 def test_an_empty_action_is_no_rule_and_meant_as_one(keys: str) -> None:
     assert _enforced(keys).approval("bash", "rm x") is Approval.SESSION
-    assert _meant(keys).approval("bash", "rm x") is Approval.DENY
+    assert _intended(keys).approval("bash", "rm x") is Approval.DENY
 
 
 def test_an_empty_action_stops_opencode() -> None:

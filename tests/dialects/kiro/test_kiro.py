@@ -14,8 +14,10 @@ KIRO = dialects()["kiro"]
 DENY, ASK, SESSION, ALLOW = Approval
 
 
-def rules(*said: Rule) -> object:
-    agent = Agent(name="x", slug="x", description="d", dialect="elsewhere", grants=Grants((*EVERYTHING.rules, *said)))
+def rules(*declared: Rule) -> object:
+    agent = Agent(
+        name="x", slug="x", description="d", dialect="elsewhere", grants=Grants((*EVERYTHING.rules, *declared))
+    )
     data = KIRO.write(agent, WriteOptions()).data
     assert data is not None
     permissions = KIRO.parse(data, "x.md").metadata.get("permissions")
@@ -23,24 +25,24 @@ def rules(*said: Rule) -> object:
 
 
 def test_what_a_later_rule_frees_is_an_exception_of_the_earlier_one() -> None:
-    said = rules(Rule("bash", DENY), Rule("bash", ASK, "git *"))
-    assert said == [
+    declared = rules(Rule("bash", DENY), Rule("bash", ASK, "git *"))
+    assert declared == [
         {"capability": "shell", "effect": "deny", "match": ["*"], "exclude": ["git *", "git"]},
         {"capability": "shell", "effect": "ask", "match": ["git *", "git"]},
     ]
 
 
 def test_what_a_later_rule_restricts_needs_no_exception() -> None:
-    said = rules(Rule("bash", ALLOW, "git *"), Rule("bash", DENY, "git push *"))
-    assert said == [
+    declared = rules(Rule("bash", ALLOW, "git *"), Rule("bash", DENY, "git push *"))
+    assert declared == [
         {"capability": "shell", "effect": "allow", "match": ["git *", "git"]},
         {"capability": "shell", "effect": "deny", "match": ["git push *", "git push"]},
     ]
 
 
 def test_what_returns_to_the_session_is_an_exception_without_a_rule() -> None:
-    said = rules(Rule("bash", ALLOW, "git *"), Rule("bash", SESSION, "git push *"))
-    assert said == [
+    declared = rules(Rule("bash", ALLOW, "git *"), Rule("bash", SESSION, "git push *"))
+    assert declared == [
         {"capability": "shell", "effect": "allow", "match": ["git *", "git"], "exclude": ["git push *", "git push"]}
     ]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentsync.agents.grants import CHANGING, EVERYTHING, NOTHING, UNTRANSLATED, Approval, Grants, Rule, wider
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Choice, Fitted, Shape, WriteOptions, bound, fit
+from agentsync.agents.narrowing import Capabilities, Choice, Narrowed, WriteOptions, narrow, upper_bound
 from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, dialects
@@ -20,10 +20,10 @@ from support.conversion import widening
 
 DENY, ASK, SESSION, ALLOW = Approval
 
-PLAIN = Shape(units={"Read": ("read",), "Shell": ("bash",), "Edit": ("edit", "write")}, asks=CHANGING)
-MUTE = Shape(units=PLAIN.units)
-SPELLING = Shape(units=PLAIN.units, asks=CHANGING, spells=lambda tool, _rules: tool == "bash")
-SERVING = Shape(units=PLAIN.units, asks=CHANGING, server_name=lambda pattern: pattern.removeprefix("mcp/"))
+PLAIN = Capabilities(units={"Read": ("read",), "Shell": ("bash",), "Edit": ("edit", "write")}, asks=CHANGING)
+MUTE = Capabilities(units=PLAIN.units)
+SPELLING = Capabilities(units=PLAIN.units, asks=CHANGING, spells=lambda tool, _rules: tool == "bash")
+SERVING = Capabilities(units=PLAIN.units, asks=CHANGING, server_name=lambda pattern: pattern.removeprefix("mcp/"))
 
 SOME_COMMANDS = Grants((Rule("read", SESSION), Rule("bash", SESSION, "git *")))
 CHOICES: tuple[Choice, ...] = ("narrow", "refuse", "accept")
@@ -34,61 +34,61 @@ OPTIONS = [
 ]
 
 
-def codes(fitted: Fitted) -> list[Code]:
-    return [found.code for found in fitted.diagnostics]
+def codes(narrowed: Narrowed) -> list[Code]:
+    return [found.code for found in narrowed.diagnostics]
 
 
 def test_everything_stays_everything_without_a_word() -> None:
-    fitted = fit(EVERYTHING, PLAIN, WriteOptions())
-    assert fitted.default is SESSION
-    assert set(fitted.units.values()) == {SESSION}
-    assert fitted.diagnostics == ()
+    narrowed = narrow(EVERYTHING, PLAIN, WriteOptions())
+    assert narrowed.default is SESSION
+    assert set(narrowed.units.values()) == {SESSION}
+    assert narrowed.diagnostics == ()
 
 
 def test_nothing_stays_nothing() -> None:
-    fitted = fit(NOTHING, SERVING, WriteOptions())
-    assert (fitted.default, set(fitted.units.values()), fitted.servers) == (DENY, {DENY}, {})
+    narrowed = narrow(NOTHING, SERVING, WriteOptions())
+    assert (narrowed.default, set(narrowed.units.values()), narrowed.servers) == (DENY, {DENY}, {})
 
 
 def test_a_tool_that_is_denied_some_arguments_is_left_out() -> None:
-    fitted = fit(SOME_COMMANDS, PLAIN, WriteOptions())
-    assert fitted.units == {"Read": SESSION, "Shell": DENY, "Edit": DENY}
-    assert codes(fitted) == [Code.GLOB_NARROWED]
+    narrowed = narrow(SOME_COMMANDS, PLAIN, WriteOptions())
+    assert narrowed.units == {"Read": SESSION, "Shell": DENY, "Edit": DENY}
+    assert codes(narrowed) == [Code.GLOB_NARROWED]
 
 
 def test_or_the_agent_is_refused() -> None:
-    fitted = fit(SOME_COMMANDS, PLAIN, WriteOptions(unenforceable="refuse"))
-    assert fitted.units["Shell"] is DENY
-    assert [found.severity for found in fitted.diagnostics] == [Severity.ERROR]
+    narrowed = narrow(SOME_COMMANDS, PLAIN, WriteOptions(unenforceable="refuse"))
+    assert narrowed.units["Shell"] is DENY
+    assert [found.severity for found in narrowed.diagnostics] == [Severity.ERROR]
 
 
 def test_or_it_is_accepted_at_the_lowest_level_that_any_argument_has() -> None:
     some = Grants((Rule("bash", ALLOW, "git *"), Rule("bash", ASK, "npm *")))
-    fitted = fit(some, PLAIN, WriteOptions(unenforceable="accept"))
-    assert fitted.units["Shell"] is ASK
-    assert codes(fitted) == [Code.ACCEPTED_WIDER]
-    assert bound(some, PLAIN, WriteOptions(unenforceable="accept")).approval("bash", "rm") is ASK
-    assert bound(some, PLAIN, WriteOptions()).approval("bash", "rm") is DENY
+    narrowed = narrow(some, PLAIN, WriteOptions(unenforceable="accept"))
+    assert narrowed.units["Shell"] is ASK
+    assert codes(narrowed) == [Code.ACCEPTED_WIDER]
+    assert upper_bound(some, PLAIN, WriteOptions(unenforceable="accept")).approval("bash", "rm") is ASK
+    assert upper_bound(some, PLAIN, WriteOptions()).approval("bash", "rm") is DENY
 
 
 @pytest.mark.parametrize("some", [SOME_COMMANDS, Grants((*EVERYTHING.rules, Rule("bash", DENY, "rm *")))])
 def test_a_target_that_tells_arguments_apart_gets_them_in_order(some: Grants) -> None:
     """One rule alone is enough: `Bash(git *)` has no second."""
-    fitted = fit(some, SPELLING, WriteOptions())
-    assert fitted.arguments == {"Shell": some.for_tool("bash")}
-    assert fitted.diagnostics == ()
+    narrowed = narrow(some, SPELLING, WriteOptions())
+    assert narrowed.arguments == {"Shell": some.for_tool("bash")}
+    assert narrowed.diagnostics == ()
 
 
 def test_arguments_that_change_nothing_are_not_spelled() -> None:
-    fitted = fit(Grants((Rule("bash", ASK), Rule("bash", ASK, "git *"))), SPELLING, WriteOptions())
-    assert fitted.arguments == {}
-    assert fitted.units["Shell"] is ASK
+    narrowed = narrow(Grants((Rule("bash", ASK), Rule("bash", ASK, "git *"))), SPELLING, WriteOptions())
+    assert narrowed.arguments == {}
+    assert narrowed.units["Shell"] is ASK
 
 
 def test_arguments_that_ask_and_others_that_do_not_all_ask() -> None:
-    fitted = fit(Grants((Rule("bash", ASK), Rule("bash", ALLOW, "git *"))), PLAIN, WriteOptions())
-    assert fitted.units["Shell"] is ASK
-    assert codes(fitted) == [Code.APPROVAL_NARROWED]
+    narrowed = narrow(Grants((Rule("bash", ASK), Rule("bash", ALLOW, "git *"))), PLAIN, WriteOptions())
+    assert narrowed.units["Shell"] is ASK
+    assert codes(narrowed) == [Code.APPROVAL_NARROWED]
 
 
 @pytest.mark.parametrize(
@@ -98,44 +98,44 @@ def test_arguments_that_ask_and_others_that_do_not_all_ask() -> None:
 def test_a_unit_that_covers_more_than_was_granted(coarse: Choice, level: Approval, code: Code) -> None:
     options = WriteOptions(coarse=coarse)
     only_edit = Grants((Rule("edit", SESSION),))
-    fitted = fit(only_edit, PLAIN, options)
-    assert fitted.units["Edit"] is level
-    assert codes(fitted) == [code]
-    assert bound(only_edit, PLAIN, options).approval("write") is level
+    narrowed = narrow(only_edit, PLAIN, options)
+    assert narrowed.units["Edit"] is level
+    assert codes(narrowed) == [code]
+    assert upper_bound(only_edit, PLAIN, options).approval("write") is level
 
 
 def test_a_unit_gets_the_lowest_of_what_it_covers() -> None:
-    fitted = fit(Grants((Rule("edit", ALLOW), Rule("write", ASK))), PLAIN, WriteOptions())
-    assert fitted.units["Edit"] is ASK
-    assert codes(fitted) == [Code.APPROVAL_NARROWED]
+    narrowed = narrow(Grants((Rule("edit", ALLOW), Rule("write", ASK))), PLAIN, WriteOptions())
+    assert narrowed.units["Edit"] is ASK
+    assert codes(narrowed) == [Code.APPROVAL_NARROWED]
 
 
 def test_what_cannot_ask_is_left_to_the_session() -> None:
     asks = Grants((Rule("bash", ASK),))
-    fitted = fit(asks, MUTE, WriteOptions())
-    assert fitted.units["Shell"] is SESSION
-    assert codes(fitted) == [Code.APPROVAL_SESSION]
-    assert bound(asks, MUTE, WriteOptions()).approval("bash") is SESSION
+    narrowed = narrow(asks, MUTE, WriteOptions())
+    assert narrowed.units["Shell"] is SESSION
+    assert codes(narrowed) == [Code.APPROVAL_SESSION]
+    assert upper_bound(asks, MUTE, WriteOptions()).approval("bash") is SESSION
 
 
 def test_or_refused_where_approval_is_strict() -> None:
     asks = Grants((Rule("bash", ASK),))
     strict = WriteOptions(strict_approval=True)
-    assert codes(fit(asks, MUTE, strict)) == [Code.REFUSED_WIDER]
-    assert codes(fit(asks, PLAIN, strict)) == []
-    assert bound(asks, MUTE, strict).approval("bash") is ASK
+    assert codes(narrow(asks, MUTE, strict)) == [Code.REFUSED_WIDER]
+    assert codes(narrow(asks, PLAIN, strict)) == []
+    assert upper_bound(asks, MUTE, strict).approval("bash") is ASK
 
 
 def test_session_becomes_allow_only_where_the_target_says_so() -> None:
     session = Grants((Rule("bash", SESSION), Rule("edit", ASK)))
-    assert bound(session, PLAIN, WriteOptions()).approval("bash") is SESSION
-    freed = bound(session, PLAIN, WriteOptions(approval="allow"))
+    assert upper_bound(session, PLAIN, WriteOptions()).approval("bash") is SESSION
+    freed = upper_bound(session, PLAIN, WriteOptions(approval="allow"))
     assert (freed.approval("bash"), freed.approval("edit"), freed.approval("write")) == (ALLOW, ASK, DENY)
 
 
 def test_servers_keep_their_order_and_the_last_of_two_counts() -> None:
     rules = (Rule("mcp/b", ASK), Rule("mcp/a", DENY), Rule("mcp/b", DENY), Rule("mcp/c", SESSION))
-    assert list(fit(Grants(rules), SERVING, WriteOptions()).servers.items()) == [
+    assert list(narrow(Grants(rules), SERVING, WriteOptions()).servers.items()) == [
         ("a", DENY),
         ("b", DENY),
         ("c", SESSION),
@@ -144,43 +144,43 @@ def test_servers_keep_their_order_and_the_last_of_two_counts() -> None:
 
 def test_a_server_that_a_later_rule_switches_off_stays_off() -> None:
     rules = (Rule("mcp/a", ALLOW), Rule(ANY, DENY), Rule("mcp/b", ASK))
-    assert fit(Grants(rules), SERVING, WriteOptions()).servers == {"a": DENY, "b": ASK}
+    assert narrow(Grants(rules), SERVING, WriteOptions()).servers == {"a": DENY, "b": ASK}
 
 
 def test_a_server_with_arguments_is_left_out() -> None:
     some = Grants((Rule("mcp/a", SESSION, f"{UNTRANSLATED}x"),))
-    fitted = fit(some, SERVING, WriteOptions())
-    assert fitted.servers == {"a": DENY}
-    assert codes(fitted) == [Code.GLOB_NARROWED]
+    narrowed = narrow(some, SERVING, WriteOptions())
+    assert narrowed.servers == {"a": DENY}
+    assert codes(narrowed) == [Code.GLOB_NARROWED]
 
 
 def test_a_servers_tools_with_arguments_are_lifted_only_where_that_is_accepted_and_can_be_said() -> None:
     partly = Grants((Rule("mcp/gh/*", SESSION), Rule("mcp/gh/*", DENY, "rm*")))
     accepting = WriteOptions(unenforceable="accept")
-    for shape, options, level in (
+    for capabilities, options, level in (
         (SERVING, WriteOptions(), DENY),
         (SERVING, WriteOptions(unenforceable="refuse"), DENY),
         (SERVING, accepting, SESSION),
         (PLAIN, accepting, DENY),
     ):
-        most = bound(partly, shape, options)
+        most = upper_bound(partly, capabilities, options)
         assert (most.approval("mcp/gh/x", "rm"), most.approval("mcp/gh/x", "ls")) == (level, SESSION)
-    assert bound(Grants((Rule("bash", SESSION, "ls"),)), SERVING, accepting).approval("mcp/gh/x") is DENY
+    assert upper_bound(Grants((Rule("bash", SESSION, "ls"),)), SERVING, accepting).approval("mcp/gh/x") is DENY
     asking = Grants((Rule("mcp/gh/*", SESSION), Rule("mcp/gh/*", ASK, "rm*")))
-    assert bound(asking, SERVING, accepting).approval("mcp/gh/x", "rm") is ASK
+    assert upper_bound(asking, SERVING, accepting).approval("mcp/gh/x", "rm") is ASK
 
 
 def test_a_restricted_server_without_a_name_here_closes_the_list() -> None:
-    fitted = fit(Grants((*EVERYTHING.rules, Rule("mcp/a", DENY))), PLAIN, WriteOptions())
-    assert fitted.default is DENY
-    assert fitted.units["Shell"] is SESSION
-    assert codes(fitted) == [Code.TOOL_LOST]
+    narrowed = narrow(Grants((*EVERYTHING.rules, Rule("mcp/a", DENY))), PLAIN, WriteOptions())
+    assert narrowed.default is DENY
+    assert narrowed.units["Shell"] is SESSION
+    assert codes(narrowed) == [Code.TOOL_LOST]
 
 
 def test_tools_without_a_name_here_are_told() -> None:
     some = Grants((Rule("webfetch", SESSION), Rule("mcp/a", SESSION), Rule("other/codebase", SESSION)))
-    told = [found.message for found in fit(some, PLAIN, WriteOptions()).diagnostics]
-    assert told == [
+    reported = [found.message for found in narrow(some, PLAIN, WriteOptions()).diagnostics]
+    assert reported == [
         "there is no `webfetch` here",
         "`a` has no name here and is left out",
     ]
@@ -188,18 +188,18 @@ def test_tools_without_a_name_here_are_told() -> None:
 
 def test_bounds_of_the_project_that_cannot_be_said_are_told() -> None:
     inside = Grants((*EVERYTHING.rules, Rule("external_directory", DENY)))
-    assert codes(fit(inside, PLAIN, WriteOptions())) == [Code.APPROVAL_SESSION]
-    assert bound(inside, PLAIN, WriteOptions()).approval("external_directory") is SESSION
+    assert codes(narrow(inside, PLAIN, WriteOptions())) == [Code.APPROVAL_SESSION]
+    assert upper_bound(inside, PLAIN, WriteOptions()).approval("external_directory") is SESSION
 
 
 def test_bounds_of_the_project_that_are_lifted_stay_so() -> None:
     outside = Grants((*EVERYTHING.rules, Rule("external_directory", ALLOW)))
-    assert bound(outside, PLAIN, WriteOptions()).approval("external_directory") is ALLOW
+    assert upper_bound(outside, PLAIN, WriteOptions()).approval("external_directory") is ALLOW
 
 
 def test_a_foreign_denial_says_nothing_about_tools_here() -> None:
     some = Grants((*EVERYTHING.rules, Rule("other/*", DENY)))
-    assert wider(EVERYTHING, bound(some, PLAIN, WriteOptions())) is None
+    assert wider(EVERYTHING, upper_bound(some, PLAIN, WriteOptions())) is None
 
 
 @pytest.mark.parametrize("target", dialects().values(), ids=lambda target: target.name)

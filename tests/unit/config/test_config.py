@@ -156,15 +156,15 @@ def test_a_configuration_that_cannot_be_read_is_told(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "declared"),
     [
         ('path = "/x/$NOT_SET_HERE/y"', "the variable $NOT_SET_HERE is not set"),
         ('path = "~nobody-of-this-name/x"', "there is no such user"),
         ('path = "/x\\u0000y"', "a path holds no NUL"),
     ],
 )
-def test_a_path_that_is_not_what_it_seems_is_an_error(line: str, said: str) -> None:
-    assert said in mistake(f"[targets.claude]\n{line}\n")
+def test_a_path_that_is_not_what_it_seems_is_an_error(line: str, declared: str) -> None:
+    assert declared in mistake(f"[targets.claude]\n{line}\n")
 
 
 @pytest.mark.parametrize("folder", ["/agents", "../agents", "a/../../b"])

@@ -18,15 +18,15 @@ from agentsync.agents.patterns import ANY
 from agentsync.config import Config, Target, policy_of
 from agentsync.convert.policy import (
     DEFAULT,
+    Abilities,
     Policy,
     PolicyTable,
-    Powers,
     Rules,
     SourcePolicy,
-    growth,
+    abilities,
+    escalation,
     judge_output,
     judge_text,
-    powers,
     read_policy,
 )
 from agentsync.convert.render import render
@@ -40,7 +40,7 @@ from agentsync.formats.validated_toml import validate
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import masked
 from agentsync.repository.selection import Selection
-from agentsync.sync.build import Contents, _make
+from agentsync.sync.build import ContentStore, _make
 from agentsync.sync.snapshot import Snapshot
 from support.agents import thorough
 from support.conversion import read
@@ -225,14 +225,14 @@ def test_a_model_that_is_chosen_in_another_way_counts_where_models_are_restricte
     assert codes(judge_output(vibe, document, "x", [Rules(models=("mistral/*",))])) == [Code.MODEL_REFUSED]
 
 
-def test_growth_names_each_key_that_has_its_tool_do_more() -> None:
+def test_escalation_names_each_key_that_has_its_tool_do_more() -> None:
     vibe = dialects()["vibe"]
-    before, after = (powers(vibe, _file("vibe", keys), "x") for keys in ('tool_paths = ["a"]', 'tool_paths = ["b"]'))
-    assert growth(before, after) == ("`tool_paths`",)
-    assert growth(before, before) == ()
-    claude = [powers(CLAUDE, document(permissionMode=mode), "x") for mode in ("plan", "acceptEdits")]
-    assert growth(*claude)[-1] == "permission mode `acceptEdits`"
-    assert len([word for word in growth(*claude) if "ermission" in word]) == 1
+    before, after = (abilities(vibe, _file("vibe", keys), "x") for keys in ('tool_paths = ["a"]', 'tool_paths = ["b"]'))
+    assert escalation(before, after) == ("`tool_paths`",)
+    assert escalation(before, before) == ()
+    claude = [abilities(CLAUDE, document(permissionMode=mode), "x") for mode in ("plan", "acceptEdits")]
+    assert escalation(*claude)[-1] == "permission mode `acceptEdits`"
+    assert len([word for word in escalation(*claude) if "ermission" in word]) == 1
 
 
 def test_one_mode_can_be_allowed_without_the_others() -> None:
@@ -340,13 +340,13 @@ def test_exceptions_are_for_a_source_and_an_agent_and_the_last_counts_key_by_key
         agents={
             "*/deploy-*": Rules(hooks="allow"),
             "team/*": Rules(mcp_servers="allow"),
-            "https://git.acme.example/*/deploy-x": Rules(hooks="refuse", growth="hold"),
+            "https://git.acme.example/*/deploy-x": Rules(hooks="refuse", escalation="hold"),
         }
     )
     team = Policy((table,)).of_source("team", DOCS)
     assert team.rules("other") == (table.model_copy(update={"mcp_servers": "allow"}),)
     assert [(rules.hooks, rules.mcp_servers) for rules in team.rules("deploy-y")] == [("allow", "allow")]
-    assert [(rules.hooks, rules.growth) for rules in team.rules("deploy-x")] == [("refuse", "hold")]
+    assert [(rules.hooks, rules.escalation) for rules in team.rules("deploy-x")] == [("refuse", "hold")]
     assert Policy((table,)).of_source("mine", "/srv/mine").rules("x") == (table,)
 
 
@@ -371,7 +371,7 @@ def test_the_stricter_of_two_policies_counts(tmp_path: Path) -> None:
     machine = tmp_path / "policy.toml"
     loose: dict[str, JsonValue] = {"hooks": "allow", "modes": ["*"], "max_agents": 100}
     assert policy_of(configured(**loose), machine).of_source("s", "u").max_agents == 100
-    machine.write_text('growth = "hold"\nmax_agents = 3\nmcp_servers = "allow"\n')
+    machine.write_text('escalation = "hold"\nmax_agents = 3\nmcp_servers = "allow"\n')
     both = policy_of(configured(**loose), machine).of_source("s", "u")
     assert both.max_agents == 3
     head = document(hooks=HOOK, permissionMode="auto", mcpServers={"db": {}})
@@ -398,8 +398,8 @@ def test_a_machines_policy_that_cannot_be_read_stops_everything(tmp_path: Path) 
 # Growth
 
 
-def given_by(dialect: str = "claude", /, **keys: JsonValue) -> Powers:
-    return powers(dialects()[dialect], document(dialect, **keys), "x")
+def given_by(dialect: str = "claude", /, **keys: JsonValue) -> Abilities:
+    return abilities(dialects()[dialect], document(dialect, **keys), "x")
 
 
 @pytest.mark.parametrize(
@@ -430,16 +430,16 @@ def given_by(dialect: str = "claude", /, **keys: JsonValue) -> Powers:
 def test_what_a_change_gives_is_named(
     before: dict[str, JsonValue], after: dict[str, JsonValue], grown: tuple[str, ...]
 ) -> None:
-    assert growth(given_by(**before), given_by(**after)) == grown
+    assert escalation(given_by(**before), given_by(**after)) == grown
 
 
-def test_growth_sees_arguments_and_switches() -> None:
-    def allowed(*commands: str) -> Powers:
+def test_escalation_sees_arguments_and_switches() -> None:
+    def allowed(*commands: str) -> Abilities:
         return given_by("opencode", permission={"*": "deny", "bash": dict.fromkeys(commands, "allow")})
 
-    assert growth(allowed("git diff"), allowed("git diff", "rm")) == ("`bash` with `rm`",)
-    assert growth(allowed("git *"), allowed("git diff")) == ()
-    assert growth(given_by("opencode", disable=True), given_by("opencode")) == ("to be switched on",)
+    assert escalation(allowed("git diff"), allowed("git diff", "rm")) == ("`bash` with `rm`",)
+    assert escalation(allowed("git *"), allowed("git diff")) == ()
+    assert escalation(given_by("opencode", disable=True), given_by("opencode")) == ("to be switched on",)
 
 
 # Whatever a policy says
@@ -456,7 +456,7 @@ policies = st.builds(
     tools=globs,
     servers=st.lists(st.sampled_from(["*", "gh", "g?"]), max_size=2).map(tuple),
     models=st.sampled_from([("*",), ("anthropic/*",), ()]),
-    growth=st.sampled_from(["tell", "hold"]),
+    escalation=st.sampled_from(["report", "hold"]),
 )
 tools = st.sampled_from("Read Write Edit Bash Grep WebFetch Agent mcp__gh__* mcp__jira__x Foo Bash(git:*)".split())
 heads = st.fixed_dictionaries(
@@ -485,7 +485,7 @@ def test_what_a_policy_takes_is_within_it(head: dict[str, JsonValue], rules: Rul
     reached = {tool for tool in TOOLS - {"external_directory"} if max(granted.approvals(tool))}
     covered = allowed | {"grep", "glob", "list"} if dialect.uses_effects and "read" in allowed else allowed
     assert reached <= covered or (dialect.uses_effects and "bash" in allowed)
-    given = powers(dialect, file.document, "agent-x")
+    given = abilities(dialect, file.document, "agent-x")
     assert not (given.hooks and rules.hooks == "refuse")
     assert not (given.servers and rules.mcp_servers == "refuse")
     assert not (granted.everything_else and (rules.inherit == "refuse" or ANY not in rules.tools))
@@ -510,7 +510,7 @@ def test_what_is_written_under_a_policy_is_what_is_written_without_it_or_nothing
     entry = Entry("agents/x.md", "100644", "b", len(data))
 
     def written(policy: SourcePolicy) -> set[tuple[str, str, str]]:
-        made = _make(snapshot, entry, data, targets, contents=Contents([snapshot], targets), policy=policy)
+        made = _make(snapshot, entry, data, targets, contents=ContentStore([snapshot], targets), policy=policy)
         return {(name, output.path, output.digest) for name, output in made.outputs.items() if output.digest}
 
     table = PolicyTable.model_validate(rules.model_dump())

@@ -23,7 +23,7 @@ from agentsync.agents.grants import (
     only_reading,
     wider,
 )
-from agentsync.agents.narrowing import Fitted, Shape, WriteOptions, bound, fit
+from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions, narrow, upper_bound
 from agentsync.agents.patterns import ANY, matches
 from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
@@ -38,16 +38,16 @@ DENY, ASK, SESSION, ALLOW = Approval
 CLAUDE, OPENCODE = (dialects()[name] for name in ("claude", "opencode"))
 
 
-PLAIN = Shape(units={"Read": ("read",), "Shell": ("bash",), "Edit": ("edit", "write")}, asks=CHANGING)
+PLAIN = Capabilities(units={"Read": ("read",), "Shell": ("bash",), "Edit": ("edit", "write")}, asks=CHANGING)
 
 
-PARTLY = Shape(units=PLAIN.units, asks=frozenset({"edit"}))
+PARTLY = Capabilities(units=PLAIN.units, asks=frozenset({"edit"}))
 
 
-MUTE = Shape(units=PLAIN.units)
+MUTE = Capabilities(units=PLAIN.units)
 
 
-SPELLING = Shape(units=PLAIN.units, asks=CHANGING, spells=lambda tool, _rules: tool == "bash")
+SPELLING = Capabilities(units=PLAIN.units, asks=CHANGING, spells=lambda tool, _rules: tool == "bash")
 
 
 NAMES = ToolNames(
@@ -65,34 +65,34 @@ def test_what_lies_outside_the_project_is_not_counted_as_denied_where_nothing_de
 
 def test_accepting_what_cannot_be_said_accepts_nothing_that_can() -> None:
     some = Grants((Rule("bash", SESSION, "git *"),))
-    assert bound(some, SPELLING, WriteOptions(unenforceable="accept")).approval("bash", "rm") is DENY
+    assert upper_bound(some, SPELLING, WriteOptions(unenforceable="accept")).approval("bash", "rm") is DENY
 
 
 def test_accepting_a_coarse_unit_lifts_no_denial_of_some_arguments() -> None:
     some = Grants((Rule("edit", SESSION), Rule("edit", DENY, "secret*")))
-    most = bound(some, PLAIN, WriteOptions(coarse="accept"))
+    most = upper_bound(some, PLAIN, WriteOptions(coarse="accept"))
     assert (most.approval("edit", "secret"), most.approval("write")) == (DENY, SESSION)
 
 
 def test_a_place_outside_the_project_that_is_free_frees_no_other() -> None:
     some = Grants((*EVERYTHING.rules, Rule("external_directory", ALLOW, "/tmp/*")))  # noqa: S108 (a pattern)
-    assert bound(some, PLAIN, WriteOptions()).approval("external_directory", "/etc") is SESSION
+    assert upper_bound(some, PLAIN, WriteOptions()).approval("external_directory", "/etc") is SESSION
 
 
 def test_what_no_table_names_still_asks_where_every_tool_that_changes_something_can() -> None:
     for asks in (Grants((Rule(ANY, ASK),)), Grants((Rule("mcp/x", ASK),))):
-        assert bound(asks, PLAIN, WriteOptions()).approval("mcp/x") is ASK
-        assert bound(asks, MUTE, WriteOptions()).approval("mcp/x") is SESSION
+        assert upper_bound(asks, PLAIN, WriteOptions()).approval("mcp/x") is ASK
+        assert upper_bound(asks, MUTE, WriteOptions()).approval("mcp/x") is SESSION
 
 
 def test_what_can_be_made_to_ask_does_where_other_tools_cannot() -> None:
     asks = Grants((Rule(ANY, ASK),))
-    assert bound(asks, PLAIN, WriteOptions()).approval("bash") is ASK
-    assert bound(asks, PARTLY, WriteOptions()).approval("edit") is ASK
+    assert upper_bound(asks, PLAIN, WriteOptions()).approval("bash") is ASK
+    assert upper_bound(asks, PARTLY, WriteOptions()).approval("edit") is ASK
 
 
 def test_a_tool_that_cannot_be_made_to_ask_brings_no_other_tool() -> None:
-    most = bound(Grants((Rule("bash", ASK),)), PARTLY, WriteOptions())
+    most = upper_bound(Grants((Rule("bash", ASK),)), PARTLY, WriteOptions())
     assert {tool: most.approval(tool) for tool in ("bash", "edit", "mcp/x")} == {
         "bash": SESSION,
         "edit": DENY,
@@ -102,15 +102,15 @@ def test_a_tool_that_cannot_be_made_to_ask_brings_no_other_tool() -> None:
 
 @pytest.mark.parametrize("write", [Rule("write", ALLOW, "docs/*"), Rule("write", ASK, "src/*")])
 def test_tools_of_one_unit_with_other_arguments_or_levels_are_not_said_as_one(write: Rule) -> None:
-    shape = Shape(units={"Edit": ("edit", "write")}, asks=CHANGING, spells=lambda _tool, _rules: True)
-    fitted = fit(Grants((Rule("edit", ALLOW, "src/*"), write)), shape, WriteOptions())
-    assert (fitted.arguments, fitted.units) == ({}, {"Edit": DENY})
+    capabilities = Capabilities(units={"Edit": ("edit", "write")}, asks=CHANGING, spells=lambda _tool, _rules: True)
+    narrowed = narrow(Grants((Rule("edit", ALLOW, "src/*"), write)), capabilities, WriteOptions())
+    assert (narrowed.arguments, narrowed.units) == ({}, {"Edit": DENY})
 
 
 def test_each_loss_is_told() -> None:
-    lost = fit(Grants((Rule("webfetch", ASK),)), PLAIN, WriteOptions())
+    lost = narrow(Grants((Rule("webfetch", ASK),)), PLAIN, WriteOptions())
     assert [found.code for found in lost.diagnostics] == [Code.TOOL_LOST]
-    asked = fit(Grants((Rule("bash", SESSION), Rule("bash", ALLOW, "git *"))), PLAIN, WriteOptions())
+    asked = narrow(Grants((Rule("bash", SESSION), Rule("bash", ALLOW, "git *"))), PLAIN, WriteOptions())
     assert [found.code for found in asked.diagnostics] == [Code.APPROVAL_NARROWED]
 
 
@@ -185,50 +185,50 @@ def test_a_name_that_is_a_device_gets_no_file(name: str) -> None:
     assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.NAME_UNSAFE])
 
 
-def said(table: dict[str, JsonValue]) -> Override:
+def declared(table: dict[str, JsonValue]) -> Override:
     return Override("*", "overlays/x.md", table)
 
 
 def test_what_was_taken_away_once_stays_away_when_more_is_said() -> None:
     agent = claude("tools: Read, Bash")
-    result = overridden(agent.agent, CLAUDE, [said({"tools": ["read"]}), said({"model": "haiku"})])
+    result = overridden(agent.agent, CLAUDE, [declared({"tools": ["read"]}), declared({"model": "haiku"})])
     assert result.regranted
     assert result.agent is not None
     assert available(result.agent.grants) == {"read", "external_directory"}
     wide = careless(CLAUDE, agent.document.data)
-    assert render(replace(agent, dialect=wide), wide, WriteOptions(), [said({"tools": ["read"]})]).data is None
+    assert render(replace(agent, dialect=wide), wide, WriteOptions(), [declared({"tools": ["read"]})]).data is None
 
 
 def test_what_cannot_be_compared_is_not_taken_from_an_override() -> None:
     hostile: dict[str, JsonValue] = {f"*{letter}*abcdefghij*{letter}*": "ask" for letter in "abcdefghij"}
-    result = overridden(claude("").agent, CLAUDE, [said({"permissions": {"bash": hostile}})])
+    result = overridden(claude("").agent, CLAUDE, [declared({"permissions": {"bash": hostile}})])
     assert result.agent is None
     assert [found.code for found in result.diagnostics] == [Code.OVERRIDE_WIDER]
 
 
 def test_an_agent_that_is_kept_from_a_target_is_not_brought_back() -> None:
-    result = overridden(claude("").agent, CLAUDE, [said({"exclude": True}), said({"model": "haiku"})])
+    result = overridden(claude("").agent, CLAUDE, [declared({"exclude": True}), declared({"model": "haiku"})])
     assert (result.agent, result.excluded) == (None, True)
 
 
 def test_what_is_said_beside_words_of_the_tool_itself_counts_too() -> None:
     table: dict[str, JsonValue] = {"tools": ["read"], "native": {"variant": "fast"}}
-    result = overridden(claude("").agent, OPENCODE, [said({"targets": {"opencode": table}})])
+    result = overridden(claude("").agent, OPENCODE, [declared({"targets": {"opencode": table}})])
     assert result.agent is not None
     assert available(result.agent.grants) == {"read", "external_directory"}
 
 
 def test_a_guard_that_somebody_took_away_is_missed_whatever_is_said_after_that() -> None:
     agent = claude("hooks: {PreToolUse: [{matcher: Bash, hooks: [{type: command, command: x}]}]}")
-    unguarded = said({"targets": {"claude": {"hooks": {}}}})
-    for overrides in ([unguarded], [unguarded, said({"model": "haiku"})]):
+    unguarded = declared({"targets": {"claude": {"hooks": {}}}})
+    for overrides in ([unguarded], [unguarded, declared({"model": "haiku"})]):
         file = render(agent, CLAUDE, WriteOptions(), overrides)
         assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.OVERRIDE_WIDER])
 
 
 @pytest.mark.parametrize("targets", [{"clod": {"tools": []}}, {"claude": {"tools": []}, "codex": True}])
 def test_what_is_said_for_no_target_is_an_error(targets: dict[str, JsonValue]) -> None:
-    assert [found.severity for found in check_override(said({"targets": targets}))] == [Severity.ERROR]
+    assert [found.severity for found in check_override(declared({"targets": targets}))] == [Severity.ERROR]
 
 
 def test_an_output_that_has_to_be_repaired_to_be_read_is_refused() -> None:
@@ -238,15 +238,15 @@ def test_an_output_that_has_to_be_repaired_to_be_read_is_refused() -> None:
 
 
 def lists(servers: dict[str, Approval], *, denies: bool, default: Approval = DENY, run: Approval = DENY) -> ListedTools:
-    fitted = Fitted(default, {"Read": SESSION, "Run": run, "Change": DENY}, {}, servers, ())
-    return spell_lists(fitted, NAMES, denies=denies)
+    narrowed = Narrowed(default, {"Read": SESSION, "Run": run, "Change": DENY}, {}, servers, ())
+    return spell_lists(narrowed, NAMES, denies=denies)
 
 
 @pytest.mark.parametrize("name", ["Run", "run", "RUN(x)", " run (x)", "shell", "Shell(git *)"])
 def test_a_denial_means_the_tool_also_in_another_case_or_with_arguments(name: str) -> None:
-    assert Rule("bash", DENY) in NAMES.taken([name], narrow=True)
-    assert (Rule("bash", DENY) in NAMES.taken([name], narrow=False)) is (name == "Run")
-    assert Rule("webfetch", DENY) in NAMES.taken(["fetch"], narrow=True)
+    assert Rule("bash", DENY) in NAMES.taken([name], intended=True)
+    assert (Rule("bash", DENY) in NAMES.taken([name], intended=False)) is (name == "Run")
+    assert Rule("webfetch", DENY) in NAMES.taken(["fetch"], intended=True)
     assert all(rule.tool.startswith("other/") for rule in NAMES.granted(["Fetch", "run", "Foo"]))
 
 
@@ -317,7 +317,7 @@ def test_a_pattern_of_servers_is_spelled_only_where_it_covers_no_other(
 @pytest.mark.parametrize("target", sorted(dialects().keys() - {"opencode", "kilo"}))
 @pytest.mark.parametrize("pattern", ["mcp/gh/x?", "mcp/g?/x", "mcp/g?/*"])
 def test_a_sign_that_a_tool_takes_for_itself_is_not_written_as_one_for_others(target: str, pattern: str) -> None:
-    assert dialects()[target].shape.server_name(pattern) is None
+    assert dialects()[target].capabilities.server_name(pattern) is None
 
 
 @pytest.mark.parametrize(
@@ -325,13 +325,13 @@ def test_a_sign_that_a_tool_takes_for_itself_is_not_written_as_one_for_others(ta
 )
 def test_kiro_is_told_no_command_that_it_would_take_for_another(argument: str) -> None:
     rules = (Rule("bash", DENY), Rule("bash", SESSION, argument))
-    assert not dialects()["kiro"].shape.spells("bash", rules)
-    assert dialects()["kiro"].shape.spells("bash", (Rule("bash", DENY), Rule("bash", SESSION, "git *")))
+    assert not dialects()["kiro"].capabilities.spells("bash", rules)
+    assert dialects()["kiro"].capabilities.spells("bash", (Rule("bash", DENY), Rule("bash", SESSION, "git *")))
 
 
 def test_what_cannot_be_understood_might_restrict_so_the_agent_is_refused() -> None:
     unusable = Override("*", "overlays/x.md", {}, unusable=True)
-    for override in (unusable, said({"tools": "Read"}), said({"exclude": True, "tools": "Read"})):
+    for override in (unusable, declared({"tools": "Read"}), declared({"exclude": True, "tools": "Read"})):
         result = overridden(claude("").agent, CLAUDE, [override])
         assert (result.agent, result.excluded, result.changed) == (None, False, True)
         assert any(found.severity is Severity.ERROR for found in result.diagnostics)
@@ -339,7 +339,7 @@ def test_what_cannot_be_understood_might_restrict_so_the_agent_is_refused() -> N
 
 def test_what_stands_in_the_words_of_its_own_tool_is_not_taken_over_beside_the_words_of_another() -> None:
     agent = claude("vibe: calm\nmcpServers: {gh: {command: x}}\nhooks: {Stop: []}").agent
-    result = overridden(agent, OPENCODE, [said({"targets": {"opencode": {"native": {"variant": "fast"}}}})])
+    result = overridden(agent, OPENCODE, [declared({"targets": {"opencode": {"native": {"variant": "fast"}}}})])
     assert result.agent is not None
     assert (result.agent.unknown, result.agent.mcp_servers, result.agent.hooks) == ({}, None, None)
 

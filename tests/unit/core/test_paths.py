@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentsync.core import paths
-from agentsync.core.paths import Places, config_candidates, places, shorten
+from agentsync.core.paths import AppPaths, app_paths, config_candidates, shorten
 
 VARIABLES = ("STATE_DIRECTORY", "CACHE_DIRECTORY", "CONFIGURATION_DIRECTORY")
 
@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_places_are_in_the_home_directory(home: Path) -> None:
-    found = places()
+    found = app_paths()
     assert found.state.is_relative_to(home)
     assert found.cache.is_relative_to(home)
     assert found.database.parent == found.lock.parent == found.git_home.parent == found.state
@@ -33,7 +33,7 @@ def test_places_are_in_the_home_directory(home: Path) -> None:
 def test_the_directories_of_a_service_win(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in VARIABLES:
         monkeypatch.setenv(variable, f"{home / variable.lower()}{':' + str(home / 'second')}")
-    assert places() == Places(home / "state_directory", home / "cache_directory")
+    assert app_paths() == AppPaths(home / "state_directory", home / "cache_directory")
     assert config_candidates()[0] == home / "configuration_directory" / "config.toml"
 
 
@@ -59,7 +59,7 @@ class TestWhereTheMachinesServiceServesAUser:
         return served
 
     def test_the_users_commands_look_where_it_does(self, served: Path, tmp_path: Path) -> None:
-        assert places() == Places(served, tmp_path / "CACHE" / served.name)
+        assert app_paths() == AppPaths(served, tmp_path / "CACHE" / served.name)
         first, own, last = config_candidates()
         assert first == tmp_path / "CONFIGURATION" / served.name / "config.toml"
         assert own.is_relative_to(Path.home())
@@ -67,7 +67,7 @@ class TestWhereTheMachinesServiceServesAUser:
 
     def test_another_home_is_another_installation(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path / "other"))
-        assert places().state.is_relative_to(tmp_path / "other")
+        assert app_paths().state.is_relative_to(tmp_path / "other")
 
     def test_what_belongs_to_somebody_else_is_not_looked_at(self, served: Path) -> None:
         if os.getuid():
@@ -75,7 +75,7 @@ class TestWhereTheMachinesServiceServesAUser:
             served.symlink_to("/")
         else:
             os.chown(served, 12345, -1)
-        assert places().state.is_relative_to(Path.home())
+        assert app_paths().state.is_relative_to(Path.home())
 
 
 def test_the_home_directory_is_shortened_and_nothing_that_only_begins_like_it(home: Path) -> None:

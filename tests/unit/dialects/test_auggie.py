@@ -25,7 +25,7 @@ def enforced(**keys: JsonValue) -> Grants:
     return AUGGIE.enforced(AUGGIE.parse(agent(**keys), "x.md"))
 
 
-def meant(**keys: JsonValue) -> Grants:
+def intended(**keys: JsonValue) -> Grants:
     return read("x.md", agent(**keys), "auggie").agent.grants
 
 
@@ -38,7 +38,7 @@ def from_claude(**keys: JsonValue) -> dict[str, JsonValue]:
 @pytest.mark.parametrize("value", [[], "", None, {"view": True}, 5], ids=str)
 def test_a_list_that_names_nothing_grants_everything_and_means_nothing(value: JsonValue) -> None:
     assert enforced(tools=value).approval("bash") is Approval.SESSION
-    assert not meant(tools=value).approval("bash")
+    assert not intended(tools=value).approval("bash")
 
 
 @pytest.mark.parametrize("value", [["Read"], ["*"], "view launch-process", ["none"]], ids=str)
@@ -50,7 +50,7 @@ def test_names_of_nothing_grant_nothing(value: JsonValue) -> None:
 def test_a_list_of_denied_tools_puts_the_other_out_of_force() -> None:
     keys: dict[str, JsonValue] = {"tools": ["view"], "disabled_tools": ["web-fetch"]}
     assert enforced(**keys).approval("bash") is Approval.SESSION
-    assert not meant(**keys).approval("bash")
+    assert not intended(**keys).approval("bash")
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_a_list_of_denied_tools_puts_the_other_out_of_force() -> None:
 )
 def test_only_a_denial_of_all_that_does_the_same_takes_it_away(denied: list[str], tool: str, *, gone: bool) -> None:
     assert (not enforced(disabled_tools=[*denied]).approval(tool)) is gone
-    assert not meant(disabled_tools=[*denied]).approval(tool)
+    assert not intended(disabled_tools=[*denied]).approval(tool)
 
 
 def test_a_denied_name_that_may_be_a_servers_tool_denies_all_servers() -> None:
-    assert not meant(disabled_tools=["search_github"]).approval("mcp/github/search")
+    assert not intended(disabled_tools=["search_github"]).approval("mcp/github/search")
 
 
 def test_nothing_is_said_by_a_name_of_nothing() -> None:

@@ -13,7 +13,7 @@ from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from support.conversion import read
-from support.grants import CHANGES, PATHS, available, claude, opencode, told
+from support.grants import CHANGES, PATHS, available, claude, opencode, reported
 
 DENY, ASK, SESSION, ALLOW = Approval
 CLAUDE = dialects()["claude"]
@@ -127,7 +127,7 @@ def test_arguments_in_a_list_of_claude_code_confine_nothing_there() -> None:
 def test_arguments_that_stand_apart_from_their_tool_are_meant_and_not_heeded(tools: str) -> None:
     """Claude Code was seen to take them for a tool that it does not know."""
     agent = claude(f"tools: {tools}")
-    assert told(f"tools: {tools}", "claude") == [Code.NO_EFFECT]
+    assert reported(f"tools: {tools}", "claude") == [Code.NO_EFFECT]
     assert agent.dialect.enforced(agent.document).approval("bash", "rm") is SESSION
     assert agent.agent.grants.approval("bash", "git status") is SESSION
     assert agent.agent.grants.approval("bash", "rm") is DENY
@@ -192,7 +192,7 @@ def test_a_memory_brings_the_tools_that_it_is_kept_with_unless_they_are_denied(m
     ],
 )
 def test_a_list_that_claude_code_reads_in_another_way_is_told(keys: str, code: Code) -> None:
-    assert code in told(keys, "claude")
+    assert code in reported(keys, "claude")
 
 
 @pytest.mark.parametrize(("name", "tool"), [*CLAUDE_NAMES.items(), *CLAUDE_GONE.items()])

@@ -97,8 +97,8 @@ def test_a_profile_of_codex_that_nothing_else_can_say_leaves_no_shell(keys: str)
 
 
 def test_of_a_sandbox_and_a_profile_of_codex_the_narrower_counts() -> None:
-    narrow, wide = 'default_permissions = ":read-only"\n', 'default_permissions = ":danger-full-access"\n'
-    assert codex(WORKSPACE + narrow).agent.grants.approval("edit") is DENY
+    intended, wide = 'default_permissions = ":read-only"\n', 'default_permissions = ":danger-full-access"\n'
+    assert codex(WORKSPACE + intended).agent.grants.approval("edit") is DENY
     assert codex(READ_ONLY + wide).agent.grants.approval("edit") is DENY
     assert codex('default_permissions = ":workspace"').agent.grants.approval("edit") is ALLOW
 

@@ -76,23 +76,23 @@ def test_the_word_for_reading_includes_the_shell_but_does_not_mean_it() -> None:
 
 def test_either_editing_tool_may_do_what_the_other_does() -> None:
     data = droid(tools=["Edit"])
-    meant = read("x.md", data, "factory").agent.grants
-    assert (enforced(data).approval("write"), meant.approval("write")) == (Approval.SESSION, Approval.DENY)
+    intended = read("x.md", data, "factory").agent.grants
+    assert (enforced(data).approval("write"), intended.approval("write")) == (Approval.SESSION, Approval.DENY)
 
 
 def test_a_list_of_servers_takes_none_away() -> None:
     data = droid(mcpServers=["github"])
-    meant = read("x.md", data, "factory").agent.grants
+    intended = read("x.md", data, "factory").agent.grants
     assert enforced(data).approval("mcp/linear/search") is Approval.SESSION
-    assert meant.approval("mcp/linear/search") is Approval.DENY
-    assert meant.approval("mcp/github/search") is Approval.SESSION
+    assert intended.approval("mcp/linear/search") is Approval.DENY
+    assert intended.approval("mcp/github/search") is Approval.SESSION
 
 
 @pytest.mark.parametrize("denied", ["Skill", "TodoWrite"])
 def test_what_cannot_be_denied_is_told_or_refused(denied: str) -> None:
-    told = from_claude(WriteOptions(), disallowedTools=denied)
-    assert told.data is not None
-    assert Code.UNRESTRICTABLE in {found.code for found in told.diagnostics}
+    reported = from_claude(WriteOptions(), disallowedTools=denied)
+    assert reported.data is not None
+    assert Code.UNRESTRICTABLE in {found.code for found in reported.diagnostics}
     assert from_claude(disallowedTools=denied).data is None
 
 

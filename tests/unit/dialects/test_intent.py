@@ -12,7 +12,7 @@ from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
 from agentsync.dialects import antigravity, auggie, cline, dialects, factory, junie
 from agentsync.dialects._kit.hook_guards import guarded
-from agentsync.dialects._kit.intent import excepted, meant_by
+from agentsync.dialects._kit.intent import excepted, intended_by
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.dialects.copilot import tools as copilot
@@ -79,7 +79,7 @@ def vibe(keys: str) -> Grants:
     ],
 )
 def test_a_name_in_a_denial_means_what_it_does_in_any_tool(name: str, tools: set[str]) -> None:
-    assert set(meant_by(name)) == tools
+    assert set(intended_by(name)) == tools
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_permission_of_kilos_that_is_left_empty_denies() -> None:
 @pytest.mark.parametrize("dialect", ["opencode", "kilo"])
 @pytest.mark.parametrize("pattern", ["mcp/bash", "mcp/b*", "mcp/*"])
 def test_no_server_of_opencodes_is_called_as_its_own_tools(dialect: str, pattern: str) -> None:
-    assert dialects()[dialect].shape.server_name(pattern) is None
+    assert dialects()[dialect].capabilities.server_name(pattern) is None
 
 
 def test_a_permission_of_opencode_for_a_server_as_claude_code_calls_it_is_meant() -> None:
@@ -605,7 +605,7 @@ SERVERS = [
 
 @pytest.mark.parametrize(("dialect", "keys"), SERVERS)
 @pytest.mark.parametrize(
-    ("said", "search", "delete"),
+    ("declared", "search", "delete"),
     [
         ("disabledTools: [delete]", SESSION, DENY),
         ("exclude_tools: [delete(x)]", SESSION, DENY),
@@ -618,9 +618,9 @@ SERVERS = [
     ],
 )
 def test_what_a_server_may_not_do_nobody_elses_does(
-    dialect: str, keys: str, said: str, search: Approval, delete: Approval
+    dialect: str, keys: str, declared: str, search: Approval, delete: Approval
 ) -> None:
-    granted = written(dialect, keys.replace("SAID", said))
+    granted = written(dialect, keys.replace("SAID", declared))
     assert (granted.approval("mcp/gh/search"), granted.approval("mcp/gh/delete")) == (search, delete)
 
 
@@ -667,7 +667,7 @@ def test_what_antigravity_does_not_inherit_is_denied(keys: str, denied: set[str]
 def test_a_hook_guards_what_its_matcher_names(matcher: JsonValue, tools: set[str]) -> None:
     forms: list[JsonValue] = [{"PreToolUse": [{"matcher": matcher}]}, {"pre_tool_use": {"matcher": matcher}}]
     for hooks in forms:
-        rules = [*guarded(hooks, meant_by)]
+        rules = [*guarded(hooks, intended_by)]
         assert {rule.tool for rule in rules} == tools
         assert {rule.approval for rule in rules} <= {DENY}
 
@@ -790,7 +790,7 @@ def test_a_switch_that_restricts_counts_where_it_is_on(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "declared",
     [
         *("tools: {search: true, delete: false}", "tools: {delete: 'no'}", "tools: ['*', '!delete']"),
         *("tools: '* except delete'", "excludeTools: {delete: true}", "excludeTools: [[delete]]"),
@@ -798,21 +798,21 @@ def test_a_switch_that_restricts_counts_where_it_is_on(value: str) -> None:
         *("blocked_tools: [delete]", "denyTools: delete", "deny: [delete]", "disable-tools: [delete]"),
     ],
 )
-def test_a_tool_of_a_server_is_denied_in_whatever_form_its_denial_stands(said: str) -> None:
-    granted = written("claude", f"mcpServers: {{gh: {{command: x, {said}}}}}")
+def test_a_tool_of_a_server_is_denied_in_whatever_form_its_denial_stands(declared: str) -> None:
+    granted = written("claude", f"mcpServers: {{gh: {{command: x, {declared}}}}}")
     assert (granted.approval("mcp/gh/delete"), granted.approval("mcp/gh/search")) == (DENY, SESSION)
 
 
 @pytest.mark.parametrize(
-    ("said", "level"),
+    ("declared", "level"),
     [
         *((switch, DENY) for switch in ("enabled: 'false'", "enabled: no", "Enabled: false", "disabled: 'yes'")),
         *((switch, SESSION) for switch in ("enabled: 'true'", "disabled: no", "enabled: null", "disabled: null")),
         *((nothing, SESSION) for nothing in ("tools: null", "tools: {search: {timeout: 3}}", "tools: {search: null}")),
     ],
 )
-def test_a_server_is_off_where_its_switch_says_so_in_any_spelling(said: str, level: Approval) -> None:
-    assert written("claude", f"mcpServers: {{gh: {{command: x, {said}}}}}").approval("mcp/gh/search") is level
+def test_a_server_is_off_where_its_switch_says_so_in_any_spelling(declared: str, level: Approval) -> None:
+    assert written("claude", f"mcpServers: {{gh: {{command: x, {declared}}}}}").approval("mcp/gh/search") is level
 
 
 def test_a_server_may_be_off_by_its_name_alone() -> None:

@@ -9,7 +9,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.dialects.kiro.grants import enforced, is_known, meant
+from agentsync.dialects.kiro.grants import enforced, intended, is_known
 from agentsync.dialects.kiro.writer import finding
 from agentsync.formats.frontmatter import parse_markdown
 from support.conversion import read
@@ -21,15 +21,15 @@ SOME = "tools: [read, write, shell, web_fetch, subagent, '@gh']\n"
 
 def both(keys: str, version: int = 3) -> tuple[Grants, Grants]:
     metadata = parse_markdown(f"---\n{keys}\n---\n".encode(), "x.md").metadata
-    return meant(metadata, version=version), enforced(metadata, version=version)
+    return intended(metadata, version=version), enforced(metadata, version=version)
 
 
-def rules(*said: str) -> str:
-    return "permissions: {rules: [" + ", ".join(f"{{{one}}}" for one in said) + "]}"
+def rules(*declared: str) -> str:
+    return "permissions: {rules: [" + ", ".join(f"{{{one}}}" for one in declared) + "]}"
 
 
 @pytest.mark.parametrize(
-    ("said", "tool", "argument", "least", "most"),
+    ("declared", "tool", "argument", "least", "most"),
     [
         ("capability: shell, effect: allow, match: ['git *']", "bash", "git push", ALLOW, ALLOW),
         ("capability: shell, effect: allow, match: ['git *']", "bash", "rm", SESSION, SESSION),
@@ -93,14 +93,14 @@ def rules(*said: str) -> str:
         ("capability: skill, effect: allow", "skill", "x", DENY, DENY),
     ],
 )
-def test_a_rule(said: str, tool: str, argument: str, least: Approval, most: Approval) -> None:
-    narrow, wide = both(SOME + rules(said))
-    assert (narrow.approval(tool, argument), wide.approval(tool, argument)) == (least, most)
+def test_a_rule(declared: str, tool: str, argument: str, least: Approval, most: Approval) -> None:
+    intended, wide = both(SOME + rules(declared))
+    assert (intended.approval(tool, argument), wide.approval(tool, argument)) == (least, most)
 
 
 def test_a_rule_for_skills() -> None:
-    for said, levels in (("effect: deny", [DENY, DENY]), ("effect: deny, match: [deploy]", [DENY, SESSION])):
-        for grants in both(f"tools: ['*']\n{rules(f'capability: skill, {said}')}"):
+    for declared, levels in (("effect: deny", [DENY, DENY]), ("effect: deny, match: [deploy]", [DENY, SESSION])):
+        for grants in both(f"tools: ['*']\n{rules(f'capability: skill, {declared}')}"):
             assert [grants.approval("skill", name) for name in ("deploy", "pdf")] == levels
 
 
@@ -108,7 +108,7 @@ ALL = "capability: shell, effect: deny, exclude: ['git *']"
 
 
 @pytest.mark.parametrize(
-    ("said", "argument", "least", "most"),
+    ("declared", "argument", "least", "most"),
     [
         # What one excepts, another may cover.
         ((ALL, "capability: shell, effect: deny, match: ['rm *'], exclude: ['rm x']"), "rm x", DENY, SESSION),
@@ -130,10 +130,10 @@ ALL = "capability: shell, effect: deny, exclude: ['git *']"
     ],
 )
 def test_of_several_rules_the_most_restrictive_counts(
-    said: tuple[str, ...], argument: str, least: Approval, most: Approval
+    declared: tuple[str, ...], argument: str, least: Approval, most: Approval
 ) -> None:
-    narrow, wide = both(SOME + rules(*said))
-    assert (narrow.approval("bash", argument), wide.approval("bash", argument)) == (least, most)
+    intended, wide = both(SOME + rules(*declared))
+    assert (intended.approval("bash", argument), wide.approval("bash", argument)) == (least, most)
 
 
 @pytest.mark.parametrize(
@@ -160,20 +160,20 @@ def test_of_several_rules_the_most_restrictive_counts(
     ],
 )
 def test_which_tools_there_are(keys: str, version: int, least: set[str], most: set[str]) -> None:
-    narrow, wide = both(keys, version)
-    assert (available(narrow), available(wide)) == (least, most)
+    intended, wide = both(keys, version)
+    assert (available(intended), available(wide)) == (least, most)
 
 
 def test_which_servers_and_agents_there_are() -> None:
-    narrow, wide = both("tools: ['@gh', 'subagent/tester']\npermissions: {rules: [{capability: all, effect: allow}]}")
-    for grants in (narrow, wide):
+    intended, wide = both("tools: ['@gh', 'subagent/tester']\npermissions: {rules: [{capability: all, effect: allow}]}")
+    for grants in (intended, wide):
         assert [grants.approval(tool) for tool in ("mcp/gh/x", "mcp/other/x", "bash")] == [ALLOW, DENY, DENY]
     for match, tester in (("", ALLOW), (", match: [deployer]", SESSION)):
         rule = f"capability: subagent, effect: allow{match}"
         for grants in both(f"tools: ['subagent/tester']\n{rules(rule)}"):
             assert [grants.approval("task", name) for name in ("tester", "deployer", "x")] == [tester, DENY, DENY]
-    narrow, _ = both("tools: [subagent]\nexcludedTools: ['subagent/deployer']")
-    assert [narrow.approval("task", name) for name in ("tester", "deployer")] == [SESSION, DENY]
+    intended, _ = both("tools: [subagent]\nexcludedTools: ['subagent/deployer']")
+    assert [intended.approval("task", name) for name in ("tester", "deployer")] == [SESSION, DENY]
 
 
 @pytest.mark.parametrize(
@@ -197,15 +197,15 @@ def test_which_servers_and_agents_there_are() -> None:
 )
 @pytest.mark.parametrize("version", [2, 3])
 def test_what_runs_unasked_by_older_keys(keys: str, least: Approval, most: Approval, version: int) -> None:
-    narrow, wide = both(f"tools: [shell]\n{keys}", version)
-    assert (narrow.approval("bash"), wide.approval("bash")) == (least, most)
-    assert available(narrow) == available(wide) == {"bash"}
+    intended, wide = both(f"tools: [shell]\n{keys}", version)
+    assert (intended.approval("bash"), wide.approval("bash")) == (least, most)
+    assert available(intended) == available(wide) == {"bash"}
 
 
 @pytest.mark.parametrize("key", ["deniedCommands", "denyByDefault", "deniedPaths", "blocked", "availableAgents"])
 def test_a_restriction_of_the_older_kind_is_one_of_some_arguments(key: str) -> None:
-    narrow, wide = both(f"tools: [shell, read]\ntoolsSettings: {{shell: {{{key}: [x]}}, read: 3}}")
-    assert {tool for tool in ("bash", "read") if DENY in narrow.approvals(tool)} == {"bash"}
+    intended, wide = both(f"tools: [shell, read]\ntoolsSettings: {{shell: {{{key}: [x]}}, read: 3}}")
+    assert {tool for tool in ("bash", "read") if DENY in intended.approvals(tool)} == {"bash"}
     assert wide.approvals("bash") == {SESSION}
     assert DENY not in both(f"tools: [shell]\ntoolsSettings: {{shell: {{{key}: []}}}}")[0].approvals("bash")
 
@@ -230,13 +230,13 @@ CHANGES = CHANGING - {"external_directory"}
     ],
 )
 def test_a_hook_that_may_refuse_a_tool_is_a_restriction(hooks: str, guarded: set[str]) -> None:
-    narrow, _ = both(f"tools: ['*']\nhooks: {hooks}")
-    assert {tool for tool in CHANGES | READING if DENY in narrow.approvals(tool)} == guarded
+    intended, _ = both(f"tools: ['*']\nhooks: {hooks}")
+    assert {tool for tool in CHANGES | READING if DENY in intended.approvals(tool)} == guarded
 
 
 def test_a_restriction_of_the_older_kind_is_meant_in_any_case() -> None:
-    narrow, _ = both("tools: ['*']\ntoolsSettings: {Execute_Bash: {denyByDefault: true}}")
-    assert {tool for tool in TOOLS if DENY in narrow.approvals(tool)} == {"bash"}
+    intended, _ = both("tools: ['*']\ntoolsSettings: {Execute_Bash: {denyByDefault: true}}")
+    assert {tool for tool in TOOLS if DENY in intended.approvals(tool)} == {"bash"}
 
 
 @pytest.mark.parametrize(
@@ -250,8 +250,8 @@ def test_a_restriction_of_the_older_kind_is_meant_in_any_case() -> None:
     ],
 )
 def test_a_restriction_of_the_older_kind_is_meant_in_any_word_for_it(setting: str, least: Approval) -> None:
-    narrow, _ = both(f"tools: ['*']\ntoolsSettings: {{shell: {{{setting}}}}}")
-    assert min(narrow.approvals("bash")) is least
+    intended, _ = both(f"tools: ['*']\ntoolsSettings: {{shell: {{{setting}}}}}")
+    assert min(intended.approvals("bash")) is least
 
 
 def test_a_name_for_servers_grants_and_denies_them() -> None:

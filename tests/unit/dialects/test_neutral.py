@@ -19,7 +19,7 @@ def neutral(keys: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "declared"),
     [
         ("permisions: {bash: deny}", "unknown key `permisions`"),
         ("permissions: deny", "`permissions` must be a map"),
@@ -46,11 +46,11 @@ def neutral(keys: str) -> bytes:
         ("hooks: {}", "unknown key `hooks`"),
     ],
 )
-def test_a_mistake_is_an_error(keys: str, said: str) -> None:
+def test_a_mistake_is_an_error(keys: str, declared: str) -> None:
     result = read_agent("x.md", neutral(keys), "neutral")
     assert isinstance(result, NoAgent)
     assert result.refused
-    assert any(found.message.startswith(said) for found in result.diagnostics), result.diagnostics
+    assert any(found.message.startswith(declared) for found in result.diagnostics), result.diagnostics
 
 
 def test_tools_are_all_that_there_is() -> None:
@@ -64,8 +64,8 @@ def test_permissions_alone_start_from_everything() -> None:
 
 
 def test_rules_are_written_in_their_order_however_often_an_argument_returns() -> None:
-    said = [("a", ASK), ("a", DENY), ("c*", DENY), ("cd", ASK), ("c*", DENY), ("a", ASK)]
-    given = Grants((*EVERYTHING.rules, *(Rule("bash", level, argument) for argument, level in said)))
+    declared = [("a", ASK), ("a", DENY), ("c*", DENY), ("cd", ASK), ("c*", DENY), ("a", ASK)]
+    given = Grants((*EVERYTHING.rules, *(Rule("bash", level, argument) for argument, level in declared)))
     keys = format_markdown(spell(given), "").decode().removeprefix("---\n").removesuffix("---\n")
     assert read("x.md", neutral(keys.rstrip()), "neutral").agent.grants == given
 

@@ -10,7 +10,7 @@ from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from support.conversion import read
-from support.grants import CHANGES, available, opencode, told
+from support.grants import CHANGES, available, opencode, reported
 
 DENY, ASK, SESSION, ALLOW = Approval
 CLAUDE, OPENCODE = (dialects()[name] for name in ("claude", "opencode"))
@@ -36,7 +36,7 @@ OPENCODE_KEYS = {
 
 
 # What an author means who denies a tool by a name that is no permission of OpenCode's.
-OPENCODE_MEANT = {
+OPENCODE_INTENDED = {
     "write": {"write", "edit", "notebook"},
     "patch": {"write", "edit", "notebook"},
     "multiedit": {"write", "edit", "notebook"},
@@ -68,7 +68,7 @@ def test_a_key_of_opencode_decides_about_its_tools_and_no_other(key: str, tools:
     assert available(agent.agent.grants) == tools
 
 
-@pytest.mark.parametrize(("key", "tools"), OPENCODE_MEANT.items())
+@pytest.mark.parametrize(("key", "tools"), OPENCODE_INTENDED.items())
 def test_a_key_that_opencode_does_not_read_denies_what_its_author_meant(key: str, tools: set[str]) -> None:
     for keys in (f"permission: {{{key}: deny}}", f"permissions: {{{key}: deny}}"):
         assert available(opencode(keys).agent.grants) == TOOLS - tools
@@ -97,7 +97,7 @@ def test_a_switch_that_is_off_takes_away_what_it_was_to_switch(key: str, tools: 
     ],
 )
 def test_what_opencode_would_not_load_is_told(keys: str) -> None:
-    assert Code.WRONG_DIALECT in told(keys, "opencode")
+    assert Code.WRONG_DIALECT in reported(keys, "opencode")
 
 
 @pytest.mark.parametrize(("word", "level"), [("deny", DENY), ("ask", ASK), ("allow", ALLOW)])
@@ -125,7 +125,7 @@ def test_what_opencode_reads_as_the_home_directory_is_never_free_elsewhere(patte
 
 @pytest.mark.parametrize("key", ["todowrite", "question", "webfetch", "websearch", "doom_loop"])
 def test_a_key_of_opencode_that_takes_no_arguments_is_read_and_written_without(key: str) -> None:
-    assert Code.WRONG_DIALECT in told(f"permission: {{{key}: {{'x*': deny}}}}", "opencode")
+    assert Code.WRONG_DIALECT in reported(f"permission: {{{key}: {{'x*': deny}}}}", "opencode")
     for tool in OPENCODE_KEYS.get(key, set()):
         data = f"---\nname: x\ndescription: d\npermissions: {{{tool}: {{'*': session, 'x*': deny}}}}\n---\np\n"
         file = render(read("x.md", data.encode(), "neutral"), OPENCODE, WriteOptions())

@@ -8,7 +8,7 @@ from agentsync.agents.grants import READING, Approval, Grants
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.dialects import dialects
-from agentsync.dialects.vibe.grants import enforced, meant, own_keys
+from agentsync.dialects.vibe.grants import enforced, intended, own_keys
 from agentsync.formats.toml import parse_toml
 from support.conversion import read
 from support.grants import available
@@ -21,7 +21,7 @@ USERS = OWN | {"webfetch", "websearch", "todo", "question", "task"}
 
 def both(keys: str, kind: str = "subagent") -> tuple[Grants, Grants]:
     metadata = parse_toml(f'agent_type = "{kind}"\n{keys}\n'.encode(), "x.toml").metadata
-    return meant(metadata), enforced(metadata)
+    return intended(metadata), enforced(metadata)
 
 
 def inside(granted: Grants) -> set[str]:
@@ -52,8 +52,8 @@ def inside(granted: Grants) -> set[str]:
     ],
 )
 def test_which_tools_there_are(keys: str, least: set[str], most: set[str]) -> None:
-    narrow, wide = both(keys)
-    assert (inside(narrow), inside(wide)) == (least, most)
+    intended, wide = both(keys)
+    assert (inside(intended), inside(wide)) == (least, most)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_what_is_denied_under_either_name_is_written_again() -> None:
     ],
 )
 def test_which_tools_there_are_for_users(keys: str, least: set[str], most: set[str]) -> None:
-    narrow, wide = both(keys, "agent")
-    assert (inside(narrow), inside(wide)) == (least, most)
+    intended, wide = both(keys, "agent")
+    assert (inside(intended), inside(wide)) == (least, most)
 
 
 @pytest.mark.parametrize(
@@ -108,21 +108,21 @@ def test_a_table_of_a_tool(
     table: str, subagent: tuple[Approval, Approval], users: tuple[Approval, Approval], name: str, tool: str
 ) -> None:
     for kind, expected in (("subagent", subagent), ("agent", users)):
-        narrow, wide = both(f"[tools.{name}]\n{table}", kind)
-        assert (narrow.approval(tool), wide.approval(tool)) == expected
-        assert (narrow.approval("read"), wide.approval("read")) == (SESSION, SESSION)
+        intended, wide = both(f"[tools.{name}]\n{table}", kind)
+        assert (intended.approval(tool), wide.approval(tool)) == expected
+        assert (intended.approval("read"), wide.approval("read")) == (SESSION, SESSION)
 
 
 def test_a_table_under_another_spelling_is_meant_and_not_read() -> None:
-    narrow, wide = both('[tools.Edit]\npermission = "never"')
-    assert (narrow.approval("edit"), wide.approval("edit")) == (DENY, SESSION)
-    narrow, wide = both('[tools]\nedit = "never"')
-    assert (narrow.approval("edit"), wide.approval("edit")) == (DENY, SESSION)
+    intended, wide = both('[tools.Edit]\npermission = "never"')
+    assert (intended.approval("edit"), wide.approval("edit")) == (DENY, SESSION)
+    intended, wide = both('[tools]\nedit = "never"')
+    assert (intended.approval("edit"), wide.approval("edit")) == (DENY, SESSION)
 
 
 def test_of_the_shells_the_most_restricted_is_meant_and_the_freest_counts() -> None:
-    narrow, wide = both('[tools.powershell]\npermission = "never"\n[tools.git_bash]\npermission = "always"', "agent")
-    assert (narrow.approval("bash"), wide.approval("bash")) == (DENY, ALLOW)
+    intended, wide = both('[tools.powershell]\npermission = "never"\n[tools.git_bash]\npermission = "always"', "agent")
+    assert (intended.approval("bash"), wide.approval("bash")) == (DENY, ALLOW)
 
 
 def test_permissions_are_bypassed_only_for_users_and_bring_no_tool() -> None:
@@ -148,8 +148,8 @@ def test_permissions_are_bypassed_only_for_users_and_bring_no_tool() -> None:
     ],
 )
 def test_what_lies_outside(keys: str, least: Approval, most: Approval) -> None:
-    narrow, wide = both(keys)
-    assert (narrow.approval("external_directory"), wide.approval("external_directory")) == (least, most)
+    intended, wide = both(keys)
+    assert (intended.approval("external_directory"), wide.approval("external_directory")) == (least, most)
 
 
 @pytest.mark.parametrize(
@@ -171,16 +171,16 @@ def test_what_lies_outside(keys: str, least: Approval, most: Approval) -> None:
     ],
 )
 def test_servers_are_there_for_users(keys: str, tool: str, least: Approval, most: Approval) -> None:
-    narrow, wide = both(keys, "agent")
-    assert (narrow.approval(tool), wide.approval(tool)) == (least, most)
+    intended, wide = both(keys, "agent")
+    assert (intended.approval(tool), wide.approval(tool)) == (least, most)
     assert [grants.approval(tool) for grants in both(keys)] == [DENY, DENY]
 
 
 @pytest.mark.parametrize(("key", "level"), [("denylist", DENY), ("sensitive_patterns", ASK)])
 def test_a_restriction_of_some_commands_is_one_of_some_arguments(key: str, level: Approval) -> None:
     for name, tool in (("bash", "bash"), ("read_file", "read")):
-        narrow, wide = both(f'[tools.{name}]\n{key} = ["x"]')
-        assert level in narrow.approvals(tool)
+        intended, wide = both(f'[tools.{name}]\n{key} = ["x"]')
+        assert level in intended.approvals(tool)
         assert wide.approvals(tool) == {SESSION}
         assert level not in both(f"[tools.{name}]\n{key} = []")[0].approvals(tool)
 
@@ -198,8 +198,8 @@ def test_a_restriction_of_some_commands_is_one_of_some_arguments(key: str, level
     ],
 )
 def test_skills(keys: str, skill: str, least: Approval) -> None:
-    narrow, wide = both(keys)
-    assert (narrow.approval("skill", skill), wide.approval("skill", skill)) == (least, SESSION)
+    intended, wide = both(keys)
+    assert (intended.approval("skill", skill), wide.approval("skill", skill)) == (least, SESSION)
 
 
 def test_skills_that_an_expression_denies_are_left_out_elsewhere() -> None:

@@ -9,73 +9,73 @@ from pathlib import Path
 import pytest
 
 from agentsync.dialects import dialects
-from agentsync.doctor.environment import examine_clock, examine_tools, examine_units, examine_watching
+from agentsync.doctor.environment import check_clock, check_tools, check_units, check_watching
 from agentsync.doctor.result import Health
 
 NOW = 1_795_000_000.0
 
 
-@pytest.mark.parametrize(("ahead", "health"), [(-3600, Health.GOOD), (7200, Health.GOOD), (172800, Health.DOUBTFUL)])
+@pytest.mark.parametrize(("ahead", "health"), [(-3600, Health.GOOD), (7200, Health.GOOD), (172800, Health.WARNING)])
 def test_a_commit_from_the_future_makes_the_clock_doubtful(ahead: int, health: Health) -> None:
-    assert examine_clock([0, int(NOW) + ahead], NOW).health is health
+    assert check_clock([0, int(NOW) + ahead], NOW).health is health
 
 
 def test_without_commits_the_clock_is_only_shown() -> None:
-    assert time.strftime("%Y") in examine_clock([]).message
+    assert time.strftime("%Y") in check_clock([]).message
 
 
 def test_few_watches_are_told_with_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "max_user_watches").write_text("128\n")
     (tmp_path / "max_user_instances").write_text("128\n")
-    few, enough = examine_watching(tmp_path)
-    assert few.health is Health.DOUBTFUL
+    few, enough = check_watching(tmp_path)
+    assert few.health is Health.WARNING
     assert "sysctl fs.inotify.max_user_watches=" in few.hint
     assert enough.health is Health.GOOD
-    assert not list(examine_watching(tmp_path / "another system"))
+    assert not list(check_watching(tmp_path / "another system"))
 
 
 @pytest.mark.parametrize(
-    ("said", "health", "shown"),
+    ("declared", "health", "shown"),
     [
         ("echo 99.0.1 '(Claude Code)'", Health.GOOD, "Claude Code 99.0.1"),
-        ("echo 1.0.3", Health.DOUBTFUL, "Claude Code 1.0.3"),
+        ("echo 1.0.3", Health.WARNING, "Claude Code 1.0.3"),
         ("exit 1", Health.GOOD, "Claude Code unknown"),
     ],
 )
 def test_a_tools_version_stands_beside_the_known_one(
-    said: str, health: Health, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    declared: str, health: Health, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "claude"
-    program.write_text(f"#!/bin/sh\n{said}\n")
+    program.write_text(f"#!/bin/sh\n{declared}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     claude = dialects()["claude"]
-    [found] = examine_tools([claude, claude])
+    [found] = check_tools([claude, claude])
     assert found.health is health
     assert found.message.startswith(shown)
     assert claude.version in found.message
 
 
 @pytest.mark.parametrize(
-    ("said", "health"),
-    [("active", Health.GOOD), ("failed", Health.BAD), ("inactive", Health.DOUBTFUL), ("", Health.DOUBTFUL)],
+    ("declared", "health"),
+    [("active", Health.GOOD), ("failed", Health.BAD), ("inactive", Health.WARNING), ("", Health.WARNING)],
 )
 def test_a_unit_that_was_installed_is_asked_after(
-    said: str, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    declared: str, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "systemctl"
-    program.write_text(f'#!/bin/sh\n[ "$3" = agentsync-pull.timer ] && echo {said}\nexit 3\n')
+    program.write_text(f'#!/bin/sh\n[ "$3" = agentsync-pull.timer ] && echo {declared}\nexit 3\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert not list(examine_units())
+    assert not list(check_units())
     units = tmp_path / "systemd/user"
     units.mkdir(parents=True)
     (units / "agentsync-pull.timer").touch()
-    [found] = examine_units()
+    [found] = check_units()
     assert (found.subject, found.health) == ("agentsync-pull.timer", health)
 
 
 def test_a_tool_that_is_not_on_path_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not list(examine_tools(dialects().values()))
+    assert not list(check_tools(dialects().values()))

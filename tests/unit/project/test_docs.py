@@ -156,8 +156,8 @@ def test_every_symptom_is_what_the_program_or_the_system_says() -> None:
     rows = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| ")]
     quoted = [quote for row in rows for quote in re.findall("`([^`]+)`", row)]
     modules = (_ROOT / "src" / "agentsync").rglob("*.py")
-    said = [*map(os.strerror, (EACCES, ENOSPC, EROFS)), "217/USER 226/NAMESPACE"]  # the latter by systemd
-    source = "\n".join([*said, *(path.read_text(encoding="utf-8") for path in modules)])
+    declared = [*map(os.strerror, (EACCES, ENOSPC, EROFS)), "217/USER 226/NAMESPACE"]  # the latter by systemd
+    source = "\n".join([*declared, *(path.read_text(encoding="utf-8") for path in modules)])
     parts = [part.strip(" :") for quote in quoted for part in quote.split("…")]
     assert len(parts) > 40
     assert [part for part in parts if part not in source] == []

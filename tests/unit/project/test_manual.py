@@ -14,7 +14,7 @@ import manual
 import reference
 from agentsync.cli import COMMANDS
 from agentsync.core.errors import ExitCode
-from agentsync.core.paths import config_candidates, places, shorten
+from agentsync.core.paths import app_paths, config_candidates, shorten
 
 _PAGE = Path(__file__).parents[3] / "docs/agentsync.1"
 
@@ -53,8 +53,8 @@ def test_it_says_where_things_are(page: str, tmp_path: Path, monkeypatch: pytest
     for name in ("CONFIGURATION", "STATE", "CACHE"):
         monkeypatch.delenv(f"{name}_DIRECTORY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    where = places()
-    files = (where.database, where.vault, where.lock, where.service_lock, where.socket, where.cache, where.policy)
+    where = app_paths()
+    files = (where.database, where.backups, where.lock, where.service_lock, where.socket, where.cache, where.policy)
     named = re.findall(
         r"^\\fI(.+)\\fR$", _section(page, "FILES").replace(r"\(ti", "~").replace("\\-", "-"), re.MULTILINE
     )

@@ -11,7 +11,7 @@ import pytest
 from agentsync.core.errors import ExitCode
 from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Tally
 from agentsync.report.metrics.prometheus import Metrics, write
-from agentsync.report.service_status import CycleResult, SourceStanding, Standing, TargetStanding, Trigger
+from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
 
 _PAGE = Path(__file__).parents[3] / "docs/operations.md"
 
@@ -22,11 +22,11 @@ def cycle(seconds: float = 0.2, exit_code: ExitCode = ExitCode.OK, **counts: int
     return CycleResult("0123456789ab", Trigger.SCHEDULE, 1000.0, seconds, exit_code, counts, {"AS301": 2})
 
 
-def source(name: str, *, desired: str = COMMIT, error: str = "") -> SourceStanding:
-    return SourceStanding(name, "https://git.example/a.git", "refs/heads/main", COMMIT, desired, 900.0, error)
+def source(name: str, *, desired: str = COMMIT, error: str = "") -> SourceStatus:
+    return SourceStatus(name, "https://git.example/a.git", "refs/heads/main", COMMIT, desired, 900.0, error)
 
 
-STANDING = Standing(
+SERVICE_STATUS = ServiceStatus(
     config="/etc/agentsync/config.toml",
     started_at=1.0,
     succeeded_at=900.0,
@@ -34,76 +34,86 @@ STANDING = Standing(
     last=cycle(create=2, keep=5, conflict=1, held=3),
     cycles=1,
     sources=(source("team"), source("other", desired=OTHER, error="gone")),
-    targets=(TargetStanding("claude", "claude", "/home/ada/.claude/agents", files=7, drifted=2, conflicts=1),),
+    targets=(TargetStatus("claude", "claude", "/home/ada/.claude/agents", files=7, drifted=2, conflicts=1),),
 )
 
 
-def text(*standings: Standing) -> dict[str, float]:
+def text(*statuses: ServiceStatus) -> dict[str, float]:
     """The samples in Prometheus' text form, after the service stood so."""
     tally, metrics = Tally(), Metrics()
-    for standing in standings:
-        metrics.saw(tally.read(standing))
+    for service_status in statuses:
+        metrics.saw(tally.read(service_status))
     lines = (line for line in metrics.text().decode().splitlines() if line.startswith("agentsync_"))
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def test_every_number_is_told_under_its_labels() -> None:
-    told = text(STANDING)
-    assert told['agentsync_syncs_total{result="ok",trigger="schedule"}'] == 1
-    assert told['agentsync_changes_total{action="create"}'] == 2
-    assert told['agentsync_changes_total{action="delete"}'] == 0
-    assert told['agentsync_diagnostics{code="AS301"}'] == 2
-    assert told['agentsync_files{target="claude"}'] == 7
-    assert told['agentsync_drifted_files{target="claude"}'] == 2
-    assert told['agentsync_conflicts{target="claude"}'] == 1
-    assert told["agentsync_held"] == 3
-    assert told["agentsync_last_sync_timestamp_seconds"] == 1000
-    assert told["agentsync_last_success_timestamp_seconds"] == 900
-    assert told["agentsync_next_sync_timestamp_seconds"] == 1300
-    assert told['agentsync_source_up{source="team"}'] == 1
-    assert told['agentsync_source_up{source="other"}'] == 0
-    assert told['agentsync_source_synced{source="team"}'] == 1
-    assert told['agentsync_source_synced{source="other"}'] == 0
-    assert told['agentsync_source_fetched_timestamp_seconds{source="team"}'] == 900
-    assert (told["agentsync_suspended"], told["agentsync_config_valid"], told["agentsync_unwatched_paths"]) == (0, 1, 0)
-    assert not [name for name in told if COMMIT[:7] in name or 'action="keep"' in name or 'action="conflict"' in name]
+    reported = text(SERVICE_STATUS)
+    assert reported['agentsync_syncs_total{result="ok",trigger="schedule"}'] == 1
+    assert reported['agentsync_changes_total{action="create"}'] == 2
+    assert reported['agentsync_changes_total{action="delete"}'] == 0
+    assert reported['agentsync_diagnostics{code="AS301"}'] == 2
+    assert reported['agentsync_files{target="claude"}'] == 7
+    assert reported['agentsync_drifted_files{target="claude"}'] == 2
+    assert reported['agentsync_conflicts{target="claude"}'] == 1
+    assert reported["agentsync_held"] == 3
+    assert reported["agentsync_last_sync_timestamp_seconds"] == 1000
+    assert reported["agentsync_last_success_timestamp_seconds"] == 900
+    assert reported["agentsync_next_sync_timestamp_seconds"] == 1300
+    assert reported['agentsync_source_up{source="team"}'] == 1
+    assert reported['agentsync_source_up{source="other"}'] == 0
+    assert reported['agentsync_source_synced{source="team"}'] == 1
+    assert reported['agentsync_source_synced{source="other"}'] == 0
+    assert reported['agentsync_source_fetched_timestamp_seconds{source="team"}'] == 900
+    assert (
+        reported["agentsync_suspended"],
+        reported["agentsync_config_valid"],
+        reported["agentsync_unwatched_paths"],
+    ) == (0, 1, 0)
+    assert not [
+        name for name in reported if COMMIT[:7] in name or 'action="keep"' in name or 'action="conflict"' in name
+    ]
 
 
 def test_what_is_not_known_is_not_told() -> None:
-    told = text(Standing(config="", started_at=1.0))
-    assert not [name for name in told if "timestamp" in name or "held" in name or "syncs" in name]
-    assert told["agentsync_config_valid"] == 1
+    reported = text(ServiceStatus(config="", started_at=1.0))
+    assert not [name for name in reported if "timestamp" in name or "held" in name or "syncs" in name]
+    assert reported["agentsync_config_valid"] == 1
 
 
 def test_trouble_is_told() -> None:
-    told = text(replace(STANDING, suspended="for a while", config_error="a mistake", fallbacks=("a", "b")))
-    assert (told["agentsync_suspended"], told["agentsync_config_valid"], told["agentsync_unwatched_paths"]) == (1, 0, 2)
+    reported = text(replace(SERVICE_STATUS, suspended="for a while", config_error="a mistake", fallbacks=("a", "b")))
+    assert (
+        reported["agentsync_suspended"],
+        reported["agentsync_config_valid"],
+        reported["agentsync_unwatched_paths"],
+    ) == (1, 0, 2)
 
 
 def test_a_cycle_counts_once_however_often_it_is_told() -> None:
-    again = replace(STANDING, config_error="a mistake")
-    second = replace(STANDING, cycles=2, last=cycle(7.0, ExitCode.INCOMPLETE, create=1))
-    told = text(STANDING, again, STANDING, second, second)
-    assert told['agentsync_syncs_total{result="ok",trigger="schedule"}'] == 1
-    assert told['agentsync_syncs_total{result="incomplete",trigger="schedule"}'] == 1
-    assert told['agentsync_changes_total{action="create"}'] == 3
-    assert told["agentsync_sync_duration_seconds_count"] == 2
-    assert told["agentsync_sync_duration_seconds_sum"] == pytest.approx(7.2)
+    again = replace(SERVICE_STATUS, config_error="a mistake")
+    second = replace(SERVICE_STATUS, cycles=2, last=cycle(7.0, ExitCode.INCOMPLETE, create=1))
+    reported = text(SERVICE_STATUS, again, SERVICE_STATUS, second, second)
+    assert reported['agentsync_syncs_total{result="ok",trigger="schedule"}'] == 1
+    assert reported['agentsync_syncs_total{result="incomplete",trigger="schedule"}'] == 1
+    assert reported['agentsync_changes_total{action="create"}'] == 3
+    assert reported["agentsync_sync_duration_seconds_count"] == 2
+    assert reported["agentsync_sync_duration_seconds_sum"] == pytest.approx(7.2)
 
 
 def test_what_was_only_planned_while_suspended_is_no_change() -> None:
-    told = text(replace(STANDING, suspended="for a while"))
-    assert 'agentsync_changes_total{action="create"}' not in told
+    reported = text(replace(SERVICE_STATUS, suspended="for a while"))
+    assert 'agentsync_changes_total{action="create"}' not in reported
 
 
 @pytest.mark.parametrize(
     ("seconds", "first"), [(0.05, "0.05"), (0.0500001, "0.1"), (300.0, "300.0"), (300.1, "+Inf"), (0.0, "0.05")]
 )
 def test_a_duration_is_in_each_bucket_from_its_own_on(seconds: float, first: str) -> None:
-    told = text(replace(STANDING, last=cycle(seconds)))
+    reported = text(replace(SERVICE_STATUS, last=cycle(seconds)))
     bounds = [*map(str, BOUNDS), "+Inf"]
-    assert [told[f'agentsync_sync_duration_seconds_bucket{{le="{bound}"}}'] for bound in bounds] == [
-        float(bounds.index(bound) >= bounds.index(first)) for bound in bounds
+    assert [reported[f'agentsync_sync_duration_seconds_bucket{{le="{upper_bound}"}}'] for upper_bound in bounds] == [
+        float(bounds.index(upper_bound) >= bounds.index(first)) for upper_bound in bounds
     ]
 
 

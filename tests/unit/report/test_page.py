@@ -15,10 +15,10 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.report.page import POLICY, View, render
 from agentsync.report.page.markup import element, html, void
-from agentsync.report.service_status import CycleResult, SourceStanding, Standing, Trigger
+from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, Trigger
 from agentsync.state.records import Action, Recorded
 from agentsync.state.store import Suspension, Sync
-from agentsync.sync.compiled_agent import Output, Product
+from agentsync.sync.compiled_agent import CompiledAgent, Output
 from agentsync.sync.report import Report, Scope
 from agentsync.targets.change import Actual, Change
 from support.reports import COMMIT, TARGET, change, report
@@ -26,8 +26,8 @@ from support.reports import COMMIT, TARGET, change, report
 NOW = 1_000_000.0
 EVIL = "<script>alert(1)</script>\"'&\u202e"
 
-SOURCE = SourceStanding("team", "https://git.example/a.git", "refs/heads/main", COMMIT, COMMIT, NOW - 60, "")
-STANDING = Standing(
+SOURCE = SourceStatus("team", "https://git.example/a.git", "refs/heads/main", COMMIT, COMMIT, NOW - 60, "")
+SERVICE_STATUS = ServiceStatus(
     config="/etc/agentsync/config.toml",
     started_at=NOW - 7200,
     succeeded_at=NOW - 60,
@@ -38,19 +38,19 @@ STANDING = Standing(
 )
 
 
-def product(agent: str = "tester", *found: Diagnostic, digest: str = "d" * 64) -> Product:
+def product(agent: str = "tester", *found: Diagnostic, digest: str = "d" * 64) -> CompiledAgent:
     outputs = {"claude": Output(f"{agent}.md", digest, found)}
-    return Product("team", f"agents/{agent}.md", "e" * 40, name=agent, slug=agent, outputs=outputs)
+    return CompiledAgent("team", f"agents/{agent}.md", "e" * 40, name=agent, slug=agent, outputs=outputs)
 
 
-def looked(*changes: Change, products: tuple[Product, ...] = (product(),), **more: object) -> Report:
-    made = report(scope=Scope.LOOK, changes=changes, products=products, previous=COMMIT)
+def looked(*changes: Change, compiled: tuple[CompiledAgent, ...] = (product(),), **more: object) -> Report:
+    made = report(scope=Scope.LOOK, changes=changes, compiled=compiled, previous=COMMIT)
     return replace(made, **more)  # type: ignore[arg-type]
 
 
 def view(found: Report | None = None, **more: object) -> View:
     made = View(
-        standing=STANDING,
+        service_status=SERVICE_STATUS,
         unready="",
         now=NOW,
         report=found,
@@ -109,19 +109,19 @@ def test_all_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("standing", "said"),
+    ("service_status", "declared"),
     [
         ({"config_error": "config.toml:4: unknown key `brnach`"}, "The configuration has a mistake"),
         ({"suspended": "looking into it"}, "Looking into it. Nothing is changed here meanwhile."),
         ({"sources": (replace(SOURCE, error="no answer", retry_at=NOW + 90),)}, "It is asked again in 1 min."),
-        ({"last": replace(STANDING.last, error="the state is locked")}, "The last cycle could not be run"),  # type: ignore[type-var]
+        ({"last": replace(SERVICE_STATUS.last, error="the state is locked")}, "The last cycle could not be run"),  # type: ignore[type-var]
         ({"fallbacks": ("/mnt/agents: a network file system",)}, "Some changes are seen late"),
         ({"sources": (replace(SOURCE, desired="d" * 40),)}, "it leads to dddddddddddd"),
     ],
 )
-def test_trouble_comes_first(standing: dict[str, object], said: str) -> None:
-    page = text(render(view(looked(change(Action.KEEP)), standing=replace(STANDING, **standing))))  # type: ignore[arg-type]
-    assert said in page
+def test_trouble_comes_first(service_status: dict[str, object], declared: str) -> None:
+    page = text(render(view(looked(change(Action.KEEP)), service_status=replace(SERVICE_STATUS, **service_status))))  # type: ignore[arg-type]
+    assert declared in page
 
 
 def test_what_cannot_be_looked_at_is_told_and_the_service_is_shown() -> None:
@@ -133,7 +133,7 @@ def test_what_cannot_be_looked_at_is_told_and_the_service_is_shown() -> None:
 
 
 def test_before_the_first_cycle_it_says_so() -> None:
-    page = text(render(view(standing=Standing(config="/c", started_at=NOW), syncs=())))
+    page = text(render(view(service_status=ServiceStatus(config="/c", started_at=NOW), syncs=())))
     assert "! Starting" in page
     assert "none yet" in page
     assert "Nothing has been changed here yet." in page
@@ -143,7 +143,7 @@ BASE = Recorded("b" * 64, "tester", "claude", "team", "https://git.example/a.git
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("made", "declared"),
     [
         (change(Action.KEEP), "✓ in sync"),
         (change(Action.CREATE), "! pending"),
@@ -152,8 +152,8 @@ BASE = Recorded("b" * 64, "tester", "claude", "team", "https://git.example/a.git
         (replace(change(Action.UPDATE), base=BASE, actual=Actual(BASE.digest)), "! pending"),
     ],
 )
-def test_an_agent_stands_in_a_target_in_a_word(made: Change, said: str) -> None:
-    assert cell(render(view(looked(made)))) == said
+def test_an_agent_stands_in_a_target_in_a_word(made: Change, declared: str) -> None:
+    assert cell(render(view(looked(made)))) == declared
 
 
 def test_an_agent_that_is_held_refused_left_out_or_not_used_says_so() -> None:
@@ -162,8 +162,8 @@ def test_an_agent_that_is_held_refused_left_out_or_not_used_says_so() -> None:
     held = replace(held, plan=replace(held.plan, held=(made,)))
     assert cell(render(view(held))) == "✗ held"
     assert "1 change held" in text(render(view(held)))
-    assert cell(render(view(looked(products=(product(digest=""),))))) == "✗ refused"
-    assert cell(render(view(looked(products=(replace(product(), excluded=frozenset({"claude"})),))))) == "· left out"
+    assert cell(render(view(looked(compiled=(product(digest=""),))))) == "✗ refused"
+    assert cell(render(view(looked(compiled=(replace(product(), excluded=frozenset({"claude"})),))))) == "· left out"
     assert cell(render(view(looked()))) == "· not used"
 
 
@@ -171,12 +171,12 @@ def test_what_was_lost_is_told_with_its_reason_place_and_hint() -> None:
     lost = Diagnostic(
         Code.FIELD_LOST, "left out: `color`", path="agents/tester.md", line=4, agent="tester", target="claude"
     )
-    page = render(view(looked(change(Action.KEEP), products=(product("tester", lost),), diagnostics=(lost,))))
+    page = render(view(looked(change(Action.KEEP), compiled=(product("tester", lost),), diagnostics=(lost,))))
     assert cell(page) == "✓ in sync 1 finding"
-    said = text(page)
-    assert "warning AS301 left out: color" in said
-    assert "at agents/tester.md:4" in said
-    assert Code.FIELD_LOST.remedy in said
+    declared = text(page)
+    assert "warning AS301 left out: color" in declared
+    assert "at agents/tester.md:4" in declared
+    assert Code.FIELD_LOST.remedy in declared
     tags = Tags(page)
     assert "#agent-tester" in tags.values("href")
     assert ("ul", {"id": "agent-tester"}) in tags.found
@@ -202,7 +202,7 @@ def test_a_thousand_of_everything_is_a_page_that_can_be_read() -> None:
     names = [f"agent-{number}" for number in range(1000)]
     found = tuple(Diagnostic(Code.FIELD_LOST, "lost", agent=name) for name in names)
     made = [change(Action.UPDATE, name) for name in names]
-    page = render(view(looked(*made, products=tuple(map(product, names)), diagnostics=found)))
+    page = render(view(looked(*made, compiled=tuple(map(product, names)), diagnostics=found)))
     assert "And 500 more; agentsync list agents" in text(page)
     assert "And 500 more; agentsync status -vv" in text(page)
     assert "And 800 more; agentsync plan" in text(page)
@@ -228,23 +228,30 @@ def everything(words: str) -> str:
     clash = replace(change(Action.CONFLICT, words), diagnostic=lost, path=words)
     made = looked(
         clash,
-        products=(replace(product(), name=words, description=words, path=words, source=words),),
+        compiled=(replace(product(), name=words, description=words, path=words, source=words),),
         diagnostics=(lost,),
         suspension=Suspension(1.0, words),
         targets=(TARGET.model_copy(update={"name": words}),),
     )
-    standing = replace(
-        STANDING,
+    service_status = replace(
+        SERVICE_STATUS,
         config=words,
         config_error=words,
         suspended=words,
         fallbacks=(words,),
-        sources=(SourceStanding(words, words, words, words, words, NOW, words, NOW),),
-        last=replace(STANDING.last, error=words) if STANDING.last else None,
+        sources=(SourceStatus(words, words, words, words, words, NOW, words, NOW),),
+        last=replace(SERVICE_STATUS.last, error=words) if SERVICE_STATUS.last else None,
     )
     syncs = [Sync(words, 1.0, 2.0, words, {words: words}, {words: 1})]
     return render(
-        view(made, standing=standing, unready=words, trouble=words, differences={clash.key: f"+{words}"}, syncs=syncs)
+        view(
+            made,
+            service_status=service_status,
+            unready=words,
+            trouble=words,
+            differences={clash.key: f"+{words}"},
+            syncs=syncs,
+        )
     )
 
 

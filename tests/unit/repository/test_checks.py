@@ -92,8 +92,8 @@ def test_emoji_and_their_joiners_are_no_finding() -> None:
 @pytest.mark.parametrize("value", ['"a{}b"', '["x", "a{}b"]', '{{x: {{y: "a{}b"}}}}', '{{"a{}b": y}}'])
 def test_an_escape_hides_nothing_wherever_it_stands(escape: str, code: Code | None, value: str) -> None:
     found = findings(f"---\nname: a\ndescription: d\nodd: {value.format(escape)}\n---\np\n")
-    told = [(one.code, one.line) for one in found if one.code is not Code.UNKNOWN_KEY]
-    assert told == ([(code, 4)] if code else [])
+    reported = [(one.code, one.line) for one in found if one.code is not Code.UNKNOWN_KEY]
+    assert reported == ([(code, 4)] if code else [])
 
 
 def test_a_finding_that_stands_twice_is_told_once() -> None:

@@ -319,8 +319,8 @@ def test_denials_that_are_no_list_of_names_refuse_the_agent(value: str) -> None:
     assert isinstance(read_agent("x.md", data, "claude"), NoAgent)
 
 
-def dialect_of(path: str, data: bytes, told: str | None = None) -> str:
-    result = read_agent(path, data, told)
+def dialect_of(path: str, data: bytes, reported: str | None = None) -> str:
+    result = read_agent(path, data, reported)
     assert isinstance(result, ReadAgent), result
     return result.dialect.name
 

@@ -9,7 +9,7 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.git.objects import Entry
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
-from agentsync.repository.multi_agent_files import MAX_BYTES, MAX_PARTS, parted
+from agentsync.repository.multi_agent_files import MAX_BYTES, MAX_PARTS, split_file
 from agentsync.repository.selection import Selection, select
 
 GROUPS = "groups: [read]"
@@ -29,7 +29,7 @@ def split(files: Mapping[str, bytes], selection: Selection | None = None) -> tup
     def read(entries: Sequence[Entry]) -> Iterator[bytes]:
         return (files[entry.path] for entry in entries)
 
-    entries, found = parted(there, chosen, read)
+    entries, found = split_file(there, chosen, read)
     assert {entry.blob for entry in entries} <= files.keys()
     return [entry.path for entry in entries], [(finding.path, finding.code) for finding in found]
 

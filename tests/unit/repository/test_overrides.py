@@ -38,7 +38,7 @@ def neutral(keys: str) -> ReadAgent:
     return read("x.md", f"---\nname: reviewer\ndescription: d\n{keys}\n---\nDo it.\n".encode(), "neutral")
 
 
-def said(table: dict[str, JsonValue], pattern: str = "reviewer", text: str = "") -> Override:
+def declared(table: dict[str, JsonValue], pattern: str = "reviewer", text: str = "") -> Override:
     return Override(pattern, "overlays/reviewer.md", table, text)
 
 
@@ -51,40 +51,40 @@ def codes(file: RenderedFile) -> list[Code]:
 
 
 def test_without_a_word_the_bytes_pass_through() -> None:
-    assert rendered(team(), CLAUDE, said({"model": "haiku"}, "another")).data == TEAMS
+    assert rendered(team(), CLAUDE, declared({"model": "haiku"}, "another")).data == TEAMS
 
 
 def test_a_field_is_another_one() -> None:
-    file = rendered(team(), CLAUDE, said({"model": "haiku"}))
+    file = rendered(team(), CLAUDE, declared({"model": "haiku"}))
     assert file.data == TEAMS.replace(b"model: opus", b"model: haiku")
 
 
 def test_what_nothing_is_said_of_stays() -> None:
     given = TEAMS.replace(b"model: opus", b"model: opus\nmaxTurns: 3\nskills:\n  - pdf\nmemory: user")
-    file = rendered(read("reviewer.md", given, "claude"), CLAUDE, said({"model": "haiku"}))
+    file = rendered(read("reviewer.md", given, "claude"), CLAUDE, declared({"model": "haiku"}))
     assert file.data == given.replace(b"opus", b"haiku")
-    without = rendered(read("reviewer.md", given, "claude"), CLAUDE, said({"skills": []}))
+    without = rendered(read("reviewer.md", given, "claude"), CLAUDE, declared({"skills": []}))
     assert without.data == given.replace(b"skills:\n  - pdf\n", b"")
 
 
 def test_the_last_word_counts() -> None:
-    file = rendered(team(), CLAUDE, said({"model": "haiku"}), said({"model": "sonnet"}))
+    file = rendered(team(), CLAUDE, declared({"model": "haiku"}), declared({"model": "sonnet"}))
     assert file.data == TEAMS.replace(b"model: opus", b"model: sonnet")
 
 
 def test_only_the_target_that_is_meant_differs() -> None:
-    override = said({"targets": {"opencode": {"temperature": 0.5}}})
+    override = declared({"targets": {"opencode": {"temperature": 0.5}}})
     assert rendered(team(), CLAUDE, override).data == TEAMS
     assert b"temperature: 0.5" in (rendered(team(), OPENCODE, override).data or b"")
 
 
 def test_a_text_follows_the_prompt() -> None:
-    file = rendered(team(), CLAUDE, said({}, text="Also look at the tests.\n"))
+    file = rendered(team(), CLAUDE, declared({}, text="Also look at the tests.\n"))
     assert file.data == TEAMS + b"\nAlso look at the tests.\n"
 
 
 def test_fewer_tools_are_taken_over() -> None:
-    file = rendered(team(), CLAUDE, said({"tools": ["read"]}))
+    file = rendered(team(), CLAUDE, declared({"tools": ["read"]}))
     assert file.data == TEAMS.replace(b"tools: Read, Bash", b"tools: Read")
 
 
@@ -98,13 +98,13 @@ def test_fewer_tools_are_taken_over() -> None:
     ],
 )
 def test_more_than_the_author_gave_is_refused(table: dict[str, JsonValue]) -> None:
-    file = rendered(team(), CLAUDE, said(table))
+    file = rendered(team(), CLAUDE, declared(table))
     assert file.data is None
     assert codes(file) == [Code.OVERRIDE_WIDER]
 
 
 def test_native_keys_cannot_give_more_either() -> None:
-    file = rendered(team(), CLAUDE, said({"targets": {"claude": {"native": {"tools": "Read, Bash, Write"}}}}))
+    file = rendered(team(), CLAUDE, declared({"targets": {"claude": {"native": {"tools": "Read, Bash, Write"}}}}))
     assert file.data is None
     assert Code.REFUSED_WIDER in codes(file)
 
@@ -116,24 +116,24 @@ GUARDED = TEAMS.replace(
 
 @pytest.mark.parametrize("table", [{"hooks": {}}, {"native": {"hooks": None}}, {"native": {"hooks": {"Stop": []}}}])
 def test_an_authors_guard_cannot_be_taken_away(table: dict[str, JsonValue]) -> None:
-    file = rendered(read("reviewer.md", GUARDED, "claude"), CLAUDE, said({"targets": {"claude": table}}))
+    file = rendered(read("reviewer.md", GUARDED, "claude"), CLAUDE, declared({"targets": {"claude": table}}))
     assert (file.data, codes(file)) == (None, [Code.OVERRIDE_WIDER])
 
 
 def test_an_authors_guard_stays_beside_native_keys() -> None:
-    override = said({"targets": {"claude": {"native": {"omitClaudeMd": True}}}})
+    override = declared({"targets": {"claude": {"native": {"omitClaudeMd": True}}}})
     assert b"guard" in (rendered(read("reviewer.md", GUARDED, "claude"), CLAUDE, override).data or b"")
 
 
 @pytest.mark.parametrize("table", [{"disabled": False}, {"targets": {"opencode": {"native": {"disable": False}}}}])
 def test_what_an_author_switched_off_stays_off(table: dict[str, JsonValue]) -> None:
-    file = rendered(neutral("disabled: true"), OPENCODE, said(table))
+    file = rendered(neutral("disabled: true"), OPENCODE, declared(table))
     assert (file.data, codes(file)) == (None, [Code.OVERRIDE_WIDER])
-    assert b"disable: true" in (rendered(neutral("hidden: true"), OPENCODE, said({"disabled": True})).data or b"")
+    assert b"disable: true" in (rendered(neutral("hidden: true"), OPENCODE, declared({"disabled": True})).data or b"")
 
 
 def test_native_keys_give_no_other_name() -> None:
-    file = rendered(team(), CLAUDE, said({"targets": {"claude": {"native": {"name": "deployer"}}}}))
+    file = rendered(team(), CLAUDE, declared({"targets": {"claude": {"native": {"name": "deployer"}}}}))
     assert (file.data, codes(file)) == (None, [Code.REFUSED_WIDER])
 
 
@@ -145,24 +145,24 @@ def test_an_author_may_say_more_for_one_target() -> None:
 
 def test_nobody_else_may_say_more_than_the_author_said_for_it() -> None:
     agent = neutral("tools: [read, bash]\ntargets: {opencode: {tools: [read]}}")
-    assert codes(rendered(agent, OPENCODE, said({"tools": ["read", "bash"]}))) == [Code.OVERRIDE_WIDER]
+    assert codes(rendered(agent, OPENCODE, declared({"tools": ["read", "bash"]}))) == [Code.OVERRIDE_WIDER]
 
 
 def test_a_target_can_be_left_without_an_agent() -> None:
-    file = rendered(team(), OPENCODE, said({"targets": {"opencode": {"exclude": True}}}))
+    file = rendered(team(), OPENCODE, declared({"targets": {"opencode": {"exclude": True}}}))
     assert (file.data, codes(file)) == (None, [Code.EXCLUDED])
     assert all(found.severity is Severity.INFO for found in file.diagnostics)
 
 
 def test_keys_of_the_source_that_the_target_does_not_have_are_told_beside_native_ones() -> None:
     given = TEAMS.replace(b"model: opus", b"omitClaudeMd: true\nvibe: calm")
-    override = said({"targets": {"opencode": {"native": {"variant": "fast"}}}})
+    override = declared({"targets": {"opencode": {"native": {"variant": "fast"}}}})
     file = rendered(read("reviewer.md", given, "claude"), OPENCODE, override)
     assert b"variant: fast" in (file.data or b"")
     assert b"omitClaudeMd" not in (file.data or b"")
-    told = " ".join(found.message for found in file.diagnostics)
-    assert "`omitClaudeMd`" in told
-    assert "`vibe`" in told
+    reported = " ".join(found.message for found in file.diagnostics)
+    assert "`omitClaudeMd`" in reported
+    assert "`vibe`" in reported
 
 
 @given(agents=grants, others=grants)
@@ -172,7 +172,7 @@ def test_what_comes_of_an_override_never_grants_more(agents: object, others: obj
     table = dialects()["neutral"].write(agent.model_copy(update={"grants": others}), WriteOptions()).data
     document = CLAUDE.parse(table or b"", "x")
     keys = {key: value for key, value in document.metadata.items() if key in ("tools", "permissions")}
-    result = overridden(agent, OPENCODE, [said(keys)])
+    result = overridden(agent, OPENCODE, [declared(keys)])
     if result.agent is not None:
         assert wider(result.agent.grants, agent.grants) is None
 
@@ -189,7 +189,7 @@ def test_what_comes_of_an_override_never_grants_more(agents: object, others: obj
     ],
 )
 def test_a_mistake_is_told_when_it_is_read(table: dict[str, JsonValue], message: str) -> None:
-    assert [found.message for found in check_override(said(table))] == [message]
+    assert [found.message for found in check_override(declared(table))] == [message]
 
 
 def test_agents_are_chosen_by_name_and_by_tag() -> None:
@@ -214,7 +214,7 @@ def test_patterns_of_a_repository_are_heard_under_its_prefix() -> None:
     assert AgentFilter(("review*", "tag:x")).under("web-").takes(agent)
     assert AgentFilter(("tag:backend",)).under("web-").takes(agent)
     assert not AgentFilter(("web-*",)).under("web-").takes(agent)
-    assert chooses(said({}, "reviewer").under("web-").pattern, agent)
+    assert chooses(declared({}, "reviewer").under("web-").pattern, agent)
 
 
 @pytest.mark.parametrize("target", ["claude", "opencode", "kilo"])
@@ -222,11 +222,11 @@ def test_a_prefix_undoes_no_denial_of_an_agent(target: str) -> None:
     agent = neutral('permissions: {task: {"*": session, deployer: deny}}')
     renamed = replace(agent, agent=prefixed(agent.agent, "web-"), passes_through=False)
     overrides = also_denied(renamed.agent, "web-")
-    said_there = overridden(renamed.agent, dialects()[target], overrides).agent
-    assert said_there is not None
-    assert not said_there.grants.approval("task", "web-deployer")
-    assert not said_there.grants.approval("task", "deployer")
-    assert said_there.grants.approval("task", "web-tester")
+    declared_there = overridden(renamed.agent, dialects()[target], overrides).agent
+    assert declared_there is not None
+    assert not declared_there.grants.approval("task", "web-deployer")
+    assert not declared_there.grants.approval("task", "deployer")
+    assert declared_there.grants.approval("task", "web-tester")
 
 
 def test_a_prefix_says_nothing_where_no_agent_is_denied() -> None:
@@ -245,11 +245,11 @@ def test_a_prefix_says_nothing_where_no_agent_is_denied() -> None:
 )
 def test_a_prefix_undoes_no_restriction_by_a_pattern_or_a_question(rules: str, name: str, level: Approval) -> None:
     agent = prefixed(neutral(f"permissions: {{task: {rules}}}").agent, "web-")
-    said_there = overridden(agent, dialects()["opencode"], also_denied(agent, "web-")).agent
-    assert said_there is not None
-    assert said_there.grants.approval("task", name) is level
-    assert said_there.grants.approval("task", "tester") is Approval.SESSION
-    assert wider(said_there.grants, agent.grants) is None
+    declared_there = overridden(agent, dialects()["opencode"], also_denied(agent, "web-")).agent
+    assert declared_there is not None
+    assert declared_there.grants.approval("task", name) is level
+    assert declared_there.grants.approval("task", "tester") is Approval.SESSION
+    assert wider(declared_there.grants, agent.grants) is None
 
 
 def test_an_agent_whose_rules_for_others_cannot_be_compared_is_refused_under_a_prefix() -> None:

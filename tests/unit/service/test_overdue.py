@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.service.overdue import Arrears
-from agentsync.service.polling import Asks
+from agentsync.service.overdue import PendingFetches
+from agentsync.service.polling import FetchPolicy
 from support.clock import Clock
 
 
@@ -15,56 +15,59 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def arrears(clock: Clock) -> Arrears:
+def pending(clock: Clock) -> PendingFetches:
     """The longest that chance can make each wait."""
-    return Arrears(clock=clock, chance=lambda _least, most: most)
+    return PendingFetches(clock=clock, chance=lambda _least, most: most)
 
 
-def test_nothing_is_owed_at_first(arrears: Arrears) -> None:
-    assert arrears.wait is None
-    assert arrears.due is Asks.NOBODY
-    assert arrears.with_failed(Asks.FAILED) is Asks.FAILED
+def test_nothing_is_owed_at_first(pending: PendingFetches) -> None:
+    assert pending.wait is None
+    assert pending.due is FetchPolicy.NONE
+    assert pending.with_failed(FetchPolicy.FAILED) is FetchPolicy.FAILED
 
 
-def test_what_is_owed_is_due_when_its_time_has_come(arrears: Arrears, clock: Clock) -> None:
-    arrears.owe(Asks.DUE, 30)
-    assert (arrears.wait, arrears.due) == (30, Asks.NOBODY)
-    assert arrears.with_failed(Asks.NOBODY) is Asks.NOBODY  # it has its own time
+def test_what_is_owed_is_due_when_its_time_has_come(pending: PendingFetches, clock: Clock) -> None:
+    pending.owe(FetchPolicy.DUE, 30)
+    assert (pending.wait, pending.due) == (30, FetchPolicy.NONE)
+    assert pending.with_failed(FetchPolicy.NONE) is FetchPolicy.NONE  # it has its own time
     clock.now += 31
-    assert (arrears.wait, arrears.due) == (0, Asks.DUE)
+    assert (pending.wait, pending.due) == (0, FetchPolicy.DUE)
 
 
 @pytest.mark.parametrize(
-    ("asked", "left"), [(Asks.NOBODY, 30), (Asks.FAILED, 30), (Asks.DUE, None), (Asks.EVERYONE, None)]
+    ("asked", "left"),
+    [(FetchPolicy.NONE, 30), (FetchPolicy.FAILED, 30), (FetchPolicy.DUE, None), (FetchPolicy.ALL, None)],
 )
-def test_whoever_asks_as_many_settles_it(arrears: Arrears, asked: Asks, left: float | None) -> None:
-    arrears.owe(Asks.DUE, 30)
-    arrears.asked(asked)
-    assert arrears.wait == left
+def test_whoever_asks_as_many_settles_it(pending: PendingFetches, asked: FetchPolicy, left: float | None) -> None:
+    pending.owe(FetchPolicy.DUE, 30)
+    pending.asked(asked)
+    assert pending.wait == left
 
 
-def test_a_cycle_that_fails_is_owed_later_and_later_for_ten_minutes_at_most(arrears: Arrears, clock: Clock) -> None:
+def test_a_cycle_that_fails_is_owed_later_and_later_for_ten_minutes_at_most(
+    pending: PendingFetches, clock: Clock
+) -> None:
     waits = []
     for _ in range(12):
-        arrears.failed(Asks.NOBODY)
-        waits.append(arrears.wait)
+        pending.failed(FetchPolicy.NONE)
+        waits.append(pending.wait)
         clock.now += 1000
     assert waits[:3] == [4, 8, 16]
     assert waits[-1] == 600
-    arrears.asked(Asks.NOBODY)
-    arrears.failed(Asks.NOBODY)
-    assert arrears.wait == 4
+    pending.asked(FetchPolicy.NONE)
+    pending.failed(FetchPolicy.NONE)
+    assert pending.wait == 4
 
 
-def test_the_cycle_after_one_that_failed_makes_up_for_it(arrears: Arrears) -> None:
-    arrears.failed(Asks.EVERYONE)
-    arrears.failed(Asks.NOBODY)
-    assert arrears.with_failed(Asks.NOBODY) is Asks.EVERYONE
-    arrears.asked(Asks.EVERYONE)
-    assert arrears.with_failed(Asks.NOBODY) is Asks.NOBODY
+def test_the_cycle_after_one_that_failed_makes_up_for_it(pending: PendingFetches) -> None:
+    pending.failed(FetchPolicy.ALL)
+    pending.failed(FetchPolicy.NONE)
+    assert pending.with_failed(FetchPolicy.NONE) is FetchPolicy.ALL
+    pending.asked(FetchPolicy.ALL)
+    assert pending.with_failed(FetchPolicy.NONE) is FetchPolicy.NONE
 
 
-def test_what_was_owed_before_is_not_forgotten_by_a_cycle_that_fails(arrears: Arrears) -> None:
-    arrears.owe(Asks.DUE, 30)
-    arrears.failed(Asks.NOBODY)
-    assert arrears.with_failed(Asks.NOBODY) is Asks.DUE
+def test_what_was_owed_before_is_not_forgotten_by_a_cycle_that_fails(pending: PendingFetches) -> None:
+    pending.owe(FetchPolicy.DUE, 30)
+    pending.failed(FetchPolicy.NONE)
+    assert pending.with_failed(FetchPolicy.NONE) is FetchPolicy.DUE

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.service.schedule import Phased, Spread, kept_id, own_fraction
 
 NOW = datetime(2026, 11, 21, 6, 24, 10, tzinfo=UTC)
@@ -60,15 +60,15 @@ def test_cron_is_heeded_and_spread_over_a_minute() -> None:
 
 
 def test_a_machine_has_its_own_place_and_keeps_it(tmp_path: Path) -> None:
-    places = set()
+    app_paths = set()
     for number in range(50):
         identity = tmp_path / str(number)
         identity.write_text(f"{number:032x}\n")
-        places.add(own_fraction(identity))
+        app_paths.add(own_fraction(identity))
         assert own_fraction(identity) == own_fraction(identity)
-    assert len(places) == 50
-    assert min(places) < 0.2
-    assert max(places) > 0.8
+    assert len(app_paths) == 50
+    assert min(app_paths) < 0.2
+    assert max(app_paths) > 0.8
     assert own_fraction(tmp_path / "missing", "a") != own_fraction(tmp_path / "missing", "b")
 
 
@@ -83,31 +83,31 @@ def test_a_machine_that_has_no_id_yet_has_none(tmp_path: Path, content: str) -> 
 def test_an_installation_s_own_id_is_made_once_and_kept(tmp_path: Path) -> None:
     ids = set()
     for number in range(50):
-        places = Places(tmp_path / str(number), tmp_path / "cache")
-        places.state.mkdir()
-        ids.add(kept_id(places))
-        assert kept_id(places) == kept_id(places)
-        (path,) = places.state.iterdir()
+        app_paths = AppPaths(tmp_path / str(number), tmp_path / "cache")
+        app_paths.state.mkdir()
+        ids.add(kept_id(app_paths))
+        assert kept_id(app_paths) == kept_id(app_paths)
+        (path,) = app_paths.state.iterdir()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(ids) == 50
     assert len({own_fraction(tmp_path / "missing", identity) for identity in ids}) == 50
 
 
 def test_an_id_that_was_lost_in_writing_is_made_again(tmp_path: Path) -> None:
-    places = Places(tmp_path, tmp_path / "cache")
-    kept_id(places)
+    app_paths = AppPaths(tmp_path, tmp_path / "cache")
+    kept_id(app_paths)
     (path,) = tmp_path.iterdir()
     path.write_text("")
-    again = kept_id(places)
+    again = kept_id(app_paths)
     assert len(again) == 32
-    assert again == kept_id(places)
+    assert again == kept_id(app_paths)
 
 
 def test_where_no_id_can_be_kept_the_host_s_name_stands_in(tmp_path: Path) -> None:
-    assert kept_id(Places(tmp_path / "missing", tmp_path)) == socket.gethostname()
-    places = Places(tmp_path, tmp_path / "cache")
-    kept_id(places)
+    assert kept_id(AppPaths(tmp_path / "missing", tmp_path)) == socket.gethostname()
+    app_paths = AppPaths(tmp_path, tmp_path / "cache")
+    kept_id(app_paths)
     (path,) = tmp_path.iterdir()
     path.unlink()
     path.mkdir()
-    assert kept_id(places) == socket.gethostname()
+    assert kept_id(app_paths) == socket.gethostname()

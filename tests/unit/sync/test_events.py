@@ -12,15 +12,15 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError, UnverifiedError
 from agentsync.state.records import Action
-from agentsync.sync.compiled_agent import Product
-from agentsync.sync.events import tell
+from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.events import log_sync
 from agentsync.sync.report import Report
 from support.reports import COMMIT, PREVIOUS, change, outcome, report
 
 
-def told(made: Report) -> list[MutableMapping[str, Any]]:
+def reported(made: Report) -> list[MutableMapping[str, Any]]:
     with capture_logs() as events:
-        tell(made)
+        log_sync(made)
     assert {event["sync_id"] for event in events} == {made.sync_id}
     assert events[-1]["event"] == "sync.finished"
     return events[:-1]
@@ -38,7 +38,7 @@ def told(made: Report) -> list[MutableMapping[str, Any]]:
     ],
 )
 def test_a_change_is_one_event_with_all_its_facts(action: Action, name: str) -> None:
-    _, event = told(report(outcomes=[outcome(action)]))
+    _, event = reported(report(outcomes=[outcome(action)]))
     assert event == {
         "event": name,
         "log_level": "info",
@@ -57,7 +57,7 @@ def test_what_was_not_done_is_a_warning_told_once() -> None:
     conflict = Diagnostic(Code.CONFLICT_EDITED, "it was edited", agent="tester")
     failed = Diagnostic(Code.WRITE_FAILED, "no space", agent="writer")
     outcomes = [outcome(Action.CONFLICT, "tester", conflict), outcome(Action.UPDATE, "writer", failed)]
-    _, *events = told(report(outcomes=outcomes, diagnostics=[conflict, failed]))
+    _, *events = reported(report(outcomes=outcomes, diagnostics=[conflict, failed]))
     assert [(event["event"], event["code"]) for event in events] == [
         ("agent.conflict", "AS402"),
         ("agent.failed", "AS405"),
@@ -68,26 +68,26 @@ def test_what_was_not_done_is_a_warning_told_once() -> None:
 
 def test_a_refused_file_is_told_with_its_source_and_commit() -> None:
     bad = Diagnostic(Code.DUPLICATE_KEY, "twice", path="agents/bad.md", line=3)
-    products = [Product("team", "agents/bad.md", "f", refused=True, diagnostics=(bad,))]
-    _, event = told(report(diagnostics=[bad], products=products))
+    compiled = [CompiledAgent("team", "agents/bad.md", "f", refused=True, diagnostics=(bad,))]
+    _, event = reported(report(diagnostics=[bad], compiled=compiled))
     assert (event["event"], event["log_level"]) == ("agent.refused", "warning")
     assert (event["source"], event["commit"], event["path"], event["line"]) == ("team", COMMIT, "agents/bad.md", 3)
 
 
 def test_a_path_that_two_sources_have_names_neither() -> None:
     bad = Diagnostic(Code.NAME_TWICE, "twice", path="a.md")
-    products = [Product("team", "a.md", "e"), Product("team", "a.md", "f")]
-    _, event = told(report(diagnostics=[bad], products=products))
+    compiled = [CompiledAgent("team", "a.md", "e"), CompiledAgent("team", "a.md", "f")]
+    _, event = reported(report(diagnostics=[bad], compiled=compiled))
     assert "source" not in event
 
 
 def test_a_source_that_moved_failed_or_is_held_is_told() -> None:
-    (moved,) = told(report())
+    (moved,) = reported(report())
     assert (moved["event"], moved["commit"], moved["previous"]) == ("source.moved", COMMIT, PREVIOUS)
-    assert told(report(previous=COMMIT)) == []
+    assert reported(report(previous=COMMIT)) == []
     error = SourceUnavailableError("gone", place="https://example.org/a.git", hint="look there")
     finding = Diagnostic(Code.SOURCE_FAILED, "source `team`: gone")
-    (failed,) = told(report(error=error, diagnostics=[finding]))
+    (failed,) = reported(report(error=error, diagnostics=[finding]))
     assert (failed["event"], failed["log_level"], failed["hint"]) == ("source.failed", "error", "look there")
     assert failed["error"] == "https://example.org/a.git: gone"
     assert failed["code"] == "AS412"
@@ -96,23 +96,23 @@ def test_a_source_that_moved_failed_or_is_held_is_told() -> None:
         Code.SOURCE_UNVERIFIED: UnverifiedError("unsigned"),
     }
     for code, refusal in refusals.items():
-        (refused,) = told(report(error=refusal, diagnostics=[Diagnostic(code, "source `team`")]))
+        (refused,) = reported(report(error=refusal, diagnostics=[Diagnostic(code, "source `team`")]))
         assert refused["code"] == code.id
     empty = Diagnostic(Code.HELD_EMPTY, "nothing left")
-    _, held, source = told(report(held=[change(Action.DELETE)], diagnostics=[empty]))
+    _, held, source = reported(report(held=[change(Action.DELETE)], diagnostics=[empty]))
     assert (held["event"], held["action"], source["event"]) == ("agent.held", "delete", "source.held")
 
 
 def test_a_loss_is_information_and_a_lost_state_a_warning() -> None:
     lost = Diagnostic(Code.FIELD_LOST, "`color` is lost", agent="tester", target="claude")
-    recovered, _, _, loss = told(report(outcomes=[outcome(Action.CREATE)], diagnostics=[lost], recovered=True))
+    recovered, _, _, loss = reported(report(outcomes=[outcome(Action.CREATE)], diagnostics=[lost], recovered=True))
     assert (recovered["event"], recovered["log_level"]) == ("state.recovered", "warning")
     assert (loss["event"], loss["log_level"], loss["code"]) == ("agent.diagnostic", "info", "AS301")
 
 
 def test_the_end_sums_up() -> None:
     with capture_logs() as events:
-        tell(report(outcomes=[outcome(Action.CREATE), outcome(Action.CREATE, "writer")]))
+        log_sync(report(outcomes=[outcome(Action.CREATE), outcome(Action.CREATE, "writer")]))
     last = events[-1]
     assert (last["seconds"], last["exit_code"], last["create"], last["failed"]) == (0.5, 0, 2, 0)
     assert last["commits"] == {"team": COMMIT}

@@ -8,7 +8,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError, ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.state.records import Action
-from agentsync.sync.compiled_agent import Product
+from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.report import Scope
 from support.reports import COMMIT, change, outcome, report
 
@@ -25,7 +25,7 @@ def test_what_was_applied_is_what_was_done() -> None:
         ],
         changes=[change(Action.KEEP, "reader")],
         held=[change(Action.DELETE, "old")],
-        products=[Product("team", "agents/bad.md", "f", refused=True)],
+        compiled=[CompiledAgent("team", "agents/bad.md", "f", refused=True)],
     )
     assert [done.agent for done in made.changes] == ["tester"]
     assert made.counts == {"create": 1, "keep": 1, "conflict": 1, "held": 1, "failed": 1, "refused": 1}
@@ -40,8 +40,8 @@ def test_what_is_planned_is_what_would_be_done() -> None:
 def test_losses_are_told_again_only_for_agents_that_changed() -> None:
     lost, same = (Diagnostic(Code.FIELD_LOST, "`color` is lost", agent=name) for name in ("tester", "reader"))
     missing = Diagnostic(Code.TARGET_MISSING, "not here")
-    told = report(outcomes=[outcome(Action.CREATE)], diagnostics=[lost, same, CONFLICT, missing])
-    assert told.news == (lost, CONFLICT, missing)
+    reported = report(outcomes=[outcome(Action.CREATE)], diagnostics=[lost, same, CONFLICT, missing])
+    assert reported.news == (lost, CONFLICT, missing)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.state.records import RACY_NS, Known, Stat
 from agentsync.targets import dirfd as folder
-from agentsync.targets.directory import Directory, TargetError, find_link, temporary
-from agentsync.targets.dirfd import Folder, UnsafePathError
+from agentsync.targets.directory import TargetDirectory, TargetError, find_link, temporary
+from agentsync.targets.dirfd import DirectoryHandle, UnsafePathError
 from agentsync.targets.observe import ABSENT, ChangedError, opened
 from support.processes import without_root_powers
 
@@ -33,7 +33,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return path
 
 
-def publish(directory: Directory, relative: str, data: bytes) -> None:
+def publish(directory: TargetDirectory, relative: str, data: bytes) -> None:
     temp = temporary(relative)
     directory.stage(temp, data)
     directory.publish_new(temp, relative)
@@ -50,9 +50,9 @@ def tree(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("relative", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./x", "a\0b", "\ud800"])
 def test_paths_that_could_lead_out_are_refused(target: Path, relative: str) -> None:
-    with Directory.open(target) as directory, pytest.raises(UnsafePathError):
+    with TargetDirectory.open(target) as directory, pytest.raises(UnsafePathError):
         directory.observe(relative)
-    with Directory.open(target) as directory, pytest.raises(UnsafePathError):
+    with TargetDirectory.open(target) as directory, pytest.raises(UnsafePathError):
         directory.stage(relative, b"")
     assert tree(target.parent) == ["target"]
 
@@ -65,7 +65,7 @@ def test_what_is_written_while_the_mode_is_taken_over_is_kept(target: Path, monk
         change_mode(path, mode)
         (target / "x.md").write_bytes(b"mine")
 
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         publish(directory, "x.md", b"old")
         temp = temporary("x.md")
         directory.stage(temp, b"new")
@@ -76,7 +76,7 @@ def test_what_is_written_while_the_mode_is_taken_over_is_kept(target: Path, monk
 
 
 def test_a_published_file_has_its_bytes_and_the_usual_mode(target: Path) -> None:
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         publish(directory, "a/b.md", b"hello")
         directory.sync()
         assert directory.observe("a/b.md").actual.digest == digest(b"hello")
@@ -88,14 +88,14 @@ def test_a_published_file_has_its_bytes_and_the_usual_mode(target: Path) -> None
 
 def test_the_longest_names_can_be_staged(target: Path) -> None:
     name = "é" * 126 + ".md"
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         publish(directory, name, b"hello")
     assert tree(target) == [name]
 
 
 def test_publishing_a_new_file_never_replaces_one(target: Path) -> None:
     (target / "x.md").write_bytes(b"user")
-    with Directory.open(target) as directory, pytest.raises(ChangedError):
+    with TargetDirectory.open(target) as directory, pytest.raises(ChangedError):
         publish(directory, "x.md", b"ours")
     assert (target / "x.md").read_bytes() == b"user"
 
@@ -107,7 +107,7 @@ def test_where_there_are_no_links_a_new_file_is_renamed_and_still_never_replaces
         raise OSError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         publish(directory, "x.md", b"first")
         with pytest.raises(ChangedError):
             publish(directory, "x.md", b"second")
@@ -116,7 +116,7 @@ def test_where_there_are_no_links_a_new_file_is_renamed_and_still_never_replaces
 
 def test_publishing_over_needs_the_bytes_that_were_observed(target: Path) -> None:
     (target / "x.md").write_bytes(b"old")
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         temp = temporary("x.md")
         directory.stage(temp, b"new")
         with pytest.raises(ChangedError):
@@ -129,7 +129,7 @@ def test_publishing_over_needs_the_bytes_that_were_observed(target: Path) -> Non
 
 def test_removing_needs_the_bytes_that_were_observed(target: Path) -> None:
     (target / "x.md").write_bytes(b"edited")
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         for path in ("x.md", "absent.md"):
             with pytest.raises(ChangedError):
                 directory.remove(path, digest(b"old"))
@@ -140,7 +140,7 @@ def test_removing_needs_the_bytes_that_were_observed(target: Path) -> None:
 @needs_symlinks
 def test_a_link_is_never_replaced_or_removed_even_when_that_was_observed(target: Path) -> None:
     (target / "x.md").symlink_to(target.parent / "precious")
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         temp = temporary("x.md")
         directory.stage(temp, b"new")
         expected = directory.observe("x.md").actual.digest
@@ -153,7 +153,7 @@ def test_a_link_is_never_replaced_or_removed_even_when_that_was_observed(target:
 
 
 def test_directories_that_a_deletion_leaves_empty_go_but_not_the_target(target: Path) -> None:
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         publish(directory, "a/b/c/x.md", b"x")
         publish(directory, "a/y/z/y.md", b"y")
         directory.remove("a/b/c/x.md", digest(b"x"))
@@ -164,7 +164,7 @@ def test_directories_that_a_deletion_leaves_empty_go_but_not_the_target(target: 
 
 
 def test_discarding_what_was_never_staged_is_fine(target: Path) -> None:
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         directory.discard(temporary("a/x.md"))
         temp = temporary("a/x.md")
         directory.stage(temp, b"x")
@@ -175,13 +175,13 @@ def test_discarding_what_was_never_staged_is_fine(target: Path) -> None:
 def test_a_staged_name_that_is_taken_is_not_written_to(target: Path) -> None:
     temp = temporary("x.md")
     (target / temp).write_bytes(b"user")
-    with Directory.open(target) as directory, pytest.raises(FileExistsError):
+    with TargetDirectory.open(target) as directory, pytest.raises(FileExistsError):
         directory.stage(temp, b"ours")
     assert (target / temp).read_bytes() == b"user"
 
 
 def test_absent_files_and_directories_are_observed_as_absent(target: Path) -> None:
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         assert directory.observe("x.md") == directory.observe("a/b/x.md") == ABSENT
 
 
@@ -192,7 +192,7 @@ def test_what_is_no_plain_file_is_never_ours(target: Path) -> None:
     (target / "link").symlink_to("file")
     (target / "linked").symlink_to(target.parent)
     os.mkfifo(target / "fifo")
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         reasons = {
             name: directory.observe(name).actual for name in ("directory", "link", "fifo", "file/x.md", "linked/x.md")
         }
@@ -206,7 +206,7 @@ def test_a_link_inside_the_target_leads_no_write_outside(target: Path) -> None:
     outside = target.parent / "outside"
     outside.mkdir()
     (target / "sub").symlink_to(outside)
-    with Directory.open(target) as directory, pytest.raises(OSError, match=r"symbolic links|Not a directory"):
+    with TargetDirectory.open(target) as directory, pytest.raises(OSError, match=r"symbolic links|Not a directory"):
         publish(directory, "sub/x.md", b"x")
     assert tree(outside) == []
 
@@ -216,7 +216,7 @@ def test_swapping_the_target_for_a_link_leads_no_write_outside(tmp_path: Path) -
     target, outside = tmp_path / "target", tmp_path / "outside"
     target.mkdir()
     outside.mkdir()
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         target.rename(tmp_path / "moved")
         target.symlink_to(outside)
         publish(directory, "sub/x.md", b"x")
@@ -229,9 +229,9 @@ def test_a_target_that_is_a_link_is_followed_only_when_allowed(target: Path) -> 
     link = target.parent / "link"
     link.symlink_to(target)
     with pytest.raises(TargetError) as caught:
-        Directory.open(link)
+        TargetDirectory.open(link)
     assert caught.value.code is Code.TARGET_SYMLINK
-    with Directory.open(link, follow_symlinks=True) as directory:
+    with TargetDirectory.open(link, follow_symlinks=True) as directory:
         publish(directory, "x.md", b"x")
     assert tree(target) == ["x.md"]
 
@@ -241,10 +241,10 @@ def test_a_link_above_the_target_is_followed_only_when_allowed(target: Path) -> 
     (target.parent / ".tool").symlink_to(target)
     agents = target.parent / ".tool" / "agents" / "mine"
     with pytest.raises(TargetError, match=r"\.tool` is a symbolic link") as caught:
-        Directory.open(agents, create=True)
+        TargetDirectory.open(agents, create=True)
     assert caught.value.code is Code.TARGET_SYMLINK
     assert tree(target) == []
-    with Directory.open(agents, create=True, follow_symlinks=True) as directory:
+    with TargetDirectory.open(agents, create=True, follow_symlinks=True) as directory:
         publish(directory, "x.md", b"x")
     assert tree(target) == ["agents", "agents/mine", "agents/mine/x.md"]
 
@@ -255,7 +255,7 @@ def test_a_link_on_the_way_to_the_home_is_the_systems_own(target: Path, monkeypa
     monkeypatch.setenv("USERPROFILE" if os.name == "nt" else "HOME", str(target.parent / "home"))
     path = target.parent / "home" / ".tool"
     assert find_link(path) is None
-    with Directory.open(path, create=True) as directory:
+    with TargetDirectory.open(path, create=True) as directory:
         publish(directory, "x.md", b"x")
     assert tree(target) == [".tool", ".tool/x.md"]
 
@@ -265,8 +265,8 @@ def test_what_is_only_passed_through_need_not_be_readable(tmp_path: Path) -> Non
     (tmp_path / "shared" / "target").mkdir(parents=True)
     (tmp_path / "shared").chmod(0o311)
     code = (
-        "import sys, pathlib; from agentsync.targets.directory import Directory; "
-        "Directory.open(pathlib.Path(sys.argv[1])).close()"
+        "import sys, pathlib; from agentsync.targets.directory import TargetDirectory; "
+        "TargetDirectory.open(pathlib.Path(sys.argv[1])).close()"
     )
     command = [*without_root_powers(), sys.executable, "-c", code, str(tmp_path / "shared" / "target")]
     assert subprocess.run(command, check=False).returncode == 0
@@ -280,7 +280,7 @@ def test_a_link_in_the_place_of_what_was_staged_gives_no_mode_to_what_it_leads_t
     precious.chmod(0o600)
     (target / "x.md").write_bytes(b"old")
     (target / "x.md").chmod(0o644)
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         temp = temporary("x.md")
         (target / temp).symlink_to(precious)
         with pytest.raises(OSError, match="symbolic links"):
@@ -293,7 +293,7 @@ def test_a_link_in_the_place_of_what_was_staged_gives_no_mode_to_what_it_leads_t
 def test_what_takes_a_file_s_place_while_it_is_opened_is_not_read(target: Path) -> None:
     (target / "link").symlink_to("file")
     os.mkfifo(target / "fifo")
-    with Folder.open(target) as folder:
+    with DirectoryHandle.open(target) as folder:
         with pytest.raises(OSError, match="symbolic links"), opened(folder, "link"):
             pass
         with pytest.raises(ChangedError), opened(folder, "fifo"):
@@ -303,17 +303,17 @@ def test_what_takes_a_file_s_place_while_it_is_opened_is_not_read(target: Path) 
 def test_a_missing_target_is_made_only_when_told_to(target: Path) -> None:
     path = target / "a" / "b"
     with pytest.raises(TargetError) as caught:
-        Directory.open(path)
+        TargetDirectory.open(path)
     assert caught.value.code is Code.TARGET_MISSING
     assert tree(target) == []
-    Directory.open(path, create=True).close()
+    TargetDirectory.open(path, create=True).close()
     assert tree(target) == ["a", "a/b"]
 
 
 def test_a_target_that_is_a_file_cannot_be_used(target: Path) -> None:
     (target / "file").write_bytes(b"user")
     with pytest.raises(TargetError) as caught:
-        Directory.open(target / "file", create=True)
+        TargetDirectory.open(target / "file", create=True)
     assert caught.value.code is Code.WRITE_FAILED
 
 
@@ -322,7 +322,7 @@ def test_a_file_is_read_again_only_when_its_stat_changed(target: Path, monkeypat
     path.write_bytes(b"one")
     age(path)
     now = path.stat().st_ctime_ns
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         monkeypatch.setattr(time, "time_ns", lambda: now + 10 * RACY_NS)
         first = directory.observe("x.md")
         assert first.known
@@ -340,7 +340,7 @@ def test_a_digest_that_was_taken_right_after_a_write_is_not_trusted(
     path.write_bytes(b"one")
     now = path.stat().st_ctime_ns
     monkeypatch.setattr(time, "time_ns", lambda: now + RACY_NS)
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         assert directory.observe("x.md").known is None
     found = path.stat()
     stat = Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
@@ -356,7 +356,7 @@ def test_a_stat_proves_that_files_are_as_they_were_wherever_they_lie(
         (target / name).write_bytes(b"one")
         age(target / name)
     now = time.time_ns()
-    with Directory.open(target) as directory:
+    with TargetDirectory.open(target) as directory:
         monkeypatch.setattr(time, "time_ns", lambda: now + 10 * RACY_NS)
         known = {name: found.known for name in names if (found := directory.observe(name)).known}
         assert directory.holds(known)

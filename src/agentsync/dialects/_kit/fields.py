@@ -38,7 +38,7 @@ class Fields:
         self._found: list[Diagnostic] = []
         self.respelled = False
 
-    def tell(self, code: Code, message: str, key: str = "", hint: str = "") -> None:
+    def report(self, code: Code, message: str, key: str = "", hint: str = "") -> None:
         line = self._document.lines.get(key, 0)
         self._found.append(Diagnostic(code, message, path=self._document.path, line=line, hint=hint))
 
@@ -131,12 +131,12 @@ class Fields:
         if name is None:
             name = stem
             if required:
-                self.tell(Code.NAME_MISSING, f"there is no name, so the file's name counts: `{stem}`", "name")
+                self.report(Code.NAME_MISSING, f"there is no name, so the file's name counts: `{stem}`", "name")
         if has_hidden_character(name):
-            self.tell(Code.NAME_HIDDEN_UNICODE, f"the name {name!a} holds characters that cannot be seen", "name")
+            self.report(Code.NAME_HIDDEN_UNICODE, f"the name {name!a} holds characters that cannot be seen", "name")
             return None
         if is_unsafe(name):
-            self.tell(Code.NAME_UNSAFE, f"the name {name!a} cannot be used for a file", "name")
+            self.report(Code.NAME_UNSAFE, f"the name {name!a} cannot be used for a file", "name")
             return None
         return name
 
@@ -148,9 +148,9 @@ class Fields:
         if value is None and not required:
             return ""
         if value is None or isinstance(value, str):
-            self.tell(Code.DESCRIPTION_MISSING, "there is no description", "description")
+            self.report(Code.DESCRIPTION_MISSING, "there is no description", "description")
         else:
-            self.tell(Code.WRONG_TYPE, "the description must be text", "description")
+            self.report(Code.WRONG_TYPE, "the description must be text", "description")
         return None
 
     def _numeric(self, key: str) -> JsonValue:
@@ -162,7 +162,7 @@ class Fields:
         return float(value) if "." in value else int(value)
 
     def _wrong(self, key: str, wanted: str) -> None:
-        self.tell(self._invalid, f"`{key}` must be {wanted}", key)
+        self.report(self._invalid, f"`{key}` must be {wanted}", key)
 
 
 UNKNOWN_VENDOR: Final = "unknown"

@@ -13,7 +13,7 @@ from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.hook_guards import guarded
-from agentsync.dialects._kit.intent import meant_by, mode_meant_by
+from agentsync.dialects._kit.intent import intended_by, intended_mode
 from agentsync.dialects._kit.mcp_limits import limited
 
 BESIDE: Final = ("mcpServers", "hooks")
@@ -51,7 +51,7 @@ def _restricts(key: str, value: JsonValue) -> bool:
         several = key in _AROUND or key.startswith(_TOOLS)
         return several and any(foreign_restrictions(each, ()) for each in below)
     # A mode is the kind of agent in most tools; who writes one that takes away means a permission mode.
-    return key in _MODES and isinstance(value, str) and mode_meant_by(value) is not None
+    return key in _MODES and isinstance(value, str) and intended_mode(value) is not None
 
 
 def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[Rule]:
@@ -63,7 +63,7 @@ def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue]
         if key not in own and folded_key(key) in _SERVERS:
             rules = limited(value, rules)
         elif key not in own and folded_key(key) in _HOOKS:
-            rules = [*rules, *guarded(value, meant_by)]
+            rules = [*rules, *guarded(value, intended_by)]
     return only_reading(rules) if foreign_restrictions(metadata, own) else rules
 
 
@@ -73,12 +73,12 @@ def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
     return without_what_is_foreign(everything, metadata, ()) != everything
 
 
-def tell_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str) -> None:
+def report_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str) -> None:
     """Tells each such key, and hooks that the tool does not run."""
     hooks = [
         key
         for key, value in fields.metadata.items()
-        if key not in own and folded_key(key) in _HOOKS and any(guarded(value, meant_by))
+        if key not in own and folded_key(key) in _HOOKS and any(guarded(value, intended_by))
     ]
     for key in (*foreign_restrictions(fields.metadata, own), *hooks):
-        fields.tell(Code.NO_EFFECT, f"{title} does not read `{key}`", key, hint=hint)
+        fields.report(Code.NO_EFFECT, f"{title} does not read `{key}`", key, hint=hint)

@@ -30,24 +30,25 @@ def guarded(hooks: JsonValue, tools: Callable[[str], Iterable[str]]) -> Iterator
             tools, or without one for all of them.
         tools: the canonical tools and patterns that a name means.
     """
-    found = {tool for entry in _entries(hooks) for tool in _meant(entry.get("matcher"), tools)}
+    found = {tool for entry in _entries(hooks) for tool in _intended(entry.get("matcher"), tools)}
     known = sorted(tool for tool in found if tool in TOOLS or tool.startswith(MCP))
     return (Rule(tool, Approval.DENY, f"{UNTRANSLATED}hook") for tool in known)
 
 
 def _entries(hooks: JsonValue) -> Iterator[Mapping[str, JsonValue]]:
     """Those that may refuse something; one that is no map may refuse anything."""
-    for event, said in hooks.items() if isinstance(hooks, dict) else ():
+    for event, declared in hooks.items() if isinstance(hooks, dict) else ():
         if folded_key(event) in _EVENTS:
             yield from (
-                entry if isinstance(entry, dict) else {} for entry in (said if isinstance(said, list) else [said])
+                entry if isinstance(entry, dict) else {}
+                for entry in (declared if isinstance(declared, list) else [declared])
             )
     for entry in hooks if isinstance(hooks, list) else ():
         if isinstance(entry, dict) and any(folded_key(str(value)) in _EVENTS for value in entry.values()):
             yield entry
 
 
-def _meant(matcher: JsonValue, tools: Callable[[str], Iterable[str]]) -> set[str]:
+def _intended(matcher: JsonValue, tools: Callable[[str], Iterable[str]]) -> set[str]:
     """The tools that a matcher may mean; a free regular expression may mean any, and means what it names."""
     texts = [*named_in(matcher)] or [""]
     found = {tool for text in texts for name in _NAME.findall(text) for tool in tools(name)}

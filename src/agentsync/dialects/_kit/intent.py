@@ -52,7 +52,7 @@ _EXCEPTION: Final = re.compile(
 _SIGNS: Final = ("!", "^", "~")
 
 
-def mode_meant_by(text: str) -> str | None:
+def intended_mode(text: str) -> str | None:
     """The mode of Claude Code's that takes away as this one does; None where that is not clear."""
     return TAKING_MODES.get(folded_key(text).removesuffix("mode"))
 
@@ -65,7 +65,7 @@ def known_as(name: str) -> tuple[str, ...]:
     return _NAMES.get(folded_key(bare.partition(":")[0]), ())
 
 
-def meant_by(name: str) -> tuple[str, ...]:
+def intended_by(name: str) -> tuple[str, ...]:
     """The canonical tools and patterns that a denial of this name may mean.
 
     A plain word may be a tool that nobody else has. Anything else is a restriction that cannot be made out, so it takes

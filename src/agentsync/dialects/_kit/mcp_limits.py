@@ -14,7 +14,7 @@ from agentsync.agents.grants import MCP, Approval, Grants, Rule
 from agentsync.agents.key_effects import Meaning, is_off, meaning
 from agentsync.agents.patterns import ANY
 from agentsync.core.naming import folded_key
-from agentsync.dialects._kit.intent import excepted, meant_by
+from agentsync.dialects._kit.intent import excepted, intended_by
 from agentsync.dialects._kit.tool_names import listed, named_in
 
 _SWITCHES: Final = {"enabled": True, "disabled": False}
@@ -32,8 +32,8 @@ def limited(servers: JsonValue, rules: Iterable[Rule]) -> list[Rule]:
         rules: what the agent has without these limits.
     """
     rules = list(rules)
-    for server, said in _servers(servers):
-        keys = [(folded_key(key), value) for key, value in said.items() if value is not None]
+    for server, declared in _servers(servers):
+        keys = [(folded_key(key), value) for key, value in declared.items() if value is not None]
         if any(key in _SWITCHES and is_off(value) == _SWITCHES[key] for key, value in keys):
             rules.append(Rule(f"{MCP}{server}/{ANY}", Approval.DENY))
         denied = [name for key, value in keys if key in _NOT for name in named_in(value)]
@@ -50,7 +50,7 @@ def _servers(servers: JsonValue) -> Iterator[tuple[str, Mapping[str, JsonValue]]
         if isinstance(entry, dict) and isinstance(name := entry.get("name"), str) and isinstance(servers, list):
             yield name, entry
         elif isinstance(entry, dict):
-            yield from ((name, said) for name, said in entry.items() if isinstance(said, dict))
+            yield from ((name, declared) for name, declared in entry.items() if isinstance(declared, dict))
             yield from ((name, {"enabled": on}) for name, on in entry.items() if isinstance(on, bool))
 
 
@@ -62,7 +62,7 @@ def _switched_off(tools: JsonValue) -> Iterator[str]:
 def _tools(server: str, name: str) -> Iterator[str]:
     """What a denial of this name means among a server's tools, of which some may be called by their full names."""
     yield f"{MCP}{server}/{name.partition('(')[0].strip()}"
-    yield from (tool for tool in meant_by(name) if tool.startswith(f"{MCP}{server}/"))
+    yield from (tool for tool in intended_by(name) if tool.startswith(f"{MCP}{server}/"))
 
 
 def _only(rules: Sequence[Rule], server: str, tools: Iterable[str]) -> list[Rule]:

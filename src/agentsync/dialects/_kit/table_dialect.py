@@ -10,13 +10,13 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, Grants, Rule
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Shape, WriteOptions, fit
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
 from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
-from agentsync.dialects._kit.foreign_restrictions import tell_foreign, without_what_is_foreign
+from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
@@ -25,7 +25,7 @@ from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
 
 @dataclass(frozen=True)  # without slots, so that `shape` is made once: what is fitted to it is remembered by it
-class Listed:
+class TableDialect:
     """A tool whose agents have plain keys and a list of tools.
 
     One that also has other restrictions overrides `rules`, `check` and `spell`.
@@ -65,9 +65,9 @@ class Listed:
     format: Callable[[Mapping[str, JsonValue], str], bytes] = format_markdown
 
     @cached_property
-    def shape(self) -> Shape:
+    def capabilities(self) -> Capabilities:
         """What the lists can say."""
-        return self.tools.shape()
+        return self.tools.capabilities()
 
     @property
     def carries(self) -> frozenset[str]:
@@ -81,42 +81,42 @@ class Listed:
 
     def enforced(self, document: Document) -> Grants:
         """The widest that the tool may let through; what it has no name for is denied, whatever the list says."""
-        return Grants((*self.rules(document.metadata, narrow=False), *self.shape.denials))
+        return Grants((*self.rules(document.metadata, intended=False), *self.capabilities.denials))
 
-    def meant(self, metadata: Mapping[str, JsonValue]) -> Grants:
+    def intended(self, metadata: Mapping[str, JsonValue]) -> Grants:
         """What the author of these keys meant the agent to be able to do."""
-        rules = self.rules(metadata, narrow=True) + self.tools.excepted(metadata.get(self.tools_key))
+        rules = self.rules(metadata, intended=True) + self.tools.excepted(metadata.get(self.tools_key))
         return Grants(tuple(without_what_is_foreign(rules, metadata, self._known_keys())))
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         """What the lists grant: as their author meant it where `narrow`, else as the tool enforces it."""
-        rules = self._granted(metadata, narrow=narrow)
+        rules = self._granted(metadata, intended=intended)
         denied = metadata.get(self.lists.denied) if self.lists.denied else None
-        if narrow:
-            return rules + self.tools.taken(named_in(denied), narrow=True)
-        return rules if self._mistyped(denied) else rules + self.tools.taken(self.names_in(denied), narrow=False)
+        if intended:
+            return rules + self.tools.taken(named_in(denied), intended=True)
+        return rules if self._mistyped(denied) else rules + self.tools.taken(self.names_in(denied), intended=False)
 
-    def _granted(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+    def _granted(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if self.tools_key not in metadata:
             return list(EVERYTHING.rules)
         value = metadata[self.tools_key]
         names = self.names_in(value)
-        if names and (not self._mistyped(value) or (narrow and isinstance(value, str))):
+        if names and (not self._mistyped(value) or (intended and isinstance(value, str))):
             known = [name for name in names if self.tools.is_known(name)]
-            rules = self.tools.meant(names) if narrow else self.tools.granted(known)
-            return rules or self._under(self.lists.empty, narrow=narrow)
+            rules = self.tools.intended(names) if intended else self.tools.granted(known)
+            return rules or self._under(self.lists.empty, intended=intended)
         if value is None:
-            return self._under(self.lists.null, narrow=narrow)
-        return self._under(self.lists.mistyped if self._mistyped(value) else self.lists.empty, narrow=narrow)
+            return self._under(self.lists.null, intended=intended)
+        return self._under(self.lists.mistyped if self._mistyped(value) else self.lists.empty, intended=intended)
 
     def names_in(self, value: JsonValue) -> list[str]:
         """The names of a list as the tool takes them."""
         return [*listed(value, trims=self.lists.trims)]
 
     @staticmethod
-    def _under(meaning: str, *, narrow: bool) -> list[Rule]:
+    def _under(meaning: str, *, intended: bool) -> list[Rule]:
         """The rules of a list that names nothing: what the tool makes of it, but never much in its author's name."""
-        return list(EVERYTHING.rules) if meaning == "all" and not narrow else []
+        return list(EVERYTHING.rules) if meaning == "all" and not intended else []
 
     def _mistyped(self, value: JsonValue) -> bool:
         """Whether a value that is there is neither a list of names nor one string of them, where that is one too."""
@@ -138,14 +138,14 @@ class Listed:
         model = self.model(fields) if self.models.key else None
         values = read_keys(fields, self.keys)
         if "prompt" in self.required and not document.body.strip():
-            fields.tell(Code.WRONG_TYPE, f"{self.title} takes no agent without instructions")
+            fields.report(Code.WRONG_TYPE, f"{self.title} takes no agent without instructions")
         hint = f"write `{self.tools_key}`" if self.tools_key else "leave it to tools that know it"
-        tell_foreign(fields, self._known_keys(), title=self.title, hint=hint)
+        report_foreign(fields, self._known_keys(), title=self.title, hint=hint)
         own = {key: fields.raw(key) for key in (*self._list_keys(), *self.further) if fields.has(key)}
         native, unknown = fields.rest(self.native)
         if self.strict and unknown:
             names = ", ".join(f"`{key}`" for key in unknown)
-            fields.tell(Code.WRONG_TYPE, f"{self.title} refuses a file with keys that it does not know: {names}")
+            fields.report(Code.WRONG_TYPE, f"{self.title} refuses a file with keys that it does not know: {names}")
         if name is None or description is None or refused(fields.diagnostics):
             return Reading(None, fields.diagnostics)
         agent = Agent.model_validate(
@@ -156,7 +156,7 @@ class Listed:
                 "description": description,
                 "dialect": self.name,
                 "prompt": document.body,
-                "grants": self.meant(document.metadata),
+                "grants": self.intended(document.metadata),
                 "own_permissions": own,
                 "model": self.models.read(model),
                 "native": native,
@@ -181,7 +181,7 @@ class Listed:
             if key == self.tools_key and (value is None or self._mistyped(value) or not [*listed(value)]):
                 self._check_nothing(fields, value)
             elif self._mistyped(value):
-                fields.tell(self.invalid, f"`{key}` must be a list of names", key)
+                fields.report(self.invalid, f"`{key}` must be a list of names", key)
             names = self.names_in(value)
             nothing = key == self.tools_key and self.lists.empty == "none" and self.lists.unknown == "dropped"
             if nothing and names and not any(map(self.tools.is_known, names)):
@@ -190,7 +190,7 @@ class Listed:
                 if not self.tools.is_known(name):
                     code = Code.WRONG_TYPE if self.lists.unknown == "refused" else Code.UNKNOWN_TOOL
                     verb = "refuses the file" if self.lists.unknown == "refused" else "drops it"
-                    fields.tell(code, f"{self.title} has no tool `{name}` and {verb}", key)
+                    fields.report(code, f"{self.title} has no tool `{name}` and {verb}", key)
 
     def _check_nothing(self, fields: Fields, value: JsonValue) -> None:
         """Tells what the tool makes of a list that names no tool."""
@@ -201,13 +201,13 @@ class Listed:
         key = self.tools_key
         match meaning:
             case "refused":
-                fields.tell(Code.WRONG_TYPE, f"`{key}` {kind}, so {self.title} refuses the file", key)
+                fields.report(Code.WRONG_TYPE, f"`{key}` {kind}, so {self.title} refuses the file", key)
             case "all":
                 message = f"`{key}` {kind}, which {self.title} reads as every tool there is"
-                fields.tell(Code.NO_EFFECT, message, key, hint="leave the key out, or name a tool")
+                fields.report(Code.NO_EFFECT, message, key, hint="leave the key out, or name a tool")
             case "none":
                 message = f"`{key}` {kind}, which {self.title} reads as no tools at all"
-                fields.tell(Code.TOOLS_NONE, message, key)
+                fields.report(Code.TOOLS_NONE, message, key)
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         """As `Dialect.write`."""
@@ -265,9 +265,9 @@ class Listed:
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         """The keys that say what an agent of another dialect may do, and what they cannot say."""
-        fitted = fit(agent.grants, self.shape, options)
-        lists = spell_lists(fitted, self.tools, denies=bool(self.lists.denied))
-        found = [*fitted.diagnostics, *lists.diagnostics]
+        narrowed = narrow(agent.grants, self.capabilities, options)
+        lists = spell_lists(narrowed, self.tools, denies=bool(self.lists.denied))
+        found = [*narrowed.diagnostics, *lists.diagnostics]
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             permissions[self.tools_key] = list[JsonValue](lists.allowed)
@@ -309,7 +309,7 @@ class Listed:
             score=score,
             read=self.read,
             write=self.write,
-            shape=self.shape,
+            capabilities=self.capabilities,
             enforced=self.enforced,
             restrictions=self.restrictions,
             carries=self.carries,

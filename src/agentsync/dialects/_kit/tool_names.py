@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from agentsync.agents.grants import MCP, OTHER, READING, Approval, Rule
-from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.narrowing import Capabilities, Narrowed
 from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._kit.intent import excepted, known_as, meant_by
+from agentsync.dialects._kit.intent import excepted, intended_by, known_as
 
 PATH_TOOLS = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
 """Those that take a path: who has one of them may also reach outside the project, as far as the session lets it."""
@@ -67,14 +67,14 @@ class ToolNames:
     folds: bool = False
     servers: ServerNames | None = None
 
-    def shape(
+    def capabilities(
         self, *, asks: frozenset[str] = frozenset(), spells: Callable[[str, tuple[Rule, ...]], bool] | None = None
-    ) -> Shape:
+    ) -> Capabilities:
         """What a list of these names can say."""
         server_name = self.servers.spell if self.servers else lambda _pattern: None
         if spells is None:
-            return Shape(units=self.written, asks=asks, server_name=server_name)
-        return Shape(units=self.written, asks=asks, server_name=server_name, spells=spells)
+            return Capabilities(units=self.written, asks=asks, server_name=server_name)
+        return Capabilities(units=self.written, asks=asks, server_name=server_name, spells=spells)
 
     def tools(self, name: str) -> tuple[str, ...]:
         """The canonical tools and patterns that a name grants; one that nobody knows stays as it is, below `other/`."""
@@ -97,7 +97,7 @@ class ToolNames:
         first, slash, _ = name.partition("/")
         several = slash and known_as(first) and any(tool.startswith(MCP) for tool in found)
         unclear = several or all(tool.startswith(OTHER) for tool in found)
-        return (*found, *meant_by(name)) if unclear else found
+        return (*found, *intended_by(name)) if unclear else found
 
     def is_known(self, name: str) -> bool:
         """Whether the tool makes something of the name."""
@@ -107,7 +107,7 @@ class ToolNames:
         """The rules of a list of tools: what it names is available, with the session's approval."""
         return available(tool for name in names for tool in self.tools(name))
 
-    def meant(self, names: Iterable[str]) -> list[Rule]:
+    def intended(self, names: Iterable[str]) -> list[Rule]:
         """The rules of a list of tools as its author meant it, which may except some."""
         given, _ = excepted(names)
         return self.granted(given)
@@ -115,16 +115,16 @@ class ToolNames:
     def excepted(self, value: JsonValue) -> list[Rule]:
         """The denials of what a list of tools excepts; they count after all that gives or frees."""
         _, excluded = excepted(listed(value))
-        return self.taken([*excluded, *nested_in(value)], narrow=True)
+        return self.taken([*excluded, *nested_in(value)], intended=True)
 
-    def taken(self, names: Iterable[str], *, narrow: bool) -> list[Rule]:
+    def taken(self, names: Iterable[str], *, intended: bool) -> list[Rule]:
         """The rules of a list of denied tools.
 
         Args:
             names: the list.
-            narrow: whether a name also denies what its author may have meant by it, where the tool takes it otherwise.
+            intended: whether a name also denies what its author may have meant by it, where the tool differs.
         """
-        tools = (tool for name in names for tool in (self.denied(name) if narrow else self.tools(name)))
+        tools = (tool for name in names for tool in (self.denied(name) if intended else self.tools(name)))
         return [Rule(tool, Approval.DENY) for tool in dict.fromkeys(tools)]
 
     def _known(self, table: Mapping[str, tuple[str, ...]], name: str) -> tuple[str, ...] | None:
@@ -192,35 +192,35 @@ class ListedTools:
     diagnostics: list[Diagnostic]
 
 
-def spell_lists(fitted: Fitted, names: ToolNames, *, denies: bool) -> ListedTools:
+def spell_lists(narrowed: Narrowed, names: ToolNames, *, denies: bool) -> ListedTools:
     """The lists that grant what was fitted and no more.
 
     Args:
-        fitted: the levels of the tool's units and servers.
+        narrowed: the levels of the tool's units and servers.
         names: the tool's vocabulary.
         denies: whether the tool also has a list of denied tools; without one, a denial makes the list complete.
     """
-    levels = {**fitted.units, **fitted.servers}
+    levels = {**narrowed.units, **narrowed.servers}
     found: list[Diagnostic] = []
-    closed = fitted.default is Approval.DENY
+    closed = narrowed.default is Approval.DENY
     if not closed and not denies and not all(levels.values()):
         message = "only a complete list can take a tool away here, so tools that it does not name are left out"
         found.append(Diagnostic(Code.TOOL_LOST, message))
         closed = True
     allowed = [name for name, level in levels.items() if level]
-    holes = [name for name, level in fitted.servers.items() if not level]
+    holes = [name for name, level in narrowed.servers.items() if not level]
     if not denies:
         mixed = [name for name in allowed if any(matches(name, hole) or matches(hole, name) for hole in holes)]
         allowed = [name for name in allowed if name not in mixed]
         found += [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
     else:
-        granted = [name for name, level in fitted.servers.items() if level]
+        granted = [name for name, level in narrowed.servers.items() if level]
         swallowed = [name for name in granted if any(matches(hole, name) for hole in holes)]
         allowed = [name for name in allowed if name not in swallowed]
         message = "is left out: a denial covers it, and counts before what is granted"
         found += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in swallowed]
     # A complete list needs no denials but those that cut a hole into a server's pattern.
-    denied = [name for name, level in levels.items() if not level and not (closed and name in fitted.units)]
+    denied = [name for name, level in levels.items() if not level and not (closed and name in narrowed.units)]
     freed = [name for name, level in levels.items() if level is Approval.ALLOW and _changes(name, names)]
     if freed:
         shown = ", ".join(f"`{name}`" for name in freed)

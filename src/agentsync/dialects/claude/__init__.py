@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Grants
 from agentsync.agents.model import MODEL_ALIASES, Agent
-from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
@@ -26,7 +26,16 @@ from agentsync.dialects._kit.fields import (
     speaks,
     without_none,
 )
-from agentsync.dialects.claude.grants import KEYS, MEMORIES, RESTRICTIONS, SHAPE, check, enforced, meant, spell
+from agentsync.dialects.claude.grants import (
+    CAPABILITIES,
+    KEYS,
+    MEMORIES,
+    RESTRICTIONS,
+    check,
+    enforced,
+    intended,
+    spell,
+)
 from agentsync.dialects.claude.lists import denials
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
@@ -57,7 +66,7 @@ def read(document: Document, stem: str) -> Reading:
         own["disallowedTools"] = ", ".join(denials(own["disallowedTools"]))
     color = fields.text("color")
     if color is not None and color not in _COLORS:
-        fields.tell(Code.INVALID_VALUE, f"color `{color}` is none of {', '.join(_COLORS)}", "color")
+        fields.report(Code.INVALID_VALUE, f"color `{color}` is none of {', '.join(_COLORS)}", "color")
     values = {
         "model": _read_model(fields.text("model")),
         "effort": _read_effort(fields),
@@ -79,7 +88,7 @@ def read(document: Document, stem: str) -> Reading:
             "description": description,
             "dialect": "claude",
             "prompt": document.body,
-            "grants": meant(document.metadata),
+            "grants": intended(document.metadata),
             "own_permissions": own,
             "mode": "subagent",
             "native": native,
@@ -108,9 +117,9 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     own = agent.dialect == "claude"
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
-        fitted = fit(agent.grants, SHAPE, options)
-        found += fitted.diagnostics
-        permissions, permission_found = spell(fitted, remembers=agent.memory is not None)
+        narrowed = narrow(agent.grants, CAPABILITIES, options)
+        found += narrowed.diagnostics
+        permissions, permission_found = spell(narrowed, remembers=agent.memory is not None)
         found += permission_found
     model, model_found = _write_model(agent, options)
     color, color_found = _write_color(agent)
@@ -215,7 +224,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    shape=SHAPE,
+    capabilities=CAPABILITIES,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
     carries=_CARRIED,

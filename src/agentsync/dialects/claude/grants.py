@@ -26,15 +26,15 @@ from agentsync.agents.grants import (
     only_reading,
 )
 from agentsync.agents.key_effects import Meaning, meaning
-from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.narrowing import Capabilities, Narrowed
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.foreign_restrictions import BESIDE, tell_foreign, without_what_is_foreign
+from agentsync.dialects._kit.foreign_restrictions import BESIDE, report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.hook_guards import guarded
-from agentsync.dialects._kit.intent import meant_by, mode_meant_by
+from agentsync.dialects._kit.intent import intended_by, intended_mode
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.tool_names import PATH_TOOLS
 from agentsync.dialects.claude.lists import EVERY, Entry, denials, parsed_list, stands_apart, without_exceptions
@@ -79,12 +79,12 @@ KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 """The keys that Claude Code itself reads permissions from."""
 
 # Keys that Claude Code does not read although other tools or authors restrict by them, and what each is meant as.
-_MEANT: Final = {
+_INTENDED: Final = {
     **dict.fromkeys(meaning(Meaning.ALLOWED_TOOLS), "tools"),
     **dict.fromkeys(meaning(Meaning.DENIED_TOOLS), "disallowedTools"),
     **dict.fromkeys(meaning(Meaning.PERMISSION_MODE), "permissionMode"),
 }
-RESTRICTIONS: Final = frozenset(_MEANT)
+RESTRICTIONS: Final = frozenset(_INTENDED)
 """The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
 
 
@@ -98,12 +98,12 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     rules = _under_mode(rules, metadata.get("permissionMode"))
     named = (_denied_by_tool(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
     denied = (tool for tool in named if not tool.startswith(OTHER))
-    return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *SHAPE.denials))
+    return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *CAPABILITIES.denials))
 
 
-def meant(metadata: Mapping[str, JsonValue]) -> Grants:
+def intended(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
-    tools, denied, _ = ([*_said(metadata, key)] for key in KEYS)
+    tools, denied, _ = ([*_declared(metadata, key)] for key in KEYS)
     lists = [without_exceptions(value) for value in tools]
     rules = _in_all([entries for entries, _ in lists])
     for mode in _in_order({*_modes(metadata)}):
@@ -120,26 +120,26 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
 
 def _own(metadata: Mapping[str, JsonValue]) -> list[str]:
     """The keys that are read here, in every spelling."""
-    return [key for key in metadata if folded_key(key) in _MEANT]
+    return [key for key in metadata if folded_key(key) in _INTENDED]
 
 
-def _said(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
+def _declared(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
     """The values of a key in every spelling, of which its author meant each."""
-    yield from (value for key, value in metadata.items() if _MEANT.get(folded_key(key)) == name)
+    yield from (value for key, value in metadata.items() if _INTENDED.get(folded_key(key)) == name)
 
 
 def _modes(metadata: Mapping[str, JsonValue]) -> Iterator[str | None]:
     """The modes that an agent is meant to have; under a key that Claude Code does not read, none that frees."""
     for key, value in metadata.items():
-        if _MEANT.get(folded_key(key)) == "permissionMode":
-            modes = map(_meant_mode, _each_mode(value))
+        if _INTENDED.get(folded_key(key)) == "permissionMode":
+            modes = map(_intended_mode, _each_mode(value))
             yield from (mode for mode in modes if key in KEYS or mode in _TAKING)
 
 
 def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:
     """Whether another spelling of `disallowedTools`, perhaps another tool's key, denies what has no meaning here."""
     for key, value in metadata.items():
-        if key not in KEYS and _MEANT.get(folded_key(key)) == "disallowedTools" and value:
+        if key not in KEYS and _INTENDED.get(folded_key(key)) == "disallowedTools" and value:
             named = [_denied(name) for name in denials(value)]
             if not named or any(all(tool.startswith(OTHER) for tool in tools) for tools in named):
                 return True
@@ -170,42 +170,42 @@ def check(fields: Fields) -> None:
     _check_tools(fields)
     denied = fields.raw("disallowedTools")
     if not _is_flat(denied):
-        fields.tell(
+        fields.report(
             Code.WRONG_TYPE, "`disallowedTools` must be a list of names; Claude Code ignores it", "disallowedTools"
         )
     fields.text("permissionMode", MODES)
     own = _own(fields.metadata)
     for key in own:
         if key not in KEYS:
-            hint = f"write `{_MEANT[folded_key(key)]}`"
-            fields.tell(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
-    tell_foreign(fields, (*own, *BESIDE), title="Claude Code", hint="write `tools` or `disallowedTools`")
+            hint = f"write `{_INTENDED[folded_key(key)]}`"
+            fields.report(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
+    report_foreign(fields, (*own, *BESIDE), title="Claude Code", hint="write `tools` or `disallowedTools`")
 
 
 def _check_tools(fields: Fields) -> None:
     value = fields.raw("tools")
     if fields.has("tools") and (value is None or isinstance(value, dict)):
         kind = "a map" if value is not None else "nothing"
-        fields.tell(Code.TOOLS_NONE, f"`tools` holds {kind}, which Claude Code reads as no tools at all", "tools")
+        fields.report(Code.TOOLS_NONE, f"`tools` holds {kind}, which Claude Code reads as no tools at all", "tools")
     elif not _is_flat(value):
-        fields.tell(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
+        fields.report(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
     given = {name for name, _ in parsed_list(value)}
     for name in sorted(given.intersection(without_exceptions(value)[1])):
         message = f"Claude Code gives `{name}`, which `tools` is to except"
-        fields.tell(Code.NO_EFFECT, message, "tools", hint="name it in `disallowedTools`")
+        fields.report(Code.NO_EFFECT, message, "tools", hint="name it in `disallowedTools`")
     for key in ("tools", "disallowedTools"):
         for name, _ in parsed_list(fields.raw(key)):
             if stands_apart(name):
                 message = f"`{name}` stands apart from a tool's name, so Claude Code drops it and gives the whole tool"
-                fields.tell(Code.NO_EFFECT, message, key, hint="remove the blank before the parenthesis")
+                fields.report(Code.NO_EFFECT, message, key, hint="remove the blank before the parenthesis")
             elif name in _GONE and key == "tools":
-                fields.tell(Code.UNKNOWN_TOOL, f"`{name}` is given to no agent any more", key)
+                fields.report(Code.UNKNOWN_TOOL, f"`{name}` is given to no agent any more", key)
             elif _is_dropped_pattern(name, key):
                 verb = "grants" if key == "tools" else "denies"
                 hint = "name each tool, or the whole server as `mcp__server`"
-                fields.tell(Code.UNKNOWN_TOOL, f"the pattern `{name}` {verb} nothing in Claude Code", key, hint=hint)
+                fields.report(Code.UNKNOWN_TOOL, f"the pattern `{name}` {verb} nothing in Claude Code", key, hint=hint)
             elif _denied_by_tool(name).startswith(OTHER):
-                fields.tell(Code.UNKNOWN_TOOL, f"Claude Code has no tool `{name}` and drops it", key)
+                fields.report(Code.UNKNOWN_TOOL, f"Claude Code has no tool `{name}` and drops it", key)
 
 
 def _is_dropped_pattern(name: str, key: str) -> bool:
@@ -231,8 +231,8 @@ def _rules_of(entries: Iterable[Entry], *, with_arguments: bool) -> list[Rule]:
     rules: list[Rule] = []
     for name, arguments in entries:
         tool = _canonical(name) if name not in _GONE else OTHER + name
-        narrow = arguments if with_arguments or tool == "task" else ()
-        rules += [Rule(tool, Approval.SESSION, _argument(tool, argument)) for argument in narrow or (ANY,)]
+        intended = arguments if with_arguments or tool == "task" else ()
+        rules += [Rule(tool, Approval.SESSION, _argument(tool, argument)) for argument in intended or (ANY,)]
     if any(rule.tool in PATH_TOOLS for rule in rules):
         rules.append(Rule("external_directory", Approval.SESSION))
     return rules
@@ -259,11 +259,11 @@ def _under_mode(rules: list[Rule], mode: JsonValue) -> list[Rule]:
             return rules
 
 
-def _meant_mode(value: JsonValue) -> str | None:
+def _intended_mode(value: JsonValue) -> str | None:
     """The mode, without case; one that is invented restricts at least as far as asking does."""
     if value is None or value in MODES:
         return value if isinstance(value, str) else None
-    return mode_meant_by(str(value)) or "default"
+    return intended_mode(str(value)) or "default"
 
 
 def _each_mode(value: JsonValue) -> list[JsonValue]:
@@ -320,7 +320,7 @@ def _denied(name: str) -> tuple[str, ...]:
     if pattern := _server_pattern(bare):
         return (pattern,)
     folded = {known.lower(): tool for known, tool in {**_GONE, **_TOOLS}.items()}
-    return (exact, folded[name.lower()]) if name.lower() in folded else (exact, *meant_by(name))
+    return (exact, folded[name.lower()]) if name.lower() in folded else (exact, *intended_by(name))
 
 
 def _server_name(pattern: str) -> str | None:
@@ -348,25 +348,25 @@ def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
     )
 
 
-SHAPE: Final = Shape(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
+CAPABILITIES: Final = Capabilities(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
 
 
-def spell(fitted: Fitted, *, remembers: bool) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def spell(narrowed: Narrowed, *, remembers: bool) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The keys that say what was fitted, beside a memory where the agent has one, and what they cannot say."""
-    levels = {**fitted.units, **fitted.servers}
+    levels = {**narrowed.units, **narrowed.servers}
     found: list[Diagnostic] = []
-    closed = fitted.default is Approval.DENY
-    if fitted.arguments and not closed:
+    closed = narrowed.default is Approval.DENY
+    if narrowed.arguments and not closed:
         found.append(
             Diagnostic(Code.TOOL_LOST, "only a list can say which agents may be called, so it names the tools")
         )
         closed = True
     permissions: dict[str, JsonValue] = {}
     if closed:
-        granted = [_spelled(name, fitted.arguments.get(name, ())) for name, level in levels.items() if level]
+        granted = [_spelled(name, narrowed.arguments.get(name, ())) for name, level in levels.items() if level]
         permissions["tools"] = ", ".join(granted) if granted else []
     # A complete list needs no denials but those that cut a hole into a server's pattern, or into what a memory brings.
-    needless = fitted.units.keys() - (_OF_MEMORY if remembers else ()) if closed else ()
+    needless = narrowed.units.keys() - (_OF_MEMORY if remembers else ()) if closed else ()
     denied = [name for name, level in levels.items() if not level and name not in needless]
     if denied:
         permissions["disallowedTools"] = ", ".join(denied)
@@ -374,7 +374,7 @@ def spell(fitted: Fitted, *, remembers: bool) -> tuple[dict[str, JsonValue], lis
     if freed:
         message = f"allowed by the source, left to the user's own settings here: {', '.join(freed)}"
         found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
-    if Approval.ASK in {fitted.default, *levels.values()}:
+    if Approval.ASK in {narrowed.default, *levels.values()}:
         permissions["permissionMode"] = "default"
     return permissions, found
 

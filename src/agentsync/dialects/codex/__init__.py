@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Grants
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Dialect, Moved, Reading, Writing, refused
@@ -27,7 +27,7 @@ from agentsync.dialects._kit.fields import (
     speaks,
     without_none,
 )
-from agentsync.dialects.codex.grants import KEYS, RESTRICTIONS, SHAPE, check, enforced, meant, spell
+from agentsync.dialects.codex.grants import CAPABILITIES, KEYS, RESTRICTIONS, check, enforced, intended, spell
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
@@ -49,10 +49,10 @@ def read(document: Document, stem: str) -> Reading:
     name, description = fields.name(stem, required=True), fields.description(required=True)
     prompt = fields.text("developer_instructions")
     if not (prompt or "").strip():
-        fields.tell(Code.WRONG_TYPE, "`developer_instructions` must hold the prompt", "developer_instructions")
+        fields.report(Code.WRONG_TYPE, "`developer_instructions` must hold the prompt", "developer_instructions")
     check(fields, document.metadata)
-    said = {key: fields.raw(key) for key in KEYS if fields.has(key)}
-    own = {key: value for key, value in said.items() if value in KEYS[key]}
+    declared = {key: fields.raw(key) for key in KEYS if fields.has(key)}
+    own = {key: value for key, value in declared.items() if value in KEYS[key]}
     model = fields.text("model")
     effort = fields.text("model_reasoning_effort")
     mcp_servers = fields.raw("mcp_servers")
@@ -65,13 +65,13 @@ def read(document: Document, stem: str) -> Reading:
             "description": description,
             "dialect": "codex",
             "prompt": prompt,
-            "grants": meant(document.metadata),
+            "grants": intended(document.metadata),
             "own_permissions": own,
             "model": known_vendor(model, _VENDORS) if model else None,
             "effort": effort,
             "mode": "subagent",
             "mcp_servers": mcp_servers,
-            "native": {**native, **{key: value for key, value in said.items() if key not in own}},
+            "native": {**native, **{key: value for key, value in declared.items() if key not in own}},
             "unknown": unknown,
         }
     )
@@ -90,9 +90,9 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     own = agent.dialect == "codex"
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
-        fitted = fit(agent.grants.with_effects(), SHAPE, options)
-        permissions, permission_found = spell(fitted, agent.grants, options)
-        found += dict.fromkeys((*fitted.diagnostics, *permission_found))
+        narrowed = narrow(agent.grants.with_effects(), CAPABILITIES, options)
+        permissions, permission_found = spell(narrowed, agent.grants, options)
+        found += dict.fromkeys((*narrowed.diagnostics, *permission_found))
     model, model_found = model_name(agent, options, {}, lambda model: own or model.removeprefix("openai/") in _MODELS)
     effort, effort_found = _write_effort(agent)
     metadata = without_none(
@@ -142,7 +142,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    shape=SHAPE,
+    capabilities=CAPABILITIES,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
     carries=_CARRIED,

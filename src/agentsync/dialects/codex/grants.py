@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 from agentsync.agents.key_effects import FOREIGN_RESTRICTING
-from agentsync.agents.narrowing import Fitted, Shape, WriteOptions
+from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -49,7 +49,7 @@ RESTRICTIONS: Final = frozenset(
 
 # Codex has one shell. Reading is free in every sandbox; everything else is the shell's to do, so it is granted only
 # where all of it is.
-SHAPE: Final = Shape(
+CAPABILITIES: Final = Capabilities(
     units={
         "reading": ("read", "grep", "glob", "list"),
         "shell": ("bash", "write", "edit", "notebook", "webfetch"),
@@ -57,10 +57,10 @@ SHAPE: Final = Shape(
     },
     asks=frozenset({"bash", "write", "edit", "notebook", "webfetch"}),
 )
-_SHELL: Final = (*SHAPE.units["shell"], "external_directory")
+_SHELL: Final = (*CAPABILITIES.units["shell"], "external_directory")
 # Switches that take tools away from an agent where they are off; without a shell Codex does not read files either.
 _SWITCHES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    ("features", "shell_tool"): (*SHAPE.units["reading"], *SHAPE.units["shell"]),
+    ("features", "shell_tool"): (*CAPABILITIES.units["reading"], *CAPABILITIES.units["shell"]),
     ("features", "apply_patch_freeform"): ("write", "edit", "notebook"),
     ("features", "web_search_request"): ("websearch",),
     ("features", "web_search_cached"): ("websearch",),
@@ -71,7 +71,7 @@ _SWITCHES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 # What every sandbox lets through: reading, and a search of the web that the session decides about.
 _CONFINED: Final = (
-    *(Rule(tool, Approval.ALLOW) for tool in SHAPE.units["reading"]),
+    *(Rule(tool, Approval.ALLOW) for tool in CAPABILITIES.units["reading"]),
     Rule("websearch", Approval.SESSION),
 )
 
@@ -100,7 +100,7 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     return Grants(tuple(rules))
 
 
-def meant(metadata: Mapping[str, JsonValue]) -> Grants:
+def intended(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do.
 
     A policy alone restricts only as `untrusted`, which asks before all but reading. `on-request` and `on-failure`
@@ -123,7 +123,7 @@ def meant(metadata: Mapping[str, JsonValue]) -> Grants:
     if _has_own_profile(metadata):
         # It may also keep files from being read, in a syntax of its own.
         rules += _rules(_SHELL, Approval.DENY)
-        rules += _rules(SHAPE.units["reading"], Approval.DENY, f"{UNTRANSLATED}profile")
+        rules += _rules(CAPABILITIES.units["reading"], Approval.DENY, f"{UNTRANSLATED}profile")
     for switch in _switched_off(metadata):
         rules += _rules(_SWITCHES[switch], Approval.DENY)
     if metadata.get("web_search") == "disabled":
@@ -139,11 +139,11 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
     The tables are read from the metadata, since a key that is read through the fields is not native any more.
     """
     if not isinstance(metadata.get("tools", {}), dict):
-        fields.tell(Code.WRONG_DIALECT, "Codex has no list of tools and refuses a file with one in `tools`", "tools")
+        fields.report(Code.WRONG_DIALECT, "Codex has no list of tools and refuses a file with one in `tools`", "tools")
     for key in fields.keys:
         if folded_key(key) in FOREIGN_RESTRICTING | RESTRICTIONS and key not in (*KEYS, "permissions", "tools"):
             message = f"Codex does not know `{key}`, and refuses a file with a key that it does not know"
-            fields.tell(Code.WRONG_DIALECT, message, key)
+            fields.report(Code.WRONG_DIALECT, message, key)
     fields.text("sandbox_mode", _SANDBOXES)
     fields.text("default_permissions")
     if not isinstance(metadata.get("approval_policy"), dict):
@@ -152,10 +152,10 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
     if _has_own_profile(metadata):
         key = "default_permissions" if "default_permissions" in metadata else "permissions"
         message = "other tools have no permission profiles, so they get no shell and change nothing"
-        fields.tell(Code.OWN_RESTRICTION, message, key)
+        fields.report(Code.OWN_RESTRICTION, message, key)
     for name, key in _switched_off(metadata):
         tools = ", ".join(f"`{tool}`" for tool in _SWITCHES[name, key])
-        fields.tell(Code.OWN_RESTRICTION, f"`{name}.{key}` is off, so other tools do without {tools}", name)
+        fields.report(Code.OWN_RESTRICTION, f"`{name}.{key}` is off, so other tools do without {tools}", name)
 
 
 def _rules(tools: Iterable[str], approval: Approval, argument: str = ANY) -> list[Rule]:
@@ -164,8 +164,8 @@ def _rules(tools: Iterable[str], approval: Approval, argument: str = ANY) -> lis
 
 def _sandbox(metadata: Mapping[str, JsonValue]) -> str | None:
     """The narrower of the sandbox and the built-in profile, although Codex heeds no profile beside a sandbox."""
-    said = (metadata.get("sandbox_mode"), _PROFILES.get(str(metadata.get("default_permissions"))))
-    return next((sandbox for sandbox in _SANDBOXES if sandbox in said), None)
+    declared = (metadata.get("sandbox_mode"), _PROFILES.get(str(metadata.get("default_permissions"))))
+    return next((sandbox for sandbox in _SANDBOXES if sandbox in declared), None)
 
 
 def _has_own_profile(metadata: Mapping[str, JsonValue]) -> bool:
@@ -193,8 +193,8 @@ def _skills_off(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
 
 def _prompting(servers: JsonValue) -> Iterator[str]:
     """The tools of servers before which Codex asks, whatever its policy."""
-    for server, said in servers.items() if isinstance(servers, dict) else ():
-        table = said if isinstance(said, dict) else {}
+    for server, declared in servers.items() if isinstance(servers, dict) else ():
+        table = declared if isinstance(declared, dict) else {}
         if table.get("default_tools_approval_mode") == "prompt":
             yield f"{MCP}{server}/{ANY}"
         tools = table.get("tools")
@@ -203,15 +203,15 @@ def _prompting(servers: JsonValue) -> Iterator[str]:
                 yield f"{MCP}{server}/{tool}"
 
 
-def spell(fitted: Fitted, grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def spell(narrowed: Narrowed, grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The keys that say what was fitted, and what they cannot say."""
-    levels = fitted.units
+    levels = narrowed.units
     permissions: dict[str, JsonValue] = {}
     found: list[Diagnostic] = []
     if not levels["reading"]:
         found.append(Diagnostic(Code.REFUSED_WIDER, "Codex lets every agent read files, and this one may not"))
     # Codex cannot restrict other tools alone, and a shell that asks is the least that can do what is left.
-    if fitted.default < Approval.SESSION or any(
+    if narrowed.default < Approval.SESSION or any(
         min(grants.approvals(tool)) < Approval.SESSION for tool in TOOLS - {"websearch"}
     ):
         free = Approval.SESSION if options.approval == "allow" else Approval.ALLOW
@@ -225,8 +225,8 @@ def spell(fitted: Fitted, grants: Grants, options: WriteOptions) -> tuple[dict[s
             found.append(Diagnostic(Code.APPROVAL_NARROWED, "`shell` asks for more calls than the source does"))
     if not levels["web_search"]:
         permissions["web_search"] = "disabled"
-    return permissions, [*found, *beyond(grants, {*SHAPE.tools, *_SHELL}, "Codex", options)]
+    return permissions, [*found, *beyond(grants, {*CAPABILITIES.tools, *_SHELL}, "Codex", options)]
 
 
 def _allows_changes(grants: Grants) -> bool:
-    return any(Approval.ALLOW in grants.approvals(tool) for tool in SHAPE.units["shell"])
+    return any(Approval.ALLOW in grants.approvals(tool) for tool in CAPABILITIES.units["shell"])

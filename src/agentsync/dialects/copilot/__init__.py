@@ -27,9 +27,9 @@ from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import available, listed
-from agentsync.dialects.copilot.tools import MEANT, TOOLS, joined_names
+from agentsync.dialects.copilot.tools import INTENDED, TOOLS, joined_names
 from agentsync.formats.document import Document
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -72,18 +72,18 @@ class _Models(Models):
 
 
 @dataclass(frozen=True)
-class _Copilot(Listed):
+class _Copilot(TableDialect):
     """Beside the list: the agents that VS Code lets an agent call, hooks, and types that the CLI insists on."""
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
-        if not narrow:
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
+        if not intended:
             more = [tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name)]
             more = more if len(more) <= _MOST_JOINED else [f"{MCP}{ANY}"]
-            return [*Listed.rules(self, metadata, narrow=False), *available(more)]
-        rules = Listed.rules(replace(self, tools=MEANT), metadata, narrow=True)
+            return [*TableDialect.rules(self, metadata, intended=False), *available(more)]
+        rules = TableDialect.rules(replace(self, tools=INTENDED), metadata, intended=True)
         rules = limited(metadata.get("mcp-servers"), rules)
         rules += _callable(metadata.get("agents"), Grants(tuple(rules)))
-        return [*rules, *guarded(metadata.get("hooks"), MEANT.denied)]
+        return [*rules, *guarded(metadata.get("hooks"), INTENDED.denied)]
 
     def model(self, fields: Fields) -> str | None:
         """The first of several models; the list itself stays among the native keys."""
@@ -92,31 +92,31 @@ class _Copilot(Listed):
             return fields.text("model")
         if models and all(isinstance(model, str) for model in models):
             return str(models[0])
-        fields.tell(Code.WRONG_TYPE, "`model` must be a name, or a list of names", "model")
+        fields.report(Code.WRONG_TYPE, "`model` must be a name, or a list of names", "model")
         return None
 
     def check(self, fields: Fields) -> None:
         for key in (*_FILLED, *_FLAGS):
             if fields.has(key) and fields.peek(key) is None:
-                fields.tell(Code.WRONG_TYPE, f"`{key}` has no value, so Copilot refuses the file", key)
+                fields.report(Code.WRONG_TYPE, f"`{key}` has no value, so Copilot refuses the file", key)
         for key in _FLAGS:
             if not isinstance(fields.peek(key) or False, bool):
-                fields.tell(Code.WRONG_TYPE, f"`{key}` must be true or false", key)
+                fields.report(Code.WRONG_TYPE, f"`{key}` must be true or false", key)
         for key in ("mcp-servers", "hooks"):
             if not isinstance(fields.peek(key) or {}, dict):
-                fields.tell(Code.WRONG_TYPE, f"`{key}` must be a map", key)
+                fields.report(Code.WRONG_TYPE, f"`{key}` must be a map", key)
         for server in _incomplete(fields.peek("mcp-servers")):
             message = f"the server `{server}` needs a `type` and a list of `tools`, or the CLI drops the agent"
-            fields.tell(Code.INVALID_VALUE, message, "mcp-servers")
+            fields.report(Code.INVALID_VALUE, message, "mcp-servers")
         if isinstance(fields.peek("skills"), str):
-            fields.tell(Code.WRONG_TYPE, "`skills` must be a list of names", "skills")
+            fields.report(Code.WRONG_TYPE, "`skills` must be a list of names", "skills")
         if fields.peek("agents") not in (None, ANY, [ANY]):
-            fields.tell(
+            fields.report(
                 Code.NO_EFFECT, "only VS Code reads `agents`: elsewhere, the agent may call any other", "agents"
             )
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, found = Listed.spell(self, agent, options)
+        permissions, found = TableDialect.spell(self, agent, options)
         if not min(agent.grants.approvals("skill")):
             message = "Copilot gives the session's skills to every agent that a user selects, to this one too"
             named = options.strict_approval and "skill" in agent.grants.patterns
@@ -129,8 +129,8 @@ def _incomplete(servers: JsonValue) -> list[str]:
     maps = servers if isinstance(servers, dict) else {}
     return [
         name
-        for name, said in maps.items()
-        if not isinstance(said, dict) or "type" not in said or not isinstance(said.get("tools"), list)
+        for name, declared in maps.items()
+        if not isinstance(declared, dict) or "type" not in declared or not isinstance(declared.get("tools"), list)
     ]
 
 

@@ -91,7 +91,7 @@ TOOLS: Final = ToolNames(
 )
 """What each name grants."""
 
-MEANT: Final = replace(TOOLS, read={name: meant for name, (_, meant) in _READ.items()})
+INTENDED: Final = replace(TOOLS, read={name: intended for name, (_, intended) in _READ.items()})
 """What each name was written for."""
 
 

@@ -20,14 +20,14 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, MCP, Approval, Grants, Rule
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Shape, WriteOptions
+from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames, listed
 from agentsync.dialects.factory.models import EFFORTS, MODELS
 from agentsync.formats.document import Document
@@ -94,26 +94,26 @@ _FRONTMATTER: Final = re.compile(r"---\r?\n(.*?)\r?\n---\r?\n?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class _Droid(Listed):
+class _Droid(TableDialect):
     """The list, the words for several tools, and a schema that fails open."""
 
     @cached_property
-    def shape(self) -> Shape:
-        return Shape(units=self.tools.written, server_name=_server_tool)
+    def capabilities(self) -> Capabilities:
+        return Capabilities(units=self.tools.written, server_name=_server_tool)
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
-        if not narrow and any(_misfits(metadata)):
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
+        if not intended and any(_misfits(metadata)):
             return list(EVERYTHING.rules)
         value = metadata.get("tools")
-        if value == "read-only" and not narrow:  # which includes the shell, and the servers
+        if value == "read-only" and not intended:  # which includes the shell, and the servers
             return [*EVERYTHING.rules, *(Rule(tool, Approval.DENY) for tool in _KEPT_FROM_READ_ONLY)]
         names = list(_named(value))
-        said: dict[str, JsonValue] = {**metadata, "tools": list[JsonValue](names)} if names else {**metadata}
-        rules = Listed.rules(self, said, narrow=narrow)
-        if narrow and names:
+        declared: dict[str, JsonValue] = {**metadata, "tools": list[JsonValue](names)} if names else {**metadata}
+        rules = TableDialect.rules(self, declared, intended=intended)
+        if intended and names:
             rules += [Rule("write", Approval.DENY)] * (not _WRITES.intersection(names))
             rules += [Rule("edit", Approval.DENY)] * (not _EDITS.intersection(names))
-        if narrow and _SERVERS in metadata:
+        if intended and _SERVERS in metadata:
             rules += _only_servers(metadata[_SERVERS], closed="tools" in metadata)
         return rules
 
@@ -121,19 +121,19 @@ class _Droid(Listed):
         metadata = {key: fields.peek(key) for key in fields.keys}
         for key, wanted in _misfits(metadata):
             message = f"`{key}` must be {wanted}; Droid drops the whole frontmatter and grants every tool otherwise"
-            fields.tell(Code.WRONG_TYPE, message, key)
+            fields.report(Code.WRONG_TYPE, message, key)
         value = metadata.get("tools")
         if not isinstance(value, str) or "," in value:
             for name in listed(value):
                 if name in _CATEGORIES:
-                    fields.tell(Code.UNKNOWN_TOOL, f"`{name}` means something only where it stands alone", "tools")
+                    fields.report(Code.UNKNOWN_TOOL, f"`{name}` means something only where it stands alone", "tools")
         elif value == "read-only":
             message = "`read-only` includes the shell, which the session's autonomy alone restrains"
-            fields.tell(Code.NO_EFFECT, message, "tools", hint="name the tools: [Read, LS, Grep, Glob]")
+            fields.report(Code.NO_EFFECT, message, "tools", hint="name the tools: [Read, LS, Grep, Glob]")
         fields.raw(_SERVERS)
         if fields.has(_SERVERS):
             message = "Droid neither takes servers away nor adds any by `mcpServers`"
-            fields.tell(Code.NO_EFFECT, message, _SERVERS, hint="name single tools in `tools`, as `server___tool`")
+            fields.report(Code.NO_EFFECT, message, _SERVERS, hint="name single tools in `tools`, as `server___tool`")
 
     def loads(self, document: Document) -> bool:
         """Droid wants the first line bare, ends the frontmatter at any three dashes, and types values by itself."""
@@ -147,13 +147,13 @@ class _Droid(Listed):
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         model, _ = self.models.write(agent, self.name, options)
         if agent.effort is None or agent.dialect == self.name or agent.effort in EFFORTS.get(model or "", ()):
-            return Listed.write(self, agent, options)
-        writing = Listed.write(self, agent.model_copy(update={"effort": None}), options)
+            return TableDialect.write(self, agent, options)
+        writing = TableDialect.write(self, agent.model_copy(update={"effort": None}), options)
         message = f"reasoning effort `{agent.effort}` is left out: Droid takes it only with a model that has it"
         return Writing(writing.data, (*writing.diagnostics, Diagnostic(Code.FIELD_LOST, message)))
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, found = Listed.spell(self, agent, options)
+        permissions, found = TableDialect.spell(self, agent, options)
         names = permissions.get("tools")
         if isinstance(names, list) and "Edit" in names:
             names.insert(names.index("Edit") + 1, "Create")

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Approval, Rule
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, Reading, ToolLists, Writing
@@ -24,7 +24,7 @@ from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.prompt_template import ANY_WORD, foreign_placeholder, unknown_placeholder
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import listed
 from agentsync.dialects.gemini.tools import ANY_SERVER, TOOLS, denies_no_server, of_servers
 from agentsync.formats.document import Document
@@ -40,30 +40,30 @@ _VENDOR: Final = "google/"
 
 
 @dataclass(frozen=True)
-class _Gemini(Listed):
+class _Gemini(TableDialect):
     """Beside the list: the agent's own servers, and instructions that are a template."""
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
-        rules = Listed.rules(self, metadata, narrow=narrow)
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
+        rules = TableDialect.rules(self, metadata, intended=intended)
         # An agent never gets other agents, which its author could rely on.
-        return [*rules, Rule("task", Approval.DENY), *of_servers(metadata.get("mcp_servers"), narrow=narrow)]
+        return [*rules, Rule("task", Approval.DENY), *of_servers(metadata.get("mcp_servers"), intended=intended)]
 
     def check(self, fields: Fields) -> None:
         for key in fields.keys:
             if fields.peek(key) is None:
-                fields.tell(Code.WRONG_TYPE, f"`{key}` has no value, so Gemini CLI refuses the file", key)
+                fields.report(Code.WRONG_TYPE, f"`{key}` has no value, so Gemini CLI refuses the file", key)
         if fields.peek("kind") not in (None, "local"):
             message = "an agent that another server runs has no tools or instructions to give to other tools"
-            fields.tell(Code.WRONG_DIALECT, message, "kind")
+            fields.report(Code.WRONG_DIALECT, message, "kind")
         if not isinstance(fields.peek("display_name") or "", str):
-            fields.tell(Code.WRONG_TYPE, "`display_name` must be text", "display_name")
+            fields.report(Code.WRONG_TYPE, "`display_name` must be text", "display_name")
         minutes = fields.peek("timeout_mins")
         if fields.has("timeout_mins") and (isinstance(minutes, bool) or not isinstance(minutes, int) or minutes < 1):
-            fields.tell(Code.WRONG_TYPE, "`timeout_mins` must be a whole number from 1", "timeout_mins")
+            fields.report(Code.WRONG_TYPE, "`timeout_mins` must be a whole number from 1", "timeout_mins")
         servers = fields.peek("mcp_servers")
         maps = servers.values() if isinstance(servers, dict) else [servers]
-        if fields.has("mcp_servers") and not all(isinstance(said, dict) for said in maps):
-            fields.tell(Code.WRONG_TYPE, "`mcp_servers` must be a map of names to servers", "mcp_servers")
+        if fields.has("mcp_servers") and not all(isinstance(declared, dict) for declared in maps):
+            fields.report(Code.WRONG_TYPE, "`mcp_servers` must be a map of names to servers", "mcp_servers")
 
     def loads(self, document: Document) -> bool:
         """Gemini CLI ends the frontmatter at any line that starts with three dashes, and wants text to be text.
@@ -75,18 +75,18 @@ class _Gemini(Listed):
         return cut and not types_a_value(head.decode(errors="replace"), _TEXTS)
 
     def read(self, document: Document, stem: str) -> Reading:
-        reading = Listed.read(self, document, stem)
+        reading = TableDialect.read(self, document, stem)
         found = unknown_placeholder(document.body, _VALUES, self.title, ANY_WORD)
         return replace(reading, diagnostics=(*reading.diagnostics, *found))
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
-        writing = Listed.write(self, agent, options)
+        writing = TableDialect.write(self, agent, options)
         found = foreign_placeholder(agent.prompt, self.title, ANY_WORD) if agent.dialect != self.name else []
         return Writing(None if found else writing.data, (*writing.diagnostics, *found))
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, found = Listed.spell(self, agent, options)
-        tools, default = permissions.get("tools"), fit(agent.grants, self.shape, options).default
+        permissions, found = TableDialect.spell(self, agent, options)
+        tools, default = permissions.get("tools"), narrow(agent.grants, self.capabilities, options).default
         if isinstance(tools, list) and default and denies_no_server(agent.grants):
             permissions["tools"] = [*(name for name in tools if not str(name).startswith("mcp_")), ANY_SERVER]
         return permissions, found

@@ -84,23 +84,23 @@ TOOLS: Final = _Names(
 )
 
 
-def of_servers(servers: JsonValue, *, narrow: bool) -> Iterator[Rule]:
+def of_servers(servers: JsonValue, *, intended: bool) -> Iterator[Rule]:
     """What the tools of an agent's own servers get: they are there whatever the list says.
 
     Args:
         servers: the value of `mcp_servers`.
-        narrow: whether to read what the author meant, rather than the widest that may be.
+        intended: whether to read what the author meant, rather than the widest that may be.
     """
-    for server, said in servers.items() if isinstance(servers, dict) else ():
-        yield from _of_server(server, said if isinstance(said, dict) else {}, narrow=narrow)
+    for server, declared in servers.items() if isinstance(servers, dict) else ():
+        yield from _of_server(server, declared if isinstance(declared, dict) else {}, intended=intended)
 
 
-def _of_server(server: str, said: Mapping[str, JsonValue], *, narrow: bool) -> Iterator[Rule]:
-    if not narrow:
+def _of_server(server: str, declared: Mapping[str, JsonValue], *, intended: bool) -> Iterator[Rule]:
+    if not intended:
         # What is trusted is never asked for.
-        yield Rule(f"{MCP}{server}/{ANY}", Approval.ALLOW if said.get("trust") is True else Approval.SESSION)
+        yield Rule(f"{MCP}{server}/{ANY}", Approval.ALLOW if declared.get("trust") is True else Approval.SESSION)
     elif _NO_PATTERN.fullmatch(server):
-        yield from limited({server: dict(said)}, [Rule(f"{MCP}{server}/{ANY}", Approval.SESSION)])
+        yield from limited({server: dict(declared)}, [Rule(f"{MCP}{server}/{ANY}", Approval.SESSION)])
 
 
 def denies_no_server(grants: Grants) -> bool:

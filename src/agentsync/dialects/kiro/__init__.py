@@ -14,14 +14,14 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Grants
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
-from agentsync.dialects.kiro.grants import KEYS, RESTRICTIONS, enforced, meant
+from agentsync.dialects.kiro.grants import KEYS, RESTRICTIONS, enforced, intended
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
-from agentsync.dialects.kiro.writer import SHAPE, finding, spell
+from agentsync.dialects.kiro.writer import CAPABILITIES, finding, spell
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
@@ -33,7 +33,7 @@ def read(document: Document, stem: str) -> Reading:
     name, description = fields.name(stem, required=False), fields.description(required=False)
     check(fields)
     if fields.has("prompt"):
-        fields.tell(Code.NO_EFFECT, "the instructions stand below the frontmatter, so `prompt` is not used", "prompt")
+        fields.report(Code.NO_EFFECT, "the instructions stand below the frontmatter, so `prompt` is not used", "prompt")
     values = values_of(fields)
     if name is None or description is None or refused(fields.diagnostics):
         return Reading(None, fields.diagnostics)
@@ -45,7 +45,7 @@ def read(document: Document, stem: str) -> Reading:
             "description": description,
             "dialect": "kiro",
             "prompt": document.body,
-            "grants": meant(document.metadata, version=3),
+            "grants": intended(document.metadata, version=3),
             "own_permissions": {key: document.metadata[key] for key in KEYS if fields.has(key)},
             "native": native,
             "unknown": unknown,
@@ -61,9 +61,9 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
         found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
-        fitted = fit(finding(agent.grants), SHAPE, options)
-        permissions, permission_found = spell(fitted)
-        found += [*fitted.diagnostics, *permission_found]
+        narrowed = narrow(finding(agent.grants), CAPABILITIES, options)
+        permissions, permission_found = spell(narrowed)
+        found += [*narrowed.diagnostics, *permission_found]
     model, model_found = MODELS.write(agent, "kiro", options)
     metadata: dict[str, JsonValue] = {"name": agent.name} if own and agent.name != agent.slug else {}
     metadata["description"] = agent.description
@@ -102,7 +102,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    shape=SHAPE,
+    capabilities=CAPABILITIES,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
     carries=_CARRIED,

@@ -32,7 +32,7 @@ from agentsync.dialects._kit.foreign_restrictions import BESIDE, without_what_is
 from agentsync.dialects._kit.hook_guards import ALL_GUARDED, guarded
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames, listed, named_in
-from agentsync.dialects.kiro.rules import BUILTIN, restricted, said_in, understood
+from agentsync.dialects.kiro.rules import BUILTIN, declared_in, restricted, understood
 
 NAMES: Final = ToolNames(
     written={
@@ -86,9 +86,9 @@ def is_known(name: str) -> bool:
     return name in _OF_KIRO or name.startswith(("#", _AGENT)) or "*" in name or NAMES.is_known(name)
 
 
-def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
+def intended(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
-    rules = _rules(metadata, narrow=True, version=version)
+    rules = _rules(metadata, intended=True, version=version)
     rules += _in_part(metadata.get("toolsSettings"))
     servers, hooks = (metadata.get(key) for key in BESIDE)
     rules = [*limited(servers, rules), *guarded(hooks, _guarded)]
@@ -98,7 +98,7 @@ def meant(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
 
 def enforced(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     """The widest that this version of Kiro, 2 or 3, lets through."""
-    rules = _rules(metadata, narrow=False, version=version)
+    rules = _rules(metadata, intended=False, version=version)
     missing = ("notebook", "question", "skill" if version == _OLDER else "todo")
     return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in missing)))
 
@@ -106,37 +106,37 @@ def enforced(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
 _OLDER: Final = 2
 
 
-def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int) -> list[Rule]:
-    available = _available(metadata, narrow=narrow, version=version)
+def _rules(metadata: Mapping[str, JsonValue], *, intended: bool, version: int) -> list[Rule]:
+    available = _available(metadata, intended=intended, version=version)
     heeding = version > _OLDER
-    names = [*(_by_alias(metadata) if narrow else listed(metadata.get("excludedTools") if heeding else None))]
-    excluded = [*(NAMES.excepted(metadata.get("tools")) if narrow else ()), *_excluded(names, narrow=narrow)]
+    names = [*(_by_alias(metadata) if intended else listed(metadata.get("excludedTools") if heeding else None))]
+    excluded = [*(NAMES.excepted(metadata.get("tools")) if intended else ()), *_excluded(names, intended=intended)]
     there = Grants(tuple(available))
-    said = [*said_in(metadata.get("permissions"))]
-    allowing = [one for one in said if one.effect is Approval.ALLOW]
-    freed = [*_freed(metadata, narrow=narrow)]
-    freed += [one for rule in allowing if not (narrow and rule.exclude) for one in rule.rules(narrow=narrow)]
+    declared = [*declared_in(metadata.get("permissions"))]
+    allowing = [one for one in declared if one.effect is Approval.ALLOW]
+    freed = [*_freed(metadata, intended=intended)]
+    freed += [one for rule in allowing if not (intended and rule.exclude) for one in rule.rules(intended=intended)]
     rules = [*available, *_within(there, freed)]
-    if narrow or (heeding and isinstance(metadata.get("permissions"), dict)):
-        asking = [one for one in said if one.effect is Approval.ASK]
-        asked = [rule for one in asking if narrow or not one.exclude for rule in one.rules(narrow=narrow)]
-        rules += _within(there, restricted(asking, freed, (), narrow=narrow))
-        denying = [one for one in said if one.effect is Approval.DENY]
-        rules += _within(there, restricted(denying, freed, asked, narrow=narrow))
+    if intended or (heeding and isinstance(metadata.get("permissions"), dict)):
+        asking = [one for one in declared if one.effect is Approval.ASK]
+        asked = [rule for one in asking if intended or not one.exclude for rule in one.rules(intended=intended)]
+        rules += _within(there, restricted(asking, freed, (), intended=intended))
+        denying = [one for one in declared if one.effect is Approval.DENY]
+        rules += _within(there, restricted(denying, freed, asked, intended=intended))
     return [*rules, *excluded]
 
 
-def _available(metadata: Mapping[str, JsonValue], *, narrow: bool, version: int) -> list[Rule]:
+def _available(metadata: Mapping[str, JsonValue], *, intended: bool, version: int) -> list[Rule]:
     """What `tools` puts at the agent's disposal; what no list at all means is documented for the older version only."""
     value = metadata.get("tools", [])
     names = [*listed(value)]
-    if not names and not narrow and (version > _OLDER or value != []):
+    if not names and not intended and (version > _OLDER or value != []):
         return [*EVERYTHING.rules]
-    if not narrow and any("*" in name for name in names if not name.startswith("@")):
+    if not intended and any("*" in name for name in names if not name.startswith("@")):
         return [*EVERYTHING.rules]
     known = _NAMES_2 if version == _OLDER else NAMES
     plain = [name for name in names if not name.startswith(_AGENT)]
-    rules = known.meant(plain) if narrow else known.granted(plain)
+    rules = known.intended(plain) if intended else known.granted(plain)
     agents = (name.removeprefix(_AGENT) for name in names if name.startswith(_AGENT))
     return [*rules, *(Rule("task", Approval.SESSION, agent) for agent in agents)]
 
@@ -149,13 +149,13 @@ def _by_alias(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
         yield from (tool for tool, alias in (aliases.items() if isinstance(aliases, dict) else ()) if alias == name)
 
 
-def _excluded(names: Sequence[str], *, narrow: bool) -> Iterator[Rule]:
+def _excluded(names: Sequence[str], *, intended: bool) -> Iterator[Rule]:
     """What `excludedTools` takes away; what its author meant is read of patterns and of agents to call, too."""
-    if not narrow:
-        yield from NAMES.taken(names, narrow=False)
+    if not intended:
+        yield from NAMES.taken(names, intended=False)
         return
     plain = [name for name in names if name.startswith("@") or not (ANY in name or name.startswith(("#", _AGENT)))]
-    yield from NAMES.taken(plain, narrow=True)
+    yield from NAMES.taken(plain, intended=True)
     for name in names:
         if name.startswith(_AGENT):
             yield Rule("task", Approval.DENY, name.removeprefix(_AGENT))
@@ -164,15 +164,15 @@ def _excluded(names: Sequence[str], *, narrow: bool) -> Iterator[Rule]:
         yield from (Rule(tool, Approval.DENY) for tools in covered for tool in tools)
 
 
-def _freed(metadata: Mapping[str, JsonValue], *, narrow: bool) -> Iterator[Rule]:
+def _freed(metadata: Mapping[str, JsonValue], *, intended: bool) -> Iterator[Rule]:
     """What runs unasked by the older keys."""
     for name in listed(metadata.get("allowedTools")):
-        if not narrow and not name.startswith("@") and ("*" in name or "?" in name):
+        if not intended and not name.startswith("@") and ("*" in name or "?" in name):
             yield Rule(ANY, Approval.ALLOW)
         else:
             yield from (Rule(tool, Approval.ALLOW) for tool in NAMES.tools(name) if not tool.startswith(OTHER))
     settings = metadata.get("toolsSettings")
-    if narrow or not isinstance(settings, dict):
+    if intended or not isinstance(settings, dict):
         return
     for name, table in settings.items():
         if isinstance(table, dict) and any(table.get(key) for key in _FREEING):

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from agentsync.core.codes import Code
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.foreign_restrictions import BESIDE, tell_foreign
+from agentsync.dialects._kit.foreign_restrictions import BESIDE, report_foreign
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.tool_names import listed
 from agentsync.dialects.kiro.grants import KEYS, is_known
@@ -42,28 +42,28 @@ def check(fields: Fields) -> None:
     """Tells what Kiro refuses, and what it reads in another way than it looks."""
     tools = fields.raw("tools")
     if not fields.has("tools"):
-        fields.tell(Code.TOOLS_NONE, "there is no `tools`, so the agents of other tools are given none")
+        fields.report(Code.TOOLS_NONE, "there is no `tools`, so the agents of other tools are given none")
     elif tools != "*" and not (isinstance(tools, list) and all(isinstance(item, str) for item in tools)):
-        fields.tell(Code.WRONG_TYPE, "`tools` must be a list of names and tags", "tools")
+        fields.report(Code.WRONG_TYPE, "`tools` must be a list of names and tags", "tools")
     for key in ("tools", "excludedTools"):
         for name in listed(fields.raw(key)):
             if not is_known(name):
-                fields.tell(Code.UNKNOWN_TOOL, f"Kiro has no tool `{name}` and drops it", key)
+                fields.report(Code.UNKNOWN_TOOL, f"Kiro has no tool `{name}` and drops it", key)
     if fields.has("permissions"):
         _check_permissions(fields)
     for key in (*KEYS, *BESIDE):
         fields.raw(key)
-    tell_foreign(fields, (*KEYS, *BESIDE), title="Kiro", hint="write `tools` or `excludedTools`")
+    report_foreign(fields, (*KEYS, *BESIDE), title="Kiro", hint="write `tools` or `excludedTools`")
 
 
 def _check_permissions(fields: Fields) -> None:
     permissions = fields.raw("permissions")
     if not (isinstance(permissions, dict) and isinstance(permissions.get("rules"), list)):
         message = "`permissions` must hold `rules`; a list of them by itself is how early versions had it"
-        fields.tell(Code.NO_EFFECT, message, "permissions", hint="put the list under `permissions.rules`")
+        fields.report(Code.NO_EFFECT, message, "permissions", hint="put the list under `permissions.rules`")
     elif not understood(permissions):
         message = "`permissions` has a rule of which Kiro may make something else than its author"
-        fields.tell(
+        fields.report(
             Code.NO_EFFECT,
             message,
             "permissions",

@@ -40,7 +40,7 @@ _PATH: Final = re.compile(r"(?:\./)?[\w.@ -]+(?:/[\w.@ -]+)*/?")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Declared:
     """One rule of `permissions`.
 
     Attributes:
@@ -53,19 +53,19 @@ class Said:
     match: tuple[str, ...]
     exclude: tuple[str, ...]
 
-    def rules(self, *, narrow: bool) -> Iterator[Rule]:
+    def rules(self, *, intended: bool) -> Iterator[Rule]:
         """What it says where it applies, without what it excludes."""
         # What cannot be read restricts in full where that is the narrow sense, and frees in full where it is the wide.
-        full = narrow != (self.effect is Approval.ALLOW)
+        full = intended != (self.effect is Approval.ALLOW)
         for pattern in self.match:
             yield from self._each(pattern, unclear=ANY if full else UNTRANSLATED + pattern)
         if not self.match:
             yield from (Rule(tool, self.effect) for tool in _CAPABILITIES.get(self.capability, ()))
 
-    def freed(self, *, narrow: bool) -> Iterator[Rule]:
+    def freed(self, *, intended: bool) -> Iterator[Rule]:
         """What it excludes; where that cannot be read, nothing or everything."""
         for pattern in self.exclude:
-            yield from self._each(pattern, unclear=UNTRANSLATED + pattern if narrow else ANY)
+            yield from self._each(pattern, unclear=UNTRANSLATED + pattern if intended else ANY)
 
     def _each(self, pattern: str, *, unclear: str) -> Iterator[Rule]:
         for tool in _CAPABILITIES.get(self.capability, ()):
@@ -94,14 +94,14 @@ def _arguments(capability: str, pattern: str) -> tuple[str, ...]:
     return (pattern,) if is_plain and not several else ()
 
 
-def said_in(permissions: JsonValue) -> Iterator[Said]:
+def declared_in(permissions: JsonValue) -> Iterator[Declared]:
     """The rules; a bare list of them is how early versions had it."""
     rules = permissions.get("rules") if isinstance(permissions, dict) else permissions
     for rule in objects(rules):
         effect = _EFFECTS.get(str(rule.get("effect")))
         if effect is not None:
             match, exclude = (tuple(listed(rule.get(key))) for key in ("match", "exclude"))
-            yield Said(str(rule.get("capability")), effect, match, exclude)
+            yield Declared(str(rule.get("capability")), effect, match, exclude)
 
 
 def understood(permissions: JsonValue) -> bool:
@@ -111,8 +111,8 @@ def understood(permissions: JsonValue) -> bool:
 
 
 def _is_understood(rule: Mapping[str, JsonValue]) -> bool:
-    said = [rule[key] for key in ("match", "exclude") if key in rule]
-    patterns = [one for value in said for one in (value if isinstance(value, list) and value else [value])]
+    declared = [rule[key] for key in ("match", "exclude") if key in rule]
+    patterns = [one for value in declared for one in (value if isinstance(value, list) and value else [value])]
     return (
         str(rule.get("effect")) in _EFFECTS
         and str(rule.get("capability")) in _CAPABILITIES
@@ -121,33 +121,35 @@ def _is_understood(rule: Mapping[str, JsonValue]) -> bool:
     )
 
 
-def restricted(said: Sequence[Said], freed: Sequence[Rule], asked: Sequence[Rule], *, narrow: bool) -> list[Rule]:
+def restricted(
+    declared: Sequence[Declared], freed: Sequence[Rule], asked: Sequence[Rule], *, intended: bool
+) -> list[Rule]:
     """Rules of one restricting effect: first those with exceptions, and after them the others.
 
     Args:
-        said: the rules.
+        declared: the rules.
         freed: what others allow, which also counts for the exceptions.
         asked: what others ask for, likewise.
-        narrow: which of the two readings.
+        intended: which of the two readings.
     """
-    excepting = [one for one in said if one.exclude]
-    if narrow and len(excepting) > 1:
+    excepting = [one for one in declared if one.exclude]
+    if intended and len(excepting) > 1:
         excepting = []  # what one excepts, another may cover
     rules: list[Rule] = []
     for one in excepting:
-        rules += one.rules(narrow=narrow)
+        rules += one.rules(intended=intended)
         rules += (
-            Rule(rule.tool, _left(rule, freed, asked, narrow=narrow), rule.argument)
-            for rule in one.freed(narrow=narrow)
+            Rule(rule.tool, _left(rule, freed, asked, intended=intended), rule.argument)
+            for rule in one.freed(intended=intended)
         )
-    return [*rules, *(rule for one in said if one not in excepting for rule in one.rules(narrow=narrow))]
+    return [*rules, *(rule for one in declared if one not in excepting for rule in one.rules(intended=intended))]
 
 
-def _left(rule: Rule, freed: Iterable[Rule], asked: Iterable[Rule], *, narrow: bool) -> Approval:
+def _left(rule: Rule, freed: Iterable[Rule], asked: Iterable[Rule], *, intended: bool) -> Approval:
     """What other rules say of an exception."""
-    if any(_overlap(rule, other) if narrow else _is_covered(rule, other) for other in asked):
+    if any(_overlap(rule, other) if intended else _is_covered(rule, other) for other in asked):
         return Approval.ASK
-    return Approval.ALLOW if not narrow and any(_overlap(rule, other) for other in freed) else Approval.SESSION
+    return Approval.ALLOW if not intended and any(_overlap(rule, other) for other in freed) else Approval.SESSION
 
 
 def _is_covered(rule: Rule, other: Rule) -> bool:

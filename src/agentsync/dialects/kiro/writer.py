@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
-from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.narrowing import Capabilities, Narrowed
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -52,7 +52,7 @@ def _spells_argument(tool: str, argument: str) -> bool:
             return False
 
 
-SHAPE: Final = Shape(
+CAPABILITIES: Final = Capabilities(
     units={**NAMES.written, "skill": ("skill",)},
     nameless=frozenset({"lsp"}),  # its tool also renames
     asks=CHANGING.union(READ_COVERS, {"skill"}),
@@ -68,43 +68,43 @@ def finding(grants: Grants, tools: Iterable[str] = READ_COVERS[1:]) -> Grants:
     return Grants((*grants.rules, *raised))
 
 
-def spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The keys that say what was fitted, and what they cannot say."""
     found: list[Diagnostic] = []
-    asks = fitted.default is Approval.ASK
-    closed = asks or fitted.default is Approval.DENY
+    asks = narrowed.default is Approval.ASK
+    closed = asks or narrowed.default is Approval.DENY
     if asks:
         message = "only tools that have a name here can be made to ask, so no others are granted"
         found.append(Diagnostic(Code.TOOL_LOST, message))
-    tools = [unit for unit, level in fitted.units.items() if level and unit in NAMES.written]
+    tools = [unit for unit, level in narrowed.units.items() if level and unit in NAMES.written]
     if {"web_fetch", "web_search"} <= set(tools):
         tools = [unit for unit in tools if unit not in ("web_fetch", "web_search")] + ["web"]
-    servers = [(name.removeprefix("@"), level) for name, level in fitted.servers.items()]
+    servers = [(name.removeprefix("@"), level) for name, level in narrowed.servers.items()]
     tools += ["@mcp"] if asks else ["@" + name.removesuffix("/*") for name, level in servers if level]
     rules: list[JsonValue] = []
-    for unit, level in fitted.units.items():
-        said = [(rule.argument, rule.approval) for rule in fitted.arguments.get(unit, ())] or [(ANY, level)]
-        if not (closed and said == [(ANY, Approval.DENY)]):
-            first = [] if said[0][0] == ANY else [(ANY, Approval.DENY)]
-            rules += _rules(_CAPABILITY[unit], [*first, *said])
-    rules += _rules("mcp", servers if not fitted.default else [(ANY, fitted.default), *servers])
+    for unit, level in narrowed.units.items():
+        declared = [(rule.argument, rule.approval) for rule in narrowed.arguments.get(unit, ())] or [(ANY, level)]
+        if not (closed and declared == [(ANY, Approval.DENY)]):
+            first = [] if declared[0][0] == ANY else [(ANY, Approval.DENY)]
+            rules += _rules(_CAPABILITY[unit], [*first, *declared])
+    rules += _rules("mcp", servers if not narrowed.default else [(ANY, narrowed.default), *servers])
     keys: dict[str, JsonValue] = {"tools": list[JsonValue](tools) if closed else [ANY]}
     if closed and not tools:
         rules = [{"capability": "all", "effect": "deny"}]  # what an empty list means is not documented
     if rules:
         keys["permissions"] = {"rules": rules}
-    if fitted.default or any(level for _, level in servers):
+    if narrowed.default or any(level for _, level in servers):
         keys["includeMcpJson"] = True
     return keys, found
 
 
-def _rules(capability: str, said: Sequence[tuple[str, Approval]]) -> list[JsonValue]:
+def _rules(capability: str, declared: Sequence[tuple[str, Approval]]) -> list[JsonValue]:
     """Rules of which the order counts, as rules of which the strongest does: each leaves out what a later one frees."""
     rules: list[JsonValue] = []
-    for index, (argument, level) in enumerate(said):
+    for index, (argument, level) in enumerate(declared):
         if level is Approval.SESSION or (level is Approval.ALLOW and capability in ("fs_read", "skill")):
             continue
-        later = [other for other, weaker in said[index + 1 :] if _STRENGTH[weaker] < _STRENGTH[level]]
+        later = [other for other, weaker in declared[index + 1 :] if _STRENGTH[weaker] < _STRENGTH[level]]
         if argument in later:
             continue
         exclude = [pattern for other in later for pattern in _patterns(capability, other)]

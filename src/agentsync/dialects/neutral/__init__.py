@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from agentsync.agents.grants import EVERYTHING, TOOLS, Grants
 from agentsync.agents.key_effects import is_foreign_restriction
 from agentsync.agents.model import MODEL_ALIASES, NEUTRAL, Agent, Mode
-from agentsync.agents.narrowing import Shape, WriteOptions
+from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
@@ -84,14 +84,14 @@ def read_model(fields: Fields) -> str | None:
         return None
     if "/" not in model and model not in _SHORT_MODELS:
         hint = "write `provider/id`, or one of " + ", ".join(sorted(_SHORT_MODELS))
-        fields.tell(Code.WRONG_TYPE, f"model `{model}` has no provider", "model", hint=hint)
+        fields.report(Code.WRONG_TYPE, f"model `{model}` has no provider", "model", hint=hint)
     return _SHORT_MODELS.get(model, model)
 
 
 def check_unknown(fields: Fields) -> None:
     """Tells each key that was not read: nobody else reads this dialect, so it is a mistake."""
     for key in fields.rest(())[1]:
-        fields.tell(Code.WRONG_TYPE, f"unknown key `{key}`", key, hint="docs/agent-format.md lists the keys")
+        fields.report(Code.WRONG_TYPE, f"unknown key `{key}`", key, hint="docs/agent-format.md lists the keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def read_table(metadata: Mapping[str, JsonValue], place: str) -> tuple[Table, tu
         values["model"] = read_model(fields)
     native = fields.raw("native")
     if native is not None and not isinstance(native, dict):
-        fields.tell(Code.WRONG_TYPE, "`native` must be a map of the tool's own keys", "native")
+        fields.report(Code.WRONG_TYPE, "`native` must be a map of the tool's own keys", "native")
     excluded = fields.flag("exclude")
     grants = read_grants(fields)
     fields.raw("targets")
@@ -144,12 +144,12 @@ def _read_targets(fields: Fields) -> dict[str, dict[str, JsonValue]]:
     tables = value if isinstance(value, dict) else {"": value}
     for target, table in tables.items():
         if not isinstance(table, dict):
-            fields.tell(Code.WRONG_TYPE, "`targets` must hold a map for each tool", "targets")
+            fields.report(Code.WRONG_TYPE, "`targets` must hold a map for each tool", "targets")
             continue
         if target not in dialects():
-            fields.tell(Code.WRONG_TYPE, no_dialect(target), "targets")
+            fields.report(Code.WRONG_TYPE, no_dialect(target), "targets")
         for found in read_table(table, "")[1]:
-            fields.tell(found.code, f"{found.message} (under `targets.{target}`)", "targets", hint=found.hint)
+            fields.report(found.code, f"{found.message} (under `targets.{target}`)", "targets", hint=found.hint)
     return {target: dict(table) for target, table in tables.items() if isinstance(table, dict)}
 
 
@@ -208,7 +208,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    shape=Shape(units={tool: (tool,) for tool in sorted(TOOLS)}, asks=TOOLS, exact=True),
+    capabilities=Capabilities(units={tool: (tool,) for tool in sorted(TOOLS)}, asks=TOOLS, exact=True),
     enforced=enforced,
     restrictions=RESTRICTIONS,
     carries=frozenset({"model", *KEYS}),

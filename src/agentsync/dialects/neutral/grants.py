@@ -36,7 +36,7 @@ def read_grants(fields: Fields) -> Grants | None:
         return Grants((*EVERYTHING.rules, *permissions)) if fields.has("permissions") else None
     for rule in permissions:
         if rule.tool not in {given.tool for given in named}:
-            fields.tell(
+            fields.report(
                 Code.WRONG_TYPE,
                 f"`{rule.tool}` has a permission and is not among `tools`",
                 "permissions",
@@ -48,12 +48,12 @@ def read_grants(fields: Fields) -> Grants | None:
 def _read_tools(fields: Fields) -> list[Rule] | None:
     value = fields.raw("tools")
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        fields.tell(Code.WRONG_TYPE, "`tools` must be a list of names; an empty one grants nothing", "tools")
+        fields.report(Code.WRONG_TYPE, "`tools` must be a list of names; an empty one grants nothing", "tools")
         return None
     names = [str(name) for name in value]
     for name in names:
         if not _is_tool(name):
-            fields.tell(Code.WRONG_TYPE, f"there is no tool `{name}`", "tools", hint=_KNOWN)
+            fields.report(Code.WRONG_TYPE, f"there is no tool `{name}`", "tools", hint=_KNOWN)
     return available(names)
 
 
@@ -63,16 +63,16 @@ def _read_permissions(fields: Fields) -> Iterator[Rule]:
         return
     entries = value if isinstance(value, list) else [value]
     if not all(isinstance(entry, dict) for entry in entries):
-        fields.tell(Code.WRONG_TYPE, "`permissions` must be a map of tools, or a list of such maps", "permissions")
+        fields.report(Code.WRONG_TYPE, "`permissions` must be a map of tools, or a list of such maps", "permissions")
         return
     for entry in entries:
-        for tool, said in entry.items() if isinstance(entry, dict) else ():
+        for tool, declared in entry.items() if isinstance(entry, dict) else ():
             if not _is_tool(tool):
-                fields.tell(Code.WRONG_TYPE, f"there is no tool `{tool}`", "permissions", hint=_KNOWN)
-            for argument, word in said.items() if isinstance(said, dict) else [(ANY, said)]:
+                fields.report(Code.WRONG_TYPE, f"there is no tool `{tool}`", "permissions", hint=_KNOWN)
+            for argument, word in declared.items() if isinstance(declared, dict) else [(ANY, declared)]:
                 if not isinstance(word, str) or word not in LEVELS:
                     message = f"`{tool}` must be {', '.join(LEVELS)}, or a map of arguments to these"
-                    fields.tell(Code.WRONG_TYPE, message, "permissions")
+                    fields.report(Code.WRONG_TYPE, message, "permissions")
                 else:
                     yield Rule(tool, LEVELS[word], argument)
 
@@ -103,16 +103,16 @@ def _entry(tool: str, rules: Iterable[Rule]) -> list[tuple[str, JsonValue]]:
         if rule.argument in maps[-1]:
             maps.append({})
         maps[-1][rule.argument] = rule.approval.name.lower()
-    return [(tool, said[ANY] if [*said] == [ANY] else said) for said in maps]
+    return [(tool, declared[ANY] if [*declared] == [ANY] else declared) for declared in maps]
 
 
 def _without_repeats(entries: Iterable[list[tuple[str, JsonValue]]]) -> list[dict[str, JsonValue]]:
     """The entries in order, in as few maps as can hold each tool once."""
     maps: list[dict[str, JsonValue]] = [{}]
-    for tool, said in (pair for entry in entries for pair in entry):
+    for tool, declared in (pair for entry in entries for pair in entry):
         if tool in maps[-1]:
             maps.append({})
-        maps[-1][tool] = said
+        maps[-1][tool] = declared
     return maps
 
 

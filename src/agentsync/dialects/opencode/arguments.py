@@ -84,11 +84,11 @@ def argument_map(rules: tuple[Rule, ...], tool: str, options: WriteOptions) -> d
     """The rules as a map; of two for the same argument the last counts, so the first gives up its place."""
     written: dict[str, JsonValue] = {ANY: "deny"}
     for rule in rules:
-        said: dict[str, JsonValue] = {rule.argument: action_of(rule.approval, tool, options)}
+        declared: dict[str, JsonValue] = {rule.argument: action_of(rule.approval, tool, options)}
         if tool == "read" and rule.approval is Approval.SESSION and rule.argument.endswith(ANY):
             # An agent's own word for these files goes before the guard, which is what the session says of them.
-            said |= {rule.argument.removesuffix(ANY) + file: action for file, action in GUARDED.items()}
-        written = {argument: action for argument, action in written.items() if argument not in said} | said
+            declared |= {rule.argument.removesuffix(ANY) + file: action for file, action in GUARDED.items()}
+        written = {argument: action for argument, action in written.items() if argument not in declared} | declared
     return written
 
 

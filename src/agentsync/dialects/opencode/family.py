@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Grants
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Writing, refused
@@ -85,15 +85,15 @@ class Family:
         fields = Fields(document, Code.WRONG_TYPE)
         name, description = fields.name(stem, required=False), fields.description(required=False)
         self.permissions.check(fields)
-        said = [key for key in KEYS_READ if fields.has(key)]
-        own = {key: value for key in said if (value := fields.raw(key)) is not None or key in self.empties}
+        declared = [key for key in KEYS_READ if fields.has(key)]
+        own = {key: value for key in declared if (value := fields.raw(key)) is not None or key in self.empties}
         color = fields.text("color")
         if color is not None and not (_HEX.fullmatch(color) or color in _THEME_COLORS):
-            fields.tell(Code.WRONG_TYPE, f"color `{color}` is neither #rrggbb nor a theme colour", "color")
+            fields.report(Code.WRONG_TYPE, f"color `{color}` is neither #rrggbb nor a theme colour", "color")
         model = fields.text("model")
         if model is not None and "/" not in model:
             hint = "leave the key out to inherit" if model == "inherit" else "write `provider/id`"
-            fields.tell(Code.WRONG_TYPE, f"model `{model}` has no provider", "model", hint=hint)
+            fields.report(Code.WRONG_TYPE, f"model `{model}` has no provider", "model", hint=hint)
         turns = [fields.count(key) for key in self.turns]
         values = {
             "model": model,
@@ -116,7 +116,7 @@ class Family:
                 "description": description,
                 "dialect": self.name,
                 "prompt": document.body,
-                "grants": self.permissions.meant(document.metadata),
+                "grants": self.permissions.intended(document.metadata),
                 "own_permissions": own,
                 "native": native,
                 "unknown": unknown,
@@ -148,9 +148,9 @@ class Family:
             found.append(Diagnostic(Code.REFUSED_REQUIRED, message, hint="give it another name"))
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
         if not own:
-            fitted = fit(agent.grants, self.permissions.shape, options)
-            found += fitted.diagnostics
-            permissions, permission_found = self.permissions.spell(fitted, options)
+            narrowed = narrow(agent.grants, self.permissions.capabilities, options)
+            found += narrowed.diagnostics
+            permissions, permission_found = self.permissions.spell(narrowed, options)
             found += permission_found
         model, model_found = model_name(agent, options, self.models, lambda model: own or self._knows(model))
         color, color_found = self._write_color(agent)
@@ -236,7 +236,7 @@ class Family:
             score=self.score,
             read=self.read,
             write=self.write,
-            shape=self.permissions.shape,
+            capabilities=self.permissions.capabilities,
             enforced=self.enforced,
             restrictions=RESTRICTIONS,
             carries=_CARRIED,

@@ -26,12 +26,12 @@ from agentsync.agents.grants import (
     flat_name,
     only_reading,
 )
-from agentsync.agents.narrowing import Fitted, Shape, WriteOptions
+from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions
 from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.foreign_restrictions import tell_foreign, without_what_is_foreign
+from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.intent import known_as
 from agentsync.dialects.opencode.arguments import (
     GUARDED,
@@ -119,9 +119,9 @@ class Permissions:
     asks_user: bool = False
 
     @cached_property
-    def shape(self) -> Shape:
+    def capabilities(self) -> Capabilities:
         """What can be said with these keys."""
-        return Shape(units=self.units, asks=TOOLS, server_name=self._server_name, spells=self._spells)
+        return Capabilities(units=self.units, asks=TOOLS, server_name=self._server_name, spells=self._spells)
 
     def enforced(self, metadata: Mapping[str, JsonValue]) -> Grants:
         """What the tool lets the agent do; what it has no tool for is denied, whatever the default."""
@@ -130,10 +130,10 @@ class Permissions:
             for rule in self._rules(key, value, enforced=True):
                 keeps = self.keeps_outside and rule == Rule(ANY, Approval.DENY)
                 kept = Grants(tuple(rules)).for_tool(_OUTSIDE) if keeps else ()
-                rules += [rule, *(Rule(_OUTSIDE, said.approval, said.argument) for said in kept)]
-        return Grants((*rules, *self.shape.denials))
+                rules += [rule, *(Rule(_OUTSIDE, declared.approval, declared.argument) for declared in kept)]
+        return Grants((*rules, *self.capabilities.denials))
 
-    def meant(self, metadata: Mapping[str, JsonValue]) -> Grants:
+    def intended(self, metadata: Mapping[str, JsonValue]) -> Grants:
         """What the author of these keys meant the agent to be able to do."""
         permission = _permission(metadata)
         unread = {key: value for key, value in permission.items() if self._spelled(key) != key}
@@ -147,8 +147,8 @@ class Permissions:
             [rule for key, value in misnamed.items() for rule in self._rules(self._spelled(key), value, enforced=False)]
         )
         further += [[*self._by_other_name(key, value)] for key, value in [*permission.items(), *misnamed.items()]]
-        for said in further:
-            rules += _narrowing(said, Grants(tuple(rules)))
+        for declared in further:
+            rules += _narrowing(declared, Grants(tuple(rules)))
         off = [key for key, value in _as_switches(metadata.get("tools")).items() if key in _SWITCHES and not value]
         rules += [Rule(tool, Approval.DENY) for key in off for tool in _SWITCHES[key]]
         rules = [*rules, *_below_home(rules)]
@@ -159,28 +159,30 @@ class Permissions:
 
     def check(self, fields: Fields) -> None:
         """Tells what the tool refuses, and what it reads in another way than it looks."""
-        tell_foreign(fields, KEYS, title=self.title, hint="write `permission`")
+        report_foreign(fields, KEYS, title=self.title, hint="write `permission`")
         tools = fields.raw("tools")
         if tools is not None and not (isinstance(tools, dict) and all(isinstance(on, bool) for on in tools.values())):
             message = f"`tools` must be a map of names to true or false; {self.title} {self.refusal} otherwise"
-            fields.tell(Code.WRONG_DIALECT, message, "tools")
+            fields.report(Code.WRONG_DIALECT, message, "tools")
         permission = fields.raw("permission")
         if not self._is_permission(permission):
-            fields.tell(Code.WRONG_DIALECT, "`permission` must be allow, ask or deny, or a map of them", "permission")
+            fields.report(Code.WRONG_DIALECT, "`permission` must be allow, ask or deny, or a map of them", "permission")
         if fields.has("permissions"):
             message = f"{self.title} does not read `permissions`, so nothing that it says is enforced"
-            fields.tell(Code.NO_EFFECT, message, "permissions", hint="call it `permission`")
+            fields.report(Code.NO_EFFECT, message, "permissions", hint="call it `permission`")
         for name in _without_action(permission) if self.empties and fields.has("permission") else ():
-            fields.tell(Code.NO_EFFECT, f"`{name}` has no value, so {self.title} restricts nothing by it", "permission")
+            fields.report(
+                Code.NO_EFFECT, f"`{name}` has no value, so {self.title} restricts nothing by it", "permission"
+            )
         for key, value in (("tools", tools), ("permission", permission)):
             for name in value if isinstance(value, dict) else ():
                 self._check_name(fields, key, name)
 
     def _check_name(self, fields: Fields, key: str, name: str) -> None:
         if name != name.lower() and name.lower() in {*self.units, *_TOOL_KEYS}:
-            fields.tell(Code.NO_EFFECT, f"`{name}` under `{key}` is not read", key, hint=f"call it `{name.lower()}`")
+            fields.report(Code.NO_EFFECT, f"`{name}` under `{key}` is not read", key, hint=f"call it `{name.lower()}`")
         elif name in _TOOL_KEYS and not (key == "tools" and name in _EDIT_KEYS):
-            fields.tell(Code.NO_EFFECT, f"`{key}.{name}` does nothing", key, hint=f"use `{_TOOL_KEYS[name]}`")
+            fields.report(Code.NO_EFFECT, f"`{key}.{name}` does nothing", key, hint=f"use `{_TOOL_KEYS[name]}`")
 
     def _is_permission(self, value: JsonValue) -> bool:
         actions = {*_ACTIONS, None} if self.empties else {*_ACTIONS}
@@ -194,28 +196,28 @@ class Permissions:
             for key, action in value.items()
         )
 
-    def spell(self, fitted: Fitted, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    def spell(self, narrowed: Narrowed, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         """The keys that say what was fitted, and what they cannot say."""
         permission: dict[str, JsonValue] = {}
-        found = unreachable(fitted.arguments.get("task", ()))
-        if fitted.default is not Approval.SESSION:
-            permission[ANY] = action_of(fitted.default, "", options)
-        for unit, fitted_level in fitted.units.items():
+        found = unreachable(narrowed.arguments.get("task", ()))
+        if narrowed.default is not Approval.SESSION:
+            permission[ANY] = action_of(narrowed.default, "", options)
+        for unit, fitted_level in narrowed.units.items():
             tool = self.units[unit][0]
             apart = unit == "question" and not self.asks_user
-            level = _question(fitted_level, fitted.default) if apart else fitted_level
+            level = _question(fitted_level, narrowed.default) if apart else fitted_level
             unsaid = unit == _OUTSIDE and self.keeps_outside and level is Approval.DENY
-            if rules := fitted.arguments.get(unit):
+            if rules := narrowed.arguments.get(unit):
                 permission[unit] = argument_map(with_slugs(tool, rules), tool, options)
                 level = min(rule.approval for rule in rules) if rules[0].argument == ANY else Approval.DENY
-            elif level is not fitted.default or unsaid:
+            elif level is not narrowed.default or unsaid:
                 action = action_of(level, tool, options)
                 permission[unit] = _READ_GUARD if unit == "read" and action == "allow" else action
-            if level < fitted.default:
+            if level < narrowed.default:
                 permission |= dict.fromkeys(self.beside.get(unit, ()), action_of(level, tool, options))
-        if fitted.default is Approval.DENY and fitted.units["question"] and not self.asks_user:
+        if narrowed.default is Approval.DENY and narrowed.units["question"] and not self.asks_user:
             found.append(Diagnostic(Code.TOOL_LOST, "`question` is left out: an agent here has no user to ask"))
-        for name, level in fitted.servers.items():
+        for name, level in narrowed.servers.items():
             permission[name] = action_of(level, name, options)
         return ({"permission": permission} if permission else {}), found
 
@@ -273,8 +275,8 @@ class Permissions:
 def _is_clear(permissions: JsonValue) -> bool:
     """Whether every value is an action, also where OpenCode takes no arguments."""
     values = [*permissions.values()] if isinstance(permissions, dict) else [permissions]
-    said = [one for each in values for one in (each.values() if isinstance(each, dict) else [each])]
-    return all(one is None or (isinstance(one, str) and one in _ACTIONS) for one in said)
+    declared = [one for each in values for one in (each.values() if isinstance(each, dict) else [each])]
+    return all(one is None or (isinstance(one, str) and one in _ACTIONS) for one in declared)
 
 
 def _without_action(permission: JsonValue) -> Iterator[str]:

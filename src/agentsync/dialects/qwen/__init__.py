@@ -17,19 +17,19 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, EVERYTHING, READING, Approval, Grants, Rule, only_reading
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.hook_guards import guarded
-from agentsync.dialects._kit.intent import mode_meant_by
+from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.prompt_template import foreign_placeholder, unknown_placeholder
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import named_in, nested_in, spell_lists
 from agentsync.dialects.qwen.tools import NOTHING, TOOLS, calls_all, is_pattern, taken, with_substitutes, without_effect
 from agentsync.formats.document import Document
@@ -54,29 +54,32 @@ _FRONTMATTER: Final = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class _Qwen(Listed):
+class _Qwen(TableDialect):
     """Beside the lists: a mode, hooks, and agents that another program runs."""
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
-        if not narrow and "executor" in metadata:
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
+        if not intended and "executor" in metadata:
             return list(EVERYTHING.rules)  # the other program heeds no list
         granted, denied = (self.names_in(metadata.get(key)) for key in ("tools", "disallowedTools"))
-        rules = self._listed(granted, metadata, narrow=narrow)
-        if not narrow:
+        rules = self._listed(granted, metadata, intended=intended)
+        if not intended:
             return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
-        rules = [*_meant_mode(rules, metadata), *TOOLS.taken(named_in(metadata.get("disallowedTools")), narrow=True)]
+        rules = [
+            *_intended_mode(rules, metadata),
+            *TOOLS.taken(named_in(metadata.get("disallowedTools")), intended=True),
+        ]
         rules = limited(metadata.get("mcpServers"), rules)
         return [*rules, *guarded(metadata.get("hooks"), TOOLS.denied)]
 
-    def _listed(self, names: list[str], metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+    def _listed(self, names: list[str], metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if not names:
-            said = {key: metadata[key] for key in ("tools",) if key in metadata}
-            return Listed.rules(self, said, narrow=narrow)
-        if not narrow and calls_all(names):
+            declared = {key: metadata[key] for key in ("tools",) if key in metadata}
+            return TableDialect.rules(self, declared, intended=intended)
+        if not intended and calls_all(names):
             return list(EVERYTHING.rules)
-        inner = narrow and nested_in(metadata.get("tools"))
+        inner = intended and nested_in(metadata.get("tools"))
         named = [name for name in names if not is_pattern(name) and not (inner and name == ANY)]
-        return TOOLS.meant(named) if narrow else TOOLS.granted(name for name in named if TOOLS.is_known(name))
+        return TOOLS.intended(named) if intended else TOOLS.granted(name for name in named if TOOLS.is_known(name))
 
     def _mistyped(self, value: JsonValue) -> bool:
         return value is not None and not isinstance(value, str | list)  # what is no text in a list is dropped
@@ -85,20 +88,20 @@ class _Qwen(Listed):
         for key in ("tools", "disallowedTools"):
             value = fields.peek(key)
             if isinstance(value, list) and any(isinstance(name, str) and not name.strip() for name in value):
-                fields.tell(Code.WRONG_TYPE, f"`{key}` holds an empty name, so Qwen Code refuses the file", key)
+                fields.report(Code.WRONG_TYPE, f"`{key}` holds an empty name, so Qwen Code refuses the file", key)
         for name in self.names_in(fields.peek("tools")):
             if is_pattern(name):
                 message = f"`{name}` grants nothing: a list takes the tools of servers by their full names only"
-                fields.tell(Code.UNKNOWN_TOOL, message, "tools")
+                fields.report(Code.UNKNOWN_TOOL, message, "tools")
         for message in without_effect(self.names_in(fields.peek("disallowedTools"))):
-            fields.tell(Code.NO_EFFECT, message, "disallowedTools")
+            fields.report(Code.NO_EFFECT, message, "disallowedTools")
         mode = fields.peek("approvalMode")
         if mode not in (None, "", *_MODES):
             message = f"`approvalMode` must be one of {', '.join(_MODES)}; Qwen Code refuses the file otherwise"
-            fields.tell(Code.WRONG_TYPE, message, "approvalMode")
+            fields.report(Code.WRONG_TYPE, message, "approvalMode")
         fields.text("permissionMode", _PERMISSION_MODES)
         if "executor" in fields.keys and {"tools", "disallowedTools"}.intersection(fields.keys):
-            fields.tell(Code.NO_EFFECT, "the program that `executor` names heeds no list of tools", "executor")
+            fields.report(Code.NO_EFFECT, "the program that `executor` names heeds no list of tools", "executor")
 
     def loads(self, document: Document) -> bool:
         """Qwen Code ends the frontmatter at the first line of three dashes and nothing else, wherever it stands."""
@@ -107,22 +110,22 @@ class _Qwen(Listed):
         return rest != text and rest == document.body.replace("\r\n", "\n").replace("\r", "\n")
 
     def read(self, document: Document, stem: str) -> Reading:
-        reading = Listed.read(self, document, stem)
+        reading = TableDialect.read(self, document, stem)
         found = unknown_placeholder(document.body, _PLACEHOLDERS, self.title)
         if problem := _too_short(document.body, Code.WRONG_TYPE):
             return Reading(None, (*reading.diagnostics, problem))
         return replace(reading, diagnostics=(*reading.diagnostics, *found))
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
-        writing = Listed.write(self, agent, options)
+        writing = TableDialect.write(self, agent, options)
         found = foreign_placeholder(agent.prompt, self.title) if agent.dialect != self.name else []
         if problem := _too_short(agent.prompt, Code.REFUSED_REQUIRED):
             found.append(problem)
         return Writing(writing.data if not found else None, (*writing.diagnostics, *found))
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        lists = spell_lists(fitted := fit(agent.grants, self.shape, options), TOOLS, denies=True)
-        found = [*fitted.diagnostics, *lists.diagnostics]
+        lists = spell_lists(narrowed := narrow(agent.grants, self.capabilities, options), TOOLS, denies=True)
+        found = [*narrowed.diagnostics, *lists.diagnostics]
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             lost = [name for name in lists.allowed if is_pattern(name)]
@@ -158,12 +161,14 @@ def _enforced_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list
             return rules
 
 
-def _meant_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
+def _intended_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
     """What the author of a mode meant; one that is invented restricts at least as far as asking does."""
     values = (metadata.get(key) for key in ("approvalMode", "permissionMode"))
-    said = {str(each) for value in values for each in (value if isinstance(value, list) else [value]) if each}
-    for mode in sorted(said if len(said) == 1 else said - _FREEING):  # of two, one that frees is no clear word
-        match mode if mode in (*_MODES, *_PERMISSION_MODES) else mode_meant_by(mode):
+    declared = {str(each) for value in values for each in (value if isinstance(value, list) else [value]) if each}
+    for mode in sorted(
+        declared if len(declared) == 1 else declared - _FREEING
+    ):  # of two, one that frees is no clear word
+        match mode if mode in (*_MODES, *_PERMISSION_MODES) else intended_mode(mode):
             case "auto":
                 pass
             case "yolo" | "bypassPermissions":

@@ -19,7 +19,7 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import MCP, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Shape, WriteOptions, fit
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -27,7 +27,7 @@ from agentsync.core.entry_paths import split_path
 from agentsync.dialects._base import Moved, NameRule, SharedFile, ToolLists, UneditableError
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.table_dialect import Listed
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.dialects.roo.modes_layout import layout
@@ -61,21 +61,21 @@ _NOT_JAVASCRIPT: Final = re.compile(r"\(\?(?![:=!]|<[=!A-Za-z_$])|[*+?}]\+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Roo(Listed):
+class _Roo(TableDialect):
     """Groups, each perhaps with a pattern of the files that it is for."""
 
     @property
-    def shape(self) -> Shape:
-        return Shape(units=_UNITS, server_name=lambda pattern: "mcp" if pattern == f"{MCP}{ANY}" else None)
+    def capabilities(self) -> Capabilities:
+        return Capabilities(units=_UNITS, server_name=lambda pattern: "mcp" if pattern == f"{MCP}{ANY}" else None)
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         rules: list[Rule] = []
         for group, pattern in _groups(metadata.get(_GROUPS)):
-            argument = f"{UNTRANSLATED}{pattern}" if pattern and narrow else ANY
+            argument = f"{UNTRANSLATED}{pattern}" if pattern and intended else ANY
             rules += [Rule(tool, Approval.SESSION, argument) for tool in _COVERED.get(group, ())]
         if any(rule.tool in _PATHS for rule in rules):
             rules.append(Rule("external_directory", Approval.SESSION))
-        if narrow:
+        if intended:
             rules = _only_servers(rules, metadata)
             rules += [Rule(tool, Approval.SESSION) for tool in _ALWAYS]
         return rules
@@ -83,32 +83,34 @@ class _Roo(Listed):
     def check(self, fields: Fields) -> None:
         for key in _TEXTS:
             if fields.has(key) and not isinstance(fields.peek(key), str):
-                fields.tell(Code.WRONG_TYPE, f"`{_WRITTEN.get(key, key)}` must be text; else the file is refused", key)
+                fields.report(
+                    Code.WRONG_TYPE, f"`{_WRITTEN.get(key, key)}` must be text; else the file is refused", key
+                )
         if fields.has(_SERVERS):
-            fields.tell(Code.NO_EFFECT, f"Roo Code does not read `{_SERVERS}`; Zoo Code does", _SERVERS)
+            fields.report(Code.NO_EFFECT, f"Roo Code does not read `{_SERVERS}`; Zoo Code does", _SERVERS)
             if _strings(fields.raw(_SERVERS)) is None:
-                fields.tell(Code.WRONG_TYPE, f"`{_SERVERS}` must be a list of names", _SERVERS)
+                fields.report(Code.WRONG_TYPE, f"`{_SERVERS}` must be a list of names", _SERVERS)
         value = fields.raw(_GROUPS)
         if not isinstance(value, list):
-            fields.tell(Code.WRONG_TYPE, "`groups` must be a list; else the file is refused", _GROUPS)
+            fields.report(Code.WRONG_TYPE, "`groups` must be a list; else the file is refused", _GROUPS)
             return
         seen: set[str] = set()
         for item, (group, pattern) in zip(value, _groups(value), strict=True):
             if group not in _COVERED or group in seen or not _is_valid(item):
                 shown = json.dumps(item)
-                fields.tell(Code.WRONG_TYPE, f"the group {shown} makes the tool refuse the whole file", _GROUPS)
+                fields.report(Code.WRONG_TYPE, f"the group {shown} makes the tool refuse the whole file", _GROUPS)
             elif pattern and not (group == "edit" and _file_pattern(item)):
                 message = f"the tool does not heed what restricts the group `{group}`"
-                fields.tell(Code.NO_EFFECT, message, _GROUPS, hint="only `edit` takes a `fileRegex`")
+                fields.report(Code.NO_EFFECT, message, _GROUPS, hint="only `edit` takes a `fileRegex`")
             seen.add(group)
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         grants = Grants(tuple(rule for rule in agent.grants.rules if rule.tool not in _ALWAYS))
-        fitted = fit(_with_search(grants), self.shape, options)
-        groups = [group for group, level in fitted.units.items() if level]
-        if fitted.servers.get("mcp", fitted.default):
+        narrowed = narrow(_with_search(grants), self.capabilities, options)
+        groups = [group for group, level in narrowed.units.items() if level]
+        if narrowed.servers.get("mcp", narrowed.default):
             groups.append("mcp")
-        return {_GROUPS: list[JsonValue](groups)}, [*fitted.diagnostics, *_beyond(agent.grants, options)]
+        return {_GROUPS: list[JsonValue](groups)}, [*narrowed.diagnostics, *_beyond(agent.grants, options)]
 
 
 def _groups(value: JsonValue) -> Iterator[tuple[str, str]]:

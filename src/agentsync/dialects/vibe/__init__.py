@@ -14,14 +14,14 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import Grants
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, fit
+from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
 from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects.vibe.grants import RESTRICTIONS, SHAPE, check, enforced, meant, own_keys, spell
+from agentsync.dialects.vibe.grants import CAPABILITIES, RESTRICTIONS, check, enforced, intended, own_keys, spell
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
@@ -57,24 +57,24 @@ def read(document: Document, stem: str) -> Reading:
     check(fields, unnamed)
     mcp_servers = fields.raw("mcp_servers")
     if name in _NAMES.reserved:
-        fields.tell(Code.WRONG_TYPE, f"`{name}` is a name of Vibe's own", hint="rename the file")
+        fields.report(Code.WRONG_TYPE, f"`{name}` is a name of Vibe's own", hint="rename the file")
     if name is None or description is None or refused(fields.diagnostics):
         return Reading(None, fields.diagnostics)
     native, unknown = fields.rest(_NATIVE)
     named = {"name": document.metadata["name"]} if "name" in document.metadata else {}
-    said = {key: document.metadata[key] for key in ("safety",) if key in document.metadata}
+    declared = {key: document.metadata[key] for key in ("safety",) if key in document.metadata}
     agent = Agent.model_validate(
         {
             **identity(name),
             "description": description,
             "dialect": "vibe",
             "prompt": prompt,
-            "grants": meant(unnamed),
+            "grants": intended(unnamed),
             "own_permissions": own_keys(unnamed),
             "model": _MODELS.read(model),
             "mode": "subagent" if kind == "subagent" else "primary",
             "mcp_servers": mcp_servers,
-            "native": {**native, **said},
+            "native": {**native, **declared},
             "unknown": {**named, **unknown},
         }
     )
@@ -92,9 +92,9 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
         return Writing(None, (*found, Diagnostic(Code.REFUSED_REQUIRED, problem)))
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
-        fitted = fit(agent.grants, SHAPE, options)
-        permissions, permission_found = spell(fitted)
-        found += [*fitted.diagnostics, *permission_found]
+        narrowed = narrow(agent.grants, CAPABILITIES, options)
+        permissions, permission_found = spell(narrowed)
+        found += [*narrowed.diagnostics, *permission_found]
     model, model_found = _MODELS.write(agent, "vibe", options)
     metadata: dict[str, JsonValue] = {
         "description": agent.description,
@@ -140,7 +140,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    shape=SHAPE,
+    capabilities=CAPABILITIES,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
     carries=_CARRIED,

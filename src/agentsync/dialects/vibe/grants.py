@@ -16,14 +16,14 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule
 from agentsync.agents.key_effects import is_off, restricts
-from agentsync.agents.narrowing import Fitted, Shape
+from agentsync.agents.narrowing import Capabilities, Narrowed
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.foreign_restrictions import tell_foreign, without_what_is_foreign
-from agentsync.dialects._kit.intent import excepted, known_as, meant_by
+from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
+from agentsync.dialects._kit.intent import excepted, intended_by, known_as
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.tool_names import listed
 
@@ -43,7 +43,7 @@ _MATCHING: Final = re.compile(r"re:.*|[\w*?\[\]!-]+", re.DOTALL)
 _LEVELS: Final = {"always": Approval.ALLOW, "ask": Approval.ASK, "never": Approval.DENY}
 
 # A subagent has nothing else, so there is nothing else to ask for.
-SHAPE: Final = Shape(
+CAPABILITIES: Final = Capabilities(
     units={"read_file": ("read",), "write_file": ("write",), "edit": ("edit",), "bash": ("bash",), "skill": ("skill",)},
     asks=CHANGING | {"read", "skill"},
 )
@@ -58,12 +58,12 @@ RESTRICTIONS: Final = frozenset(folded_key(key) for key in _KEYS if restricts(ke
 
 def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     """The widest that Vibe lets through: a pattern that cannot be told counts as matching where it grants."""
-    return Grants(tuple(_rules(metadata, narrow=False)))
+    return Grants(tuple(_rules(metadata, intended=False)))
 
 
-def meant(metadata: Mapping[str, JsonValue]) -> Grants:
+def intended(metadata: Mapping[str, JsonValue]) -> Grants:
     """What the author of these keys meant the agent to be able to do."""
-    rules = _rules(metadata, narrow=True)
+    rules = _rules(metadata, intended=True)
     rules = limited(metadata.get("mcp_servers"), [*rules, *_by_other_names(metadata, rules)])
     rules += [rule for name, table in _tables(metadata) for tool in _tools_of(name) for rule in _in_part(tool, table)]
     rules += _skills(metadata, min(Grants(tuple(rules)).approvals("skill")))
@@ -74,14 +74,14 @@ def _by_other_names(metadata: Mapping[str, JsonValue], rules: Sequence[Rule]) ->
     """What is restricted under a name that is none of Vibe's own: a tool by its name elsewhere, or one of a server."""
     least = min((rule.approval for rule in rules if rule.tool.startswith(MCP)), default=Approval.DENY)
     for name, table in _tables(metadata):
-        level = _said(table, narrow=True)
+        level = _declared(table, intended=True)
         if name.lower() not in _KNOWN and level is not None and level < Approval.SESSION:
             yield from (Rule(tool, Approval.DENY) for tool in known_as(name))
             yield Rule(MCP + name, min(level, least))
     for name in (name for key in ("disabled_tools", "base_disabled") for name in listed(metadata.get(key))):
         if name.lower() not in _KNOWN:
-            meant = known_as(name) or (() if _MATCHING.fullmatch(name) else meant_by(name))
-            yield from (Rule(tool, Approval.DENY) for tool in meant)
+            intended = known_as(name) or (() if _MATCHING.fullmatch(name) else intended_by(name))
+            yield from (Rule(tool, Approval.DENY) for tool in intended)
 
 
 def own_keys(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -97,10 +97,10 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
     for key in ("enabled_tools", "disabled_tools", "enabled_skills", "disabled_skills"):
         value = fields.raw(key)
         if value is not None and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            fields.tell(Code.WRONG_TYPE, f"`{key}` must be a list of names; Vibe does not take the agent", key)
+            fields.report(Code.WRONG_TYPE, f"`{key}` must be a list of names; Vibe does not take the agent", key)
     if metadata.get("enabled_tools") == []:
         message = "`enabled_tools` names no tool, which Vibe reads as every tool there is"
-        fields.tell(Code.NO_EFFECT, message, "enabled_tools", hint='write `disabled_tools = ["*"]`')
+        fields.report(Code.NO_EFFECT, message, "enabled_tools", hint='write `disabled_tools = ["*"]`')
     fields.text("outside_workdir", ("ask", "deny"))
     fields.flag("bypass_tool_permissions")
     _check_names(fields, metadata)
@@ -109,12 +109,12 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
         if not isinstance(table, dict) or level not in _LEVELS:
             message = f"Vibe does not read `{level}` as the permission of `{name}`, so the session decides"
             hint = f'write `permission = "always"`, "ask" or "never" under `[tools.{name}]`'
-            fields.tell(Code.NO_EFFECT, message, "tools", hint=hint)
+            fields.report(Code.NO_EFFECT, message, "tools", hint=hint)
     if not isinstance(metadata.get("tools", {}), dict):
-        fields.tell(Code.WRONG_TYPE, "`tools` must be a table for each tool; Vibe does not take the agent", "tools")
+        fields.report(Code.WRONG_TYPE, "`tools` must be a table for each tool; Vibe does not take the agent", "tools")
     for key in _KEYS:
         fields.raw(key)
-    tell_foreign(fields, _KEYS, title="Vibe", hint="write `enabled_tools`")
+    report_foreign(fields, _KEYS, title="Vibe", hint="write `enabled_tools`")
 
 
 def _check_names(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
@@ -122,84 +122,84 @@ def _check_names(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
     for key in ("enabled_tools", "disabled_tools"):
         for name in listed(metadata.get(key)):
             if _may_name_server(name) and name.isalpha():
-                fields.tell(Code.UNKNOWN_TOOL, f"Vibe has no tool `{name}` and drops it", key)
+                fields.report(Code.UNKNOWN_TOOL, f"Vibe has no tool `{name}` and drops it", key)
     for name, _ in _tables(metadata):
         if name not in _KNOWN and (name.lower() in _KNOWN or name.isalpha()):
-            fields.tell(Code.UNKNOWN_TOOL, f"Vibe has no tool `{name}`, so nothing reads `[tools.{name}]`", "tools")
+            fields.report(Code.UNKNOWN_TOOL, f"Vibe has no tool `{name}`, so nothing reads `[tools.{name}]`", "tools")
 
 
-def _rules(metadata: Mapping[str, JsonValue], *, narrow: bool) -> list[Rule]:
+def _rules(metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
     primary = metadata.get("agent_type") != "subagent"
     enabled = [*listed(metadata.get("enabled_tools"))]
     excluded: list[str] = []
-    if narrow:
+    if intended:
         enabled, excluded = excepted(enabled)
-    nothing = narrow and not enabled and "enabled_tools" in metadata
+    nothing = intended and not enabled and "enabled_tools" in metadata
     names = {} if nothing else {**_OWN, **_OTHERS} if primary else _OWN
     disabled = [*listed(metadata.get("disabled_tools")), *listed(metadata.get("base_disabled")), *excluded]
     # Of the shells only one is there, and nobody knows which: who takes away one may have taken away the shell.
     alike = {tool: [tool, *(name for name in names if names[name] == tool)] for tool in names.values()}
     levels: dict[str, Approval] = {}
     for name, tool in names.items():
-        if enabled and not _covers(enabled, name, unclear=not narrow):
+        if enabled and not _covers(enabled, name, unclear=not intended):
             continue
-        if any(_covers(disabled, other, unclear=narrow) for other in (alike[tool] if narrow else [name])):
+        if any(_covers(disabled, other, unclear=intended) for other in (alike[tool] if intended else [name])):
             continue
-        level = _level(metadata, name, primary=primary, narrow=narrow)
-        levels[tool] = (min if narrow else max)(level, levels.get(tool, level))
-    rules = _servers(enabled, disabled, narrow=narrow) if primary and not nothing else []
+        level = _level(metadata, name, primary=primary, intended=intended)
+        levels[tool] = (min if intended else max)(level, levels.get(tool, level))
+    rules = _servers(enabled, disabled, intended=intended) if primary and not nothing else []
     rules += [Rule(tool, level) for tool, level in levels.items()]
     if primary:
         rules.append(Rule("task", Approval.SESSION))  # which no list takes away
     if metadata.get("bypass_tool_permissions") is True and primary:
         rules = [Rule(rule.tool, Approval.ALLOW if rule.approval else rule.approval) for rule in rules]
-    return [*rules, Rule("external_directory", _outside(metadata, narrow=narrow))]
+    return [*rules, Rule("external_directory", _outside(metadata, intended=intended))]
 
 
-def _level(metadata: Mapping[str, JsonValue], name: str, *, primary: bool, narrow: bool) -> Approval:
-    tables = [table for key, table in _tables(metadata) if name == (key.lower() if narrow else key)]
-    said = [level for table in tables if (level := _said(table, narrow=narrow)) is not None]
-    if not said:
+def _level(metadata: Mapping[str, JsonValue], name: str, *, primary: bool, intended: bool) -> Approval:
+    tables = [table for key, table in _tables(metadata) if name == (key.lower() if intended else key)]
+    declared = [level for table in tables if (level := _declared(table, intended=intended)) is not None]
+    if not declared:
         return Approval.SESSION
-    level = min(said)
+    level = min(declared)
     excepts = any(isinstance(table, dict) and table.get("allowlist") for table in tables)
-    if level is Approval.DENY and primary and not narrow and excepts:
+    if level is Approval.DENY and primary and not intended and excepts:
         return Approval.SESSION  # files may be excepted there, in an agent that users start
     return level if primary else min(level, Approval.SESSION)
 
 
-def _said(table: str | Mapping[str, JsonValue], *, narrow: bool) -> Approval | None:
+def _declared(table: str | Mapping[str, JsonValue], *, intended: bool) -> Approval | None:
     """What a table says of its tool; None where that is nothing."""
     if isinstance(table, str):
-        said: JsonValue = table if narrow else None
+        declared: JsonValue = table if intended else None
     else:
-        said = table.get("permission")
-        if narrow and (is_off(table.get("enabled", True)) or not is_off(table.get("disabled"))):
+        declared = table.get("permission")
+        if intended and (is_off(table.get("enabled", True)) or not is_off(table.get("disabled"))):
             return Approval.DENY
-    if said is None or str(said) in _LEVELS:
-        return None if said is None else _LEVELS[str(said)]
-    refuses = str(said).lower() in ("never", "deny", "denied", "none", "off", "false")
-    return (Approval.DENY if refuses else Approval.ASK) if narrow else None
+    if declared is None or str(declared) in _LEVELS:
+        return None if declared is None else _LEVELS[str(declared)]
+    refuses = str(declared).lower() in ("never", "deny", "denied", "none", "off", "false")
+    return (Approval.DENY if refuses else Approval.ASK) if intended else None
 
 
-def _outside(metadata: Mapping[str, JsonValue], *, narrow: bool) -> Approval:
+def _outside(metadata: Mapping[str, JsonValue], *, intended: bool) -> Approval:
     tables = [table for _, table in _tables(metadata) if isinstance(table, dict)]
     own = {str(table["outside_workdir"]) for table in tables if "outside_workdir" in table}
     denied = metadata.get("outside_workdir") == "deny"
-    return Approval.DENY if (denied and (narrow or not own)) or (narrow and "deny" in own) else Approval.SESSION
+    return Approval.DENY if (denied and (intended or not own)) or (intended and "deny" in own) else Approval.SESSION
 
 
-def _servers(enabled: Iterable[str], disabled: Iterable[str], *, narrow: bool) -> list[Rule]:
+def _servers(enabled: Iterable[str], disabled: Iterable[str], *, intended: bool) -> list[Rule]:
     """What the lists say of tools of MCP servers, whose names join server and tool."""
     clear = [*filter(_is_clear, enabled)]
     rules = [Rule(MCP + pattern, Approval.SESSION) for pattern in clear if _may_name_server(pattern)]
-    if not enabled or (clear != enabled and not narrow):
+    if not enabled or (clear != enabled and not intended):
         rules = [Rule(MCP + ANY, Approval.SESSION)]
     denied = [*filter(_is_clear, disabled)]
     # Vibe compares without regard to case; a name in capitals is meant for a tool that rarely has any.
-    spelled = {*denied, *(pattern.lower() for pattern in denied if narrow)}
+    spelled = {*denied, *(pattern.lower() for pattern in denied if intended)}
     rules += [Rule(MCP + pattern, Approval.DENY) for pattern in sorted(spelled) if _may_name_server(pattern)]
-    return [*rules, Rule(MCP + ANY, Approval.DENY)] if narrow and denied != disabled else rules
+    return [*rules, Rule(MCP + ANY, Approval.DENY)] if intended and denied != disabled else rules
 
 
 def _may_name_server(pattern: str) -> bool:
@@ -230,9 +230,9 @@ def _tools_of(name: str) -> tuple[str, ...]:
 
 def _in_part(tool: str, table: str | dict[str, JsonValue]) -> list[Rule]:
     """Restrictions for some commands or files only, in a syntax of Vibe's."""
-    said = table if isinstance(table, dict) else {}
+    declared = table if isinstance(table, dict) else {}
     kinds = {"denylist": Approval.DENY, "sensitive_patterns": Approval.ASK}
-    return [Rule(tool, level, UNTRANSLATED + kind) for kind, level in kinds.items() if said.get(kind)]
+    return [Rule(tool, level, UNTRANSLATED + kind) for kind, level in kinds.items() if declared.get(kind)]
 
 
 def _skills(metadata: Mapping[str, JsonValue], level: Approval) -> list[Rule]:
@@ -245,21 +245,21 @@ def _skills(metadata: Mapping[str, JsonValue], level: Approval) -> list[Rule]:
     return [*rules, *(Rule("skill", Approval.DENY, name) for name in named)]
 
 
-def spell(fitted: Fitted) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The keys that say what was fitted of a subagent, and what they cannot say."""
-    granted = [name for unit, level in fitted.units.items() if level for name in _names(unit)]
-    denied = [name for unit, level in fitted.units.items() if not level for name in _names(unit)]
+    granted = [name for unit, level in narrowed.units.items() if level for name in _names(unit)]
+    denied = [name for unit, level in narrowed.units.items() if not level for name in _names(unit)]
     permissions: dict[str, JsonValue] = {}
     if not granted:
         permissions["disabled_tools"] = [ANY]  # an empty list of the enabled would be all of them
-    elif not fitted.default:
+    elif not narrowed.default:
         permissions["enabled_tools"] = list[JsonValue](granted)
     elif denied:
         permissions["disabled_tools"] = list[JsonValue](denied)
-    asking = [unit for unit, level in fitted.units.items() if level is Approval.ASK]
+    asking = [unit for unit, level in narrowed.units.items() if level is Approval.ASK]
     if asking:
         permissions["tools"] = {name: {"permission": "ask"} for unit in asking for name in _names(unit)}
-    freed = [unit for unit in ("write_file", "edit", "bash") if fitted.units[unit] is Approval.ALLOW]
+    freed = [unit for unit in ("write_file", "edit", "bash") if narrowed.units[unit] is Approval.ALLOW]
     found = []
     if freed:
         shown = ", ".join(f"`{unit}`" for unit in freed)

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Final
 
 from agentsync import __version__
-from agentsync.report.service_status import CycleResult, Standing
+from agentsync.report.service_status import CycleResult, ServiceStatus
 from agentsync.state.records import Action
 
 Labels = tuple[str, ...]
@@ -45,7 +45,7 @@ class Measure:
     name: str
     kind: Kind
     meaning: str
-    read: Callable[[Standing], Iterable[Sample]]
+    read: Callable[[ServiceStatus], Iterable[Sample]]
     labels: Labels = ()
     unit: str = ""
 
@@ -70,49 +70,49 @@ BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 3
 """In seconds: from a cycle that finds nothing changed to one that waits for a deadline."""
 
 
-def _syncs(standing: Standing) -> Iterator[Sample]:
-    if last := standing.last:
+def _syncs(service_status: ServiceStatus) -> Iterator[Sample]:
+    if last := service_status.last:
         yield (last.exit_code.name.lower(), last.trigger.value), 1
 
 
-def _duration(standing: Standing) -> Iterator[Sample]:
-    if last := standing.last:
+def _duration(service_status: ServiceStatus) -> Iterator[Sample]:
+    if last := service_status.last:
         yield (), last.seconds
 
 
-def _changes(standing: Standing) -> Iterator[Sample]:
-    if standing.last and not standing.suspended:  # then they were only planned
+def _changes(service_status: ServiceStatus) -> Iterator[Sample]:
+    if service_status.last and not service_status.suspended:  # then they were only planned
         for action in Action:
             if action not in (Action.KEEP, Action.CONFLICT):
-                yield (action.value,), standing.last.counts.get(action.value, 0)
+                yield (action.value,), service_status.last.counts.get(action.value, 0)
 
 
-def _of_last(read: Callable[[CycleResult], float]) -> Callable[[Standing], Iterator[Sample]]:
-    def samples(standing: Standing) -> Iterator[Sample]:
-        if standing.last:
-            yield (), read(standing.last)
+def _of_last(read: Callable[[CycleResult], float]) -> Callable[[ServiceStatus], Iterator[Sample]]:
+    def samples(service_status: ServiceStatus) -> Iterator[Sample]:
+        if service_status.last:
+            yield (), read(service_status.last)
 
     return samples
 
 
-def _diagnostics(standing: Standing) -> Iterator[Sample]:
-    if standing.last:
-        for code, number in sorted(standing.last.codes.items()):
+def _diagnostics(service_status: ServiceStatus) -> Iterator[Sample]:
+    if service_status.last:
+        for code, number in sorted(service_status.last.codes.items()):
             yield (code,), number
 
 
-def _last_success(standing: Standing) -> Iterator[Sample]:
-    if standing.succeeded_at is not None:
-        yield (), standing.succeeded_at
+def _last_success(service_status: ServiceStatus) -> Iterator[Sample]:
+    if service_status.succeeded_at is not None:
+        yield (), service_status.succeeded_at
 
 
-def _next_sync(standing: Standing) -> Iterator[Sample]:
-    if standing.next_run_at is not None:
-        yield (), standing.next_run_at
+def _next_sync(service_status: ServiceStatus) -> Iterator[Sample]:
+    if service_status.next_run_at is not None:
+        yield (), service_status.next_run_at
 
 
-def _fetched(standing: Standing) -> Iterator[Sample]:
-    for source in standing.sources:
+def _fetched(service_status: ServiceStatus) -> Iterator[Sample]:
+    for source in service_status.sources:
         if source.fetched_at is not None:
             yield (source.name,), source.fetched_at
 
@@ -141,21 +141,21 @@ MEASURES: Final = (
         "files",
         _GAUGE,
         "Files that agentsync has written and keeps.",
-        lambda standing: [((target.name,), target.files) for target in standing.targets],
+        lambda service_status: [((target.name,), target.files) for target in service_status.targets],
         labels=("target",),
     ),
     Measure(
         "drifted_files",
         _GAUGE,
         "Files that are no longer as they were written; conflicts are among them.",
-        lambda standing: [((target.name,), target.drifted) for target in standing.targets],
+        lambda service_status: [((target.name,), target.drifted) for target in service_status.targets],
         labels=("target",),
     ),
     Measure(
         "conflicts",
         _GAUGE,
         "Files that are not as the source wants them and are kept.",
-        lambda standing: [((target.name,), target.conflicts) for target in standing.targets],
+        lambda service_status: [((target.name,), target.conflicts) for target in service_status.targets],
         labels=("target",),
     ),
     Measure("changes", _COUNTER, "Files that were changed, by what was done.", _changes, labels=("action",)),
@@ -170,7 +170,7 @@ MEASURES: Final = (
         "source.up",
         _GAUGE,
         "Whether the source could be fetched and used when it was asked last.",
-        lambda standing: [((source.name,), not source.error) for source in standing.sources],
+        lambda service_status: [((source.name,), not source.error) for source in service_status.sources],
         labels=("source",),
     ),
     Measure(
@@ -180,23 +180,29 @@ MEASURES: Final = (
         "source.synced",
         _GAUGE,
         "Whether the commit that the source leads to is the one that is applied.",
-        lambda standing: [
-            ((source.name,), bool(source.applied) and source.applied == source.desired) for source in standing.sources
+        lambda service_status: [
+            ((source.name,), bool(source.applied) and source.applied == source.desired)
+            for source in service_status.sources
         ],
         labels=("source",),
     ),
-    Measure("suspended", _GAUGE, "Whether pulling is suspended.", lambda standing: [((), bool(standing.suspended))]),
+    Measure(
+        "suspended",
+        _GAUGE,
+        "Whether pulling is suspended.",
+        lambda service_status: [((), bool(service_status.suspended))],
+    ),
     Measure(
         "config_valid",
         _GAUGE,
         "Whether the configuration that stands in the file is the one that is used.",
-        lambda standing: [((), not standing.config_error)],
+        lambda service_status: [((), not service_status.config_error)],
     ),
     Measure(
         "unwatched_paths",
         _GAUGE,
         "Paths whose changes are not seen before the next cycle.",
-        lambda standing: [((), len(standing.fallbacks))],
+        lambda service_status: [((), len(service_status.fallbacks))],
     ),
     Measure("build_info", _GAUGE, "1, with the version.", lambda _: [((__version__,), 1)], labels=("version",)),
 )
@@ -226,24 +232,26 @@ class Tally:
     _durations: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     _seconds: float = 0.0
 
-    def read(self, standing: Standing) -> Reading:
+    def read(self, service_status: ServiceStatus) -> Reading:
         """All measures as they are now. A cycle counts once, however often its standing is read."""
-        is_new = standing.cycles > self._cycles
-        self._cycles = standing.cycles
+        is_new = service_status.cycles > self._cycles
+        self._cycles = service_status.cycles
         if is_new:
-            self._add(standing)
-        gauges = {measure.name: tuple(measure.read(standing)) for measure in MEASURES if measure.kind is Kind.GAUGE}
+            self._add(service_status)
+        gauges = {
+            measure.name: tuple(measure.read(service_status)) for measure in MEASURES if measure.kind is Kind.GAUGE
+        }
         counters = {name: tuple(sorted(counted.items())) for name, counted in self._counted.items()}
         *up_to, count = accumulate(self._durations)
         return Reading(
             samples=gauges | counters,
             durations=Distribution(tuple(up_to), count, self._seconds),
-            cycle=standing.last if is_new else None,
+            cycle=service_status.last if is_new else None,
         )
 
-    def _add(self, standing: Standing) -> None:
+    def _add(self, service_status: ServiceStatus) -> None:
         for measure in MEASURES:
-            for labels, value in measure.read(standing) if measure.kind is not Kind.GAUGE else ():
+            for labels, value in measure.read(service_status) if measure.kind is not Kind.GAUGE else ():
                 if measure.kind is Kind.COUNTER:
                     self._counted[measure.name][labels] += value
                 else:

@@ -32,7 +32,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportR
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
 from agentsync import __version__
-from agentsync.core.log import overhearing
+from agentsync.core.log import also_handled_by
 from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Measure, Reading
 
 _SEND_SECONDS: Final = 10.0  # for one message, with all its attempts
@@ -74,7 +74,7 @@ class Telemetry:
         self._loggers.add_log_record_processor(self._kept)
         self._logger = self._loggers.get_logger("agentsync", __version__)
         self._listening = ExitStack()
-        self._listening.enter_context(overhearing(self._heard))
+        self._listening.enter_context(also_handled_by(self._received))
         self._thread = Thread(target=self._run, name="telemetry", daemon=True)
         self._thread.start()
 
@@ -140,7 +140,7 @@ class Telemetry:
 
         return observe
 
-    def _heard(self, event: Mapping[str, Any]) -> None:
+    def _received(self, event: Mapping[str, Any]) -> None:
         """Keeps an event of the log until it is sent."""
         level = str(event.get("level", ""))
         self._logger.emit(
@@ -192,14 +192,14 @@ def _resource(state: Path) -> Resource:
     """Who tells this; OTEL_RESOURCE_ATTRIBUTES can say more, and otherwise."""
     host = socket.gethostname()
     instance = uuid.uuid5(uuid.NAMESPACE_URL, f"agentsync://{host}{state}")
-    told = {
+    reported = {
         "service.name": "agentsync",
         "service.version": __version__,
         "service.instance.id": str(instance),
         "host.name": host,
         "process.owner": _user(),
     }
-    return Resource.create(told).merge(OTELResourceDetector().detect())
+    return Resource.create(reported).merge(OTELResourceDetector().detect())
 
 
 def _user() -> str:

@@ -20,7 +20,7 @@ from agentsync.core.paths import shorten
 from agentsync.report.page.agents import agents, differences, findings, targets
 from agentsync.report.page.components import counted, mark, moment, section, sentence, table, time_of, with_code
 from agentsync.report.page.markup import Html, element, html, void
-from agentsync.report.service_status import SourceStanding, Standing
+from agentsync.report.service_status import ServiceStatus, SourceStatus
 from agentsync.state.records import Action, Key
 from agentsync.state.store import Sync
 from agentsync.sync.report import Report
@@ -57,7 +57,7 @@ class View:
         syncs: the last ones that changed something, newest first.
     """
 
-    standing: Standing
+    service_status: ServiceStatus
     unready: str
     now: float
     report: Report | None
@@ -145,9 +145,9 @@ def _state(view: View, notes: Sequence[_Note]) -> tuple[str, str]:
     errors = sum(note.severity is Severity.ERROR for note in notes)
     if errors:
         return "bad", "1 thing needs attention" if errors == 1 else f"{errors} things need attention"
-    if view.standing.last is None:
+    if view.service_status.last is None:
         return "warn", "Starting"
-    if view.standing.suspended:
+    if view.service_status.suspended:
         return "warn", "Suspended"
     if view.report is not None and view.report.in_sync:
         return "good", "In sync"
@@ -158,25 +158,25 @@ def _state(view: View, notes: Sequence[_Note]) -> tuple[str, str]:
 
 
 def _notes(view: View) -> Iterator[_Note]:
-    standing, report = view.standing, view.report
-    if standing.config_error:
+    service_status, report = view.service_status, view.report
+    if service_status.config_error:
         yield _Note(
             "The configuration has a mistake",
-            f"{sentence(standing.config_error)} The one before is still used.",
+            f"{sentence(service_status.config_error)} The one before is still used.",
             "Correct the file; it is read again when it changes, or on SIGHUP.",
         )
-    if standing.suspended:
+    if service_status.suspended:
         yield _Note(
             "Pulling is suspended",
-            f"{sentence(standing.suspended)} Nothing is changed here meanwhile.",
+            f"{sentence(service_status.suspended)} Nothing is changed here meanwhile.",
             "`agentsync resume` lets pulls apply changes again.",
             Severity.WARNING,
         )
-    if standing.last and standing.last.error:
-        yield _Note("The last cycle could not be run", standing.last.error, "It is tried again by itself.")
+    if service_status.last and service_status.last.error:
+        yield _Note("The last cycle could not be run", service_status.last.error, "It is tried again by itself.")
     if view.trouble:
         yield _Note("What is here cannot be shown", view.trouble)
-    for source in standing.sources:
+    for source in service_status.sources:
         if source.error:
             again = f"It is asked again {ago(source.retry_at, view.now)}." if source.retry_at else ""
             yield _Note(f"Source {source.name} cannot be used", source.error, again)
@@ -184,8 +184,8 @@ def _notes(view: View) -> Iterator[_Note]:
         yield _Note("Not ready", sentence(view.unready))
     if report:
         yield from _report_notes(report)
-    if standing.fallbacks:
-        text = "; ".join(standing.fallbacks)
+    if service_status.fallbacks:
+        text = "; ".join(service_status.fallbacks)
         yield _Note("Some changes are seen late", text, "They are found in the next cycle.", Severity.WARNING)
 
 
@@ -202,7 +202,7 @@ def _report_notes(report: Report) -> Iterator[_Note]:
             "What stands there was written or edited here, and is kept.",
             "The differences are below.",
         )
-    if refused := sum(product.refused for product in report.products):
+    if refused := sum(compiled_agent.refused for compiled_agent in report.compiled):
         yield _Note(f"{counted(refused, 'file')} refused", "No agent can be made of it.", "The findings below say why.")
 
 
@@ -226,15 +226,17 @@ def _attention(notes: Sequence[_Note]) -> Html:
 
 
 def _service(view: View) -> Html:
-    standing, last = view.standing, view.standing.last
+    service_status, last = view.service_status, view.service_status.last
     rows: dict[str, str] = {
-        "Last good sync": moment(standing.succeeded_at, view.now, "never"),
+        "Last good sync": moment(service_status.succeeded_at, view.now, "never"),
         "Last cycle": html(moment(last.ended_at, view.now), f" ({last.trigger.value}, {last.seconds:.1f} s)")
         if last
         else "none yet",
-        "Next cycle": moment(standing.next_run_at, view.now, "not planned"),
-        "Running since": html(moment(standing.started_at, view.now), f", {counted(standing.cycles, 'cycle')}"),
-        "Configuration": element("code", shorten(standing.config)),
+        "Next cycle": moment(service_status.next_run_at, view.now, "not planned"),
+        "Running since": html(
+            moment(service_status.started_at, view.now), f", {counted(service_status.cycles, 'cycle')}"
+        ),
+        "Configuration": element("code", shorten(service_status.config)),
     }
     pairs = (html(element("dt", name), element("dd", value)) for name, value in rows.items())
     return section("service", "Service", element("dl", *pairs))
@@ -243,7 +245,7 @@ def _service(view: View) -> Html:
 def _sources(view: View) -> Html:
     facts = {source.name: source.facts for source in view.report.sources} if view.report else {}
     rows = []
-    for source in view.standing.sources:
+    for source in view.service_status.sources:
         known = facts.get(source.name)
         applied = html(
             element("code", source.applied[:12] or "none"),
@@ -255,7 +257,7 @@ def _sources(view: View) -> Html:
     return section("sources", "Sources", table("Where the agents come from", header, rows))
 
 
-def _source_state(source: SourceStanding) -> Html:
+def _source_state(source: SourceStatus) -> Html:
     if source.error:
         return html(mark("bad", "in trouble"), element("span", source.error, class_="small"))
     if source.applied != source.desired:

@@ -13,12 +13,12 @@ from agentsync.core.paths import shorten
 from agentsync.report.page.components import counted, mark, rest, section, sentence, table, with_code
 from agentsync.report.page.markup import Html, element, html, joined
 from agentsync.state.records import Action, Key
-from agentsync.sync.compiled_agent import Output, Product
+from agentsync.sync.compiled_agent import CompiledAgent, Output
 from agentsync.sync.report import Report, is_drifted
 from agentsync.targets.change import Change, absolute
 
 _MOST_AGENTS: Final = 500
-_MOST_FINDINGS: Final = 500
+_MOST_DIAGNOSTICS: Final = 500
 _MOST_DIFFERENCES: Final = 200
 _MOST_LINES: Final = 400  # of one difference
 
@@ -45,9 +45,9 @@ def targets(report: Report) -> Html:
             "held": counts.held,
             "pending": counts.pending,
         }
-        told = [f"{number} {words}" for words, number in numbers.items() if number]
+        reported = [f"{number} {words}" for words, number in numbers.items() if number]
         kind = "bad" if counts.conflicts or counts.held else "warn"
-        state = mark(kind, ", ".join(told)) if told else mark("good", "in sync")
+        state = mark(kind, ", ".join(reported)) if reported else mark("good", "in sync")
         place = element("code", shorten(str(target.directory)))
         rows.append([target.name, state, str(counts.files), target.written.title, place])
     header = ("Target", "State", "Files", "Tool", "Directory")
@@ -55,7 +55,10 @@ def targets(report: Report) -> Html:
 
 
 def agents(report: Report) -> Html:
-    products = sorted((product for product in report.products if product.name), key=lambda product: product.name)
+    compiled = sorted(
+        (compiled_agent for compiled_agent in report.compiled if compiled_agent.name),
+        key=lambda compiled_agent: compiled_agent.name,
+    )
     changes = {
         (change.target, owner.source, owner.source_path): change
         for change in (*report.plan.changes, *report.plan.held)
@@ -63,25 +66,30 @@ def agents(report: Report) -> Html:
     }
     held = frozenset(change.key for change in report.plan.held)
     rows = []
-    for product in products[:_MOST_AGENTS]:
-        told = [product.description, f"{product.source}: {product.path}"]
+    for compiled_agent in compiled[:_MOST_AGENTS]:
+        reported = [compiled_agent.description, f"{compiled_agent.source}: {compiled_agent.path}"]
         cells = [
-            _agent_state(product, target.name, changes.get((target.name, product.source, product.path)), held)
+            _agent_state(
+                compiled_agent,
+                target.name,
+                changes.get((target.name, compiled_agent.source, compiled_agent.path)),
+                held,
+            )
             for target in report.targets
         ]
-        rows.append([html(product.name, *(element("span", text, class_="small") for text in told)), *cells])
+        rows.append([html(compiled_agent.name, *(element("span", text, class_="small") for text in reported)), *cells])
     header = ("Agent", *(target.name for target in report.targets))
-    caption = f"{counted(len(products), 'agent')} and how each stands in each target"
-    more = rest(len(products) - _MOST_AGENTS, "`agentsync list agents` lists all")
+    caption = f"{counted(len(compiled), 'agent')} and how each stands in each target"
+    more = rest(len(compiled) - _MOST_AGENTS, "`agentsync list agents` lists all")
     return section("agents", "Agents", table(caption, header, rows), more)
 
 
-def _agent_state(product: Product, target: str, change: Change | None, held: frozenset[Key]) -> Html:
-    output = product.outputs.get(target)
-    if target in product.excluded or output is None:
+def _agent_state(compiled_agent: CompiledAgent, target: str, change: Change | None, held: frozenset[Key]) -> Html:
+    output = compiled_agent.outputs.get(target)
+    if target in compiled_agent.excluded or output is None:
         return mark("none", "left out")
     if not output.digest:
-        return html(mark("bad", "refused"), _lost(product, output))
+        return html(mark("bad", "refused"), _lost(compiled_agent, output))
     if change is None:
         return mark("none", "not used")
     if change.key in held:
@@ -89,16 +97,16 @@ def _agent_state(product: Product, target: str, change: Change | None, held: fro
     if change.action is Action.CONFLICT:
         return mark("bad", "in conflict")
     if change.action is Action.KEEP:
-        return html(mark("good", "in sync"), _lost(product, output))
-    return html(mark("warn", "drifted" if is_drifted(change) else "pending"), _lost(product, output))
+        return html(mark("good", "in sync"), _lost(compiled_agent, output))
+    return html(mark("warn", "drifted" if is_drifted(change) else "pending"), _lost(compiled_agent, output))
 
 
-def _lost(product: Product, output: Output) -> Html:
+def _lost(compiled_agent: CompiledAgent, output: Output) -> Html:
     """A link to what was lost on the way to one target."""
     number = sum(found.severity is not Severity.INFO for found in output.diagnostics)
     if not number:
         return Html("")
-    return element("a", counted(number, "finding"), class_="small", href=f"#{_anchor(product.name)}")
+    return element("a", counted(number, "finding"), class_="small", href=f"#{_anchor(compiled_agent.name)}")
 
 
 def findings(report: Report) -> Html:
@@ -106,19 +114,19 @@ def findings(report: Report) -> Html:
     order = list(Severity)
     found = sorted(report.diagnostics, key=lambda found: (bool(found.agent), found.agent, -order.index(found.severity)))
     groups: dict[str, list[Diagnostic]] = defaultdict(list)
-    for diagnostic in found[:_MOST_FINDINGS]:
+    for diagnostic in found[:_MOST_DIAGNOSTICS]:
         groups[_anchor(diagnostic.agent)].append(diagnostic)
     parts = [_group(anchor, diagnostics) for anchor, diagnostics in groups.items()]
-    more = rest(len(found) - _MOST_FINDINGS, "`agentsync status -vv` shows all")
+    more = rest(len(found) - _MOST_DIAGNOSTICS, "`agentsync status -vv` shows all")
     return section("findings", "Findings", *(parts or [element("p", "There are none.")]), more)
 
 
 def _group(anchor: str, diagnostics: Sequence[Diagnostic]) -> Html:
     numbers = {severity: sum(found.severity is severity for found in diagnostics) for severity in Severity}
     words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
-    told = ", ".join(counted(numbers[severity], word) for severity, word in words.items() if numbers[severity])
+    reported = ", ".join(counted(numbers[severity], word) for severity, word in words.items() if numbers[severity])
     agent = diagnostics[0].agent
-    summary = element("summary", element("h3", agent or "The whole"), element("span", f" {told}", class_="quiet"))
+    summary = element("summary", element("h3", agent or "The whole"), element("span", f" {reported}", class_="quiet"))
     items = (element("li", *_finding(found)) for found in diagnostics)
     is_open = not agent or bool(numbers[Severity.ERROR])
     # The list has the anchor, since a browser opens what a link's goal lies in.
@@ -154,8 +162,12 @@ def _difference(change: Change, texts: Mapping[Key, str] | None) -> Html:
         element("h3", element("code", place)),
         element("span", f" {change.target}: {_WORDS[change.action]}", class_="quiet"),
     )
-    told = change.diagnostic
-    why = element("p", with_code(" ".join(map(sentence, filter(None, (told.message, told.hint)))))) if told else ""
+    reported = change.diagnostic
+    why = (
+        element("p", with_code(" ".join(map(sentence, filter(None, (reported.message, reported.hint))))))
+        if reported
+        else ""
+    )
     return element("details", summary, why, _text_of(change, place, texts), open=bool(texts and change.key in texts))
 
 

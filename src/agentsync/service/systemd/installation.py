@@ -15,7 +15,7 @@ from typing import Final
 from agentsync.core.errors import AgentsyncError
 from agentsync.service.systemd.text import is_ours, sealed
 from agentsync.service.systemd.units import Service
-from agentsync.targets.directory import Directory
+from agentsync.targets.directory import TargetDirectory
 
 _SECONDS: Final = 60  # that a command may take
 
@@ -64,7 +64,7 @@ def install(service: Service, *, anew: bool = False) -> Outcome:
         ServiceError: a file is there that is not ours, or cannot be written; nothing has been changed then.
     """
     changed = _write_all(service)
-    return _told(changed, commands(service, anew=anew or bool(changed)))
+    return _reported(changed, commands(service, anew=anew or bool(changed)))
 
 
 def uninstall(service: Service) -> Outcome | None:
@@ -79,12 +79,12 @@ def uninstall(service: Service) -> Outcome | None:
         there = {name: digest for name in service.files if (digest := _digest(directory, service, name)) is not None}
         if not there:
             return None
-        ended = _told((), service.commands(["disable", "--now", service.unit]))
+        ended = _reported((), service.commands(["disable", "--now", service.unit]))
         for name, digest in there.items():
             _delete(directory, service, name, digest)
         directory.sync()
     deleted = tuple(service.directory / name for name in there)
-    reloaded = _told(deleted, service.commands(["daemon-reload"]))
+    reloaded = _reported(deleted, service.commands(["daemon-reload"]))
     return Outcome(deleted, (*ended.undone, *reloaded.undone), ended.trouble or reloaded.trouble)
 
 
@@ -99,14 +99,14 @@ def _write_all(service: Service) -> tuple[Path, ...]:
     return tuple(service.directory / name for name in changed)
 
 
-def _opened(path: Path) -> Directory:
+def _opened(path: Path) -> TargetDirectory:
     try:
-        return Directory.open(path, create=True)
+        return TargetDirectory.open(path, create=True)
     except AgentsyncError as error:
         raise ServiceError(error.message, place=error.place) from error
 
 
-def _digest(directory: Directory, service: Service, name: str) -> str | None:
+def _digest(directory: TargetDirectory, service: Service, name: str) -> str | None:
     """The digest of a file of ours; None where there is nothing."""
     actual = directory.observe(name).actual
     if actual.digest is None:
@@ -121,7 +121,7 @@ def _digest(directory: Directory, service: Service, name: str) -> str | None:
     return actual.digest
 
 
-def _write(directory: Directory, service: Service, name: str, data: bytes, digest: str | None) -> None:
+def _write(directory: TargetDirectory, service: Service, name: str, data: bytes, digest: str | None) -> None:
     staged = directory.temporary(name)
     try:
         directory.stage(staged, data)
@@ -135,7 +135,7 @@ def _write(directory: Directory, service: Service, name: str, data: bytes, diges
         raise _unwritable(service, name, error) from error
 
 
-def _delete(directory: Directory, service: Service, name: str, digest: str) -> None:
+def _delete(directory: TargetDirectory, service: Service, name: str, digest: str) -> None:
     try:
         directory.remove(name, digest)
     except (OSError, AgentsyncError) as error:
@@ -147,11 +147,11 @@ def _unwritable(service: Service, name: str, error: OSError | AgentsyncError) ->
     return ServiceError(f"this file cannot be changed: {reason}", place=str(service.directory / name))
 
 
-def _told(changed: tuple[Path, ...], told: Sequence[tuple[str, ...]]) -> Outcome:
+def _reported(changed: tuple[Path, ...], reported: Sequence[tuple[str, ...]]) -> Outcome:
     """Runs commands until one fails; what is left is for the user, whose systemd may be out of reach from here."""
-    for number, words in enumerate(told):
+    for number, words in enumerate(reported):
         if trouble := _run(words):
-            return Outcome(changed, tuple(told[number:]), trouble)
+            return Outcome(changed, tuple(reported[number:]), trouble)
     return Outcome(changed)
 
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from agentsync.core.paths import Places
+from agentsync.core.paths import AppPaths
 from agentsync.service.systemd.footprint import Footprint
 from agentsync.service.systemd.text import bind, command, drop_in, word
 
@@ -61,15 +61,15 @@ def user_units() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd/user"
 
 
-def user_service(directory: Path, program: Sequence[str], places: Places, needs: Footprint) -> Service:
+def user_service(directory: Path, program: Sequence[str], app_paths: AppPaths, needs: Footprint) -> Service:
     """The service of the user who runs this, in the user's own systemd."""
-    settings = _settings([*program, "daemon"], needs, places, keeps_running=True)
+    settings = _settings([*program, "daemon"], needs, app_paths, keeps_running=True)
     return _of_user(directory, _DAEMON, {_DAEMON: settings})
 
 
-def user_timer(directory: Path, program: Sequence[str], places: Places, needs: Footprint) -> Service:
+def user_timer(directory: Path, program: Sequence[str], app_paths: AppPaths, needs: Footprint) -> Service:
     """A timer instead, with nothing that runs in between."""
-    settings = _settings([*program, "pull"], needs, places, keeps_running=False)
+    settings = _settings([*program, "pull"], needs, app_paths, keeps_running=False)
     return _of_user(directory, _TIMER, {_PULL: settings, _TIMER: []})
 
 
@@ -100,11 +100,11 @@ def _of_user(directory: Path, unit: str, units: Mapping[str, list[tuple[str, str
 
 
 def _settings(
-    program: Iterable[str], needs: Footprint, places: Places | None, *, keeps_running: bool
+    program: Iterable[str], needs: Footprint, app_paths: AppPaths | None, *, keeps_running: bool
 ) -> list[tuple[str, str]]:
     """What stands in a drop-in; paths are bound, which makes them writable wherever they lie, also below /tmp."""
     version = _systemd_version() if keeps_running else 0
-    own = (places.state, places.cache) if places else ()
+    own = (app_paths.state, app_paths.cache) if app_paths else ()
     return [
         *(("Environment", word(f"{name}={value}")) for name, value in needs.variables.items()),
         ("ExecStart", ""),

@@ -40,7 +40,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from agentsync.service.watch.burst import Burst
-from agentsync.service.watch.followed import Followed, Outlook, Spot
+from agentsync.service.watch.followed import FollowedPaths, Outlook, Spot
 
 _COMING_AND_GOING: Final[list[type[FileSystemEvent]]] = [
     DirCreatedEvent,
@@ -80,18 +80,18 @@ class Watch:
     directory in which no agents are looked for, does, nor do the temporary names that files are staged at.
     """
 
-    def __init__(self, tell: Callable[[frozenset[Path]], None], *, settle: float = 0.5, most: float = 5.0) -> None:
+    def __init__(self, on_change: Callable[[frozenset[Path]], None], *, settle: float = 0.5, most: float = 5.0) -> None:
         """Nothing is watched before `follow`.
 
         Args:
-            tell: called, in a thread of its own, with the followed files and directories in which something changed.
+            on_change: called, in a thread of its own, with the followed files and directories that changed.
             settle: seconds after the last change of a burst at which it is told.
             most: seconds after its first one at which it is told at the latest.
         """
-        self._burst = Burst(tell, settle=settle, most=most)
+        self._burst = Burst(on_change, settle=settle, most=most)
         self._observer: BaseObserver | None = None
         self._handler = _Handler(self._noticed)
-        self._followed = Followed()
+        self._followed = FollowedPaths()
         self._watched: dict[Path, _Watched] = {}
         self._is_full = False
         self._log = _Overheard(self._lost)
@@ -154,7 +154,7 @@ class Watch:
         return anew
 
     def _noticed(self, path: Path) -> None:
-        self._burst.note(self._followed.meant_by(path))
+        self._burst.note(self._followed.intended_by(path))
 
     def _lost(self) -> None:
         self._burst.note(self._followed.all)

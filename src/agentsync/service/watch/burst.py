@@ -14,15 +14,15 @@ class Burst:
     An editor that saves makes five events, a checkout thousands; each of them only moves the moment of telling.
     """
 
-    def __init__(self, tell: Callable[[frozenset[Path]], None], *, settle: float, most: float) -> None:
+    def __init__(self, on_change: Callable[[frozenset[Path]], None], *, settle: float, most: float) -> None:
         """Starts the thread.
 
         Args:
-            tell: called with the paths of a burst.
+            on_change: called with the paths of a burst.
             settle: seconds of quiet after which a burst is over.
             most: seconds after its first sign at which it is told although it goes on.
         """
-        self._tell = tell
+        self._on_change = on_change
         self._settle = settle
         self._most = most
         self._paths: set[Path] = set()
@@ -53,7 +53,7 @@ class Burst:
 
     def _run(self) -> None:
         while paths := self._next():
-            self._tell(paths)
+            self._on_change(paths)
 
     def _next(self) -> frozenset[Path]:
         """Waits for a burst to be over; nothing once this is closed."""

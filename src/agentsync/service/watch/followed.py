@@ -40,7 +40,7 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowedPaths:
     """What is followed, and which paths mean it.
 
     Attributes:
@@ -56,7 +56,7 @@ class Followed:
         """Everything that is followed."""
         return set().union(*self.names.values())
 
-    def meant_by(self, path: Path) -> Iterator[Path]:
+    def intended_by(self, path: Path) -> Iterator[Path]:
         """What has changed when something changed at a path."""
         yield from self.names.get(path, ())
         if path.name.endswith(TEMPORARY_SUFFIX):
@@ -76,7 +76,7 @@ class Outlook:
 
     def __init__(self, files: Iterable[Path], directories: Iterable[Path]) -> None:
         """Looks at the paths, which are absolute, and at all directories below the latter."""
-        self.followed = Followed()
+        self.followed = FollowedPaths()
         self.fallbacks: dict[Path, str] = {}
         self._spots: dict[Path, Spot] = {}
         self._network = network_devices()
