@@ -1,7 +1,7 @@
-"""Writes what of docs/ and systemd's units is generated: commands, man page, codes, log events, facts about tools.
+"""Generate parts of docs/ and systemd's units: commands, man page, codes, log events, facts about tools.
 
-`make docs` runs it. A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written
-by hand and stays as it is. tests/unit/project/test_docs.py fails when a part is stale.
+`make docs` runs it. A part is between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written by
+hand and stays as it is. tests/unit/project/test_docs.py fails when a part is stale.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from agentsync.sync.build import ContentStore
 from agentsync.sync.events import log_rollback, log_sync
 from agentsync.sync.report import Report, Scope
 from agentsync.sync.sources import ResolvedSource
-from agentsync.targets.apply import Outcome
+from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Actual, Change, Wanted
 from agentsync.targets.plan import Plan, conflict, recorded
 from manual import manual
@@ -54,11 +54,11 @@ DIRECTORY: Final = Path(__file__).parent
 _PART: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 _GROUPS: Final = {
-    "AS1": "Reading: how the bytes were made sense of",
-    "AS2": "Checks: what was read and what is wrong with it",
-    "AS3": "Conversion: what a target cannot carry",
-    "AS4": "Sync: what stands in the way of applying",
-    "AS5": "Policy: what is said of an agent by somebody other than its author",
+    "AS1": "Reading: repairs, and files that cannot be read",
+    "AS2": "Checks: problems of an agent, its name and its path",
+    "AS3": "Conversion: what a target cannot express",
+    "AS4": "Sync: what keeps changes from being applied",
+    "AS5": "Policy: overrides, and what this machine allows agents to have",
 }
 
 _EVENTS: Final = {
@@ -66,30 +66,31 @@ _EVENTS: Final = {
     "source.failed": "A source could not be fetched, or was fetched and refused. Its last good commit stays.",
     "agent.created": "A file was written where there was none.",
     "agent.updated": "A file that agentsync wrote was replaced.",
-    "agent.replaced": "A file that agentsync did not write so was put away and replaced, since the user said `adopt`.",
+    "agent.replaced": "A file that agentsync did not write, or that was edited since, was backed up and replaced, "
+    "since the user ran `adopt`.",
     "agent.pruned": "A file that agentsync wrote was deleted, since the source dropped it.",
     "agent.restored": "A file that agentsync wrote and somebody deleted was written again.",
-    "agent.taken": "A file was there already with the very bytes that are wanted, and counts as written by agentsync "
-    "from now on.",
-    "agent.forgotten": "A file is gone from the source and from the disk, and is no longer kept track of.",
-    "agent.conflict": "What stands at the path was not written by agentsync, or was edited since. It is kept.",
+    "agent.taken": "A file with exactly the wanted bytes was there already, and counts as written by agentsync from "
+    "now on.",
+    "agent.forgotten": "A file is gone from the source and from the disk, and is no longer tracked.",
+    "agent.conflict": "The file at the path was not written by agentsync, or was edited since. It is kept.",
     "agent.failed": "A file could not be written or deleted.",
     "agent.held": "A change waits to be confirmed: its agent would be given more than it had, or (then without a code "
     "and a message) its source would delete too much at once.",
-    "agent.refused": "An agent, or one of its conversions, cannot be used. The code says why.",
+    "agent.refused": "An agent, or one of its conversions, cannot be used. The code gives the reason.",
     "agent.diagnostic": "Something was repaired or lost; or, at level debug, a remark.",
-    "sync.rolled_back": "`rollback` brought back what was here after the sync `to`; one event a file stands before it.",
+    "sync.rolled_back": "`rollback` restored the state after the sync `to`; one event per file precedes it.",
     "sync.finished": "The cycle is over. There is one in every `pull`.",
-    "sync.failed": "The service could not run a cycle: another run was under way, or the state cannot be used. It "
+    "sync.failed": "The service could not run a cycle: another run was in progress, or the state cannot be used. It "
     "tries again soon.",
     "daemon.started": "The service begins, before its first cycle.",
-    "daemon.stopped": "The service ends, since it was told to.",
-    "config.reloaded": "The configuration changed, and counts from now on.",
-    "config.refused": "The configuration changed and has a mistake. The one before it still counts.",
+    "daemon.stopped": "The service ends, since it was asked to.",
+    "config.reloaded": "The configuration changed, and applies from now on.",
+    "config.refused": "The configuration changed and has a mistake. The previous one still applies.",
     "watch.fallback": "Something cannot be watched; what changes there is seen in each cycle only.",
-    "clock.changed": "The clock was set back. A run that was due by any other clock is made.",
-    "health.listening": "The service tells how it is at this address from now on.",
-    "health.failed": "Something that tells how the service is does not work: `textfile`, `otlp`, or one answer over "
+    "clock.changed": "The clock was set back. A run that was due by any other clock is started.",
+    "health.listening": "The service reports its status at this address from now on.",
+    "health.failed": "A way of reporting the service's status does not work: `textfile`, `otlp`, or one answer over "
     "HTTP. It stops nothing.",
     "health.recovered": "It works again.",
     "control.failed": "The service cannot be asked for a pull, since its socket cannot be made.",
@@ -98,13 +99,13 @@ _ON_EVERY_EVENT: Final = ("sync_id", "event", "level", "timestamp")
 
 
 def main() -> None:
-    """Brings every page up to date."""
+    """Bring every page up to date."""
     for path, text in pages().items():
         path.write_text(text, encoding="utf-8")
 
 
 def pages() -> dict[Path, str]:
-    """Every page that has generated parts, as it should be."""
+    """Every page with generated parts, as it should be."""
     texts = ((path, path.read_text(encoding="utf-8")) for path in sorted(DIRECTORY.glob("*.md")))
     filled = {path: _PART.sub(_filled, text) for path, text in texts if _PART.search(text)}
     return {
@@ -181,14 +182,14 @@ def _codes() -> str:
 
 def _codes_of(prefix: str) -> str:
     rows = (
-        (code.id, code.name.lower().replace("_", "-"), code.severity.value, code.cause, code.remedy)
+        (code.id, code.name.lower().replace("_", "-"), code.severity.value, code.cause, code.effect, code.remedy)
         for code in Code
         if code.id.startswith(prefix)
     )
-    return _table(("code", "name", "severity", "cause", "remedy"), rows)
+    return _table(("code", "name", "severity", "cause", "effect", "remedy"), rows)
 
 
-# Log events: what the code itself tells of a made-up cycle in which everything happens.
+# Log events: what the code itself logs in a made-up cycle in which everything happens.
 
 _FILE: Final = Wanted(
     digest="cd044e105681619a34b06131e35500a6816c6fa98764ac1e7ef6a5fcc51e3dd0",
@@ -201,32 +202,32 @@ _FILE: Final = Wanted(
 )
 _BEFORE: Final = "8b02c9c0f4e75d1f6a3b7b1c2a90d4e85f6c7d31"
 _URL: Final = "https://git.acme.example/agents.git"
-_MOMENT: Final = "2026-01-01T12:00:00.000000Z"
+_TIME: Final = "2026-01-01T12:00:00.000000Z"
 
 
 def events() -> dict[str, list[dict[str, object]]]:
     """Each event of a cycle by name, as its JSON records."""
-    found: dict[str, list[dict[str, object]]] = {name: [] for name in _EVENTS}
-    for line in _reported(readable=False).splitlines():
-        record = json.loads(line) | {"timestamp": _MOMENT}
-        found[record["event"]].append(record)
-    return found
+    records: dict[str, list[dict[str, object]]] = {name: [] for name in _EVENTS}
+    for line in _logged(readable=False).splitlines():
+        record = json.loads(line) | {"timestamp": _TIME}
+        records[record["event"]].append(record)
+    return records
 
 
-def _reported(*, readable: bool) -> str:
+def _logged(*, readable: bool) -> str:
     before = structlog.get_config()
     stream = io.StringIO()
     try:
         configure(logging.DEBUG, stream=stream, readable=readable)
         log_sync(_cycle())
         log_rollback("2d6e297023cb", "9c4f0b1d77aa", (), ())
-        _report_service()
+        _log_service()
     finally:
         structlog.configure(**before)
     return stream.getvalue()
 
 
-def _report_service() -> None:
+def _log_service() -> None:
     config = Path("/home/dev/.config/agentsync/config.toml")
     mistake = ConfigError("unknown key `daemon.intervall`", place=f"{config}:9", hint="did you mean `interval`?")
     log_started(config)
@@ -237,7 +238,7 @@ def _report_service() -> None:
     log_healthy("textfile")
     log_reloaded(config)
     log_refused(config, mistake)
-    log_failed(LockedError("another run is under way", place="/home/dev/.local/state/agentsync/run.lock"))
+    log_failed(LockedError("another run is in progress", place="/home/dev/.local/state/agentsync/run.lock"))
     log_clock_changed()
     log_stopped(config)
 
@@ -305,8 +306,8 @@ def _change(action: Action, *, base: Recorded | None) -> Change:
 
 
 def _readable_event() -> str:
-    _, _, line = _reported(readable=True).splitlines()[0].partition(" ")
-    return f"```\n{_MOMENT} {line}\n```"
+    _, _, line = _logged(readable=True).splitlines()[0].partition(" ")
+    return f"```\n{_TIME} {line}\n```"
 
 
 def _event_list() -> str:
@@ -378,7 +379,7 @@ def _notices() -> str:
     for dialect in dialects().values():
         for other in dialect.also_reads:
             title = dialects()[other].title
-            line = f"- **{dialect.title}** also reads the agents of {title}, and may not heed what restricts them."
+            line = f"- **{dialect.title}** also reads the agents of {title}, and may ignore their restrictions."
             lines.append(line)
     return "\n".join(lines)
 

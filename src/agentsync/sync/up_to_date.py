@@ -32,6 +32,42 @@ from agentsync.state.lock import locked
 from agentsync.state.store import SourceState, State
 from agentsync.sync.fetch import Fetches, mirror_of
 from agentsync.targets.directory import TargetDirectory
+from agentsync.sync.source_state import _moving, _source_state, _trusted
+import secrets
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from agentsync.config import Config, Target, policy_of
+from agentsync.convert.policy import Rules
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ExitCode, SourceRefusedError, SourceUnavailableError
+from agentsync.core.naming import slug
+from agentsync.core.paths import AppPaths, is_file
+from agentsync.dialects import moving_variables
+from agentsync.repository.overlays import read_overlays
+from agentsync.repository.working_tree import WorkingTree
+from agentsync.state.backups import Backups
+from agentsync.state.lock import locked
+from agentsync.state.records import Action, Key, Recorded
+from agentsync.state.render_cache import Cache
+from agentsync.state.store import SourceState, State
+from agentsync.sync.build import BuildResult, build
+from agentsync.sync.escalation import hold_escalations
+from agentsync.sync.events import log_sync
+from agentsync.sync.fetch import Fetches
+from agentsync.sync.findings import kept_last_good, left_sources, suspended, without_agents
+from agentsync.sync.report import Report, Scope, is_change
+from agentsync.sync.snapshot import Files, Snapshot
+from agentsync.sync.sources import Progress, ResolvedSource, finding, resolve_sources
+from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, remember
+from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.targets.change import Change, Consent, TargetState
+from agentsync.targets.plan import Plan, make_plan, recorded
+
+from agentsync.sync.cycle import run
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")
@@ -210,3 +246,15 @@ def _untouched(fingerprint: Fingerprint, state: State) -> bool:
             if not directory.holds({name: proof for (where, name), proof in proofs.items() if where == path}):
                 return False
     return True
+
+
+
+def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Fingerprint:
+    """What decided a run at rest."""
+    commits = {source.name: source.commit for source in report.sources}
+    sources = [
+        AppliedSource(name, config.remote_of(name), table.allow_rewrite, commits[name])
+        for name, table in config.sources.items()
+    ]
+    targets = {str(target.directory): target.follow_symlinks for target in report.targets}
+    return Fingerprint(expansions(text, moving_variables()), read, sources, targets)
