@@ -1,4 +1,4 @@
-"""The configuration of this machine: sources, targets, and how agents are converted for each."""
+"""Configuration of this machine: sources, targets, and how agents are converted for each."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Target(Settings):
-    """A target with everything filled in.
+    """Target with all defaults resolved.
 
     Attributes:
-        dialect: what is written.
-        directory: where; absolute.
-        create: whether the directory may be made although its tool's own is not there.
+        dialect: the dialect that is written.
+        directory: where it is written; absolute.
+        create: whether the directory may be created although its tool's own does not exist.
         filter: which agents it gets.
-        allow_restore: whether a file of ours that was edited here is kept aside and written again.
+        allow_restore: whether a managed file that was edited here is backed up and written again.
     """
 
     name: str
@@ -61,22 +61,22 @@ class Target(Settings):
 
     @property
     def absence(self) -> Diagnostic | None:
-        """The finding that its tool is not on this machine; None where it is.
+        """Diagnostic for a tool that is not on this machine; None where it is.
 
-        The directory may be made where the tool's own directory is there, or where the user says so.
+        The directory may be created where the tool's own directory exists, or where the user sets `create`.
         """
         if self.create or is_directory(self.directory) or is_directory(self.directory.parent):
             return None
-        message = f"neither this directory nor its parent is there, so {self.written.title} gets nothing"
+        message = f"neither this directory nor its parent exists, so nothing is written for {self.written.title}"
         return Diagnostic(Code.TARGET_MISSING, message, path=str(self.directory), target=self.name)
 
 
 class Config(Settings):
-    """The whole document.
+    """Parsed configuration file.
 
     Attributes:
-        overrides: what this machine says otherwise of some agents.
-        overlays: the directory of the user's overlays; `overlays` beside the configuration unless it is given.
+        overrides: settings of this machine that override those of some agents.
+        overlays: the directory of the user's overlays; `overlays` beside the configuration unless it is set.
     """
 
     version: Literal[1]
@@ -99,7 +99,7 @@ class Config(Settings):
         return tables
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _distinct_directories(self) -> Self:
         directories: dict[Path, str] = {}
         for target in self.resolved_targets():
             if target.directory in directories:
@@ -110,11 +110,11 @@ class Config(Settings):
         return self
 
     def remote_of(self, source: str) -> Remote:
-        """What is fetched for a source."""
+        """Return what to fetch for a source."""
         return replace(self.sources[source].remote(), max_bytes=self.limits.fetch_bytes)
 
     def resolved_targets(self) -> tuple[Target, ...]:
-        """The targets in the order in which they are written down."""
+        """Return the targets in the order of the configuration."""
         return tuple(self._target(name, table) for name, table in self.targets.items())
 
     def _target(self, name: str, table: TargetTable) -> Target:
@@ -149,10 +149,10 @@ class Config(Settings):
 
 
 def find_config(given: Path | None) -> Path:
-    """The configuration that counts.
+    """Find the configuration file to use.
 
     Raises:
-        ConfigError: none is there.
+        ConfigError: there is none.
     """
     if given is not None:
         return given
@@ -160,15 +160,15 @@ def find_config(given: Path | None) -> Path:
     for candidate in candidates:
         if is_file(candidate):
             return candidate
-    looked = ", ".join(str(candidate) for candidate in candidates)
+    searched = ", ".join(str(candidate) for candidate in candidates)
     raise ConfigError(
         "there is no configuration",
-        hint=f"run `agentsync init URL` to write one, or give --source and --to (looked for {looked})",
+        hint=f"run `agentsync init URL` to write one, or give --source and --to (searched for {searched})",
     )
 
 
 def load_config(path: Path) -> Config:
-    """Reads a configuration.
+    """Read a configuration.
 
     Raises:
         ConfigError: the file cannot be read, or the first mistake in it.
@@ -184,17 +184,16 @@ def load_config(path: Path) -> Config:
         return config.model_copy(update={"overlays": path.absolute().parent / "overlays"})
     if not is_directory(config.overlays):
         message = f"`overlays`: there is no directory {config.overlays}"
-        raise ConfigError(
-            message, place=str(path), hint="without what is said in it, agents could do more than you allow"
-        )
+        # Overlays may restrict agents, so a missing directory is an error and not an empty one.
+        raise ConfigError(message, place=str(path), hint="without its overlays, agents could do more than you allow")
     return config
 
 
 def policy_of(config: Config, machine: Path) -> Policy:
-    """The policies that count: the configuration's, and the machine's where there is one.
+    """Combine the policies in force: the configuration's, and the machine's where there is one.
 
     Raises:
-        ConfigError: the machine's cannot be read, or has a mistake in it. It is never passed over.
+        ConfigError: the machine's policy cannot be read, or has a mistake in it. It is never skipped.
     """
     try:
         text = machine.read_text(encoding="utf-8")
@@ -206,7 +205,7 @@ def policy_of(config: Config, machine: Path) -> Policy:
 
 
 def load_with_text(path: Path) -> tuple[Config, str]:
-    """A configuration and its text; that is empty where it changed meanwhile, so that nothing is remembered for it.
+    """Read a configuration and its text; the text is empty where it changed meanwhile, so that no fingerprint is kept.
 
     Raises:
         ConfigError: as `load_config`.
@@ -217,7 +216,7 @@ def load_with_text(path: Path) -> tuple[Config, str]:
 
 
 def check_complete(config: Config, path: Path) -> None:
-    """Makes sure that there is something to pull, and somewhere to write it.
+    """Check that there is something to pull, and somewhere to write it.
 
     Raises:
         ConfigError: there is no source, or no target.

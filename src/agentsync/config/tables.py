@@ -1,4 +1,4 @@
-"""The tables of the configuration: what each key may be."""
+"""Tables of the configuration, with the values that each key accepts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def _expand(value: object) -> object:
     if not isinstance(value, str):
         return value
     expanded = os.path.expandvars(value)
-    if left := re.search(r"\$(?:\w+|\{\w+\})", expanded):
-        raise ValueError(f"the variable {left[0]} is not set")
+    if unset := re.search(r"\$(?:\w+|\{\w+\})", expanded):
+        raise ValueError(f"the variable {unset[0]} is not set")
     if "\0" in expanded:
         raise ValueError("a path holds no NUL")
     try:
@@ -44,7 +44,7 @@ def _absolute(path: Path) -> Path:
 
 
 AbsolutePath = Annotated[Path, BeforeValidator(_expand), AfterValidator(_absolute)]
-"""A path; `~` and variables of the environment are expanded."""
+"""Absolute path; `~` and environment variables are expanded."""
 
 DialectName = Annotated[str, AfterValidator(known_dialect)]
 
@@ -57,20 +57,20 @@ def _listen(value: str) -> str:
 
 
 Listen = Annotated[str, AfterValidator(_listen)]
-"""Where to listen; `~` and variables are expanded in the path of a Unix socket."""
+"""Address to listen on; `~` and variables are expanded in the path of a Unix socket."""
 
 
-def _of_a_collector(value: str) -> str:
+def _collector_url(value: str) -> str:
     if scheme(value) not in {"http", "https"} or not urlsplit(value).hostname:
         raise ValueError("must be an address such as http://127.0.0.1:4318")
     return value.rstrip("/")
 
 
-CollectorUrl = Annotated[str, AfterValidator(_of_a_collector)]
+CollectorUrl = Annotated[str, AfterValidator(_collector_url)]
 
 
 class AuthTable(Settings):
-    """How a source is let in; no secret stands in the configuration itself."""
+    """Credentials of a source; the configuration itself contains no secret, only where to find it."""
 
     username: str = "x-access-token"
     token_file: AbsolutePath | None = None
@@ -85,23 +85,23 @@ class AuthTable(Settings):
 
 
 class SignedTable(Settings):
-    """Whose signature a source must have; without the table it needs none."""
+    """Signatures that a source must have; without the table it needs none."""
 
     allowed_signers: AbsolutePath | None = None
     revoked: AbsolutePath | None = None
     gpg_keys: AbsolutePath | None = None
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> Self:
+    def _has_signers(self) -> Self:
         if not (self.allowed_signers or self.gpg_keys):
-            raise ValueError("`allowed_signers` or `gpg_keys` must say who may sign")
+            raise ValueError("`allowed_signers` or `gpg_keys` must be set, to list who may sign")
         if self.revoked and not self.allowed_signers:
-            raise ValueError("`revoked` is for the keys of `allowed_signers`; a revoked OpenPGP key says so itself")
+            raise ValueError("`revoked` is for the keys of `allowed_signers`; an OpenPGP key contains its revocation")
         return self
 
 
 class SourceTable(AgentsTable):
-    """A repository and the part of it that agents come from; `prefix` begins each agent's name here."""
+    """Repository and the part of it that agents come from; each agent's name here begins with `prefix`."""
 
     url: str = Field(min_length=1)
     prefix: str = Field(default="", max_length=64)
@@ -149,7 +149,7 @@ class SourceTable(AgentsTable):
 
     @property
     def ref(self) -> str:
-        """The full ref; the remote's HEAD where none is given."""
+        """Full ref; the remote's HEAD where none is set."""
         if self.branch is not None:
             return f"refs/heads/{self.branch}"
         if self.tag is not None:
@@ -161,16 +161,16 @@ class SourceTable(AgentsTable):
         return Remote(self.url, self.ref, auth, self.allow_local, self.allow_http, self.timeout)
 
     def signers(self) -> Signers | None:
-        """Who may sign; None where nobody has to."""
+        """Return who may sign; None where no signature is required."""
         return Signers(**self.signed.model_dump()) if self.signed else None
 
     def signer_files(self) -> tuple[Path, ...]:
-        """The files that decide whose signature counts."""
+        """Return the files that list whose signature is accepted."""
         signers = self.signers()
         return signers.files if signers else ()
 
     def selection(self, manifest: AgentsTable) -> Selection:
-        """What is read: this table's patterns, over those that the repository's manifest gives."""
+        """Combine this table's patterns with those of the repository's manifest, which they override."""
         forced = (("**", self.dialect),) if self.dialect else ()
         return Selection(
             subfolder=self.subfolder,
@@ -181,12 +181,12 @@ class SourceTable(AgentsTable):
 
 
 class TargetTable(Settings):
-    """A tool on this machine; the table's name is the dialect unless it is given.
+    """Tool on this machine; the table's name is the dialect unless `dialect` is set.
 
     Attributes:
         path: the directory; else the tool's own, in the user's home or in `project`.
-        only, skip: as in a source: which agents this target gets.
-        on_drift: whether a file of ours that was edited here is only told, or kept aside and written again.
+        only, skip: which agents this target gets, as for a source.
+        on_drift: whether a managed file that was edited here is only reported, or backed up and written again.
     """
 
     dialect: DialectName | None = None
@@ -210,7 +210,7 @@ class TargetTable(Settings):
 
 
 class LimitsTable(Settings):
-    """When deletions are held back, how much history is kept, and how many bytes a fetch may bring."""
+    """Limits for deletions, which are held back above them, for the history, and for the bytes of a fetch."""
 
     max_deletion_share: float = Field(default=0.5, gt=0, le=1)
     min_deletions: int = Field(default=3, ge=1)
@@ -219,13 +219,13 @@ class LimitsTable(Settings):
 
 
 class DaemonTable(Settings):
-    """When the service pulls, and whether it looks at files in between.
+    """Schedule of the service, and whether it watches files in between.
 
     Attributes:
         interval: seconds from one pull to the next.
         cron: five fields (minute, hour, day of the month, month, day of the week) in UTC, instead of the interval.
-        jitter: the share of the interval by which each pull is late at most.
-        watch: whether changes of the configuration, the overlays and the targets are seen at once.
+        jitter: the share of the interval by which a pull may be delayed at most.
+        watch: whether changes of the configuration, the overlays and the targets are noticed at once.
     """
 
     interval: float = Field(default=300, ge=1, le=86400 * 7)
@@ -235,7 +235,7 @@ class DaemonTable(Settings):
 
     @field_validator("cron")
     @classmethod
-    def _comes(cls, value: str | None) -> str | None:
+    def _is_possible(cls, value: str | None) -> str | None:
         if value is not None:
             from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - only who uses it pays for the import
 
@@ -246,14 +246,14 @@ class DaemonTable(Settings):
 
 
 class HealthTable(Settings):
-    """Where the service tells how it is; nowhere by default.
+    """Where the service reports its health; nowhere by default.
 
     Attributes:
         listen: `ADDRESS:PORT`, or `unix:` and a path.
-        allow_remote: whether that may be an address that other machines reach.
+        allow_remote: whether that may be an address that other machines can reach.
         textfile: metrics for node_exporter's text file collector, written after each cycle.
         stale_after: seconds after the last good sync from which the service is not ready.
-        otlp: the address of an OpenTelemetry collector that takes OTLP over HTTP.
+        otlp: the address of an OpenTelemetry collector that accepts OTLP over HTTP.
     """
 
     listen: Listen | None = None
@@ -265,11 +265,11 @@ class HealthTable(Settings):
     @model_validator(mode="after")
     def _only_here(self) -> Self:
         if self.address and not (self.address.is_local or self.allow_remote):
-            message = f"other machines reach {self.listen}, and whoever is there can read it; say `allow_remote = true`"
+            message = f"other machines can reach and read {self.listen}; set `allow_remote = true` to allow that"
             raise MisplacedError(message, "listen")
         return self
 
     @property
     def address(self) -> Address | None:
-        """Where to listen; None where nobody is to be told."""
+        """Address to listen on; None where health is not served."""
         return parse_address(self.listen) if self.listen is not None else None

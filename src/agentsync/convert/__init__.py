@@ -1,1 +1,1 @@
-"""From an agent to the file of another tool, within its grants and the policy."""
+"""Conversion of an agent to the file of another tool, within its grants and the policy."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal, assert_never
-from pydantic import Field, JsonValue, field_validator
-from agentsync.agents.grants import MCP, TOOLS, Approval, Grants, Rule, wider
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import TOOLS, Grants, Rule, wider
 from agentsync.agents.key_effects import Effect, KeyEffect, Meaning, effects_of
-from agentsync.agents.patterns import ANY, TooManyPatternsError
-from agentsync.core.codes import Code
-from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.limits import MAX_FILES
+from agentsync.convert.policy import OUTSIDE
 from agentsync.dialects import Dialect
-from agentsync.formats.document import MAX_FILE_BYTES, Document
-from agentsync.formats.validated_toml import MisplacedError, Settings, load
-
-from agentsync.convert.policy import _OUTSIDE
+from agentsync.formats.document import Document
 
 
-def _effects(target: Dialect, document: Document) -> Iterator[tuple[str, JsonValue, KeyEffect]]:
+def effective_keys(target: Dialect, document: Document) -> Iterator[tuple[str, JsonValue, KeyEffect]]:
     """The keys of a tool's file that have an effect there, with their values, once for each effect.
 
     Keys count in every spelling: which one a tool reads is its own to know.
@@ -29,15 +24,15 @@ def _effects(target: Dialect, document: Document) -> Iterator[tuple[str, JsonVal
         yield from ((key, value, row) for row in effects_of(key) if row.applies_to(target.name, value))
 
 
-def _brought(servers: JsonValue) -> dict[str, JsonValue]:
-    """The servers that a value says how to start or reach, by name; one that is only named is none."""
+def brought_servers(servers: JsonValue) -> dict[str, JsonValue]:
+    """The servers that a value describes how to start or reach, by name; a mere name does not count."""
     if isinstance(servers, dict):
         return servers
     entries = [entry for entry in servers if isinstance(entry, dict)] if isinstance(servers, list) else []
     return {str(entry.get("name") or next(iter(entry), "")): entry for entry in entries}
 
 
-def _mode(key: str, value: JsonValue) -> str:
+def mode_name(key: str, value: JsonValue) -> str:
     """What a policy calls a mode: its word, or the key where it is a switch or a table."""
     return key if isinstance(value, bool | dict) else str(value)
 
@@ -68,16 +63,18 @@ class Abilities:
 def abilities(target: Dialect, document: Document, slug: str) -> Abilities:
     """What a tool's file gives its agent."""
     agent = target.read(document, slug).agent
-    found = [(key, value, row) for key, value, row in _effects(target, document) if row.effect is not Effect.RESTRICTS]
-    hooks = {key: value for key, value, row in found if row.meaning is Meaning.HOOKS}
-    servers = [value for _, value, row in found if row.meaning is Meaning.SERVERS]
-    modes = [(key, value) for key, value, row in found if _sets_mode(row, value)]
-    others = {key: value for key, value, row in found if row.meaning is None and not _sets_mode(row, value)}
+    effects = [
+        (key, value, row) for key, value, row in effective_keys(target, document) if row.effect is not Effect.RESTRICTS
+    ]
+    hooks = {key: value for key, value, row in effects if row.meaning is Meaning.HOOKS}
+    servers = [value for _, value, row in effects if row.meaning is Meaning.SERVERS]
+    modes = [(key, value) for key, value, row in effects if _sets_mode(row, value)]
+    others = {key: value for key, value, row in effects if row.meaning is None and not _sets_mode(row, value)}
     return Abilities(
         grants=target.enforced(document).with_flat_names(),
         hooks=hooks,
-        servers={name: how for value in servers for name, how in _brought(value).items()},
-        modes=frozenset(_mode(key, value) for key, value in modes),
+        servers={name: how for value in servers for name, how in brought_servers(value).items()},
+        modes=frozenset(mode_name(key, value) for key, value in modes),
         others=others,
         model=(agent.model or "") if agent else "",
         disabled=bool(agent and agent.disabled),
@@ -90,7 +87,7 @@ def _sets_mode(row: KeyEffect, value: JsonValue) -> bool:
 
 
 def escalation(before: Abilities, after: Abilities) -> tuple[str, ...]:
-    """What an agent has after a change and did not have before, each in words; nothing where it has no more.
+    """What an agent has after a change and did not have before, each in words; empty if it gained nothing.
 
     Hooks that changed count, since they are commands; and so do those that went, since they may have been a guard.
 
@@ -120,12 +117,12 @@ def _more_tools(before: Grants, after: Grants) -> list[str]:
         return []
     if after.everything_else and not before.everything_else:
         return ["every tool that its session has"]
-    found = [*_of_tools(before, after), *_of_patterns(before, after)]
-    return found or [widening.call]
+    gained = [*_of_tools(before, after), *_of_patterns(before, after)]
+    return gained or [widening.call]
 
 
 def _of_tools(before: Grants, after: Grants) -> Iterator[str]:
-    for tool in sorted(TOOLS - {_OUTSIDE}):
+    for tool in sorted(TOOLS - {OUTSIDE}):
         if widening := wider(_only(tool, after), before):
             yield widening.call
 
@@ -135,5 +132,5 @@ def _of_patterns(before: Grants, after: Grants) -> Iterator[str]:
 
 
 def _only(name: str, grants: Grants) -> Grants:
-    """What they say of this tool, and of no other."""
+    """The rules for this tool only."""
     return Grants(tuple(Rule(name, rule.approval, rule.argument) for rule in grants.for_tool(name)))

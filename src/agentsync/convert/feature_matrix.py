@@ -1,4 +1,4 @@
-"""What each tool can carry of an agent, made of the tables that the dialects are written with."""
+"""Feature matrix: the parts of an agent that each tool supports, built from the tables of the dialects."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _HEADINGS = {
     "isolation": "isolation",
     "initial_prompt": "first prompt",
 }
-"""The fields of Agent, each as its column is headed."""
+"""Fields of Agent, with the headings of their columns."""
 
 _COMMANDS = (Rule("bash", Approval.SESSION), Rule("bash", Approval.DENY, "rm *"))
 
 
 def matrix_row(dialect: Dialect) -> dict[str, str]:
-    """What a tool can carry, by column: `yes`, `no`, or how much of it."""
+    """Return the support of a tool by column: `yes`, `no`, or a share."""
     capabilities = dialect.capabilities
-    # A tool that has a name of its own, and so can be granted without another.
+    # Tools that have a name of their own, and so can be granted without another.
     single = {covered[0] for covered in capabilities.units.values() if len(covered) == 1}
     permissions = {
         "tools": f"{len(single)}/{len(TOOLS)}",

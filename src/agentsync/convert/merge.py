@@ -1,4 +1,4 @@
-"""Several tools' versions of one agent as one agent: what they share once, and what differs under each tool."""
+"""Merge of several tools' versions of one agent: shared settings once, and differences under each tool."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from agentsync.formats.diff import unified
 from agentsync.repository.detection import ReadAgent, read_agent
 
 _PERMISSIONS = ("tools", "permissions")
-# What is no difference between tools: the name is what brings versions together, and the rest stands under `targets`.
+# Keys that are not compared one by one: versions are matched by name, grants are compared as a whole, and the tables
+# under `targets` are merged.
 _SHARED = frozenset({"name", "tags", "targets", *_PERMISSIONS})
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """One agent of several versions.
+    """Agent merged from several versions.
 
     Attributes:
-        slug: what its file is called, without an ending.
+        slug: the name of its file, without an ending.
         data: the file in the neutral dialect.
-        versions: what it was made of; the first one counts where nothing can be said for each tool.
-        diagnostics: where the versions differ, and what of the first has no place in the neutral dialect.
+        versions: the versions that were merged; the first one wins where a setting cannot differ between tools.
+        diagnostics: differences between the versions, and losses of the first in the neutral dialect.
         diffs: unified diffs from the first version's prompt to each other one.
     """
 
@@ -43,30 +44,32 @@ class Merged:
 
 
 def merge(versions: Sequence[ReadAgent]) -> Merged:
-    """Makes one neutral file of the versions of one agent, of which the first is what all tools share."""
+    """Merge the versions of one agent into one neutral file; the first version is what all tools share."""
     first, *others = versions
     neutral = dialects()[NEUTRAL]
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     targets: dict[str, dict[str, JsonValue]] = {name: dict(table) for name, table in first.agent.targets.items()}
     for other in others:
         table, differences = _compared(first, other)
-        found += [difference.at(path=other.document.path, agent=first.agent.name) for difference in differences]
+        diagnostics += [difference.at(path=other.document.path, agent=first.agent.name) for difference in differences]
         if table:
             targets[other.dialect.name] = {**targets.get(other.dialect.name, {}), **table}
     writing = neutral.write(first.agent.model_copy(update={"targets": targets}), WriteOptions())
-    found += [finding.at(path=first.document.path, agent=first.agent.name) for finding in writing.diagnostics]
+    diagnostics += [loss.at(path=first.document.path, agent=first.agent.name) for loss in writing.diagnostics]
     diffs = (_diff(first, other) for other in others)
-    return Merged(first.agent.slug, writing.data or b"", tuple(versions), tuple(found), tuple(filter(None, diffs)))
+    return Merged(
+        first.agent.slug, writing.data or b"", tuple(versions), tuple(diagnostics), tuple(filter(None, diffs))
+    )
 
 
 def _compared(first: ReadAgent, other: ReadAgent) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """What has to be said for the other's tool, and a finding for each difference."""
-    given = _as_the_tool_has_it(first, other.dialect)
-    had, has = _declared(given), _declared(other.agent)
+    """Return the table for the other version's tool, and a diagnostic for each difference."""
+    converted = _converted(first, other.dialect)
+    had, has = _neutral_keys(converted), _neutral_keys(other.agent)
     table: dict[str, JsonValue] = {key: has[key] for key in has if key not in _SHARED and had.get(key) != has[key]}
     if "model" in had and "model" not in has and "model" in other.dialect.carries:
         table["model"] = "inherit"
-    if not _alike(given.grants, other.agent.grants):
+    if not _alike(converted.grants, other.agent.grants):
         table |= {key: has[key] for key in _PERMISSIONS if key in has} or {"permissions": {}}
     own = has.get("targets")
     if isinstance(own, dict) and isinstance(under := own.get(other.dialect.name), dict):
@@ -81,24 +84,24 @@ def _differences(
     title = other.dialect.title
     if added:
         keys = ", ".join(f"`{key}`" for key in added)
-        message = f"{title} says nothing of its own, so that of {first.document.path} counts there: {keys}"
+        message = f"{title} sets no value of its own, so that of {first.document.path} applies there: {keys}"
         yield Diagnostic(Code.VERSION_DIFFERS, message)
     if table:
         keys = ", ".join(f"`{key}`" for key in table)
-        yield Diagnostic(Code.VERSION_DIFFERS, f"what {title} has otherwise stands under `targets`: {keys}")
+        yield Diagnostic(Code.VERSION_DIFFERS, f"what differs for {title} is under `targets`: {keys}")
     if _text(first.agent) != _text(other.agent):
-        message = f"{title}'s prompt is another one, and that of {first.document.path} counts for all"
+        message = f"{title}'s prompt differs, and that of {first.document.path} is used for all"
         yield Diagnostic(Code.VERSION_DIFFERS, message)
 
 
 def _diff(first: ReadAgent, other: ReadAgent) -> str:
-    """From the first prompt to the other one; empty where they are alike."""
+    """Return the diff from the first prompt to the other one; empty where they are equal."""
     texts = (f"{_text(agent)}\n".encode() for agent in (first.agent, other.agent))
     return unified(*texts, path=other.document.path)
 
 
-def _as_the_tool_has_it(first: ReadAgent, dialect: Dialect) -> Agent:
-    """The first version as the other's tool would have it: what that tool cannot carry is no difference."""
+def _converted(first: ReadAgent, dialect: Dialect) -> Agent:
+    """Convert the first version for the other one's tool, so that losses of the conversion are not differences."""
     file = render(first, dialect, WriteOptions())
     if file.data is None:
         return first.agent
@@ -106,8 +109,8 @@ def _as_the_tool_has_it(first: ReadAgent, dialect: Dialect) -> Agent:
     return back.agent if isinstance(back, ReadAgent) else first.agent
 
 
-def _declared(agent: Agent) -> Mapping[str, JsonValue]:
-    """An agent in the neutral dialect's keys."""
+def _neutral_keys(agent: Agent) -> Mapping[str, JsonValue]:
+    """Return an agent in the neutral dialect's keys."""
     neutral = dialects()[NEUTRAL]
     return neutral.parse(neutral.write(agent, WriteOptions()).data or b"", "").metadata
 

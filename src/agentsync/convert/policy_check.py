@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal, assert_never
-from pydantic import Field, JsonValue, field_validator
-from agentsync.agents.grants import MCP, TOOLS, Approval, Grants, Rule, wider
-from agentsync.agents.key_effects import Effect, KeyEffect, Meaning, effects_of
-from agentsync.agents.patterns import ANY, TooManyPatternsError
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, assert_never
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import wider
+from agentsync.agents.key_effects import Effect, KeyEffect, Meaning
+from agentsync.agents.patterns import TooManyPatternsError
+from agentsync.convert.abilities import brought_servers, effective_keys, mode_name
+from agentsync.convert.policy import EVERYTHING_GLOBS, Rules, is_among
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.limits import MAX_FILES
 from agentsync.dialects import Dialect
-from agentsync.formats.document import MAX_FILE_BYTES, Document
-from agentsync.formats.validated_toml import MisplacedError, Settings, load
-
-from agentsync.convert.policy import Rules, _EVERYTHING, _brought, _effects, _is_among, _mode
+from agentsync.formats.document import Document
 
 
-def judge_text(found: Sequence[Diagnostic], slug: str, size: int, policy: Sequence[Rules]) -> tuple[Diagnostic, ...]:
-    """The findings on an agent's file, with what a policy refuses as errors.
+def judge_text(
+    diagnostics: Sequence[Diagnostic], slug: str, size: int, policy: Sequence[Rules]
+) -> tuple[Diagnostic, ...]:
+    """The diagnostics of an agent's file, with what a policy refuses as errors.
 
     Args:
-        found: by its reader and the checks.
+        diagnostics: by its reader and the checks.
         slug: what the agent is called.
         size: of the file, in bytes.
         policy: what counts for the agent.
@@ -37,9 +38,9 @@ def judge_text(found: Sequence[Diagnostic], slug: str, size: int, policy: Sequen
         )
         if any(getattr(rules, key) == "refuse" for rules in policy)
     }
-    judged = [replace(finding, code=refusals.get(finding.code, finding.code)) for finding in found]
+    judged = [replace(one, code=refusals.get(one.code, one.code)) for one in diagnostics]
     for rules in policy:
-        if _is_among(slug, rules.reserved):
+        if is_among(slug, rules.reserved):
             judged.append(Diagnostic(Code.NAME_REFUSED, f"`{slug}` is no name for an agent of a source"))
         if size > rules.max_bytes:
             judged.append(Diagnostic(Code.SIZE_REFUSED, f"{size} bytes are over {rules.max_bytes}"))
@@ -47,7 +48,7 @@ def judge_text(found: Sequence[Diagnostic], slug: str, size: int, policy: Sequen
 
 
 def judge_output(target: Dialect, document: Document, slug: str, policy: Sequence[Rules]) -> tuple[Diagnostic, ...]:
-    """A finding for each thing in a tool's file that a policy refuses.
+    """A diagnostic for each thing in a tool's file that a policy refuses.
 
     Args:
         target: whose file it is.
@@ -55,17 +56,17 @@ def judge_output(target: Dialect, document: Document, slug: str, policy: Sequenc
         slug: what the agent is called.
         policy: what counts for the agent.
     """
-    found = (finding for rules in policy for finding in _refusals(target, document, slug, rules))
-    return tuple(dict.fromkeys(found))
+    refusals = (refusal for rules in policy for refusal in _refusals(target, document, slug, rules))
+    return tuple(dict.fromkeys(refusals))
 
 
 def _refusals(target: Dialect, document: Document, slug: str, rules: Rules) -> Iterator[Diagnostic]:
-    for key, value, row in _effects(target, document):
+    for key, value, row in effective_keys(target, document):
         for code, message in _refused_effect(key, value, row, rules):
             yield Diagnostic(code, message, line=document.lines.get(key, 0))
-    if rules.models != _EVERYTHING:
+    if rules.models != EVERYTHING_GLOBS:
         agent = target.read(document, slug).agent
-        if agent and agent.model and not _is_among(agent.model, rules.models):
+        if agent and agent.model and not is_among(agent.model, rules.models):
             yield Diagnostic(Code.MODEL_REFUSED, f"model `{agent.model}`", line=document.lines.get("model", 0))
     if grant := _excess(target, document, rules):
         yield Diagnostic(Code.GRANT_REFUSED, grant)
@@ -99,15 +100,15 @@ def _refused_effect(key: str, value: JsonValue, row: KeyEffect, rules: Rules) ->
         case Effect.RESTRICTS:
             pass
         case Effect.CHANGES_APPROVAL:
-            mode = _mode(key, value)
-            if not _is_among(mode, rules.modes):
+            mode = mode_name(key, value)
+            if not is_among(mode, rules.modes):
                 yield Code.MODE_REFUSED, f"permission mode `{mode}` takes the user's guard away"
         case Effect.CHANGES_MODEL:
-            if rules.models != _EVERYTHING:
+            if rules.models != EVERYTHING_GLOBS:
                 yield Code.MODEL_REFUSED, f"`{key}` chooses a model in a way that `models` cannot judge"
         case Effect.RUNS_PROGRAM | Effect.OPENS_ADDRESS | Effect.READS_FILE:
             setting, code, message = _SETTINGS[row.effect, row.meaning]
-            names = _brought(value) if row.meaning is Meaning.SERVERS else (key,)
+            names = brought_servers(value) if row.meaning is Meaning.SERVERS else (key,)
             if getattr(rules, setting) == "refuse":
                 yield from ((code, message.format(name)) for name in names)
         case _:
@@ -127,7 +128,7 @@ def _excess(target: Dialect, document: Document, rules: Rules) -> str:
             return ""
         if target.uses_effects:
             allowed = allowed.with_effects()
-        found = wider(granted.with_flat_names(), allowed.with_flat_names())
+        excess = wider(granted.with_flat_names(), allowed.with_flat_names())
     except TooManyPatternsError as error:
         return error.message
-    return f"it would have {found.call}" if found else ""
+    return f"it would have {excess.call}" if excess else ""

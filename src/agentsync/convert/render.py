@@ -1,4 +1,4 @@
-"""An agent as a target's file, with the proof that the file grants no more than the agent."""
+"""Rendering of an agent as a target's file, with the proof that the file grants no more than the agent."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from agentsync.repository.overrides import SWITCHED_ON, Overridden, Override, ov
 
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
-    """What a dialect wrote for one agent.
+    """File that a dialect wrote for one agent.
 
     Attributes:
         path: relative to the target's directory, or the name in its shared file; empty where there is no file.
-        data: the file's bytes; None where the agent is refused, or the target is not to have it.
+        data: the file's bytes; None where the agent is refused, or excluded from the target.
         diagnostics: losses, and the reason of a refusal.
-        excluded: whether the target is not to have the agent, so that one which is there goes.
-        document: what the target reads in the bytes; None where there are none.
+        excluded: whether the agent is excluded from the target, so that an existing file is deleted.
+        document: the bytes as parsed by the target's dialect; None where there are none.
     """
 
     path: str
@@ -38,43 +38,43 @@ class RenderedFile:
 
 
 def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: Sequence[Override] = ()) -> RenderedFile:
-    """Writes an agent for a target.
+    """Render an agent for a target.
 
-    An agent of the target's own dialect is written as its very bytes, unless these had to be repaired to be read,
-    something else is said of it, or its dialect was guessed and its tool would read over a restriction.
+    An agent of the target's own dialect is written as its very bytes, unless these had to be repaired to be read, an
+    override applies, or its dialect was guessed and its tool would ignore a restriction.
     """
-    declared = overridden(read.agent, target, overrides)
+    effective = overridden(read.agent, target, overrides)
     if read.respelled and read.dialect is target:
-        declared = regranted(declared, target)
-    agent = declared.agent
+        effective = regranted(effective, target)
+    agent = effective.agent
     if agent is None:
-        return RenderedFile("", None, declared.diagnostics, excluded=declared.excluded)
+        return RenderedFile("", None, effective.diagnostics, excluded=effective.excluded)
     path = target.path_of(agent.slug)
     if is_windows_device(agent.slug):
         message = f"`{agent.slug}` is the name of a device on Windows, so no file is written"
         return RenderedFile("", None, (Diagnostic(Code.NAME_UNSAFE, message),))
-    if read.dialect is target and read.passes_through and not declared.changed:
+    if read.dialect is target and read.passes_through and not effective.changed:
         return RenderedFile(path, read.document.data, document=read.document)
     try:
         writing = target.write(agent, options)
     except TooManyPatternsError as error:
         return RenderedFile("", None, (Diagnostic(Code.REFUSED_WIDER, error.message, hint=error.hint),))
-    found = (*declared.diagnostics, *writing.diagnostics)
+    diagnostics = (*effective.diagnostics, *writing.diagnostics)
     if writing.data is None or refused(writing.diagnostics):
-        return RenderedFile("", None, found)
-    allowed = _allowed(read, declared, target, options)
+        return RenderedFile("", None, diagnostics)
+    allowed = _allowed(read, effective, target, options)
     document, widening = _read_back(writing.data, path, agent, allowed, target)
     if widening:
-        message = f"{widening}; {target.title} cannot say it more narrowly"
-        return RenderedFile("", None, (*found, Diagnostic(Code.REFUSED_WIDER, message)))
-    if declared.in_own_words and (gain := _gain(writing.data, read, target, options)):
-        refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=declared.in_own_words)
-        return RenderedFile("", None, (*declared.diagnostics, refusal))
-    return RenderedFile(path, writing.data, found, document=document)
+        message = f"{widening}; {target.title} cannot express it more narrowly"
+        return RenderedFile("", None, (*diagnostics, Diagnostic(Code.REFUSED_WIDER, message)))
+    if effective.in_own_words and (gain := _gain(writing.data, read, target, options)):
+        refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=effective.in_own_words)
+        return RenderedFile("", None, (*effective.diagnostics, refusal))
+    return RenderedFile(path, writing.data, diagnostics, document=document)
 
 
 def _read_back(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dialect) -> tuple[Document | None, str]:
-    """Reads the output back, and says what it grants beyond what is allowed; empty where it grants nothing more."""
+    """Read the output back, and describe what it grants beyond what is allowed; empty where it grants nothing more."""
     try:
         document = target.parse(data, path)
         again = target.read(document, agent.slug).agent
@@ -89,9 +89,9 @@ def _read_back(data: bytes, path: str, agent: Agent, allowed: Grants, target: Di
 
 
 def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) -> str:
-    """What an output lets the agent do that it could not if only its author were heard; empty where there is nothing.
+    """Describe what an output grants beyond the agent without overrides; empty where it grants nothing more.
 
-    The target's reader knows what neither the grants nor the proof do: guards, and an agent that is switched off.
+    The target's reader covers what neither the grants nor the proof do: guards, and an agent that is switched off.
     """
     before = render(read, target, options)
     if before.data is None:
@@ -107,9 +107,10 @@ def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) 
         return error.message
 
 
-def _allowed(read: ReadAgent, declared: Overridden, target: Dialect, options: WriteOptions) -> Grants:
-    """The most that the target may let this agent do."""
-    if read.dialect is target and not declared.regranted:
+def _allowed(read: ReadAgent, effective: Overridden, target: Dialect, options: WriteOptions) -> Grants:
+    """Return the upper bound of what the target may grant to this agent."""
+    # For its own tool, that is what the tool itself enforces of the source's file.
+    if read.dialect is target and not effective.regranted:
         return target.enforced(read.document)
-    grants = declared.agent.grants if declared.agent else read.agent.grants
+    grants = effective.agent.grants if effective.agent else read.agent.grants
     return upper_bound(grants.with_effects() if target.uses_effects else grants, target.capabilities, options)

@@ -1,4 +1,4 @@
-"""The JSON Schema of the neutral dialect's frontmatter, for editors; made of the tables that it is read with."""
+"""JSON Schema of the neutral dialect's frontmatter, for editors; built from the tables that it is read with."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from agentsync.dialects import dialects
 from agentsync.dialects.neutral import FOR_TARGETS, KEYS, LEVELS, Kind
 
 _DESCRIPTIONS = {
-    "name": "What the agent is called; without it the file's name counts.",
+    "name": "Name of the agent; without it the file's name is used.",
     "description": "When to use the agent: tools show it and choose by it.",
     "model": "`provider/id`, or opus, sonnet or haiku; `inherit`, or no key, for the session's own.",
-    "tools": "The tools that there are; every other one is denied. An empty list grants nothing.",
-    "permissions": "What a call gets; of the rules that match it the last one counts.",
+    "tools": "The tools that the agent has; every other one is denied. An empty list grants nothing.",
+    "permissions": "Permission level of each call; the last rule that matches a call wins.",
     "effort": "minimal, low, medium, high, xhigh or max, or a budget in tokens.",
     "temperature": "Sampling temperature.",
     "top_p": "Nucleus sampling.",
     "max_turns": "How many turns the agent may take.",
     "mode": "Whether it is called by other agents, by the user, or by both.",
-    "hidden": "Whether it is left out of what the user chooses from.",
-    "disabled": "Whether it is switched off; targets that cannot say so get no such agent.",
+    "hidden": "Whether it is hidden from the list that the user chooses from.",
+    "disabled": "Whether it is switched off; targets that cannot express this do not get the agent.",
     "color": "A name such as blue, or `#rrggbb`.",
     "skills": "Names of skills to load.",
     "memory": "Where the tool keeps the agent's own notes: user, project or local.",
     "background": "Whether it runs beside the session.",
     "isolation": "Where it works: worktree or remote.",
-    "initial_prompt": "What it is told first when it is the session's own agent.",
+    "initial_prompt": "First prompt when it is the session's own agent.",
     "tags": "Words to choose agents by.",
     "mcp_servers": "MCP servers, in the tool's own form.",
     "hooks": "Hooks, in the tool's own form.",
@@ -36,7 +36,7 @@ _DESCRIPTIONS = {
 
 
 def agent_schema() -> dict[str, JsonValue]:
-    """The schema, in draft 2020-12 (https://json-schema.org/draft/2020-12)."""
+    """Build the schema, in draft 2020-12 (https://json-schema.org/draft/2020-12)."""
     own = {name: _described(name, _of_kind(key.kind, [*key.words])) for name, key in KEYS.items()}
     grants: dict[str, JsonValue] = {
         "description": _described("description", {"type": "string", "minLength": 1}),
@@ -46,8 +46,8 @@ def agent_schema() -> dict[str, JsonValue]:
     }
     for_all = {name: value for name, value in own.items() if name not in FOR_TARGETS}
     for_one = {name: value for name, value in own.items() if name != "tags"}
-    native: JsonValue = {"type": "object", "description": "Keys in the tool's own words, written as they are."}
-    exclude: JsonValue = {"type": "boolean", "description": "Whether this tool gets no such agent."}
+    native: JsonValue = {"type": "object", "description": "The tool's own keys, written as they are."}
+    exclude: JsonValue = {"type": "boolean", "description": "Whether this tool does not get the agent."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "An agent in agentsync's own format",
@@ -60,7 +60,7 @@ def agent_schema() -> dict[str, JsonValue]:
             **for_all,
             "targets": {
                 "type": "object",
-                "description": "What is to be said otherwise for one tool.",
+                "description": "Settings that differ for one tool.",
                 "propertyNames": {"enum": list[JsonValue](dialects())},
                 "additionalProperties": {
                     "type": "object",

@@ -1,1 +1,1 @@
-"""What a repository contains: which files are agents, whose, and what was found in them."""
+"""Repository content: which files are agents, in which dialect, and the checks on them."""

@@ -1,4 +1,4 @@
-"""What is wrong with an agent, or with several beside each other, that no single tool would say."""
+"""Checks on an agent, or on several together, that no single tool would make."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from agentsync.formats.document import Document, control_character, decode
 
 _MAX_DESCRIPTION = 1024
 
-# Shapes of credentials that their issuers document; a match is told by its place and never by its text. The key that
-# AWS uses in all of its own examples is none.
+# Formats of credentials that their issuers document; a match is reported by its place and never by its text. The key
+# that AWS uses in all of its own examples does not match.
 _SECRETS = {
     "an AWS access key": (("AKIA", "ASIA"), re.compile(r"\b(?:AKIA|ASIA)(?![0-9A-Z]{9}EXAMPLE)[0-9A-Z]{16}\b")),
     "a GitHub token": (
@@ -41,7 +41,7 @@ _SECRETS = {
 
 
 def check_agent(agent: Agent, document: Document) -> list[Diagnostic]:
-    """The findings on one agent, with lines of its file."""
+    """Return the diagnostics on one agent, with lines of its file."""
     return [*_check_name(agent, document), *_check_text(agent, document)]
 
 
@@ -67,7 +67,7 @@ def _check_text(agent: Agent, document: Document) -> Iterator[Diagnostic]:
 
 
 def masked(diagnostic: Diagnostic) -> Diagnostic:
-    """The same finding without what looks like a credential: a name or a value that it tells of may hold one."""
+    """Hide what looks like a credential in a diagnostic, which may quote a name or a value that contains one."""
     message, hint, agent = map(_masked, (diagnostic.message, diagnostic.hint, diagnostic.agent))
     return replace(diagnostic, message=message, hint=hint, agent=agent)
 
@@ -80,33 +80,33 @@ def _masked(text: str) -> str:
 
 
 def hostile(document: Document) -> Iterator[tuple[Code, str, int]]:
-    """What nobody would see, and what nobody should: code, message and line, each kind once.
+    """Find invisible characters and credentials: code, message and line, each kind once.
 
-    The values are looked at as well as the file, since formats have escapes for every character.
+    The values are checked as well as the file's text, since formats have escapes for every character.
     """
     text, _, _ = decode(document.data, document.path)
     seen: set[str] = set()
     for part, line in [(text, 0), *_values(document)]:
-        for code, kind, index in _found(part, raw=line == 0):
-            if kind not in seen:
-                seen.add(kind)
-                yield code, kind, line or text.count("\n", 0, index) + 1
+        for code, message, index in _hostile_text(part, raw=line == 0):
+            if message not in seen:
+                seen.add(message)
+                yield code, message, line or text.count("\n", 0, index) + 1
 
 
-def _found(text: str, *, raw: bool) -> Iterator[tuple[Code, str, int]]:
-    """Code, message and index of what is in a text; control characters of a file itself are told by its reader."""
+def _hostile_text(text: str, *, raw: bool) -> Iterator[tuple[Code, str, int]]:
+    """Yield code, message and index; control characters in the file's `raw` text are reported by its reader."""
     if not raw and (index := control_character(text)) >= 0:
-        yield Code.CONTROL_CHARACTER, f"an escape stands for the control character U+{ord(text[index]):04X}", index
+        yield Code.CONTROL_CHARACTER, f"an escape represents the control character U+{ord(text[index]):04X}", index
     if (index := hidden_in_text(text)) >= 0:
         yield Code.HIDDEN_UNICODE, f"U+{ord(text[index]):04X} cannot be seen", index
     for kind, (beginnings, pattern) in _SECRETS.items():
-        # Looking for the fixed beginnings first is what makes this cheap.
+        # Searching for the fixed beginnings first makes this cheap.
         if any(beginning in text for beginning in beginnings) and (match := pattern.search(text)):
             yield Code.SECRET, f"this looks like {kind}", match.start()
 
 
 def _values(document: Document) -> Iterator[tuple[str, int]]:
-    """Every key and text among the values, with the line of its top-level key."""
+    """Yield every key and text among the values, with the line of its top-level key."""
     for key, value in document.metadata.items():
         line = document.lines.get(key) or 1
         yield from ((text, line) for text in (key, *_texts(value)))
@@ -126,7 +126,7 @@ def _texts(value: JsonValue) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What uniqueness is decided by: source, path in it, blob id, and the name that files get."""
+    """Identity of an agent for the check of names: source, path in it, blob id, and the name that files get."""
 
     source: str
     path: str
@@ -135,40 +135,40 @@ class Named:
 
 
 def check_names(agents: Sequence[Named], overriding: frozenset[str]) -> tuple[set[Named], list[Diagnostic]]:
-    """Which agents are used where several have one name.
+    """Decide which agents are used where several have the same name.
 
-    Equal content is used once. Of different content in one source none is used. Of several sources, a later one
-    wins only where it is configured to.
+    Equal content is used once. Where one source has different content, none of it is used. Of several sources, a later
+    one wins only where it is configured to.
 
     Args:
         agents: in the order of their sources.
         overriding: sources whose agents win over those of earlier sources.
 
     Returns:
-        The agents that are used, and the findings.
+        The agents that are used, and the diagnostics.
     """
     groups: defaultdict[str, list[Named]] = defaultdict(list)
     for agent in agents:
         groups[agent.slug].append(agent)
     used: set[Named] = set()
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for slug, group in groups.items():
-        left = _overridden(group, overriding)
-        if len({agent.blob for agent in left}) == 1:
-            used.add(left[0])
-            found += [_same(agent, left[0], slug) for agent in left[1:]]
+        candidates = _winning(group, overriding)
+        if len({agent.blob for agent in candidates}) == 1:
+            used.add(candidates[0])
+            diagnostics += [_same(agent, candidates[0], slug) for agent in candidates[1:]]
         else:
-            found += [_twin(agent, left, slug) for agent in left]
-    return used, found
+            diagnostics += [_twin(agent, candidates, slug) for agent in candidates]
+    return used, diagnostics
 
 
-def _overridden(group: list[Named], overriding: frozenset[str]) -> list[Named]:
+def _winning(group: list[Named], overriding: frozenset[str]) -> list[Named]:
     last = group[-1].source
     return [agent for agent in group if agent.source == last] if last in overriding else group
 
 
 def _same(agent: Named, other: Named, slug: str) -> Diagnostic:
-    return Diagnostic(Code.SAME_TWICE, f"the same agent stands in {_place(other, agent)}", path=agent.path, agent=slug)
+    return Diagnostic(Code.SAME_TWICE, f"the same agent is in {_place(other, agent)}", path=agent.path, agent=slug)
 
 
 _SHOWN_TWINS = 4

@@ -1,4 +1,4 @@
-"""From the files of a repository to agents: which files to read, in which dialect, and what came of it."""
+"""Detection of agents: whether a file defines an agent, in which dialect, and reading it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from agentsync.formats.document import Document, UnreadableError
 from agentsync.repository.checks import check_agent
 from agentsync.repository.selection import dialect_of_path
 
-# Whose an agent is that has nothing but a name and a description, which means the same everywhere.
+# Dialect of an agent with nothing but a name and a description, which mean the same everywhere.
 _DEFAULT = "claude"
-
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadAgent:
-    """An agent with what it was read from.
+    """Agent with the document that it was read from.
 
     Attributes:
         passes_through: whether its own tool would load the bytes as they are.
-        respelled: whether its own tool is to get it as other tools do, by its grants: the file had to be repaired, or
-            is this dialect's by a guess only, and this dialect's tool does not know a key by which it restricts.
-        diagnostics: repairs and findings, each with the file's path.
+        respelled: whether it is written for its own tool as for other tools, from its grants. That is so where the tool
+            does not know a key that restricts the agent, and the file had to be repaired or its dialect was guessed.
+        diagnostics: of reading and checking it, each with the file's path.
     """
 
     agent: Agent
@@ -44,7 +43,7 @@ class ReadAgent:
 
 @dataclass(frozen=True, slots=True)
 class NoAgent:
-    """A file that is none: refused where an error stands among the diagnostics, else another kind of file."""
+    """File that is not an agent: refused where the diagnostics include an error, else another kind of file."""
 
     diagnostics: tuple[Diagnostic, ...]
 
@@ -54,13 +53,13 @@ class NoAgent:
 
 
 def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent | NoAgent:
-    """Makes an agent of a file's bytes.
+    """Read an agent from a file's bytes.
 
     Args:
-        path: where the file lies in its source, and which agent of it is meant where it holds several; gives the
-            name where the file has none, and hints at the dialect.
+        path: of the file in its source, with the agent's name where the file contains several; it gives the name
+            where the file has none, and hints at the dialect.
         data: its content.
-        dialect: the dialect's name; found out from path and content where it is None.
+        dialect: the dialect's name; detected from path and content where it is None.
     """
     if data.startswith(_LFS):
         return NoAgent((Diagnostic(Code.LFS_POINTER, "this is a Git LFS pointer, not the file itself", path=path),))
@@ -70,7 +69,7 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     try:
         document = parse(data, path)
     except UnreadableError as error:
-        return NoAgent((_as_no_agent(error.diagnostic) if not named else error.diagnostic,))
+        return NoAgent((_not_an_agent(error.diagnostic) if not named else error.diagnostic,))
     if named is None and not _looks_like_agent(path, document):
         return NoAgent((Diagnostic(Code.NOT_AN_AGENT, "nothing here defines an agent", path=path),))
     chosen = named or max(
@@ -80,27 +79,27 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     if named is None and (problem := _unread_restriction(document, chosen)):
         return NoAgent((*document.diagnostics, problem))
     reading = chosen.read(document, _stem(path, chosen))
-    found = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
+    diagnostics = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
     if reading.agent is None:
-        return NoAgent(found)
-    found += tuple(_placed(diagnostic, document, chosen) for diagnostic in check_agent(reading.agent, document))
-    if any(diagnostic.severity is Severity.ERROR for diagnostic in found):
-        return NoAgent(found)
+        return NoAgent(diagnostics)
+    diagnostics += tuple(_located(diagnostic, document, chosen) for diagnostic in check_agent(reading.agent, document))
+    if any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics):
+        return NoAgent(diagnostics)
     respelled = (document.repaired or named is None) and takes_away(reading.agent.unknown)
     passes = reading.loads and not document.repaired and not respelled
-    named_found = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in found)
-    return ReadAgent(reading.agent, document, chosen, passes, named_found, respelled)
+    with_agent = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in diagnostics)
+    return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled)
 
 
-def _placed(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Diagnostic:
-    """A finding with its place; in a file that holds several agents that is where the agent begins."""
+def _located(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Diagnostic:
+    """Add the path to a diagnostic; in a multi-agent file the line is that where the agent begins."""
     if chosen.shared:
         diagnostic = replace(diagnostic, line=document.lines.get("name", 0))
     return diagnostic.at(path=document.path)
 
 
 def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | None:
-    """A finding where the dialect was guessed and a key restricts in another one: the guess may be wrong."""
+    """Report a key that restricts in a dialect other than the guessed one, since the guess may be wrong."""
     for key in document.metadata:
         if folded_key(key) in RESTRICTING - READ_BY_VALUE - chosen.restrictions:
             message = f"this looks like {chosen.title}'s, which does not read `{key}`: whose agent is it?"
@@ -113,14 +112,14 @@ def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | Non
 
 
 def _stem(path: str, dialect: Dialect) -> str:
-    """The file's name without the longest ending that the dialect knows, or without its last one."""
+    """Return the file's name without the longest ending that the dialect knows, or else without its last one."""
     name = PurePosixPath(path).name
     ending = max((suffix for suffix in dialect.suffixes if name.endswith(suffix)), key=len, default="")
     return name.removesuffix(ending) if ending else PurePosixPath(name).stem
 
 
 def _looks_like_agent(path: str, document: Document) -> bool:
-    """Whether the keys are an agent's: a description or a name, beside something that only agents have."""
+    """Whether the keys are those of an agent: a description, or a name with something else that only agents have."""
     keys = document.metadata.keys()
     if path.endswith(".toml"):
         return "developer_instructions" in keys
@@ -129,8 +128,11 @@ def _looks_like_agent(path: str, document: Document) -> bool:
     return "name" in keys and bool(keys & {"tools", "model", "mode", "color", "disallowedTools"} or "agents/" in path)
 
 
-def _as_no_agent(diagnostic: Diagnostic) -> Diagnostic:
-    """Outside a tool's own directory, a file that does not even start like an agent is another kind of file."""
+def _not_an_agent(diagnostic: Diagnostic) -> Diagnostic:
+    """Turn a diagnostic on a file that does not even start like an agent into "not an agent".
+
+    Outside a tool's own directory such a file is another kind of file.
+    """
     if diagnostic.code in (Code.NO_FRONTMATTER, Code.EMPTY, Code.TOML_INVALID):
         return replace(diagnostic, code=Code.NOT_AN_AGENT)
     return diagnostic

@@ -1,4 +1,4 @@
-"""`agentsync.toml` at the root of a source: what the repository says about itself. It can never widen a policy."""
+"""Manifest: `agentsync.toml` at the root of a source, the repository's own settings. It can never widen a policy."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MAX_BYTES = 64 * 1024
 
 
 def known_dialect(name: str) -> str:
-    """The name, if there is such a dialect.
+    """Return the name, if there is such a dialect.
 
     Raises:
-        ValueError: naming the nearest one, or all that there are.
+        ValueError: there is none; the message names the nearest one, or all.
     """
     if name not in dialects():
         raise ValueError(no_dialect(name))
@@ -33,13 +33,13 @@ def known_dialect(name: str) -> str:
 
 def _usable(tables: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
     for pattern, table in tables.items():
-        for found in check_override(Override(pattern, "", table)):
-            if found.severity is Severity.ERROR:
-                raise MisplacedError(found.message, pattern)
+        for diagnostic in check_override(Override(pattern, "", table)):
+            if diagnostic.severity is Severity.ERROR:
+                raise MisplacedError(diagnostic.message, pattern)
     return tables
 
 
-# Each pattern is tried on each file or agent, so what a repository may ask for is bounded.
+# Each pattern is tried on each file or agent, so the number and length of a repository's patterns are limited.
 _MAX_PATTERNS = 256
 Pattern = Annotated[str, Field(max_length=256)]
 Patterns = Annotated[tuple[Pattern, ...], Field(max_length=_MAX_PATTERNS)]
@@ -47,16 +47,16 @@ Patterns = Annotated[tuple[Pattern, ...], Field(max_length=_MAX_PATTERNS)]
 OverrideTables = Annotated[
     dict[Pattern, dict[str, JsonValue]], Field(max_length=_MAX_PATTERNS), AfterValidator(_usable)
 ]
-"""Pattern of agents' names, or of their tags, to what is said otherwise of them, in the neutral dialect's keys."""
+"""Pattern of agents' names or tags to the keys that are overridden, as in the neutral dialect."""
 
 
 def as_overrides(tables: Mapping[str, Mapping[str, JsonValue]], place: str) -> tuple[Override, ...]:
-    """The overrides of a document, in its order."""
+    """Return the overrides of a document, in its order."""
     return tuple(Override(pattern, place, table) for pattern, table in tables.items())
 
 
 class AgentsTable(Settings):
-    """Which files are agents, and what they are written for.
+    """Settings for which files are agents, and which of them are taken.
 
     Attributes:
         include, exclude: globs over paths.
@@ -77,12 +77,12 @@ class AgentsTable(Settings):
 
 
 class Manifest(Settings):
-    """The whole document.
+    """Parsed manifest.
 
     Attributes:
         agents: files and dialects; patterns are relative to the source's subfolder.
         models: for each dialect, a model as agents name it to the tool's own name for it.
-        overrides: what is said otherwise of some agents; nothing of it can give an agent more than its file does.
+        overrides: overrides of some agents; they can never give an agent more than its file does.
     """
 
     version: Literal[1] = 1
@@ -92,7 +92,7 @@ class Manifest(Settings):
 
 
 def read_manifest(data: bytes) -> Manifest:
-    """Reads a manifest.
+    """Read a manifest.
 
     Raises:
         ConfigError: the first mistake, with its line.

@@ -1,4 +1,4 @@
-"""The agents of a file in which a tool keeps all of them, each as if it had a file of its own."""
+"""Multi-agent files, in which a tool keeps all of its agents: split into one entry for each agent."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from agentsync.dialects import SharedFile, UneditableError
 from agentsync.git.objects import Entry
 from agentsync.repository.selection import Selection, dialect_of
 
-MAX_PARTS = 256
-"""How many agents one file may hold."""
+MAX_AGENTS = 256
+"""Maximum number of agents in one file."""
 
 MAX_BYTES = 8 << 20
-"""How large all such files of a source may be together: telling their agents apart takes seconds for each megabyte."""
+"""Maximum size of all such files of a source together: splitting them takes seconds for each megabyte."""
 
 
 def split_file(
     entries: Sequence[Entry], selection: Selection, read: Callable[[Sequence[Entry]], Iterable[bytes]]
 ) -> tuple[list[Entry], list[Diagnostic]]:
-    """The files with one entry for each agent in the place of those that hold several, and what was found on these.
+    """Replace each multi-agent file by one entry for each of its agents, and return the diagnostics on these files.
 
-    A file of which the agents cannot be told apart stays as it is: whoever reads it says why. A finding has the path of
-    what cannot be read: that which the agent's entry would have, or the file's where it is about more than one.
+    A file that cannot be split stays as it is, and its reader reports why. A diagnostic has the path of what cannot be
+    read: that of the agent's entry, or the file's where it concerns more than one agent.
 
     Args:
         entries: files that are to be read.
         selection: how they were chosen, and their dialects.
-        read: the bytes of some of them, in their order; asked for one by one.
+        read: returns the bytes of some of them, in their order; consumed one by one.
     """
     shared = {
         entry: dialect.shared for entry in entries if (dialect := dialect_of(entry.path, selection)) and dialect.shared
@@ -40,58 +40,58 @@ def split_file(
     if not shared:
         return [*entries], []
     if sum(entry.size for entry in shared) > MAX_BYTES:
-        message = f"the files that hold several agents are over {MAX_BYTES:,} bytes together"
-        found = [Diagnostic(Code.TOO_LARGE, message, path=entry.path) for entry in shared]
-        return [entry for entry in entries if entry not in shared], found
+        message = f"the files with several agents are over {MAX_BYTES:,} bytes together"
+        diagnostics = [Diagnostic(Code.TOO_LARGE, message, path=entry.path) for entry in shared]
+        return [entry for entry in entries if entry not in shared], diagnostics
     paths = {entry.path for entry in shared}
-    parts: dict[Entry, list[Entry]] = {}
-    found = []
+    split: dict[Entry, list[Entry]] = {}
+    diagnostics = []
     for entry, data in zip(shared, read([*shared]), strict=True):
-        if other := _in_its_place(entry.path, shared[entry], paths):
-            # Without a path: what has one here is unclear, so that what was written of it stays.
+        if other := _preferred_file(entry.path, shared[entry], paths):
+            # The diagnostic has no path, since outputs of a path with a diagnostic stay as they were.
             message = f"`{entry.path}` is not read, as the tool does not read it where `{other}` is there"
-            parts[entry], problems = [], [Diagnostic(Code.SAME_TWICE, message)]
+            split[entry], problems = [], [Diagnostic(Code.SAME_TWICE, message)]
         else:
-            parts[entry], problems = _parts(entry, data, shared[entry])
-        found += problems
-    return [part for entry in entries for part in parts.get(entry, [entry])], found
+            split[entry], problems = _split(entry, data, shared[entry])
+        diagnostics += problems
+    return [agent for entry in entries for agent in split.get(entry, [entry])], diagnostics
 
 
-def _in_its_place(path: str, shared: SharedFile, paths: set[str]) -> str:
-    """The file beside this one that the tool reads instead of it; empty where there is none."""
+def _preferred_file(path: str, shared: SharedFile, paths: set[str]) -> str:
+    """Return the file beside this one that the tool reads instead of it; empty where there is none."""
     above, slash, name = path.rpartition("/")
     names = shared.project_files
     before = names[: names.index(name)] if name in names else ()
     return next((other for first in before if (other := f"{above}{slash}{first}") in paths), "")
 
 
-def _parts(entry: Entry, data: bytes, shared: SharedFile) -> tuple[list[Entry], list[Diagnostic]]:
+def _split(entry: Entry, data: bytes, shared: SharedFile) -> tuple[list[Entry], list[Diagnostic]]:
     try:
         names = [*shared.entries(data)]
     except UneditableError:
         return [entry], []
-    if len(names) > MAX_PARTS:
-        message = f"{len(names)} agents are too many for one file (at most {MAX_PARTS})"
+    if len(names) > MAX_AGENTS:
+        message = f"{len(names)} agents are too many for one file (at most {MAX_AGENTS})"
         return [], [Diagnostic(Code.TOO_LARGE, message, path=entry.path)]
-    found = [*_unnamed(entry, names), *_alike(entry, names)]
-    left_out = {finding.path for finding in found}
+    diagnostics = [*_unsafe_names(entry, names), *_same_slugs(entry, names)]
+    left_out = {diagnostic.path for diagnostic in diagnostics}
     paths = [entry_path(entry.path, name) for name in names if ENTRY.fullmatch(name)]
-    return [replace(entry, path=path) for path in paths if path not in left_out], found
+    return [replace(entry, path=path) for path in paths if path not in left_out], diagnostics
 
 
-def _unnamed(entry: Entry, names: Sequence[str]) -> Iterator[Diagnostic]:
+def _unsafe_names(entry: Entry, names: Sequence[str]) -> Iterator[Diagnostic]:
     for name in names:
         if not ENTRY.fullmatch(name):
             message = f"an agent is called {name!a} here, which is not letters, digits and dashes"
             yield Diagnostic(Code.NAME_UNSAFE, message, path=entry.path)
 
 
-def _alike(entry: Entry, names: Sequence[str]) -> Iterator[Diagnostic]:
-    """A finding for each agent that another one's files would be called like; between files, `check_names` says so."""
-    alike: defaultdict[str, list[str]] = defaultdict(list)
+def _same_slugs(entry: Entry, names: Sequence[str]) -> Iterator[Diagnostic]:
+    """Report agents of one file whose outputs would have the same name; `check_names` does so between files."""
+    names_by_slug: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
-        alike[slug(name)].append(name)
-    for same, group in alike.items():
+        names_by_slug[slug(name)].append(name)
+    for same, group in names_by_slug.items():
         for name in group if len(group) > 1 else ():
             others = ", ".join(f"`{other}`" for other in group if other != name)
             message = f"`{same}` is also what {others} is called in files"

@@ -1,4 +1,4 @@
-"""A user's overlays: files of their own beside the configuration, merged into agents at each pull and never written."""
+"""Overlays: the user's own files beside the configuration, merged into agents at each pull and never written."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SUFFIX = ".md"
 
 
 def read_overlays(directory: Path | None) -> tuple[tuple[Override, ...], tuple[Diagnostic, ...]]:
-    """The overlays of a directory by file name, and what was found on them.
+    """Read the overlays of a directory, sorted by file name, with the diagnostics on them.
 
-    A file is for the agent that it is named after: its frontmatter is what is said otherwise, its text follows the
-    prompt. Without frontmatter all of it is text. One that cannot be used may be what restricts its agent, so it holds
-    that back, and those of every agent are held back where the directory cannot be read.
+    A file is for the agent that it is named after: its frontmatter overrides the agent's keys, its text follows the
+    prompt. Without frontmatter all of it is text. An unusable overlay may be one that restricts its agent, so the agent
+    is refused; where the directory cannot be read, every agent is.
     """
     if directory is None:
         return (), ()
@@ -32,15 +32,15 @@ def read_overlays(directory: Path | None) -> tuple[tuple[Override, ...], tuple[D
     except FileNotFoundError:
         return (), ()
     except OSError as error:
-        overlay, found = _unusable("*", shorten(str(directory)), error)
-        return (overlay,), found
+        overlay, problems = _unusable("*", shorten(str(directory)), error)
+        return (overlay,), problems
     overlays: list[Override] = []
-    findings: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for name in names:
-        overlay, found = _overlay(directory / name)
+        overlay, problems = _overlay(directory / name)
         overlays.append(overlay)
-        findings += found
-    return tuple(overlays), tuple(findings)
+        diagnostics += problems
+    return tuple(overlays), tuple(diagnostics)
 
 
 def _overlay(path: Path) -> tuple[Override, tuple[Diagnostic, ...]]:
@@ -52,18 +52,18 @@ def _overlay(path: Path) -> tuple[Override, tuple[Diagnostic, ...]]:
     except OSError as error:
         return _unusable(pattern, place, error)
     overlay = Override(pattern, place, document.metadata, document.body)
-    found = (*document.diagnostics, *check_override(overlay))
-    return replace(overlay, unusable=refused(found)), found
+    diagnostics = (*document.diagnostics, *check_override(overlay))
+    return replace(overlay, unusable=refused(diagnostics)), diagnostics
 
 
 def _unusable(pattern: str, place: str, error: OSError) -> tuple[Override, tuple[Diagnostic, ...]]:
-    found = Diagnostic(Code.OVERLAY_UNUSABLE, f"it cannot be read: {error.strerror}", path=place)
-    return Override(pattern, place, {}, unusable=True), (found,)
+    problem = Diagnostic(Code.OVERLAY_UNUSABLE, f"it cannot be read: {error.strerror}", path=place)
+    return Override(pattern, place, {}, unusable=True), (problem,)
 
 
 def _bytes(path: Path) -> bytes:
     if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no file")  # opening a pipe would wait for its writer
+        raise OSError(errno.EINVAL, "it is not a file")  # opening a pipe would wait for its writer
     with path.open("rb") as file:
         return file.read(MAX_FILE_BYTES + 1)
 
@@ -74,5 +74,5 @@ def _parsed(data: bytes, place: str) -> Document:
     except UnreadableError as error:
         if error.diagnostic.code is not Code.NO_FRONTMATTER:
             raise
-    text, found, _ = decode(data, place)
-    return Document(path=place, metadata={}, data=data, body=text, diagnostics=found)
+    text, diagnostics, _ = decode(data, place)
+    return Document(path=place, metadata={}, data=data, body=text, diagnostics=diagnostics)

@@ -1,7 +1,7 @@
-"""What is said otherwise of an agent than its file says: for one tool, by a repository, or by the user of a machine.
+"""Overrides of what an agent's file sets: for one tool, by a repository, or by the user of a machine.
 
-All of it is written in the words of the neutral dialect. What an agent's own file says for a target is its author's and
-counts as it stands; anybody else may restrict an agent and never give it more.
+All of them use the keys of the neutral dialect. What an agent's own file sets for a target comes from its author and
+applies as written; anybody else may restrict an agent and never give it more.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ SWITCHED_ON = "its author switched it off"
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What somebody who is not the author says otherwise of some agents.
+    """Override of some agents by somebody other than their author.
 
     Attributes:
         pattern: a glob over the agents' names as files have them, or `tag:` and one over their tags.
-        place: where it is said, for messages.
+        place: where it is declared, for messages.
         table: the keys for every target, with `targets` for those of one.
-        text: what follows the prompt.
-        unusable: whether it cannot be understood. It may be what restricts its agents, so they are refused then.
+        text: appended to the prompt.
+        unusable: whether it cannot be parsed. It may be intended to restrict its agents, so they are refused then.
     """
 
     pattern: str
@@ -50,39 +50,39 @@ class Override:
     unusable: bool = False
 
     def under(self, prefix: str) -> Override:
-        """The same for agents whose names begin with `prefix` where they are used."""
+        """Return the override for agents whose names get this prefix where they are used."""
         return replace(self, pattern=_under(self.pattern, prefix))
 
 
 @dataclass(frozen=True, slots=True)
 class AgentFilter:
-    """Which agents are taken: those among `only`, where that says anything, and not among `skip`."""
+    """Filter of agents: those that match `only`, or all where it is empty, except those that match `skip`."""
 
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
 
     def takes(self, agent: Agent) -> bool:
-        """Whether this agent is."""
+        """Whether this agent is taken."""
         wanted = not self.only or any(chooses(pattern, agent) for pattern in self.only)
         return wanted and not any(chooses(pattern, agent) for pattern in self.skip)
 
     def under(self, prefix: str) -> AgentFilter:
-        """As `Override.under`."""
+        """Return the filter for agents whose names get this prefix, as `Override.under`."""
         only, skip = ([_under(pattern, prefix) for pattern in patterns] for patterns in (self.only, self.skip))
         return AgentFilter(tuple(only), tuple(skip))
 
 
 @dataclass(frozen=True, slots=True)
 class Overridden:
-    """An agent as one target is to have it.
+    """Agent for one target, with all overrides applied.
 
     Attributes:
-        agent: None where the target gets no such agent, or it is refused for it.
-        changed: whether anything was said, so that the source's own bytes do not do any more.
+        agent: None where the target does not get the agent, or it is refused for the target.
+        changed: whether anything was overridden, so that the source's own bytes can no longer be used.
         regranted: whether its permissions are not those of its file.
-        in_own_words: where somebody else than the author speaks in the target's own words; only the file that comes of
-            them shows what they give. Empty where nobody does.
-        excluded: whether somebody says that the target is not to have it.
+        in_own_words: the place of an override that uses the target's own keys; what these grant shows only in the
+            written file. Empty where there is none.
+        excluded: whether the agent or an override excludes the target.
     """
 
     agent: Agent | None
@@ -94,14 +94,14 @@ class Overridden:
 
 
 def matches(pattern: str, slug: str, tags: Iterable[str]) -> bool:
-    """Whether a pattern means the agent of this slug and these tags."""
+    """Whether a pattern matches the agent of this slug and these tags."""
     if pattern.startswith(TAG):
         return any(fnmatchcase(tag, pattern.removeprefix(TAG)) for tag in tags)
     return fnmatchcase(slug, pattern)
 
 
 def chooses(pattern: str, agent: Agent) -> bool:
-    """Whether a pattern means this agent."""
+    """Whether a pattern matches this agent."""
     return matches(pattern, agent.slug, agent.tags)
 
 
@@ -110,21 +110,21 @@ def _under(pattern: str, prefix: str) -> str:
 
 
 def unused(overrides: Iterable[Override], agents: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Diagnostic]:
-    """A finding for each override that means none of these agents, given by slug and tags."""
-    there = list(agents)
+    """Report each override that matches none of these agents, given by slug and tags."""
+    known_agents = list(agents)
     for override in overrides:
-        if not any(matches(override.pattern, slug_, tags) for slug_, tags in there):
+        if not any(matches(override.pattern, slug_, tags) for slug_, tags in known_agents):
             yield Diagnostic(Code.OVERRIDE_UNUSED, f"there is no agent `{override.pattern}`", path=override.place)
 
 
 def prefixed(agent: Agent, prefix: str) -> Agent:
-    """The agent under a name that begins with `prefix`."""
+    """Return the agent under a name that begins with `prefix`."""
     name = prefix + agent.name
     return agent.model_copy(update={"name": name, "slug": slug(name)}) if prefix else agent
 
 
 def also_denied(agent: Agent, prefix: str) -> tuple[Override, ...]:
-    """What keeps an agent from calling those that it may not call unasked, under the names that a prefix gives them."""
+    """Return the override that repeats an agent's rules for calling other agents, for their names with the prefix."""
     place = f"the prefix `{prefix}`"
     try:
         added = [*_under_prefix(agent.grants, prefix)] if prefix else []
@@ -134,9 +134,9 @@ def also_denied(agent: Agent, prefix: str) -> tuple[Override, ...]:
 
 
 def _under_prefix(grants: Grants, prefix: str) -> Iterator[Rule]:
-    """The rules for other agents again, for their names under a prefix; nothing where none of them restricts.
+    """Yield the rules for other agents again, for their names with a prefix; nothing where none of them restricts.
 
-    They stand in their order, since a later one may except something, and none gives more than its pattern has already.
+    They keep their order, since a later one may be an exception, and none gives more than its pattern has already.
     """
     rules = [
         rule for rule in grants.for_tool(_CALLS) if rule.argument != ANY and not rule.argument.startswith(UNTRANSLATED)
@@ -148,29 +148,29 @@ def _under_prefix(grants: Grants, prefix: str) -> Iterator[Rule]:
 
 
 def check_override(override: Override) -> tuple[Diagnostic, ...]:
-    """The findings on an override and on what it says for each target."""
+    """Return the diagnostics on an override, including its tables for single targets."""
     targets = override.table.get("targets")
-    found = read_table(override.table, override.place)[1]
+    diagnostics = read_table(override.table, override.place)[1]
     for name, table in _tables(targets).items():
-        found += read_table(table, override.place)[1]
+        diagnostics += read_table(table, override.place)[1]
         if name not in dialects():
-            found += (Diagnostic(Code.WRONG_TYPE, no_dialect(name), path=override.place),)
+            diagnostics += (Diagnostic(Code.WRONG_TYPE, no_dialect(name), path=override.place),)
     if targets is not None and len(_tables(targets)) != len(targets if isinstance(targets, dict) else [targets]):
-        message = "`targets` must hold a map for each tool"
-        found += (Diagnostic(Code.WRONG_TYPE, message, path=override.place),)
-    return found
+        message = "`targets` must contain a map for each tool"
+        diagnostics += (Diagnostic(Code.WRONG_TYPE, message, path=override.place),)
+    return diagnostics
 
 
 def overridden(agent: Agent, target: Dialect, overrides: Sequence[Override]) -> Overridden:
-    """The agent as a target is to have it, after its own file and then each override in order has been heard."""
+    """Return the agent for a target, after applying its own file's settings and then each override in order."""
     own = agent.targets.get(target.name, {})
     result = _apply(Overridden(agent), own, "", target) if own else Overridden(agent)
     for override in overrides:
         if not chooses(override.pattern, agent):
             continue
         if override.unusable and result.agent:
-            found = Diagnostic(Code.OVERLAY_UNUSABLE, "not written, since this cannot be used", path=override.place)
-            return Overridden(None, changed=True, diagnostics=(*result.diagnostics, found))
+            problem = Diagnostic(Code.OVERLAY_UNUSABLE, "not written, since this cannot be used", path=override.place)
+            return Overridden(None, changed=True, diagnostics=(*result.diagnostics, problem))
         for table in (override.table, _tables(override.table.get("targets")).get(target.name, {})):
             if result.agent and table.keys() - {"targets"}:
                 result = _narrowed(result, _apply(result, table, override.place, target), override.place)
@@ -180,17 +180,17 @@ def overridden(agent: Agent, target: Dialect, overrides: Sequence[Override]) -> 
     return result
 
 
-def regranted(declared: Overridden, target: Dialect) -> Overridden:
-    """The same, with the permissions of the target's own agent written from its grants instead of as its file has them.
+def regranted(result: Overridden, target: Dialect) -> Overridden:
+    """Have the permissions of the target's own agent written from its grants instead of as its file has them.
 
-    Keys that restrict and that the target does not know have done their part, so they are left out.
+    Restricting keys that the target does not know are left out, since the grants include their effect already.
     """
-    agent = declared.agent
-    if agent is None or declared.regranted or agent.dialect != target.name:
-        return declared
+    agent = result.agent
+    if agent is None or result.regranted or agent.dialect != target.name:
+        return result
     unknown = {key: value for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)}
     update = {"own_permissions": {}, "dialect": NEUTRAL, "unknown": unknown}
-    return replace(declared, agent=agent.model_copy(update=update), changed=True, regranted=True)
+    return replace(result, agent=agent.model_copy(update=update), changed=True, regranted=True)
 
 
 def _tables(value: JsonValue) -> dict[str, dict[str, JsonValue]]:
@@ -200,17 +200,17 @@ def _tables(value: JsonValue) -> dict[str, dict[str, JsonValue]]:
 
 def _apply(before: Overridden, table: Mapping[str, JsonValue], place: str, target: Dialect) -> Overridden:
     agent = before.agent
-    read, found = read_table(table, place)
+    read, diagnostics = read_table(table, place)
     if read.excluded:
         where = f" by {place}" if place else " by its own file"
-        found += (Diagnostic(Code.EXCLUDED, f"kept from {target.title}{where}"),)
-    if agent is None or refused(found) or read.excluded:
-        excluded = read.excluded and not refused(found)
-        return Overridden(None, changed=True, excluded=excluded, diagnostics=(*before.diagnostics, *found))
+        diagnostics += (Diagnostic(Code.EXCLUDED, f"kept from {target.title}{where}"),)
+    if agent is None or refused(diagnostics) or read.excluded:
+        excluded = read.excluded and not refused(diagnostics)
+        return Overridden(None, changed=True, excluded=excluded, diagnostics=(*before.diagnostics, *diagnostics))
     update: dict[str, object] = dict(read.values)
     regranted = read.grants is not None
     if regranted:
-        # What stands in the file for its own tool is not what counts any more.
+        # The permissions in the file for its own tool no longer apply.
         update |= {"grants": read.grants, "own_permissions": {}}
         if agent.dialect == target.name:
             update["dialect"] = NEUTRAL
@@ -220,8 +220,8 @@ def _apply(before: Overridden, table: Mapping[str, JsonValue], place: str, targe
         if agent.dialect in (target.name, NEUTRAL):
             native = {**agent.native, **native}
         else:
-            # These are in the target's terms, so those in the terms of the agent's own tool are lost here.
-            found += tuple(foreign_losses(agent))
+            # These keys are the target's, so the keys of the agent's own tool are lost here.
+            diagnostics += tuple(foreign_losses(agent))
             update = {"dialect": NEUTRAL, "unknown": {}, "mcp_servers": None, "hooks": None, **update}
         update["native"] = native
     return Overridden(
@@ -229,12 +229,12 @@ def _apply(before: Overridden, table: Mapping[str, JsonValue], place: str, targe
         changed=True,
         regranted=before.regranted or regranted,
         in_own_words=before.in_own_words or (place if in_own_words else ""),
-        diagnostics=(*before.diagnostics, *found),
+        diagnostics=(*before.diagnostics, *diagnostics),
     )
 
 
 def _narrowed(before: Overridden, after: Overridden, place: str) -> Overridden:
-    """What came of an override, unless it grants more than the agent had before."""
+    """Return the result of an override, or refuse the agent where it grants more than the agent had before."""
     if before.agent is None or after.agent is None:
         return after
     try:

@@ -1,4 +1,4 @@
-"""Which files of a repository are read, and in which dialect as far as their paths say."""
+"""Selection of the files of a repository to read, and of their dialects as far as paths determine them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from agentsync.dialects import Dialect, dialects
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.objects import Entry
 
-# What an agent's file ends in wherever it lies; what other endings mean is known only within a tool's directory.
+# Endings of an agent's file in any directory; other endings have a meaning only within a tool's directory.
 _SUFFIXES = (".md", ".toml")
 
-# Files that lie beside agents and are none, and the directories of other things that are Markdown too.
+# Files beside agents that are not agents, and directories of other things that are Markdown too.
 _OTHER_STEMS = frozenset(
     "readme changelog contributing license licence code_of_conduct security support claude agents gemini skill "
     "index todo notes".split()
@@ -35,7 +35,7 @@ _OTHER_FILES = re.compile(
     r"|continue|pi|devin|kimi-code|grok|deepagents)/|\.(chatmode|prompt|instructions)\.md$"
 )
 
-# What file systems take of a name, and systems of a path.
+# The longest name that file systems accept, and the longest path that operating systems accept.
 _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4_096
 # Git's own directory and its short name on Windows, also with the joiners in it that macOS does not see.
 _GIT = re.compile(r"\.git|git~[0-9]+", re.IGNORECASE)
@@ -44,12 +44,12 @@ _JOINERS = {0x200C: None, 0x200D: None}
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which files of a source are read.
+    """Selection of the files of a source that are read.
 
     Attributes:
-        subfolder: only what is below it counts, and patterns are relative to it.
+        subfolder: only files below it are read, and patterns are relative to it.
         include, exclude: globs, `**` over directories; without include, every file that may be an agent.
-        dialects: glob to dialect, first match counts; a single `**` sets it for the whole source.
+        dialects: glob to dialect, the first match wins; a single `**` sets it for the whole source.
     """
 
     subfolder: str = ""
@@ -64,30 +64,30 @@ class Selection:
 
 
 def select(entries: Sequence[Entry], selection: Selection) -> tuple[list[Entry], list[Diagnostic]]:
-    """The files to read, and a finding for each that is unsafe to.
+    """Select the files to read, with a diagnostic for each that is unsafe to read.
 
-    Symbolic links, submodules and paths that mean something to a file system are never read.
+    Symbolic links, submodules and paths with a special meaning to a file system are never read.
     """
     chosen: list[Entry] = []
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for entry in entries:
         path = _below(entry.path, selection.subfolder)
         if path is None or not _wanted(path, selection):
             continue
         if problem := _problem(entry):
-            found.append(problem)
+            diagnostics.append(problem)
         elif entry.mode.startswith("100"):
             chosen.append(entry)
     if len(chosen) > MAX_FILES:
         message = f"{len(chosen)} files are too many for one source (at most {MAX_FILES})"
-        return [], [*found, Diagnostic(Code.TOO_LARGE, message)]
-    alike = _twins(chosen)
-    refused = {diagnostic.path for diagnostic in alike}
-    return [entry for entry in chosen if entry.path not in refused], [*found, *alike]
+        return [], [*diagnostics, Diagnostic(Code.TOO_LARGE, message)]
+    twins = _twins(chosen)
+    refused = {diagnostic.path for diagnostic in twins}
+    return [entry for entry in chosen if entry.path not in refused], [*diagnostics, *twins]
 
 
 def dialect_of(path: str, selection: Selection) -> Dialect | None:
-    """Whose file this is, as far as the selection and the path say so."""
+    """Return the dialect that the selection or the path determines; None where neither does."""
     return dialects().get(selection.dialect_of(path) or dialect_of_path(path))
 
 
@@ -144,7 +144,7 @@ def _unsafe_path(path: str) -> bool:
 
 
 def _twins(entries: Sequence[Entry]) -> list[Diagnostic]:
-    """A finding for each path that another one equals on a file system that folds case or Unicode form."""
+    """Report each path that equals another one on a file system that folds case or Unicode form."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for entry in entries:
         groups[_folded(entry.path)].append(entry.path)
@@ -157,7 +157,7 @@ def _twins(entries: Sequence[Entry]) -> list[Diagnostic]:
 
 
 def _folded(path: str) -> str:
-    """What file systems that fold case or Unicode form make of a path; folding case may undo the form."""
+    """Fold a path as file systems do that fold case or Unicode form; folding case may undo the form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
@@ -166,23 +166,23 @@ def _escaped(path: str) -> str:
 
 
 def dialect_of_path(path: str) -> str:
-    """The dialect whose own directory the file lies in; empty where the path says nothing.
+    """Return the dialect whose own directory contains the file; empty where the path does not determine one.
 
-    Of several the one whose directory is named last counts, and the longest ending then. An ending of two parts, as
-    `.agent.md`, is a tool's own anywhere; and so is the file in which it keeps all agents.
+    Of several, the one whose directory comes last in the path wins, then the longest ending. An ending of two parts, as
+    `.agent.md`, identifies a tool in any directory, and so does a tool's multi-agent file.
     """
     path, _ = split_path(path)
-    found: list[tuple[int, int, str]] = []
+    candidates: list[tuple[int, int, str]] = []
     for dialect in dialects().values():
         if dialect.shared and f"/{path}".endswith(dialect.shared.locations):
             return dialect.name
         place = max(f"/{path}".rfind(f"/{directory}/") for directory in _places(dialect))
-        found += [
+        candidates += [
             (place, len(suffix), dialect.name)
             for suffix in dialect.suffixes
             if path.endswith(suffix) and (place >= 0 or suffix.count(".") > 1)
         ]
-    return max(found, default=(0, 0, ""))[2]
+    return max(candidates, default=(0, 0, ""))[2]
 
 
 def _places(dialect: Dialect) -> set[str]:

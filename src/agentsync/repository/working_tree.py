@@ -1,4 +1,4 @@
-"""A plain directory, read as git would read it as a tree: for agents that are in no commit yet."""
+"""Working tree: a plain directory, read as git would read it as a tree, for agents that are not committed yet."""
 
 from __future__ import annotations
 
@@ -16,53 +16,52 @@ from agentsync.git.objects import Entry
 from agentsync.state.records import Stat
 
 IGNORED = frozenset({".git", ".venv", "node_modules"})
-"""Directories in which nobody looks for agents."""
-
+"""Directories that are not searched for agents."""
 
 WORKING_TREE = "working tree"
-"""What stands for the commit, and the ref, of files that are in none."""
+"""Placeholder for the commit and the ref of files that are not committed."""
 
 
 class WorkingTree:
-    """A repository's working directory with the methods of its mirror, for whoever works on it: what is saved counts.
+    """Working directory of a repository, with the methods of a mirror, to read files as they are saved.
 
     Every method raises ConfigError where something cannot be read.
     """
 
     def __init__(self, root: Path, left_out: Collection[Path] = ()) -> None:
-        """Nothing is read yet.
+        """Set the directory, without reading it.
 
         Args:
             root: the directory; absolute.
-            left_out: files and directories that are not looked at, such as those that the agents are written to.
+            left_out: files and directories to skip, such as those that the agents are written to.
         """
         self._root = root
         self._left_out = left_out
         self._ids: dict[str, str] = {}  # by path
 
     def stats(self) -> dict[str, Stat]:
-        """By path, what is another one once a file was saved."""
-        found = {}
+        """Return each file's stat by path; it differs once a file was saved."""
+        stats = {}
         for path in _paths(self._root):
-            with suppress(FileNotFoundError):  # most often an editor's own, which is gone again
+            with suppress(FileNotFoundError):  # most often an editor's temporary file, which is gone again
                 now = path.lstat()
-                found[path] = Stat(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
+                stats[path] = Stat(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
         return {
-            path.relative_to(self._root).as_posix(): stat for path, stat in found.items() if not self._is_left_out(path)
+            path.relative_to(self._root).as_posix(): stat for path, stat in stats.items() if not self._is_left_out(path)
         }
 
     def tree(self, _commit: str) -> list[Entry]:
-        """Every file in it; which content each has is left open."""
+        """Return every file in it, without the ids of their contents."""
         return [entry for entry in list_files(self._root) if not self._is_left_out(self._root / entry.path)]
 
     def identified(self, entries: Sequence[Entry]) -> list[Entry]:
-        """The same entries, each with the id that git would give its content: it is known once it is committed."""
-        found = [replace(entry, blob=_blob(content(self._root / entry.path))) for entry in entries]
-        self._ids.update((entry.path, entry.blob) for entry in found)
-        return found
+        """Return the entries with the ids that git gives their contents, which stay the same once committed."""
+        identified = [replace(entry, blob=_blob(content(self._root / entry.path))) for entry in entries]
+        self._ids.update((entry.path, entry.blob) for entry in identified)
+        return identified
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """The content of each of these that were identified before, one in memory at a time."""
+        """Yield the content of each of these, which must have been identified before, one in memory at a time."""
         paths = {id_: path for path, id_ in self._ids.items()}
         for id_ in ids:
             path = self._root / paths[id_]
@@ -72,22 +71,22 @@ class WorkingTree:
             yield id_, data
 
     def commit_facts(self, _commit: str) -> None:
-        """What a commit would say of itself: nothing."""
+        """Return None: there is no commit."""
 
     def trust(self, name: str, commit: str) -> None:
-        """Nothing is kept of what was applied: it is gone with the next save."""
+        """Do nothing: what was applied cannot be kept, since the next save replaces it."""
 
     def _is_left_out(self, path: Path) -> bool:
         return any(path.is_relative_to(other) for other in self._left_out)
 
 
 def _blob(data: bytes) -> str:
-    """Git's id of a content, in a repository of the usual kind."""
+    """Return git's id of a content, in a repository with SHA-1 ids."""
     return hashlib.sha1(b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
 
 
 def list_files(root: Path) -> list[Entry]:
-    """Every file below a directory, by path.
+    """List every file below a directory, sorted by path.
 
     Raises:
         ConfigError: the directory cannot be read.
@@ -96,7 +95,7 @@ def list_files(root: Path) -> list[Entry]:
 
 
 def entry_of(root: Path, path: Path) -> Entry:
-    """One file as an entry; what git would not store, such as a pipe, has no mode.
+    """Return one file as an entry; what git would not store, such as a pipe, has no mode.
 
     Raises:
         ConfigError: it cannot be read.
@@ -110,7 +109,7 @@ def entry_of(root: Path, path: Path) -> Entry:
 
 
 def content(path: Path) -> bytes:
-    """A file's bytes.
+    """Read a file.
 
     Raises:
         ConfigError: it cannot be read.

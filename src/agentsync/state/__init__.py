@@ -1,1 +1,1 @@
-"""What a machine remembers: records, caches, backups, and the lock."""
+"""State of this machine: records, caches, backups, and the lock."""

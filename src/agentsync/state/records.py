@@ -1,30 +1,21 @@
-"""What is remembered of each file that was written."""
+"""Records of the state database: written files, sources, syncs and their changes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
-from operator import attrgetter
-from pathlib import Path
-from typing import Any, Self
-from agentsync.core.errors import StateError
-from agentsync.state.records import Action, Key, Known, Recorded, Stat
-from agentsync.state.sqlite import DamagedError, Database, set_aside
-
 
 Key = tuple[str, str]
 """A target's directory and a path relative to it."""
 
 
 class Action(StrEnum):
-    """What becomes of one path; take and forget touch the inventory only, keep and conflict nothing.
+    """Action for one path; take and forget change the inventory only, keep and conflict change nothing.
 
-    Replace is for what agentsync did not write in this form: only the user's word leads to it, and the bytes are put
-    away first.
+    Replace is for a file that agentsync did not write in this form: it takes the user's consent, and the bytes are
+    backed up first.
     """
 
     CREATE = "create"
@@ -40,7 +31,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A row of the inventory: what was last written, and the agent that it came from."""
+    """Row of the inventory: what was last written, and the agent that it came from."""
 
     digest: str
     agent: str
@@ -53,12 +44,12 @@ class Recorded:
 
 
 RACY_NS = 2_000_000_000
-"""A digest is trusted by its stat only if the file was this much older when it was taken: file systems round times
+"""Age that a file must have when its digest is taken, for its stat to prove the digest later: file systems round times
 to as much as two seconds, and two writes within one tick look like one (git's racy index)."""
 
 
 class Stat(NamedTuple):
-    """What changes when a file does. The device is left out: it differs from one mount to the next."""
+    """Stat fields that change when a file does. The device is left out: it differs from one mount to the next."""
 
     size: int
     mtime_ns: int
@@ -67,34 +58,33 @@ class Stat(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A digest, the stat of the file when it was taken, and that moment in nanoseconds since the epoch."""
+    """Digest, the stat of the file when the digest was taken, and that time in nanoseconds since the epoch."""
 
     digest: str
     stat: Stat
     observed_ns: int
 
-    def holds_for(self, found: Stat) -> bool:
+    def holds_for(self, current: Stat) -> bool:
         """Whether a file with this stat must still have this digest."""
-        return found == self.stat and self.observed_ns - max(found.mtime_ns, found.ctime_ns) > RACY_NS
-
+        return current == self.stat and self.observed_ns - max(current.mtime_ns, current.ctime_ns) > RACY_NS
 
 
 ROLLED_BACK = "rolled back"
-"""What a sync says that is a rollback and came to its end."""
+"""Result of a sync that is a rollback and finished."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What is known of a source; texts are empty and times None where nothing is.
+    """Recorded state of a source; unknown texts are empty and unknown times None.
 
     Attributes:
         name, url, ref: as configured; the URL without its credentials.
         commit: the last good one.
-        fetched_at, applied_at: when that last went well.
-        rejected_commit, rejected_reason: the one that it leads to, if that was refused or held, and why.
-        error: of the last fetch, empty when it went well.
-        committed_at: the date of the last good commit, and no later than it was applied.
-        verified_by: by which settings its signature was checked; empty where none was asked for.
+        fetched_at, applied_at: when that last succeeded.
+        rejected_commit, rejected_reason: the commit that the ref points to, if it was refused or held, and why.
+        error: of the last fetch, empty when it succeeded.
+        committed_at: the date of the last good commit, but no later than it was applied.
+        verified_by: the settings by which its signature was checked; empty where no signature is required.
     """
 
     name: str
@@ -112,11 +102,11 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """One run: `finished_at` is None and `result` empty while it runs, and for ever when it was killed.
+    """One run: `finished_at` is None and `result` empty while it runs, and stay so when it was killed.
 
     Attributes:
-        commits: source name to commit; a rollback is made from none.
-        counts: action, or whatever else was counted, to number.
+        commits: source name to commit; empty for a rollback.
+        counts: number of changes by action, or by whatever else was counted.
     """
 
     id: str
@@ -128,13 +118,13 @@ class Sync:
 
     @property
     def is_incomplete_rollback(self) -> bool:
-        """Whether it is a rollback that was killed, or could not bring back all that it wanted to."""
+        """Whether it is a rollback that was killed, or could not restore everything."""
         return not self.commits and self.result != ROLLED_BACK
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What one sync did at one path.
+    """Change that one sync made at one path.
 
     Attributes:
         old, new: digests of the file before and after; None where it was or is absent.
@@ -158,7 +148,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """Since when, in seconds since the epoch, nothing is applied, and why."""
+    """Suspension of pulling: since when, in seconds since the epoch, and why."""
 
     since: float
     reason: str
@@ -166,12 +156,12 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A change that is about to be made.
+    """Change that is about to be made.
 
     Attributes:
-        change: what history will say.
-        temp: where its bytes are staged, relative to the directory; empty where none are.
-        recorded: the inventory's row afterwards; None where the row goes.
+        change: the entry for the history.
+        temp: where its bytes are staged, relative to the directory; empty where nothing is staged.
+        recorded: the inventory's row afterwards; None where the row is removed.
     """
 
     change: FileChange

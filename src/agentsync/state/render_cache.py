@@ -1,7 +1,8 @@
-"""The cache of outcomes: what came of a file, by a key of everything that decides it.
+"""Cache of compiled agents, by a key of everything that decides the result.
 
 Losing it costs the time to fill it again. So it is written without waiting for the disk and opened without being
-checked as a whole; instead each value has a checksum, and a file that SQLite finds damaged is deleted and made anew.
+checked as a whole; instead each value has a checksum, and a file that SQLite reports as damaged is deleted and created
+again.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ _TABLE = (
     "outcomes (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, checksum INTEGER NOT NULL, value BLOB NOT NULL)"
 )
 
-# Types are asked for since damage can change them.
+# The types are part of the query since damage can change them.
 _SELECT = "SELECT key, checksum, value FROM outcomes WHERE typeof(key) = 'text' AND typeof(value) = 'blob' AND key IN"
 
 
 class Cache(Database):
-    """An open cache. One connection, for the thread that opened it.
+    """Open cache. It has one connection, for the thread that opened it.
 
-    Every method raises StateError where the file cannot be used for another reason than damage.
+    Every method raises StateError where the file cannot be used for a reason other than damage.
     """
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or make the cache at `path`."""
+        """Open or create the cache at `path`."""
         try:
             return cls(path)
         except DamagedError:
@@ -38,22 +39,22 @@ class Cache(Database):
             return cls(path)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """The values of those keys that have one."""
-        found: dict[str, bytes] = {}
+        """Return the values of those keys that have one."""
+        values: dict[str, bytes] = {}
         with self._expendable():
             rows = self._query_in(_SELECT, keys)
-            found.update((key, value) for key, checksum, value in rows if checksum == _checksum(key, value))
-        return found
+            values.update((key, value) for key, checksum, value in rows if checksum == _checksum(key, value))
+        return values
 
     def put_many(self, values: Mapping[str, bytes]) -> None:
-        """Put values in, over those that have the same keys."""
+        """Store values, replacing those that have the same keys."""
         rows = [(key, _checksum(key, value), value) for key, value in values.items()]
         insert = "INSERT OR REPLACE INTO outcomes (key, checksum, value) VALUES (?, ?, ?)"
         with self._expendable(), self._transaction() as connection:
             connection.executemany(insert, rows)
 
     def trim(self, keep: int) -> None:
-        """Drop all but the `keep` values that were put in last."""
+        """Drop all but the `keep` values that were stored last."""
         with self._expendable(), self._transaction() as connection:
             connection.execute("DELETE FROM outcomes WHERE number <= (SELECT max(number) FROM outcomes) - ?", (keep,))
 
@@ -65,7 +66,7 @@ class Cache(Database):
 
     @contextmanager
     def _expendable(self) -> Iterator[None]:
-        """Let damage that is met in here cost what is cached, and nothing else."""
+        """Start with an empty cache where damage is detected within, instead of failing."""
         try:
             yield
         except DamagedError:

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from agentsync.state.records import FileChange, Intent, SourceState, Suspension, Sync
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
-from operator import attrgetter
-from pathlib import Path
-from typing import Any, Self
-from agentsync.core.errors import StateError
-from agentsync.state.records import Action, Key, Known, Recorded, Stat
-from agentsync.state.sqlite import DamagedError, Database, set_aside
+SCHEMA_VERSION = 5
+"""Raised with each change of the tables; a database of an earlier version is set aside."""
 
-
-
-SCHEMA_VERSION = 4
-
-_SCHEMA = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS inventory (
     directory TEXT, path TEXT, digest TEXT NOT NULL, agent TEXT NOT NULL, dialect TEXT NOT NULL, source TEXT NOT NULL,
     source_url TEXT NOT NULL, source_path TEXT NOT NULL, "commit" TEXT NOT NULL, blob TEXT NOT NULL,
@@ -44,13 +32,6 @@ CREATE TABLE IF NOT EXISTS intents (
     agent TEXT NOT NULL, target TEXT NOT NULL, old TEXT, new TEXT, temp TEXT NOT NULL, recorded TEXT, base TEXT
 );
 CREATE INDEX IF NOT EXISTS intents_by_path ON intents (directory, path);
-CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fingerprint (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS suspension (since REAL NOT NULL, reason TEXT NOT NULL);
 """
-# What the tables of older versions lack.
-_ADDED = (
-    ("changes", "base", "TEXT"),
-    ("intents", "base", "TEXT"),
-    ("sources", "committed_at", "REAL"),
-    ("sources", "verified_by", "TEXT NOT NULL DEFAULT ''"),
-)

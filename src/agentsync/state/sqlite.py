@@ -1,4 +1,4 @@
-"""A SQLite file: how it is opened, asked and changed, and what is done about a damaged one."""
+"""SQLite files: opening, querying and changing them, and handling damaged ones."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 class DamagedError(StateError):
-    """The bytes of a database are not those that were written."""
+    """The file of a database is damaged, or its tables are of an earlier version."""
 
 
 class Database:
-    """An open SQLite file. One connection, for the thread that opened it.
+    """Open SQLite file. It has one connection, for the thread that opened it.
 
-    Every method raises StateError when the file cannot be used, DamagedError when its bytes are why.
+    Every method raises StateError when the file cannot be used, and DamagedError when it is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,15 +52,15 @@ class Database:
             raise
 
     def _prepare(self) -> None:
-        """Choose settings and make tables; the first thing that is done with the file."""
+        """Choose settings and create tables, before anything else is done with the file."""
         raise NotImplementedError
 
     def _query(self, query: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with _explained(self._path):
+        with _translated_errors(self._path):
             return self._connection.execute(query, parameters).fetchall()
 
     def _query_in(self, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query that ends in `IN`, for any number of values."""
+        """Yield the rows of a query that ends in `IN`, for any number of values."""
         values = list(values)
         for start in range(0, len(values), _CHUNK):
             chunk = values[start : start + _CHUNK]
@@ -68,7 +68,7 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _explained(self._path):
+        with _translated_errors(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -89,7 +89,7 @@ def set_aside(path: Path) -> None:
     number = 1
     while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
         number += 1
-    with _explained(path):
+    with _translated_errors(path):
         path.rename(aside)
         for suffix in _SIDE_FILES:
             with suppress(FileNotFoundError):
@@ -102,21 +102,21 @@ def delete(path: Path) -> None:
     Raises:
         StateError: it cannot be deleted.
     """
-    with _explained(path):
+    with _translated_errors(path):
         for suffix in ("", *_SIDE_FILES):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    with _explained(path):
+    with _translated_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made here, since SQLite would make it readable by everyone; its journal files get the same mode.
+        # Created here, since SQLite would make it readable by everyone; its journal files get the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _translated_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
@@ -127,7 +127,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _is_damage(error: Exception) -> bool:
-    if not hasattr(error, "sqlite_errorcode"):  # such as for text that is not UTF-8, in a value or in a message
+    if not hasattr(error, "sqlite_errorcode"):  # for text that is not UTF-8, in a value or in a message
         return isinstance(error, (sqlite3.OperationalError, UnicodeDecodeError))
     code: int = error.sqlite_errorcode & 0xFF  # the low byte is the primary code
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -7,158 +7,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
 from agentsync.core.errors import StateError
-from agentsync.state.records import Action, Key, Known, Recorded, Stat
+from agentsync.state.records import (
+    Action,
+    FileChange,
+    Intent,
+    Key,
+    Known,
+    Recorded,
+    SourceState,
+    Stat,
+    Suspension,
+    Sync,
+)
+from agentsync.state.schema import SCHEMA_VERSION, TABLES
 from agentsync.state.sqlite import DamagedError, Database, set_aside
 
-RECOVERED = "the state was damaged and is set aside; files are known again by their content, and nothing is deleted"
-
-ROLLED_BACK = "rolled back"
-"""What a sync says that is a rollback and came to its end."""
-
-SCHEMA_VERSION = 4
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS inventory (
-    directory TEXT, path TEXT, digest TEXT NOT NULL, agent TEXT NOT NULL, dialect TEXT NOT NULL, source TEXT NOT NULL,
-    source_url TEXT NOT NULL, source_path TEXT NOT NULL, "commit" TEXT NOT NULL, blob TEXT NOT NULL,
-    size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode TEXT, observed_ns INTEGER,
-    PRIMARY KEY (directory, path)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sources (
-    name TEXT, url TEXT, ref TEXT, "commit" TEXT NOT NULL,
-    fetched_at REAL, applied_at REAL, rejected_commit TEXT NOT NULL, rejected_reason TEXT NOT NULL, error TEXT NOT NULL,
-    committed_at REAL, verified_by TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (name, url, ref)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS syncs (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, started_at REAL NOT NULL, finished_at REAL,
-    result TEXT NOT NULL, commits TEXT NOT NULL, counts TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS changes (
-    sync_id TEXT NOT NULL REFERENCES syncs (id) ON DELETE CASCADE, directory TEXT NOT NULL, path TEXT NOT NULL,
-    action TEXT NOT NULL, agent TEXT NOT NULL, target TEXT NOT NULL, old TEXT, new TEXT, base TEXT
-);
-CREATE INDEX IF NOT EXISTS changes_by_sync ON changes (sync_id);
-CREATE TABLE IF NOT EXISTS intents (
-    sync_id TEXT NOT NULL REFERENCES syncs (id), directory TEXT NOT NULL, path TEXT NOT NULL, action TEXT NOT NULL,
-    agent TEXT NOT NULL, target TEXT NOT NULL, old TEXT, new TEXT, temp TEXT NOT NULL, recorded TEXT, base TEXT
-);
-CREATE INDEX IF NOT EXISTS intents_by_path ON intents (directory, path);
-CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS suspension (since REAL NOT NULL, reason TEXT NOT NULL);
-"""
-
-_UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
-
-# What the tables of older versions lack.
-_ADDED = (
-    ("changes", "base", "TEXT"),
-    ("intents", "base", "TEXT"),
-    ("sources", "committed_at", "REAL"),
-    ("sources", "verified_by", "TEXT NOT NULL DEFAULT ''"),
+RECOVERED = (
+    "the state was damaged or of an earlier version and is set aside; files are recognised by their content, and"
+    " nothing is deleted"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SourceState:
-    """What is known of a source; texts are empty and times None where nothing is.
-
-    Attributes:
-        name, url, ref: as configured; the URL without its credentials.
-        commit: the last good one.
-        fetched_at, applied_at: when that last went well.
-        rejected_commit, rejected_reason: the one that it leads to, if that was refused or held, and why.
-        error: of the last fetch, empty when it went well.
-        committed_at: the date of the last good commit, and no later than it was applied.
-        verified_by: by which settings its signature was checked; empty where none was asked for.
-    """
-
-    name: str
-    url: str
-    ref: str
-    commit: str = ""
-    fetched_at: float | None = None
-    applied_at: float | None = None
-    rejected_commit: str = ""
-    rejected_reason: str = ""
-    error: str = ""
-    committed_at: float | None = None
-    verified_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """One run: `finished_at` is None and `result` empty while it runs, and for ever when it was killed.
-
-    Attributes:
-        commits: source name to commit; a rollback is made from none.
-        counts: action, or whatever else was counted, to number.
-    """
-
-    id: str
-    started_at: float
-    finished_at: float | None
-    result: str
-    commits: Mapping[str, str]
-    counts: Mapping[str, int]
-
-    @property
-    def is_incomplete_rollback(self) -> bool:
-        """Whether it is a rollback that was killed, or could not bring back all that it wanted to."""
-        return not self.commits and self.result != ROLLED_BACK
-
-
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """What one sync did at one path.
-
-    Attributes:
-        old, new: digests of the file before and after; None where it was or is absent.
-        base: the inventory's row before; None where there was none.
-    """
-
-    sync_id: str
-    directory: str
-    path: str
-    action: Action
-    agent: str
-    target: str
-    old: str | None
-    new: str | None
-    base: Recorded | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.directory, self.path
-
-
-@dataclass(frozen=True, slots=True)
-class Suspension:
-    """Since when, in seconds since the epoch, nothing is applied, and why."""
-
-    since: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A change that is about to be made.
-
-    Attributes:
-        change: what history will say.
-        temp: where its bytes are staged, relative to the directory; empty where none are.
-        recorded: the inventory's row afterwards; None where the row goes.
-    """
-
-    change: FileChange
-    temp: str
-    recorded: Recorded | None
+_UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
 
 
 _COLUMNS = ", ".join(f'"{field.name}"' for field in fields(Recorded))
@@ -172,14 +48,14 @@ class State(Database):
     Every method raises StateError when the database cannot be used.
 
     Attributes:
-        recovered: whether the file was damaged, set aside and started anew.
+        recovered: whether the file was damaged or too old, and was set aside for a new one.
     """
 
     recovered = False
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or create the database at `path`; a damaged one is set aside as `<name>.corrupt-<n>`.
+        """Open or create the database at `path`; one that is damaged or too old is set aside as `<name>.corrupt-<n>`.
 
         Raises:
             StateError: it was written by a newer version, or cannot be opened.
@@ -207,11 +83,11 @@ class State(Database):
     def elsewhere(self, directories: Iterable[str], source_urls: Mapping[str, str]) -> dict[str, list[str]]:
         """What was written from these sources to other directories: paths by directory."""
         known = set(directories)
-        found: dict[str, list[str]] = {}
+        paths: dict[str, list[str]] = {}
         for directory, path, source, url in self._query("SELECT directory, path, source, source_url FROM inventory"):
             if directory not in known and source_urls.get(source) == url:
-                found.setdefault(directory, []).append(path)
-        return found
+                paths.setdefault(directory, []).append(path)
+        return paths
 
     def cached_stats(self, directories: Iterable[str]) -> dict[Key, Known]:
         """For each file of the inventory that was last seen as it was written: the proof of that."""
@@ -252,13 +128,13 @@ class State(Database):
         ]
 
     def settle(self, done: Iterable[Intent], cleared: Iterable[Intent] = ()) -> None:
-        """Take what is done into inventory and history, and forget intents and the memory, in one transaction."""
+        """Record what was done in inventory and history; drop its intents and the fingerprint, in one transaction."""
         done = list(done)
         written = [(i.change.directory, i.change.path, *_recorded_values(i.recorded)) for i in done if i.recorded]
         gone = [(i.change.directory, i.change.path) for i in done if i.recorded is None]
         insert = f"INSERT OR REPLACE INTO inventory (directory, path, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - own column names
         with self._transaction() as connection:
-            connection.execute("DELETE FROM memory")
+            connection.execute("DELETE FROM fingerprint")
             # Replacing the row also drops its cached stat.
             connection.executemany(insert, written)
             connection.executemany("DELETE FROM inventory WHERE directory = ? AND path = ?", gone)
@@ -274,12 +150,12 @@ class State(Database):
     def remember(self, key: str, value: str) -> None:
         """Keep one text, in the place of any other, until the inventory changes; nothing where nothing is applied."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM memory")
-            connection.execute(f"INSERT INTO memory SELECT ?, ? {_UNLESS_SUSPENDED}", (key, value))
+            connection.execute("DELETE FROM fingerprint")
+            connection.execute(f"INSERT INTO fingerprint SELECT ?, ? {_UNLESS_SUSPENDED}", (key, value))
 
     def recall(self, key: str) -> str | None:
         """The text that is remembered under this key."""
-        rows = self._query("SELECT value FROM memory WHERE key = ?", (key,))
+        rows = self._query("SELECT value FROM fingerprint WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
     # Sources
@@ -344,9 +220,9 @@ class State(Database):
         return [_file_change(row) for row in self._query(query, (sync_id,))]
 
     def suspend(self, suspension: Suspension) -> None:
-        """Let nothing be applied until `resume`; a sync that has begun comes to its end. Needs no lock."""
+        """Let nothing be applied until `resume`; a sync that has begun is finished. Needs no lock."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM memory")
+            connection.execute("DELETE FROM fingerprint")
             connection.execute("DELETE FROM suspension")
             connection.execute("INSERT INTO suspension VALUES (?, ?)", (suspension.since, suspension.reason))
 
@@ -390,9 +266,9 @@ class State(Database):
         self._query("PRAGMA synchronous = FULL")
         if self._query("PRAGMA quick_check(1)") != [("ok",)]:
             raise DamagedError("the database is damaged", place=str(self._path))
-        self._migrate()
+        self._check_version()
 
-    def _migrate(self) -> None:
+    def _check_version(self) -> None:
         [(version,)] = self._query("PRAGMA user_version")
         if version > SCHEMA_VERSION:
             raise StateError(
@@ -400,13 +276,12 @@ class State(Database):
                 place=str(self._path),
                 hint="use the newer agentsync, or move the file away: files are then taken over by their digest",
             )
-        if version < SCHEMA_VERSION:  # where two start at once the second finds all of it made
+        if 0 < version < SCHEMA_VERSION:
+            raise DamagedError(f"the state database has the earlier version {version}", place=str(self._path))
+        if version == 0:  # a new file; of two processes that start at once, the second finds the tables made
             with self._transaction() as connection:
-                for statement in _SCHEMA.split(";"):
+                for statement in TABLES.split(";"):
                     connection.execute(statement)
-                for table, column, kind in _ADDED:
-                    if column not in [row[1] for row in self._query(f"PRAGMA table_info({table})")]:
-                        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -1,1 +1,1 @@
-"""The cycle: from the sources to what the targets get, what is reported of it, and back again."""
+"""The sync cycle: from the sources to the targets, its reports, and rollbacks."""

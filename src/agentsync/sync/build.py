@@ -1,7 +1,7 @@
-"""What the targets should hold: every file of every source, read and rendered, or known from an earlier run.
+"""Build of the wanted state of all targets: each file of each source is read and rendered, or taken from the cache.
 
-What came of a file depends on its bytes, its path and the settings of the targets alone, so it is kept in a cache
-and a run reads only what changed.
+The result for a file depends only on its bytes, its path and the settings of the targets, so it is cached and a run
+reads only what changed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentsync.config import Target
-from agentsync.convert.policy import Policy, Rules, SourcePolicy, judge_output, judge_text
+from agentsync.convert.policy import Policy, Rules, SourcePolicy
+from agentsync.convert.policy_check import judge_output, judge_text
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
@@ -31,7 +32,7 @@ from agentsync.targets.change import Change, TargetState, Wanted
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """All products, those that are used, what each target should hold, and all findings."""
+    """Compiled agents, those of them that are used, the wanted state of each target, and all diagnostics."""
 
     compiled: tuple[CompiledAgent, ...]
     used: tuple[CompiledAgent, ...]
@@ -40,15 +41,15 @@ class BuildResult:
     contents: ContentStore
 
 
-# How many outcomes of earlier commits and settings are worth keeping: enough for a branch and its predecessor.
+# Cached results of earlier commits and settings that are worth keeping: enough for a branch and its predecessor.
 _CACHE_SHARE = 3
 _CACHE_LEAST = 2000
 
 
 def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache, policy: Policy) -> BuildResult:
-    """Reads and renders every file of every source for every target.
+    """Read and render every file of every source for every target.
 
-    What the policy does not take is refused, and so has the place of a file that cannot be read.
+    An agent that the policy does not accept is refused, and treated like a file that cannot be read.
 
     Raises:
         SourceUnavailableError: a mirror cannot be read.
@@ -56,27 +57,27 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     """
     contents = ContentStore(snapshots, targets)
     compiled: tuple[CompiledAgent, ...] = ()
-    crowded: list[Diagnostic] = []
+    oversized: list[Diagnostic] = []
     for snapshot in snapshots:
-        counts = policy.of_source(snapshot.name, snapshot.url)
-        made = tuple(_products(snapshot, targets, cache, contents, counts))
-        if problem := _crowd(snapshot, made, counts):
-            crowded.append(problem)
-            made = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in made)
-        compiled += made
+        source_policy = policy.of_source(snapshot.name, snapshot.url)
+        of_source = tuple(_compile(snapshot, targets, cache, contents, source_policy))
+        if problem := _too_many_agents(snapshot, of_source, source_policy):
+            oversized.append(problem)
+            of_source = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in of_source)
+        compiled += of_source
     cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
     overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.replaces)
     names = {_named(compiled_agent): compiled_agent for compiled_agent in compiled if compiled_agent.slug}
-    used_names, found = check_names(list(names), overriding)
+    used_names, name_diagnostics = check_names(list(names), overriding)
     used = tuple(compiled_agent for named, compiled_agent in names.items() if named in used_names)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
-    unread = frozenset((snapshot.name, found.path) for snapshot in snapshots for found in snapshot.diagnostics)
+    unread = frozenset((snapshot.name, problem.path) for snapshot in snapshots for problem in snapshot.diagnostics)
     states = tuple(_target_state(target, compiled, used, commits, unread) for target in targets)
-    findings = [
+    diagnostics = [
         *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
-        *crowded,
+        *oversized,
         *(diagnostic for compiled_agent in compiled for diagnostic in compiled_agent.diagnostics),
-        *found,
+        *name_diagnostics,
         *_unused(snapshots, compiled),
         *(
             diagnostic
@@ -85,11 +86,11 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
             for diagnostic in output.diagnostics
         ),
     ]
-    return BuildResult(compiled, used, states, tuple(findings), contents)
+    return BuildResult(compiled, used, states, tuple(diagnostics), contents)
 
 
 class ContentStore:
-    """The bytes of wanted files: those rendered in this run, and the others on demand."""
+    """Bytes of wanted files: those rendered in this run, and the others on demand."""
 
     def __init__(self, snapshots: Sequence[Snapshot], targets: Sequence[Target]) -> None:
         self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
@@ -97,13 +98,13 @@ class ContentStore:
         self._bytes: dict[tuple[str, str], bytes] = {}
 
     def keep(self, target: str, data: bytes) -> str:
-        """Takes in the bytes of one file and returns their digest."""
+        """Store the bytes of one file and return their digest."""
         digested = digest(data)
         self._bytes[target, digested] = data
         return digested
 
     def load(self, changes: Iterable[Change]) -> None:
-        """Renders again, with one reading of each mirror, what these changes want and this run did not render."""
+        """Render the files that these changes want and this run took from the cache, reading each mirror once."""
         missing: dict[str, dict[str, set[str]]] = {}
         for change in changes:
             wanted = change.wanted
@@ -118,38 +119,38 @@ class ContentStore:
                             self.keep(target, file.data)
 
     def __call__(self, change: Change) -> bytes:
-        """The bytes of a change's wanted file, which `load` was called with before."""
+        """Return the bytes of a change's wanted file; `load` must have been called with the change before."""
         assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
         return self._bytes[change.target, change.wanted.digest]
 
 
 def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) -> Iterator[Diagnostic]:
-    """A finding for each override that no agent of its sources is meant by."""
+    """Report each override that matches no agent of its sources."""
     for override in dict.fromkeys(override for snapshot in snapshots for override in snapshot.overrides):
         sources = {snapshot.name for snapshot in snapshots if override in snapshot.overrides}
-        there = (
+        agents = (
             compiled_agent for compiled_agent in compiled if compiled_agent.source in sources and compiled_agent.name
         )
-        yield from unused([override], ((compiled_agent.slug, compiled_agent.tags) for compiled_agent in there))
+        yield from unused([override], ((compiled_agent.slug, compiled_agent.tags) for compiled_agent in agents))
 
 
 def _named(compiled_agent: CompiledAgent) -> Named:
     return Named(compiled_agent.source, compiled_agent.path, compiled_agent.blob, compiled_agent.slug)
 
 
-def _crowd(snapshot: Snapshot, compiled: Iterable[CompiledAgent], policy: SourcePolicy) -> Diagnostic | None:
-    """A finding where a source has more agents than it may."""
+def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], policy: SourcePolicy) -> Diagnostic | None:
+    """Report a source that has more agents than its policy allows."""
     agents = sum(bool(compiled_agent.slug) for compiled_agent in compiled)
     if agents <= policy.max_agents:
         return None
-    message = f"source `{snapshot.name}` has {agents} agents, which are over {policy.max_agents}"
+    message = f"source `{snapshot.name}` has {agents} agents, more than the {policy.max_agents} allowed"
     return Diagnostic(Code.HELD_CROWD, message)
 
 
-def _products(
+def _compile(
     snapshot: Snapshot, targets: Sequence[Target], cache: Cache, contents: ContentStore, policy: SourcePolicy
 ) -> Iterator[CompiledAgent]:
-    """One product a file, in the order of the entries; those that the cache does not have are made and cached."""
+    """Compile each file, in the order of the entries; results that are not in the cache are added to it."""
     common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix))
     keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
     compiled = {key: decode(value) for key, value in cache.get_many(keys.values()).items()}
@@ -158,19 +159,19 @@ def _products(
         if key not in compiled:
             missing.setdefault(entry.blob, []).append(entry)
     if missing:
-        made = {
+        fresh = {
             keys[entry]: _make(snapshot, entry, data, targets, contents=contents, policy=policy)
             for blob, data in snapshot.files.blobs(missing)
             for entry in missing[blob]
         }
-        cache.put_many({key: encode(compiled_agent) for key, compiled_agent in made.items()})
-        compiled |= made
+        cache.put_many({key: encode(compiled_agent) for key, compiled_agent in fresh.items()})
+        compiled |= fresh
     for entry, key in keys.items():
         yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)
 
 
 def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:
-    """Everything that decides what comes of a file; `common` is what decides about all files of its source."""
+    """Return the cache key: everything that decides the result; `common` is what applies to all files of the source."""
     settings = [
         [
             target.name,
@@ -181,8 +182,8 @@ def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: st
         for target in targets
     ]
     forced = snapshot.selection.dialect_of(entry.path)
-    parts = [engine(), entry.path, entry.blob, forced, common, settings]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    inputs = [engine(), entry.path, entry.blob, forced, common, settings]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
 def _make(
@@ -201,17 +202,17 @@ def _make(
     if isinstance(read, NoAgent):
         return replace(compiled_agent, refused=read.refused)
     agent = read.agent
-    if not all(accepted.takes(agent) for accepted in snapshot.filters):
+    if not all(agent_filter.takes(agent) for agent_filter in snapshot.filters):
         return CompiledAgent(
             snapshot.name, entry.path, entry.blob, excluded=frozenset(target.name for target in targets)
         )
     rules = policy.rules(agent.slug)
     judged = judge_text(read.diagnostics, agent.slug, len(read.document.data), rules)
-    taken = {target for target, file in files.items() if not file.excluded}
+    included = {target for target, file in files.items() if not file.excluded}
     compiled_agent = replace(
         compiled_agent,
-        excluded=frozenset(target.name for target in targets if target.name not in taken),
-        diagnostics=tuple(masked(found.at(path=entry.path, agent=agent.name)) for found in judged),
+        excluded=frozenset(target.name for target in targets if target.name not in included),
+        diagnostics=tuple(masked(diagnostic.at(path=entry.path, agent=agent.name)) for diagnostic in judged),
     )
     if refused(compiled_agent.diagnostics):
         return replace(compiled_agent, refused=True)
@@ -219,9 +220,11 @@ def _make(
     for target in targets:
         if target.name in files:
             file = _judged(read, files[target.name], target, rules)
-            reported = (found.at(path=entry.path, agent=agent.name, target=target.name) for found in file.diagnostics)
+            located = (
+                diagnostic.at(path=entry.path, agent=agent.name, target=target.name) for diagnostic in file.diagnostics
+            )
             digested = contents.keep(target.name, file.data) if file.data is not None else ""
-            outputs[target.name] = Output(file.path, digested, tuple(map(masked, reported)))
+            outputs[target.name] = Output(file.path, digested, tuple(map(masked, located)))
     return replace(
         compiled_agent,
         name=agent.name,
@@ -234,21 +237,21 @@ def _make(
 
 
 def _judged(read: ReadAgent, file: RenderedFile, target: Target, rules: Sequence[Rules]) -> RenderedFile:
-    """What a target gets of an agent, unless a policy does not take it."""
+    """Return the rendered file, without its data where a policy does not accept it."""
     if file.document is None:
         return file
-    found = judge_output(target.written, file.document, read.agent.slug, rules)
-    if not found:
+    refusals = judge_output(target.written, file.document, read.agent.slug, rules)
+    if not refusals:
         return file
-    # Only in the agent's own file does a line mean anything to its author.
-    placed = found if file.document is read.document else tuple(replace(one, line=0) for one in found)
-    return RenderedFile("", None, (*file.diagnostics, *placed))
+    # A line number means something to the author only in the agent's own file.
+    located = refusals if file.document is read.document else tuple(replace(refusal, line=0) for refusal in refusals)
+    return RenderedFile("", None, (*file.diagnostics, *located))
 
 
 def _render(
     snapshot: Snapshot, path: str, data: bytes, targets: Iterable[Target]
 ) -> tuple[ReadAgent | NoAgent, dict[str, RenderedFile]]:
-    """What a file is, and by target's name what becomes of it there."""
+    """Read a file, and render it for each target that takes it, by the target's name."""
     read = read_agent(path, data, snapshot.selection.dialect_of(path))
     if isinstance(read, NoAgent):
         return read, {}
@@ -271,7 +274,7 @@ def _target_state(
     commits: Mapping[str, str],
     unread: frozenset[tuple[str, str]],
 ) -> TargetState:
-    """What a target should hold; what comes of a file that is refused, read or unread, stays as it was."""
+    """Return the wanted state of a target; the outputs of files that are refused or cannot be read stay as they are."""
     files: dict[str, Wanted] = {}
     for compiled_agent in used:
         output = compiled_agent.outputs.get(target.name)
@@ -286,10 +289,10 @@ def _target_state(
                 compiled_agent.blob,
             )
     written = {(wanted.source, wanted.source_path) for wanted in files.values()}
-    there = (
+    not_excluded = (
         (compiled_agent.source, compiled_agent.path)
         for compiled_agent in compiled
         if target.name not in compiled_agent.excluded
     )
-    kept = unread.union(there) - written
+    kept = unread.union(not_excluded) - written
     return TargetState(target.name, str(target.directory), files, kept)

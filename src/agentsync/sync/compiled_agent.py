@@ -1,4 +1,4 @@
-"""What one file of a source comes to: an agent, and its outputs."""
+"""Compiled agent: the result of one file of a source, with its outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentsync.core.diagnostics import Diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What one target gets of one agent: where and which bytes; an empty digest where it is refused or left out."""
+    """Output for one target: path and digest; the digest is empty where the agent is refused or excluded."""
 
     path: str
     digest: str
@@ -20,11 +20,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class CompiledAgent:
-    """What came of one file of a source.
+    """Result of compiling one file of a source.
 
     Attributes:
-        name, slug, dialect, description, tags: of the agent; empty where the file is none.
-        excluded: the targets that are not to have it.
+        name, slug, dialect, description, tags: of the agent; empty where the file is not one.
+        excluded: the targets that do not get it.
         refused: whether it looks like an agent and cannot be used, or must not be.
         outputs: by target's name.
     """
@@ -44,6 +44,7 @@ class CompiledAgent:
 
 
 def encode(compiled_agent: CompiledAgent) -> bytes:
+    """Encode for the cache; source, path and blob are left out, since they are known where it is read."""
     record = {
         "name": compiled_agent.name,
         "slug": compiled_agent.slug,
@@ -52,9 +53,9 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
         "tags": compiled_agent.tags,
         "excluded": sorted(compiled_agent.excluded),
         "refused": compiled_agent.refused,
-        "diagnostics": [found.as_dict() for found in compiled_agent.diagnostics],
+        "diagnostics": [diagnostic.as_dict() for diagnostic in compiled_agent.diagnostics],
         "outputs": {
-            target: [output.path, output.digest, [found.as_dict() for found in output.diagnostics]]
+            target: [output.path, output.digest, [diagnostic.as_dict() for diagnostic in output.diagnostics]]
             for target, output in compiled_agent.outputs.items()
         },
     }
@@ -62,11 +63,12 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
 
 
 def decode(value: bytes) -> CompiledAgent:
+    """Decode a value of the cache; source, path and blob are empty."""
     record = json.loads(value)
     outputs = {
-        target: Output(path, digested, tuple(Diagnostic.from_dict(found) for found in diagnostics))
+        target: Output(path, digested, tuple(Diagnostic.from_dict(diagnostic) for diagnostic in diagnostics))
         for target, (path, digested, diagnostics) in record.pop("outputs").items()
     }
-    diagnostics = tuple(Diagnostic.from_dict(found) for found in record.pop("diagnostics"))
+    diagnostics = tuple(Diagnostic.from_dict(diagnostic) for diagnostic in record.pop("diagnostics"))
     tags, excluded = tuple(record.pop("tags")), frozenset(record.pop("excluded"))
     return CompiledAgent("", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, **record)

@@ -1,4 +1,4 @@
-"""One cycle: fetch every source, gather what the targets should hold, plan, apply, record and report.
+"""One cycle: fetch every source, build what the targets should hold, plan, apply, record and report.
 
 `pull`, `plan`, `status` and the daemon all run this, so they cannot disagree.
 """
@@ -16,28 +16,31 @@ from agentsync.config import Config, Target, policy_of
 from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ExitCode, SourceRefusedError, SourceUnavailableError
+from agentsync.core.errors import ExitCode
 from agentsync.core.naming import slug
 from agentsync.core.paths import AppPaths, is_file
-from agentsync.dialects import moving_variables
 from agentsync.repository.overlays import read_overlays
+from agentsync.repository.overrides import Override
 from agentsync.repository.working_tree import WorkingTree
 from agentsync.state.backups import Backups
 from agentsync.state.lock import locked
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.render_cache import Cache
-from agentsync.state.store import SourceState, State
+from agentsync.state.store import State
 from agentsync.sync.build import BuildResult, build
 from agentsync.sync.escalation import hold_escalations
 from agentsync.sync.events import log_sync
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.findings import kept_last_good, left_sources, suspended, without_agents
 from agentsync.sync.report import Report, Scope, is_change
-from agentsync.sync.snapshot import Files, Snapshot
+from agentsync.sync.snapshot import Snapshot
+from agentsync.sync.source_state import keep_commit, moved_sources, source_state_after
 from agentsync.sync.sources import Progress, ResolvedSource, finding, resolve_sources
-from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, remember
-from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.sync.up_to_date import content_of, fingerprint_of, remember
+from agentsync.targets.apply import apply, observe, recover
+from agentsync.targets.batch import WRITING, Outcome
 from agentsync.targets.change import Change, Consent, TargetState
+from agentsync.targets.opening import DirectoryOptions
 from agentsync.targets.plan import Plan, make_plan, recorded
 
 
@@ -57,27 +60,27 @@ def run(
     ad_hoc: bool = False,
     lock_timeout: float = 0,
 ) -> Report:
-    """One cycle over all sources and targets.
+    """Run one cycle over all sources and targets.
 
     Args:
         config: what to sync.
         app_paths: where state and caches are.
-        scope: how far to go; only APPLY changes a target. Where pulling is suspended when that would begin, it only
-            plans, clears what a run that was killed has left, and records what was fetched.
-        consent: what the user agrees to; to nothing by default.
-        progress: told how far a fetch or an apply is.
-        fetches: asks the remotes; those that were made already are not made again.
-        working_trees: by name, the sources of which the files that are saved count, and no commit.
-        text: what the configuration was read from; a run that ends with nothing to do is remembered for it.
+        scope: how far to go; only APPLY changes a target. While pulling is suspended the run only plans, cleans up
+            after a run that was killed, and records what was fetched.
+        consent: what the user agrees to; nothing by default.
+        progress: called with how far a fetch or an apply is.
+        fetches: asks the remotes; a fetch that was made already is not made again.
+        working_trees: by name, the sources that are read from their saved files instead of a commit.
+        text: of the configuration; the fingerprint of a run with nothing to do is kept for it.
         inputs: the other files and directories of this machine that decide what is written.
-        quiet_noop: logs nothing where there was nothing to do.
-        allow_restore: whether targets that write edited files of ours again may do so in this run.
-        ad_hoc: whether sources and targets were given for this run alone, so that others may be configured.
-        lock_timeout: for how many seconds a run that is under way is waited for.
+        quiet_noop: log nothing where there was nothing to do.
+        allow_restore: whether targets with `on_drift = "restore"` may restore edited files in this run.
+        ad_hoc: whether sources and targets were given for this run only, so others may be configured.
+        lock_timeout: how many seconds to wait for a run that is in progress.
 
     Raises:
         ConfigError: the machine's policy cannot be used.
-        LockedError: another run is under way.
+        LockedError: another run is in progress.
         StateError: the state cannot be used.
     """
     signed = [path for table in config.sources.values() for path in table.signer_files()]
@@ -102,7 +105,7 @@ def run(
         if report.scope is Scope.APPLY and not (quiet_noop and at_rest):
             log_sync(report)
         if text and not report.recovered and at_rest:
-            remember(state, text, _memory(config, report, text, read))
+            remember(state, text, fingerprint_of(config, report, text, read))
         return report
 
 
@@ -143,16 +146,8 @@ class _Cycle:
 
     def run(self) -> Report:
         started, began = time.time(), time.perf_counter()
-        overlays, overlay_found = read_overlays(self._config.overlays)
-        sources, snapshots = resolve_sources(
-            self._config,
-            self._app_paths,
-            self._state,
-            fetches=None if self._scope is Scope.LOOK else self._fetches,
-            working_trees=self._working_trees,
-            progress=self._progress,
-            overlays=overlays,
-        )
+        overlays, overlay_diagnostics = read_overlays(self._config.overlays)
+        sources, snapshots = self._resolve(overlays)
         self._progress("reading", 0, 0)
         with Cache.open(self._app_paths.outcomes) as cache:
             built = build(snapshots, self._targets, cache, self._policy)
@@ -160,19 +155,19 @@ class _Cycle:
             recover(self._state, self._directories)
         inventory = self._state.inventory(self._directories)
         states, former = self._keep_former_urls(built.states, inventory, snapshots)
-        plan = self._watched(self._plan(states, inventory, snapshots), built, snapshots)
+        plan = self._with_escalations(self._plan(states, inventory, snapshots), built, snapshots)
         applying = self._scope is Scope.APPLY and self._begin(plan, snapshots, started)
         suspension = None if applying else self._state.suspension
         outcomes = self._apply(plan, built, snapshots) if applying else ()
-        moving = _moving(sources, snapshots, plan) if applying else frozenset[str]()
+        moving = moved_sources(sources, snapshots, plan) if applying else frozenset[str]()
         if applying:
             files = {snapshot.name: snapshot.files for snapshot in snapshots}
-            sources = [_trusted(files[s.name], s) if s.name in moving else s for s in sources]
-        found = [
+            sources = [keep_commit(files[s.name], s) if s.name in moving else s for s in sources]
+        diagnostics = [
             *(diagnostic for source in sources if (diagnostic := finding(source))),
             *suspended(suspension),
             *self._missing,
-            *overlay_found,
+            *overlay_diagnostics,
             *built.diagnostics,
             *kept_last_good(built, inventory),
             *without_agents(snapshots, built),
@@ -192,7 +187,7 @@ class _Cycle:
             states=states,
             plan=plan,
             outcomes=outcomes,
-            diagnostics=tuple(dict.fromkeys(found)),
+            diagnostics=tuple(dict.fromkeys(diagnostics)),
             inventory=inventory,
             contents=built.contents,
             recovered=self._state.recovered,
@@ -202,13 +197,24 @@ class _Cycle:
             self._record(report, moving)
         return report
 
+    def _resolve(self, overlays: Sequence[Override]) -> tuple[list[ResolvedSource], list[Snapshot]]:
+        return resolve_sources(
+            self._config,
+            self._app_paths,
+            self._state,
+            fetches=None if self._scope is Scope.LOOK else self._fetches,
+            working_trees=self._working_trees,
+            progress=self._progress,
+            overlays=overlays,
+        )
+
     def is_at_rest(self, report: Report) -> bool:
-        """Whether a run that finds all of this again has nothing to do and nothing to tell."""
+        """Whether a run that finds all of this again has nothing to do and nothing to report."""
         plan = report.plan
         return (
             report.scope is Scope.APPLY
             and report.exit_code is ExitCode.OK
-            and all(found.severity is Severity.INFO for found in report.news)
+            and all(diagnostic.severity is Severity.INFO for diagnostic in report.news)
             and not (plan.held or self._state.intents())
             and all(source.commit and source.commit == source.previous for source in report.sources)
             and all(change.action is Action.KEEP and change.wanted and change.base for change in plan.changes)
@@ -216,18 +222,18 @@ class _Cycle:
         )
 
     def _left_targets(self, snapshots: Sequence[Snapshot]) -> list[Diagnostic]:
-        """A finding for each directory that was a target of these sources and is none any more."""
+        """A diagnostic for each directory that was a target of these sources and no longer is."""
         configured = {str(target.directory) for target in self._config.resolved_targets()}
-        found = []
+        diagnostics = []
         for directory, paths in sorted(self._state.elsewhere(configured, _urls(snapshots)).items()):
             shared = is_file(Path(directory))
             if there := sum(shared or is_file(Path(directory, path)) for path in paths):
-                message = f"no target any more, and files that agentsync wrote stay: {there}"
-                found.append(Diagnostic(Code.TARGET_LEFT, message, path=directory))
-        return found
+                message = f"no longer a target, and files that agentsync wrote stay: {there}"
+                diagnostics.append(Diagnostic(Code.TARGET_LEFT, message, path=directory))
+        return diagnostics
 
     def _gone(self, inventory: Mapping[Key, Recorded]) -> frozenset[str]:
-        """The sources that wrote here and are not configured any more; none where that cannot be told."""
+        """The sources that wrote here and are no longer configured; none where that cannot be known."""
         written = frozenset() if self._ad_hoc else frozenset(row.source for row in inventory.values())
         return written - self._config.sources.keys()
 
@@ -251,8 +257,8 @@ class _Cycle:
             replaces=lambda change: self._consent.replaces(change) or self._restores(change),
         )
 
-    def _watched(self, plan: Plan, built: BuildResult, snapshots: Sequence[Snapshot]) -> Plan:
-        """The plan with what would give an agent more told, or held."""
+    def _with_escalations(self, plan: Plan, built: BuildResult, snapshots: Sequence[Snapshot]) -> Plan:
+        """The plan, with escalations reported or held."""
         urls = _urls(snapshots)
 
         def rules(change: Change) -> Sequence[Rules]:
@@ -267,7 +273,7 @@ class _Cycle:
         )
 
     def _restores(self, change: Change) -> bool:
-        """Whether what is in conflict is a file of ours, in a target where an edit does not stay."""
+        """Whether a conflict is an edited file of ours in a target that restores such files."""
         return (
             self._may_restore
             and change.base is not None
@@ -280,7 +286,7 @@ class _Cycle:
         inventory: Mapping[Key, Recorded],
         snapshots: Sequence[Snapshot],
     ) -> tuple[tuple[TargetState, ...], list[Diagnostic]]:
-        """Keeps what a source of the same name wrote from another URL: nothing of it is deleted unasked."""
+        """Keep what a source of the same name wrote from another URL: nothing of it is deleted without consent."""
         urls = _urls(snapshots)
         former = {
             (row.source, row.source_path)
@@ -295,9 +301,9 @@ class _Cycle:
         return kept, [Diagnostic(Code.SOURCE_CHANGED, message)]
 
     def _begin(self, plan: Plan, snapshots: Sequence[Snapshot], started: float) -> bool:
-        """Opens the sync in the history, where there is one to be; whether the plan may be applied.
+        """Begin the sync in the history, if anything changes; whether the plan may be applied.
 
-        That is asked only now, so that a suspension counts at once, however long the fetches took.
+        This is checked only now, so that a suspension takes effect at once, however long the fetches took.
         """
         if not any(is_change(change) for change in plan.changes):
             return self._state.suspension is None
@@ -332,13 +338,13 @@ class _Cycle:
             )
 
     def _record(self, report: Report, moving: Collection[str]) -> None:
-        """Remembers what came of each source, with the commit of those that were moved, and closes the sync."""
+        """Record the result for each source, with the commit of those that moved, and finish the sync."""
         held = report.plan.held_sources
         now = time.time()
         for source in report.sources:
             hold = "" if source.name not in held else "it would delete too much and is held"
             known = self._state.source(source.name, source.url, source.ref)
-            self._state.set_source(_source_state(source, known, now, hold, moves=source.name in moving))
+            self._state.set_source(source_state_after(source, known, now, hold, moves=source.name in moving))
         if any(is_change(outcome.change) for outcome in report.outcomes):
             result = report.exit_code.name.lower()
             self._state.finish_sync(self._id, finished_at=now, result=result, counts=report.counts)
@@ -347,66 +353,11 @@ class _Cycle:
                     backups.drop(dropped)
 
 
-def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Fingerprint:
-    """What decided a run at rest."""
-    commits = {source.name: source.commit for source in report.sources}
-    sources = [
-        AppliedSource(name, config.remote_of(name), table.allow_rewrite, commits[name])
-        for name, table in config.sources.items()
-    ]
-    targets = {str(target.directory): target.follow_symlinks for target in report.targets}
-    return Fingerprint(expansions(text, moving_variables()), read, sources, targets)
-
-
 def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diagnostic]]:
-    """The targets whose tool is on this machine, and a finding for each of the others."""
+    """The targets whose tool is on this machine, and a diagnostic for each of the others."""
     absences = {target.name: target.absence for target in targets}
     there = tuple(target for target in targets if absences[target.name] is None)
     return there, [absence for absence in absences.values() if absence]
-
-
-def _moving(sources: Sequence[ResolvedSource], snapshots: Sequence[Snapshot], plan: Plan) -> frozenset[str]:
-    """The sources whose commit is applied: all that could be used, unless their changes are held."""
-    used = {snapshot.name for snapshot in snapshots} - plan.held_sources
-    return frozenset(source.name for source in sources if source.error is None and source.name in used)
-
-
-def _trusted(files: Files, source: ResolvedSource) -> ResolvedSource:
-    """The source once its mirror keeps its commit, whatever the remote does to the branch; with the error if it cannot.
-
-    This is done in every run, so what fails in one is made good by the next.
-    """
-    try:
-        files.trust(source.name, source.commit)
-    except SourceUnavailableError as error:
-        return replace(source, error=error, last_error=str(error))
-    return source
-
-
-def _source_state(
-    source: ResolvedSource, known: SourceState | None, now: float, hold: str, *, moves: bool
-) -> SourceState:
-    """What is to be known of a source after this run; `known` is what was."""
-    refused = isinstance(source.error, SourceRefusedError)
-    rejected, reason = source.rejected, known.rejected_reason if known and source.rejected else ""
-    if refused:
-        reason = str(source.error)
-    elif hold:
-        rejected, reason = source.commit, hold
-    committed_at = min(source.facts.time, now) if moves and source.facts else known.committed_at if known else None
-    return SourceState(
-        name=source.name,
-        url=source.url,
-        ref=source.ref,
-        commit=source.commit if moves else source.previous,
-        fetched_at=source.fetched_at,
-        applied_at=now if moves else known.applied_at if known else None,
-        rejected_commit=rejected,
-        rejected_reason=reason,
-        error=str(source.error) if source.error and not refused else "",
-        committed_at=committed_at,
-        verified_by=source.verified_by if moves else known.verified_by if known else "",
-    )
 
 
 def _urls(snapshots: Sequence[Snapshot]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What would be given more than its version here has: told, or held until the user confirms it."""
+"""Escalations: agents that would get more abilities than their version here has are reported, or held."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from agentsync.convert.policy import Abilities, Rules, abilities, escalation
+from agentsync.convert.abilities import Abilities, abilities, escalation
+from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
@@ -16,13 +17,14 @@ from agentsync.core.naming import slug
 from agentsync.dialects import dialects
 from agentsync.state.records import Action
 from agentsync.sync.build import ContentStore
-from agentsync.targets.apply import WRITING, DirectoryOptions, Place
+from agentsync.targets.batch import WRITING
 from agentsync.targets.change import Change, absolute
 from agentsync.targets.directory import TargetDirectory, TargetError
+from agentsync.targets.opening import DirectoryOptions, Place
 from agentsync.targets.plan import Plan
 from agentsync.targets.shared_file import SharedEntries
 
-_UNKNOWN = ("what it was given before is not known here",)
+_UNKNOWN = ("its previous abilities are not known here",)
 
 
 def hold_escalations(
@@ -33,56 +35,60 @@ def hold_escalations(
     rules: Callable[[Change], Sequence[Rules]],
     is_confirmed: Callable[[Change], bool],
 ) -> Plan:
-    """The plan with a finding for each agent that it gives more than it had; those that have to wait are held.
+    """Return the plan with a diagnostic for each escalation; where the policy requires it, the change is held.
 
     Args:
         plan: what would be done.
         contents: the bytes that would be written.
         directories: how the targets' directories may be opened.
-        rules: what the policy says of a change's agent.
-        is_confirmed: whether the user wants a change although it gives more.
+        rules: the policy's rules for a change's agent.
+        is_confirmed: whether the user confirmed a change although it is an escalation.
 
     Raises:
         SourceUnavailableError: a mirror cannot be read.
     """
     newer = [change for change in plan.changes if _is_newer(change)]
     contents.load(newer)
-    found = []
+    reported = []
     held = {}
-    for change, grown in _grown(newer, contents, directories):
-        waits = not is_confirmed(change) and any(declared.escalation == "hold" for declared in rules(change))
-        if waits:
-            diagnostic = _diagnostic(change, Code.HELD_ESCALATION, "held, since it would be given more: ", grown)
+    for change, added in _escalations(newer, contents, directories):
+        is_held = not is_confirmed(change) and any(rule.escalation == "hold" for rule in rules(change))
+        if is_held:
+            diagnostic = _diagnostic(change, Code.HELD_ESCALATION, "held, since it would be given more: ", added)
             held[change.key] = replace(change, diagnostic=diagnostic)
-        elif grown != _UNKNOWN:
-            found.append(_diagnostic(change, Code.GROWN, "is given more than it had here: ", grown))
+        elif added != _UNKNOWN:
+            reported.append(_diagnostic(change, Code.GROWN, "is given more than it had here: ", added))
     return replace(
         plan,
         changes=tuple(change for change in plan.changes if change.key not in held),
         held=(*plan.held, *held.values()),
-        diagnostics=(*plan.diagnostics, *found, *(change.diagnostic for change in held.values() if change.diagnostic)),
+        diagnostics=(
+            *plan.diagnostics,
+            *reported,
+            *(change.diagnostic for change in held.values() if change.diagnostic),
+        ),
     )
 
 
 def _is_newer(change: Change) -> bool:
-    """Whether it writes another version of what agentsync wrote before."""
+    """Whether it writes another version of a file that agentsync wrote before."""
     return bool(
         change.action in WRITING and change.base and change.wanted and change.base.digest != change.wanted.digest
     )
 
 
-def _grown(
+def _escalations(
     changes: Sequence[Change], contents: ContentStore, directories: Mapping[str, DirectoryOptions]
 ) -> Iterator[tuple[Change, Sequence[str]]]:
-    """The changes that give more, or may, with what they give in words."""
+    """Yield the changes that give an agent more, or may, each with a description of what is added."""
     for directory, group in groupby(changes, key=lambda change: change.directory):
         together = list(group)
         try:
             with _opened(directory, directories[directory]) as place:
-                compared = [(change, _compared(change, place, contents)) for change in together]
-        except TargetError:  # it has gone with all that was in it
+                compared = [(change, _added(change, place, contents)) for change in together]
+        except TargetError:  # the directory is gone, with all files in it
             compared = [(change, _UNKNOWN) for change in together]
-        yield from ((change, grown) for change, grown in compared if grown)
+        yield from ((change, added) for change, added in compared if added)
 
 
 def _opened(directory: str, options: DirectoryOptions) -> Place:
@@ -92,8 +98,8 @@ def _opened(directory: str, options: DirectoryOptions) -> Place:
     return TargetDirectory.open(path, follow_symlinks=follow)
 
 
-def _compared(change: Change, place: Place, contents: ContentStore) -> tuple[str, ...]:
-    """What a change gives that the version here does not; that has to be here as it was written."""
+def _added(change: Change, place: Place, contents: ContentStore) -> tuple[str, ...]:
+    """Describe what a change adds to the version here; unknown unless that is still as agentsync wrote it."""
     if change.action is not Action.UPDATE or change.base is None:
         return _UNKNOWN
     try:
@@ -111,6 +117,6 @@ def _abilities(change: Change, data: bytes) -> Abilities:
     return abilities(target, target.parse(data, change.path), slug(change.agent))
 
 
-def _diagnostic(change: Change, code: Code, message: str, grown: Sequence[str]) -> Diagnostic:
+def _diagnostic(change: Change, code: Code, message: str, added: Sequence[str]) -> Diagnostic:
     path = absolute(change.directory, change.path)
-    return Diagnostic(code, message + ", ".join(grown), path=path, agent=change.agent, target=change.target)
+    return Diagnostic(code, message + ", ".join(added), path=path, agent=change.agent, target=change.target)

@@ -1,4 +1,4 @@
-"""A cycle as structured events: one a change, one a refusal, one for the whole. docs/events.md lists them."""
+"""Structured log events of a cycle: one for each change, each refusal and the whole. docs/events.md lists them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NAMES = {
 
 
 def log_sync(report: Report) -> None:
-    """Logs what a cycle did."""
+    """Log the report of a cycle."""
     log = logger().bind(sync_id=report.sync_id)
     if report.recovered:
         log.warning("state.recovered", message=RECOVERED)
@@ -44,18 +44,18 @@ def log_sync(report: Report) -> None:
     _log_end(log, report.seconds, report.exit_code, commits, report.counts)
 
 
-def log_up_to_date(unchanged: UpToDate) -> None:
-    """Logs what a cycle that found nothing to do would."""
-    log = logger().bind(sync_id=unchanged.sync_id)
-    _log_end(log, unchanged.seconds, ExitCode.OK, unchanged.commits, unchanged.counts)
+def log_up_to_date(result: UpToDate) -> None:
+    """Log what a full cycle with nothing to do would log."""
+    log = logger().bind(sync_id=result.sync_id)
+    _log_end(log, result.seconds, ExitCode.OK, result.commits, result.counts)
 
 
-def log_rollback(sync_id: str, to: str, changes: Iterable[Change], found: Iterable[Diagnostic]) -> None:
-    """Logs what a rollback did."""
+def log_rollback(sync_id: str, to: str, changes: Iterable[Change], diagnostics: Iterable[Diagnostic]) -> None:
+    """Log a rollback."""
     log = logger().bind(sync_id=sync_id)
     for change in changes:
         _log_change(log, change)
-    for diagnostic in found:
+    for diagnostic in diagnostics:
         event = "agent.conflict" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
         log.log(_LEVELS[diagnostic.severity], event, **diagnostic.as_dict())
     log.info("sync.rolled_back", to=to)
@@ -74,7 +74,7 @@ def _log_end(
 def _log_sources(log: FilteringBoundLogger, report: Report) -> None:
     for source in report.sources:
         if source.error is not None:
-            if source.repeated:
+            if source.repeated:  # logged by the run that it is from
                 continue
             log.error(
                 "source.failed",
@@ -105,10 +105,10 @@ def _log_outcomes(log: FilteringBoundLogger, report: Report) -> None:
 
 
 def _log_diagnostics(log: FilteringBoundLogger, report: Report) -> None:
-    reported = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in report.plan.held}
+    logged = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in report.plan.held}
     origins = _origins(report)
     for diagnostic in report.news:
-        if diagnostic not in reported and diagnostic.code not in _OF_SOURCES:
+        if diagnostic not in logged and diagnostic.code not in _OF_SOURCES:
             facts = {**origins.get(diagnostic.path, {}), **diagnostic.as_dict()}
             log.log(_LEVELS[diagnostic.severity], _name(diagnostic), **facts)
 
@@ -120,7 +120,7 @@ def _name(diagnostic: Diagnostic) -> str:
 
 
 def _origins(report: Report) -> dict[str, dict[str, str]]:
-    """By path, the source and commit of a file; nothing for a path that several sources have."""
+    """Map each path to the source and commit of its file; to nothing where several sources have the path."""
     commits = {source.name: source.commit for source in report.sources}
     origins: dict[str, dict[str, str]] = {}
     for compiled_agent in report.compiled:

@@ -1,4 +1,4 @@
-"""Fetching a source: another try where that may help, and no step back from a commit that was trusted."""
+"""Fetching of sources, with retries for passing failures and no step back from a trusted commit."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _FIRST_WAIT = 0.5  # seconds; doubled with each try
 
 
 def mirror_of(app_paths: AppPaths, name: str, url: str) -> Mirror:
-    """Where a source is fetched to; under another name or URL it is another one."""
+    """Return the mirror that a source is fetched to; each name and URL has its own."""
     key = sha256(f"{name}\n{url}".encode()).hexdigest()[:16]
     return Mirror(app_paths.mirror(key), app_paths.git_home)
 
 
 class Fetches:
-    """The fetches of one run: who asks for the same again gets the same answer, be it an error, from no network."""
+    """Fetches of one run: a repeated fetch returns the first result, or raises its error, without network access."""
 
     def __init__(self) -> None:
-        self._asked: set[Path] = set()
+        self._answered: set[Path] = set()
         self._answers: dict[tuple[Path, Remote, str | None, bool], CommitFacts | AgentsyncError] = {}
 
     def __call__(
         self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool
     ) -> CommitFacts:
-        """As `fetch`."""
+        """Fetch as `fetch` does."""
         question = mirror.directory, remote, previous, allow_rewrite
         if question not in self._answers:
             try:
@@ -51,10 +51,10 @@ class Fetches:
         return answer
 
     def asked(self, mirror: Mirror) -> bool:
-        """Whether the remote of this mirror was asked and gave its answer."""
-        return mirror.directory in self._asked
+        """Whether the remote of this mirror was asked in this run, and answered."""
+        return mirror.directory in self._answered
 
-    def repeats(self, error: AgentsyncError) -> bool:  # noqa: ARG002 - only a subclass remembers other runs
+    def repeats(self, error: AgentsyncError) -> bool:  # noqa: ARG002 - only a subclass keeps errors of earlier runs
         """Whether this error is that of an earlier run, and the remote was not asked again."""
         return False
 
@@ -62,7 +62,7 @@ class Fetches:
         self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool
     ) -> CommitFacts:
         commit = fetch(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
-        self._asked.add(mirror.directory)
+        self._answered.add(mirror.directory)
         return commit
 
 
@@ -78,20 +78,20 @@ def fetch(
     sleep: Callable[[float], None] = time.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> CommitFacts:
-    """Fetch a source's ref and make sure that it went forward; what is trusted stays as it is.
+    """Fetch a source's ref and check that it only moved forward; the trusted commit is not changed.
 
-    A branch or HEAD may only move to descendants of `previous`, a tag not at all. A commit id is what the
-    configuration says, so nothing is compared. A `previous` that the mirror does not hold, after its whole
-    history was fetched, is no ancestor: the branch was rewritten, and the same is true for a mirror that was lost.
+    A branch or HEAD may only move to descendants of `previous`, a tag not at all. A commit id is set in the
+    configuration, so nothing is compared. A `previous` that the mirror does not have after its whole history was
+    fetched is not an ancestor: the branch was rewritten. The same is true for a mirror that was lost.
 
     Args:
-        mirror: where to.
+        mirror: where to fetch to.
         name: the source's name, for messages.
-        remote: what; its deadline holds for all attempts together.
+        remote: what to fetch; its deadline holds for all attempts together.
         previous: the commit that was trusted last for this very URL and ref; None to compare with nothing.
-        allow_rewrite: whether a rewritten branch or a moved tag is taken all the same.
+        allow_rewrite: whether a rewritten branch or a moved tag is accepted.
         attempts: how often to try while the failure may be a passing one.
-        clock: seconds that only go up.
+        clock: monotonic time in seconds.
         sleep: waits that many seconds.
         jitter: a number from 0 to 1, by which each wait is multiplied.
 
@@ -99,13 +99,13 @@ def fetch(
         SourceUnavailableError: it could not be fetched.
         SourceRefusedError: the branch was rewritten or the tag was moved.
     """
-    commit = _fetch_patiently(mirror, remote, attempts=attempts, clock=clock, sleep=sleep, jitter=jitter)
+    commit = _fetch_with_retries(mirror, remote, attempts=attempts, clock=clock, sleep=sleep, jitter=jitter)
     if previous and not allow_rewrite and not remote.is_commit and commit.id != previous:
         _refuse_steps_back(mirror, name, remote, previous, commit.id)
     return commit
 
 
-def _fetch_patiently(
+def _fetch_with_retries(
     mirror: Mirror,
     remote: Remote,
     *,
@@ -114,12 +114,14 @@ def _fetch_patiently(
     sleep: Callable[[float], None],
     jitter: Callable[[], float],
 ) -> CommitFacts:
+    """Retry with exponential backoff, until the attempts or the remote's deadline are used up."""
     end = clock() + remote.deadline
     for attempt in range(1, attempts):
         try:
             return mirror.fetch(replace(remote, deadline=end - clock()))
         except TransientError as error:
             wait = jitter() * _FIRST_WAIT * 2 ** (attempt - 1)
+            # A server that names a time is asked again by a later run, and not within this one.
             if error.retry_after or clock() + wait >= end:
                 raise
             sleep(wait)
@@ -127,7 +129,7 @@ def _fetch_patiently(
 
 
 def _refuse_steps_back(mirror: Mirror, name: str, remote: Remote, previous: str, commit: str) -> None:
-    accept = f"if that was meant, set allow_rewrite = true for the source {name}"
+    accept = f"if that was intended, set allow_rewrite = true for the source {name}"
     if remote.ref.startswith("refs/tags/"):
         message = f"the tag was moved from {previous[:12]} to {commit[:12]}"
     elif not (mirror.has(previous) and mirror.is_ancestor(previous, commit)):

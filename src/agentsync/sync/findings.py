@@ -1,4 +1,4 @@
-"""What a cycle has to tell beside what reading, planning and applying found: of whole sources, and of what stays."""
+"""Diagnostics of a cycle beside those of reading, planning and applying: on whole sources, and on files that stay."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from collections.abc import Collection, Mapping, Sequence
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.state.records import Action, Key, Recorded
-from agentsync.state.store import Suspension
+from agentsync.state.records import Action, Key, Recorded, Suspension
 from agentsync.sync.build import BuildResult
 from agentsync.sync.snapshot import Snapshot
 from agentsync.targets.plan import Plan
 
 
 def left_sources(plan: Plan, gone: Collection[str]) -> list[Diagnostic]:
-    """A finding for each source that is configured no more and of which files stay."""
+    """Report each source that is no longer configured while files that it wrote remain."""
     kept = (change.base for change in plan.changes if change.action is Action.KEEP and change.actual.digest)
-    left = Counter(row.source for row in kept if row and row.source in gone)
+    remaining = Counter(row.source for row in kept if row and row.source in gone)
     return [
-        Diagnostic(Code.SOURCE_LEFT, f"source `{name}` is configured no more, and files that it wrote stay: {count}")
-        for name, count in sorted(left.items())
+        Diagnostic(Code.SOURCE_LEFT, f"source `{name}` is no longer configured, and files that it wrote stay: {count}")
+        for name, count in sorted(remaining.items())
     ]
 
 
 def suspended(suspension: Suspension | None) -> list[Diagnostic]:
-    """A finding where nothing is applied."""
+    """Report that nothing is applied, where pulling is suspended."""
     return [Diagnostic(Code.SUSPENDED, f"pulling is suspended: {suspension.reason}")] if suspension else []
 
 
 def without_agents(snapshots: Sequence[Snapshot], built: BuildResult) -> list[Diagnostic]:
-    """A finding for each source in which there is not one agent: most often a folder or a pattern is wrong."""
+    """Report each source without a single agent: most often a folder or a pattern is wrong."""
     with_agents = {
         compiled_agent.source for compiled_agent in built.compiled if compiled_agent.name or compiled_agent.refused
     }
@@ -42,7 +41,7 @@ def without_agents(snapshots: Sequence[Snapshot], built: BuildResult) -> list[Di
 
 
 def kept_last_good(built: BuildResult, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:
-    """A finding for each file that cannot be used now and has a version here that stays."""
+    """Report each file that cannot be used now and whose last good version stays in a target."""
     kept = {pair for state in built.states for pair in state.kept}
     rows = {(row.source, row.source_path): row for row in inventory.values()}
     return [

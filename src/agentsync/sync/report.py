@@ -1,4 +1,4 @@
-"""What a cycle found and did, as one value that the command line shows and the log tells."""
+"""Report of a cycle: one value that the command line shows and the log is written from."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from agentsync.config import Target
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
-from agentsync.state.records import Action, Key, Recorded
-from agentsync.state.store import Suspension
+from agentsync.state.records import Action, Key, Recorded, Suspension
 from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.sources import ResolvedSource
-from agentsync.targets.apply import Outcome
+from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan
 
 
 class Scope(Enum):
-    """How far a cycle goes: look at what is known, fetch and plan, or fetch, plan and apply."""
+    """How far a cycle goes: look at the recorded state, fetch and plan, or fetch, plan and apply."""
 
     LOOK = "look"
     PLAN = "plan"
@@ -31,11 +30,11 @@ class Scope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TargetCounts:
-    """How many files of a target there are, drifted, in conflict, and to be changed by the next pull.
+    """Counts of a target's files: all, drifted, in conflict, and to be changed by the next pull.
 
     Attributes:
-        drifted: the conflicts are among them.
-        held: how many changes wait for the user's word.
+        drifted: includes the conflicts.
+        held: changes that wait for the user's confirmation.
     """
 
     files: int
@@ -47,15 +46,15 @@ class TargetCounts:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a cycle found and did.
+    """Immutable report of a cycle.
 
     Attributes:
         seconds: how long it took.
-        compiled: what came of each file; states: what each target should hold.
+        compiled: the result for each file; states: what each target should contain.
         outcomes: of the changes that were tried; empty unless the scope was to apply.
         inventory: what agentsync had written before.
-        contents: the bytes of what is wanted, for showing differences.
-        recovered: whether the state was damaged and begun anew.
+        contents: the bytes of the wanted files, for showing differences.
+        recovered: whether the state was damaged and created again.
         suspension: since when and why nothing is applied.
     """
 
@@ -76,32 +75,32 @@ class Report:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The changes that were made, or that would be."""
+        """Changes that were made, or that would be."""
         if self.scope is Scope.APPLY:
             return tuple(outcome.change for outcome in self.outcomes if outcome.ok)
         return tuple(change for change in self.plan.changes if is_change(change))
 
     @property
     def differing(self) -> tuple[Change, ...]:
-        """The paths that are not as they should be, with what would be done about each."""
+        """Changes for the paths that are not as they should be."""
         return tuple(change for change in self.plan.changes if change.action is not Action.KEEP)
 
     @property
     def in_sync(self) -> bool:
-        """Whether all is as every source says, as far as was asked, and nothing is refused, held or failed."""
-        troubled = any(source.last_error or not source.commit for source in self.sources)
-        stopped = self.suspension is not None or bool(self.plan.held)
-        return not (self.differing or troubled or stopped) and self.exit_code is ExitCode.OK
+        """Whether every target matches its sources as far as the scope goes, and nothing is refused, held or failed."""
+        has_failed_source = any(source.last_error or not source.commit for source in self.sources)
+        is_blocked = self.suspension is not None or bool(self.plan.held)
+        return not (self.differing or has_failed_source or is_blocked) and self.exit_code is ExitCode.OK
 
     @property
     def unmoved(self) -> bool:
-        """Whether every source is where it was and nothing changes."""
+        """Whether every source is at the same commit as before and nothing changes."""
         moved = any(source.error or source.commit != source.previous for source in self.sources)
         return not moved and not self.changes
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many changes there are of each action, and how many paths stay as they are or are in conflict."""
+        """Number of changes by action, and of paths that stay as they are, are in conflict, held, failed or refused."""
         counts = Counter(change.action.value for change in self.changes)
         counts["keep"] = sum(change.action is Action.KEEP for change in self.plan.changes)
         counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.plan.changes)
@@ -113,29 +112,29 @@ class Report:
         return dict(counts)
 
     def counts_of(self, target: str) -> TargetCounts:
-        """The files of one target, after what this run did."""
+        """Count the files of one target, as they are after this run."""
         done = {outcome.change.key for outcome in self.outcomes if outcome.ok}
         changes = [change for change in self.plan.changes if change.target == target]
-        left = [change for change in changes if change.key not in done]
-        drifted = [change for change in left if is_drifted(change)]
+        remaining = [change for change in changes if change.key not in done]
+        drifted = [change for change in remaining if is_drifted(change)]
         held = [change for change in self.plan.held if change.target == target]
         known = [change.wanted if change.key in done else change.base for change in (*changes, *held)]
         return TargetCounts(
             files=sum(row is not None for row in known),
             drifted=len(drifted),
-            conflicts=sum(change.action is Action.CONFLICT for change in left),
-            pending=sum(is_change(change) and not is_drifted(change) for change in left),
+            conflicts=sum(change.action is Action.CONFLICT for change in remaining),
+            pending=sum(is_change(change) and not is_drifted(change) for change in remaining),
             held=len(held),
         )
 
     @property
     def news(self) -> tuple[Diagnostic, ...]:
-        """The findings worth telling again: errors, what concerns the whole, and what changed agents lost."""
+        """Diagnostics worth reporting again: errors, those on no single agent, and losses of changed agents."""
         changed = {change.agent for change in self.changes}
         return tuple(
-            found
-            for found in self.diagnostics
-            if found.severity is Severity.ERROR or not found.agent or found.agent in changed
+            diagnostic
+            for diagnostic in self.diagnostics
+            if diagnostic.severity is Severity.ERROR or not diagnostic.agent or diagnostic.agent in changed
         )
 
     @property
@@ -148,10 +147,10 @@ class Report:
 
 
 def is_change(change: Change) -> bool:
-    """Whether it is more than leaving things as they are."""
+    """Whether it does more than leave the path as it is."""
     return change.action not in (Action.KEEP, Action.CONFLICT)
 
 
 def is_drifted(change: Change) -> bool:
-    """Whether what is on disk is no longer what agentsync wrote, or stands in its way."""
+    """Whether the file on disk is no longer what agentsync wrote, or is in the way of what it would write."""
     return change.action is Action.CONFLICT or (change.base is not None and change.actual.digest != change.base.digest)

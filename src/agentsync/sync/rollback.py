@@ -1,4 +1,4 @@
-"""Back to what the tools had after an earlier sync: the same planner and the same writing, from what was kept."""
+"""Rollback of the targets to an earlier sync, planned and written as in a pull, with content from the backups."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import AppPaths
 from agentsync.state.backups import Backups
-from agentsync.state.lock import AGAIN, LOCK_TIMEOUT, locked
-from agentsync.state.records import Action, Key, Recorded
-from agentsync.state.store import ROLLED_BACK, FileChange, State, Suspension, Sync
+from agentsync.state.lock import LOCK_TIMEOUT, RETRY_HINT, locked
+from agentsync.state.records import ROLLED_BACK, Action, FileChange, Key, Recorded, Suspension, Sync
+from agentsync.state.store import State
 from agentsync.sync.events import log_rollback
 from agentsync.sync.report import is_change
 from agentsync.sync.sources import Progress
-from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.targets.apply import apply, observe, recover
+from agentsync.targets.batch import WRITING, Outcome
 from agentsync.targets.change import Actual, Change, Wanted, absolute
+from agentsync.targets.opening import DirectoryOptions
 from agentsync.targets.plan import Plan, conflict, decide
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """What a rollback did, or would do.
+    """Result of a rollback, or of its dry run.
 
     Attributes:
         sync_id: of the rollback itself.
-        to: the sync whose result is back; empty for what was there before the first one.
-        changes: what was done.
-        diagnostics: what stays as it is, and why.
+        to: the sync whose result is restored; empty for the state before the first one.
+        changes: the changes that were made, or would be.
+        diagnostics: files that stay as they are, and why.
     """
 
     sync_id: str
@@ -43,8 +45,8 @@ class Rollback:
 
     @property
     def exit_code(self) -> ExitCode:
-        wrong = any(found.severity is Severity.ERROR for found in self.diagnostics)
-        return ExitCode.INCOMPLETE if wrong else ExitCode.OK
+        has_errors = any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+        return ExitCode.INCOMPLETE if has_errors else ExitCode.OK
 
 
 def roll_back(
@@ -56,22 +58,22 @@ def roll_back(
     lock_timeout: float = LOCK_TIMEOUT,
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Rollback:
-    """Brings back what the targets held after a sync, and suspends pulling.
+    """Restore what the targets had after a sync, and suspend pulling.
 
-    That is suspended before another run is waited for, which then applies no more than it has begun to. What the user
-    changed since is kept and told, like everywhere.
+    Pulling is suspended before waiting for another run, which then applies only what it has begun. Files that the user
+    edited since are kept and reported, as in a pull.
 
     Args:
         config: with the targets.
-        app_paths: where state and contents are.
+        app_paths: where state and backups are.
         to: the sync; without it, the one before the last.
-        dry_run: only say what would be done.
-        lock_timeout: for how many seconds another run is waited for.
-        progress: told what is waited for or done.
+        dry_run: only return what would be done.
+        lock_timeout: how many seconds to wait for another run.
+        progress: called with each step.
 
     Raises:
         ConfigError: there is no such sync, or nothing to go back to.
-        LockedError: another run is under way, and went on for longer.
+        LockedError: another run is in progress and did not finish in time.
         StateError: the state cannot be used.
     """
     absences = {target.name: target.absence for target in config.resolved_targets()}
@@ -84,20 +86,22 @@ def roll_back(
     }
     if not dry_run:
         with State.open(app_paths.database) as state:
-            _destination(state, to)
+            _destination(state, to)  # raises before anything is suspended
             state.suspend(Suspension(time.time(), "a rollback was asked for"))
-    progress("waiting for the run that is under way", 0, 0)
-    lock = locked(app_paths, lock_timeout=lock_timeout, hint=AGAIN if dry_run else f"pulling is suspended; {AGAIN}")
+    progress("waiting for the run in progress", 0, 0)
+    lock = locked(
+        app_paths, lock_timeout=lock_timeout, hint=RETRY_HINT if dry_run else f"pulling is suspended; {RETRY_HINT}"
+    )
     with lock, State.open(app_paths.database) as state, Backups.open(app_paths.backups) as backups:
         progress("reading", 0, 0)
         recover(state, directories)
-        found = _destination(state, to)
-        rollback = _Rollback(state, backups, directories, found, limit=config.limits.history, progress=progress)
+        destination = _destination(state, to)
+        rollback = _Rollback(state, backups, directories, destination, limit=config.limits.history, progress=progress)
         return rollback.run([absence for absence in absences.values() if absence], dry_run=dry_run)
 
 
 def _destination(state: State, to: str | None) -> str:
-    syncs = state.syncs(-1)  # which SQLite takes for no limit
+    syncs = state.syncs(-1)  # SQLite takes this for no limit
     if not syncs:
         raise ConfigError("nothing was changed here yet, so there is nothing to go back to")
     if to is None:
@@ -108,10 +112,10 @@ def _destination(state: State, to: str | None) -> str:
 
 
 def _before_last(state: State, syncs: Iterable[Sync]) -> str:
-    """The sync before the last one that changed something; a rollback that is incomplete is made again, not undone."""
-    left = dropwhile(lambda sync: sync.is_incomplete_rollback or not state.changes(sync.id), syncs)
-    next(left, None)
-    return next((sync.id for sync in left), "")
+    """Return the sync before the last one that changed something; an incomplete rollback is repeated, not undone."""
+    remaining = dropwhile(lambda sync: sync.is_incomplete_rollback or not state.changes(sync.id), syncs)
+    next(remaining, None)
+    return next((sync.id for sync in remaining), "")
 
 
 class _Rollback:
@@ -132,20 +136,20 @@ class _Rollback:
         self._limit = limit
         self._progress = progress
         self._id = secrets.token_hex(6)
-        # Of several changes of one path the oldest one says what was there before all of them.
+        # Of several changes of one path the oldest one has what was there before all of them.
         self._before: dict[Key, FileChange] = {change.key: change for change in state.changes_after(to)}
 
     def run(self, absences: Sequence[Diagnostic], *, dry_run: bool) -> Rollback:
         changes = [*self._changes()]
-        found = [*absences, *(change.diagnostic for change in changes if change.diagnostic)]
+        diagnostics = [*absences, *(change.diagnostic for change in changes if change.diagnostic)]
         if not dry_run:
             outcomes = self._apply([change for change in changes if change.action is not Action.CONFLICT])
-            found += [outcome.diagnostic for outcome in outcomes if outcome.diagnostic]
+            diagnostics += [outcome.diagnostic for outcome in outcomes if outcome.diagnostic]
             changes = [outcome.change for outcome in outcomes if outcome.ok]
         done = tuple(change for change in changes if is_change(change))
-        rollback = Rollback(self._id, self._to, done, tuple(found))
+        rollback = Rollback(self._id, self._to, done, tuple(diagnostics))
         if not dry_run:
-            log_rollback(self._id, self._to, done, found)
+            log_rollback(self._id, self._to, done, diagnostics)
         return rollback
 
     def _changes(self) -> Iterable[Change]:
@@ -161,17 +165,19 @@ class _Rollback:
         before = self._before[key]
         change = Change(before.target, *key, Action.KEEP, base, actual, _wanted(before))
         action = decide(base.digest if base else None, actual.digest, before.old)
-        if actual.digest == before.old:  # what is left to bring back is the inventory's row
+        if actual.digest == before.old:  # only the inventory's row has to be restored
             action = Action.KEEP if base == before.base else Action.TAKE if before.base else Action.FORGET
         change = Change(before.target, *key, action, base, actual, _wanted(before))
         if action in WRITING and self._backups.content(before.old or "") is None:
-            message = "what was here is not kept any more, so this file stays as it is"
-            found = Diagnostic(Code.NOT_KEPT, message, path=absolute(*key), agent=before.agent, target=before.target)
+            message = "the earlier content is no longer backed up, so this file stays as it is"
+            diagnostic = Diagnostic(
+                Code.NOT_KEPT, message, path=absolute(*key), agent=before.agent, target=before.target
+            )
         elif action is Action.CONFLICT:
-            found = conflict(change)
+            diagnostic = conflict(change)
         else:
             return change
-        return Change(before.target, *key, Action.CONFLICT, base, actual, _wanted(before), found)
+        return Change(before.target, *key, Action.CONFLICT, base, actual, _wanted(before), diagnostic)
 
     def _apply(self, changes: Sequence[Change]) -> Sequence[Outcome]:
         reason = f"rolled back to {self._to}" if self._to else "rolled back to before the first sync"
@@ -200,7 +206,7 @@ class _Rollback:
 
 
 def _wanted(before: FileChange) -> Wanted | None:
-    """The file that was there before a change; what no source wrote has none."""
+    """Return the file that was there before a change; its source is empty where the user wrote it."""
     if before.old is None:
         return None
     row = before.base

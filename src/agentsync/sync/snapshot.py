@@ -1,4 +1,4 @@
-"""A source at one commit, with all that decides how it is read."""
+"""Snapshot of a source at one commit, with everything that decides how it is read."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from agentsync.repository.selection import Selection
 from agentsync.repository.working_tree import WorkingTree
 
 Files = Mirror | WorkingTree
-"""Where the files of a source are: as they were committed, or as they are saved."""
+"""Store of a source's files: committed in a mirror, or saved in a working tree."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A source at a commit.
+    """Source at a commit.
 
     Attributes:
-        name, url: the URL without credentials.
+        name, url: as configured; the URL without credentials.
         files: where its blobs are.
         entries: the files to read.
         selection: how they were chosen, and their dialects.
         models: dialect to model table: the configuration's over the manifest's.
         replaces: whether its agents win over those of earlier sources.
-        overrides: what is said otherwise of its agents, in the order in which it is heard.
-        filters: which agents are taken; each of them must take an agent.
+        overrides: overrides of its agents, in the order in which they apply.
+        filters: which agents are taken; an agent must pass all of them.
         prefix: what each agent's name begins with here.
         diagnostics: of files that are unsafe to read.
     """

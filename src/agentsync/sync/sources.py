@@ -1,4 +1,4 @@
-"""Each source at a commit: fetched, or as it was applied last where it cannot be fetched or must not be used."""
+"""Resolution of sources: each at the commit that was fetched, or at the last applied one where that cannot be used."""
 
 from __future__ import annotations
 
@@ -25,28 +25,29 @@ from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
 from agentsync.repository.selection import select
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
-from agentsync.state.store import SourceState, State
+from agentsync.state.records import SourceState
+from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, mirror_of
 from agentsync.sync.snapshot import Files, Snapshot
 from agentsync.sync.trust import prove
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is (0 where that is not known)."""
+"""Callback with the current step, how much of it is done, and how much there is in total (0 where unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSource:
-    """What came of one source.
+    """Source after it was resolved to a commit, or failed to.
 
     Attributes:
         url: without credentials.
         commit: the one that the plan is made from; empty where there is none.
         previous: the one that was applied before.
         error: why the source could not be fetched or was refused; its last applied commit is used then.
-        repeated: whether that is what an earlier run found, and nobody was asked again.
-        last_error: the same of this run or the last one, in words.
-        rejected: the commit that the source leads to and that was refused or held, in this run or the last one.
-        verified_by: whose signature the commit has, in the words of the configuration; empty where nobody asked.
+        repeated: whether the error is that of an earlier run, and the remote was not asked again.
+        last_error: the error of this run or the last one, as text.
+        rejected: the commit that the ref points to and that was refused or held, in this run or the last one.
+        verified_by: the configured signers by which its signature was verified; empty where no signature is required.
         fetched_at: when it was last fetched, in seconds since the epoch.
     """
 
@@ -74,34 +75,42 @@ def resolve_sources(
     progress: Progress,
     overlays: Sequence[Override] = (),
 ) -> tuple[list[ResolvedSource], list[Snapshot]]:
-    """Every source, in the configured order; one that fails does not stop the others.
+    """Resolve every resolver, in the configured order; one that fails does not stop the others.
 
     Args:
         config: with the sources.
         app_paths: where their mirrors are.
-        state: what is known of them.
-        fetches: asks the remotes; without it the commits that were applied last count.
-        working_trees: by name, the sources that are read from where they are worked on; nothing is fetched for these.
-        progress: told what is being fetched.
-        overlays: the user's, heard after everything else.
+        state: the recorded state of the sources.
+        fetches: asks the remotes; without it the commits that were applied last are used.
+        working_trees: by name, the sources that are read from a working directory; nothing is fetched for these.
+        progress: called before each fetch.
+        overlays: the user's overlays, applied after all other overrides.
     """
-    declared_here = (*as_overrides(config.overrides, "the configuration"), *overlays)
-    reports: list[ResolvedSource] = []
+    local_overrides = (*as_overrides(config.overrides, "the configuration"), *overlays)
+    resolved_sources: list[ResolvedSource] = []
     snapshots: list[Snapshot] = []
     for name, table in config.sources.items():
-        source = _Source(
-            name, table, config, app_paths, state, declared_here=declared_here, working_trees=working_trees.get(name)
+        resolver = _SourceResolver(
+            name,
+            table,
+            config,
+            app_paths,
+            state,
+            local_overrides=local_overrides,
+            working_trees=working_trees.get(name),
         )
         if fetches and name not in working_trees:
             progress(f"fetching {name}", 0, 0)
-        report, snapshot = source.take(fetches)
-        reports.append(report)
+        resolved, snapshot = resolver.resolve(fetches)
+        resolved_sources.append(resolved)
         if snapshot:
             snapshots.append(snapshot)
-    return reports, snapshots
+    return resolved_sources, snapshots
 
 
-class _Source:
+class _SourceResolver:
+    """Resolver of one source."""
+
     def __init__(
         self,
         name: str,
@@ -110,22 +119,21 @@ class _Source:
         app_paths: AppPaths,
         state: State,
         *,
-        declared_here: tuple[Override, ...],
+        local_overrides: tuple[Override, ...],
         working_trees: WorkingTree | None,
     ) -> None:
         self._table = table
         self._models = config.models
-        self._declared_here = declared_here
+        self._local_overrides = local_overrides
         url = redact(table.url)
         self._remote = config.remote_of(name)
         self._mirror = mirror_of(app_paths, name, table.url)
         self._files: Files = working_trees or self._mirror
         self._signers = table.signers()
-        ref = (
-            WORKING_TREE if working_trees else table.ref
-        )  # so that what is saved and what is committed are known apart
+        # A working tree has a ref of its own, so that saved and committed files have separate records.
+        ref = WORKING_TREE if working_trees else table.ref
         self._applied = applied = state.source(name, url, ref) or SourceState(name, url, ref)
-        self._before = ResolvedSource(
+        self._recorded = ResolvedSource(
             name,
             url,
             ref,
@@ -137,76 +145,77 @@ class _Source:
             verified_by=applied.verified_by,
         )
 
-    def take(self, fetches: Fetches | None) -> tuple[ResolvedSource, Snapshot | None]:
-        report = self._before
+    def resolve(self, fetches: Fetches | None) -> tuple[ResolvedSource, Snapshot | None]:
+        """Fetch and verify the source; where that fails, fall back to the commit that was applied last."""
+        resolved = self._recorded
         try:
             if fetches and self._files is self._mirror:
-                report = self._fetched(fetches)
-                report = self._proved(report)
-            return self._at(report)
+                resolved = self._fetch(fetches)
+                resolved = self._verify(resolved)
+            return self._snapshot_at(resolved)
         except (SourceUnavailableError, SourceRefusedError) as error:
-            rejected = report.rejected
+            rejected = resolved.rejected
             if isinstance(error, SourceRefusedError):
-                rejected = error.commit or (report.commit if fetches else report.rejected)
+                rejected = error.commit or (resolved.commit if fetches else resolved.rejected)
             repeated = fetches is not None and fetches.repeats(error)
-            failed = replace(self._before, error=error, repeated=repeated, last_error=str(error), rejected=rejected)
+            failed = replace(self._recorded, error=error, repeated=repeated, last_error=str(error), rejected=rejected)
             return failed, self._last_good()
 
-    def _fetched(self, fetches: Fetches) -> ResolvedSource:
-        before, table = self._before, self._table
+    def _fetch(self, fetches: Fetches) -> ResolvedSource:
+        before, table = self._recorded, self._table
         rewrite = table.allow_rewrite
         fetched = fetches(
             self._mirror, before.name, self._remote, previous=before.previous or None, allow_rewrite=rewrite
         )
         verified_by = before.verified_by if fetched.id == before.commit else ""
-        report = replace(before, commit=fetched.id, facts=fetched, verified_by=verified_by)
+        resolved = replace(before, commit=fetched.id, facts=fetched, verified_by=verified_by)
         if not fetches.asked(self._mirror):
-            return report
-        return replace(report, fetched_at=time.time(), last_error="", rejected="")
+            return resolved
+        return replace(resolved, fetched_at=time.time(), last_error="", rejected="")
 
-    def _proved(self, report: ResolvedSource) -> ResolvedSource:
-        """The same once its signature is checked, where that is asked for.
+    def _verify(self, resolved: ResolvedSource) -> ResolvedSource:
+        """Verify the signature of the commit, where the source requires one.
 
-        A commit that passed by the same settings is not checked again: its files are here already, so whose key is
-        taken away since then can bring nothing more. That a colleague leaves is no reason to refuse what they signed.
+        A commit that passed with the same settings is not checked again. Its files are here already, so a key that was
+        removed since can add nothing; and a colleague who leaves is no reason to refuse what they signed.
         """
-        signers, facts = self._signers, report.facts
+        signers, facts = self._signers, resolved.facts
         if signers is None or facts is None:
-            return report
+            return resolved
         signers.check()
-        if report.verified_by == signers.words:
-            return report
+        if resolved.verified_by == signers.words:
+            return resolved
         prove(self._mirror, self._remote, facts, signers, self._applied)
-        return replace(report, verified_by=signers.words)
+        return replace(resolved, verified_by=signers.words)
 
     def _last_good(self) -> Snapshot | None:
         try:
-            return self._at(self._before)[1]
+            return self._snapshot_at(self._recorded)[1]
         except (SourceUnavailableError, SourceRefusedError):
-            return None  # the first failure is told already; without a snapshot nothing of the source is touched
+            return None  # the first failure is reported already; without a snapshot nothing of the source is changed
 
-    def _at(self, report: ResolvedSource) -> tuple[ResolvedSource, Snapshot | None]:
-        if not report.commit:
-            return report, None
-        if self._signers and report.verified_by != self._signers.words:
-            message = f"commit {report.commit[:12]} was applied before its signature was asked for in this way"
-            raise UnverifiedError(message, place=report.url, hint="run `agentsync pull`, which checks it")
-        facts = report.facts or self._files.commit_facts(report.commit)
-        entries = self._files.tree(report.commit)
+    def _snapshot_at(self, resolved: ResolvedSource) -> tuple[ResolvedSource, Snapshot | None]:
+        if not resolved.commit:
+            return resolved, None
+        if self._signers and resolved.verified_by != self._signers.words:
+            message = f"commit {resolved.commit[:12]} was applied before its signature was asked for in this way"
+            raise UnverifiedError(message, place=resolved.url, hint="run `agentsync pull`, which checks it")
+        facts = resolved.facts or self._files.commit_facts(resolved.commit)
+        entries = self._files.tree(resolved.commit)
         manifest = self._manifest(entries)
         selection = self._table.selection(manifest.agents)
-        chosen, unsafe = select(entries, selection)
-        chosen, unclear = split_file(self._files.identified(chosen), selection, self._read)
+        entries_to_read, unsafe = select(entries, selection)
+        entries_to_read, unclear = split_file(self._files.identified(entries_to_read), selection, self._read)
         models = {
             dialect: {**manifest.models.get(dialect, {}), **self._models.get(dialect, {})}
             for dialect in {*manifest.models, *self._models}
         }
         snapshot = Snapshot(
-            name=report.name,
-            url=report.url,
-            commit=report.commit,
+            name=resolved.name,
+            url=resolved.url,
+            commit=resolved.commit,
             files=self._files,
-            entries=chosen,
+            entries=entries_to_read,
             selection=selection,
             models=models,
             replaces=self._table.replaces,
@@ -215,22 +224,22 @@ class _Source:
             prefix=self._table.prefix,
             diagnostics=(*unsafe, *unclear),
         )
-        return replace(report, facts=facts), snapshot
+        return replace(resolved, facts=facts), snapshot
 
     def _read(self, entries: Sequence[Entry]) -> Iterator[bytes]:
         return (data for _, data in self._files.blobs(entry.blob for entry in entries))
 
     def _overrides(self, manifest: Manifest) -> tuple[Override, ...]:
-        """What is said otherwise of its agents: by the repository, by this machine, by the user's overlays."""
-        declared = as_overrides(manifest.overrides, FILE_NAME)
-        return (*(override.under(self._table.prefix) for override in declared), *self._declared_here)
+        """Overrides of its agents: the repository's, then this machine's, then the user's overlays."""
+        from_manifest = as_overrides(manifest.overrides, FILE_NAME)
+        return (*(override.under(self._table.prefix) for override in from_manifest), *self._local_overrides)
 
     def _filters(self, manifest: Manifest) -> tuple[AgentFilter, ...]:
         tables = (manifest.agents, self._table)
         return tuple(AgentFilter(table.only, table.skip).under(self._table.prefix) for table in tables)
 
     def _manifest(self, entries: Sequence[Entry]) -> Manifest:
-        """What the repository says about itself; one that cannot be read refuses the commit."""
+        """Read the repository's manifest; one that cannot be read refuses the commit."""
         for entry in entries:
             if entry.path == FILE_NAME:
                 if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
@@ -243,15 +252,15 @@ class _Source:
         return Manifest()
 
 
-def finding(report: ResolvedSource) -> Diagnostic | None:
-    """What stands in the way of a source, if anything does."""
-    if report.error is None:
+def finding(source: ResolvedSource) -> Diagnostic | None:
+    """Return the diagnostic for a source that failed or was refused; None for one that is fine."""
+    if source.error is None:
         return None
-    return Diagnostic(code_of(report.error), f"source `{report.name}`: {report.error}", hint=report.error.hint)
+    return Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
 
 
 def code_of(error: AgentsyncError) -> Code:
-    """What stands in the way of a source, as a code."""
+    """Return the code of the diagnostic for a source's error."""
     if isinstance(error, SourceUnavailableError):
         return Code.SOURCE_FAILED
     return Code.SOURCE_UNVERIFIED if isinstance(error, UnverifiedError) else Code.SOURCE_REFUSED

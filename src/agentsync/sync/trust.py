@@ -1,4 +1,4 @@
-"""What a source that asks for signatures must pass before anything of its commit is read."""
+"""Verification of a source that requires signatures, before anything of its commit is read."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from agentsync.core.errors import UnverifiedError
 if TYPE_CHECKING:
     from agentsync.git.mirror import Mirror, Remote, Signers
     from agentsync.git.objects import CommitFacts
-    from agentsync.state.store import SourceState
+    from agentsync.state.records import SourceState
 
 CLOCKS_DIFFER: Final = 86_400
-"""By how many seconds a commit may be dated before the one that was trusted last."""
+"""Seconds that a commit may be dated before the one that was trusted last, since clocks differ."""
 
 
 def prove(mirror: Mirror, remote: Remote, commit: CommitFacts, signers: Signers, last: SourceState) -> None:
-    """Make sure that what was fetched is signed by one of the signers, and nothing old that is played back.
+    """Check that a fetched commit is signed by one of the signers, and is not an old one that is replayed.
 
-    `fetch` has compared the commit with the last one already, unless history may be rewritten. It may then lead
-    elsewhere, but not back: who has no key could otherwise serve any commit that was ever signed.
+    `fetch` has compared the commit with the last one already, unless history may be rewritten. The commit may then be
+    on another line of history, but not go back: an attacker without a key could otherwise serve any commit that was
+    ever signed.
 
     Args:
         mirror: where it was fetched to.
         remote: what was fetched.
-        commit: the commit that it led to.
+        commit: the commit that the ref points to.
         signers: who may sign.
-        last: what is known of the source.
+        last: the recorded state of the source.
 
     Raises:
-        UnverifiedError: it is not signed as it must be, or it is older than the one that was trusted last.
+        UnverifiedError: it is not signed as required, or it is older than the one that was trusted last.
         SourceUnavailableError: the mirror cannot be read.
     """
     mirror.verify(commit.id, remote, signers)
@@ -44,11 +45,11 @@ def prove(mirror: Mirror, remote: Remote, commit: CommitFacts, signers: Signers,
 
 
 def _is_older(mirror: Mirror, commit: CommitFacts, last: SourceState) -> bool:
-    """Whether a commit came before the last one, by what descends from what or by the dates.
+    """Whether a commit is older than the last one, by ancestry or by date.
 
-    Dates are compared only where both commits were verified, since anybody can write them. Without that, a key that has
-    expired could still sign, with a date from before it did: git asks whether it was valid at the date that the
-    commit names. Where the mirror was lost, and history was rewritten, the dates are all that there is to go by.
+    Dates are compared only where both commits were verified, since anybody can write them. Without that, an expired key
+    could still sign, with a date from before it expired: git checks whether the key was valid at the date in the
+    commit. Where the mirror was lost, and history was rewritten, only the dates can be compared.
     """
     dated = last.committed_at if last.verified_by else None
     if not mirror.has(last.commit):

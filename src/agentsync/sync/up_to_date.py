@@ -1,13 +1,14 @@
-"""Whether a pull would find everything as the last one left it, without reading the configuration or an agent.
+"""Up-to-date check: whether a pull would change nothing, without reading the configuration or an agent.
 
-That is the usual answer, and giving it the long way costs three times as much: most of it is importing and running what
-reads configurations and agents. So a pull that ends with nothing to do and nothing to tell leaves a memory: all that
-decided it. While the code, the configuration's text, what its variables stand for and what was read with it are the
-same, each remote still leads to the same commit, and each file has the very stat that proves its content, the next
-pull would end alike.
+Most pulls change nothing, and a full run costs three times as much as this check: most of it is importing and running
+the code that reads configurations and agents. So a pull with nothing to do and nothing to report stores a fingerprint
+of everything that decided it. The next pull would have the same result while all of these hold: the code, the
+configuration's text, the values of its variables and the other files read with it are the same, each remote still
+points to the same commit, and each written file has the stat that proves its content.
 
-Whatever differs, fails or is only unclear leaves the answer to a whole run, which makes no fetch again. The memory goes
-when the inventory changes (`State.settle`), and a run with a finding that is to be told each time leaves none.
+If anything differs, fails or is unclear, a full run decides, and reuses the fetches made here. The fingerprint is
+deleted when the inventory changes (`State.settle`), and a run with a diagnostic that must be reported each time
+stores none.
 """
 
 from __future__ import annotations
@@ -22,52 +23,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agentsync.config import Config
 from agentsync.core.build_id import engine
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import AppPaths, is_file
 from agentsync.core.urls import redact
+from agentsync.dialects import moving_variables
 from agentsync.git.mirror import Auth, Remote
 from agentsync.state.lock import locked
-from agentsync.state.store import SourceState, State
+from agentsync.state.records import SourceState
+from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, mirror_of
+from agentsync.sync.report import Report
 from agentsync.targets.directory import TargetDirectory
-from agentsync.sync.source_state import _moving, _source_state, _trusted
-import secrets
-import time
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
-from pathlib import Path
-from agentsync.config import Config, Target, policy_of
-from agentsync.convert.policy import Rules
-from agentsync.core.codes import Code, Severity
-from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ExitCode, SourceRefusedError, SourceUnavailableError
-from agentsync.core.naming import slug
-from agentsync.core.paths import AppPaths, is_file
-from agentsync.dialects import moving_variables
-from agentsync.repository.overlays import read_overlays
-from agentsync.repository.working_tree import WorkingTree
-from agentsync.state.backups import Backups
-from agentsync.state.lock import locked
-from agentsync.state.records import Action, Key, Recorded
-from agentsync.state.render_cache import Cache
-from agentsync.state.store import SourceState, State
-from agentsync.sync.build import BuildResult, build
-from agentsync.sync.escalation import hold_escalations
-from agentsync.sync.events import log_sync
-from agentsync.sync.fetch import Fetches
-from agentsync.sync.findings import kept_last_good, left_sources, suspended, without_agents
-from agentsync.sync.report import Report, Scope, is_change
-from agentsync.sync.snapshot import Files, Snapshot
-from agentsync.sync.sources import Progress, ResolvedSource, finding, resolve_sources
-from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, remember
-from agentsync.targets.apply import WRITING, DirectoryOptions, Outcome, apply, observe, recover
-from agentsync.targets.change import Change, Consent, TargetState
-from agentsync.targets.plan import Plan, make_plan, recorded
-
-from agentsync.sync.cycle import run
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")
@@ -76,7 +45,7 @@ _PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file")
 
 @dataclass(frozen=True, slots=True)
 class AppliedSource:
-    """A source as it was applied: its name, what is fetched, the commit, and whether its history may be rewritten."""
+    """Source as it was applied: its name, what is fetched, the commit, and whether its history may be rewritten."""
 
     name: str
     remote: Remote
@@ -85,19 +54,19 @@ class AppliedSource:
 
     @property
     def keeps_secrets(self) -> bool:
-        """Whether it holds a secret, which must not be remembered."""
+        """Whether it contains a secret, which must not be stored."""
         return any(redact(text) != text for text in (self.remote.url, self.remote.auth.proxy or ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What decided a run that had nothing to do and nothing to tell.
+    """Fingerprint of everything that decided a run with nothing to do and nothing to report.
 
     Attributes:
-        expansions: each `~` and variable that the configuration may have used, and a digest of what it stood for.
-        inputs: each file or directory that was read beside the configuration, and what was in it.
+        expansions: each `~` and variable that the configuration may have used, and a digest of its value.
+        inputs: each file or directory that was read beside the configuration, and a digest of its content.
         sources: in the configured order.
-        targets: by directory, whether that may be a symbolic link.
+        targets: by directory, whether symbolic links may be followed.
     """
 
     expansions: Mapping[str, str]
@@ -108,13 +77,13 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class UpToDate:
-    """What there is to tell of a pull that found everything as it was.
+    """Result of a pull that found everything up to date.
 
     Attributes:
         seconds: how long it took.
         commits: by source.
-        files: how many there are, in all targets.
-        targets: how many targets there are.
+        files: number of files in all targets.
+        targets: number of targets.
     """
 
     sync_id: str
@@ -125,42 +94,42 @@ class UpToDate:
 
     @property
     def counts(self) -> dict[str, int]:
-        """As a report counts."""
+        """Counts with the keys of `Report.counts`."""
         return {"keep": self.files, "conflict": 0, "held": 0, "failed": 0, "refused": 0}
 
 
 def expansions(text: str, variables: Iterable[str]) -> dict[str, str]:
-    """Each `~`, `~user` and `$variable` of a configuration, and each of these variables, with its meaning now.
+    """Map each `~`, `~user` and `$variable` of a configuration, and each of these variables, to its current value.
 
-    Of that only a digest is given, since a variable may hold a secret.
+    The value is given as a digest, since a variable may contain a secret.
     """
-    words = {"~", *_EXPANDED.findall(text), *(f"${{{name}}}" for name in variables)}
-    return {word: _meaning(word) for word in sorted(words)}
+    expressions = {"~", *_EXPANDED.findall(text), *(f"${{{name}}}" for name in variables)}
+    return {expression: _value_digest(expression) for expression in sorted(expressions)}
 
 
 def deciding(text: str, variables: Iterable[str]) -> frozenset[str]:
-    """The names of the variables that a configuration may have used, and of these."""
+    """Return the names of the variables that a configuration may have used, together with these."""
     return frozenset({"HOME", *variables, *re.findall(r"\w+", " ".join(_VARIABLE.findall(text)))})
 
 
 def content_of(path: Path) -> str:
-    """A digest of a file, or of all that is below a directory; it differs each time where that cannot be read."""
+    """Return a digest of a file or of a directory tree; a new random one each time where that cannot be read."""
     try:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        parts = [(str(file), digest(file.read_bytes()) if file.is_file() else "") for file in files]
+        contents = [(str(file), digest(file.read_bytes()) if file.is_file() else "") for file in files]
     except OSError:
         return secrets.token_hex()
-    return digest(json.dumps(parts).encode())
+    return digest(json.dumps(contents).encode())
 
 
 def remember(state: State, text: str, fingerprint: Fingerprint) -> None:
-    """Keeps what decided a run, for the configuration of this text; nothing where a secret would be kept with it."""
+    """Store the fingerprint of a run for the configuration of this text, unless that would store a secret."""
     if not any(source.keeps_secrets for source in fingerprint.sources):
         state.remember(_key(text), json.dumps(asdict(fingerprint), default=str))
 
 
 def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches) -> UpToDate | None:
-    """What a pull would tell if it found nothing to do; None where it may find something.
+    """Return the result of a pull that has nothing to do; None where there may be something to do.
 
     Args:
         text: the configuration.
@@ -174,12 +143,12 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches) -> UpToDat
         with locked(app_paths), State(app_paths.database) as state:
             fingerprint = _recall(state, text)
             sources = _unmoved(fingerprint, state, app_paths, fetches) if fingerprint else None
-            if fingerprint is None or sources is None or not _untouched(fingerprint, state):
+            if fingerprint is None or sources is None or not _files_unchanged(fingerprint, state):
                 return None
             for source in sources:
                 state.set_source(source)
             files = state.count(fingerprint.targets)
-    except AgentsyncError:  # be it the lock, the state or a remote: a whole run meets it too, and tells it
+    except AgentsyncError:  # of the lock, the state or a remote: a full run meets and reports it too
         return None
     return UpToDate(
         sync_id=secrets.token_hex(6),
@@ -195,31 +164,31 @@ def _key(text: str) -> str:
 
 
 def _recall(state: State, text: str) -> Fingerprint | None:
-    """What is remembered for this configuration, where its words and what was read with it are still the same."""
-    remembered = state.recall(_key(text))
-    if remembered is None:
+    """Return the fingerprint stored for this configuration, if its expansions and inputs still have the same values."""
+    stored = state.recall(_key(text))
+    if stored is None:
         return None
-    record = json.loads(remembered)
-    fingerprint = Fingerprint(**{**record, "sources": [_followed(source) for source in record["sources"]]})
-    same_words = all(_meaning(word) == intended for word, intended in fingerprint.expansions.items())
-    same_inputs = all(content_of(Path(path)) == was for path, was in fingerprint.inputs.items())
-    return fingerprint if same_words and same_inputs else None
+    record = json.loads(stored)
+    fingerprint = Fingerprint(**{**record, "sources": [_applied_source(source) for source in record["sources"]]})
+    same_expansions = all(_value_digest(name) == value for name, value in fingerprint.expansions.items())
+    same_inputs = all(content_of(Path(path)) == content for path, content in fingerprint.inputs.items())
+    return fingerprint if same_expansions and same_inputs else None
 
 
-def _followed(record: dict[str, Any]) -> AppliedSource:
+def _applied_source(record: dict[str, Any]) -> AppliedSource:
     remote = record.pop("remote")
     auth = remote.pop("auth")
     paths = {name: Path(auth[name]) for name in _PATHS if auth[name] is not None}
     return AppliedSource(remote=Remote(**remote, auth=Auth(**{**auth, **paths})), **record)
 
 
-def _meaning(word: str) -> str:
-    return digest(os.fsencode(os.path.expandvars(os.path.expanduser(word))))  # noqa: PTH111 - a word, not a path
+def _value_digest(expression: str) -> str:
+    return digest(os.fsencode(os.path.expandvars(os.path.expanduser(expression))))  # noqa: PTH111 - not a path
 
 
 def _unmoved(fingerprint: Fingerprint, state: State, app_paths: AppPaths, fetches: Fetches) -> list[SourceState] | None:
-    """What is known of the sources once each was fetched; None where one leads to another commit than was applied."""
-    found = []
+    """Fetch the sources and return their states; None where one points to another commit than the applied one."""
+    states = []
     for source in fingerprint.sources:
         url, commit = source.remote.url, source.commit
         known = state.source(source.name, url, source.remote.ref)
@@ -232,12 +201,12 @@ def _unmoved(fingerprint: Fingerprint, state: State, app_paths: AppPaths, fetche
         now = time.time()
         if fetches.asked(mirror):
             known = replace(known, fetched_at=now, rejected_commit="", rejected_reason="", error="")
-        found.append(replace(known, applied_at=now))
-    return found
+        states.append(replace(known, applied_at=now))
+    return states
 
 
-def _untouched(fingerprint: Fingerprint, state: State) -> bool:
-    """Whether each file that was written is proved by its stat to be as it was."""
+def _files_unchanged(fingerprint: Fingerprint, state: State) -> bool:
+    """Whether the stat of each written file proves that its content is unchanged."""
     proofs = state.cached_stats(fingerprint.targets)
     if state.intents() or len(proofs) != state.count(fingerprint.targets):
         return False
@@ -248,9 +217,8 @@ def _untouched(fingerprint: Fingerprint, state: State) -> bool:
     return True
 
 
-
-def _memory(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Fingerprint:
-    """What decided a run at rest."""
+def fingerprint_of(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Fingerprint:
+    """Build the fingerprint of a run that had nothing to do."""
     commits = {source.name: source.commit for source in report.sources}
     sources = [
         AppliedSource(name, config.remote_of(name), table.allow_rewrite, commits[name])

@@ -1,1 +1,1 @@
-"""The directories of this machine's tools: what is there, what is to change, and changing it."""
+"""Target directories of this machine's tools: observing, planning and applying changes."""

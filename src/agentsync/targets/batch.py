@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self
+
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.state.backups import Backups
-from agentsync.state.records import Action, Key, Known, Recorded
-from agentsync.state.store import FileChange, Intent, State
-from agentsync.targets.change import Actual, Change, absolute
-from agentsync.targets.directory import TargetDirectory, TargetError
+from agentsync.state.records import Action, FileChange, Intent, Key, Recorded
+from agentsync.state.store import State
+from agentsync.targets.change import Change, absolute
+from agentsync.targets.directory import TargetError
 from agentsync.targets.observe import ChangedError
-from agentsync.targets.plan import Plan, conflict
-from agentsync.targets.shared_file import SharedEntries
+from agentsync.targets.plan import conflict
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from agentsync.dialects import SharedFile
-from agentsync.targets.apply import DirectoryOptions, Place, _open
-
+from agentsync.targets.opening import DirectoryOptions, Place, open_place
 
 THREADS = 8
 """How many files are staged at once where the disk is what is waited for. 3,000 files took 7.0 s with one thread and
@@ -42,14 +40,14 @@ WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.RESTOR
 """The actions that need a file's bytes."""
 
 _TOUCHING = WRITING | {Action.DELETE}
-_OVERWRITING = frozenset({Action.UPDATE, Action.REPLACE, Action.DELETE})
+OVERWRITING = frozenset({Action.UPDATE, Action.REPLACE, Action.DELETE})
 
 _P = ParamSpec("_P")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change; where it was not made, the finding that says why."""
+    """The result of one change; where it was not made, with the diagnostic of the reason."""
 
     change: Change
     ok: bool
@@ -57,7 +55,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Targets:
+class OpenTargets:
     """The target directories of a run, each opened once."""
 
     options: Mapping[str, DirectoryOptions]
@@ -75,13 +73,13 @@ class _Targets:
     def get(self, directory: str) -> Place:
         if directory not in self.opened:
             options = self.options[directory]
-            self.opened[directory] = _open(directory, options, create=options.create)
+            self.opened[directory] = open_place(directory, options, create=options.create)
         return self.opened[directory]
 
 
 @dataclass(frozen=True, slots=True)
-class _Staging:
-    """Stages the files of a batch: in this thread where the disk is fast just now, in several where it is slow."""
+class Staging:
+    """Stage the files of a batch: in this thread while the disk is fast, in several while it is slow."""
 
     pool: Executor
 
@@ -103,13 +101,13 @@ class _Staging:
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class Batch:
     """Changes that are intended, staged, published and settled together."""
 
     changes: Sequence[Change]
-    targets: _Targets
+    targets: OpenTargets
     state: State
-    staging: _Staging
+    staging: Staging
     backups: Backups
     sync_id: str
     rows: Callable[[Change], Recorded | None]
@@ -157,7 +155,7 @@ class _Batch:
         return [intents[change.key] for change in changes if change.key not in left]
 
     def _keep(self) -> None:
-        """Puts away what is about to be overwritten or deleted."""
+        """Back up what is about to be overwritten or deleted."""
         contents: list[bytes] = []
 
         def read(place: Place, change: Change) -> None:
@@ -167,7 +165,7 @@ class _Batch:
             contents.append(data)
 
         for change in self._remaining():
-            if change.action in _OVERWRITING:
+            if change.action in OVERWRITING:
                 self._attempt([change], read, change)
         if contents:
             self.backups.keep(contents)

@@ -1,4 +1,4 @@
-"""What is wanted in a target, what is there, and the change of one path."""
+"""Wanted and actual state of a target, and the change of one path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file that should exist: its digest and the agent that it comes from."""
+    """File that should exist: its digest and the agent that it comes from."""
 
     digest: str
     agent: str
@@ -28,12 +28,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """All that should exist in one target.
+    """Wanted state of one target.
 
     Attributes:
         target: its name.
         directory: its absolute path.
-        files: relative path to what is wanted there. Two targets never want one path of one directory.
+        files: relative path to the file wanted there. Two targets never want the same path of one directory.
         kept: (source, source path) of each agent that cannot be read or rendered now and keeps its last good output.
     """
 
@@ -45,14 +45,14 @@ class TargetState:
 
 @dataclass(frozen=True, slots=True)
 class Actual:
-    """What stands at a path.
+    """Actual state of a path.
 
     Attributes:
-        digest: of the file's bytes; None where there is nothing; empty for what is never ours: a directory, a
+        digest: of the file's bytes; None where there is nothing; empty for what agentsync never wrote: a directory, a
             symbolic link, a file that cannot be read.
         reason: why the digest is empty.
-        code: a finding about the whole target, where that is what the digest is empty for.
-        hint: what to do about that, where the code's remedy is another.
+        code: of a problem with the whole target, where that is the reason for the empty digest.
+        hint: how to solve that problem, where it differs from the code's remedy.
     """
 
     digest: str | None
@@ -63,7 +63,7 @@ class Actual:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What would be done at one path, the three states that decided it, and what stands in the way."""
+    """Change of one path, with the three states that decided it, and the diagnostic where it is blocked."""
 
     target: str
     directory: str
@@ -85,7 +85,7 @@ class Change:
 
     @property
     def source(self) -> str:
-        """The source that asks for the change: the one that wants the file, else the one that wrote it."""
+        """Source that requests the change: the one that wants the file, else the one that wrote it."""
         owner = self.wanted or self.base
         return owner.source if owner else ""
 
@@ -96,12 +96,12 @@ def _never(_change: Change) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the user agrees to for one run.
+    """Consent of the user for one run.
 
     Attributes:
-        deletions: that all is deleted that a source drops at once, or that its former URL left behind.
-        escalation: that agents get more than they had here.
-        replaces: whether the source's file takes the place of what is in conflict with it.
+        deletions: to delete everything that a source drops at once, or that remains from its former URL.
+        escalation: to give agents more abilities than they had here.
+        replaces: whether the source's file may replace the file that is in conflict with it.
     """
 
     deletions: bool = False
@@ -110,5 +110,5 @@ class Consent:
 
 
 def absolute(directory: str, path: str) -> str:
-    """The absolute path of a file in a target, for people."""
+    """Return the absolute path of a file in a target, for messages."""
     return f"{directory.rstrip('/')}/{path}"

@@ -1,4 +1,4 @@
-"""Files below one target directory: looked at and replaced without following a link out of it."""
+"""Target directory: files below it are observed and replaced without following a link out of it."""
 
 # Descriptors and plain paths go through the same calls here, and pathlib knows no descriptors.
 # ruff: noqa: PTH101, PTH103, PTH111, PTH114
@@ -29,14 +29,14 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | getattr(os, "O_BINARY",
 _LONGEST_STEM = 200
 _CHMOD_TAKES_DESCRIPTORS = os.chmod in os.supports_fd
 
-# What a file system without hard links answers: FAT, some FUSE and SMB mounts, some sandboxes.
+# Errors of file systems without hard links: FAT, some FUSE and SMB mounts, some sandboxes.
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.EACCES, errno.EINVAL, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 )
 
 
 class TargetError(AgentsyncError):
-    """A target directory that cannot be used; `code` says why."""
+    """A target directory cannot be used; `code` is the reason."""
 
     def __init__(self, code: Code, message: str, *, place: str) -> None:
         super().__init__(message, place=place, hint=code.remedy)
@@ -44,20 +44,20 @@ class TargetError(AgentsyncError):
 
 
 def temporary(relative: str) -> str:
-    """A fresh path beside `relative` to stage its bytes at."""
-    handle, slash, name = relative.rpartition("/")
+    """Return a new path beside `relative` to stage its bytes at."""
+    above, slash, name = relative.rpartition("/")
     stem = name.encode("utf-8", "ignore")[:_LONGEST_STEM].decode("utf-8", "ignore")
-    return f"{handle}{slash}.{stem}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
+    return f"{above}{slash}.{stem}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
 
 
 def find_link(path: Path) -> Path | None:
-    """The first symbolic link on the way to a target that is followed only where the user allows it."""
+    """Return the first symbolic link on the way to a target that is followed only where the user allows it."""
     way = [part for part in (path, *path.parents) if _top(path) in part.parents]
     return next((part for part in reversed(way) if os.path.islink(part)), None)
 
 
 class TargetDirectory:
-    """One target directory, held open. Paths are relative to it, with `/` between their parts.
+    """Open target directory. Paths are relative to it, with `/` between their parts.
 
     Every method raises UnsafePathError for a path that is absolute, has empty parts, `.`, `..` or NUL, and OSError
     where the file system refuses. Methods may be called from several threads.
@@ -73,12 +73,12 @@ class TargetDirectory:
 
         Args:
             path: an absolute path.
-            create: make the directory, and those above it, where they are missing.
-            follow_symlinks: accept symbolic links on the way to it; where the system itself is set up with links,
-                above the user's home or right below the root, they are always followed.
+            create: create the directory, and those above it, where they are missing.
+            follow_symlinks: accept symbolic links on the way to it. Links that belong to the system's own layout,
+                above the user's home or right below the root, are always followed.
 
         Raises:
-            TargetError: it is missing, lies behind a symbolic link, is no directory, or cannot be opened.
+            TargetError: it is missing, lies behind a symbolic link, is not a directory, or cannot be opened.
         """
         top = path if follow_symlinks else _top(path)
         names = path.relative_to(top).parts
@@ -86,9 +86,9 @@ class TargetDirectory:
             if create:
                 os.makedirs(top, exist_ok=True)
             handle = DirectoryHandle.open(top, passing=bool(names))
-            for left, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
+            for remaining, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
                 with handle:
-                    handle = handle.child(name, create=create, passing=bool(left))
+                    handle = handle.child(name, create=create, passing=bool(remaining))
         except OSError as error:
             raise _target_error(path, top, error) from error
         return cls(handle)
@@ -102,15 +102,15 @@ class TargetDirectory:
         self.close()
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory."""
         self._handle.close()
 
     def observe(self, relative: str, known: Known | None = None) -> Observed:
-        """What stands at a path; never raises OSError, since what cannot be read is a finding too.
+        """Observe a path; never raises OSError, since a file that cannot be read is reported in the result.
 
         Args:
             relative: the path.
-            known: an earlier answer, which spares reading the file where it must still hold.
+            known: an earlier result; the file is not read where its stat proves that this still holds.
         """
         try:
             with self._parent(relative) as (handle, name):
@@ -123,10 +123,10 @@ class TargetDirectory:
             return Observed(Actual("", reason=_reason(error)))
 
     def read(self, relative: str) -> bytes:
-        """A regular file's bytes.
+        """Read a regular file.
 
         Raises:
-            ChangedError: it is something else.
+            ChangedError: it is not a regular file.
         """
         with (
             self._parent(relative) as (handle, name),
@@ -136,13 +136,13 @@ class TargetDirectory:
             return file.read()
 
     def holds(self, known: Mapping[str, Known]) -> bool:
-        """Whether what stands at each of these paths is proved by its stat to be what is known; nothing is read."""
-        handles: defaultdict[str, list[tuple[str, Known]]] = defaultdict(list)
+        """Whether the stat of each of these files proves that it still has the known digest; nothing is read."""
+        by_directory: defaultdict[str, list[tuple[str, Known]]] = defaultdict(list)
         for relative, proof in known.items():
             above, _, name = relative.rpartition("/")
-            handles[above].append((name, proof))
+            by_directory[above].append((name, proof))
         try:
-            for above, files in handles.items():
+            for above, files in by_directory.items():
                 with self._descend(tuple(parts(above)) if above else ()) as handle:
                     if not all(holds(handle, name, proof) for name, proof in files):
                         return False
@@ -151,7 +151,7 @@ class TargetDirectory:
         return True
 
     def temporary(self, relative: str) -> str:
-        """A fresh path to stage the bytes of `relative` at."""
+        """Return a new path to stage the bytes of `relative` at."""
         return temporary(relative)
 
     def stage(self, temp: str, data: bytes) -> None:
@@ -168,7 +168,7 @@ class TargetDirectory:
         """Give a staged file its name, where nothing has that name.
 
         Raises:
-            ChangedError: something has.
+            ChangedError: there is a file of that name.
         """
         self._touch(relative)
         with self._parent(relative) as (handle, name):
@@ -186,17 +186,17 @@ class TargetDirectory:
                 os.unlink(old, dir_fd=handle.descriptor)
 
     def publish_over(self, temp: str, relative: str, expected: str) -> None:
-        """Put a staged file in the place of one that has the expected digest.
+        """Replace a file that has the expected digest by a staged one.
 
         Raises:
-            ChangedError: what is there has another.
+            ChangedError: the file has another digest.
         """
         self._touch(relative)
         with self._parent(relative) as (handle, name):
             old, new = handle.at(_name(temp)), handle.at(name)
-            with suppress(FileNotFoundError):  # which the look that follows tells
+            with suppress(FileNotFoundError):  # a missing file is reported by the check that follows
                 _copy_mode(handle, new, old)
-            # Nothing may come between these two: what its user writes there would be lost.
+            # Nothing may come between the check and the rename: what the user writes in between would be lost.
             _check(handle, name, expected, relative)
             os.replace(old, new, src_dir_fd=handle.descriptor, dst_dir_fd=handle.descriptor)
 
@@ -204,7 +204,7 @@ class TargetDirectory:
         """Delete a file that has the expected digest, and the directories that it leaves empty.
 
         Raises:
-            ChangedError: what is there has another.
+            ChangedError: the file has another digest.
         """
         self._touch(relative)
         with self._parent(relative) as (handle, name):
@@ -220,26 +220,26 @@ class TargetDirectory:
 
     def prune(self, relative: str) -> None:
         """Remove the directories above a path that are empty, up to the target, which stays."""
-        handles = parts(relative)[:-1]
-        while handles:
+        names = parts(relative)[:-1]
+        while names:
             try:
-                with self._parent("/".join(handles)) as (handle, name):
+                with self._parent("/".join(names)) as (handle, name):
                     os.rmdir(handle.at(name), dir_fd=handle.descriptor)
-            except OSError:  # not empty, not ours to remove, or gone: an empty directory more does no harm
+            except OSError:  # not empty, not ours to remove, or gone: an empty directory that stays does no harm
                 return
-            handles = handles[:-1]
+            names = names[:-1]
 
     def sync(self) -> None:
-        """Make the names durable that were given or taken since the last call."""
+        """Make the names durable that were created or removed since the last call."""
         touched, self._touched = self._touched, set()
-        for handles in sorted(touched):
-            # A directory that was pruned needs no sync, its parent is among the touched.
-            with suppress(FileNotFoundError), self._descend(handles) as handle:
+        for names in sorted(touched):
+            # A directory that was pruned needs no sync, since its parent is touched too.
+            with suppress(FileNotFoundError), self._descend(names) as handle:
                 handle.sync()
 
     def _touch(self, relative: str) -> None:
-        handles = parts(relative)[:-1]
-        self._touched.update(tuple(handles[:depth]) for depth in range(len(handles) + 1))
+        names = parts(relative)[:-1]
+        self._touched.update(tuple(names[:depth]) for depth in range(len(names) + 1))
 
     @contextmanager
     def _descend(self, names: tuple[str, ...], *, create: bool = False) -> Iterator[DirectoryHandle]:
@@ -251,18 +251,18 @@ class TargetDirectory:
 
     @contextmanager
     def _parent(self, relative: str, *, create: bool = False) -> Iterator[tuple[DirectoryHandle, str]]:
-        *handles, name = parts(relative)
-        if not handles:  # the usual case, and there are thousands
+        *names, name = parts(relative)
+        if not names:  # the usual case, and there are thousands
             yield self._handle, name
             return
-        with self._descend(tuple(handles), create=create) as handle:
+        with self._descend(tuple(names), create=create) as handle:
             yield handle, name
 
 
 def _copy_mode(handle: DirectoryHandle, source: str, target: str) -> None:
-    """Give a file the permissions of another: what its user narrowed stays narrow."""
+    """Give a file the permissions of another, so that a mode that the user narrowed stays narrow."""
     mode = stat.S_IMODE(os.stat(source, dir_fd=handle.descriptor, follow_symlinks=False).st_mode)
-    if _CHMOD_TAKES_DESCRIPTORS:  # by its name, a link that took its place would be followed
+    if _CHMOD_TAKES_DESCRIPTORS:  # by name, a link that replaced the file would be followed
         with opened(handle, _name(target)) as descriptor:
             os.chmod(descriptor, mode & 0o777)
     else:
@@ -278,12 +278,12 @@ def _check(handle: DirectoryHandle, name: str, expected: str, relative: str) -> 
         actual = observe(handle, name).actual.digest
     except FileNotFoundError:
         actual = None
-    if not expected or actual != expected:  # empty is what has no digest: a link, a directory
+    if not expected or actual != expected:  # the digest is empty for a link or a directory
         raise ChangedError("the file has changed since it was looked at", place=relative)
 
 
 def _rename_new(handle: DirectoryHandle, temp: str, name: str, relative: str) -> None:
-    """Rename where there are no links; only here, between the look and the rename, could a new file be lost."""
+    """Rename where there are no hard links; only here, between the check and the rename, could a new file be lost."""
     try:
         os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
     except FileNotFoundError:
@@ -299,7 +299,7 @@ def _reason(error: OSError) -> str:
 
 
 def _top(path: Path) -> Path:
-    """How far the way to a directory is the system's: to the user's home, else to what is right below the root."""
+    """Return the part of a path that belongs to the system: the user's home, else the directory below the root."""
     home = Path(os.path.expanduser("~"))
     return home if home in path.parents else Path(*path.parts[: min(2, len(path.parts) - 1)])
 

@@ -1,4 +1,4 @@
-"""The tools on this machine: which are installed, and where each keeps its agents."""
+"""Tools on this machine: which are installed, and where each keeps its agents."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from agentsync.dialects import Dialect, SharedFile, dialects
 
 
 def directory_of(dialect: Dialect, project: Path | None = None) -> Path | None:
-    """Where a tool looks for the user's own agents, or for those of a project; None where it has no such place.
+    """Return where a tool looks for the user's own agents, or for those of a project; None where it has no such place.
 
-    That is a file where the tool keeps all agents in one.
+    The path is a file's where the tool keeps all agents in one file.
     """
     if dialect.shared and (file := _file_of(dialect, dialect.shared, project)):
         return file
@@ -24,7 +24,7 @@ def directory_of(dialect: Dialect, project: Path | None = None) -> Path | None:
 
 
 def _file_of(dialect: Dialect, shared: SharedFile, project: Path | None) -> Path | None:
-    """The tool's one file, where it or the directory that the tool made for it is there."""
+    """Return the tool's file for all agents, where it or the directory that the tool made for it exists."""
     if project is not None:
         return next((file for name in shared.project_files if is_file(file := project / name)), None)
     files = (_at_home(dialect, name) for name in shared.user_files)
@@ -32,11 +32,11 @@ def _file_of(dialect: Dialect, shared: SharedFile, project: Path | None) -> Path
 
 
 def _at_home(dialect: Dialect, name: str) -> Path:
-    """A place that is named as it stands in the home directory, where the tool looks for it now."""
+    """Resolve a path relative to the home directory, which the tool's environment variables may move."""
     for moved in dialect.environment:
-        says = os.environ.get(moved.variable, "")
-        if says and PurePosixPath(name).is_relative_to(moved.directory):
-            return Path(says, moved.below, PurePosixPath(name).relative_to(moved.directory))
+        directory = os.environ.get(moved.variable, "")
+        if directory and PurePosixPath(name).is_relative_to(moved.directory):
+            return Path(directory, moved.below, PurePosixPath(name).relative_to(moved.directory))
     return Path.home() / name
 
 
@@ -46,34 +46,34 @@ def has_program(dialect: Dialect) -> bool:
 
 
 def has_home(dialect: Dialect) -> bool:
-    """Whether the directory is there in which the tool keeps its own things."""
+    """Whether the tool's own directory exists."""
     directory = directory_of(dialect)
     return directory is not None and is_directory(directory.parent)
 
 
 def installed() -> tuple[Dialect, ...]:
-    """The tools of which the program or the own directory is there.
+    """Return the tools whose program or own directory exists.
 
-    Of two dialects of one tool, in one directory, the one that reads the other's files too stands for both.
+    Of two dialects of one tool, in one directory, only the one that also reads the other's files is returned.
     """
-    there = [dialect for dialect in dialects().values() if has_home(dialect) or has_program(dialect)]
-    second = {
+    present = [dialect for dialect in dialects().values() if has_home(dialect) or has_program(dialect)]
+    covered = {
         other
-        for dialect in there
+        for dialect in present
         for other in dialect.also_reads
         if dialects()[other].user_directory == dialect.user_directory
     }
-    return tuple(dialect for dialect in there if dialect.name not in second)
+    return tuple(dialect for dialect in present if dialect.name not in covered)
 
 
 def also_read(written: Iterable[str]) -> Iterator[tuple[Dialect, Dialect]]:
-    """Each tool that reads another one's directory too, with that other, where agents are written to the latter.
+    """Yield each tool that also reads another tool's directory, with that other tool, where agents are written there.
 
     Args:
-        written: the dialects that are written; beside them, the tools that are installed count.
+        written: the dialects that are written; installed tools are considered as readers too.
 
-    Such a tool takes the other's files for its own, perhaps without what restricts them, and shows an agent twice
-    where it is written for both.
+    Such a tool takes the other's files for its own, perhaps without their restrictions, and shows an agent twice where
+    it is written for both.
     """
     names = [*dict.fromkeys(written)]
     readers = dict.fromkeys([*names, *(dialect.name for dialect in installed())])

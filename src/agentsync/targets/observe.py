@@ -1,4 +1,4 @@
-"""What stands at a name: its digest, and a proof that spares reading it again."""
+"""Observation of a file: its digest, and a stat that proves the digest later without reading the file again."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _READ = os.O_RDONLY | NOFOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NON
 
 
 class ChangedError(AgentsyncError):
-    """A file is no longer what it was when it was looked at."""
+    """A file is no longer what it was when it was observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What stands at a path, and what may be remembered of it; None where that could not be trusted later."""
+    """State of a path, with the proof to store for it; None where that could not be trusted later."""
 
     actual: Actual
     known: Known | None = None
@@ -34,22 +34,22 @@ ABSENT = Observed(Actual(None))
 
 
 def observe(handle: DirectoryHandle, name: str, known: Known | None = None) -> Observed:
-    """What stands at a name of a folder.
+    """Observe a name in a directory.
 
     Args:
-        handle: where to look.
+        handle: the directory.
         name: without `/`.
-        known: an earlier answer, which spares reading the file where it must still hold.
+        known: an earlier result; the file is not read where its stat proves that this still holds.
 
     Raises:
         ChangedError: it stopped being a regular file meanwhile.
-        OSError: nothing stands there, or it cannot be read.
+        OSError: there is nothing, or it cannot be read.
     """
     now = time.time_ns()
-    found = os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
-    if not stat.S_ISREG(found.st_mode):
-        return Observed(Actual("", reason=_kind(found.st_mode)))
-    if known and known.holds_for(_stat(found)):
+    status = os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
+    if not stat.S_ISREG(status.st_mode):
+        return Observed(Actual("", reason=_kind(status.st_mode)))
+    if known and known.holds_for(_stat(status)):
         return Observed(Actual(known.digest), known)
     with opened(handle, name) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
         before = _stat(os.fstat(descriptor))
@@ -58,21 +58,21 @@ def observe(handle: DirectoryHandle, name: str, known: Known | None = None) -> O
 
 
 def holds(handle: DirectoryHandle, name: str, known: Known) -> bool:
-    """Whether the stat of what stands at a name of a folder proves that it is still what is known.
+    """Whether the stat of a file proves that it still has the known digest.
 
     Raises:
-        OSError: nothing stands there, or the folder cannot be used.
+        OSError: there is nothing, or the directory cannot be used.
     """
-    found = os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
-    return stat.S_ISREG(found.st_mode) and known.holds_for(_stat(found))
+    status = os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
+    return stat.S_ISREG(status.st_mode) and known.holds_for(_stat(status))
 
 
 @contextmanager
 def opened(handle: DirectoryHandle, name: str) -> Iterator[int]:
-    """A descriptor to read a regular file with, closed at the end.
+    """Open a regular file for reading, and close its descriptor at the end.
 
     Raises:
-        ChangedError: it is something else.
+        ChangedError: it is not a regular file.
         OSError: it cannot be opened, or it is a link.
     """
     descriptor = os.open(handle.at(name), _READ, dir_fd=handle.descriptor)
@@ -85,11 +85,11 @@ def opened(handle: DirectoryHandle, name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _stat(found: os.stat_result) -> Stat:
-    return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+def _stat(status: os.stat_result) -> Stat:
+    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _kind(mode: int) -> str:
     if stat.S_ISLNK(mode):
         return "it is a symbolic link"
-    return "it is a directory" if stat.S_ISDIR(mode) else "it is no regular file"
+    return "it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file"

@@ -1,4 +1,4 @@
-"""Decides what apply would do: base (last written), actual (on disk) and wanted give one change a path."""
+"""Plan of an apply: base (last written), actual (on disk) and wanted decide one change for each path."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every change, sorted by target and path.
+    """Plan with every change, sorted by target and path.
 
     Attributes:
-        changes: to be applied; what is kept and what conflicts is among them.
+        changes: to be applied; includes paths that are kept or in conflict.
         held: not to be applied until the user confirms it.
         diagnostics: of the conflicts and the holds, each once.
-        held_sources: of which all changes are held, because they would delete too much.
+        held_sources: sources with all changes held, because they would delete too much.
     """
 
     changes: tuple[Change, ...]
@@ -37,10 +37,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a source may delete at once, counted in agents.
+    """Limits of what a source may delete at once, counted in agents.
 
     A source is held when it drops at least `min_deletions` agents and more than `max_deletion_share` of those that
-    are recorded for it, or when it wants nothing any more.
+    are recorded for it, or when it no longer has any agent.
     """
 
     max_deletion_share: float = 0.5
@@ -49,7 +49,7 @@ class Limits:
 
 
 def decide(base: str | None, actual: str | None, wanted: str | None) -> Action:
-    """The action for one path from three digests, None meaning absent."""
+    """Decide the action for one path from three digests, None meaning absent."""
     if actual == wanted:
         if base == wanted:
             return Action.KEEP
@@ -77,14 +77,14 @@ def make_plan(
     """Compare what is wanted, what was written and what is there.
 
     Args:
-        targets: all that should exist; directories that are not among them are not looked at.
+        targets: the wanted state; directories that are not among them are ignored.
         inventory: what was last written.
-        disk: what is there, for each path that is wanted or in the inventory.
-        prunable: the sources that were fetched and read completely, whose rows may therefore go.
+        disk: the actual state of each path that is wanted or in the inventory.
+        prunable: the sources that were fetched and read completely, so that their rows may be removed.
         source_urls: the URL of each configured source.
         limits: how much a source may delete.
-        gone: the sources that can never want anything any more, so that others may have what these wrote.
-        replaces: whether the user wants the source's file in the place of what is in conflict with it.
+        gone: the sources that are no longer configured, so that others may take over what these wrote.
+        replaces: whether the user wants the source's file to replace the file in conflict with it.
     """
     places = _places(targets, inventory)
     changes = [
@@ -96,17 +96,17 @@ def make_plan(
     changes.sort(key=lambda change: (change.target, change.directory, change.path))
     holds = {} if limits.allow_deletions else _holds(changes, limits)
     held = {change.key for change in changes if change.source in holds and change.action not in _INERT}
-    found = [change.diagnostic for change in changes if change.diagnostic]
+    diagnostics = [change.diagnostic for change in changes if change.diagnostic]
     return Plan(
         changes=tuple(change for change in changes if change.key not in held),
         held=tuple(change for change in changes if change.key in held),
-        diagnostics=tuple(dict.fromkeys([*found, *holds.values()])),
+        diagnostics=tuple(dict.fromkeys([*diagnostics, *holds.values()])),
         held_sources=frozenset(change.source for change in changes if change.key in held),
     )
 
 
 def recorded(wanted: Wanted, source_url: str) -> Recorded:
-    """The inventory's row once a wanted file is written."""
+    """Return the inventory's row for a wanted file that was written."""
     return Recorded(
         digest=wanted.digest,
         agent=wanted.agent,
@@ -120,7 +120,7 @@ def recorded(wanted: Wanted, source_url: str) -> Recorded:
 
 
 def conflict(change: Change) -> Diagnostic:
-    """The finding for a path where something stands that agentsync did not write."""
+    """Return the diagnostic for a path with content that agentsync did not write."""
     if change.actual.code:
         return Diagnostic(
             change.actual.code,
@@ -129,18 +129,18 @@ def conflict(change: Change) -> Diagnostic:
             target=change.target,
             hint=change.actual.hint,
         )
-    kept = f"; {change.actual.reason}" if change.actual.reason else ""
+    reason = f"; {change.actual.reason}" if change.actual.reason else ""
     adopt = f"`agentsync adopt {slug(change.agent)}`"
     if change.base is None:
         code, message = Code.CONFLICT_UNMANAGED, "what is here was not written by agentsync and is kept"
-        adopted = f"{adopt} puts the team's agent in its place and keeps yours aside"
+        adopted = f"{adopt} puts the team's agent in its place and keeps yours as a backup"
         hint = f"{adopted if change.actual.digest else 'move it away'}; or leave it as it is"
     else:
         code, message = Code.CONFLICT_EDITED, "it was edited here since agentsync wrote it and is kept"
         adopted = f"{adopt} puts the source's version back"
         instead = adopted if change.wanted and change.actual.digest else "delete the file"
         hint = f"take the edit to the source, or {instead}"
-    return _diagnostic(change, code, message + kept, hint)
+    return _diagnostic(change, code, message + reason, hint)
 
 
 _INERT = frozenset({Action.KEEP, Action.CONFLICT})
@@ -148,7 +148,7 @@ _INERT = frozenset({Action.KEEP, Action.CONFLICT})
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A directory: what its targets want there together, and what was written there."""
+    """Directory with the files that all of its targets want there, and the rows of what was written there."""
 
     target: str
     directory: str
@@ -180,18 +180,18 @@ def _change(
 ) -> Change:
     target, wanted = place.files.get(path, (place.target, None))
     base = place.rows.get(path)
-    left = base is not None and base.source in gone
+    is_orphan = base is not None and base.source in gone
     released = base is not None and base.source in prunable and not _is_kept(base, place.kept)
-    released = released or (left and actual.digest is None)
+    released = released or (is_orphan and actual.digest is None)
     change = Change(target, place.directory, path, Action.KEEP, base, actual, wanted)
-    if wanted and base and not (released or left or _same_source(base, wanted, source_urls)):
+    if wanted and base and not (released or is_orphan or _same_source(base, wanted, source_urls)):
         message = f"source `{wanted.source}` wants this file, but source `{base.source}` wrote it"
         diagnostic = _diagnostic(change, Code.OTHER_SOURCE, message)
         return replace(change, action=Action.CONFLICT, diagnostic=diagnostic)
     if wanted or released or base is None:
         action = decide(base.digest if base else None, actual.digest, wanted.digest if wanted else None)
     else:
-        # Its source cannot say now whether it goes or stays: only the user's own edits are worth a word.
+        # It is unknown whether its source still has it, so it stays; only the user's own edits are reported.
         action = Action.KEEP if actual.digest in (None, base.digest) else Action.CONFLICT
     if action is Action.KEEP and wanted and base and not _same_origin(base, wanted, source_urls):
         action = Action.TAKE
@@ -200,14 +200,14 @@ def _change(
 
 
 def _is_kept(row: Recorded, kept: AbstractSet[tuple[str, str]]) -> bool:
-    """Whether what a file was made of cannot be read now: its agent, or the file that holds it beside others."""
+    """Whether the origin of a file cannot be read now: its agent, or the multi-agent file that contains it."""
     return not kept.isdisjoint((row.source, path) for path in (row.source_path, split_path(row.source_path)[0]))
 
 
 def _is_replaceable(change: Change) -> bool:
-    """Whether a file in conflict can make place for the wanted one: a regular one that no other source owns."""
-    reported = change.diagnostic.code if change.diagnostic else None
-    return bool(change.wanted and change.actual.digest) and reported in (Code.CONFLICT_UNMANAGED, Code.CONFLICT_EDITED)
+    """Whether the wanted file can replace the one in conflict: a regular file that no other source owns."""
+    code = change.diagnostic.code if change.diagnostic else None
+    return bool(change.wanted and change.actual.digest) and code in (Code.CONFLICT_UNMANAGED, Code.CONFLICT_EDITED)
 
 
 def _replaced(change: Change) -> Change:
@@ -224,7 +224,7 @@ def _same_origin(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str])
 
 
 def _holds(changes: Sequence[Change], limits: Limits) -> dict[str, Diagnostic]:
-    """Each source that would delete too much, with the finding that says so."""
+    """Return the sources that would delete too much, each with its diagnostic."""
     known: dict[str, set[str]] = defaultdict(set)
     dropped: dict[str, set[str]] = defaultdict(set)
     wanting = {(c.directory, c.wanted.source, c.wanted.source_path) for c in changes if c.wanted}

@@ -1,10 +1,10 @@
-"""The entries of a file that a tool and its user write too, to be used as if each were a file in a directory.
+"""Entries of a shared file, which a tool and its user write too, used as if each were a file in a directory.
 
-The file is read anew before every change, and replaced as a whole, by one rename: so at any moment it is either as it
+The file is read again before every change, and replaced as a whole, by one rename: so at any time it is either as it
 was or as it should be. Of two entries in one batch both are changed, or neither.
 """
 
-# What pathlib asks of a path raises where one may not look.
+# os.path.islink returns False where access is denied; pathlib's method raises.
 # ruff: noqa: PTH114
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from agentsync.targets.change import Actual
 from agentsync.targets.directory import TargetDirectory, TargetError, temporary
 from agentsync.targets.observe import ABSENT, ChangedError, Observed
 
-_REMEDY = "put the file right, or move it away"
+_REMEDY = "fix the file, or move it away"
 
 
 class SharedEntries:
-    """One shared file, its directory held open. An entry's path is its agent's slug.
+    """Shared file, with its directory held open. An entry's path is its agent's slug.
 
-    It has the methods of `files.Directory`, and they raise what is said there. What is staged and published is
-    gathered, and written by `sync`.
+    It has the methods of `TargetDirectory`, which raise the same errors. Published entries are collected, and written
+    by `sync`.
     """
 
     def __init__(self, directory: TargetDirectory, path: Path, shared: SharedFile) -> None:
@@ -48,10 +48,10 @@ class SharedEntries:
         """Open the directory of a shared file.
 
         Args:
-            path: the file's absolute path; it need not be there.
+            path: the file's absolute path; it need not exist.
             shared: how it is read and edited.
-            create: make its directory, and those above it, where they are missing.
-            follow_symlinks: edit what a symbolic link in the file's place leads to, and accept links above it.
+            create: create its directory, and those above it, where they are missing.
+            follow_symlinks: edit the target of a symbolic link in the file's place, and accept links above it.
 
         Raises:
             TargetError: the directory is missing, or cannot be opened, or the file is a symbolic link.
@@ -71,15 +71,15 @@ class SharedEntries:
         self.close()
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the directory."""
         self._directory.close()
 
     def observe(self, relative: str, known: Known | None = None) -> Observed:
-        """What an entry is; where the file cannot be edited, that is a finding about all of it.
+        """Observe an entry; where the file cannot be edited, the result has a code that concerns the whole target.
 
         Args:
             relative: the entry.
-            known: an earlier answer, which holds as long as the whole file's stat is the same.
+            known: an earlier result, which holds as long as the whole file's stat is the same.
         """
         if known and self._directory.holds({self._path.name: known}):
             return Observed(Actual(known.digest), known)
@@ -102,10 +102,10 @@ class SharedEntries:
         return Observed(Actual(digest(entry)), fresh)
 
     def read(self, relative: str) -> bytes:
-        """An entry as a file of its own.
+        """Read an entry as a file of its own.
 
         Raises:
-            ChangedError: it has gone.
+            ChangedError: it is gone.
         """
         entry = self._entries(self._read()).get(relative)
         if entry is None:
@@ -113,41 +113,41 @@ class SharedEntries:
         return entry
 
     def temporary(self, relative: str) -> str:
-        """A fresh name to stage an entry under.
+        """Return a new name to stage an entry under.
 
-        The whole file is staged under the last one that was given out, so that some intent knows of it.
+        The whole file is staged under the last name that was returned, so that it is recorded in an intent.
         """
         self._temp = temporary(relative)
         return self._temp
 
     def stage(self, temp: str, data: bytes) -> None:
-        """Keep an entry for being published."""
+        """Keep an entry to publish it later."""
         self._staged[temp] = data
 
     def publish_new(self, temp: str, relative: str) -> None:
         """Have `sync` write a staged entry, where the file has none of that slug.
 
         Raises:
-            ChangedError: it has.
+            ChangedError: the file has one.
         """
         if relative in self._look():
             raise ChangedError("an entry has appeared here since", place=relative)
         self._changes[relative] = self._staged.pop(temp)
 
     def publish_over(self, temp: str, relative: str, expected: str) -> None:
-        """Have `sync` put a staged entry in the place of one that has the expected digest.
+        """Have `sync` replace an entry that has the expected digest by a staged one.
 
         Raises:
-            ChangedError: what is there has another.
+            ChangedError: the entry has another digest.
         """
         self._check(relative, expected)
         self._changes[relative] = self._staged.pop(temp)
 
     def remove(self, relative: str, expected: str) -> None:
-        """Have `sync` take away an entry that has the expected digest.
+        """Have `sync` remove an entry that has the expected digest.
 
         Raises:
-            ChangedError: what is there has another.
+            ChangedError: the entry has another digest.
         """
         self._check(relative, expected)
         self._changes[relative] = None
@@ -158,10 +158,10 @@ class SharedEntries:
         self._directory.discard(temp)
 
     def prune(self, relative: str) -> None:
-        """Nothing: an entry leaves no directories behind."""
+        """Do nothing: an entry leaves no directories behind."""
 
     def sync(self) -> None:
-        """Write the file with all that was published since the last call, and make it durable.
+        """Write the file with all entries that were published since the last call, and make it durable.
 
         Raises:
             TargetError: it has changed since the first of them was published; nothing is written.
@@ -176,7 +176,7 @@ class SharedEntries:
             else:
                 self._directory.publish_over(self._temp, self._path.name, digest(self._before))
         except ChangedError as error:
-            message = "the file was changed at this very moment; the next run tries again"
+            message = "the file was changed at the same time; the next run tries again"
             raise TargetError(Code.WRITE_FAILED, message, place=str(self._path)) from error
         self._directory.sync()
 
@@ -186,7 +186,7 @@ class SharedEntries:
             raise ChangedError("the entry has changed since it was looked at", place=relative)
 
     def _look(self) -> Mapping[str, bytes]:
-        """The entries that changes are made to: as they were when the first one since the last `sync` was made."""
+        """Return the entries to change, as they were at the first change since the last `sync`."""
         if not self._changes:
             self._before = self._read()
         return self._entries(self._before)
@@ -194,8 +194,9 @@ class SharedEntries:
     def _entries(self, data: bytes | None) -> Mapping[str, bytes]:
         if data is None:
             return {}
-        if not data:  # who takes it for a file without entries now loses those that are written to it next
-            raise UneditableError("it is empty, as it is while it is being written; delete it if it is meant to be")
+        # An empty file may be about to be written by its tool; replacing it now would lose the entries it gets.
+        if not data:
+            raise UneditableError("it is empty, as it is while it is being written; delete it if that is intended")
         return self._shared.entries(data)
 
     def _read(self) -> bytes | None:

@@ -34,7 +34,7 @@ def mistake(text: str) -> str:
     return str(caught.value)
 
 
-def test_a_target_is_named_like_its_dialect_unless_it_says_otherwise(home: Path) -> None:
+def test_a_target_is_named_like_its_dialect_unless_another_is_set(home: Path) -> None:
     config = read('[targets.claude]\n[targets.work]\ndialect = "claude"\npath = "~/work/agents"\ncoarse = "refuse"\n')
     claude, work = config.resolved_targets()
     assert (claude.name, claude.dialect, claude.directory) == ("claude", "claude", home / ".claude/agents")
@@ -107,7 +107,7 @@ def test_a_source_s_patterns_come_before_those_of_the_repository() -> None:
         ('[daemon]\ncron = "0 0 30 2 *"\n', "config.toml:3: `daemon.cron`: `0 0 30 2 *` never comes"),
         ("[limits]\nmax_deletion_share = 2\n", "`limits.max_deletion_share`"),
         ('[models.cluade]\na = "b"\n', "there is no dialect `cluade`"),
-        (SOURCE + "signed = {}\n", "`allowed_signers` or `gpg_keys` must say who may sign"),
+        (SOURCE + "signed = {}\n", "`allowed_signers` or `gpg_keys` must be set, to list who may sign"),
         (
             SOURCE + 'signed = { allowed_signers = "keys" }\n',
             "`sources.team.signed.allowed_signers`: `keys` must",
@@ -115,12 +115,12 @@ def test_a_source_s_patterns_come_before_those_of_the_repository() -> None:
         (SOURCE + 'signed = { gpg_keys = "/keys", revoked = "/gone" }\n', "`revoked` is for the keys of"),
     ],
 )
-def test_what_cannot_be_meant_is_a_mistake(text: str, message: str) -> None:
+def test_a_value_that_makes_no_sense_is_a_mistake(text: str, message: str) -> None:
     assert message in mistake(text)
 
 
 @pytest.mark.parametrize("cron", ["*/15 7-19 * * 1-5", "0 0 29 2 mon", "0 0 31 * *"])
-def test_a_cron_that_comes_seldom_is_none_that_never_comes(cron: str) -> None:
+def test_a_cron_that_comes_seldom_is_accepted(cron: str) -> None:
     assert read(f'[daemon]\ncron = "{cron}"\n').daemon.cron == cron
 
 
@@ -145,7 +145,7 @@ def test_the_first_configuration_that_is_there_counts(home: Path) -> None:
     assert find_config(home / "given.toml") == home / "given.toml"
 
 
-def test_a_configuration_that_cannot_be_read_is_told(home: Path) -> None:
+def test_a_configuration_that_cannot_be_read_is_reported(home: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(home / "missing.toml")
     with pytest.raises(ConfigError, match=r"this configuration cannot be read: Is a directory$"):
@@ -156,18 +156,18 @@ def test_a_configuration_that_cannot_be_read_is_told(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "declared"),
+    ("line", "message"),
     [
         ('path = "/x/$NOT_SET_HERE/y"', "the variable $NOT_SET_HERE is not set"),
         ('path = "~nobody-of-this-name/x"', "there is no such user"),
         ('path = "/x\\u0000y"', "a path holds no NUL"),
     ],
 )
-def test_a_path_that_is_not_what_it_seems_is_an_error(line: str, declared: str) -> None:
-    assert declared in mistake(f"[targets.claude]\n{line}\n")
+def test_a_misleading_path_is_an_error(line: str, message: str) -> None:
+    assert message in mistake(f"[targets.claude]\n{line}\n")
 
 
-@pytest.mark.parametrize("folder", ["/agents", "../agents", "a/../../b"])
-def test_a_subfolder_stays_within_the_repository(folder: str) -> None:
+@pytest.mark.parametrize("subfolder", ["/agents", "../agents", "a/../../b"])
+def test_a_subfolder_stays_within_the_repository(subfolder: str) -> None:
     with pytest.raises(ConfigError, match="within the repository"):
-        read(f'[sources.team]\nurl = "https://git.example.com/a.git"\nsubfolder = "{folder}"\n')
+        read(f'[sources.team]\nurl = "https://git.example.com/a.git"\nsubfolder = "{subfolder}"\n')

@@ -1,4 +1,4 @@
-"""Several tools' versions of one agent become one file, and each of their differences is kept or told."""
+"""Several tools' versions of one agent become one file, and each of their differences is kept or reported."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def claude(text: str = CLAUDE) -> bytes:
 
 
 def in_opencode(text: str = CLAUDE) -> str:
-    """What agentsync itself makes of it for OpenCode."""
+    """The agent as agentsync itself converts it for OpenCode."""
     data = render(read("reviewer.md", text.encode(), "claude"), dialects()["opencode"], WriteOptions()).data
     assert data is not None
     return data.decode()
 
 
 def merged(**versions: str) -> Merged:
-    """Of versions by dialect, in order."""
+    """Merge versions by dialect, in order."""
     return merge(
         [read(f"{name}/reviewer{dialects()[name].suffix}", text.encode(), name) for name, text in versions.items()]
     )
@@ -46,15 +46,15 @@ def test_one_version_is_itself_in_other_words() -> None:
     assert (result.slug, result.diagnostics, result.diffs) == ("reviewer", (), ())
 
 
-def test_what_conversion_makes_of_the_first_is_no_difference() -> None:
+def test_a_conversion_of_the_first_version_is_no_difference() -> None:
     result = merged(claude=CLAUDE, opencode=in_opencode())
     assert (keys(result), result.diagnostics, result.diffs) == ("", (), ())
 
 
-def test_a_field_of_one_tool_stands_under_it() -> None:
+def test_a_field_of_one_tool_is_listed_under_it() -> None:
     result = merged(claude=CLAUDE, opencode=in_opencode().replace("\nmodel", "\ntemperature: 0.3\nmodel"))
     assert keys(result) == "\n  opencode:\n    temperature: 0.3\n"
-    assert [found.code for found in result.diagnostics] == [Code.VERSION_DIFFERS]
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.VERSION_DIFFERS]
 
 
 def test_each_tool_gets_its_permissions_back() -> None:
@@ -76,10 +76,10 @@ def test_a_tool_without_a_restriction_keeps_none() -> None:
     assert "model: inherit" in keys(result)
 
 
-def test_what_a_tool_gets_from_the_first_version_is_told() -> None:
+def test_a_field_that_a_tool_gets_from_the_first_version_is_reported() -> None:
     result = merged(claude=CLAUDE.replace("model", "maxTurns: 5\nmodel"), opencode=in_opencode())
     assert keys(result) == ""
-    assert [found.message.rpartition(": ")[2] for found in result.diagnostics] == ["`max_turns`"]
+    assert [diagnostic.message.rpartition(": ")[2] for diagnostic in result.diagnostics] == ["`max_turns`"]
 
 
 def test_keys_of_a_tool_alone_are_kept_for_it() -> None:
@@ -91,4 +91,4 @@ def test_another_prompt_is_shown() -> None:
     result = merged(claude=CLAUDE, opencode=in_opencode().replace("Review it.", "Review all."))
     assert result.data.endswith(b"Review it.\n")
     assert "-Review it.\n+Review all.\n" in result.diffs[0]
-    assert [found.code for found in result.diagnostics] == [Code.VERSION_DIFFERS]
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.VERSION_DIFFERS]

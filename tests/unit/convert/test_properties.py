@@ -1,13 +1,13 @@
-"""Any agent through every writer, and there and back again between the two tools that say the most."""
+"""Any agent through every writer, and there and back again between the two tools with the most fields."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import JsonValue
 
 from agentsync.agents.grants import NOTHING, TOOLS, wider
 from agentsync.agents.model import Agent
@@ -21,6 +21,9 @@ from agentsync.formats.frontmatter import format_markdown
 from agentsync.repository.detection import ReadAgent
 from support.agents import agents, descriptions, names, prompts, thorough
 from support.conversion import read, silent_losses, widening
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 OPTIONS = WriteOptions()
 CLAUDE, OPENCODE = dialects()["claude"], dialects()["opencode"]
@@ -39,7 +42,7 @@ def test_any_agent_is_written_or_refused_and_never_wider(target: Dialect, agent:
     file = render(as_read(agent), target, OPTIONS)
     assert file == render(as_read(agent), target, OPTIONS)
     if file.data is None:
-        assert any(found.severity is Severity.ERROR for found in file.diagnostics)
+        assert any(diagnostic.severity is Severity.ERROR for diagnostic in file.diagnostics)
         return
     assert widening(agent, file.data, target, OPTIONS) is None
     back = read(file.path, file.data, target.name)
@@ -51,17 +54,19 @@ def test_patterns_beyond_bounds_are_a_refusal() -> None:
     hostile: dict[str, JsonValue] = {f"*{letter}*abcdefghij*{letter}*": "ask" for letter in "abcdefghij"}
     data = format_markdown({"description": "d", "permission": {"bash": hostile}}, "p\n")
     file = render(read("x.md", data, "opencode"), CLAUDE, OPTIONS)
-    assert [found.code for found in file.diagnostics if found.severity is Severity.ERROR] == [Code.REFUSED_WIDER]
+    assert [diagnostic.code for diagnostic in file.diagnostics if diagnostic.severity is Severity.ERROR] == [
+        Code.REFUSED_WIDER
+    ]
 
 
 @pytest.mark.parametrize("body", [b"---\nname: x\ndescription: d\n---\np\n", b"---\n", b"---\nname: x\nname: y\n---\n"])
-def test_a_writer_that_is_wrong_is_found_out(body: bytes) -> None:
+def test_an_output_of_a_wrong_writer_is_refused(body: bytes) -> None:
     """The proof reads the output back: one that grants more, or that does not read back, is never let through."""
     careless = replace(CLAUDE, write=lambda _agent, _options: Writing(body))
     agent = Agent(name="x", slug="x", description="d", dialect="elsewhere", grants=NOTHING)
     file = render(as_read(agent), careless, OPTIONS)
     assert file.data is None
-    assert [found.code for found in file.diagnostics] == [Code.REFUSED_WIDER]
+    assert [diagnostic.code for diagnostic in file.diagnostics] == [Code.REFUSED_WIDER]
 
 
 tools = st.sampled_from(
@@ -115,7 +120,7 @@ def test_claude_to_opencode_and_back_keeps_what_both_have_and_gains_nothing(head
         assert getattr(back.agent, field) == getattr(start.agent, field), field
     assert widening(start.agent, over.document.data, OPENCODE, OPTIONS) is None
     assert widening(over.agent, back.document.data, CLAUDE, OPTIONS) is None
-    # OpenCode has nothing to say of notebooks, nor Claude Code of lists, so their denial does not come back.
+    # OpenCode has no word for notebooks, nor Claude Code for lists, so their denial does not come back.
     assert _available(back) <= _available(start) | {"notebook", "list"}
 
 
@@ -123,7 +128,7 @@ def test_claude_to_opencode_and_back_keeps_what_both_have_and_gains_nothing(head
 @given(head=opencode_heads, body=prompts)
 def test_opencode_to_claude_and_back_gains_no_grant(head: dict[str, object], body: str) -> None:
     start = read("x.md", format_markdown(head, body), "opencode")  # type: ignore[arg-type]  # JSON, as generated
-    # What OpenCode ignores is read for what it meant, and that never gives more than what OpenCode does.
+    # A key that OpenCode ignores is read as intended, and that never gives more than OpenCode does.
     assert wider(start.agent.grants, OPENCODE.enforced(start.document)) is None or _only_other_tools(start)
     over = converted(start, CLAUDE)
     back = over and converted(over, OPENCODE)
@@ -136,11 +141,11 @@ def test_opencode_to_claude_and_back_gains_no_grant(head: dict[str, object], bod
 
 
 def _available(agent: ReadAgent) -> set[str]:
-    """The tools of which some call is available."""
+    """The tools with at least one available call."""
     return {tool for tool in TOOLS if max(agent.agent.grants.approvals(tool))}
 
 
 def _only_other_tools(agent: ReadAgent) -> bool:
-    """Whether only tools differ that OpenCode does not have: notebooks, and what a misspelled key would name."""
-    found = wider(agent.agent.grants, OPENCODE.enforced(agent.document))
-    return found is not None and found.tool in ("notebook", "mcp/Bash", "mcp/write")
+    """Whether only tools differ that OpenCode does not have: notebooks, and the tool of a misspelled key."""
+    call = wider(agent.agent.grants, OPENCODE.enforced(agent.document))
+    return call is not None and call.tool in ("notebook", "mcp/Bash", "mcp/write")

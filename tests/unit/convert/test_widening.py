@@ -1,4 +1,4 @@
-"""Places where one small change of the code would let more through than the source says, or hide that it does.
+"""Places where one small change of the code would let more through than the source allows, or hide that it does.
 
 Each was found by changing the code in that way (`make mutation`) and seeing every other test pass.
 """
@@ -6,10 +6,10 @@ Each was found by changing the code in that way (`make mutation`) and seeing eve
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
-from pydantic import JsonValue
 
 from agentsync.agents.grants import (
     CHANGING,
@@ -33,6 +33,9 @@ from agentsync.repository.overrides import Override, check_override, overridden
 from support.agents import grants, thorough
 from support.conversion import read
 from support.grants import PATHS, available, claude
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 DENY, ASK, SESSION, ALLOW = Approval
 CLAUDE, OPENCODE = (dialects()[name] for name in ("claude", "opencode"))
@@ -58,12 +61,12 @@ NAMES = ToolNames(
 )
 
 
-def test_what_lies_outside_the_project_is_not_counted_as_denied_where_nothing_denies_it() -> None:
+def test_files_outside_the_project_do_not_count_as_denied_where_nothing_denies_them() -> None:
     assert all(rule.tool != "external_directory" for rule in PLAIN.denials)
     assert Grants((*EVERYTHING.rules, *PLAIN.denials)).approval("external_directory") is SESSION
 
 
-def test_accepting_what_cannot_be_said_accepts_nothing_that_can() -> None:
+def test_accepting_a_rule_that_cannot_be_expressed_accepts_no_other() -> None:
     some = Grants((Rule("bash", SESSION, "git *"),))
     assert upper_bound(some, SPELLING, WriteOptions(unenforceable="accept")).approval("bash", "rm") is DENY
 
@@ -79,13 +82,13 @@ def test_a_place_outside_the_project_that_is_free_frees_no_other() -> None:
     assert upper_bound(some, PLAIN, WriteOptions()).approval("external_directory", "/etc") is SESSION
 
 
-def test_what_no_table_names_still_asks_where_every_tool_that_changes_something_can() -> None:
+def test_an_unnamed_tool_still_asks_where_every_tool_that_changes_something_can() -> None:
     for asks in (Grants((Rule(ANY, ASK),)), Grants((Rule("mcp/x", ASK),))):
         assert upper_bound(asks, PLAIN, WriteOptions()).approval("mcp/x") is ASK
         assert upper_bound(asks, MUTE, WriteOptions()).approval("mcp/x") is SESSION
 
 
-def test_what_can_be_made_to_ask_does_where_other_tools_cannot() -> None:
+def test_a_tool_that_can_ask_does_where_other_tools_cannot() -> None:
     asks = Grants((Rule(ANY, ASK),))
     assert upper_bound(asks, PLAIN, WriteOptions()).approval("bash") is ASK
     assert upper_bound(asks, PARTLY, WriteOptions()).approval("edit") is ASK
@@ -101,20 +104,20 @@ def test_a_tool_that_cannot_be_made_to_ask_brings_no_other_tool() -> None:
 
 
 @pytest.mark.parametrize("write", [Rule("write", ALLOW, "docs/*"), Rule("write", ASK, "src/*")])
-def test_tools_of_one_unit_with_other_arguments_or_levels_are_not_said_as_one(write: Rule) -> None:
+def test_tools_of_one_unit_with_other_arguments_or_levels_are_not_written_as_one(write: Rule) -> None:
     capabilities = Capabilities(units={"Edit": ("edit", "write")}, asks=CHANGING, spells=lambda _tool, _rules: True)
     narrowed = narrow(Grants((Rule("edit", ALLOW, "src/*"), write)), capabilities, WriteOptions())
     assert (narrowed.arguments, narrowed.units) == ({}, {"Edit": DENY})
 
 
-def test_each_loss_is_told() -> None:
+def test_each_loss_is_reported() -> None:
     lost = narrow(Grants((Rule("webfetch", ASK),)), PLAIN, WriteOptions())
-    assert [found.code for found in lost.diagnostics] == [Code.TOOL_LOST]
+    assert [diagnostic.code for diagnostic in lost.diagnostics] == [Code.TOOL_LOST]
     asked = narrow(Grants((Rule("bash", SESSION), Rule("bash", ALLOW, "git *"))), PLAIN, WriteOptions())
-    assert [found.code for found in asked.diagnostics] == [Code.APPROVAL_NARROWED]
+    assert [diagnostic.code for diagnostic in asked.diagnostics] == [Code.APPROVAL_NARROWED]
 
 
-def test_reading_only_lifts_no_restriction_of_what_reads() -> None:
+def test_reading_only_lifts_no_restriction_of_tools_that_read() -> None:
     some = [Rule("read", SESSION, "src/*"), Rule("grep", ASK), Rule("bash", ALLOW), Rule("external_directory", ASK)]
     assert wider(Grants(tuple(only_reading(some))), Grants(tuple(some))) is None
     assert Grants(tuple(only_reading(some))).approval("read", "src/x") is SESSION
@@ -129,7 +132,7 @@ def test_reading_only_never_adds(granted: Grants) -> None:
     assert reading.approvals("bash") == {DENY}
 
 
-def test_a_name_that_begins_like_that_of_a_tool_that_reads_is_none_of_it() -> None:
+def test_a_name_that_begins_like_that_of_a_reading_tool_is_another_tool() -> None:
     assert wider(Grants((Rule("read?*", ALLOW),)), Grants((Rule("read?*", SESSION),))) is not None
 
 
@@ -166,10 +169,10 @@ def careless(target: Dialect, data: bytes) -> Dialect:
     return replace(target, write=lambda _agent, _options: Writing(data))
 
 
-def test_a_shell_stands_for_nothing_else_in_a_tool_that_has_more_than_a_shell() -> None:
+def test_a_shell_replaces_no_other_tool_where_there_is_more_than_a_shell() -> None:
     wide = b"---\ndescription: d\npermission: {'*': deny, bash: ask, edit: ask}\n---\np\n"
     file = render(claude("tools: Bash"), careless(OPENCODE, wide), WriteOptions())
-    assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.REFUSED_WIDER])
+    assert (file.data, [diagnostic.code for diagnostic in file.diagnostics]) == (None, [Code.REFUSED_WIDER])
 
 
 def test_names_of_servers_are_compared_as_the_target_joins_them() -> None:
@@ -182,59 +185,59 @@ def test_names_of_servers_are_compared_as_the_target_joins_them() -> None:
 def test_a_name_that_is_a_device_gets_no_file(name: str) -> None:
     data = f"---\nname: {name}\ndescription: d\n---\np\n".encode()
     file = render(read("x.md", data, "claude"), CLAUDE, WriteOptions())
-    assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.NAME_UNSAFE])
+    assert (file.data, [diagnostic.code for diagnostic in file.diagnostics]) == (None, [Code.NAME_UNSAFE])
 
 
-def declared(table: dict[str, JsonValue]) -> Override:
+def override_of(table: dict[str, JsonValue]) -> Override:
     return Override("*", "overlays/x.md", table)
 
 
-def test_what_was_taken_away_once_stays_away_when_more_is_said() -> None:
+def test_a_removed_grant_stays_removed_under_further_overrides() -> None:
     agent = claude("tools: Read, Bash")
-    result = overridden(agent.agent, CLAUDE, [declared({"tools": ["read"]}), declared({"model": "haiku"})])
+    result = overridden(agent.agent, CLAUDE, [override_of({"tools": ["read"]}), override_of({"model": "haiku"})])
     assert result.regranted
     assert result.agent is not None
     assert available(result.agent.grants) == {"read", "external_directory"}
     wide = careless(CLAUDE, agent.document.data)
-    assert render(replace(agent, dialect=wide), wide, WriteOptions(), [declared({"tools": ["read"]})]).data is None
+    assert render(replace(agent, dialect=wide), wide, WriteOptions(), [override_of({"tools": ["read"]})]).data is None
 
 
-def test_what_cannot_be_compared_is_not_taken_from_an_override() -> None:
+def test_rules_that_cannot_be_compared_are_not_taken_from_an_override() -> None:
     hostile: dict[str, JsonValue] = {f"*{letter}*abcdefghij*{letter}*": "ask" for letter in "abcdefghij"}
-    result = overridden(claude("").agent, CLAUDE, [declared({"permissions": {"bash": hostile}})])
+    result = overridden(claude("").agent, CLAUDE, [override_of({"permissions": {"bash": hostile}})])
     assert result.agent is None
-    assert [found.code for found in result.diagnostics] == [Code.OVERRIDE_WIDER]
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.OVERRIDE_WIDER]
 
 
 def test_an_agent_that_is_kept_from_a_target_is_not_brought_back() -> None:
-    result = overridden(claude("").agent, CLAUDE, [declared({"exclude": True}), declared({"model": "haiku"})])
+    result = overridden(claude("").agent, CLAUDE, [override_of({"exclude": True}), override_of({"model": "haiku"})])
     assert (result.agent, result.excluded) == (None, True)
 
 
-def test_what_is_said_beside_words_of_the_tool_itself_counts_too() -> None:
+def test_an_override_beside_native_keys_counts_too() -> None:
     table: dict[str, JsonValue] = {"tools": ["read"], "native": {"variant": "fast"}}
-    result = overridden(claude("").agent, OPENCODE, [declared({"targets": {"opencode": table}})])
+    result = overridden(claude("").agent, OPENCODE, [override_of({"targets": {"opencode": table}})])
     assert result.agent is not None
     assert available(result.agent.grants) == {"read", "external_directory"}
 
 
-def test_a_guard_that_somebody_took_away_is_missed_whatever_is_said_after_that() -> None:
+def test_a_removed_guard_is_reported_under_any_later_override() -> None:
     agent = claude("hooks: {PreToolUse: [{matcher: Bash, hooks: [{type: command, command: x}]}]}")
-    unguarded = declared({"targets": {"claude": {"hooks": {}}}})
-    for overrides in ([unguarded], [unguarded, declared({"model": "haiku"})]):
+    unguarded = override_of({"targets": {"claude": {"hooks": {}}}})
+    for overrides in ([unguarded], [unguarded, override_of({"model": "haiku"})]):
         file = render(agent, CLAUDE, WriteOptions(), overrides)
-        assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.OVERRIDE_WIDER])
+        assert (file.data, [diagnostic.code for diagnostic in file.diagnostics]) == (None, [Code.OVERRIDE_WIDER])
 
 
 @pytest.mark.parametrize("targets", [{"clod": {"tools": []}}, {"claude": {"tools": []}, "codex": True}])
-def test_what_is_said_for_no_target_is_an_error(targets: dict[str, JsonValue]) -> None:
-    assert [found.severity for found in check_override(declared({"targets": targets}))] == [Severity.ERROR]
+def test_an_override_for_no_target_is_an_error(targets: dict[str, JsonValue]) -> None:
+    assert [diagnostic.severity for diagnostic in check_override(override_of({"targets": targets}))] == [Severity.ERROR]
 
 
 def test_an_output_that_has_to_be_repaired_to_be_read_is_refused() -> None:
     data = b"---\nname: x\ndescription: d: e\ntools: []\n---\np\n"
     file = render(replace(claude(""), passes_through=False), careless(CLAUDE, data), WriteOptions())
-    assert (file.data, [found.code for found in file.diagnostics]) == (None, [Code.REFUSED_WIDER])
+    assert (file.data, [diagnostic.code for diagnostic in file.diagnostics]) == (None, [Code.REFUSED_WIDER])
 
 
 def lists(servers: dict[str, Approval], *, denies: bool, default: Approval = DENY, run: Approval = DENY) -> ListedTools:
@@ -243,32 +246,32 @@ def lists(servers: dict[str, Approval], *, denies: bool, default: Approval = DEN
 
 
 @pytest.mark.parametrize("name", ["Run", "run", "RUN(x)", " run (x)", "shell", "Shell(git *)"])
-def test_a_denial_means_the_tool_also_in_another_case_or_with_arguments(name: str) -> None:
+def test_a_denial_names_the_tool_also_in_another_case_or_with_arguments(name: str) -> None:
     assert Rule("bash", DENY) in NAMES.taken([name], intended=True)
     assert (Rule("bash", DENY) in NAMES.taken([name], intended=False)) is (name == "Run")
     assert Rule("webfetch", DENY) in NAMES.taken(["fetch"], intended=True)
     assert all(rule.tool.startswith("other/") for rule in NAMES.granted(["Fetch", "run", "Foo"]))
 
 
-def test_a_list_that_its_tool_takes_for_none_grants_nothing_elsewhere() -> None:
+def test_a_list_that_its_tool_takes_for_empty_grants_nothing_elsewhere() -> None:
     data = b"---\nname: x\ndescription: d\ntools: [bash, 3]\n---\nDo it.\n"
     assert available(read("x.md", data, "rovodev").agent.grants) == set()
 
 
-def test_commas_part_the_names_of_a_text_and_none_of_a_list() -> None:
+def test_commas_separate_the_names_of_a_text_and_none_of_a_list() -> None:
     assert [*listed("Read, Run")] == ["Read", "Run"]
     assert [*listed(["Read, Run"])] == ["Read, Run"]
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS))
-def test_who_may_use_a_path_may_reach_outside_as_far_as_the_session_lets_it(tool: str) -> None:
+def test_a_tool_with_a_path_may_reach_outside_as_far_as_the_session_lets_it(tool: str) -> None:
     rules = ToolNames(written={"Name": (tool,)}).granted(["Name"])
     assert available(Grants(tuple(rules))) == ({tool, "external_directory"} if tool in PATHS else {tool})
 
 
 def test_without_a_list_of_denied_tools_a_denial_makes_the_list_complete() -> None:
     result = lists({}, denies=False, default=SESSION)
-    assert (result.allowed, result.denied, [found.code for found in result.diagnostics]) == (
+    assert (result.allowed, result.denied, [diagnostic.code for diagnostic in result.diagnostics]) == (
         ["Read"],
         [],
         [Code.TOOL_LOST],
@@ -281,7 +284,7 @@ def test_a_server_that_is_denied_in_part_is_left_out_where_nothing_can_be_denied
     for servers in ({"gh_*": SESSION, "gh_x": DENY}, {"gh_x": SESSION, "gh_*": DENY}):
         result = lists(servers, denies=False)
         assert result.allowed == ["Read"]
-        assert [found.code for found in result.diagnostics] == [Code.GLOB_NARROWED]
+        assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.GLOB_NARROWED]
 
 
 def test_a_denial_is_written_beside_a_list_and_counts_before_it() -> None:
@@ -289,14 +292,16 @@ def test_a_denial_is_written_beside_a_list_and_counts_before_it() -> None:
     assert (result.allowed, result.denied, result.diagnostics) == (["Read", "gh_*"], ["gh_x"], [])
     result = lists({"gh_x": SESSION, "gh_*": DENY}, denies=True)
     assert (result.allowed, result.denied) == (["Read"], ["gh_*"])
-    assert [found.code for found in result.diagnostics] == [Code.TOOL_LOST]
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.TOOL_LOST]
     result = lists({}, denies=True, default=SESSION)
     assert (result.allowed, result.denied) == (None, ["Run", "Change"])
 
 
-def test_what_is_allowed_without_asking_and_no_list_can_say_is_told() -> None:
-    assert [found.code for found in lists({}, denies=True, run=ALLOW).diagnostics] == [Code.APPROVAL_NARROWED]
-    assert [found.code for found in lists({"gh_x": ALLOW}, denies=True).diagnostics] == [Code.APPROVAL_NARROWED]
+def test_an_allowance_without_asking_that_no_list_can_express_is_reported() -> None:
+    assert [diagnostic.code for diagnostic in lists({}, denies=True, run=ALLOW).diagnostics] == [Code.APPROVAL_NARROWED]
+    assert [diagnostic.code for diagnostic in lists({"gh_x": ALLOW}, denies=True).diagnostics] == [
+        Code.APPROVAL_NARROWED
+    ]
 
 
 @pytest.mark.parametrize(
@@ -323,23 +328,23 @@ def test_a_sign_that_a_tool_takes_for_itself_is_not_written_as_one_for_others(ta
 @pytest.mark.parametrize(
     "argument", [" git", "git ", "", "g?t", "[g]it", "{git,gh}", "g\\it", "git\n", f"{UNTRANSLATED}x"]
 )
-def test_kiro_is_told_no_command_that_it_would_take_for_another(argument: str) -> None:
+def test_kiro_gets_no_command_that_it_would_take_for_another(argument: str) -> None:
     rules = (Rule("bash", DENY), Rule("bash", SESSION, argument))
     assert not dialects()["kiro"].capabilities.spells("bash", rules)
     assert dialects()["kiro"].capabilities.spells("bash", (Rule("bash", DENY), Rule("bash", SESSION, "git *")))
 
 
-def test_what_cannot_be_understood_might_restrict_so_the_agent_is_refused() -> None:
+def test_an_override_that_cannot_be_understood_refuses_the_agent() -> None:
     unusable = Override("*", "overlays/x.md", {}, unusable=True)
-    for override in (unusable, declared({"tools": "Read"}), declared({"exclude": True, "tools": "Read"})):
+    for override in (unusable, override_of({"tools": "Read"}), override_of({"exclude": True, "tools": "Read"})):
         result = overridden(claude("").agent, CLAUDE, [override])
         assert (result.agent, result.excluded, result.changed) == (None, False, True)
-        assert any(found.severity is Severity.ERROR for found in result.diagnostics)
+        assert any(diagnostic.severity is Severity.ERROR for diagnostic in result.diagnostics)
 
 
-def test_what_stands_in_the_words_of_its_own_tool_is_not_taken_over_beside_the_words_of_another() -> None:
+def test_native_keys_of_its_own_tool_are_not_taken_over_beside_those_of_another() -> None:
     agent = claude("vibe: calm\nmcpServers: {gh: {command: x}}\nhooks: {Stop: []}").agent
-    result = overridden(agent, OPENCODE, [declared({"targets": {"opencode": {"native": {"variant": "fast"}}}})])
+    result = overridden(agent, OPENCODE, [override_of({"targets": {"opencode": {"native": {"variant": "fast"}}}})])
     assert result.agent is not None
     assert (result.agent.unknown, result.agent.mcp_servers, result.agent.hooks) == ({}, None, None)
 
@@ -353,7 +358,7 @@ def test_what_stands_in_the_words_of_its_own_tool_is_not_taken_over_beside_the_w
         ("kilo", "permission: {bash: deny}"),
     ],
 )
-def test_a_restriction_that_its_tool_would_cut_off_is_written_anew(name: str, keys: str) -> None:
+def test_a_restriction_that_its_tool_would_cut_off_is_written_again(name: str, keys: str) -> None:
     dialect = dialects()[name]
     data = f'---\nname: x\ndescription: "One\n---two"\n{keys}\n---\nDo it.\n'.encode()
     agent = read("x.md", data, name)
@@ -365,8 +370,8 @@ def test_a_restriction_that_its_tool_would_cut_off_is_written_anew(name: str, ke
 
 
 @pytest.mark.parametrize("name", ["copilot", "factory", "roo"])
-def test_skills_that_are_denied_in_part_and_stay_are_told_or_refused_where_options_are_strict(name: str) -> None:
+def test_skills_that_are_denied_in_part_and_stay_are_reported_or_refused_under_strict_options(name: str) -> None:
     data = b"---\nname: x\ndescription: d\npermissions: {skill: {deploy: deny}}\n---\nDo it.\n"
     agent, target = read("x.md", data, "neutral"), dialects()[name]
-    assert Code.UNRESTRICTABLE in {found.code for found in render(agent, target, WriteOptions()).diagnostics}
+    assert Code.UNRESTRICTABLE in {diagnostic.code for diagnostic in render(agent, target, WriteOptions()).diagnostics}
     assert render(agent, target, WriteOptions(strict_approval=True)).data is None

@@ -1,4 +1,4 @@
-"""Findings on one agent's text, and on several agents of one name."""
+"""Diagnostics on one agent's text, and on several agents of one name."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ SECRETS = {
 }
 
 
-def findings(data: bytes | str) -> list[Diagnostic]:
+def diagnostics_of(data: bytes | str) -> list[Diagnostic]:
     result = read_agent("agents/x.md", data if isinstance(data, bytes) else data.encode(), "claude")
     assert isinstance(result, ReadAgent | NoAgent)
     return list(result.diagnostics)
 
 
 def codes(data: bytes | str) -> set[Code]:
-    return {found.code for found in findings(data)}
+    return {diagnostic.code for diagnostic in diagnostics_of(data)}
 
 
-def test_a_clean_agent_has_no_findings() -> None:
-    assert findings(f"{HEAD}Do it.\n") == []
+def test_a_clean_agent_has_no_diagnostics() -> None:
+    assert diagnostics_of(f"{HEAD}Do it.\n") == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_clean_agent_has_no_findings() -> None:
         ("description: d", Code.NAME_MISSING),
     ],
 )
-def test_findings_on_keys(head: str, code: Code) -> None:
+def test_diagnostics_on_keys(head: str, code: Code) -> None:
     assert code in codes(f"---\n{head}\n---\nDo it.\n")
 
 
@@ -66,14 +66,16 @@ def test_a_prompt_of_blanks_is_empty() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_hidden_characters_are_told_with_their_line_in_any_encoding(encoding: str) -> None:
-    found = [
-        one for one in findings(f"{HEAD}Fine.\nNot\u202e fine.\n".encode(encoding)) if one.code is Code.HIDDEN_UNICODE
+def test_hidden_characters_are_reported_with_their_line_in_any_encoding(encoding: str) -> None:
+    diagnostics = [
+        one
+        for one in diagnostics_of(f"{HEAD}Fine.\nNot\u202e fine.\n".encode(encoding))
+        if one.code is Code.HIDDEN_UNICODE
     ]
-    assert [(one.line, one.message) for one in found] == [(6, "U+202E cannot be seen")]
+    assert [(one.line, one.message) for one in diagnostics] == [(6, "U+202E cannot be seen")]
 
 
-def test_emoji_and_their_joiners_are_no_finding() -> None:
+def test_emoji_and_their_joiners_are_accepted() -> None:
     assert codes(f"{HEAD}👩\u200d💻 and ⚙\ufe0f work; \u0645\u06cc\u200c\u062e.\n") == set()
 
 
@@ -90,24 +92,24 @@ def test_emoji_and_their_joiners_are_no_finding() -> None:
     ],
 )
 @pytest.mark.parametrize("value", ['"a{}b"', '["x", "a{}b"]', '{{x: {{y: "a{}b"}}}}', '{{"a{}b": y}}'])
-def test_an_escape_hides_nothing_wherever_it_stands(escape: str, code: Code | None, value: str) -> None:
-    found = findings(f"---\nname: a\ndescription: d\nodd: {value.format(escape)}\n---\np\n")
-    reported = [(one.code, one.line) for one in found if one.code is not Code.UNKNOWN_KEY]
-    assert reported == ([(code, 4)] if code else [])
+def test_an_escape_hides_nothing_wherever_it_is(escape: str, code: Code | None, value: str) -> None:
+    diagnostics = diagnostics_of(f"---\nname: a\ndescription: d\nodd: {value.format(escape)}\n---\np\n")
+    codes_and_lines = [(one.code, one.line) for one in diagnostics if one.code is not Code.UNKNOWN_KEY]
+    assert codes_and_lines == ([(code, 4)] if code else [])
 
 
-def test_a_finding_that_stands_twice_is_told_once() -> None:
-    found = findings(f'---\nname: a\ndescription: "d\u202e"\n---\n{SECRETS["a Slack token"]}\u202e\n')
-    assert sorted(one.code.id for one in found) == ["AS209", "AS211"]
+def test_a_repeated_diagnostic_is_reported_once() -> None:
+    diagnostics = diagnostics_of(f'---\nname: a\ndescription: "d\u202e"\n---\n{SECRETS["a Slack token"]}\u202e\n')
+    assert sorted(one.code.id for one in diagnostics) == ["AS209", "AS211"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("kind", SECRETS)
-def test_secrets_are_told_by_kind_and_line_and_never_by_value(kind: str, encoding: str) -> None:
+def test_secrets_are_reported_by_kind_and_line_and_never_by_value(kind: str, encoding: str) -> None:
     data = f"{HEAD}Use this:\n{SECRETS[kind]}\n".encode(encoding)
-    found = [one for one in findings(data) if one.code is Code.SECRET]
-    assert [(one.message, one.line) for one in found] == [(f"this looks like {kind}", 6)]
-    assert not any(SECRETS[kind][:12] in str(one.as_dict()) for one in found if kind != "a private key")
+    diagnostics = [one for one in diagnostics_of(data) if one.code is Code.SECRET]
+    assert [(one.message, one.line) for one in diagnostics] == [(f"this looks like {kind}", 6)]
+    assert not any(SECRETS[kind][:12] in str(one.as_dict()) for one in diagnostics if kind != "a private key")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_secrets_are_told_by_kind_and_line_and_never_by_value(kind: str, encodin
         "xoxb-…",
     ],
 )
-def test_what_only_resembles_a_secret_is_no_finding(text: str) -> None:
+def test_a_text_that_only_resembles_a_secret_is_accepted(text: str) -> None:
     assert Code.SECRET not in codes(f"{HEAD}{text}\n")
 
 
@@ -141,24 +143,24 @@ def test_agents_of_different_names_are_all_used() -> None:
 
 def test_equal_content_is_used_once() -> None:
     first, second = named("a.md", "1"), named("b.md", "1")
-    used, found = check_names([first, second], frozenset())
+    used, diagnostics = check_names([first, second], frozenset())
     assert used == {first}
-    assert [(one.code, one.path) for one in found] == [(Code.SAME_TWICE, "b.md")]
-    assert "a.md" in found[0].message
+    assert [(one.code, one.path) for one in diagnostics] == [(Code.SAME_TWICE, "b.md")]
+    assert "a.md" in diagnostics[0].message
 
 
 def test_of_different_content_none_is_used_and_each_names_the_others() -> None:
     agents = [named("a.md", "1"), named("b.md", "2"), named("c.md", "1")]
-    used, found = check_names(agents, frozenset())
+    used, diagnostics = check_names(agents, frozenset())
     assert used == set()
-    assert [one.code for one in found] == [Code.NAME_TWICE] * 3
-    assert found[1].message.endswith("a.md, c.md")
+    assert [one.code for one in diagnostics] == [Code.NAME_TWICE] * 3
+    assert diagnostics[1].message.endswith("a.md, c.md")
 
 
 def test_two_sources_of_one_name_clash_and_are_named() -> None:
-    used, found = check_names([named("a.md", "1"), named("a.md", "2", "mine")], frozenset())
+    used, diagnostics = check_names([named("a.md", "1"), named("a.md", "2", "mine")], frozenset())
     assert used == set()
-    assert "of source `mine`" in found[0].message
+    assert "of source `mine`" in diagnostics[0].message
 
 
 def test_a_later_source_wins_where_it_may() -> None:
@@ -172,15 +174,15 @@ def test_an_earlier_source_never_wins_by_that() -> None:
 
 def test_a_winning_source_must_still_agree_with_itself() -> None:
     agents = [named("a.md", "1"), named("b.md", "2", "mine"), named("c.md", "3", "mine")]
-    used, found = check_names(agents, frozenset({"mine"}))
+    used, diagnostics = check_names(agents, frozenset({"mine"}))
     assert used == set()
-    assert [one.path for one in found] == ["b.md", "c.md"]
+    assert [one.path for one in diagnostics] == ["b.md", "c.md"]
 
 
-def test_many_twins_are_told_without_naming_each_to_each() -> None:
+def test_many_twins_are_reported_without_naming_each_to_each() -> None:
     agents = [Named("team", f"{number}/x.md", str(number), "x") for number in range(2000)]
-    used, found = check_names(agents, frozenset())
+    used, diagnostics = check_names(agents, frozenset())
     assert not used
-    assert len(found) == 2000
-    assert sum(len(one.message) for one in found) < 2000 * 100
-    assert "and 1995 more" in found[0].message
+    assert len(diagnostics) == 2000
+    assert sum(len(one.message) for one in diagnostics) < 2000 * 100
+    assert "and 1995 more" in diagnostics[0].message

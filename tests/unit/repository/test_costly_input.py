@@ -1,4 +1,4 @@
-"""Inputs that once took minutes or the whole stack: each is read, or refused, in a moment.
+"""Inputs that once took minutes or the whole stack: each is read, or refused, quickly.
 
 They are as large as a file may be. The bound is a safety net far above what they take, and far below what they took.
 """
@@ -28,7 +28,7 @@ def _quickly(path: str, data: bytes, dialect: str) -> list[Code]:
     started = time.process_time()
     read = read_agent(path, data, dialect)
     assert time.process_time() - started < _SECONDS
-    return [found.code for found in read.diagnostics] if isinstance(read, NoAgent) else []
+    return [diagnostic.code for diagnostic in read.diagnostics] if isinstance(read, NoAgent) else []
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_a_manifest_that_would_take_too_much_is_refused(text: bytes) -> None:
 
 
 def test_a_name_of_a_million_marks_is_not_even_compared() -> None:
-    picked, found = select([Entry("a" + "\u0300\u0327" * 500_000 + ".md", "100644", "", 1)], Selection())
-    assert (picked, [one.code for one in found]) == ([], [Code.PATH_UNSAFE])
-    assert len(found[0].path) < 100_000
+    picked, diagnostics = select([Entry("a" + "\u0300\u0327" * 500_000 + ".md", "100644", "", 1)], Selection())
+    assert (picked, [one.code for one in diagnostics]) == ([], [Code.PATH_UNSAFE])
+    assert len(diagnostics[0].path) < 100_000
 
 
 def test_stars_in_a_row_are_one() -> None:

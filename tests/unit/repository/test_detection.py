@@ -1,4 +1,4 @@
-"""Which files of a repository are read, in which dialect, and which are no agents."""
+"""Detection of a repository's files: those to read, their dialect, and those that are not agents."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def entry(path: str, mode: str = "100644", size: int = 10) -> Entry:
 
 
 def chosen(*paths: str, **selection: object) -> list[str]:
-    picked, found = select([entry(path) for path in paths], Selection(**selection))  # type: ignore[arg-type]  # names
-    assert found == []
+    picked, diagnostics = select([entry(path) for path in paths], Selection(**selection))  # type: ignore[arg-type]  # names
+    assert diagnostics == []
     return [one.path for one in picked]
 
 
@@ -67,7 +67,7 @@ def test_files_that_are_something_else_are_not(path: str) -> None:
     assert chosen(path) == []
 
 
-def test_a_pattern_says_exactly_what_is_read() -> None:
+def test_a_pattern_selects_exactly_the_files_to_read() -> None:
     paths = ("README.md", "commands/x.md", "a/b.md", "a/c/d.md")
     assert chosen(*paths, include=("commands/*.md", "a/**")) == ["commands/x.md", "a/b.md", "a/c/d.md"]
     assert chosen(*paths, include=("a/**",), exclude=("c/",)) == ["a/b.md", "a/c/d.md"]
@@ -130,38 +130,43 @@ def test_path_globs(pattern: str, path: str, covered: bool) -> None:  # noqa: FB
     ],
 )
 def test_unsafe_paths_are_refused(path: str) -> None:
-    picked, found = select([entry(path)], Selection())
+    picked, diagnostics = select([entry(path)], Selection())
     assert picked == []
-    assert [one.code for one in found] == [Code.PATH_UNSAFE]
-    assert found[0].path.isprintable()
+    assert [one.code for one in diagnostics] == [Code.PATH_UNSAFE]
+    assert diagnostics[0].path.isprintable()
 
 
-def test_links_are_told_and_submodules_are_not_files() -> None:
-    picked, found = select([entry("a.md", "120000"), entry("b.md", "160000"), entry("c.md", "100755")], Selection())
+def test_links_are_reported_and_submodules_are_not_files() -> None:
+    picked, diagnostics = select(
+        [entry("a.md", "120000"), entry("b.md", "160000"), entry("c.md", "100755")], Selection()
+    )
     assert [one.path for one in picked] == ["c.md"]
-    assert [(one.code, one.path) for one in found] == [(Code.SYMLINK, "a.md")]
+    assert [(one.code, one.path) for one in diagnostics] == [(Code.SYMLINK, "a.md")]
 
 
-def test_what_is_not_selected_is_not_complained_about() -> None:
+def test_files_that_are_not_selected_are_not_reported() -> None:
     assert select([entry("docs/README.md", "120000"), entry("con.txt")], Selection()) == ([], [])
 
 
 def test_large_files_are_not_read() -> None:
-    picked, found = select([entry("a.md", size=1 << 21)], Selection())
-    assert (picked, [one.code for one in found]) == ([], [Code.TOO_LARGE])
+    picked, diagnostics = select([entry("a.md", size=1 << 21)], Selection())
+    assert (picked, [one.code for one in diagnostics]) == ([], [Code.TOO_LARGE])
 
 
 def test_too_many_files_are_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection_module, "MAX_FILES", 2)
-    picked, found = select([entry(f"{number}.md") for number in range(3)], Selection())
-    assert (picked, [one.code for one in found]) == ([], [Code.TOO_LARGE])
+    picked, diagnostics = select([entry(f"{number}.md") for number in range(3)], Selection())
+    assert (picked, [one.code for one in diagnostics]) == ([], [Code.TOO_LARGE])
 
 
 @pytest.mark.parametrize("twin", ["Agents/X.md", "agents/X.md"])
 def test_of_paths_that_differ_by_case_only_none_is_read(twin: str) -> None:
-    picked, found = select([entry("agents/x.md"), entry(twin), entry("y.md")], Selection())
+    picked, diagnostics = select([entry("agents/x.md"), entry(twin), entry("y.md")], Selection())
     assert [one.path for one in picked] == ["y.md"]
-    assert [(one.code, one.path) for one in found] == [(Code.PATH_UNSAFE, "agents/x.md"), (Code.PATH_UNSAFE, twin)]
+    assert [(one.code, one.path) for one in diagnostics] == [
+        (Code.PATH_UNSAFE, "agents/x.md"),
+        (Code.PATH_UNSAFE, twin),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -169,8 +174,8 @@ def test_of_paths_that_differ_by_case_only_none_is_read(twin: str) -> None:
     [("pr\u00fcfer.md", "pru\u0308fer.md"), ("stra\u00dfe.md", "strasse.md"), ("\u1fb3.md", "\u03b1\u03b9.md")],
 )
 def test_of_paths_that_differ_by_unicode_form_only_none_is_read(path: str, twin: str) -> None:
-    picked, found = select([entry(path), entry(twin)], Selection())
-    assert (picked, [one.code for one in found]) == ([], [Code.PATH_UNSAFE] * 2)
+    picked, diagnostics = select([entry(path), entry(twin)], Selection())
+    assert (picked, [one.code for one in diagnostics]) == ([], [Code.PATH_UNSAFE] * 2)
 
 
 def test_the_first_pattern_decides_the_dialect() -> None:
@@ -179,7 +184,7 @@ def test_the_first_pattern_decides_the_dialect() -> None:
     assert Selection().dialect_of("a.md") is None
 
 
-def test_the_dialect_that_is_told_counts() -> None:
+def test_a_configured_dialect_counts() -> None:
     assert dialect_of("x.md", AGENT, "opencode") == "opencode"
 
 
@@ -192,7 +197,7 @@ def test_the_dialect_that_is_told_counts() -> None:
         (".config/opencode/agents/x.md", "opencode"),
     ],
 )
-def test_a_tools_own_directory_says_its_dialect(path: str, dialect: str) -> None:
+def test_a_tools_own_directory_determines_the_dialect(path: str, dialect: str) -> None:
     assert dialect_of(path, AGENT) == dialect
 
 
@@ -232,7 +237,7 @@ def test_other_files_are_no_agents_and_no_errors(path: str, data: bytes) -> None
     result = read_agent(path, data)
     assert isinstance(result, NoAgent)
     assert not result.refused
-    assert [found.code for found in result.diagnostics] == [Code.NOT_AN_AGENT]
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.NOT_AN_AGENT]
 
 
 def test_in_a_tools_own_directory_they_are_errors() -> None:
@@ -244,19 +249,21 @@ def test_in_a_tools_own_directory_they_are_errors() -> None:
 def test_a_file_that_starts_like_an_agent_and_is_broken_is_an_error() -> None:
     result = read_agent("team/x.md", b"---\nname: x\nname: y\ndescription: d\n---\np\n")
     assert isinstance(result, NoAgent)
-    assert [found.code for found in result.diagnostics] == [Code.DUPLICATE_KEY]
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.DUPLICATE_KEY]
 
 
 def test_a_pointer_is_not_the_file() -> None:
     result = read_agent("x.md", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     assert isinstance(result, NoAgent)
-    assert [found.code for found in result.diagnostics] == [Code.LFS_POINTER]
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.LFS_POINTER]
 
 
-def test_findings_name_file_and_agent() -> None:
+def test_diagnostics_name_file_and_agent() -> None:
     result = read_agent("team/x.md", b"---\nname: Big X\ndescription: d\n---\np\n", "claude")
     assert isinstance(result, ReadAgent)
-    assert [(found.path, found.agent, found.line) for found in result.diagnostics] == [("team/x.md", "Big X", 2)]
+    assert [(diagnostic.path, diagnostic.agent, diagnostic.line) for diagnostic in result.diagnostics] == [
+        ("team/x.md", "Big X", 2)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +308,7 @@ def test_a_guess_that_leaves_a_restriction_unread_is_an_error(head: str) -> None
         ("name: x\ndescription: d\nmode: subagent\nmodel: a/x\ndisallowedTools: Bash", "claude"),
     ],
 )
-def test_a_restriction_says_whose_agent_it_is(head: str, dialect: str) -> None:
+def test_a_restriction_determines_the_agents_tool(head: str, dialect: str) -> None:
     assert dialect_of("x.md", f"---\n{head}\n---\nDo x.\n".encode()) == dialect
 
 
@@ -332,7 +339,7 @@ def test_a_pattern_of_many_stars_is_decided_at_once() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["agents/", "agents/**", "**/x.md", "x.md", "agents/?.md", "agents/*", "**"])
-def test_a_pattern_covers_what_lies_below(pattern: str) -> None:
+def test_a_pattern_covers_everything_below(pattern: str) -> None:
     assert path_matches(pattern, "agents/x.md")
 
 
@@ -359,4 +366,6 @@ def test_keys_that_restrict_behind_the_closing_line_are_refused(below: str, line
     """In a text of several lines, most tools take a line of dashes for the closing one."""
     result = read_agent("x.md", f"{HEAD}{below}".encode(), "claude")
     assert isinstance(result, NoAgent) == bool(line)
-    assert [found.line for found in result.diagnostics if found.code is Code.RESTRICTION_LOST] == [line] * bool(line)
+    assert [diagnostic.line for diagnostic in result.diagnostics if diagnostic.code is Code.RESTRICTION_LOST] == [
+        line
+    ] * bool(line)

@@ -1,4 +1,4 @@
-"""What a repository says about itself."""
+"""A repository's manifest."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from agentsync.core.errors import ConfigError
 from agentsync.repository.manifest import Manifest, read_manifest
 
 
-def test_an_empty_manifest_says_nothing() -> None:
+def test_an_empty_manifest_changes_nothing() -> None:
     assert read_manifest(b"") == Manifest()
 
 
-def test_a_byte_order_mark_before_a_manifest_says_nothing() -> None:
+def test_a_byte_order_mark_before_a_manifest_changes_nothing() -> None:
     assert read_manifest(b"\xef\xbb\xbf[agents]\nexclude = ['x']\n").agents.exclude == ("x",)
 
 
@@ -44,7 +44,7 @@ dialects = { "agents/oc/**" = "opencode" }
         (b"[overrides.x]\ntemperature = inf\n", "`temperature` must be a number"),
     ],
 )
-def test_a_mistake_is_told(text: bytes, message: str) -> None:
+def test_a_mistake_is_reported(text: bytes, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_manifest(text)
     assert message in str(caught.value)
@@ -55,11 +55,11 @@ def test_a_mistake_is_told(text: bytes, message: str) -> None:
     [
         ("[overrides.x]\ndescription = 'a\u202eb'\n", "U+202E cannot be seen"),
         ('[overrides.x]\ndescription = "a\\u200bb"\n', "U+200B cannot be seen"),
-        ('[overrides.x]\ndescription = "a\\u001bb"\n', "an escape stands for the control character U+001B"),
+        ('[overrides.x]\ndescription = "a\\u001bb"\n', "an escape represents the control character U+001B"),
         (f"[overrides.x]\ndescription = '{'ghp_' + 'a1B2' * 10}'\n", "this looks like a GitHub token"),
     ],
 )
-def test_what_would_be_refused_in_an_agent_is_refused_in_what_is_said_of_it(text: str, message: str) -> None:
+def test_text_that_is_refused_in_an_agent_is_refused_in_an_override(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_manifest(text.encode())
     assert error.value.message == message

@@ -1,4 +1,4 @@
-"""The agents of files in which a tool keeps all of them."""
+"""Files in which a tool keeps all of its agents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.git.objects import Entry
 from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
-from agentsync.repository.multi_agent_files import MAX_BYTES, MAX_PARTS, split_file
+from agentsync.repository.multi_agent_files import MAX_AGENTS, MAX_BYTES, split_file
 from agentsync.repository.selection import Selection, select
 
 GROUPS = "groups: [read]"
@@ -21,7 +21,7 @@ def modes(*slugs: str) -> bytes:
 
 
 def split(files: Mapping[str, bytes], selection: Selection | None = None) -> tuple[list[str], list[tuple[str, Code]]]:
-    """The paths that are read of these files, and the findings' places."""
+    """Split these files; return the paths to read, and the diagnostics' places."""
     chosen = selection or Selection()
     there, unsafe = select([Entry(path, "100644", path, len(data)) for path, data in files.items()], chosen)
     assert not unsafe
@@ -29,9 +29,9 @@ def split(files: Mapping[str, bytes], selection: Selection | None = None) -> tup
     def read(entries: Sequence[Entry]) -> Iterator[bytes]:
         return (files[entry.path] for entry in entries)
 
-    entries, found = split_file(there, chosen, read)
+    entries, diagnostics = split_file(there, chosen, read)
     assert {entry.blob for entry in entries} <= files.keys()
-    return [entry.path for entry in entries], [(finding.path, finding.code) for finding in found]
+    return [entry.path for entry in entries], [(diagnostic.path, diagnostic.code) for diagnostic in diagnostics]
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,12 @@ def test_an_entry_is_read_with_its_line() -> None:
     read = read_agent(".roomodes:b", data)
     assert isinstance(read, ReadAgent)
     assert (read.agent.name, read.dialect.name, read.document.path) == ("b", "roo", ".roomodes:b")
-    (finding,) = read.diagnostics
-    assert (finding.code, finding.place, finding.agent) == (Code.NO_EFFECT, ".roomodes:b:6", "b")
+    (diagnostic,) = read.diagnostics
+    assert (diagnostic.code, diagnostic.place, diagnostic.agent) == (Code.NO_EFFECT, ".roomodes:b:6", "b")
     hidden = read_agent(".roomodes:b", modes("a", "b").replace(b"It helps", b"It\xe2\x80\xae helps"))
-    assert [finding.place for finding in hidden.diagnostics if finding.code is Code.HIDDEN_UNICODE] == [".roomodes:b:6"]
+    assert [diagnostic.place for diagnostic in hidden.diagnostics if diagnostic.code is Code.HIDDEN_UNICODE] == [
+        ".roomodes:b:6"
+    ]
     gone = read_agent(".roomodes:c", data)
     assert isinstance(gone, NoAgent)
     assert gone.diagnostics[0].message == "The file holds 0 modes, and is read only where it holds one."
@@ -73,7 +75,7 @@ def test_patterns_are_of_files() -> None:
     assert split({"sub/.roomodes": modes("c")}, Selection(subfolder="sub")) == (["sub/.roomodes:c"], [])
 
 
-def test_a_file_that_cannot_be_read_stays_whole_and_is_told() -> None:
+def test_a_file_that_cannot_be_read_stays_whole_and_is_reported() -> None:
     for data in (b"customModes: [", b'{"customModes": [{"slug": "a"}]}', modes("a", "a"), b"\xff"):
         assert split({".roomodes": data}) == ([".roomodes"], [])
         read = read_agent(".roomodes", data)
@@ -81,16 +83,16 @@ def test_a_file_that_cannot_be_read_stays_whole_and_is_told() -> None:
         assert read.refused
 
 
-def test_what_is_left_out_is_told() -> None:
+def test_excluded_agents_are_reported() -> None:
     assert split({".roomodes": b"customModes: []\n"}) == ([], [])
     unnamed = modes("a", "b c", "x").replace(b"slug: x", b"other: x")
     assert split({".roomodes": unnamed}) == ([".roomodes:a"], [(".roomodes", Code.NAME_UNSAFE)] * 2)
 
 
-def test_two_agents_whose_files_would_be_called_alike_are_refused() -> None:
-    """They have one blob, so that nobody else could tell them from an agent that stands in two files."""
-    found = [(".roomodes:Ab", Code.NAME_TWICE), (".roomodes:aB", Code.NAME_TWICE)]
-    assert split({".roomodes": modes("Ab", "c", "aB")}) == ([".roomodes:c"], found)
+def test_two_agents_with_files_of_one_name_are_refused() -> None:
+    """They have one blob, so later steps could not distinguish them from an agent in two files."""
+    refused = [(".roomodes:Ab", Code.NAME_TWICE), (".roomodes:aB", Code.NAME_TWICE)]
+    assert split({".roomodes": modes("Ab", "c", "aB")}) == ([".roomodes:c"], refused)
 
 
 def test_of_two_files_the_one_that_the_tool_reads_counts() -> None:
@@ -99,9 +101,9 @@ def test_of_two_files_the_one_that_the_tool_reads_counts() -> None:
 
 
 def test_there_are_limits() -> None:
-    many = modes(*(f"m{number}" for number in range(MAX_PARTS + 1)))
+    many = modes(*(f"m{number}" for number in range(MAX_AGENTS + 1)))
     assert split({".roomodes": many}) == ([], [(".roomodes", Code.TOO_LARGE)])
     files = {f"{number}/.roomodes": b"#" * (1 << 20) for number in range((MAX_BYTES >> 20) + 1)}
-    paths, found = split({**files, "agents/x.md": b""})
+    paths, diagnostics = split({**files, "agents/x.md": b""})
     assert paths == ["agents/x.md"]
-    assert {code for _, code in found} == {Code.TOO_LARGE}
+    assert {code for _, code in diagnostics} == {Code.TOO_LARGE}

@@ -1,4 +1,4 @@
-"""What is said otherwise of an agent: by its own file, by its repository, and by the user of this machine."""
+"""Overrides of an agent: by its own file, by its repository, and by the user of this machine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def neutral(keys: str) -> ReadAgent:
     return read("x.md", f"---\nname: reviewer\ndescription: d\n{keys}\n---\nDo it.\n".encode(), "neutral")
 
 
-def declared(table: dict[str, JsonValue], pattern: str = "reviewer", text: str = "") -> Override:
+def override_of(table: dict[str, JsonValue], pattern: str = "reviewer", text: str = "") -> Override:
     return Override(pattern, "overlays/reviewer.md", table, text)
 
 
@@ -47,44 +47,44 @@ def rendered(agent: ReadAgent, target: Dialect, *overrides: Override) -> Rendere
 
 
 def codes(file: RenderedFile) -> list[Code]:
-    return [found.code for found in file.diagnostics]
+    return [diagnostic.code for diagnostic in file.diagnostics]
 
 
-def test_without_a_word_the_bytes_pass_through() -> None:
-    assert rendered(team(), CLAUDE, declared({"model": "haiku"}, "another")).data == TEAMS
+def test_without_an_override_the_bytes_pass_through() -> None:
+    assert rendered(team(), CLAUDE, override_of({"model": "haiku"}, "another")).data == TEAMS
 
 
 def test_a_field_is_another_one() -> None:
-    file = rendered(team(), CLAUDE, declared({"model": "haiku"}))
+    file = rendered(team(), CLAUDE, override_of({"model": "haiku"}))
     assert file.data == TEAMS.replace(b"model: opus", b"model: haiku")
 
 
-def test_what_nothing_is_said_of_stays() -> None:
+def test_other_fields_stay() -> None:
     given = TEAMS.replace(b"model: opus", b"model: opus\nmaxTurns: 3\nskills:\n  - pdf\nmemory: user")
-    file = rendered(read("reviewer.md", given, "claude"), CLAUDE, declared({"model": "haiku"}))
+    file = rendered(read("reviewer.md", given, "claude"), CLAUDE, override_of({"model": "haiku"}))
     assert file.data == given.replace(b"opus", b"haiku")
-    without = rendered(read("reviewer.md", given, "claude"), CLAUDE, declared({"skills": []}))
+    without = rendered(read("reviewer.md", given, "claude"), CLAUDE, override_of({"skills": []}))
     assert without.data == given.replace(b"skills:\n  - pdf\n", b"")
 
 
-def test_the_last_word_counts() -> None:
-    file = rendered(team(), CLAUDE, declared({"model": "haiku"}), declared({"model": "sonnet"}))
+def test_the_last_override_counts() -> None:
+    file = rendered(team(), CLAUDE, override_of({"model": "haiku"}), override_of({"model": "sonnet"}))
     assert file.data == TEAMS.replace(b"model: opus", b"model: sonnet")
 
 
-def test_only_the_target_that_is_meant_differs() -> None:
-    override = declared({"targets": {"opencode": {"temperature": 0.5}}})
+def test_only_the_named_target_differs() -> None:
+    override = override_of({"targets": {"opencode": {"temperature": 0.5}}})
     assert rendered(team(), CLAUDE, override).data == TEAMS
     assert b"temperature: 0.5" in (rendered(team(), OPENCODE, override).data or b"")
 
 
 def test_a_text_follows_the_prompt() -> None:
-    file = rendered(team(), CLAUDE, declared({}, text="Also look at the tests.\n"))
+    file = rendered(team(), CLAUDE, override_of({}, text="Also look at the tests.\n"))
     assert file.data == TEAMS + b"\nAlso look at the tests.\n"
 
 
 def test_fewer_tools_are_taken_over() -> None:
-    file = rendered(team(), CLAUDE, declared({"tools": ["read"]}))
+    file = rendered(team(), CLAUDE, override_of({"tools": ["read"]}))
     assert file.data == TEAMS.replace(b"tools: Read, Bash", b"tools: Read")
 
 
@@ -98,13 +98,13 @@ def test_fewer_tools_are_taken_over() -> None:
     ],
 )
 def test_more_than_the_author_gave_is_refused(table: dict[str, JsonValue]) -> None:
-    file = rendered(team(), CLAUDE, declared(table))
+    file = rendered(team(), CLAUDE, override_of(table))
     assert file.data is None
     assert codes(file) == [Code.OVERRIDE_WIDER]
 
 
 def test_native_keys_cannot_give_more_either() -> None:
-    file = rendered(team(), CLAUDE, declared({"targets": {"claude": {"native": {"tools": "Read, Bash, Write"}}}}))
+    file = rendered(team(), CLAUDE, override_of({"targets": {"claude": {"native": {"tools": "Read, Bash, Write"}}}}))
     assert file.data is None
     assert Code.REFUSED_WIDER in codes(file)
 
@@ -116,63 +116,65 @@ GUARDED = TEAMS.replace(
 
 @pytest.mark.parametrize("table", [{"hooks": {}}, {"native": {"hooks": None}}, {"native": {"hooks": {"Stop": []}}}])
 def test_an_authors_guard_cannot_be_taken_away(table: dict[str, JsonValue]) -> None:
-    file = rendered(read("reviewer.md", GUARDED, "claude"), CLAUDE, declared({"targets": {"claude": table}}))
+    file = rendered(read("reviewer.md", GUARDED, "claude"), CLAUDE, override_of({"targets": {"claude": table}}))
     assert (file.data, codes(file)) == (None, [Code.OVERRIDE_WIDER])
 
 
 def test_an_authors_guard_stays_beside_native_keys() -> None:
-    override = declared({"targets": {"claude": {"native": {"omitClaudeMd": True}}}})
+    override = override_of({"targets": {"claude": {"native": {"omitClaudeMd": True}}}})
     assert b"guard" in (rendered(read("reviewer.md", GUARDED, "claude"), CLAUDE, override).data or b"")
 
 
 @pytest.mark.parametrize("table", [{"disabled": False}, {"targets": {"opencode": {"native": {"disable": False}}}}])
-def test_what_an_author_switched_off_stays_off(table: dict[str, JsonValue]) -> None:
-    file = rendered(neutral("disabled: true"), OPENCODE, declared(table))
+def test_an_agent_that_its_author_switched_off_stays_off(table: dict[str, JsonValue]) -> None:
+    file = rendered(neutral("disabled: true"), OPENCODE, override_of(table))
     assert (file.data, codes(file)) == (None, [Code.OVERRIDE_WIDER])
-    assert b"disable: true" in (rendered(neutral("hidden: true"), OPENCODE, declared({"disabled": True})).data or b"")
+    assert b"disable: true" in (
+        rendered(neutral("hidden: true"), OPENCODE, override_of({"disabled": True})).data or b""
+    )
 
 
 def test_native_keys_give_no_other_name() -> None:
-    file = rendered(team(), CLAUDE, declared({"targets": {"claude": {"native": {"name": "deployer"}}}}))
+    file = rendered(team(), CLAUDE, override_of({"targets": {"claude": {"native": {"name": "deployer"}}}}))
     assert (file.data, codes(file)) == (None, [Code.REFUSED_WIDER])
 
 
-def test_an_author_may_say_more_for_one_target() -> None:
+def test_an_author_may_grant_more_for_one_target() -> None:
     agent = neutral("tools: [read]\ntargets: {opencode: {tools: [read, bash]}}")
     assert b"bash" in (rendered(agent, OPENCODE).data or b"")
     assert b"Bash" not in (rendered(agent, CLAUDE).data or b"")
 
 
-def test_nobody_else_may_say_more_than_the_author_said_for_it() -> None:
+def test_no_one_else_may_grant_more_than_the_author_for_it() -> None:
     agent = neutral("tools: [read, bash]\ntargets: {opencode: {tools: [read]}}")
-    assert codes(rendered(agent, OPENCODE, declared({"tools": ["read", "bash"]}))) == [Code.OVERRIDE_WIDER]
+    assert codes(rendered(agent, OPENCODE, override_of({"tools": ["read", "bash"]}))) == [Code.OVERRIDE_WIDER]
 
 
 def test_a_target_can_be_left_without_an_agent() -> None:
-    file = rendered(team(), OPENCODE, declared({"targets": {"opencode": {"exclude": True}}}))
+    file = rendered(team(), OPENCODE, override_of({"targets": {"opencode": {"exclude": True}}}))
     assert (file.data, codes(file)) == (None, [Code.EXCLUDED])
-    assert all(found.severity is Severity.INFO for found in file.diagnostics)
+    assert all(diagnostic.severity is Severity.INFO for diagnostic in file.diagnostics)
 
 
-def test_keys_of_the_source_that_the_target_does_not_have_are_told_beside_native_ones() -> None:
+def test_keys_that_the_target_does_not_have_are_reported_beside_native_ones() -> None:
     given = TEAMS.replace(b"model: opus", b"omitClaudeMd: true\nvibe: calm")
-    override = declared({"targets": {"opencode": {"native": {"variant": "fast"}}}})
+    override = override_of({"targets": {"opencode": {"native": {"variant": "fast"}}}})
     file = rendered(read("reviewer.md", given, "claude"), OPENCODE, override)
     assert b"variant: fast" in (file.data or b"")
     assert b"omitClaudeMd" not in (file.data or b"")
-    reported = " ".join(found.message for found in file.diagnostics)
-    assert "`omitClaudeMd`" in reported
-    assert "`vibe`" in reported
+    messages = " ".join(diagnostic.message for diagnostic in file.diagnostics)
+    assert "`omitClaudeMd`" in messages
+    assert "`vibe`" in messages
 
 
 @given(agents=grants, others=grants)
-def test_what_comes_of_an_override_never_grants_more(agents: object, others: object) -> None:
-    """Whatever anybody else says, the agent has no more than before."""
+def test_an_override_never_grants_more(agents: object, others: object) -> None:
+    """Whatever an override contains, the agent has no more than before."""
     agent = team().agent.model_copy(update={"grants": agents, "own_permissions": {}, "dialect": "neutral"})
     table = dialects()["neutral"].write(agent.model_copy(update={"grants": others}), WriteOptions()).data
     document = CLAUDE.parse(table or b"", "x")
     keys = {key: value for key, value in document.metadata.items() if key in ("tools", "permissions")}
-    result = overridden(agent, OPENCODE, [declared(keys)])
+    result = overridden(agent, OPENCODE, [override_of(keys)])
     if result.agent is not None:
         assert wider(result.agent.grants, agent.grants) is None
 
@@ -183,13 +185,13 @@ def test_what_comes_of_an_override_never_grants_more(agents: object, others: obj
         ({"modle": "opus"}, "unknown key `modle`"),
         ({"name": "other"}, "unknown key `name`"),
         ({"targets": {"claude": {"tool": []}}}, "unknown key `tool`"),
-        ({"targets": ["claude"]}, "`targets` must hold a map for each tool"),
+        ({"targets": ["claude"]}, "`targets` must contain a map for each tool"),
         ({"tools": "Read"}, "`tools` must be a list of names; an empty one grants nothing"),
         ({"native": []}, "`native` must be a map of the tool's own keys"),
     ],
 )
-def test_a_mistake_is_told_when_it_is_read(table: dict[str, JsonValue], message: str) -> None:
-    assert [found.message for found in check_override(declared(table))] == [message]
+def test_a_mistake_is_reported_when_it_is_read(table: dict[str, JsonValue], message: str) -> None:
+    assert [diagnostic.message for diagnostic in check_override(override_of(table))] == [message]
 
 
 def test_agents_are_chosen_by_name_and_by_tag() -> None:
@@ -209,12 +211,12 @@ def test_a_prefix_begins_the_name() -> None:
     assert prefixed(agent, "") is agent
 
 
-def test_patterns_of_a_repository_are_heard_under_its_prefix() -> None:
+def test_patterns_of_a_repository_count_under_its_prefix() -> None:
     agent = prefixed(neutral("tags: [backend]").agent, "web-")
     assert AgentFilter(("review*", "tag:x")).under("web-").takes(agent)
     assert AgentFilter(("tag:backend",)).under("web-").takes(agent)
     assert not AgentFilter(("web-*",)).under("web-").takes(agent)
-    assert chooses(declared({}, "reviewer").under("web-").pattern, agent)
+    assert chooses(override_of({}, "reviewer").under("web-").pattern, agent)
 
 
 @pytest.mark.parametrize("target", ["claude", "opencode", "kilo"])
@@ -229,7 +231,7 @@ def test_a_prefix_undoes_no_denial_of_an_agent(target: str) -> None:
     assert declared_there.grants.approval("task", "web-tester")
 
 
-def test_a_prefix_says_nothing_where_no_agent_is_denied() -> None:
+def test_a_prefix_changes_nothing_where_no_agent_is_denied() -> None:
     assert also_denied(neutral("tools: [read]").agent, "web-") == ()
 
 

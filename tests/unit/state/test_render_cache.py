@@ -1,4 +1,4 @@
-"""The cache of outcomes: what it keeps, and that damage costs no more than what is cached."""
+"""The cache of outcomes: its content, and damage, which costs only cached values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentsync.core.errors import StateError
 from agentsync.state.render_cache import Cache
 
 VALUES = {f"key-{number}": os.urandom(number * 50) for number in range(100)}
-HEADER = 100  # bytes; what is wrong in there may also mean that another program made the file
+HEADER = 100  # bytes; damage in the header may also mean that another program made the file
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_only_the_owner_can_read_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 1000, b"x"])
-def test_what_is_no_database_is_made_anew(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_made_again(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
     with Cache.open(path) as cache:
@@ -69,7 +69,7 @@ def test_what_is_no_database_is_made_anew(path: Path, content: bytes) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_another_layout_is_made_anew(path: Path) -> None:
+def test_another_layout_is_made_again(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE outcomes (key TEXT, value TEXT)")
@@ -129,7 +129,7 @@ def test_a_directory_in_its_place_is_an_error_with_the_path(path: Path) -> None:
     assert caught.value.place == str(path)
 
 
-def test_a_full_disk_is_an_error_and_leaves_what_was_there(path: Path) -> None:
+def test_a_full_disk_is_an_error_and_leaves_the_cache_as_it_was(path: Path) -> None:
     with Cache.open(path) as cache:
         cache.put_many({"key": b"value"})
         pages = cache._query("PRAGMA page_count")[0][0]

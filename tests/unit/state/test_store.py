@@ -1,4 +1,4 @@
-"""The state database: what it keeps, and what it does when it is damaged, newer or busy."""
+"""The state database: its content, and its behaviour when it is damaged, newer or busy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from agentsync.core.errors import StateError
-from agentsync.state.records import Action, Known, Recorded, Stat
-from agentsync.state.store import SCHEMA_VERSION, FileChange, Intent, SourceState, State, Suspension, Sync
+from agentsync.state.records import Action, FileChange, Intent, Known, Recorded, SourceState, Stat, Suspension, Sync
+from agentsync.state.schema import SCHEMA_VERSION
+from agentsync.state.store import State
 
 DIRECTORY = "/target"
 ROW = Recorded("digest", "agent", "claude", "team", "url", "x.md", "commit", "blob")
@@ -36,7 +37,7 @@ def intent(path: str = "x.md", recorded: Recorded | None = ROW, sync_id: str = "
     return Intent(change, f".{path}.tmp", recorded)
 
 
-def test_what_is_settled_is_in_inventory_and_history_after_reopening(path: Path) -> None:
+def test_a_settled_change_is_in_inventory_and_history_after_reopening(path: Path) -> None:
     with begun(path) as state:
         state.intend([intent("x.md"), intent("y.md")])
         assert state.intents() == [intent("x.md"), intent("y.md")]
@@ -96,7 +97,7 @@ def test_syncs_are_listed_newest_first_and_a_killed_one_stays_open(path: Path) -
         assert state.syncs(1) == [later]
 
 
-def test_trimming_history_tells_what_no_sync_replaced_any_more(path: Path) -> None:
+def test_trimming_history_returns_content_that_no_sync_refers_to(path: Path) -> None:
     with begun(path) as state:
         for name, old in (("a", "1"), ("b", "2"), ("c", "1"), ("d", "3")):
             state.begin_sync(name, started_at=2.0, commits={})
@@ -112,7 +113,7 @@ def test_trimming_history_tells_what_no_sync_replaced_any_more(path: Path) -> No
         assert [sync.id for sync in state.syncs(9)] == ["e", "d"]
 
 
-def test_trimming_history_keeps_the_newest_and_what_is_not_settled(path: Path) -> None:
+def test_trimming_history_keeps_the_newest_and_unsettled_syncs(path: Path) -> None:
     with begun(path) as state:
         state.intend([intent()])
         for name in ("a", "b", "c"):
@@ -126,13 +127,13 @@ def test_trimming_history_keeps_the_newest_and_what_is_not_settled(path: Path) -
 @pytest.mark.skipif(os.name == "nt", reason="there are no modes there")
 def test_only_the_owner_can_read_it(path: Path) -> None:
     with begun(path):
-        modes = {found.name: found.stat().st_mode & 0o777 for found in path.parent.iterdir()}
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     assert len(modes) == 3  # with -wal and -shm
     assert set(modes.values()) == {0o600}
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_is_no_database_is_set_aside_and_a_new_one_started(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_set_aside_and_a_new_one_started(path: Path) -> None:
     path.parent.mkdir()
     for number in (1, 2):
         path.write_bytes(b"garbage" * 1000)
@@ -165,28 +166,15 @@ def test_what_is_remembered_goes_when_the_inventory_changes_or_another_takes_its
         assert state.recall("second") is None
 
 
-def test_an_older_version_gets_what_it_lacks_and_keeps_what_it_has(path: Path) -> None:
+def test_a_state_of_an_earlier_version_is_set_aside(path: Path) -> None:
     with begun(path) as state:
         state.settle([intent()])
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE memory")
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
     with State.open(path) as state:
-        state.remember("key", "value")
-        assert state.recall("key") == "value"
-        assert state.count([DIRECTORY]) == 1
-
-
-def test_a_source_of_an_older_version_was_verified_by_nobody(path: Path) -> None:
-    with State.open(path) as state:
-        state.set_source(SourceState("team", "url", "main", commit="abc", committed_at=2.0, verified_by="keys"))
-    with closing(sqlite3.connect(path)) as connection:
-        for column in ("committed_at", "verified_by"):
-            connection.execute(f"ALTER TABLE sources DROP COLUMN {column}")
-        connection.execute("PRAGMA user_version = 3")
-        connection.commit()
-    with State.open(path) as state:
-        assert state.source("team", "url", "main") == SourceState("team", "url", "main", commit="abc")
+        assert state.recovered
+        assert state.count([DIRECTORY]) == 0
+    assert path.with_name(f"{path.name}.corrupt-1").exists()
 
 
 def test_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
@@ -207,7 +195,7 @@ def test_a_directory_in_its_place_is_an_error_with_the_path(path: Path) -> None:
     assert caught.value.place == str(path)
 
 
-def test_a_full_disk_is_a_state_error_and_leaves_what_was_there(path: Path) -> None:
+def test_a_full_disk_is_a_state_error_and_leaves_the_state_as_it_was(path: Path) -> None:
     with begun(path) as state:
         pages = state._connection.execute("PRAGMA page_count").fetchone()[0]
         state._connection.execute(f"PRAGMA max_page_count = {pages}")

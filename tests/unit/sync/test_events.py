@@ -53,7 +53,7 @@ def test_a_change_is_one_event_with_all_its_facts(action: Action, name: str) -> 
     }
 
 
-def test_what_was_not_done_is_a_warning_told_once() -> None:
+def test_a_change_that_was_not_made_is_a_warning_once() -> None:
     conflict = Diagnostic(Code.CONFLICT_EDITED, "it was edited", agent="tester")
     failed = Diagnostic(Code.WRITE_FAILED, "no space", agent="writer")
     outcomes = [outcome(Action.CONFLICT, "tester", conflict), outcome(Action.UPDATE, "writer", failed)]
@@ -66,7 +66,7 @@ def test_what_was_not_done_is_a_warning_told_once() -> None:
     assert events[0]["path"] == "/home/ada/.claude/agents/tester.md"
 
 
-def test_a_refused_file_is_told_with_its_source_and_commit() -> None:
+def test_a_refused_file_is_logged_with_its_source_and_commit() -> None:
     bad = Diagnostic(Code.DUPLICATE_KEY, "twice", path="agents/bad.md", line=3)
     compiled = [CompiledAgent("team", "agents/bad.md", "f", refused=True, diagnostics=(bad,))]
     _, event = reported(report(diagnostics=[bad], compiled=compiled))
@@ -81,13 +81,13 @@ def test_a_path_that_two_sources_have_names_neither() -> None:
     assert "source" not in event
 
 
-def test_a_source_that_moved_failed_or_is_held_is_told() -> None:
+def test_a_source_that_moved_failed_or_is_held_is_logged() -> None:
     (moved,) = reported(report())
     assert (moved["event"], moved["commit"], moved["previous"]) == ("source.moved", COMMIT, PREVIOUS)
     assert reported(report(previous=COMMIT)) == []
     error = SourceUnavailableError("gone", place="https://example.org/a.git", hint="look there")
-    finding = Diagnostic(Code.SOURCE_FAILED, "source `team`: gone")
-    (failed,) = reported(report(error=error, diagnostics=[finding]))
+    diagnostic = Diagnostic(Code.SOURCE_FAILED, "source `team`: gone")
+    (failed,) = reported(report(error=error, diagnostics=[diagnostic]))
     assert (failed["event"], failed["log_level"], failed["hint"]) == ("source.failed", "error", "look there")
     assert failed["error"] == "https://example.org/a.git: gone"
     assert failed["code"] == "AS412"

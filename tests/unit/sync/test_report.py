@@ -1,4 +1,4 @@
-"""What a report counts, what it tells again, and how it ends a command."""
+"""A report's counts, its repeated diagnostics, and the exit code of a command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAILED = Diagnostic(Code.WRITE_FAILED, "it could not be written: no space", agen
 CONFLICT = Diagnostic(Code.CONFLICT_EDITED, "it was edited", agent="editor")
 
 
-def test_what_was_applied_is_what_was_done() -> None:
+def test_an_applied_report_counts_the_outcomes() -> None:
     made = report(
         outcomes=[
             outcome(Action.CREATE),
@@ -31,13 +31,13 @@ def test_what_was_applied_is_what_was_done() -> None:
     assert made.counts == {"create": 1, "keep": 1, "conflict": 1, "held": 1, "failed": 1, "refused": 1}
 
 
-def test_what_is_planned_is_what_would_be_done() -> None:
+def test_a_planned_report_counts_the_changes() -> None:
     planned = report(scope=Scope.PLAN, changes=[change(Action.UPDATE), change(Action.KEEP), change(Action.CONFLICT)])
     assert [would.action for would in planned.changes] == [Action.UPDATE]
     assert planned.counts == {"update": 1, "keep": 1, "conflict": 1, "held": 0, "failed": 0, "refused": 0}
 
 
-def test_losses_are_told_again_only_for_agents_that_changed() -> None:
+def test_losses_are_reported_again_only_for_agents_that_changed() -> None:
     lost, same = (Diagnostic(Code.FIELD_LOST, "`color` is lost", agent=name) for name in ("tester", "reader"))
     missing = Diagnostic(Code.TARGET_MISSING, "not here")
     reported = report(outcomes=[outcome(Action.CREATE)], diagnostics=[lost, same, CONFLICT, missing])

@@ -14,11 +14,11 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
 from agentsync.state.records import RACY_NS, Known, Stat
-from agentsync.targets import dirfd as folder
+from agentsync.targets import dirfd
 from agentsync.targets.directory import TargetDirectory, TargetError, find_link, temporary
 from agentsync.targets.dirfd import DirectoryHandle, UnsafePathError
 from agentsync.targets.observe import ABSENT, ChangedError, opened
-from support.processes import without_root_powers
+from support.processes import without_root_privileges
 
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 
@@ -27,7 +27,7 @@ needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privil
 def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A target directory, used in both of the ways that platforms need."""
     if request.param == "paths":
-        monkeypatch.setattr(folder, "_DESCRIPTORS", False)
+        monkeypatch.setattr(dirfd, "_DESCRIPTORS", False)
     path = tmp_path / "target"
     path.mkdir()
     return path
@@ -45,7 +45,7 @@ def age(path: Path) -> None:
 
 
 def tree(path: Path) -> list[str]:
-    return sorted(str(found.relative_to(path)) for found in path.rglob("*"))
+    return sorted(str(child.relative_to(path)) for child in path.rglob("*"))
 
 
 @pytest.mark.parametrize("relative", ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./x", "a\0b", "\ud800"])
@@ -57,7 +57,7 @@ def test_paths_that_could_lead_out_are_refused(target: Path, relative: str) -> N
     assert tree(target.parent) == ["target"]
 
 
-def test_what_is_written_while_the_mode_is_taken_over_is_kept(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_while_the_mode_is_copied_is_kept(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing comes between the last look and the change itself."""
     change_mode = os.chmod
 
@@ -163,7 +163,7 @@ def test_directories_that_a_deletion_leaves_empty_go_but_not_the_target(target: 
     assert tree(target.parent) == ["target"]
 
 
-def test_discarding_what_was_never_staged_is_fine(target: Path) -> None:
+def test_discarding_a_file_that_was_never_staged_is_fine(target: Path) -> None:
     with TargetDirectory.open(target) as directory:
         directory.discard(temporary("a/x.md"))
         temp = temporary("a/x.md")
@@ -186,7 +186,7 @@ def test_absent_files_and_directories_are_observed_as_absent(target: Path) -> No
 
 
 @needs_symlinks
-def test_what_is_no_plain_file_is_never_ours(target: Path) -> None:
+def test_only_a_plain_file_is_ours(target: Path) -> None:
     (target / "directory").mkdir()
     (target / "file").write_bytes(b"x")
     (target / "link").symlink_to("file")
@@ -261,14 +261,14 @@ def test_a_link_on_the_way_to_the_home_is_the_systems_own(target: Path, monkeypa
 
 
 @pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="only there a directory can be opened that cannot be read")
-def test_what_is_only_passed_through_need_not_be_readable(tmp_path: Path) -> None:
+def test_a_directory_above_need_not_be_readable(tmp_path: Path) -> None:
     (tmp_path / "shared" / "target").mkdir(parents=True)
     (tmp_path / "shared").chmod(0o311)
     code = (
         "import sys, pathlib; from agentsync.targets.directory import TargetDirectory; "
         "TargetDirectory.open(pathlib.Path(sys.argv[1])).close()"
     )
-    command = [*without_root_powers(), sys.executable, "-c", code, str(tmp_path / "shared" / "target")]
+    command = [*without_root_privileges(), sys.executable, "-c", code, str(tmp_path / "shared" / "target")]
     assert subprocess.run(command, check=False).returncode == 0
 
 
@@ -290,17 +290,17 @@ def test_a_link_in_the_place_of_what_was_staged_gives_no_mode_to_what_it_leads_t
 
 
 @needs_symlinks
-def test_what_takes_a_file_s_place_while_it_is_opened_is_not_read(target: Path) -> None:
+def test_an_entry_that_replaces_a_file_while_it_is_opened_is_not_read(target: Path) -> None:
     (target / "link").symlink_to("file")
     os.mkfifo(target / "fifo")
-    with DirectoryHandle.open(target) as folder:
-        with pytest.raises(OSError, match="symbolic links"), opened(folder, "link"):
+    with DirectoryHandle.open(target) as directory:
+        with pytest.raises(OSError, match="symbolic links"), opened(directory, "link"):
             pass
-        with pytest.raises(ChangedError), opened(folder, "fifo"):
+        with pytest.raises(ChangedError), opened(directory, "fifo"):
             pass
 
 
-def test_a_missing_target_is_made_only_when_told_to(target: Path) -> None:
+def test_a_missing_target_is_made_only_with_create(target: Path) -> None:
     path = target / "a" / "b"
     with pytest.raises(TargetError) as caught:
         TargetDirectory.open(path)
@@ -342,8 +342,8 @@ def test_a_digest_that_was_taken_right_after_a_write_is_not_trusted(
     monkeypatch.setattr(time, "time_ns", lambda: now + RACY_NS)
     with TargetDirectory.open(target) as directory:
         assert directory.observe("x.md").known is None
-    found = path.stat()
-    stat = Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    status = path.stat()
+    stat = Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     assert not Known("stale", stat, now + RACY_NS).holds_for(stat)
 
 
@@ -358,7 +358,7 @@ def test_a_stat_proves_that_files_are_as_they_were_wherever_they_lie(
     now = time.time_ns()
     with TargetDirectory.open(target) as directory:
         monkeypatch.setattr(time, "time_ns", lambda: now + 10 * RACY_NS)
-        known = {name: found.known for name in names if (found := directory.observe(name)).known}
+        known = {name: observed.known for name in names if (observed := directory.observe(name)).known}
         assert directory.holds(known)
         for name in names:
             inode = known[name].stat.inode

@@ -1,4 +1,4 @@
-"""Where each tool keeps its agents, and what moves that place."""
+"""The directory of each tool's agents, and variables that move it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOVES = [
     # A directory of the tool's own, with another layout:
     ("goose", "GOOSE_PATH_ROOT", "config/agents"),
 ]
-"""By hand, from what each tool was seen to do: a dialect, a variable, and what follows the variable's value."""
+"""By hand, as each tool was seen to behave: a dialect, a variable, and the path behind the variable's value."""
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_an_editors_directory_is_moved_where_it_is_the_one_that_is_there(
     assert not has_home(dialects()["roo"])
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     assert directory_of(dialects()["roo"]) == file
-    # What does not lie below the directory that is moved stays where it is.
+    # A path outside the moved directory stays where it is.
     file.parent.rmdir()
     remote = home / ".vscode-server/data" / EXTENSION
     remote.parent.mkdir(parents=True)

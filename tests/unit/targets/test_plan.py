@@ -34,7 +34,7 @@ def plan_for(
     gone: tuple[str, ...] = (),
     limits: Limits | None = None,
 ) -> Plan:
-    """A plan for one target; what `disk` does not name is as it was last written."""
+    """A plan for one target; files that `disk` does not name are as last written."""
     actual = {path: Actual(rows[path].digest if path in rows else None) for path in {*wanted, *rows}} | (disk or {})
     return make_plan(
         [TargetState("claude", HERE, wanted, frozenset(kept))],
@@ -77,7 +77,7 @@ def test_bytes_that_were_not_written_by_us_are_never_changed() -> None:
             assert decide(base, actual, wanted) in {Action.KEEP, Action.TAKE, Action.CONFLICT}, (base, actual, wanted)
 
 
-def test_changes_are_sorted_and_what_is_kept_is_among_them() -> None:
+def test_changes_are_sorted_and_include_kept_files() -> None:
     plan = plan_for({"b.md": want(), "a.md": want()}, {"b.md": row()})
     assert [(change.path, change.action) for change in plan.changes] == [
         ("a.md", Action.CREATE),
@@ -116,12 +116,12 @@ def test_an_edited_file_is_kept(wanted: dict[str, Wanted]) -> None:
     assert only_code(plan) is Code.CONFLICT_EDITED
 
 
-def test_what_is_no_plain_file_is_a_conflict_that_says_what_it_is() -> None:
+def test_an_entry_that_is_not_a_plain_file_is_a_conflict_that_names_its_kind() -> None:
     plan = plan_for({"x.md": want()}, {"x.md": row()}, {"x.md": Actual("", reason="it is a symbolic link")})
     assert "it is a symbolic link" in plan.diagnostics[0].message
 
 
-def test_a_target_that_cannot_be_used_is_one_finding_and_nothing_is_done() -> None:
+def test_a_target_that_cannot_be_used_is_one_diagnostic_and_nothing_is_done() -> None:
     broken = Actual("", reason="it is a link", code=Code.TARGET_SYMLINK)
     plan = plan_for({"x.md": want(), "y.md": want()}, {"z.md": row()}, dict.fromkeys(("x.md", "y.md", "z.md"), broken))
     assert only_code(plan) is Code.TARGET_SYMLINK
@@ -178,7 +178,7 @@ def test_a_file_that_another_source_may_still_want_is_a_conflict(
     assert only_code(plan) is Code.OTHER_SOURCE
 
 
-def test_what_no_source_may_want_any_more_is_there_to_be_taken_and_else_stays() -> None:
+def test_a_file_that_no_source_wants_can_be_taken_over_and_otherwise_stays() -> None:
     def action(wanted: dict[str, Wanted], actual: str | None = "a") -> Action:
         disk = {"x.md": Actual(actual)}
         (change,) = plan_for(wanted, {"x.md": row()}, disk, prunable=("mine",), gone=("team",)).changes
@@ -251,7 +251,7 @@ def test_a_hold_stops_its_own_source_only() -> None:
     assert len(plan.held) == 3
 
 
-def test_a_hold_hides_no_conflict_and_nothing_that_is_as_it_should_be() -> None:
+def test_a_hold_hides_no_conflict_and_no_file_in_sync() -> None:
     rows = agents(6)
     plan = plan_for({"0.md": want(path="0.md")}, rows, {"1.md": Actual("user")}, limits=Limits())
     assert [change.action for change in plan.changes] == [Action.KEEP, Action.CONFLICT]

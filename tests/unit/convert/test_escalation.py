@@ -1,0 +1,72 @@
+"""Changes that give an agent more than its version before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agentsync.convert.abilities import Abilities, abilities, escalation
+from agentsync.dialects import dialects
+from support.policies import HOOK, document, file_with
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+CLAUDE = dialects()["claude"]
+
+
+def test_escalation_names_each_key_that_has_its_tool_do_more() -> None:
+    vibe = dialects()["vibe"]
+    before, after = (
+        abilities(vibe, file_with("vibe", keys), "x") for keys in ('tool_paths = ["a"]', 'tool_paths = ["b"]')
+    )
+    assert escalation(before, after) == ("`tool_paths`",)
+    assert escalation(before, before) == ()
+    claude = [abilities(CLAUDE, document(permissionMode=mode), "x") for mode in ("plan", "acceptEdits")]
+    assert escalation(*claude)[-1] == "permission mode `acceptEdits`"
+    assert len([word for word in escalation(*claude) if "ermission" in word]) == 1
+
+
+def given_by(dialect: str = "claude", /, **keys: JsonValue) -> Abilities:
+    return abilities(dialects()[dialect], document(dialect, **keys), "x")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gained"),
+    [
+        ({"tools": "Read"}, {"tools": "Read"}, ()),
+        ({"tools": "Read, Bash"}, {"tools": "Read"}, ()),
+        ({}, {"tools": "Read"}, ()),
+        ({"tools": "Read"}, {"tools": "Read, Bash, Write"}, ("`bash`", "`write`")),
+        ({"tools": "Read"}, {"tools": "Read, mcp__gh__*"}, ("`mcp/gh_*`",)),
+        ({"tools": "Read"}, {}, ("every tool that its session has",)),
+        ({}, {"permissionMode": "plan"}, ()),
+        ({"permissionMode": "plan"}, {"permissionMode": "default"}, ("`bash`", "`edit`", "`notebook`", "`write`")),
+        ({"tools": "Bash", "permissionMode": "default"}, {"tools": "Bash"}, ("`bash`",)),
+        ({}, {"permissionMode": "auto"}, ("permission mode `auto`",)),
+        ({"permissionMode": "auto"}, {}, ()),
+        ({}, {"hooks": HOOK}, ("hooks",)),
+        ({"hooks": HOOK}, {}, ("hooks",)),
+        ({"hooks": HOOK}, {"hooks": HOOK}, ()),
+        ({}, {"mcpServers": {"db": {"command": "db"}}}, ("MCP server `db`",)),
+        ({"mcpServers": [{"db": {"command": "db"}}]}, {"mcpServers": [{"db": {"command": "x"}}]}, ("MCP server `db`",)),
+        ({"mcpServers": {"db": {"command": "db"}}}, {"mcpServers": {"db": {"command": "db"}}}, ()),
+        ({"mcpServers": {"db": {"command": "db"}}}, {}, ()),
+        ({"model": "haiku"}, {"model": "opus"}, ("model `anthropic/opus`",)),
+        ({"model": "opus"}, {}, ()),
+    ],
+)
+def test_new_abilities_of_a_change_are_named(
+    before: dict[str, JsonValue], after: dict[str, JsonValue], gained: tuple[str, ...]
+) -> None:
+    assert escalation(given_by(**before), given_by(**after)) == gained
+
+
+def test_escalation_sees_arguments_and_switches() -> None:
+    def allowed(*commands: str) -> Abilities:
+        return given_by("opencode", permission={"*": "deny", "bash": dict.fromkeys(commands, "allow")})
+
+    assert escalation(allowed("git diff"), allowed("git diff", "rm")) == ("`bash` with `rm`",)
+    assert escalation(allowed("git *"), allowed("git diff")) == ()
+    assert escalation(given_by("opencode", disable=True), given_by("opencode")) == ("to be switched on",)
