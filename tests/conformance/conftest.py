@@ -1,4 +1,4 @@
-"""Skips what cannot be judged here, and keeps count for docs/conformance.md."""
+"""Fixtures that skip tools that are not installed, and keep counts for docs/conformance.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from conformance import samples
 from conformance.counts import Counts
 from conformance.facts import is_whole
-from conformance.oracle import Oracle, Verdict, shared_folder
+from conformance.oracle import Oracle, Verdict, shared_directory
 from conformance.sync import Synced, pull
 
 _COUNTS = pytest.StashKey[Counts]()
@@ -41,19 +41,19 @@ def counts(pytestconfig: pytest.Config) -> Counts:
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """The folder with the real tools; these tests take minutes, so only who names it gets them."""
-    folder = os.environ.get("AGENTSYNC_ORACLES")
-    if not folder:
+    """The directory with the real tools; these tests take minutes, so they run only where it is set."""
+    directory = os.environ.get("AGENTSYNC_ORACLES")
+    if not directory:
         pytest.skip("AGENTSYNC_ORACLES is not set; `make conformance` sets it")
-    return Path(folder)
+    return Path(directory)
 
 
 @pytest.fixture(scope="session")
 def shared(tools: Path) -> Path:
-    folder = shared_folder()
-    if not tools.is_dir() or not folder.is_dir():
-        pytest.skip(f"{folder if tools.is_dir() else tools} is not there")
-    return folder
+    directory = shared_directory()
+    if not tools.is_dir() or not directory.is_dir():
+        pytest.skip(f"{directory if tools.is_dir() else tools} is not there")
+    return directory
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +61,10 @@ def ask(shared: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The oracle of a tool; skips where the tool is not installed."""
 
     def oracle(tool: str) -> Oracle:
-        found = Oracle(tool, shared, tools, tmp_path_factory.mktemp(tool))
-        if found.missing:
-            pytest.skip(found.missing)
-        return found
+        oracle = Oracle(tool, shared, tools, tmp_path_factory.mktemp(tool))
+        if oracle.missing:
+            pytest.skip(oracle.missing)
+        return oracle
 
     return oracle
 
@@ -82,15 +82,14 @@ def synced(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 
 @pytest.fixture(scope="session")
 def judged(ask: Callable[[str], Oracle], synced: Callable[[str], Synced]) -> Callable[[str, str], Sequence[Verdict]]:
-    """What a tool says of all that it was given of a repository; it is asked once for all tests."""
+    """A tool's verdicts on all of its files of a repository; it is asked once for all tests."""
 
     @cache
     def of(repository: str, tool: str) -> Sequence[Verdict]:
         written = synced(repository).written(tool)
         verdicts = ask(tool).judge(synced(repository).project(tool))
         return [
-            replace(declared, loaded=declared.loaded or is_whole(declared, written[declared.file]))
-            for declared in verdicts
+            replace(verdict, loaded=verdict.loaded or is_whole(verdict, written[verdict.file])) for verdict in verdicts
         ]
 
     return of

@@ -1,4 +1,4 @@
-"""The tables in docs/conformance.md: what each tool was given, and loaded."""
+"""The tables in docs/conformance.md: files that each tool was given, and loaded."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Counts:
     def add(
         self, repository: str, oracle: Oracle, *, files: int, written: int, loaded: int, refused: Mapping[str, int]
     ) -> None:
-        """Counts what one tool was given of one repository."""
+        """Count the files of one repository for one tool."""
         self.versions[oracle.tool] = oracle.version
         codes = ", ".join(f"{count} {code}" for code, count in sorted(refused.items())) or "none"
         self.rows[repository, oracle.tool] = (str(files), str(written), str(loaded), codes)
 
     def add_generated(self, tool: str, read_from: Iterable[str]) -> None:
-        """Counts the generated agents that a tool loaded, by the dialect that each was read from."""
+        """Count the generated agents that a tool loaded, by the dialect that each was read from."""
         for dialect in read_from:
             self.generated.setdefault(dialect, Counter())[tool] += 1
 
@@ -55,7 +55,7 @@ class Counts:
         )
 
     def renew(self, document: Path) -> None:
-        """Puts the tables in the place of those that stand between the marks of a document."""
+        """Replace the tables between the marks of a document."""
         before, _, rest = document.read_text(encoding="utf-8").partition(_BEGIN)
         after = rest.partition(_END)[2]
         document.write_text(f"{before}{_BEGIN}\n{self.markdown()}\n{_END}{after}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a tool says that it understood of an agent's permissions, in canonical terms."""
+"""An agent's permissions as a tool reports them, in canonical terms."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from conformance.sync import Written
 
 Facts = Mapping[str, Any]
 
-# What the tools say of an agent's restrictions, and the key of the file that each fact is the value of. Of Codex and
-# Factory their scripts learn no more than that an agent is there and what it is called.
+# The facts that tools report of an agent's restrictions, and the key of the file that each is the value of. The scripts
+# for Codex and Factory learn only that an agent is there, and its name.
 _KEYS: Mapping[str, Mapping[str, str]] = {
     "cline": {"tools": "tools"},
     "copilot": {"tools": "tools"},
@@ -30,14 +30,14 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
 }
 
 UNDERSTOOD = tuple(_KEYS)
-"""The tools that tell what they understood of an agent's restrictions, and that `understood` reads."""
+"""The tools that report an agent's restrictions in a form that `understood` reads."""
 
-# How a script writes that there is no list.
+# A script's word for a missing list.
 _NO_LIST = "inherit-all"
 
 
 def understood(tool: str, facts: Facts, written: Written) -> Grants:
-    """What the file would grant if its restrictions were those that the tool understood."""
+    """The grants of a file if its restrictions were those that the tool understood."""
     keys = _KEYS[tool]
     others = {key: value for key, value in written.document.metadata.items() if key not in keys.values()}
     these: dict[str, JsonValue] = {
@@ -87,20 +87,20 @@ def roster(facts: Facts) -> list[str] | None:
     return [name for name in names if name not in ("", "None")]
 
 
-# What Claude Code adds where tools of MCP servers may be loaded later, which does nothing by itself; and what ends an
-# agent's own tasks in the background, which it gives under the earlier names KillShell and KillBash too.
+# Tools that Claude Code adds: one where tools of MCP servers may be loaded later, which does nothing by itself; and one
+# that ends an agent's own tasks in the background, which it gives under the earlier names KillShell and KillBash too.
 _HARMLESS = ("DeferredToolPlaceholder", "TaskStop")
 
 
-def beyond(names: Iterable[str], declared: Grants) -> list[str]:
-    """Those of Claude Code's tools among these that the agent is said not to have."""
-    return [name for name in names if name not in _HARMLESS and not _granted(name, declared)]
+def beyond(names: Iterable[str], granted: Grants) -> list[str]:
+    """Those of Claude Code's tools among these that the agent is not granted."""
+    return [name for name in names if name not in _HARMLESS and not _granted(name, granted)]
 
 
-def _granted(name: str, declared: Grants) -> bool:
+def _granted(name: str, granted: Grants) -> bool:
     if name == ANY:
-        return declared.everything_else > Approval.DENY
-    return max(declared.approvals(_canonical(name))) > Approval.DENY
+        return granted.everything_else > Approval.DENY
+    return max(granted.approvals(_canonical(name))) > Approval.DENY
 
 
 @cache

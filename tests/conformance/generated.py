@@ -1,4 +1,4 @@
-"""Agents that nobody wrote, in every dialect: the same ones in every run."""
+"""Generated agents in every dialect, the same ones in every run."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
-from agentsync.repository.detection import ReadAgent, read_agent
+from agentsync.repository.dialect_detection import ReadAgent, read_agent
 from support import agents as strategy
 
 COUNT = 500
 
-# What the neutral dialect has no place for, being in some tool's own words.
+# Fields without a place in the neutral dialect, in the words of some tool.
 _NO_OTHERS: Mapping[str, object] = {"dialect": NEUTRAL, "mcp_servers": None, "hooks": None, "native": {}, "unknown": {}}
-# The scripts that ask the tools take a name from its file as it stands between quotes.
+# The scripts that ask the tools take a name from its file as it is between quotes.
 _QUOTES = str.maketrans("", "", "\"'")
 
 
 def written(dialect: str) -> dict[str, bytes]:
     """The generated agents as files of a dialect, by file name: in the neutral one, or converted from it.
 
-    Each is called after the dialect too, so those of several dialects can stand in one directory. An agent that a
+    Each is called after the dialect too, so those of several dialects can be in one directory. An agent that a
     dialect cannot take, because it cannot restrict it or for its name, has no file there.
     """
     neutral = dialects()[NEUTRAL]
@@ -43,8 +43,8 @@ def written(dialect: str) -> dict[str, bytes]:
 
 @cache
 def agents() -> tuple[Agent, ...]:
-    """As many agents as COUNT says, no two of one name."""
-    found: dict[str, Agent] = {}
+    """COUNT agents, no two of one name."""
+    by_slug: dict[str, Agent] = {}
 
     @settings(
         max_examples=COUNT,
@@ -58,9 +58,9 @@ def agents() -> tuple[Agent, ...]:
     def collect(agent: Agent) -> None:
         plain = agent.name.translate(_QUOTES).strip()
         name = plain
-        while slug(name) in found:
-            name = f"{plain}-{len(found)}"
-        found[slug(name)] = agent.model_copy(update={**_NO_OTHERS, "name": name, "slug": slug(name)})
+        while slug(name) in by_slug:
+            name = f"{plain}-{len(by_slug)}"
+        by_slug[slug(name)] = agent.model_copy(update={**_NO_OTHERS, "name": name, "slug": slug(name)})
 
     collect()
-    return tuple(found.values())
+    return tuple(by_slug.values())

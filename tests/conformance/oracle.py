@@ -1,4 +1,4 @@
-"""Runs the scripts that let a real tool say what it makes of agent files."""
+"""Run the scripts that ask a real tool for its verdicts on agent files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOOLS = tuple(SCRIPTS)
 
 _SECONDS = 600
 _TOGETHER = "(all together)"
-# Where the scripts name a file relative to something above the tool's directory of agents.
+# Tools for which the scripts name a file relative to a directory above that of its agents.
 _ABOVE = ("agents/", ".github/agents/")
 
 # OpenCode and its fork end before a pipe has taken more than 64 KiB of their output, so they write to a file first.
@@ -50,12 +50,12 @@ _PIPED_PROGRAMS = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a tool says of one file.
+    """A tool's verdict on one file.
 
     Attributes:
         file: relative to the tool's directory of agents.
-        identifier: what the tool knows the agent by.
-        facts: what it understood, or in words why it does not load the file.
+        identifier: the tool's name for the agent.
+        facts: the agent as the tool understood it, or the reason why it does not load the file.
     """
 
     loaded: bool
@@ -65,7 +65,7 @@ class Verdict:
 
     @property
     def name(self) -> str:
-        """What the tool calls the agent; Copilot, that knows it by its file's, shows another one."""
+        """The tool's name for the agent; Copilot knows it by its file's name and shows another one."""
         return str(self.resolved.get("name", self.identifier)) if self.facts.startswith("{") else self.identifier
 
     @property
@@ -81,8 +81,8 @@ class Oracle:
 
     Attributes:
         tool: its dialect's name.
-        shared: the folder with the scripts.
-        tools: the folder in which the tools are installed.
+        shared: the directory with the scripts.
+        tools: the directory in which the tools are installed.
         scratch: where the tool may write.
     """
 
@@ -149,8 +149,8 @@ class Oracle:
         return environment
 
 
-def shared_folder() -> Path:
-    """Where the scripts and samples lie: beside the repository, unless the environment says otherwise."""
+def shared_directory() -> Path:
+    """The directory with scripts and samples: beside the repository, unless the environment sets another."""
     return Path(os.environ.get("AGENTSYNC_SHARED", ROOT.parent / "shared"))
 
 

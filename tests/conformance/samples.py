@@ -1,4 +1,4 @@
-"""The repositories that are pulled: real agents, generated ones, and files that are wrong in one way each."""
+"""Repositories to pull: real agents, generated ones, and files that are broken in one way each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from agentsync.core.globs import path_matches
 from agentsync.dialects import Dialect, UneditableError, dialects
-from agentsync.repository.detection import ReadAgent, read_agent
+from agentsync.repository.dialect_detection import ReadAgent, read_agent
 from conformance import generated
 
 Files = Mapping[str, bytes]
@@ -19,14 +19,14 @@ Files = Mapping[str, bytes]
 GOOD = {"seeds": "seeds", "public": "public corpus", "generated": "generated agents"}
 BROKEN = {"synthetic": "broken files: synthetic", "dashes": "broken files: dashes"}
 REPOSITORIES = {**GOOD, **BROKEN}
-"""Every repository, by the name that tests use, and what the table of counts calls it."""
+"""Every repository, by the name that tests use, with its name in the table of counts."""
 
 MANIFEST = "agentsync.toml"
 
 # More agents than have one name.
 _MOST = 100
 
-# What the corpus calls one dialect and agentsync two, by the file's ending.
+# One dialect of the corpus that is two of agentsync's, by the file's ending.
 _IN_ANOTHER_FORM = {("kiro", ".json"): "kiro2"}
 
 # A name in a frontmatter, a TOML table or JSON, without the quotation mark that may end it; and the other word for it.
@@ -40,7 +40,7 @@ _OPENCODE = ("opencode-permission-globs.md", "opencode-permission-unquoted-star.
 _FOREIGN = ("droid-example.md", "gemini-example.md")
 
 
-# Restricted agents whose values hold what ends a frontmatter elsewhere.
+# Restricted agents with values that hold the end of a frontmatter.
 DASHES: Files = {
     ".claude/agents/plain-dashes.md": (
         b"---\nname: plain-dashes\ndescription: One --- two\ntools: Read\n---\nRead changes.\n"
@@ -55,7 +55,7 @@ DASHES: Files = {
 
 
 def repository(name: str, shared: Path) -> Files:
-    """What is pulled under a name."""
+    """The files of a repository by its name."""
     match name:
         case "seeds":
             return seeds(shared)
@@ -80,7 +80,7 @@ def seeds(shared: Path) -> Files:
 
 def public(shared: Path) -> Files:
     """Every agent of the public repositories, below its dialect; of one name, all but the first get another one."""
-    found: dict[str, bytes] = {MANIFEST: _manifest()}
+    files: dict[str, bytes] = {MANIFEST: _manifest()}
     taken: set[str] = set()
     for dialect, path, data in public_agents(shared):
         place, content = path, data
@@ -91,22 +91,22 @@ def public(shared: Path) -> Files:
         else:
             raise AssertionError(path)
         taken |= {name} - {""}
-        found[f"{dialect}/{place}"] = content
-    return found
+        files[f"{dialect}/{place}"] = content
+    return files
 
 
 def _slug(path: str, data: bytes, dialect: str) -> str:
-    """What an agent's files are called; empty for what is none."""
+    """The name of an agent's files; empty for a file that is not one."""
     read = read_agent(path, data, dialect)
     return read.agent.slug if isinstance(read, ReadAgent) else ""
 
 
 def _numbered(dialect: str, path: str, data: bytes, number: int) -> tuple[str, bytes]:
     """The same file with a number behind its name, both within it and without."""
-    folder, _, file = path.rpartition("/")
+    directory, _, file = path.rpartition("/")
     stem, dot, suffixes = file.partition(".")
     renamed = re.sub(_NAME % _NAMED_BY.get(dialect, b"name"), rb"\g<0>-%d" % number, data, count=1)
-    return f"{folder}/{stem}-{number}{dot}{suffixes}", renamed
+    return f"{directory}/{stem}-{number}{dot}{suffixes}", renamed
 
 
 def public_agents(shared: Path) -> Iterator[tuple[str, str, bytes]]:
@@ -130,7 +130,7 @@ def _split(dialect: Dialect, file: Path) -> Iterator[tuple[Path, bytes]]:
         return
     try:
         entries = dialect.shared.entries(file.read_bytes())
-    except UneditableError:  # it has no agents, or is written in a way in which none can be told apart
+    except UneditableError:  # it has no agents, or a layout in which they cannot be separated
         entries = {}
     for name, data in entries.items():
         yield file.with_name(f"{file.name}-{name}{dialect.suffix}"), _DASHES.sub(rb"\1-", data)
@@ -143,7 +143,7 @@ def generated_agents() -> Files:
 
 
 def _manifest() -> bytes:
-    """Says that what lies below a dialect's name is in this dialect, whatever it looks like."""
+    """A manifest that declares files below a dialect's name to be in this dialect, whatever they look like."""
     globs = {f"{name}/**": name for name in dialects()}
     tables = "".join(f'"{glob}" = "{name}"\n' for glob, name in globs.items())
     return f"[agents]\ninclude = {json.dumps(list(globs))}\n[agents.dialects]\n{tables}".encode()
@@ -151,13 +151,13 @@ def _manifest() -> bytes:
 
 def synthetic(shared: Path) -> Files:
     """Each broken file at the place where its tool would look, with a name of its own where it has a usual one."""
-    folder = shared / "corpus/synthetic"
-    names = [path.name for path in sorted(folder.glob("*.md")) if path.name not in _FOREIGN]
-    return {synthetic_path(name): _renamed((folder / name).read_bytes(), name[:-3]) for name in names}
+    directory = shared / "corpus/synthetic"
+    names = [path.name for path in sorted(directory.glob("*.md")) if path.name not in _FOREIGN]
+    return {synthetic_path(name): _renamed((directory / name).read_bytes(), name[:-3]) for name in names}
 
 
 def synthetic_path(name: str) -> str:
-    """Where a broken file lies in its repository."""
+    """The path of a broken file in its repository."""
     return f".opencode/agents/{name}" if name in _OPENCODE else f".claude/agents/{name}"
 
 

@@ -1,4 +1,4 @@
-"""Pulls repositories with the real program into projects that have the layout of the tools."""
+"""Pull repositories with the real program into projects that have the layout of the tools."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Synced:
 
     Attributes:
         root: each tool has a project of its own below it, since some read each other's directories.
-        files: what was pulled, by path in the repository.
+        files: the pulled files, by path in the repository.
     """
 
     root: Path
@@ -48,7 +48,7 @@ class Synced:
         return self.files.keys() - {MANIFEST}
 
     def written(self, tool: str) -> dict[str, Written]:
-        """What stands in the tool's directory, by file name."""
+        """The files in the tool's directory, by name."""
         directory = self.directory(tool)
         paths = sorted(directory.iterdir()) if directory.is_dir() else []
         return {path.name: Written(dialects()[tool], path) for path in paths}
@@ -64,20 +64,20 @@ class Synced:
         return {(change["target"], _file(change["source_path"])) for change in made}
 
     def codes(self, path: str, severity: str, tool: str = "") -> set[str]:
-        """The codes of the findings about one file, for every tool or for one."""
-        return {code for target, code in self._reported.get((path, severity), ()) if target in ("", tool)}
+        """The codes of the diagnostics about one file, for every tool or for one."""
+        return {code for target, code in self._codes.get((path, severity), ()) if target in ("", tool)}
 
     @cached_property
-    def _reported(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
-        reported: dict[tuple[str, str], set[tuple[str, str]]] = {}
-        for found in self.report["diagnostics"]:
-            place = _file(found.get("path", "")), found["severity"]
-            reported.setdefault(place, set()).add((found.get("target", ""), found["code"]))
-        return reported
+    def _codes(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
+        codes: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        for diagnostic in self.report["diagnostics"]:
+            place = _file(diagnostic.get("path", "")), diagnostic["severity"]
+            codes.setdefault(place, set()).add((diagnostic.get("target", ""), diagnostic["code"]))
+        return codes
 
     def refused(self, tool: str) -> Counter[str]:
-        """How many files the tool was not given, by code."""
-        errors = [path for path, severity in self._reported if severity == "error"]
+        """The number of files that the tool was not given, by code."""
+        errors = [path for path, severity in self._codes if severity == "error"]
         return Counter(code for path in errors for code in self.codes(path, "error", tool))
 
 
@@ -94,19 +94,19 @@ class Written:
 
     @property
     def enforced(self) -> Grants:
-        """What agentsync says that the tool will enforce."""
+        """The grants that the tool will enforce, according to agentsync."""
         return self.dialect.enforced(self.document)
 
     @property
     def name(self) -> str:
-        """What the agent is called in it."""
+        """The agent's name in it."""
         agent = self.dialect.read(self.document, self.path.name.removesuffix(self.dialect.suffix)).agent
         assert agent, self.path
         return agent.name
 
 
 def pull(root: Path, files: Files) -> Synced:
-    """Makes a repository of these files and pulls it.
+    """Make a repository of these files and pull it.
 
     Raises:
         AssertionError: the program did neither all nor a part of it.
@@ -133,12 +133,12 @@ def pull(root: Path, files: Files) -> Synced:
 
 
 def _file(path: str) -> str:
-    """The file of an agent, which may be one of those that it holds."""
+    """The file that holds an agent, alone or with others."""
     return split_path(path)[0]
 
 
 def _configuration(repository: Repository, synced: Synced) -> str:
-    """One source, every tool, and a policy that takes what the tools are to be asked about."""
+    """A configuration with one source, every tool, and a policy that allows all that the tools are asked about."""
     targets = [f'[targets.{tool}]\npath = "{synced.directory(tool)}"\ncreate = true\n' for tool in TOOLS]
     source = f'[sources.team]\nurl = "{repository.url}"\nallow_local = true\n'
     policy = '[policy]\nhooks = "allow"\nmcp_servers = "allow"\nmodes = ["*"]\nsecrets = "allow"\nhidden = "allow"\n'

@@ -17,7 +17,7 @@ _REFUSED_ALL_THE_SAME = {
 }
 
 
-def test_what_should_load_is_written_unless_a_tool_cannot_restrict_it(
+def test_a_file_that_should_load_is_written_unless_a_tool_cannot_restrict_it(
     shared: Path, synced: Callable[[str], Synced]
 ) -> None:
     result = synced("synthetic")
@@ -33,7 +33,7 @@ def test_what_should_load_is_written_unless_a_tool_cannot_restrict_it(
     assert missing == _REFUSED_ALL_THE_SAME
 
 
-def test_what_should_not_load_is_refused_with_a_code(shared: Path, synced: Callable[[str], Synced]) -> None:
+def test_a_file_that_should_not_load_is_refused_with_a_code(shared: Path, synced: Callable[[str], Synced]) -> None:
     result = synced("synthetic")
     refused = [name for name, load in samples.expectations(shared).items() if load is False]
 

@@ -1,4 +1,4 @@
-"""Every file that agentsync writes loads in the tool that it was written for, and what it does not write it names."""
+"""Every file that agentsync writes loads in the tool that it was written for, and every other agent is reported."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from conformance.counts import Counts
 from conformance.oracle import TOOLS, Oracle, Verdict
 from conformance.sync import Synced
 
-# Copilot's own files, passed on as they are and told with a code: its cloud agent and VS Code take a server without a
-# `type` or a list of `tools`, and the command line, which is asked here, drops the agent.
+# Copilot's own files, passed on as they are and reported with a code: its cloud agent and VS Code take a server without
+# a `type` or a list of `tools`, and the command line, which is asked here, drops the agent.
 DROPPED = {
     "copilot": {
         "cast-imaging-impact-analysis-agent.agent.md",

@@ -1,4 +1,4 @@
-"""What a tool made of an agent's permissions is what agentsync says that it will enforce."""
+"""The permissions that a tool gives an agent are those that it should enforce according to agentsync."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLED = {"seeds": 5, "public": 16, "generated": 16}
 
 # How many agents Claude Code is asked about at once; of some thousands it names no tools.
 TOGETHER = 500
-# And how many it starts in one run of the script, whose time is limited.
+# And how many it starts in one run of the script, which has a time limit.
 STARTED_TOGETHER = 100
 
 # OpenCode's own questions about secrets, which agentsync writes beside a plain `read` and counts as part of it.
@@ -34,11 +34,11 @@ _READ_GUARD = (
 )
 
 # Without any permission of its own; OpenCode's own rules show in it.
-_BARE = "---\ndescription: Shows what OpenCode itself says\n---\nNothing.\n"
+_BARE = "---\ndescription: Shows OpenCode's own rules\n---\nNothing.\n"
 
 
 @pytest.mark.parametrize("repository", samples.REPOSITORIES)
-def test_opencode_reads_the_rules_that_were_meant(
+def test_opencode_reads_the_intended_rules(
     repository: str, synced: Callable[[str], Synced], judged: Callable[[str, str], Sequence[Verdict]]
 ) -> None:
     for verdict, written in _both(repository, "opencode", synced, judged):
@@ -48,12 +48,12 @@ def test_opencode_reads_the_rules_that_were_meant(
 
 @pytest.mark.parametrize("repository", samples.REPOSITORIES)
 @pytest.mark.parametrize("tool", facts.UNDERSTOOD)
-def test_the_tool_understands_the_restrictions_that_were_meant(
+def test_the_tool_understands_the_intended_restrictions(
     repository: str, tool: str, synced: Callable[[str], Synced], judged: Callable[[str, str], Sequence[Verdict]]
 ) -> None:
     for verdict, written in _both(repository, tool, synced, judged):
-        read, declared = facts.understood(tool, verdict.resolved, written), written.enforced
-        assert read == declared or (wider(read, declared), wider(declared, read)) == (None, None), verdict.file
+        read, enforced = facts.understood(tool, verdict.resolved, written), written.enforced
+        assert read == enforced or (wider(read, enforced), wider(enforced, read)) == (None, None), verdict.file
 
 
 @pytest.fixture(scope="session")
@@ -64,26 +64,28 @@ def rosters(
 
     @cache
     def of(repository: str) -> Mapping[str, Sequence[str]]:
-        verdicts = _judged_in_parts(ask("claude"), synced(repository).written("claude"), tmp_path_factory, TOGETHER)
-        return {declared.file: names for declared in verdicts if (names := facts.roster(declared.resolved)) is not None}
+        verdicts = _judged_in_batches(ask("claude"), synced(repository).written("claude"), tmp_path_factory, TOGETHER)
+        return {verdict.file: names for verdict in verdicts if (names := facts.roster(verdict.resolved)) is not None}
 
     return of
 
 
 @pytest.mark.parametrize("repository", samples.REPOSITORIES)
-def test_claude_code_lists_no_tool_beyond_what_was_meant(
+def test_claude_code_lists_no_tool_beyond_the_intended_ones(
     repository: str, synced: Callable[[str], Synced], rosters: Callable[[str], Mapping[str, Sequence[str]]]
 ) -> None:
     for file, written in synced(repository).written("claude").items():
-        declared, names = written.enforced, rosters(repository).get(file)
+        enforced, names = written.enforced, rosters(repository).get(file)
         if names is None:
             assert _takes_lines(written), file  # and is started by the next test
-        elif any(rule.approval for rule in declared.rules):  # else it says "All tools", and gives none to who runs
-            assert facts.beyond(names, declared) == [], file
+        elif any(
+            rule.approval for rule in enforced.rules
+        ):  # else its text is "All tools", and a running agent gets none
+            assert facts.beyond(names, enforced) == [], file
 
 
 @pytest.mark.parametrize("repository", SAMPLED)
-def test_claude_code_gives_a_running_agent_no_tool_beyond_what_was_meant(
+def test_claude_code_gives_a_running_agent_no_tool_beyond_the_intended_ones(
     repository: str,
     ask: Callable[[str], Oracle],
     synced: Callable[[str], Synced],
@@ -105,19 +107,19 @@ def test_claude_code_gives_a_running_agent_no_tool_beyond_what_was_meant(
     if THOROUGH and repository == "public":  # half an hour
         sample = startable
 
-    verdicts = _judged_in_parts(ask("claude"), sample, tmp_path_factory, STARTED_TOGETHER, "--deep")
+    verdicts = _judged_in_batches(ask("claude"), sample, tmp_path_factory, STARTED_TOGETHER, "--deep")
 
     assert len(verdicts) == len(sample)
     for verdict in verdicts:
-        run, declared = verdict.resolved["spawned"], sample[verdict.file].enforced
+        run, enforced = verdict.resolved["spawned"], sample[verdict.file].enforced
         assert verdict.loaded or "zero tools" in run["error"], verdict  # it starts no agent that has nothing
         given = run.get("tools", [])
-        assert facts.beyond(given, declared) == [], verdict
-        assert "Read" in given or max(declared.approvals("read")) is Approval.DENY, verdict
+        assert facts.beyond(given, enforced) == [], verdict
+        assert "Read" in given or max(enforced.approvals("read")) is Approval.DENY, verdict
 
 
 @pytest.mark.parametrize("repository", SAMPLED)
-def test_opencode_decides_each_call_as_was_meant(
+def test_opencode_decides_each_call_as_intended(
     repository: str, ask: Callable[[str], Oracle], synced: Callable[[str], Synced], tmp_path: Path
 ) -> None:
     sample = _sample(synced(repository).written("opencode"), repository)
@@ -139,7 +141,7 @@ def test_opencode_decides_each_call_as_was_meant(
 def _both(
     repository: str, tool: str, synced: Callable[[str], Synced], judged: Callable[[str, str], Sequence[Verdict]]
 ) -> list[tuple[Verdict, Written]]:
-    """What a tool says of each file that it loads, and the file."""
+    """A tool's verdict on each file that it loads, and the file."""
     written = synced(repository).written(tool)
     return [(verdict, written[verdict.file]) for verdict in judged(repository, tool) if verdict.loaded]
 
@@ -150,21 +152,21 @@ def _sample(written: Mapping[str, Written], repository: str) -> dict[str, Writte
     return dict(islice(written.items(), 0, None, step))
 
 
-def _judged_in_parts(
+def _judged_in_batches(
     oracle: Oracle, written: Mapping[str, Written], factory: pytest.TempPathFactory, together: int, *options: str
 ) -> list[Verdict]:
-    """What Claude Code says of files, so many at once."""
+    """Claude Code's verdicts on files, so many at once."""
     verdicts: list[Verdict] = []
-    left = iter(written.items())
-    while part := dict(islice(left, together)):
-        project = factory.mktemp("part")
-        _copy("claude", part, project)
+    remaining = iter(written.items())
+    while batch := dict(islice(remaining, together)):
+        project = factory.mktemp("batch")
+        _copy("claude", batch, project)
         verdicts += oracle.judge(project, *options)
     return verdicts
 
 
 def _copy(tool: str, written: Mapping[str, Written], project: Path) -> None:
-    """Puts files where a tool looks in a project."""
+    """Put files where a tool looks in a project."""
     directory = project / dialects()[tool].project_directories[0]
     directory.mkdir(parents=True)
     for file, one in written.items():
@@ -176,9 +178,9 @@ def _takes_lines(written: Written) -> bool:
     return "\n" in str(written.document.metadata["description"])
 
 
-def _differences(given: Grants, declared: Grants) -> tuple[Widening | None, Widening | None]:
-    """A call that gets more than was said, and one that gets less."""
-    return wider(given, declared), wider(Grants((*declared.rules, *_READ_GUARD)), Grants((*given.rules, *_READ_GUARD)))
+def _differences(given: Grants, enforced: Grants) -> tuple[Widening | None, Widening | None]:
+    """A call that gets more than it should, and one that gets less."""
+    return wider(given, enforced), wider(Grants((*enforced.rules, *_READ_GUARD)), Grants((*given.rules, *_READ_GUARD)))
 
 
 def _below_its_own_directories(rule: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Where the corpus lies: beside the repository, or where AGENTSYNC_SHARED says; tests skip where it is not."""
+"""The corpus: beside the repository, or where AGENTSYNC_SHARED points; tests skip where it is missing."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ ROOT = Path(__file__).parents[2]
 def corpus() -> Path:
     shared = Path(os.environ.get("AGENTSYNC_SHARED", ROOT.parent / "shared"))
     if not (shared / "corpus" / "public.json").is_file():
-        pytest.skip(f"the corpus is not at {shared}; AGENTSYNC_SHARED says where it is")
+        pytest.skip(f"the corpus is not at {shared}; AGENTSYNC_SHARED sets its place")
     return shared / "corpus"

@@ -1,6 +1,6 @@
 """One repository of the corpus holds the same agents as nine tools read them, and a tenth would not: any becomes any.
 
-Its files come from one program, and the words are the same in all. What that program gets wrong stands in FAULTS, in
+Its files come from one program, and the words are the same in all. Errors of that program are listed in FAULTS, in
 MODELS and in HEADINGS, each with a reason; a fault that is not in these tables, or that is no longer there, fails.
 """
 
@@ -19,7 +19,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from support.conversion import read, widening
 
 REPOSITORY = "sampleXbro+agentsbridge"
@@ -41,7 +41,7 @@ PLACES = {
     "opencode": ".opencode/agents/{}.md",
     "roo": ".roomodes",
 }
-# What the program was made for first; its files for it are right but for the heading.
+# The tool that the program was first made for; its files for it are right but for the heading.
 RIGHT = "claude"
 
 HEADINGS = {RIGHT: ("## Role\n\n", "its text was sorted under headings later, the other tools' was not")}
@@ -61,7 +61,7 @@ FAULTS: dict[tuple[str, tuple[str, ...]], tuple[Literal["refused", "other grants
     ("copilot", RESTRICTED): ("other grants", f"{_CLAUDES_LIST}, which grant nothing in Copilot"),
     ("cursor", RESTRICTED): (
         "other grants",
-        "Cursor reads no list of tools, so only reading was surely meant",
+        "Cursor reads no list of tools, so only reading was surely intended",
     ),
     ("junie", RESTRICTED): ("other grants", f"{_CLAUDES_LIST}, which grant nothing in Junie"),
     ("kiro", RESTRICTED): ("other grants", f"{_CLAUDES_LIST}, and Kiro's are others"),
@@ -76,7 +76,7 @@ MODELS = {
 
 
 @dataclass(frozen=True)
-class Declared:
+class Words:
     """An agent's words, in which the tools' files do not differ."""
 
     name: str
@@ -86,7 +86,7 @@ class Declared:
 
 @pytest.fixture(scope="session")
 def given(corpus: Path) -> Callable[[str, str], ReadAgent | NoAgent]:
-    """What agentsync reads in the file of one tool for one agent, whose path alone says whose it is."""
+    """Read the file of one tool for one agent; its path alone determines the dialect."""
 
     def of(tool: str, name: str) -> ReadAgent | NoAgent:
         place = PLACES[tool].format(name)
@@ -100,18 +100,18 @@ def given(corpus: Path) -> Callable[[str, str], ReadAgent | NoAgent]:
 
 @pytest.mark.parametrize("name", AGENTS)
 @pytest.mark.parametrize("tool", PLACES)
-def test_each_file_says_the_same_agent_but_for_its_faults(
+def test_each_file_describes_the_same_agent_but_for_its_faults(
     tool: str, name: str, given: Callable[[str, str], ReadAgent | NoAgent]
 ) -> None:
     right, source = _read(given(RIGHT, name)), given(tool, name)
 
     if isinstance(source, NoAgent):
         assert _fault(tool, name) == "refused", source.diagnostics
-        errors = {found.code for found in source.diagnostics if found.severity is Severity.ERROR}
+        errors = {diagnostic.code for diagnostic in source.diagnostics if diagnostic.severity is Severity.ERROR}
         assert errors <= {Code.WRONG_TYPE, Code.WRONG_DIALECT}
         return
     assert source.dialect.name == tool
-    assert _declared(source.agent) == _declared(right.agent)
+    assert _words(source.agent) == _words(right.agent)
     word = (right.agent.model or "").partition("/")[2]
     assert (source.agent.model != right.agent.model) == ((tool, word) in MODELS)
     same = _alike(source.agent.grants, right.agent.grants)
@@ -131,11 +131,11 @@ def test_each_file_becomes_the_one_of_any_other_tool(
         file = render(source, dialects()[target], OPTIONS)
         if file.data is None:
             assert source.agent.grants != EVERYTHING, (target, file.diagnostics)
-            assert any(found.severity is Severity.ERROR for found in file.diagnostics), target
+            assert any(diagnostic.severity is Severity.ERROR for diagnostic in file.diagnostics), target
             continue
         assert widening(source.agent, file.data, dialects()[target], OPTIONS) is None, target
         back = read(file.path, file.data, target).agent
-        assert _declared(back) == _declared(right.agent), target
+        assert _words(back) == _words(right.agent), target
         other = given(target, name)
         if isinstance(other, ReadAgent) and not _fault(target, name) and not _fault(tool, name):
             assert _alike(back.grants, other.agent.grants), target
@@ -147,15 +147,15 @@ def _read(source: ReadAgent | NoAgent) -> ReadAgent:
 
 
 def _fault(tool: str, name: str) -> str:
-    """What stands in the table for a file; empty where that is nothing."""
+    """The table's entry for a file; empty where there is none."""
     return next((fault for (other, names), (fault, _) in FAULTS.items() if other == tool and name in names), "")
 
 
-def _declared(agent: Agent) -> Declared:
+def _words(agent: Agent) -> Words:
     prompt = agent.prompt.strip()
     for heading, _ in HEADINGS.values():
         prompt = prompt.removeprefix(heading)
-    return Declared(agent.name, agent.description, prompt)
+    return Words(agent.name, agent.description, prompt)
 
 
 def _alike(one: Grants, other: Grants) -> bool:

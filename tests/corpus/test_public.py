@@ -23,7 +23,7 @@ from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.core.globs import path_matches
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from support.conversion import read, silent_losses, widening
 from support.thorough import part
 
@@ -41,7 +41,7 @@ REFUSED = {
     Code.CONTROL_CHARACTER,
 }
 
-# What is refused for more than its name and description, which may be read all the same.
+# Files that are refused for more than their name and description, which may be read all the same.
 _NOT_READ = {Code.WRONG_TYPE, Code.WRONG_DIALECT, Code.CONTROL_CHARACTER}
 
 _HEAD = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
@@ -62,16 +62,16 @@ class Sample:
 
 @pytest.fixture(scope="session", params=DIALECTS)
 def samples(request: pytest.FixtureRequest, corpus: Path) -> list[Sample]:
-    found: dict[Path, Sample] = {}
+    samples: dict[Path, Sample] = {}
     for repository in json.loads((corpus / "public.json").read_text())["repositories"]:
         base = corpus / "public" / repository["repo"].replace("/", "+")
         patterns = [one["glob"] for one in repository["globs"] if one["dialect"] == request.param]
         for file in sorted(base.rglob("*")) if patterns else []:
             path = file.relative_to(base).as_posix()
             if file.is_file() and any(path_matches(pattern, path) for pattern in patterns):
-                found[file] = Sample(path, request.param, file.read_bytes())
-    assert found
-    return list(found.values())
+                samples[file] = Sample(path, request.param, file.read_bytes())
+    assert samples
+    return list(samples.values())
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +84,7 @@ def test_every_file_is_an_agent_or_is_refused_for_a_reason_that_was_reviewed(sam
     for sample in samples:
         result = read_agent(sample.path, sample.data, sample.dialect)
         if isinstance(result, NoAgent):
-            errors = {found.code for found in result.diagnostics if found.severity is Severity.ERROR}
+            errors = {diagnostic.code for diagnostic in result.diagnostics if diagnostic.severity is Severity.ERROR}
             assert errors
             assert errors <= REFUSED, (sample.path, result.diagnostics)
 
@@ -94,8 +94,8 @@ def test_names_and_descriptions_are_right(samples: list[Sample]) -> None:
     for sample in samples:
         expected = _expected(sample)
         result = read_agent(sample.path, sample.data, sample.dialect)
-        # What its own tool refuses was read all the same; a name that agentsync refuses counts as wrong.
-        if expected is None or {found.code for found in result.diagnostics} & _NOT_READ:
+        # Files that their own tool refuses were read all the same; a name that agentsync refuses counts as wrong.
+        if expected is None or {diagnostic.code for diagnostic in result.diagnostics} & _NOT_READ:
             continue
         checked += 1
         if not isinstance(result, ReadAgent):
@@ -113,7 +113,7 @@ def test_every_agent_renders_or_is_refused_and_is_never_wider(agents: list[ReadA
         for target in part(targets, of=6, first=number):
             file = render(source, target, OPTIONS)
             if file.data is None:
-                errors = [found for found in file.diagnostics if found.severity is Severity.ERROR]
+                errors = [diagnostic for diagnostic in file.diagnostics if diagnostic.severity is Severity.ERROR]
                 assert errors, (source.document.path, target.name)
                 outcomes["refused"] += target.name in DIALECTS
                 continue

@@ -1,6 +1,6 @@
 """One small file for each way in which a file can be wrong, against the expectation that its index proposes.
 
-Where agentsync decides otherwise, OTHERWISE says so and why.
+Where agentsync decides otherwise, OTHERWISE has the decision and its reason.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from support.conversion import widening
 
-# The index's words for findings.
+# The index's words for diagnostics.
 CODES = {
     "bom": Code.BYTE_ORDER_MARK,
     "code-fenced": Code.CODE_FENCED,
@@ -53,7 +53,7 @@ CODES = {
     "yaml-invalid": Code.YAML_REPAIRED,
     "yaml-tag": Code.YAML_TAG,
 }
-# The same word means another thing in a name than in the text, and a colour is not null but cut off as a comment.
+# The same word is another code in a name than in the text, and a colour is not null but cut off as a comment.
 CODES_OF_FILE = {
     ("hidden-bidi.md", "hidden-unicode"): Code.HIDDEN_UNICODE,
     ("hidden-tag-chars.md", "hidden-unicode"): Code.HIDDEN_UNICODE,
@@ -78,10 +78,10 @@ OTHERWISE: dict[str, tuple[dict[str, object], str]] = {
     ),
     "literal-backslash-n.md": (
         {"warn": ["yaml-invalid", "literal-newline"]},
-        "every repair is told, and reading `\\n` as a line end is one more",
+        "every repair is reported, and reading `\\n` as a line end is one more",
     ),
 }
-# Names of tools that stand in the expectation, as grants.
+# Names of tools in the expectation, as grants.
 GRANTS = {
     "Read": ("read", "", Approval.SESSION),
     "Grep": ("grep", "", Approval.SESSION),
@@ -108,17 +108,17 @@ def code(file: str, word: str) -> Code:
     return CODES_OF_FILE.get((file, word)) or CODES[word]
 
 
-def test_each_file_is_read_or_refused_with_the_findings_that_are_expected(corpus: Path) -> None:
+def test_each_file_is_read_or_refused_with_the_expected_diagnostics(corpus: Path) -> None:
     for file, expect in expectations(corpus).items():
         read = result(corpus, file, expect)
         assert isinstance(read, ReadAgent) == (expect["load"] is not False), (file, read.diagnostics)
         words = expect.get("warn", []) if expect["load"] is not False else [expect["error"]]
-        assert {found.code for found in read.diagnostics} >= {code(file, word) for word in words}, file
+        assert {diagnostic.code for diagnostic in read.diagnostics} >= {code(file, word) for word in words}, file
         if not words:
             assert read.diagnostics == (), file
 
 
-def test_each_agent_is_what_is_expected(corpus: Path) -> None:
+def test_each_agent_is_as_expected(corpus: Path) -> None:
     for file, expect in expectations(corpus).items():
         read = result(corpus, file, expect)
         if isinstance(read, NoAgent):
@@ -143,13 +143,13 @@ def test_each_agent_is_written_for_every_target_and_is_never_wider(corpus: Path)
             assert isinstance(read, ReadAgent)
             rendered = render(read, target, WriteOptions())
             if rendered.data is None:
-                assert any(found.severity is Severity.ERROR for found in rendered.diagnostics), file
+                assert any(diagnostic.severity is Severity.ERROR for diagnostic in rendered.diagnostics), file
             elif target is not read.dialect:
                 assert widening(read.agent, rendered.data, target, WriteOptions()) is None, (file, target.name)
 
 
-def test_what_only_its_own_tool_would_read_otherwise_is_written_anew(corpus: Path) -> None:
-    """A repaired file is never passed on as it was: what comes out needs no repair."""
+def test_a_file_that_only_its_own_tool_would_read_is_written_again(corpus: Path) -> None:
+    """A repaired file is never passed on as it was: the output needs no repair."""
     for file, expect in expectations(corpus).items():
         read = result(corpus, file, expect)
         if isinstance(read, ReadAgent) and read.document.repaired:

@@ -1,11 +1,11 @@
-"""What every dialect has to keep, on golden files: each folder here is one dialect's, found by itself.
+"""The contract of every dialect, on golden files: each directory here belongs to one dialect.
 
-Each folder in it that has an `input` file is a case of reading. Beside the input stands what it becomes for the
-dialects in COMPARED, `neutral.md` being what was read in words, and what is told of that. A refused target has no file.
+Each archive in it with an `input` file is a case of reading. It also holds the output for the dialects in COMPARED,
+where `neutral.md` shows how the input was read, and the diagnostics. A refused target has no file.
 
-The folder `written` holds what the dialect makes of each agent in `_agents`, and what is told of that.
+The archive `written` holds the dialect's output for each agent in `_agents`, and the diagnostics.
 
-`pytest tests/dialects --update-goldens` writes the expectations anew.
+`pytest tests/dialects --update-goldens` rewrites the expectations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, dialects
-from agentsync.repository.detection import ReadAgent
+from agentsync.repository.dialect_detection import ReadAgent
 from agentsync.repository.overrides import overridden
 from support.conversion import read, silent_losses, widening
 from support.golden import SUFFIX, read_archive, write_archive
@@ -42,7 +42,7 @@ def case(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def agent(case: Path) -> ReadAgent:
-    """The case's agent; its file counts as called like the case."""
+    """The agent of the case, read from a file named after the case."""
     return _agent(case)
 
 
@@ -66,46 +66,49 @@ def test_every_dialect_has_cases() -> None:
     assert {case.parent.name for case in CASES} == dialects().keys()
 
 
-def test_reads_what_the_golden_files_say(case: Path, agent: ReadAgent, *, update_goldens: bool) -> None:
+def test_reading_matches_the_golden_files(case: Path, agent: ReadAgent, *, update_goldens: bool) -> None:
     compared = [dialects()[name] for name in COMPARED if name != case.parent.name]
     rendered = {target.name: render(agent, target, OPTIONS) for target in compared}
     wanted = {
         f"{target.name}{target.suffix}": data for target in compared if (data := rendered[target.name].data) is not None
     }
-    reported = {"source": agent.diagnostics} | {name: file.diagnostics for name, file in rendered.items()}
+    diagnostics = {"source": agent.diagnostics} | {name: file.diagnostics for name, file in rendered.items()}
     ordered = {name: wanted[name] for name in sorted(wanted, key=lambda name: (not name.startswith("neutral"), name))}
     name, data = _input(read_archive(case))
-    _compare(case, {name: data, **ordered, "diagnostics.txt": _lines(reported)}, update=update_goldens)
+    _compare(case, {name: data, **ordered, "diagnostics.txt": _lines(diagnostics)}, update=update_goldens)
 
 
-def test_writes_what_the_golden_files_say(target: Dialect, *, update_goldens: bool) -> None:
+def test_writing_matches_the_golden_files(target: Dialect, *, update_goldens: bool) -> None:
     wanted: dict[str, bytes] = {}
-    reported: dict[str, Iterable[Diagnostic]] = {}
+    diagnostics: dict[str, Iterable[Diagnostic]] = {}
     for path in AGENTS:
         file = render(read(path.name, path.read_bytes(), "neutral"), target, OPTIONS)
-        reported[path.stem] = file.diagnostics
+        diagnostics[path.stem] = file.diagnostics
         if file.data is not None:
             wanted[f"{path.stem}{target.suffix}"] = file.data
-    wanted["diagnostics.txt"] = _lines(reported)
+    wanted["diagnostics.txt"] = _lines(diagnostics)
     _compare(HERE / target.name / f"{WRITTEN}{SUFFIX}", wanted, update=update_goldens)
 
 
 @pytest.fixture(params=[*CASES, *AGENTS], ids=lambda path: f"{path.parent.name}-{path.stem}")
 def any_agent(request: pytest.FixtureRequest) -> ReadAgent:
-    """The agent of a case, or one of those that every dialect writes."""
+    """The agent of a case, or one of `_agents`."""
     path = request.param
     assert isinstance(path, Path)
     return _agent(path) if path.suffix == SUFFIX else read(path.name, path.read_bytes(), "neutral")
 
 
 def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:
-    """It is the same each time, reads back with what it does not lose in words, and grants no more."""
+    """Output is deterministic, reads back without unreported losses, and grants no more."""
     for target in dialects().values():
         file = render(any_agent, target, OPTIONS)
         assert file == render(any_agent, target, OPTIONS), target.name
         intended = overridden(any_agent.agent, target, ()).agent
         if file.data is None or intended is None:
-            reasons = [found.severity is Severity.ERROR or found.code is Code.EXCLUDED for found in file.diagnostics]
+            reasons = [
+                diagnostic.severity is Severity.ERROR or diagnostic.code is Code.EXCLUDED
+                for diagnostic in file.diagnostics
+            ]
             assert any(reasons), target.name
             continue
         back = read(file.path, file.data, target.name)
@@ -116,8 +119,8 @@ def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:
             assert widening(intended, file.data, target, OPTIONS) is None, target.name
 
 
-def test_what_is_read_survives_the_way_back(agent: ReadAgent) -> None:
-    """Its own dialect gets the bytes as they are, or what a repaired file gets, and neutral has a place for it all."""
+def test_an_agent_survives_the_round_trip(agent: ReadAgent) -> None:
+    """Its own dialect keeps the bytes, or the meaning of a repaired file, and neutral keeps everything."""
     if agent.passes_through:
         assert render(agent, agent.dialect, OPTIONS).data == agent.document.data
     _keeps_its_meaning_in_its_own_dialect(agent)
@@ -125,7 +128,7 @@ def test_what_is_read_survives_the_way_back(agent: ReadAgent) -> None:
 
 
 def _keeps_its_meaning_in_its_own_dialect(agent: ReadAgent) -> None:
-    """A repaired file is written with its own permissions, so that the tool does what it did."""
+    """A repaired file is written with its own permissions, so the tool enforces the same."""
     writing = agent.dialect.write(agent.agent, OPTIONS)
     assert writing.data is not None
     back = read(f"{agent.agent.slug}{agent.dialect.suffix}", writing.data, agent.dialect.name)
@@ -136,7 +139,7 @@ def _keeps_its_meaning_in_its_own_dialect(agent: ReadAgent) -> None:
 
 
 def _keeps_everything_in_neutral(agent: ReadAgent) -> None:
-    """Reading the neutral form gives the same agent, but for what only its own dialect has a place for."""
+    """Reading the neutral form gives the same agent, except for fields that only its own dialect has."""
     file = render(agent, dialects()["neutral"], OPTIONS)
     assert file.data is not None, file.diagnostics
     back = read(file.path, file.data, "neutral").agent
@@ -149,9 +152,13 @@ def _alike(one: Grants, other: Grants) -> bool:
     return wider(one, other) is None and wider(other, one) is None
 
 
-def _lines(reported: Mapping[str, Iterable[Diagnostic]]) -> bytes:
-    """One line each: code, where it was found, message."""
-    lines = (f"{found.code.id} {place} {found.message}\n" for place, several in reported.items() for found in several)
+def _lines(diagnostics: Mapping[str, Iterable[Diagnostic]]) -> bytes:
+    """One line for each diagnostic: code, target, message."""
+    lines = (
+        f"{diagnostic.code.id} {place} {diagnostic.message}\n"
+        for place, several in diagnostics.items()
+        for diagnostic in several
+    )
     return "".join(lines).encode()
 
 

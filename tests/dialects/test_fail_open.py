@@ -1,10 +1,10 @@
-"""Every input known to make a tool give an agent more than its author said, and what becomes of it, in one place.
+"""Every input known to make a tool grant an agent more than its author intended, and its outcome, in one place.
 
-The author of each file here took the shell from the agent (or, where that is said, another tool), and the tool gives
-it nevertheless. What agentsync does with such a file is one of three: it reads what was meant, so that other tools are
-given that, and tells that the file's own tool does otherwise; it mends the file for its own tool too; or it refuses it.
+The author of each file here denied the shell to the agent (or the tool given in the case), and the tool grants it
+nevertheless. agentsync does one of three things with such a file: it reads the intended grants, so that other tools
+get those, and reports that the file's own tool differs; it mends the file for its own tool too; or it refuses it.
 
-What else each tool does with lists that say less than they seem to is in the table of docs/dialects.md.
+The table of docs/dialects.md lists how else each tool reads lists that restrict less than they seem to.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import Dialect, dialects
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 
 
 class Outcome(Enum):
-    """What becomes of a file: read as it was meant, mended as well, or refused."""
+    """The outcome for a file: read as intended, mended as well, or refused."""
 
     READ = auto()
     MENDED = auto()
@@ -39,7 +39,7 @@ BODY = "Please review the changes.\n"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A file of a tool, what was tried in it, what becomes of it, what is told, and a call that was to be denied."""
+    """A file of a tool, what it tries, its outcome, the reported code, and the call that its author denied."""
 
     tool: str
     tried: str
@@ -67,7 +67,7 @@ KIRO2 = '{"name": "reviewer", "prompt": "Review.", "tools": ["*"], "permissions"
 WRITES = ("write", "src/x.py")
 
 CASES = [
-    # Restrictions of another tool, and keys in another spelling, are passed over.
+    # The tool ignores restrictions of another tool, and keys in another spelling.
     Case("claude", "OpenCode's map", markdown("permission: {bash: deny}"), READ, Code.NO_EFFECT),
     Case("claude", "a key in capitals", markdown("Tools: Read"), READ, Code.NO_EFFECT),
     Case("claude", "Gemini CLI's key", markdown("excludeTools: [Bash]"), READ, Code.NO_EFFECT),
@@ -94,7 +94,7 @@ CASES = [
     Case("goose", "any list", markdown("tools: [Read]"), READ, Code.NO_EFFECT),
     Case("rovodev", "Claude Code's key", markdown("disallowedTools: [bash]"), READ, Code.NO_EFFECT),
     Case("vibe", "Claude Code's key", toml('disallowedTools = ["bash"]'), READ, Code.NO_EFFECT),
-    # A value that the tool does not take counts as none.
+    # The tool treats a value that it does not accept as absent.
     Case("claude", "a mode that there is not", markdown("permissionMode: plan it"), READ, Code.INVALID_VALUE),
     Case("kilo", "an action without a value", markdown("permission: {bash: null}"), READ, Code.NO_EFFECT),
     Case("qwen", "a map for a list", markdown("tools: {bash: false}"), READ, Code.NO_EFFECT),
@@ -118,15 +118,15 @@ CASES = [
     Case("vibe", "an empty list", toml("enabled_tools = []"), READ, Code.NO_EFFECT),
     Case("vibe", "another word for never", toml('[tools.bash]\npermission = "deny"'), READ, Code.NO_EFFECT),
     Case("vibe", "a word for a table", toml('tools.bash = "never"'), READ, Code.NO_EFFECT),
-    # What stands in the file is read, and does less than it seems to.
+    # The tool reads the restriction, but it restricts less than it seems to.
     Case("claude", "arguments in a list", markdown("tools: Bash(git *)"), READ, None),
-    Case("claude", "arguments that stand apart", markdown("tools: Bash (git *)"), READ, Code.NO_EFFECT),
+    Case("claude", "arguments after a space", markdown("tools: Bash (git *)"), READ, Code.NO_EFFECT),
     Case("qwen", "the shell denied alone", markdown("disallowedTools: [run_shell_command]"), READ, Code.NO_EFFECT),
     Case("auggie", "both lists", markdown("tools: [view]\ndisabled_tools: [save-file]"), READ, Code.NO_EFFECT),
     Case("antigravity", "a list alone", markdown("tools: [view_file]"), READ, Code.NO_EFFECT),
     Case("roo", "an unknown option", modes('[[edit, {paths: ["*.md"]}]]'), READ, Code.NO_EFFECT, WRITES),
     Case("roo", "a pattern for commands", modes("[[command, {fileRegex: git}]]"), READ, Code.NO_EFFECT),
-    # The frontmatter is not what the tool takes for it, so that all of its keys are lost.
+    # The tool finds another frontmatter, so all keys are lost.
     Case("opencode", "no YAML", markdown("tools: {bash: false}", "description: Reviews: all of it"), MENDED, None),
     Case("opencode", "no YAML at all", markdown("permission: {bash: deny\nx: ["), REFUSED, Code.WRONG_DIALECT),
     Case("kilo", "no YAML", markdown("permission: {bash: deny}", "description: [a"), MENDED, Code.YAML_REPAIRED),
@@ -166,15 +166,15 @@ def result(case: Case, tool: Dialect) -> ReadAgent | NoAgent:
     return read_agent(f"reviewer{tool.suffix}", case.text.encode(), tool.name)
 
 
-def test_what_becomes_of_it(case: Case, result: ReadAgent | NoAgent) -> None:
-    assert case.code is None or case.code in {found.code for found in result.diagnostics}
+def test_outcome(case: Case, result: ReadAgent | NoAgent) -> None:
+    assert case.code is None or case.code in {diagnostic.code for diagnostic in result.diagnostics}
     if isinstance(result, NoAgent):
         assert case.outcome is REFUSED
         assert result.refused
         return
     assert case.outcome is (READ if result.passes_through else MENDED)
     intended = result.agent.grants.approval(*case.denied)
-    # Of a file that is passed on as it is, it is known what its own tool lets through.
+    # For a file that passes through unchanged, its own tool lets more through than intended.
     assert (
         intended < result.dialect.enforced(result.document).approval(*case.denied)
         if case.outcome is READ
@@ -182,30 +182,30 @@ def test_what_becomes_of_it(case: Case, result: ReadAgent | NoAgent) -> None:
     )
 
 
-def test_no_other_tool_is_given_what_was_denied(case: Case, result: ReadAgent | NoAgent) -> None:
+def test_no_other_tool_grants_the_denied_call(case: Case, result: ReadAgent | NoAgent) -> None:
     if isinstance(result, NoAgent):
         return
     intended = result.agent.grants.with_effects().approval(*case.denied)
     for target in dialects().values():
         file = render(result, target, WriteOptions(strict_approval=True))
         if file.data is None or (target.name == case.tool and case.outcome is READ):
-            continue  # nothing is written, or what its author wrote
+            continue  # nothing is written, or the author's own file
         enforced = target.enforced(target.parse(file.data, file.path))
         assert enforced.with_effects().approval(*case.denied) <= intended, target.name
 
 
-def test_every_tool_has_a_line() -> None:
-    """Of agentsync's own format nothing is known to fail open: what it does not know is refused."""
+def test_every_tool_has_a_case() -> None:
+    """No input is known to make agentsync's own format fail open: it refuses anything unknown."""
     assert {case.tool for case in CASES} == dialects().keys() - {"neutral"}
 
 
 @pytest.mark.parametrize("tool", dialects().values(), ids=lambda tool: tool.name)
-def test_no_key_that_restricts_in_some_tool_is_passed_over_in_silence(tool: Dialect) -> None:
-    """Whatever its value: nobody writes such a key to give an agent everything."""
-    assert [key for key in sorted(FOREIGN_RESTRICTING) if _is_passed_over(key, tool)] == []
+def test_no_restricting_key_is_ignored_silently(tool: Dialect) -> None:
+    """Regardless of its value: nobody writes such a key to grant an agent everything."""
+    assert [key for key in sorted(FOREIGN_RESTRICTING) if _is_ignored(key, tool)] == []
 
 
-def _is_passed_over(key: str, tool: Dialect) -> bool:
+def _is_ignored(key: str, tool: Dialect) -> bool:
     line = f'{key}: "read it"'
     prompt = "developer_instructions" if tool.name == "codex" else "instructions"
     text = {

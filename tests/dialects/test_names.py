@@ -1,10 +1,10 @@
-"""What each name of a tool means, on golden files: `names.txt` in the folder of a dialect that has lists of them.
+"""Golden files of tool names: `names.txt` in the directory of each dialect with lists of tools.
 
-A line holds a name and two or four columns: what an agent has that lists nothing else, as its author meant it and at
-most; and where some can be denied, of what one lacks at least a part that denies nothing else, likewise. A dash is
-nothing.
+A line holds a name and two or four columns. The first two list the tools of an agent that lists only this name, as
+intended and at most. Where the dialect has denials, the other two list the tools of which a part is missing from an
+agent that denies only this name, likewise. A dash is an empty column.
 
-`pytest tests/dialects --update-goldens` writes the columns of the names that are there anew.
+`pytest tests/dialects --update-goldens` rewrites the columns of the names in these files.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ BESIDE: Final[dict[str, dict[str, JsonValue]]] = {
     "antigravity": {"excludeDefaultComponents": True, "inheritCustomizations": False, "inheritMcp": False},
     "vibe": {"agent_type": "subagent"},
 }
-"""What has to be said beside a list to make it complete, or short."""
+"""Keys that are needed beside a list to make it complete, or its columns short."""
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*/names.txt")), ids=lambda path: path.parent.name)
-def test_names_mean_what_the_golden_files_say(path: Path, *, update_goldens: bool) -> None:
+def test_names_match_the_golden_files(path: Path, *, update_goldens: bool) -> None:
     dialect = dialects()[path.parent.name]
-    found = [_line(dialect, line.partition(" = ")[0]) for line in path.read_text().splitlines()]
+    lines = [_line(dialect, line.partition(" = ")[0]) for line in path.read_text().splitlines()]
     if update_goldens:
-        path.write_text("".join(f"{line}\n" for line in found))
-    assert found == path.read_text().splitlines()
+        path.write_text("".join(f"{line}\n" for line in lines))
+    assert lines == path.read_text().splitlines()
 
 
 def _line(dialect: Dialect, name: str) -> str:
@@ -56,7 +56,7 @@ def _line(dialect: Dialect, name: str) -> str:
 
 
 def _readings(dialect: Dialect, keys: dict[str, JsonValue]) -> tuple[Grants, Grants]:
-    """As the author meant it, and at most."""
+    """The grants as intended, and as enforced at most."""
     head = {"name": "reviewer", "description": "Reviews.", **keys, **BESIDE.get(dialect.name, {})}
     document = Document("reviewer", head, "You review changes.\n")
     agent = dialect.read(document, "reviewer").agent
@@ -64,7 +64,7 @@ def _readings(dialect: Dialect, keys: dict[str, JsonValue]) -> tuple[Grants, Gra
 
 
 def _available(grants: Grants) -> set[str]:
-    """The canonical tools, and the patterns of servers, of which some call is available."""
+    """The canonical tools and patterns of servers with some available call."""
     return {tool for tool in _known(grants) if max(grants.approvals(tool))}
 
 

@@ -1,4 +1,4 @@
-"""`agentsync adopt`: only the user's word replaces what is theirs, and nothing of it is lost."""
+"""`agentsync adopt`: the user's files are replaced only on request, and stay as a backup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MINE = agent("tester", "Mine.")
 
 @pytest.fixture
 def met(machine: Machine) -> Machine:
-    """A machine whose user has an agent of the team's name in each tool, and edited another one of the team's."""
+    """A machine with a user's agent of the team's name in each tool, and an edited agent of the team's."""
     team = Repository(machine.root / "served/team.git")
     team.write({"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
     team.commit()
@@ -25,7 +25,7 @@ def met(machine: Machine) -> Machine:
     return machine
 
 
-def test_what_is_in_the_way_is_listed_and_stays(met: Machine) -> None:
+def test_files_in_the_way_are_listed_and_stay(met: Machine) -> None:
     result = met.run("adopt")
     assert result.code == 4
     assert [line.split()[-1] for line in result.stdout.splitlines()[:3]] == [
@@ -40,7 +40,7 @@ def test_one_file_is_replaced_and_kept(met: Machine) -> None:
     result = met.run("adopt", met.claude / "tester.md")
     assert (met.claude / "tester.md").read_text() == agent("tester")
     assert (met.opencode / "tester.md").read_text() == MINE
-    assert "`agentsync rollback` brings it back" in result.stdout
+    assert "`agentsync rollback` restores them" in result.stdout
     assert [event["agent"] for event in result.reported("agent.replaced")] == ["tester"]
 
 
@@ -50,13 +50,15 @@ def test_a_file_may_be_named_by_any_path_to_it(met: Machine) -> None:
     assert (result.code, "nothing of this name is in the way" in result.stderr) == (2, True)
 
 
-def test_what_is_no_file_is_not_offered(met: Machine) -> None:
+def test_only_files_are_offered(met: Machine) -> None:
     (met.claude / "tester.md").unlink()
     (met.claude / "tester.md").mkdir()
     result = met.run("adopt", met.claude / "tester.md", "--format", "json")
     assert (met.claude / "tester.md").is_dir()
-    (found,) = (found for found in result.json["diagnostics"] if found["path"] == str(met.claude / "tester.md"))
-    assert "adopt" not in found["hint"]
+    (conflict,) = (
+        conflict for conflict in result.json["diagnostics"] if conflict["path"] == str(met.claude / "tester.md")
+    )
+    assert "adopt" not in conflict["hint"]
 
 
 def test_an_agent_is_replaced_in_every_tool_and_managed_from_then_on(met: Machine) -> None:
@@ -65,7 +67,7 @@ def test_an_agent_is_replaced_in_every_tool_and_managed_from_then_on(met: Machin
     assert met.run("pull").stdout.startswith("up to date: 4 files")
 
 
-def test_all_are_replaced_at_once_and_history_says_so(met: Machine) -> None:
+def test_all_are_replaced_at_once_and_history_shows_it(met: Machine) -> None:
     assert met.run("adopt", "--all").code == 0
     assert met.run("adopt").stdout.endswith("nothing is in the way\n")
     assert met.run("history", "--format", "json").json[0]["counts"]["replace"] == 3
@@ -84,19 +86,19 @@ def test_a_link_or_directory_in_the_way_is_never_replaced(met: Machine) -> None:
     assert (met.opencode / "tester.md").is_symlink()
 
 
-def test_what_was_replaced_comes_back_to_the_byte(met: Machine) -> None:
+def test_a_replaced_file_comes_back_to_the_byte(met: Machine) -> None:
     before = met.files()
     met.run("adopt", "--all")
     assert met.run("rollback").code == 0
-    assert {path: found[0] for path, found in met.files().items()} == {path: found[0] for path, found in before.items()}
+    assert {path: file[0] for path, file in met.files().items()} == {path: file[0] for path, file in before.items()}
 
 
-def test_what_is_kept_is_for_nobody_else_to_read(met: Machine) -> None:
+def test_a_backup_is_readable_by_its_owner_only(met: Machine) -> None:
     met.run("adopt", "--all")
     assert {path.stat().st_mode & 0o077 for path in met.state.glob("kept*")} == {0}
 
 
-def test_nothing_is_replaced_where_it_cannot_be_kept(met: Machine) -> None:
+def test_nothing_is_replaced_where_it_cannot_be_backed_up(met: Machine) -> None:
     (met.state / "kept.sqlite3").unlink(missing_ok=True)
     (met.state / "kept.sqlite3").mkdir()
     result = met.run("adopt", "tester")
@@ -113,15 +115,15 @@ def test_a_name_that_is_not_in_the_way_is_an_error_and_nothing_happens(met: Mach
     assert (met.claude / "tester.md").read_text() == MINE
 
 
-def test_while_pulling_is_suspended_nothing_is_said_to_be_replaced(met: Machine) -> None:
+def test_while_pulling_is_suspended_nothing_is_reported_as_replaced(met: Machine) -> None:
     assert met.run("suspend").code == 0
     result = met.run("adopt", "tester")
     assert (met.claude / "tester.md").read_text() == MINE
     assert "pulling is suspended" in result.stdout
-    assert "what was replaced is kept" not in result.stdout
+    assert "replaced files are backed up" not in result.stdout
 
 
-def test_what_is_held_with_all_of_its_source_is_not_said_to_be_unknown(machine: Machine) -> None:
+def test_a_file_that_is_held_with_its_source_is_not_reported_as_unknown(machine: Machine) -> None:
     team = Repository(machine.root / "served/team.git")
     team.write({f"agents/{name}.md": agent(name) for name in ("a", "b", "c")})
     team.commit()

@@ -1,4 +1,4 @@
-"""The commands beside pull: what they say and how they end."""
+"""The commands beside pull: their output and exit status."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_init_writes_nothing_for_a_repository_that_is_not_there(machine: Machine
 
 
 @pytest.mark.parametrize("place", ["file/config.toml", "loop/config.toml", "closed/config.toml"])
-def test_init_says_so_where_no_configuration_can_be_looked_for(machine: Machine, place: str) -> None:
-    """It says so before it asks the repository, which is not there either."""
+def test_init_fails_where_no_configuration_can_be_looked_for(machine: Machine, place: str) -> None:
+    """It fails before it asks the repository, which is not there either."""
     (machine.root / "file").touch()
     (machine.root / "loop").symlink_to("loop")
     (machine.root / "closed").mkdir(mode=0o600)
@@ -71,7 +71,7 @@ def test_init_says_so_where_no_configuration_can_be_looked_for(machine: Machine,
     assert (error["place"], error["hint"]) == (str(machine.root / place), "name another place with --config FILE")
 
 
-def test_init_without_any_tool_says_how_to_name_one(machine: Machine, repository: Repository) -> None:
+def test_init_without_any_tool_explains_how_to_name_one(machine: Machine, repository: Repository) -> None:
     shutil.rmtree(machine.home)
     machine.home.mkdir()
     path = machine.root / "bin"
@@ -149,7 +149,7 @@ def test_list_shows_agents_dialects_and_targets(pulled: Machine) -> None:
     assert [(record["target"], record["exists"]) for record in targets] == [("claude", True), ("opencode", True)]
 
 
-def test_what_is_typed_counts_for_more_than_a_variable(pulled: Machine) -> None:
+def test_an_argument_overrides_a_variable(pulled: Machine) -> None:
     variables = {"AGENTSYNC_HISTORY_FORMAT": "text", "AGENTSYNC_VERSION": "9"}
     assert isinstance(pulled.run("--format", "json", "history", environment=variables).json, list)
     assert not pulled.run("history", environment=variables).stdout.startswith("[")
@@ -171,7 +171,7 @@ def test_plan_shows_differences_and_diff_is_the_same(pulled: Machine, repository
     assert all("+Better." in change["diff"] for change in changes)
 
 
-def test_plan_tells_what_is_wrong_where_nobody_watches_too(pulled: Machine, repository: Repository) -> None:
+def test_plan_reports_errors_without_a_terminal_too(pulled: Machine, repository: Repository) -> None:
     repository.write({"agents/other.md": agent("tester", "Another one.")})
     repository.commit()
     result = pulled.run("plan")
@@ -197,8 +197,8 @@ def test_check_judges_a_directory_a_file_and_nothing_at_all(machine: Machine) ->
     result = machine.run("check", agents, "--format", "json")
     assert result.code == 1
     assert [record["name"] for record in result.json["agents"]] == ["good"]
-    (found,) = [found for found in result.json["diagnostics"] if found["severity"] == "error"]
-    assert (found["path"], found["code"]) == ("bad.md", "AS116")
+    (error,) = [diagnostic for diagnostic in result.json["diagnostics"] if diagnostic["severity"] == "error"]
+    assert (error["path"], error["code"]) == ("bad.md", "AS116")
     text = machine.run("check", agents)
     assert "bad.md" in text.stdout
     assert "1 agent, 1 error, 0 warnings, 0 other files" in text.stdout
@@ -221,7 +221,7 @@ def test_check_reads_neither_pipes_nor_links(machine: Machine) -> None:
     (agents / "link.md").symlink_to("/etc/passwd")
     result = machine.run("check", agents, "--format", "json")
     assert result.code == 1
-    assert [found["code"] for found in result.json["diagnostics"]] == ["AS220"]
+    assert [diagnostic["code"] for diagnostic in result.json["diagnostics"]] == ["AS220"]
 
 
 def test_check_refuses_a_manifest_that_pull_refuses(machine: Machine) -> None:
@@ -241,7 +241,7 @@ def test_check_refuses_a_manifest_that_pull_refuses(machine: Machine) -> None:
     assert machine.run("check", agents).code == 0
 
 
-def test_convert_prints_the_agent_and_tells_what_is_lost(machine: Machine) -> None:
+def test_convert_prints_the_agent_and_reports_losses(machine: Machine) -> None:
     file = machine.root / "tester.md"
     file.write_text(agent("tester", tools="Read, Grep", permissionMode="plan"))
     result = machine.run("convert", file, "--from", "claude", "--to", "opencode")
@@ -265,7 +265,7 @@ def test_convert_prints_the_agent_and_tells_what_is_lost(machine: Machine) -> No
         (["plain.md", "--to", "claude"], 4, "There is no frontmatter"),
     ],
 )
-def test_convert_says_what_is_wrong(machine: Machine, arguments: list[str], code: int, message: str) -> None:
+def test_convert_reports_mistakes(machine: Machine, arguments: list[str], code: int, message: str) -> None:
     (machine.root / "plain.md").write_text("Hello.\n")
     result = machine.run("convert", *arguments)
     assert (result.code, result.stdout) == (code, "")
@@ -275,19 +275,19 @@ def test_convert_says_what_is_wrong(machine: Machine, arguments: list[str], code
 # Doctor, demo, help, completion
 
 
-def test_doctor_names_what_is_wrong_and_changes_no_target(machine: Machine, repository: Repository) -> None:
+def test_doctor_names_problems_and_changes_no_target(machine: Machine, repository: Repository) -> None:
     machine.follow(repository)
     with machine.config.open("a") as config:
         config.write('[targets.codex]\n[targets.link]\ndialect = "codex"\npath = "~/link"\n')
     (machine.home / "link").symlink_to(machine.root)
     result = machine.run("doctor", "--format", "json")
     assert result.code == 1
-    found = {record["subject"]: record for record in result.json}
-    assert found["git"]["health"] == "good"
-    assert "5 agents" in found["source team"]["message"]
-    assert found["target codex"]["health"] == "bad"
-    assert "create = true" in found["target codex"]["hint"]
-    assert "symbolic link" in found["target link"]["message"]
+    checks = {record["subject"]: record for record in result.json}
+    assert checks["git"]["health"] == "good"
+    assert "5 agents" in checks["source team"]["message"]
+    assert checks["target codex"]["health"] == "bad"
+    assert "create = true" in checks["target codex"]["hint"]
+    assert "symbolic link" in checks["target link"]["message"]
     assert machine.files() == {}
     machine.configure("")
     assert "no target is configured" in machine.run("doctor").stdout
@@ -299,11 +299,11 @@ def test_doctor_names_what_is_wrong_and_changes_no_target(machine: Machine, repo
 def test_doctor_looks_at_the_rest_where_the_configuration_is_wrong_or_missing(machine: Machine) -> None:
     result = machine.run("doctor", "--format", "json")
     assert result.code == 1
-    found = {record["subject"]: record for record in result.json}
-    assert found["git"]["health"] == "good"
-    assert found["configuration"]["health"] == "bad"
-    assert found["configuration"]["message"] == "there is no configuration"
-    assert "agentsync init URL" in found["configuration"]["hint"]
+    checks = {record["subject"]: record for record in result.json}
+    assert checks["git"]["health"] == "good"
+    assert checks["configuration"]["health"] == "bad"
+    assert checks["configuration"]["message"] == "there is no configuration"
+    assert "agentsync init URL" in checks["configuration"]["hint"]
     machine.configure("brnach = 1\n")
     result = machine.run("doctor")
     assert result.code == 1
@@ -315,7 +315,7 @@ def test_doctor_takes_another_run_for_no_fault(pulled: Machine) -> None:
     with FileLock(pulled.state / "run.lock"):
         result = pulled.run("doctor", "--format", "json")
     assert result.code == 0
-    assert [record["health"] for record in result.json if record["subject"] == "state"] == ["doubtful"]
+    assert [record["health"] for record in result.json if record["subject"] == "state"] == ["warning"]
 
 
 def test_the_demo_shows_it_all_and_leaves_nothing(machine: Machine) -> None:

@@ -62,7 +62,7 @@ _CASES = [
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 @pytest.mark.parametrize(("words", "offered"), _CASES)
-def test_bash_offers_what_can_be_typed(shell: Machine, words: list[str], offered: list[str]) -> None:
+def test_bash_offers_completions(shell: Machine, words: list[str], offered: list[str]) -> None:
     script = _script(shell, "bash", ".local/share/bash-completion/completions/agentsync")
     assert sorted(_run(shell, "bash", "--norc", "-c", _BASH, script, "agentsync", *words)) == offered
 
@@ -75,7 +75,7 @@ def test_bash_offers_every_command(shell: Machine) -> None:
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
 @pytest.mark.parametrize(("words", "offered"), _CASES)
-def test_fish_offers_what_can_be_typed(shell: Machine, words: list[str], offered: list[str]) -> None:
+def test_fish_offers_completions(shell: Machine, words: list[str], offered: list[str]) -> None:
     _script(shell, "fish", ".config/fish/completions/agentsync.fish")
     lines = _run(shell, "fish", "-c", f"complete -C 'agentsync {' '.join(words)}'")
     assert sorted(line.partition("\t")[0] for line in lines) == offered
@@ -83,7 +83,7 @@ def test_fish_offers_what_can_be_typed(shell: Machine, words: list[str], offered
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 def test_zsh_takes_its_script(shell: Machine) -> None:
-    """What it offers only a terminal can ask for."""
+    """Its completions can be requested at a terminal only."""
     script = _script(shell, "zsh", ".zfunc/_agentsync")
     take = "fpath=(${0:h} $fpath); autoload -Uz compinit && compinit -D -u; print ${_comps[agentsync]}"
     assert _run(shell, "zsh", "-f", "-c", take, script) == ["_agentsync"]

@@ -1,4 +1,4 @@
-"""The service as a process of its own: what makes it pull, what it tells, and how it ends."""
+"""The service as a process of its own: when it pulls, drift, signals and its end."""
 
 from __future__ import annotations
 
@@ -7,51 +7,21 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.machine import Machine, agent, source
+from support.machine import Machine, source
 from support.repository import Repository
-from support.service import Service
+from support.service import Service, change
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 
-# So long that nothing happens by the schedule while a test lasts.
-RARELY = "[daemon]\ninterval = 86400\n"
 
-
-@pytest.fixture
-def follows(machine: Machine, repository: Repository) -> Machine:
-    """A machine whose service pulls once a day, and all else is told to it."""
-    machine.follow(repository, settings="")
-    machine.config.write_text(machine.config.read_text() + RARELY)
-    return machine
-
-
-@pytest.fixture
-def start(machine: Machine) -> Iterator[Callable[..., Service]]:
-    """Starts services that are ended with the test."""
-    started: list[Service] = []
-
-    def start(*, environment: dict[str, str] | None = None, clock: Path | None = None) -> Service:
-        started.append(Service(machine, environment=environment, clock=clock))
-        return started[-1]
-
-    yield start
-    for service in started:
-        service.kill()
-
-
-def change(repository: Repository, name: str = "reviewer", prompt: str = "You review with care.") -> str:
-    repository.write({f"agents/{name}.md": agent(name, prompt, tools="Read, Grep")})
-    return repository.commit(f"Change {name}")
-
-
-def test_the_first_cycle_fetches_what_was_never_fetched(follows: Machine, start: Callable[..., Service]) -> None:
+def test_the_first_cycle_fetches_a_new_source(follows: Machine, start: Callable[..., Service]) -> None:
     service = start()
     finished = service.wait_for("sync.finished")
     assert finished["exit_code"] == 0
@@ -61,7 +31,7 @@ def test_the_first_cycle_fetches_what_was_never_fetched(follows: Machine, start:
     assert service.events[-1]["event"] == "daemon.stopped"
 
 
-def test_a_restart_asks_nobody_and_mends_what_is_gone(
+def test_a_restart_fetches_nothing_and_restores_missing_files(
     follows: Machine, repository: Repository, start: Callable[..., Service]
 ) -> None:
     follows.run("pull")
@@ -100,88 +70,17 @@ def test_23_a_clock_that_is_set_brings_at_most_one_run_more_and_none_less(
     clock.write_text(str(hours * 3600))
     commit = change(repository)
     service.wait_for("source.moved", commit=commit)
-    moments = [datetime.fromisoformat(service.wait_for("sync.finished")["timestamp"]) for _ in range(5)]
-    assert moments[-1] - moments[0] > timedelta(seconds=2)
+    times = [datetime.fromisoformat(service.wait_for("sync.finished")["timestamp"]) for _ in range(5)]
+    assert times[-1] - times[0] > timedelta(seconds=2)
     assert service.end() == 0
     assert ("clock.changed" in {event["event"] for event in service.events}) == (hours < 0)
-
-
-def test_pull_asks_the_service_and_shows_what_it_did(
-    follows: Machine, repository: Repository, start: Callable[..., Service]
-) -> None:
-    service = start()
-    service.wait_for("sync.finished")
-    commit = change(repository)
-    result = follows.run("pull", "-q")
-    assert (result.code, result.stdout, result.stderr) == (0, "", "")
-    assert service.wait_for("source.moved", commit=commit)
-    assert "with care" in (follows.claude / "reviewer.md").read_text()
-    result = follows.run("pull")
-    assert result.code == 0
-    assert result.stdout.startswith("up to date: 10 files in 2 targets")
-    change(repository, "tester", "You test.")
-    result = follows.run("pull", "--format", "json")
-    assert {entry["agent"] for entry in result.json["changes"]} == {"tester"}
-    result = follows.run("pull", "--format", "json")
-    assert result.json["counts"]["keep"] == 10
-    change(repository, "writer", "You write.")
-    result = follows.run("pull")
-    assert "writer" in result.stdout
-    assert service.end() == 0
-
-
-@pytest.mark.parametrize("quiet", [(), ("-q",)])
-def test_pull_tells_what_the_service_found(
-    follows: Machine, start: Callable[..., Service], quiet: Sequence[str]
-) -> None:
-    follows.run("pull")
-    (follows.claude / "tester.md").write_text("mine\n")
-    service = start()
-    service.wait_for("agent.conflict")
-    result = follows.run("pull", *quiet)
-    assert result.code == 4
-    assert "tester.md: error[AS402]: it was edited here" in result.stderr
-    assert "hint: take the edit to the source" in result.stderr
-    assert service.end() == 0
-
-
-def test_pull_runs_by_itself_for_another_configuration(
-    follows: Machine, repository: Repository, start: Callable[..., Service], tmp_path: Path
-) -> None:
-    service = start()
-    service.wait_for("sync.finished")
-    other = tmp_path / "other.toml"
-    other.write_text(f"version = 1\n{source('team', repository.url)}\n[targets.opencode]\n")
-    result = follows.run("pull", "--config", other, "--format", "json")
-    assert [target["name"] for target in result.json["targets"]] == ["opencode"]
-    assert service.end() == 0
-
-
-def test_pull_runs_by_itself_where_a_variable_leads_to_another_place(
-    follows: Machine, start: Callable[..., Service], tmp_path: Path
-) -> None:
-    start().wait_for("sync.finished")
-    (tmp_path / "work").mkdir()
-    follows.run("pull", environment={"CLAUDE_CONFIG_DIR": str(tmp_path / "work")})
-    assert (tmp_path / "work/agents/reviewer.md").exists()
-
-
-def test_pull_runs_by_itself_where_a_service_was_killed(
-    follows: Machine, repository: Repository, start: Callable[..., Service]
-) -> None:
-    service = start()
-    service.wait_for("sync.finished")
-    service.kill()
-    change(repository)
-    assert follows.run("pull").code == 0
-    assert "with care" in (follows.claude / "reviewer.md").read_text()
 
 
 def test_22_a_second_service_is_refused(follows: Machine, start: Callable[..., Service]) -> None:
     start().wait_for("sync.finished")
     second = follows.run("daemon")
     assert second.code == 75
-    assert "another agentsync daemon is under way" in second.stderr
+    assert "another agentsync daemon is running" in second.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
@@ -197,60 +96,7 @@ def test_24_a_signal_ends_it_also_while_a_server_keeps_it_waiting(
     assert not (machine.state / "daemon.sock").exists()
 
 
-def test_a_changed_configuration_counts_at_once(follows: Machine, start: Callable[..., Service]) -> None:
-    service = start()
-    service.wait_for("sync.finished")
-    text = follows.config.read_text()
-    follows.config.write_text(text.replace("[targets.claude]", "[targets.claude]\nskip = ['tester']"))
-    service.wait_for("config.reloaded")
-    service.wait_for("sync.finished")
-    assert not (follows.claude / "tester.md").exists()
-
-
-def test_45_a_mistake_in_a_changed_configuration_leaves_the_old_one(
-    follows: Machine, start: Callable[..., Service]
-) -> None:
-    service = start()
-    service.wait_for("sync.finished")
-    text = follows.config.read_text()
-    follows.config.write_text(text + "intervall = 3\n")
-    refused = service.wait_for("config.refused")
-    assert "config.toml:11: unknown key `daemon.intervall`" in refused["error"]
-    assert "did you mean `interval`?" in refused["hint"]
-    (follows.claude / "tester.md").unlink()
-    service.wait_for("agent.restored")
-    result = follows.run("pull")
-    assert result.code == 2
-    assert "daemon.intervall" in result.stderr
-    follows.config.write_text(text.replace("86400", "80000"))
-    service.wait_for("config.reloaded")
-    assert service.end() == 0
-
-
-def test_a_configuration_that_nobody_watches_is_read_before_the_next_cycle(
-    follows: Machine, start: Callable[..., Service]
-) -> None:
-    text = follows.config.read_text()
-    follows.config.write_text(text + "watch = false\n")
-    service = start()
-    service.wait_for("sync.finished")
-    follows.config.write_text(text.replace("[targets.claude]", "[targets.claude]\nskip = ['tester']"))
-    assert follows.run("pull").code == 0
-    assert not (follows.claude / "tester.md").exists()
-
-
-def test_what_is_corrected_is_asked_at_once(
-    follows: Machine, repository: Repository, start: Callable[..., Service]
-) -> None:
-    text = follows.config.read_text()
-    follows.config.write_text(text.replace("[targets.claude]", 'branch = "mian"\n[targets.claude]'))
-    service = start()
-    service.wait_for("source.failed")
-    follows.config.write_text(text)
-    service.wait_for("source.moved", commit=repository.head)
-
-
-def test_a_service_that_missed_its_moment_asks_soon(
+def test_a_service_that_missed_its_time_fetches_soon(
     machine: Machine, repository: Repository, start: Callable[..., Service], tmp_path: Path
 ) -> None:
     machine.follow(repository)
@@ -279,24 +125,6 @@ def test_it_does_not_fight_with_another_writer(follows: Machine, start: Callable
     assert edited.read_text() != "mine again\n"
 
 
-def test_hup_reads_the_configuration_again(follows: Machine, start: Callable[..., Service]) -> None:
-    text = follows.config.read_text()
-    follows.config.write_text(text + "watch = false\n")
-    service = start()
-    service.wait_for("sync.finished")
-    follows.config.write_text(text.replace("[targets.opencode]", ""))
-    service.process.send_signal(signal.SIGHUP)
-    service.wait_for("config.reloaded")
-    assert service.end() == 0
-
-
-def test_45_a_configuration_that_is_wrong_at_the_start_ends_it(machine: Machine) -> None:
-    machine.configure("[daemon]\ncron = 'every day'\n")
-    result = machine.run("daemon")
-    assert result.code == 2
-    assert "config.toml:3" in result.stderr
-
-
 def test_01_a_failing_source_does_not_stop_the_others(
     machine: Machine, repository: Repository, start: Callable[..., Service], tmp_path: Path
 ) -> None:
@@ -312,7 +140,7 @@ def test_01_a_failing_source_does_not_stop_the_others(
     assert "with care" in (machine.claude / "reviewer.md").read_text()
 
 
-def test_40_drift_is_told_at_once_and_the_edit_kept(follows: Machine, start: Callable[..., Service]) -> None:
+def test_40_drift_is_reported_at_once_and_the_edit_kept(follows: Machine, start: Callable[..., Service]) -> None:
     service = start()
     service.wait_for("sync.finished")
     edited = follows.claude / "tester.md"
@@ -321,7 +149,7 @@ def test_40_drift_is_told_at_once_and_the_edit_kept(follows: Machine, start: Cal
     assert edited.read_text() == "mine\n"
 
 
-def test_drift_is_mended_where_the_target_says_so_and_the_edit_kept_aside(
+def test_drift_is_mended_where_the_target_asks_for_it_and_the_edit_backed_up(
     follows: Machine, start: Callable[..., Service]
 ) -> None:
     text = follows.config.read_text()
@@ -342,9 +170,7 @@ def test_drift_is_mended_where_the_target_says_so_and_the_edit_kept_aside(
     assert edited.read_text() == "mine\n"
 
 
-def test_what_it_writes_itself_is_no_drift(
-    follows: Machine, repository: Repository, start: Callable[..., Service]
-) -> None:
+def test_its_own_writes_are_no_drift(follows: Machine, repository: Repository, start: Callable[..., Service]) -> None:
     service = start()
     service.wait_for("sync.finished")
     for number in range(3):
@@ -369,7 +195,7 @@ def test_the_whole_directory_may_go_and_comes_back(follows: Machine, start: Call
 
 
 @pytest.mark.usefixtures("follows")
-def test_a_service_manager_is_told(start: Callable[..., Service], tmp_path: Path) -> None:
+def test_a_service_manager_is_notified(start: Callable[..., Service], tmp_path: Path) -> None:
     with Service.manager(tmp_path / "notify") as manager:
         service = start(environment={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000000"})
         assert "10 files" in manager.wait_for("READY=1")
@@ -395,7 +221,7 @@ def test_a_start_that_waits_for_a_server_asks_the_manager_for_that_time(
 
 
 def test_the_log_may_be_gone(follows: Machine, repository: Repository) -> None:
-    """50: nobody reads the log any more, and the disk under it is full: the agents come all the same."""
+    """50: the disk under the log is full: the agents come all the same."""
     with Path("/dev/full").open("w") as full:
         process = subprocess.Popen(
             follows.command("daemon"),

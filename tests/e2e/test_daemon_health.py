@@ -1,4 +1,4 @@
-"""The service tells how it is: as a process of its own, through reloads, mistakes and its end."""
+"""The health endpoint of the service as a process of its own, through reloads, mistakes and its end."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def lasting(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key not in ("sync_id", "seconds", "service")}
 
 
-def test_it_tells_the_same_as_status_does(service: Service, configured: Machine) -> None:
+def test_it_reports_the_same_as_status(service: Service, configured: Machine) -> None:
     address = address_of(service)
     until_ready(service, address)
     (configured.opencode / "tester.md").write_text("mine\n")
@@ -74,11 +74,11 @@ def test_it_tells_the_same_as_status_does(service: Service, configured: Machine)
 
 
 def until_ready(service: Service, address: str) -> None:
-    """The first cycle is told to the log before it is told here."""
+    """Wait until it is ready: the first cycle is logged before it is reported here."""
     service.until(lambda: ask(address, "/readyz")[0] == 200)
 
 
-def test_a_port_in_use_ends_it_at_the_start_and_is_told_later_on(service: Service, configured: Machine) -> None:
+def test_a_port_in_use_ends_it_at_the_start_and_is_reported_later_on(service: Service, configured: Machine) -> None:
     before = address_of(service)
     until_ready(service, before)
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -88,7 +88,7 @@ def test_a_port_in_use_ends_it_at_the_start_and_is_told_later_on(service: Servic
         refused = service.wait_for("config.refused")
         assert address in refused["error"]
         service.until(lambda: "agentsync_config_valid 0.0" in ask(before, "/metrics")[1])
-        assert f"it cannot be listened at {address}" in ask(before, "/")[1]
+        assert f"cannot listen at {address}" in ask(before, "/")[1]
         assert ask(before, "/readyz") == (200, "ready\n")
         service.end()
         result = configured.run("daemon")

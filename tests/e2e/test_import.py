@@ -1,4 +1,4 @@
-"""`agentsync import`: what a developer has today, as files of the team's repository."""
+"""`agentsync import`: a developer's own agents become files of the team's repository."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_versions_become_one_file_and_the_clone_passes_the_check(machine: Machin
     assert machine.files() == before
     checked = machine.run("check", clone, "--format", "json")
     assert checked.code == 0
-    assert {found["dialect"] for found in checked.json["agents"]} == {"neutral"}
+    assert {agent["dialect"] for agent in checked.json["agents"]} == {"neutral"}
 
 
-def test_what_was_imported_comes_back_to_each_tool_as_it_was_meant(machine: Machine, clone: Path) -> None:
+def test_an_imported_agent_comes_back_to_each_tool_with_its_meaning(machine: Machine, clone: Path) -> None:
     machine.run("import", clone)
     team = Repository(machine.root / "served/team.git")
     team.write({str(path.relative_to(clone)): path.read_text() for path in clone.rglob("*.*")})
@@ -66,11 +66,13 @@ def test_a_file_that_is_there_is_never_overwritten(machine: Machine, clone: Path
     assert "AS401" in result.codes
 
 
-def test_a_manifest_that_stays_must_say_the_format(machine: Machine, clone: Path) -> None:
+def test_a_manifest_that_stays_must_declare_the_format(machine: Machine, clone: Path) -> None:
     manifest = clone / "agentsync.toml"
     manifest.write_text("version = 1\n")
     result = machine.run("import", clone, "--format", "json")
-    assert [found["path"] for found in result.json["diagnostics"] if found["code"] == "AS401"] == ["agentsync.toml"]
+    assert [diagnostic["path"] for diagnostic in result.json["diagnostics"] if diagnostic["code"] == "AS401"] == [
+        "agentsync.toml"
+    ]
     manifest.write_text('[agents.dialects]\n"agents/" = "neutral"\n')
     assert "AS401" not in machine.run("import", clone, "--format", "json").codes
 
@@ -93,7 +95,7 @@ def test_a_full_disk_leaves_no_half_file(machine: Machine, clone: Path) -> None:
     assert machine.run("import", clone, "--from", "claude").code == 0
 
 
-def test_two_agents_of_one_name_in_one_tool_are_told_and_none_is_taken(machine: Machine, clone: Path) -> None:
+def test_two_agents_of_one_name_in_one_tool_are_reported_and_none_is_taken(machine: Machine, clone: Path) -> None:
     (machine.claude / "again.md").write_text(agent("writer", "Or so.", tools="Read, Bash"))
     (machine.claude / "same.md").write_bytes((machine.claude / "tester.md").read_bytes())
     result = machine.run("import", clone, "--format", "json")
@@ -118,7 +120,7 @@ def test_each_tools_own_format_is_taken_as_it_is(machine: Machine, clone: Path) 
     assert result.codes == ["AS314"]
 
 
-def test_what_agentsync_wrote_itself_is_left_out(machine: Machine, clone: Path) -> None:
+def test_files_that_agentsync_wrote_are_left_out(machine: Machine, clone: Path) -> None:
     team = Repository(machine.root / "served/team.git")
     team.write({"agents/planner.md": agent("planner")})
     team.commit()
@@ -143,7 +145,7 @@ def test_a_tool_is_named_with_its_directory(machine: Machine, clone: Path) -> No
 @pytest.mark.parametrize(
     ("given", "message"), [("clod", "there is no dialect `clod`"), ("claude=/nowhere", "there is no such directory")]
 )
-def test_a_mistake_is_told(machine: Machine, clone: Path, given: str, message: str) -> None:
+def test_a_mistake_is_reported(machine: Machine, clone: Path, given: str, message: str) -> None:
     result = machine.run("import", clone, "--from", given)
     assert result.code == 2
     assert message in result.stderr
@@ -180,7 +182,7 @@ def test_each_agent_of_a_file_that_holds_several_is_taken(machine: Machine, clon
     assert sorted(path.name for path in (clone / "agents").iterdir()) == ["planner.md", "tester.md", "writer.md"]
     assert "Plan it." in (clone / "agents/planner.md").read_text()
     assert "  roo:\n" in (clone / "agents/tester.md").read_text()
-    (unnamed,) = (found for found in result.json["diagnostics"] if found["code"] == "AS202")
+    (unnamed,) = (diagnostic for diagnostic in result.json["diagnostics"] if diagnostic["code"] == "AS202")
     assert unnamed["path"] == str(modes).replace(str(machine.home), "~")
     assert unnamed["message"].startswith("an agent is called 'Broken one' here")
     assert modes.read_text() == MODES
@@ -197,7 +199,7 @@ def test_the_file_is_named_and_taken_as_it_is(machine: Machine, clone: Path) -> 
     text = (clone / ".roomodes").read_text()
     assert text.index('"planner"') < text.index('"tester"')
     checked = machine.run("check", clone, "--format", "json").json["agents"]
-    assert [found["path"] for found in checked] == [".roomodes:planner", ".roomodes:tester"]
+    assert [record["path"] for record in checked] == [".roomodes:planner", ".roomodes:tester"]
 
 
 def test_a_link_in_the_place_of_the_file_is_not_followed(machine: Machine, clone: Path, modes: Path) -> None:
@@ -217,6 +219,6 @@ def test_the_agents_that_agentsync_wrote_into_the_file_are_left_out(machine: Mac
     assert sorted(path.name for path in (clone / "agents").iterdir()) == ["planner.md", "tester.md"]
 
 
-def test_nothing_to_import_is_told(machine: Machine) -> None:
+def test_nothing_to_import_is_reported(machine: Machine) -> None:
     result = machine.run("import", machine.root)
     assert (result.code, result.stderr) == (1, "no tool here has an agent of its own\n")

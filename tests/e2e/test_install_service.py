@@ -31,19 +31,19 @@ def _units(machine: Machine) -> Path:
 
 
 def _installed(machine: Machine) -> list[str]:
-    found = (path for path in _units(machine).rglob("*") if path.is_file())
-    return sorted(str(path.relative_to(_units(machine))) for path in found)
+    files = (path for path in _units(machine).rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(_units(machine))) for path in files)
 
 
 def _settings(machine: Machine) -> list[str]:
     return (_units(machine) / _FILES[1]).read_text().partition("[Service]\n")[2].splitlines()
 
 
-def test_without_a_systemd_the_files_are_written_and_the_commands_told(configured: Machine) -> None:
+def test_without_a_systemd_the_files_are_written_and_the_commands_printed(configured: Machine) -> None:
     result = _run(configured, "install-service")
     assert result.code == 4
     assert _installed(configured) == _FILES
-    assert "what is left to do" in result.stderr
+    assert "the commands left to run" in result.stderr
     assert "  systemctl --user daemon-reload\n  systemctl --user enable agentsync.service\n" in result.stdout
     again = _run(configured, "install-service", "--format", "json").json
     assert (again["changed"], again["undone"][-1]) == ([], "systemctl --user start --no-block agentsync.service")
@@ -61,7 +61,7 @@ def test_the_service_is_this_very_program_and_may_write_where_it_must(configured
     assert _settings(configured) == settings
 
 
-def test_what_the_configuration_asks_for_elsewhere_can_be_written_too(machine: Machine, repository: Repository) -> None:
+def test_configured_directories_elsewhere_can_be_written_too(machine: Machine, repository: Repository) -> None:
     machine.follow(repository)
     given = machine.root / "given.toml"
     project = machine.root / "a project"
@@ -81,7 +81,7 @@ def test_what_the_configuration_asks_for_elsewhere_can_be_written_too(machine: M
     assert f"Environment=CLAUDE_CONFIG_DIR={moved}" in settings
     assert f'BindPaths="-{project}/.claude/agents"' in settings
     assert (moved / "agents").is_dir()
-    assert not (machine.home / "later").exists()  # nobody said that it may be made
+    assert not (machine.home / "later").exists()  # `create` is not set for it
 
 
 def test_a_target_more_is_a_file_that_changes_and_a_restart(configured: Machine) -> None:
@@ -100,7 +100,7 @@ def test_a_directory_that_was_missing_is_made_and_a_restart_lets_the_service_see
     configured.claude.rmdir()
     result = _run(configured, "install-service", "--format", "json")
     assert configured.claude.is_dir()
-    assert "made ~/.claude/agents" in result.stderr
+    assert "created ~/.claude/agents" in result.stderr
     assert result.json["changed"] == []
     assert result.json["undone"][-1] == "systemctl --user restart --no-block agentsync.service"
 
@@ -174,7 +174,7 @@ def test_a_unit_that_the_user_masked_stays_masked(configured: Machine) -> None:
 
 
 def test_the_timer_and_the_service_take_each_others_place_and_both_go(configured: Machine) -> None:
-    assert _run(configured, "uninstall-service").stdout == "no service of agentsync's is installed\n"
+    assert _run(configured, "uninstall-service").stdout == "no agentsync service is installed\n"
     _run(configured, "install-service")
     assert _run(configured, "install-service", "--timer").stdout.count("deleted") == 2
     names = ["agentsync-pull.service", "agentsync-pull.service.d/10-agentsync.conf", "agentsync-pull.timer"]
@@ -189,6 +189,6 @@ def test_the_timer_and_the_service_take_each_others_place_and_both_go(configured
     assert _run(configured, "uninstall-service").stdout.count("deleted") == 2
 
 
-def test_wrong_words_are_told(machine: Machine) -> None:
+def test_wrong_arguments_are_reported(machine: Machine) -> None:
     assert "there is no configuration" in _run(machine, "install-service").stderr
     assert _run(machine, "install-service", "--timer", "--system", "alice").code == 2

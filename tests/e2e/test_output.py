@@ -1,4 +1,4 @@
-"""What comes out, and where: JSON for programs, words and colours for people, events for the log."""
+"""Output: JSON for programs, words and colours for people, events for the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ on_posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such
 
 
 def watched(machine: Machine, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Runs the program at a terminal, with more variables; its exit code and all that it wrote."""
+    """Run the program at a terminal, with more variables; return its exit code and all that it wrote."""
     master, slave = os.openpty()
     process = subprocess.Popen(
         machine.command(*arguments),
@@ -39,7 +39,7 @@ def watched(machine: Machine, *arguments: str, **environment: str) -> tuple[int,
         while chunk := os.read(master, 65536):
             written += chunk
     except OSError as error:
-        if error.errno != errno.EIO:  # which is how Linux says that the other end is closed
+        if error.errno != errno.EIO:  # Linux's error for a closed other end
             raise
     finally:
         os.close(master)
@@ -82,7 +82,7 @@ def test_a_person_who_debugs_gets_readable_events(machine: Machine, repository: 
 
 
 @on_posix
-def test_a_person_sees_that_a_slow_fetch_is_under_way_and_then_nothing_of_it(machine: Machine) -> None:
+def test_a_person_sees_a_slow_fetch_in_progress_and_then_nothing_of_it(machine: Machine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/team.git"
         machine.configure(f'[sources.team]\nurl = "{url}"\nallow_http = true\ntimeout = 2\n[targets.claude]\n')
@@ -133,7 +133,7 @@ def test_no_path_commands_the_terminal(machine: Machine, repository: Repository)
 
 
 @on_posix
-def test_many_failures_of_one_kind_are_told_once(machine: Machine, repository: Repository) -> None:
+def test_many_failures_of_one_kind_are_reported_once(machine: Machine, repository: Repository) -> None:
     repository.write({f"agents/more{number}.md": agent(f"more{number}") for number in range(30)})
     repository.commit()
     machine.follow(repository)
@@ -149,7 +149,7 @@ def test_many_failures_of_one_kind_are_told_once(machine: Machine, repository: R
     assert "agent.conflict" not in text
 
 
-def test_what_is_piped_has_no_colours_unless_they_are_asked_for(machine: Machine, repository: Repository) -> None:
+def test_piped_output_has_no_colours_unless_they_are_asked_for(machine: Machine, repository: Repository) -> None:
     machine.follow(repository)
     for arguments in (("plan",), ("pull",), ("status",), ("history",), ("list", "agents"), ("doctor",)):
         result = machine.run(*arguments)
@@ -159,7 +159,7 @@ def test_what_is_piped_has_no_colours_unless_they_are_asked_for(machine: Machine
     assert ESCAPE in machine.run("status", "--color", "always").stdout
 
 
-def test_quiet_says_only_what_is_wrong(machine: Machine, repository: Repository) -> None:
+def test_quiet_prints_only_problems(machine: Machine, repository: Repository) -> None:
     machine.follow(repository)
     assert machine.run("pull", "-q").stdout == ""
     assert machine.run("-q", "pull").stderr == ""
@@ -172,7 +172,7 @@ def test_quiet_says_only_what_is_wrong(machine: Machine, repository: Repository)
 
 
 @on_posix
-def test_whoever_stops_reading_is_no_error(machine: Machine) -> None:
+def test_a_reader_that_stops_early_is_no_error(machine: Machine) -> None:
     process = machine.start("list", "dialects")
     assert process.stdout is not None
     assert process.stderr is not None
@@ -183,7 +183,7 @@ def test_whoever_stops_reading_is_no_error(machine: Machine) -> None:
 
 
 @on_posix
-def test_whoever_stops_reading_gets_the_status_all_the_same(pulled: Machine) -> None:
+def test_a_reader_that_stops_early_gets_the_status_all_the_same(pulled: Machine) -> None:
     (pulled.claude / "tester.md").write_text("mine\n")
     for arguments, code in (
         (("pull",), 4),
@@ -201,7 +201,7 @@ def test_whoever_stops_reading_gets_the_status_all_the_same(pulled: Machine) -> 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")  # noqa: PTH110
 @pytest.mark.parametrize("arguments", [("list", "dialects"), ("--help",), ("pull", "--format", "json")])
-def test_a_full_disk_under_the_output_is_told_and_no_bug(machine: Machine, arguments: tuple[str, ...]) -> None:
+def test_a_full_disk_under_the_output_is_reported_and_no_bug(machine: Machine, arguments: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
             machine.command(*arguments),
@@ -221,10 +221,10 @@ def test_a_full_disk_under_the_output_is_told_and_no_bug(machine: Machine, argum
 @pytest.mark.parametrize(
     ("arguments", "code"), [(("pull",), 0), (("status",), 0), (("pull", "--branch", "main"), 2), (("nosuch",), 2)]
 )
-def test_without_standard_error_every_command_does_what_it_does(
+def test_without_standard_error_every_command_works(
     machine: Machine, repository: Repository, arguments: tuple[str, ...], code: int
 ) -> None:
-    """What is opened next must not get its number either: git's words would end up in it."""
+    """The next file to be opened must not get its descriptor either: git's output would end up in it."""
     machine.follow(repository)
     result = machine.run(*arguments, before=("sh", "-c", 'exec "$@" 2>&-', "sh"))
     assert (result.code, bool(result.stdout)) == (code, code == 0)
@@ -233,7 +233,7 @@ def test_without_standard_error_every_command_does_what_it_does(
 
 @on_posix
 def test_the_service_runs_without_any_standard_stream(machine: Machine, repository: Repository) -> None:
-    """50: whoever started it closed all of them."""
+    """50: its parent closed all of them."""
     machine.follow(repository)
     command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *machine.command("daemon")]
     with subprocess.Popen(command, env=machine.environment, cwd=machine.root) as process:

@@ -41,6 +41,6 @@ def test_the_wheel_holds_all_that_the_program_needs(machine: Machine) -> None:
     assert ran.stdout == f"agentsync {__version__}\n"
     where = [sys.executable, "-c", "import agentsync; print(agentsync.__file__)"]
     environment = machine.environment | {"PYTHONPATH": str(site)}
-    found = subprocess.run(where, check=True, capture_output=True, text=True, env=environment, cwd=machine.root)
-    assert Path(found.stdout.strip()).is_relative_to(site)
+    imported = subprocess.run(where, check=True, capture_output=True, text=True, env=environment, cwd=machine.root)
+    assert Path(imported.stdout.strip()).is_relative_to(site)
     assert machine.run("demo", environment={"PYTHONPATH": str(site)}).code == 0

@@ -1,4 +1,4 @@
-"""What a pull does when nothing stands in its way."""
+"""A pull that meets no fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from support.repository import Repository
 FIVE = ["explainer.md", "planner.md", "reviewer.md", "tester.md", "writer.md"]
 
 
-def test_a_first_pull_writes_every_agent_to_every_tool_and_tells_each(machine: Machine, repository: Repository) -> None:
+def test_a_first_pull_writes_every_agent_to_every_tool_and_reports_each(
+    machine: Machine, repository: Repository
+) -> None:
     machine.follow(repository)
     result = machine.run("pull")
     assert result.code == 0, result.stderr
@@ -35,7 +37,7 @@ def test_a_first_pull_writes_every_agent_to_every_tool_and_tells_each(machine: M
         assert event["sync_id"] == finished["sync_id"]
 
 
-def test_a_second_pull_changes_no_byte_and_no_time_and_says_so_in_one_line(pulled: Machine) -> None:
+def test_a_second_pull_changes_no_byte_and_no_time_and_reports_it_in_one_line(pulled: Machine) -> None:
     before = pulled.files()
     database = pulled.state / "state.sqlite3"
     history = pulled.run("history", "--format", "json").json
@@ -136,7 +138,7 @@ def test_files_that_are_there_already_with_the_same_bytes_are_taken_over(
 
 
 @pytest.mark.parametrize("form", ["path", "relative", "file URL"])
-def test_options_stand_in_for_a_configuration(machine: Machine, repository: Repository, form: str) -> None:
+def test_options_replace_a_configuration(machine: Machine, repository: Repository, form: str) -> None:
     url = {"path": str(repository.path), "relative": "served/team.git", "file URL": repository.url}[form]
     to = [f"--to=claude={machine.root}/a", f"--to=opencode={machine.root}/b", f"--to=claude={machine.root}/c"]
     result = machine.run("pull", "--source", url, *to)

@@ -18,7 +18,7 @@ from support.service import Service
 
 
 def contents(machine: Machine) -> dict[str, bytes]:
-    """What the two tools hold, by path."""
+    """The contents of the two tools' files, by path."""
     return {path: data for path, (data, _) in machine.files().items() if "/agents/" in f"/{path}"}
 
 
@@ -33,7 +33,7 @@ def team(machine: Machine) -> Repository:
 
 
 def change(team: Repository) -> None:
-    """Updates one agent, drops one, adds one."""
+    """Update one agent, drop one, add one."""
     team.write({"agents/tester.md": agent("tester", "Better."), "agents/new.md": agent("new")})
     team.remove("agents/planner.md")
     team.commit()
@@ -45,7 +45,7 @@ def test_the_last_sync_is_undone_in_every_tool(machine: Machine, team: Repositor
     assert machine.run("pull").code == 0
     result = machine.run("rollback")
     assert result.code == 0
-    assert "brought back 6 files" in result.stdout
+    assert "restored 6 files" in result.stdout
     assert contents(machine) == before
     assert [event["to"] for event in result.reported("sync.rolled_back")] != [""]
 
@@ -87,7 +87,7 @@ def test_before_the_first_sync_there_is_nothing_of_the_teams(machine: Machine, t
     assert contents(machine) == {}
 
 
-def test_what_the_user_changed_since_is_kept_and_told(machine: Machine, team: Repository) -> None:
+def test_later_edits_of_the_user_are_kept_and_reported(machine: Machine, team: Repository) -> None:
     change(team)
     machine.run("pull")
     (machine.claude / "tester.md").write_text("mine")
@@ -105,12 +105,12 @@ def test_a_dry_run_changes_and_suspends_nothing(machine: Machine, team: Reposito
     change(team)
     machine.run("pull")
     before = contents(machine)
-    assert "would bring back 6 files" in machine.run("rollback", "--dry-run").stdout
+    assert "would restore 6 files" in machine.run("rollback", "--dry-run").stdout
     assert contents(machine) == before
     assert machine.run("status", "--format", "json").json["suspended"] is None
 
 
-def test_what_is_not_kept_any_more_is_told_and_stays(machine: Machine, team: Repository) -> None:
+def test_content_without_a_backup_is_reported_and_stays(machine: Machine, team: Repository) -> None:
     change(team)
     machine.run("pull")
     for path in machine.state.glob("kept*"):
@@ -122,7 +122,7 @@ def test_what_is_not_kept_any_more_is_told_and_stays(machine: Machine, team: Rep
     assert not (machine.claude / "new.md").exists()
 
 
-def test_only_what_the_history_needs_is_kept(machine: Machine, team: Repository) -> None:
+def test_only_content_that_the_history_needs_is_kept(machine: Machine, team: Repository) -> None:
     machine.configure(source("team", team.url) + "[targets.claude]\n[targets.opencode]\n[limits]\nhistory = 2\n")
     for number in range(4):
         team.write({"agents/tester.md": agent("tester", f"Text {number}.")})
@@ -148,7 +148,7 @@ def test_by_hand_nothing_is_applied_for_a_while(machine: Machine, team: Reposito
     assert contents(machine) != before
 
 
-def test_suspend_and_resume_say_how_it_stands_as_json_too(machine: Machine) -> None:
+def test_suspend_and_resume_print_the_status_as_json_too(machine: Machine) -> None:
     assert machine.run("suspend", "--format", "json", "--reason", "demo").json == {"suspended": "demo"}
     assert machine.run("suspend", "--format", "json", "--reason", " ").json == {"suspended": "by hand"}
     for _ in range(2):
@@ -172,7 +172,7 @@ def test_without_a_sync_there_is_nothing_to_go_back_to(machine: Machine) -> None
     assert "nothing was changed here yet" in result.stderr
 
 
-# While another run is under way
+# While another run is in progress
 
 
 @contextmanager
@@ -233,13 +233,13 @@ def test_a_rollback_waits_for_a_pull_that_hangs_and_undoes_the_sync_before_it(
             Service.until(lambda: suspended(machine) == "a rollback was asked for")
         stdout, stderr = rollback.communicate(timeout=60)
     assert rollback.returncode == 0, stderr
-    assert "brought back 6 files" in stdout
+    assert "restored 6 files" in stdout
     assert contents(machine) == before
     first = machine.run("history", "--format", "json").json[-1]
     assert suspended(machine) == f"rolled back to {first['id']}"
 
 
-def test_suspending_waits_for_what_a_run_has_begun_to_write(machine: Machine, team: Repository) -> None:
+def test_suspending_waits_for_a_run_that_has_begun_to_write(machine: Machine, team: Repository) -> None:
     del team
     with ExitStack() as stack:
         with FileLock(machine.state / "run.lock"), State.open(machine.state / "state.sqlite3") as state:

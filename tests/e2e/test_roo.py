@@ -29,7 +29,7 @@ def team(machine: Machine) -> Repository:
 
 @pytest.fixture
 def modes(machine: Machine, team: Repository) -> Path:
-    """The file of a project, whose user has a mode in it."""
+    """The file of a project, in which the user has a mode."""
     project = machine.root / "project"
     project.mkdir()
     machine.configure(source("team", team.url) + f'[targets.roo]\nproject = "{project}"\n')
@@ -54,7 +54,7 @@ def test_a_file_is_shared_with_its_user(machine: Machine, team: Repository, mode
     assert slugs == ["  - slug: own   # keep", '  - slug: "helper"']
 
 
-def test_a_mode_that_its_user_edited_is_kept_until_they_say_otherwise(machine: Machine, modes: Path) -> None:
+def test_a_mode_that_its_user_edited_is_kept_until_they_adopt_it(machine: Machine, modes: Path) -> None:
     machine.run("pull")
     written = modes.read_text()
     edited = written.replace('name: "tester"', 'name: "My tester" # better')
@@ -68,10 +68,10 @@ def test_a_mode_that_its_user_edited_is_kept_until_they_say_otherwise(machine: M
     assert modes.read_text() == edited
 
 
-def test_a_file_that_cannot_be_edited_is_told_of_once(machine: Machine, modes: Path) -> None:
+def test_a_file_that_cannot_be_edited_is_reported_once(machine: Machine, modes: Path) -> None:
     modes.write_text('{"customModes": []}')
     result = machine.run("pull", "--format", "json")
-    assert [found for found in result.codes if found.startswith("AS4")] == ["AS405"]
+    assert [code for code in result.codes if code.startswith("AS4")] == ["AS405"]
     assert modes.read_text() == '{"customModes": []}'
 
 
@@ -138,7 +138,7 @@ def test_each_mode_of_a_repository_is_an_agent(machine: Machine, team: Repositor
     assert machine.run("pull").stdout.startswith("up to date: 8 files")
     assert "Review it." in (machine.claude / "reviewer.md").read_text()
     listed = machine.run("list", "agents", "--format", "json").json
-    assert {found["path"] for found in listed if found["dialect"] == "roo"} == {
+    assert {record["path"] for record in listed if record["dialect"] == "roo"} == {
         ".roomodes:planner",
         ".roomodes:Reviewer",
     }
@@ -146,7 +146,7 @@ def test_each_mode_of_a_repository_is_an_agent(machine: Machine, team: Repositor
     team.commit()
     machine.run("pull")
     assert "Plan it twice." in (machine.claude / "planner.md").read_text()
-    # One mode has gone, and the other one cannot be read any more.
+    # One mode has gone, and the other one can no longer be read.
     team.write({".roomodes": "customModes:\n" + SOURCE[SOURCE.index("  - slug: Rev") :].replace("[read, ", "[no, ")})
     team.commit()
     assert machine.run("pull").code == 4
@@ -183,4 +183,6 @@ def test_modes_stay_where_their_file_cannot_be_read(machine: Machine, team: Repo
     team.commit()
     result = machine.run("pull", "--format", "json")
     assert (result.code, machine.files()) == (4, before)
-    assert [found["path"] for found in result.json["diagnostics"] if found["code"] == "AS114"] == [".roomodes"]
+    assert [diagnostic["path"] for diagnostic in result.json["diagnostics"] if diagnostic["code"] == "AS114"] == [
+        ".roomodes"
+    ]

@@ -26,7 +26,7 @@ def test_a_signal_ends_a_pull_and_git_with_it(
     with connection:
         second = machine.run("pull", "--format", "json")
         assert second.code == 75
-        assert second.json["error"]["message"] == "another run is under way"
+        assert second.json["error"]["message"] == "another run is in progress"
         assert second.json["exit_code"] == 75
         assert machine.run("status").code == 0
         process.send_signal(number)

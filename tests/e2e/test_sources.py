@@ -39,7 +39,7 @@ Maker = Callable[[str, dict[str, str]], Repository]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Maker:
-    """Makes a repository of one commit."""
+    """Make a repository of one commit."""
 
     def make(name: str, files: dict[str, str]) -> Repository:
         made = Repository(tmp_path / "served" / f"{name}.git")
@@ -50,7 +50,7 @@ def make(tmp_path: Path) -> Maker:
     return make
 
 
-def test_a_name_in_two_sources_is_refused_and_both_places_are_told(machine: Machine, make: Maker) -> None:
+def test_a_name_in_two_sources_is_refused_and_both_places_are_reported(machine: Machine, make: Maker) -> None:
     team = make("team", {"agents/tester.md": agent("tester", "Team."), "agents/writer.md": agent("writer")})
     company = make("company", {"shared/tester.md": agent("tester", "Company.")})
     machine.configure(source("team", team.url) + source("company", company.url) + TARGETS)
@@ -78,7 +78,7 @@ def test_a_later_source_wins_where_it_is_configured_to_and_gives_the_name_back(m
     assert "Team." in (machine.claude / "tester.md").read_text()
 
 
-def test_the_same_agent_in_two_sources_is_written_once_and_told(machine: Machine, make: Maker) -> None:
+def test_the_same_agent_in_two_sources_is_written_once_and_reported(machine: Machine, make: Maker) -> None:
     one, two = (make(name, {"agents/tester.md": agent("tester")}) for name in ("one", "two"))
     machine.configure(source("one", one.url) + source("two", two.url) + TARGETS)
     result = machine.run("pull", "--format", "json")
@@ -133,7 +133,7 @@ def test_a_source_that_leaves_the_configuration_deletes_nothing(machine: Machine
     assert (machine.claude / "tester.md").read_text() == "Mine now."
 
 
-def test_what_a_source_left_behind_may_be_deleted_by_hand(machine: Machine, make: Maker) -> None:
+def test_files_of_a_removed_source_may_be_deleted_by_hand(machine: Machine, make: Maker) -> None:
     one = make("one", {"agents/tester.md": agent("tester")})
     two = make("two", {"agents/writer.md": agent("writer")})
     machine.configure(source("one", one.url) + source("two", two.url) + "[targets.claude]\n")
@@ -162,7 +162,7 @@ def test_a_source_takes_the_place_of_one_that_left_the_configuration(machine: Ma
     assert machine.run("pull").stdout.startswith("up to date: 3 files")
 
 
-def test_a_source_that_is_given_for_one_run_takes_nobodys_place(machine: Machine, make: Maker) -> None:
+def test_a_source_that_is_given_for_one_run_replaces_no_other(machine: Machine, make: Maker) -> None:
     team = make("team", {"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
     other = make("other", {"agents/tester.md": agent("tester", "Other.")})
     machine.configure(source("team", team.url) + "[targets.claude]\n")
@@ -172,7 +172,7 @@ def test_a_source_that_is_given_for_one_run_takes_nobodys_place(machine: Machine
     assert (result.code, result.codes, machine.files()) == (4, ["AS409"], before)
 
 
-def test_what_a_source_for_one_run_wrote_is_no_dead_end(machine: Machine, make: Maker) -> None:
+def test_files_of_a_source_for_one_run_can_be_taken_over(machine: Machine, make: Maker) -> None:
     trial = make("trial", {"agents/tester.md": agent("tester", "Trial.")})
     team = make("team", {"agents/tester.md": agent("tester")})
     assert machine.run("pull", "--source", trial.path, "--to", "claude").code == 0
@@ -195,7 +195,7 @@ def test_an_agent_that_moves_from_one_source_to_another_stays(machine: Machine, 
     assert machine.files() == before
 
 
-def test_a_target_that_is_configured_no_more_keeps_its_files_and_is_told(machine: Machine, make: Maker) -> None:
+def test_a_target_that_is_no_longer_configured_keeps_its_files_and_is_reported(machine: Machine, make: Maker) -> None:
     team = make("team", {"agents/tester.md": agent("tester")})
     machine.configure(source("team", team.url) + TARGETS)
     assert machine.run("pull").code == 0
@@ -203,21 +203,23 @@ def test_a_target_that_is_configured_no_more_keeps_its_files_and_is_told(machine
     machine.configure(source("team", team.url) + "[targets.claude]\n")
     result = machine.run("pull", "--format", "json")
     assert (result.code, machine.files()) == (0, before)
-    (left,) = (found for found in result.json["diagnostics"] if found["code"] == "AS410")
-    assert left["path"] == str(machine.opencode)
+    (leftover,) = (diagnostic for diagnostic in result.json["diagnostics"] if diagnostic["code"] == "AS410")
+    assert leftover["path"] == str(machine.opencode)
 
 
-def test_five_versions_of_one_role_are_refused_by_name_and_each_place_is_told(machine: Machine, make: Maker) -> None:
+def test_five_versions_of_one_role_are_refused_by_name_and_each_place_is_reported(
+    machine: Machine, make: Maker
+) -> None:
     team = make("team", {f"{form}/agents/backend-engineer.md": text for form, text in ROLE.items()})
     machine.follow(team)
     result = machine.run("pull", "--format", "json")
     assert result.code == 4
     assert machine.files() == {}
-    twice = [found for found in result.json["diagnostics"] if found["code"] == "AS212"]
+    twice = [diagnostic for diagnostic in result.json["diagnostics"] if diagnostic["code"] == "AS212"]
     places = {f"{form}/agents/backend-engineer.md" for form in ROLE}
-    assert {found["path"] for found in twice} == places
-    for found in twice:
-        assert all(place in found["message"] for place in places - {found["path"]})
+    assert {diagnostic["path"] for diagnostic in twice} == places
+    for diagnostic in twice:
+        assert all(place in diagnostic["message"] for place in places - {diagnostic["path"]})
     directory = machine.root / "checkout"
     for form, text in ROLE.items():
         path = directory / form / "agents/backend-engineer.md"
@@ -225,7 +227,7 @@ def test_five_versions_of_one_role_are_refused_by_name_and_each_place_is_told(ma
         path.write_text(text)
     checked = machine.run("check", "--format", "json", directory)
     assert checked.code == 1
-    assert {found["path"] for found in checked.json["diagnostics"] if found["code"] == "AS212"} == places
+    assert {diagnostic["path"] for diagnostic in checked.json["diagnostics"] if diagnostic["code"] == "AS212"} == places
 
 
 @pytest.mark.parametrize("form", ROLE)
@@ -245,7 +247,7 @@ def test_a_manifest_that_cannot_count_refuses_the_commit(machine: Machine, make:
     assert (result.code, result.codes, machine.files()) == (4, ["AS413"], {})
 
 
-def test_a_source_without_agents_is_told(machine: Machine, make: Maker) -> None:
+def test_a_source_without_agents_is_reported(machine: Machine, make: Maker) -> None:
     team = make("team", {"README.md": "# Nothing yet\n"})
     machine.follow(team)
     result = machine.run("pull", "--format", "json")

@@ -41,7 +41,7 @@ def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
     raise AssertionError(lines)
 
 
-def test_what_changed_is_appended_and_ctrl_c_is_a_good_end(pulled: Machine) -> None:
+def test_changes_are_appended_and_ctrl_c_is_a_good_end(pulled: Machine) -> None:
     with watching(pulled) as process:
         assert read_until(process, "in sync")[0].startswith("SOURCE")
         (pulled.claude / "tester.md").write_text("mine\n")
@@ -66,7 +66,7 @@ def test_as_json_it_is_a_document_a_line(pulled: Machine) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_mistake_that_comes_meanwhile_is_told_and_does_not_end_it(pulled: Machine, form: str) -> None:
+def test_a_mistake_that_comes_meanwhile_is_reported_and_does_not_end_it(pulled: Machine, form: str) -> None:
     good = pulled.config.read_text()
     with watching(pulled, "--format", form) as process:
         read_until(process, "opencode")
@@ -88,7 +88,7 @@ def test_it_does_not_begin_with_a_mistake(pulled: Machine) -> None:
     assert pulled.run("status", "--watch").code == 2
 
 
-def test_a_terminal_is_drawn_anew(pulled: Machine) -> None:
+def test_a_terminal_is_drawn_again(pulled: Machine) -> None:
     master, slave = pty.openpty()
     process = subprocess.Popen(
         pulled.command("status", "--watch"), stdin=slave, stdout=slave, stderr=slave, env=pulled.environment

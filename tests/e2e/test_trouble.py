@@ -1,16 +1,15 @@
-"""What stands in the way of a pull: each with its message and exit code, and nothing lost."""
+"""Faults that a pull meets on the machine: each with its message and exit code, and nothing lost."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-from pathlib import Path
 
 import pytest
 
 from support.gitserver import GitServer
 from support.machine import Machine, agent
-from support.processes import without_root_powers
+from support.processes import without_root_privileges
 from support.repository import Repository
 
 BROKEN = "---\nname: broken\ndescription: One.\ndescription: Or the other?\n---\nYou help.\n"
@@ -20,8 +19,8 @@ SLOPPY = "---\nname: sloppy\ndescription: Use: when: bad\n---\nYou help.\n"
 # The user's own files
 
 
-def test_what_the_user_wrote_or_edited_stays(machine: Machine, repository: Repository) -> None:
-    """What other tools were seen to overwrite or delete: see `peers` in docs/comparison.md."""
+def test_files_that_the_user_wrote_or_edited_stay(machine: Machine, repository: Repository) -> None:
+    """Other tools were seen to overwrite or delete such files: see `peers` in docs/comparison.md."""
     repository.write({"agents/good.md": agent("good"), "agents/broken.md": BROKEN, "agents/sloppy.md": SLOPPY})
     repository.commit()
     machine.follow(repository)
@@ -67,7 +66,7 @@ def test_an_edited_file_that_goes_upstream_stays(pulled: Machine, repository: Re
 # Targets
 
 
-def test_a_target_that_was_removed_is_made_again_and_one_whose_tool_has_gone_is_told(pulled: Machine) -> None:
+def test_a_removed_target_is_made_again_and_one_without_its_tool_is_reported(pulled: Machine) -> None:
     shutil.rmtree(pulled.claude)
     shutil.rmtree(pulled.opencode.parent)
     result = pulled.run("pull", "--format", "json")
@@ -78,7 +77,7 @@ def test_a_target_that_was_removed_is_made_again_and_one_whose_tool_has_gone_is_
 
 
 def test_a_read_only_target_fails_and_the_other_goes_on(machine: Machine, repository: Repository) -> None:
-    before = without_root_powers()
+    before = without_root_privileges()
     machine.follow(repository)
     machine.claude.mkdir()
     machine.claude.chmod(0o555)
@@ -97,8 +96,8 @@ def test_a_read_only_target_fails_and_the_other_goes_on(machine: Machine, reposi
 
 
 @pytest.mark.parametrize("name", ["agentsync.toml", "more"])
-def test_check_names_what_it_may_not_read(machine: Machine, name: str) -> None:
-    before = without_root_powers()
+def test_check_names_a_file_that_it_may_not_read(machine: Machine, name: str) -> None:
+    before = without_root_privileges()
     agents = machine.root / "agents"
     (agents / "more").mkdir(parents=True)
     (agents / "good.md").write_text(agent("good"))
@@ -129,153 +128,6 @@ def test_a_target_that_is_a_symbolic_link_is_not_followed_unless_it_may_be(
     assert len(list(elsewhere.iterdir())) == 5
 
 
-# Sources
-
-
-def test_a_remote_that_has_gone_keeps_everything_and_says_so(pulled: Machine, repository: Repository) -> None:
-    before = pulled.files()
-    repository.path.rename(repository.path.with_name("moved.git"))
-    result = pulled.run("pull")
-    assert result.code == 3
-    (event,) = result.reported("source.failed")
-    assert (event["source"], event["url"]) == ("team", repository.url)
-    assert "there is no repository at this URL" in event["error"]
-    assert event["hint"]
-    assert "source team failed" in result.stdout
-    assert "up to date" not in result.stdout
-    assert pulled.files() == before
-    status = pulled.run("status")
-    assert "no repository" in status.stdout
-    assert pulled.run("status", "--exit-code").code == 1
-    repository.path.with_name("moved.git").rename(repository.path)
-    assert pulled.run("pull").code == 0
-    after = pulled.run("status", "--exit-code")
-    assert after.code == 0
-    assert "no repository" not in after.stdout
-
-
-def test_files_that_were_deleted_come_back_while_the_remote_is_gone(pulled: Machine, repository: Repository) -> None:
-    repository.path.rename(repository.path.with_name("moved.git"))
-    (pulled.claude / "tester.md").unlink()
-    assert pulled.run("pull").code == 3
-    assert (pulled.claude / "tester.md").is_file()
-
-
-def test_a_rewritten_branch_is_refused_until_it_may_be(pulled: Machine, repository: Repository) -> None:
-    before = pulled.files()
-    repository.rewrite()
-    repository.write({"agents/tester.md": agent("tester", "Other.")})
-    repository.commit()
-    result = pulled.run("pull", "--format", "json")
-    assert result.code == 4
-    assert result.codes == ["AS413"]
-    assert "the branch was rewritten" in result.json["sources"][0]["error"]
-    assert "allow_rewrite = true" in result.json["diagnostics"][0]["hint"]
-    assert pulled.files() == before
-    pulled.follow(repository, "allow_rewrite = true")
-    assert pulled.run("pull").code == 0
-    assert "Other." in (pulled.claude / "tester.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("settings", "message", "hint"),
-    [
-        ('branch = "mian"', "the repository has no branch mian", "it has main"),
-        ('tag = "v1"', "the repository has no tag v1", ""),
-        (f'commit = "{"1" * 40}"', "", ""),
-    ],
-)
-def test_a_wrong_ref_is_named(machine: Machine, repository: Repository, settings: str, message: str, hint: str) -> None:
-    machine.follow(repository, settings)
-    result = machine.run("pull")
-    assert result.code == 3
-    (event,) = result.reported("source.failed")
-    assert message in event["error"]
-    assert hint in event["hint"]
-    assert machine.files() == {}
-
-
-def test_a_repository_without_a_commit_is_named(machine: Machine, tmp_path: Path) -> None:
-    machine.follow(Repository(tmp_path / "served" / "empty.git"))
-    result = machine.run("pull")
-    assert result.code == 3
-    (event,) = result.reported("source.failed")
-    assert "empty" in event["error"] or "no commit" in event["error"]
-
-
-def test_a_source_that_is_emptied_is_held_until_the_user_agrees(pulled: Machine, repository: Repository) -> None:
-    before = pulled.files()
-    repository.remove("agents")
-    repository.write({"README.md": "Nothing here.\n"})
-    repository.commit()
-    for _ in range(2):
-        result = pulled.run("pull")
-        assert result.code == 4
-        assert pulled.files() == before
-    assert [event["code"] for event in result.reported("source.held")] == ["AS406"]
-    assert len(result.reported("agent.held")) == 10
-    assert "10 held" in result.stdout
-    assert pulled.run("status", "--exit-code").code == 1
-    assert pulled.run("pull", "--allow-deletions").code == 0
-    assert pulled.files() == {}
-
-
-def test_most_agents_going_at_once_is_held_and_the_limit_can_be_set(pulled: Machine, repository: Repository) -> None:
-    before, good = pulled.files(), repository.head
-    repository.remove("agents/tester.md", "agents/writer.md", "agents/planner.md")
-    bad = repository.commit()
-    assert pulled.run("pull", "--format", "json").codes == ["AS407"]
-    assert pulled.files() == before
-    assert pulled.run("status", "--format", "json").json["sources"][0]["commit"] == good
-    repository.reset(good)  # a commit that was held is not trusted, so going back on it is no rewriting
-    assert pulled.run("pull").code == 0
-    repository.reset(bad)
-    pulled.config.write_text(pulled.config.read_text() + "[limits]\nmax_deletion_share = 0.8\n")
-    assert pulled.run("pull").code == 0
-    assert pulled.names() == ["explainer.md", "reviewer.md"]
-
-
-def test_a_bad_file_keeps_its_last_good_output_and_the_others_go_on(pulled: Machine, repository: Repository) -> None:
-    good = (pulled.claude / "tester.md").read_bytes()
-    repository.write({"agents/tester.md": BROKEN, "agents/writer.md": agent("writer", "Better.")})
-    repository.commit()
-    result = pulled.run("pull", "--format", "json")
-    assert result.code == 4
-    assert (pulled.claude / "tester.md").read_bytes() == good
-    assert "Better." in (pulled.claude / "writer.md").read_text()
-    assert "AS408" in result.codes
-    (refused,) = result.reported("agent.refused")
-    assert (refused["path"], refused["source"], refused["commit"]) == ("agents/tester.md", "team", repository.head)
-
-
-def test_a_manifest_that_cannot_be_read_refuses_the_commit(pulled: Machine, repository: Repository) -> None:
-    before = pulled.files()
-    repository.write({"agentsync.toml": "[agents]\nexlude = []\n", "agents/tester.md": agent("tester", "Other.")})
-    repository.commit()
-    result = pulled.run("pull", "--format", "json")
-    assert result.code == 4
-    assert result.codes == ["AS413"]
-    assert "agentsync.toml:2: unknown key `agents.exlude`" in result.json["diagnostics"][0]["message"]
-    assert "did you mean `exclude`?" in result.json["diagnostics"][0]["hint"]
-    assert pulled.files() == before
-
-
-def test_a_source_whose_url_changed_deletes_nothing_unasked(
-    pulled: Machine, repository: Repository, tmp_path: Path
-) -> None:
-    other = Repository(tmp_path / "served" / "other.git")
-    other.write({"agents/tester.md": agent("tester", "From the other one.")})
-    other.commit()
-    pulled.follow(other)
-    result = pulled.run("pull", "--format", "json")
-    assert "AS411" in result.codes
-    assert len(pulled.names()) == 5
-    assert "other one" in (pulled.claude / "tester.md").read_text()
-    assert pulled.run("pull", "--allow-deletions").code == 0
-    assert pulled.names() == ["tester.md"]
-    assert repository.head
-
-
 # Configuration
 
 
@@ -291,7 +143,7 @@ def test_a_source_whose_url_changed_deletes_nothing_unasked(
         ('[targets.a]\ndialect = "claude"\n[targets.claude]\n', ":4", "targets `a` and `claude` are the same", ""),
     ],
 )
-def test_a_mistake_in_the_configuration_is_told_with_its_place(
+def test_a_mistake_in_the_configuration_is_reported_with_its_place(
     machine: Machine, text: str, place: str, message: str, hint: str
 ) -> None:
     machine.configure(text)
@@ -331,7 +183,7 @@ def test_a_transport_that_is_not_allowed_is_not_used(machine: Machine, url: str,
     assert hint in result.reported("source.failed")[0]["hint"]
 
 
-def test_without_a_configuration_the_hint_says_what_to_do(machine: Machine) -> None:
+def test_without_a_configuration_the_hint_names_the_next_step(machine: Machine) -> None:
     for command in ("pull", "plan", "status"):
         result = machine.run(command)
         assert (result.code, result.stdout) == (2, "")
@@ -364,7 +216,7 @@ def test_a_lost_cache_is_fetched_again_in_silence(pulled: Machine) -> None:
     assert pulled.files() == before
 
 
-def test_status_without_the_cache_tells_what_it_cannot_know(pulled: Machine) -> None:
+def test_status_without_the_cache_reports_a_warning(pulled: Machine) -> None:
     shutil.rmtree(pulled.cache)
     result = pulled.run("status")
     assert result.code == 0
@@ -399,7 +251,7 @@ def test_a_state_or_cache_that_cannot_be_made_is_no_bug(machine: Machine, reposi
     (machine.home / ".local/state").touch()
     result = machine.run("pull")
     assert result.code == 4
-    assert "state cannot be used: Not a directory" in result.stderr
+    assert "state directory cannot be used: Not a directory" in result.stderr
     assert machine.run("history").code == 4
     (machine.home / ".local/state").unlink()
     (machine.home / ".cache").touch()

@@ -1,4 +1,4 @@
-"""`agentsync watch`, as an author has it beside the editor: a real process, real saves, and what it prints of each."""
+"""`agentsync watch`, as an author has it beside the editor: a real process, real saves, and its output for each."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from support.machine import Machine, agent
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the program is ended by signals")
 
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 _BROKEN = "---\nname: [\n---\nWhat is this?\n"
 _MINE = agent("one", "I wrote this.")
 
 
 class Session:
-    """A watch that is under way."""
+    """A watch in progress."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -42,8 +42,8 @@ class Session:
             self._lines.put(line)
 
     def line(self) -> str:
-        """What it prints next."""
-        return self._lines.get(timeout=_PATIENCE)
+        """The next line of output."""
+        return self._lines.get(timeout=_TIMEOUT)
 
     def round(self) -> Any:
         """The next round."""
@@ -57,9 +57,9 @@ class Session:
         return False
 
     def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
-        """Ends it: the exit status, what was printed since, what it said on standard error."""
+        """End it; return the exit status, the output since, and standard error."""
         self.process.send_signal(number)
-        self.process.wait(timeout=_PATIENCE)
+        self.process.wait(timeout=_TIMEOUT)
         rest = "".join(self._lines.get() for _ in range(self._lines.qsize()))
         assert self.process.stderr is not None
         return self.process.returncode, rest, self.process.stderr.read()
@@ -70,7 +70,7 @@ Start = Callable[..., Session]
 
 @pytest.fixture
 def start(machine: Machine) -> Iterator[Start]:
-    """Starts a watch, with JSON unless it is told otherwise."""
+    """Start a watch, with JSON unless other options are given."""
     sessions: list[Session] = []
 
     def started(*arguments: str | Path, form: str = "json") -> Session:
@@ -86,7 +86,7 @@ def start(machine: Machine) -> Iterator[Start]:
 
 @pytest.fixture
 def agents(machine: Machine) -> Path:
-    """A working directory with two agents, one of which says more than other tools can carry."""
+    """A working directory with two agents, one with more fields than other tools have."""
     agents = machine.root / "team" / "agents"
     agents.mkdir(parents=True)
     (agents / "one.md").write_text(agent("one", color="blue"))
@@ -95,14 +95,14 @@ def agents(machine: Machine) -> Path:
 
 
 def save(path: Path, text: str) -> None:
-    """Saves as most editors do: beside the file, then in its place."""
+    """Save as most editors do: beside the file, then in its place."""
     beside = path.with_name(f".{path.name}.swp")
     beside.write_text(text)
     beside.replace(path)
 
 
 def codes(round_: Any) -> list[str]:
-    return [found["code"] for found in round_["diagnostics"]]
+    return [diagnostic["code"] for diagnostic in round_["diagnostics"]]
 
 
 def actions(round_: Any) -> list[tuple[str, str]]:
@@ -112,14 +112,14 @@ def actions(round_: Any) -> list[tuple[str, str]]:
 def test_each_save_is_checked_for_the_tools_that_are_here(machine: Machine, agents: Path, start: Start) -> None:
     session = start(agents.parent)
     first = session.round()
-    assert [found["path"] for found in first["agents"]] == ["agents/one.md", "agents/two.md"]
+    assert [record["path"] for record in first["agents"]] == ["agents/one.md", "agents/two.md"]
     assert first["changed"] == first["changes"] == []
-    assert {found["target"] for found in first["diagnostics"]} <= {"claude", "opencode"}
+    assert {diagnostic["target"] for diagnostic in first["diagnostics"]} <= {"claude", "opencode"}
     save(agents / "two.md", _BROKEN)
     second = session.round()
     assert second["changed"] == ["agents/two.md"]
-    assert [found["path"] for found in second["agents"]] == ["agents/one.md"]
-    broken = {found["path"] for found in second["diagnostics"] if found["severity"] == "error"}
+    assert [record["path"] for record in second["agents"]] == ["agents/one.md"]
+    broken = {diagnostic["path"] for diagnostic in second["diagnostics"] if diagnostic["severity"] == "error"}
     assert broken == {"agents/two.md"}
     save(agents / "two.md", agent("two", "Better."))
     third = session.round()
@@ -131,10 +131,10 @@ def test_each_save_is_checked_for_the_tools_that_are_here(machine: Machine, agen
     assert session.end() == (130, "", "")
 
 
-def test_what_is_lost_on_the_way_to_a_tool_that_is_here_is_told(agents: Path, start: Start) -> None:
+def test_losses_on_the_way_to_an_installed_tool_are_reported(agents: Path, start: Start) -> None:
     (agents / "one.md").write_text(agent("one", tools="Read(src/**)"))
-    found = start(agents.parent).round()["diagnostics"]
-    assert "opencode" in {finding.get("target") for finding in found}
+    diagnostics = start(agents.parent).round()["diagnostics"]
+    assert "opencode" in {diagnostic.get("target") for diagnostic in diagnostics}
 
 
 def test_each_save_is_converted_and_a_broken_file_keeps_its_last_version(
@@ -148,7 +148,7 @@ def test_each_save_is_converted_and_a_broken_file_keeps_its_last_version(
     save(agents / "two.md", _BROKEN)
     broken = session.round()
     assert broken["changes"] == []
-    assert [found["name"] for found in broken["diagnostics"]].count("kept-last-good") == 1
+    assert [diagnostic["name"] for diagnostic in broken["diagnostics"]].count("kept-last-good") == 1
     assert (machine.claude / "two.md").read_text() == agent("two")
     assert (target / "two.md").read_text() == before
     save(agents / "two.md", agent("two", "Better."))
@@ -160,7 +160,7 @@ def test_each_save_is_converted_and_a_broken_file_keeps_its_last_version(
     assert machine.names() == ["one.md"]
 
 
-def test_what_the_user_wrote_is_told_and_stays(machine: Machine, agents: Path, start: Start) -> None:
+def test_a_file_that_the_user_wrote_is_reported_and_stays(machine: Machine, agents: Path, start: Start) -> None:
     machine.claude.mkdir()
     (machine.claude / "one.md").write_text(_MINE)
     session = start(agents.parent, "--to", "claude")
@@ -172,8 +172,8 @@ def test_what_the_user_wrote_is_told_and_stays(machine: Machine, agents: Path, s
     assert (machine.claude / "one.md").read_text() == _MINE
 
 
-def test_what_git_does_and_what_is_written_make_no_round(machine: Machine, agents: Path, start: Start) -> None:
-    """Neither does a save of what was there, nor what lies in the directories that nobody reads."""
+def test_git_commands_and_its_own_writes_make_no_round(machine: Machine, agents: Path, start: Start) -> None:
+    """Neither does a save without a change, nor a change in an ignored directory."""
     root = agents.parent
     target = root / ".opencode" / "agents"
     session = start(root, "--to", f"opencode={target}")
@@ -185,26 +185,26 @@ def test_what_git_does_and_what_is_written_make_no_round(machine: Machine, agent
     save(agents / "two.md", agent("two", "Better."))
     second = session.round()
     assert second["changed"] == ["agents/two.md"]
-    assert [found["path"] for found in second["agents"]] == ["agents/one.md", "agents/two.md"]
+    assert [record["path"] for record in second["agents"]] == ["agents/one.md", "agents/two.md"]
     assert sorted(path.name for path in target.iterdir()) == ["one.md", "two.md"]
     assert session.end()[:2] == (130, "")
 
 
-def test_what_is_watched_is_not_written_over(machine: Machine, agents: Path) -> None:
+def test_a_watched_file_is_not_overwritten(machine: Machine, agents: Path) -> None:
     result = machine.run("watch", agents, "--to", f"claude={agents.parent}")
     assert result.code == 2
-    assert "what is watched would be written over" in result.stderr
+    assert "the watched directory would be overwritten" in result.stderr
 
 
-def test_a_tool_that_is_none_is_wrong_usage(machine: Machine, agents: Path) -> None:
+def test_an_unknown_tool_is_wrong_usage(machine: Machine, agents: Path) -> None:
     assert machine.run("watch", agents, "--to", "nobody").code == 2
 
 
-def test_it_waits_for_a_run_that_is_under_way(machine: Machine, agents: Path, start: Start) -> None:
+def test_it_waits_for_a_run_in_progress(machine: Machine, agents: Path, start: Start) -> None:
     machine.state.mkdir(parents=True)
     with FileLock(machine.state / "run.lock"):
         session = start(agents.parent, "--to", "claude")
-        assert session.round()["error"]["message"] == "another run is under way"
+        assert session.round()["error"]["message"] == "another run is in progress"
         assert session.is_silent(1.5)  # though it is tried again and again
     done = session.round()
     assert done["error"] is None
@@ -227,7 +227,7 @@ def test_a_manifest_that_is_broken_stops_nothing_but_the_round(
     manifest.write_text('version = 1\n[agents]\nskip = ["two"]\n')
     mended = session.round()
     assert mended["error"] is None
-    assert [found["name"] for found in mended["agents"]] == ["one"]
+    assert [record["name"] for record in mended["agents"]] == ["one"]
     assert not to or machine.names() == ["one.md"]
 
 
@@ -243,7 +243,7 @@ def test_a_directory_that_goes_and_comes_back_is_watched_again(agents: Path, sta
     assert session.round()["changed"] == ["three.md"]
 
 
-def test_the_last_agent_goes_only_when_that_is_said(machine: Machine, agents: Path, start: Start) -> None:
+def test_the_last_agent_goes_only_when_that_is_allowed(machine: Machine, agents: Path, start: Start) -> None:
     (agents / "two.md").unlink()
     session = start(agents, "--to", "claude")
     assert actions(session.round()) == [("create", "one")]
@@ -283,7 +283,7 @@ def test_it_ends_quietly(agents: Path, start: Start, number: signal.Signals, cod
     assert session.end(number) == (code, "", "")
 
 
-def test_where_nothing_is_told_it_looks_by_itself(machine: Machine, agents: Path) -> None:
+def test_without_reports_of_changes_it_looks_by_itself(machine: Machine, agents: Path) -> None:
     unshare = shutil.which("unshare")
     lower = ["sh", "-c", 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"', "sh"]
     if not unshare or subprocess.run([unshare, "-Ur", *lower, "true"], capture_output=True, check=False).returncode:
@@ -307,9 +307,7 @@ def test_where_nothing_is_told_it_looks_by_itself(machine: Machine, agents: Path
         process.communicate()
     assert code == 130
     (line,) = stderr.splitlines()
-    assert re.fullmatch(
-        r"warning: .*agents: inotify's table is full, .*; it is looked at every 2 seconds instead", line
-    )
+    assert re.fullmatch(r"warning: .*agents: inotify's table is full, .*; it is checked every 2 seconds instead", line)
 
 
 def test_at_a_terminal_each_round_is_a_screen_of_its_own(machine: Machine, agents: Path) -> None:
@@ -334,23 +332,23 @@ def test_at_a_terminal_each_round_is_a_screen_of_its_own(machine: Machine, agent
         save(agents / "many-17.md", agent("many-17", tools="Read(lib/**)"))
         second = _screen(leader)
         assert second.count("\x1b[2J") == 1
-        header, finding = second.split("\n")[:2]
+        header, diagnostic = second.split("\n")[:2]
         assert "many-17.md" in header
-        assert "many-17.md" in finding
+        assert "many-17.md" in diagnostic
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=_PATIENCE) == 130
+        assert process.wait(timeout=_TIMEOUT) == 130
         os.close(leader)
 
 
 def _screen(terminal: int) -> str:
-    """What is printed up to the line with the counts."""
+    """Read the output up to the line with the counts."""
     text = ""
     while not re.search(r"other files?\r\n", text):
         try:
             text += os.read(terminal, 65536).decode()
         except OSError as error:
-            if error.errno != errno.EIO:  # which says that the program has ended
+            if error.errno != errno.EIO:  # Linux's error once the program has ended
                 raise
             break
     return text

@@ -1,4 +1,4 @@
-"""Rows 31 and 34 to 37: what stands in a repository's files, sound in meaning or broken in form.
+"""Rows 31 and 34 to 37: the content of a repository's files, sound in meaning or broken in form.
 
 test_hostile_repositories.py has the files that were made to do harm, test_costly_input.py more of those that cost time.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.machine import Machine, agent, source
 from support.repository import Repository
 from support.trial import Trial
@@ -79,7 +79,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
-def test_35_what_has_no_frontmatter_is_told_and_never_an_agent_without_restrictions(
+def test_35_a_file_without_frontmatter_is_reported_and_never_an_agent_without_restrictions(
     machine: Machine, repository: Repository, text: str
 ) -> None:
     machine.follow(repository)
@@ -87,15 +87,13 @@ def test_35_what_has_no_frontmatter_is_told_and_never_an_agent_without_restricti
     repository.commit()
     result = machine.run("pull", "--format", "json")
     assert result.code == 4
-    reported = [found for found in result.json["diagnostics"] if found["path"] == ".claude/agents/x.md"]
-    assert "error" in {found["severity"] for found in reported}
+    about_it = [diagnostic for diagnostic in result.json["diagnostics"] if diagnostic["path"] == ".claude/agents/x.md"]
+    assert "error" in {diagnostic["severity"] for diagnostic in about_it}
     assert machine.names() == ["reviewer.md", "tester.md", "writer.md"]
     assert sorted(path.name for path in machine.opencode.iterdir()) == machine.names()
 
 
-def test_35_where_the_end_is_plain_to_see_what_stands_before_it_counts(
-    machine: Machine, repository: Repository
-) -> None:
+def test_35_where_the_end_is_plain_to_see_the_keys_before_it_count(machine: Machine, repository: Repository) -> None:
     machine.follow(repository)
     repository.write({".claude/agents/x.md": "---\nname: x\ndescription: d\ntools: Read\n\nYou help.\n"})
     repository.commit()
@@ -104,7 +102,7 @@ def test_35_where_the_end_is_plain_to_see_what_stands_before_it_counts(
     assert "\ntools: Read\n" in (machine.claude / "x.md").read_text()
 
 
-# 36: YAML that means more than it says
+# 36: YAML that means more than it shows
 
 LAUGHS = "\n".join(f"l{number}: &l{number} [{', '.join([f'*l{number - 1}'] * 9)}]" for number in range(1, 10))
 ODD = {
@@ -127,20 +125,20 @@ def test_36_odd_yaml_is_an_error_within_milliseconds(text: str) -> None:
     read = read_agent(".claude/agents/x.md", data, "claude")
     assert (time.process_time() - began) * 1000 < MILLISECONDS
     assert isinstance(read, NoAgent)
-    assert [found.severity.value for found in read.diagnostics] == ["error"]
+    assert [diagnostic.severity.value for diagnostic in read.diagnostics] == ["error"]
 
 
 # 37: two agents of one name
 
 
 @pytest.mark.parametrize(("first", "second"), [("tester", "tester"), ("tester", "Tester"), ("code-x", "Code X")])
-def test_37_of_two_agents_of_one_name_none_wins_and_both_are_told(trial: Trial, first: str, second: str) -> None:
+def test_37_of_two_agents_of_one_name_none_wins_and_both_are_reported(trial: Trial, first: str, second: str) -> None:
     machine, repository = trial.machine, trial.repository
     repository.write({"agents/tester.md": agent(first, "One."), "more/other.md": agent(second, "Another.")})
     repository.commit()
     result = machine.run("pull", "--format", "json")
     assert result.code == 4
-    reported = {found["path"]: found["message"] for found in result.json["diagnostics"]}
+    reported = {diagnostic["path"]: diagnostic["message"] for diagnostic in result.json["diagnostics"]}
     assert set(reported) == {"agents/tester.md", "more/other.md"}
     assert "more/other.md" in reported["agents/tester.md"]
     assert machine.names() == ["mine.md", "reviewer.md", "writer.md"]

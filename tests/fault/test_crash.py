@@ -1,4 +1,4 @@
-"""A run that is killed, or meets an error, at any of its steps; `support.stepwise` says what a step is.
+"""A run that is killed, or meets an error, at any of its steps; `support.stepwise` defines a step.
 
 The numbers in the tests' names are rows of docs/reliability.md. After each of these runs every target file is wholly
 its old or wholly its new bytes and nothing of the user's is lost; the same command once more ends as if nothing had
@@ -26,9 +26,9 @@ from agentsync.core.digest import digest
 from agentsync.core.errors import ExitCode
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.state.backups import Backups
-from agentsync.state.records import Key, Recorded
-from agentsync.state.store import ROLLED_BACK, State
-from agentsync.targets.directory import TEMPORARY_SUFFIX
+from agentsync.state.records import ROLLED_BACK, Key, Recorded
+from agentsync.state.store import State
+from agentsync.targets.target_directory import TEMPORARY_SUFFIX
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
@@ -40,7 +40,7 @@ ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EXDEV, errno.EINTR)
 """Whether every step is tried with every error, which takes half an hour."""
 
 ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE)
-"""What a run may end with where the disk fails it."""
+"""Exit codes of a run where the disk fails."""
 
 MINE = b"---\nname: mine\n---\nMy own.\n"
 
@@ -68,10 +68,10 @@ TEAM = frozenset({"tester", "writer", "planner", "new"})
 
 @dataclass(frozen=True)
 class Picture:
-    """What a machine holds: files and directories outside agentsync's own ones, and what its state says of them.
+    """Contents of a machine: files and directories outside agentsync's own ones, and its state's record of them.
 
     Attributes:
-        changes: what history says was done, without when and in which sync, sorted.
+        changes: from the history, without time and sync, sorted.
     """
 
     files: Mapping[str, bytes | None]
@@ -82,7 +82,7 @@ class Picture:
 
 
 class Bench:
-    """A machine in a state that can be had again and again, and a command that is run there."""
+    """A machine in a state that can be restored, and a command that is run there."""
 
     def __init__(self, root: Path) -> None:
         self.machine = Stepwise(root)
@@ -91,7 +91,7 @@ class Bench:
         self.overtaken_by = ""
 
     def commit(self, *removed: str, **prompts: str) -> str:
-        """Commits agents with these prompts, and without these."""
+        """Commit agents with these prompts, and without these."""
         self.team.write({f"agents/{name}.md": agent(name, prompt) for name, prompt in prompts.items()})
         self.team.remove(*(f"agents/{name}.md" for name in removed))
         return self.team.commit()
@@ -139,7 +139,7 @@ class Bench:
         return {f"{directory}/{path}": row.digest for (directory, path), row in self.picture().inventory.items()}
 
     def again(self) -> Run:
-        """The next run, which nothing happens to: a rollback that has ended is not run again, which would undo it."""
+        """Run once more without a fault; a rollback that has ended is not run again, which would undo it."""
         if self.overtaken_by:
             was = self.team.head
             self.team.reset(self.overtaken_by)
@@ -331,11 +331,11 @@ def bench(tmp_path: Path) -> Bench:
 
 @dataclass(frozen=True)
 class Whole:
-    """A scenario and what came of it where nothing went wrong.
+    """A scenario and its result without a fault.
 
     Attributes:
-        before: the files that the command met; users: what of them agentsync did not write.
-        code: what it ended with, and the next run too.
+        before: the files that the command met; users: those of them that agentsync did not write.
+        code: its exit code, and that of the next run.
     """
 
     bench: Bench
@@ -360,7 +360,7 @@ class Whole:
         return cls(bench, before, users, code, after, bench.picture())
 
     def check_disk(self) -> None:
-        """Every file is wholly old or wholly new, and what the user wrote is in its place or kept."""
+        """Assert that every file is wholly old or wholly new, and the user's content in its place or backed up."""
         files, before, after = map(self.bench.pieces, (self.bench.files(), self.before, self.after))
         for path, data in files.items():
             temporary = path.endswith(TEMPORARY_SUFFIX)
@@ -371,7 +371,7 @@ class Whole:
             assert files.get(path) == data or self.bench.kept(data), path
 
     def check_next_run(self, *, history: bool) -> None:
-        """The next run ends as if nothing had happened."""
+        """Assert that the next run ends as if nothing had happened."""
         ended = self.bench.again()
         if ended.command == self.bench.command:
             assert ended.result.code == self.code, ended.result
@@ -416,7 +416,7 @@ def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
             whole.check_next_run(history=not bench.overtaken_by)
 
 
-def test_18_a_pull_while_suspended_clears_what_a_killed_rollback_has_left(bench: Bench) -> None:
+def test_18_a_pull_while_suspended_clears_the_leftovers_of_a_killed_rollback(bench: Bench) -> None:
     whole = Whole.of(bench, rollback)
     left = 0
     for step, _ in each_step(bench):
@@ -437,7 +437,7 @@ def test_18_a_pull_while_suspended_clears_what_a_killed_rollback_has_left(bench:
 
 @pytest.mark.parametrize("errors", [(error,) for error in ERRORS] if THOROUGH else [ERRORS], ids=str)
 @by_name
-def test_19_an_error_at_any_step_is_told_and_made_good_by_the_next_run(
+def test_19_an_error_at_any_step_is_reported_and_repaired_by_the_next_run(
     bench: Bench, scenario: Callable[[Bench], None], errors: Sequence[int]
 ) -> None:
     whole = Whole.of(bench, scenario)
@@ -448,7 +448,7 @@ def test_19_an_error_at_any_step_is_told_and_made_good_by_the_next_run(
             whole.check_next_run(history=False)
 
 
-def test_19_a_disk_that_is_really_full_is_told_and_made_good_by_the_next_run(bench: Bench) -> None:
+def test_19_a_disk_that_is_really_full_is_reported_and_repaired_by_the_next_run(bench: Bench) -> None:
     home, mount = bench.machine.home, ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs"]
     try:
         mounted = subprocess.run([*mount, home], capture_output=True, text=True, check=False)
@@ -485,7 +485,7 @@ def test_19_a_disk_that_is_really_full_is_told_and_made_good_by_the_next_run(ben
 
 
 def fill(path: Path, *, leaving: int) -> None:
-    """Takes all the room of a file system but this many bytes."""
+    """Fill a file system but for this many bytes."""
     with path.open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
@@ -493,7 +493,7 @@ def fill(path: Path, *, leaving: int) -> None:
 
 
 def check_reported(whole: Whole, run: Run) -> None:
-    """A run that could not do all of its work says so, in its exit status and in words."""
+    """Assert that a run that could not do all of its work reports it, in its exit status and in words."""
     result = run.result
     assert result.code in (*ENDINGS, whole.code), result
     if result.code != whole.code:
@@ -503,7 +503,7 @@ def check_reported(whole: Whole, run: Run) -> None:
 
 @contextmanager
 def at(step: str) -> Iterator[None]:
-    """Says in a failure at which step it came."""
+    """Name the step in a failure."""
     try:
         yield
     except AssertionError as error:

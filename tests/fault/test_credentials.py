@@ -28,13 +28,13 @@ GOOD, BAD = "g00d-token", "b4d-token"
 
 @pytest.fixture
 def guarded(pulled: Trial, server: GitServer) -> Trial:
-    """One that wants a token from now on."""
+    """A machine with a remote that requires a token from now on."""
     server.authorization = basic("x-access-token", GOOD)
     pulled.secrets += [GOOD, BAD, server.authorization.split()[1]]
     return pulled
 
 
-def test_04_a_token_that_flips_between_good_and_bad_is_read_anew_each_time(guarded: Trial, server: GitServer) -> None:
+def test_04_a_token_that_flips_between_good_and_bad_is_read_each_time(guarded: Trial, server: GitServer) -> None:
     credentials = guarded.machine.root / "credentials"  # as systemd's LoadCredential= gives them to a service
     credentials.mkdir()
     token = credentials / "token"
@@ -99,7 +99,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def at_a_terminal(trial: Trial) -> tuple[int, str]:
-    """Pulls with a terminal of its own, on which nobody types: its exit status and all that is on the terminal."""
+    """Pull at a terminal of its own without input; return the exit status and all that the terminal shows."""
     ours, theirs = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", _AT_A_TERMINAL, *trial.machine.command("pull")],
@@ -111,14 +111,14 @@ def at_a_terminal(trial: Trial) -> tuple[int, str]:
         env=trial.machine.environment,
     )
     os.close(theirs)
-    declared = b""
+    shown = b""
     try:
         while chunk := os.read(ours, 4096):
-            declared += chunk
-    except OSError:  # how Linux tells that the other end is closed
+            shown += chunk
+    except OSError:  # Linux's error for a closed other end
         pass
     os.close(ours)
-    return process.wait(timeout=20), declared.decode()
+    return process.wait(timeout=20), shown.decode()
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -126,10 +126,10 @@ def test_04_nobody_is_asked_for_credentials_even_at_a_terminal(guarded: Trial, s
     if status == 403:
         server.mode, server.status = "error", status
     before = guarded.machine.files()
-    code, declared = at_a_terminal(guarded)
+    code, shown = at_a_terminal(guarded)
     assert code == 3
-    assert REFUSED in declared
-    assert not [word for word in ("Username", "Password", "passphrase") if word in declared]
+    assert REFUSED in shown
+    assert not [word for word in ("Username", "Password", "passphrase") if word in shown]
     assert guarded.machine.files() == before
     server.mode, server.authorization = "serve", ""
     guarded.push()
@@ -176,8 +176,8 @@ def test_04_a_key_that_is_not_let_in_or_wants_a_passphrase(over_ssh: Trial, ssh_
     over_ssh.secrets.append("passphrase-x")
     change = ["ssh-keygen", "-q", "-p", "-f", str(ssh_server.key)]
     subprocess.run([*change, "-P", "", "-N", "passphrase-x"], check=True, capture_output=True)
-    code, declared = at_a_terminal(over_ssh)
-    assert (code, REFUSED in declared, "passphrase" in declared) == (3, True, False)
+    code, shown = at_a_terminal(over_ssh)
+    assert (code, REFUSED in shown, "passphrase" in shown) == (3, True, False)
     subprocess.run([*change, "-P", "passphrase-x", "-N", ""], check=True, capture_output=True)
     over_ssh.push()
     over_ssh.converges()
@@ -189,7 +189,7 @@ def agent_socket(tmp_path: Path) -> Iterator[Path]:
     address = tmp_path / "agent"
     with subprocess.Popen(["ssh-agent", "-D", "-a", str(address)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        process.stdout.readline()  # it says where it listens once it does
+        process.stdout.readline()  # it prints its address once it listens
         yield address
         process.terminate()
 
@@ -266,7 +266,7 @@ def test_49_a_url_that_git_would_show_to_everybody_or_cannot_read_is_wrong_usage
 
 
 def test_49_a_server_that_repeats_the_secret_does_not_get_it_into_the_log(guarded: Trial, server: GitServer) -> None:
-    """What a server says in its refusal is shown by git."""
+    """The text of a server's refusal is shown by git."""
     token = guarded.machine.root / "token"
     token.write_text(BAD)
     guarded.follow(auth=f'token_file = "{token}"')

@@ -1,6 +1,6 @@
 """Repositories made to do harm, each pulled for real into every tool at once.
 
-Whatever stands in them, nothing is written but the agents that are sound, each into its target; one bad file stops no
+Whatever their content, nothing is written but the agents that are sound, each into its target; one bad file stops no
 other; and time and memory stay bounded. The bounds here are a safety net, far above what was measured.
 """
 
@@ -20,7 +20,7 @@ from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from support import plumbing
 from support.machine import Machine, Result, agent
-from support.plumbing import FILE, FOLDER, LINK, SUBMODULE, Measured
+from support.plumbing import DIRECTORY, FILE, LINK, SUBMODULE, Measured
 from support.repository import Repository
 
 _SECONDS = 60
@@ -45,18 +45,18 @@ class Victim:
 
     @property
     def directory(self) -> Path:
-        """Where the targets' directories are."""
+        """The directory that holds the targets' directories."""
         return self.machine.home / "tools"
 
     def pull(self, repository: Repository) -> Result:
-        """Pulls, and holds that nothing changed outside the targets and agentsync's own places."""
+        """Pull, and assert that nothing changed outside the targets and agentsync's own places."""
         with self._unharmed(repository):
             result = self.machine.run(*self._arguments(repository))
         _is_printable(result.stdout + result.stderr)
         return result
 
     def pull_measured(self, repository: Repository) -> Measured:
-        """The same in a process of its own, whose time and memory stay bounded."""
+        """Pull in a process of its own, and assert that its time and memory stay bounded."""
         command = self.machine.command(*self._arguments(repository))
         with self._unharmed(repository):
             result = plumbing.measured(command, self.machine.root, self.machine.environment, most=4 * _MEGABYTES)
@@ -76,10 +76,10 @@ class Victim:
         yield
         after = plumbing.everything(self.machine.root, but=own)
         made = {
-            str(folder.relative_to(self.machine.root))
+            str(directory.relative_to(self.machine.root))
             for place in own
-            for folder in place.parents[:-1]
-            if folder.is_relative_to(self.machine.root)
+            for directory in place.parents[:-1]
+            if directory.is_relative_to(self.machine.root)
         }
         assert {path: facts for path, facts in after.items() if path in before or path not in made} == before
         for name in self.tools:
@@ -112,7 +112,7 @@ def victim(machine: Machine) -> Victim:
 
 @dataclass(frozen=True)
 class Case:
-    """A file, and the codes of which at least one is told about it; none where it is to be passed over in silence."""
+    """A file, and codes: at least one of them is reported; none where the file is to be ignored silently."""
 
     path: bytes
     data: bytes
@@ -266,15 +266,15 @@ def _stored(repository: Repository, cases: Sequence[Case]) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of pulling every case at once."""
+    """The result of pulling every case at once."""
 
     victim: Victim
     result: Measured
 
     @property
-    def found(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.result.stdout)["diagnostics"]
-        return found
+    def diagnostics(self) -> list[dict[str, Any]]:
+        diagnostics: list[dict[str, Any]] = json.loads(self.result.stdout)["diagnostics"]
+        return diagnostics
 
 
 @pytest.fixture(scope="module")
@@ -299,15 +299,15 @@ def test_26_to_38_a_sound_agent_is_written_beside_every_hostile_file(outcome: Ou
 
 def test_26_to_38_every_hostile_file_is_reported_by_its_code(outcome: Outcome) -> None:
     reported: defaultdict[str, set[str]] = defaultdict(set)
-    for found in outcome.found:
-        reported[found.get("path", "")].add(found["code"])
+    for diagnostic in outcome.diagnostics:
+        reported[diagnostic.get("path", "")].add(diagnostic["code"])
     for name, case in CASES.items():
         path = case.path.decode(errors="surrogateescape")
         codes = reported[path if path.isprintable() else ascii(path)[1:-1]]
         assert codes & {code.id for code in case.codes} or (not case.codes and not codes), (name, codes)
 
 
-def test_48_no_secret_and_nothing_raw_is_told(outcome: Outcome) -> None:
+def test_48_no_secret_and_nothing_raw_is_printed(outcome: Outcome) -> None:
     assert _TOKEN not in outcome.result.stdout + outcome.result.stderr
     state = b"".join(path.read_bytes() for path in outcome.victim.machine.state.rglob("*") if path.is_file())
     assert _TOKEN.encode() not in state
@@ -318,7 +318,7 @@ def test_48_no_secret_and_nothing_raw_is_told(outcome: Outcome) -> None:
 
 def _deeper(repository: Repository, root: str, levels: int) -> str:
     for _ in range(levels):
-        root = plumbing.tree(repository, [(FOLDER, b"d", root)])
+        root = plumbing.tree(repository, [(DIRECTORY, b"d", root)])
     return root
 
 
@@ -336,7 +336,7 @@ def _file(name: str) -> Build:
 _NAMES_OF_GIT = ("..", ".", ".git", ".GIT", ".gIt", "git~1", ".g\u200cit", "a/../../x.md", "/etc/x.md", "")
 _UNSAFE: dict[str, Build] = {
     **{name: _file(name) for name in _NAMES_OF_GIT},
-    "folder-up": lambda repository, id_: [(FOLDER, b"..", plumbing.tree(repository, [(FILE, b"x.md", id_)]))],
+    "folder-up": lambda repository, id_: [(DIRECTORY, b"..", plumbing.tree(repository, [(FILE, b"x.md", id_)]))],
     "twice": _duplicate,
     "modules-link": lambda repository, _id: [(LINK, b".gitmodules", plumbing.blob(repository, b"/etc/passwd"))],
     "modules-option": lambda repository, _id: [
@@ -357,7 +357,7 @@ def test_27_a_tree_that_git_checks_against_changes_nothing(victim: Victim, hosti
     assert all(victim.written(tool) for tool in victim.tools)
 
 
-# What is replaced by something hostile
+# Agents that become hostile
 
 
 @pytest.mark.parametrize("mode", [FILE, LINK, SUBMODULE])
@@ -393,7 +393,7 @@ def _agents(repository: Repository) -> list[plumbing.Item]:
 
 def _deep(repository: Repository) -> list[plumbing.Item]:
     leaf = plumbing.tree(repository, [(FILE, b"x.md", plumbing.blob(repository, _named("deep")))])
-    return [(FOLDER, b"deep", _deeper(repository, leaf, 10_000))]
+    return [(DIRECTORY, b"deep", _deeper(repository, leaf, 10_000))]
 
 
 def _long(repository: Repository) -> list[plumbing.Item]:
@@ -401,19 +401,19 @@ def _long(repository: Repository) -> list[plumbing.Item]:
 
 
 def _endless(repository: Repository) -> list[plumbing.Item]:
-    """Ten trees of ten names each, of which every name is the next tree: ten thousand million files."""
+    """Ten trees of ten names each, and each name is the next tree: ten thousand million files."""
     id_, mode = plumbing.blob(repository, _named("endless")), FILE
     for _ in range(10):
         id_ = plumbing.tree(
             repository, [(mode, b"n%d" % number + b".md" * (mode == FILE), id_) for number in range(10)]
         )
-        mode = FOLDER
-    return [(FOLDER, b"endless", id_)]
+        mode = DIRECTORY
+    return [(DIRECTORY, b"endless", id_)]
 
 
 @dataclass(frozen=True)
 class Size:
-    """A tree of some size, the exit code that it ends with, and the finding, if there is one."""
+    """A tree of some size, the exit code of its pull, and the diagnostic, if there is one."""
 
     build: Callable[[Repository], list[plumbing.Item]]
     status: int
@@ -438,7 +438,7 @@ def test_32_size_costs_bounded_time_and_memory(victim: Victim, hostile: Reposito
     result = victim.pull_measured(hostile)
     assert result.code == size.status
     assert victim.written("claude") == (["good.md"] if size.is_written else [])
-    codes = [found["code"] for found in json.loads(result.stdout)["diagnostics"]]
+    codes = [diagnostic["code"] for diagnostic in json.loads(result.stdout)["diagnostics"]]
     assert size.code.id in codes if size.code else codes == []
 
 

@@ -18,7 +18,7 @@ from agentsync.git.mirror import Mirror
 from support.gitserver import GitServer
 from support.machine import Machine, agent
 from support.mirror import committed, local
-from support.processes import descendants, without_root_powers
+from support.processes import descendants, without_root_privileges
 from support.repository import Repository
 from support.trial import Trial
 
@@ -112,7 +112,7 @@ def test_16_a_damaged_mirror_costs_one_run_at_most_and_no_file(pulled: Trial, da
         assert pulled.machine.files() == before
         assert len([record for record in result.events if record["level"] == "error"]) == 1
     pulled.converges()
-    assert len(list(pulled.machine.cache.glob("mirrors/*"))) <= 2  # the damaged one is kept for whoever wants to know
+    assert len(list(pulled.machine.cache.glob("mirrors/*"))) <= 2  # the damaged one is kept for inspection
 
 
 def test_16_a_damaged_mirror_while_the_remote_is_down_costs_no_file(pulled: Trial, server: GitServer) -> None:
@@ -124,7 +124,7 @@ def test_16_a_damaged_mirror_while_the_remote_is_down_costs_no_file(pulled: Tria
     pulled.converges()
 
 
-def test_16_a_commit_that_the_mirror_cannot_keep_is_told_and_kept_by_the_next_run(
+def test_16_a_commit_that_the_mirror_cannot_keep_is_reported_and_kept_by_the_next_run(
     pulled: Trial, server: GitServer
 ) -> None:
     kept = mirror_of(pulled) / "refs/agentsync/trusted/team"
@@ -168,12 +168,12 @@ def test_16_a_mirror_half_made_is_made_again(trial: Trial, server: GitServer) ->
     assert list(mirror.parent.iterdir()) == [mirror]
 
 
-def test_16_a_cache_that_may_not_be_entered_is_told_and_no_bug(pulled: Trial) -> None:
+def test_16_a_cache_that_may_not_be_entered_is_reported_and_no_bug(pulled: Trial) -> None:
     machine, mirrors = pulled.machine, pulled.machine.cache / "mirrors"
     mirrors.chmod(0)
     try:
-        result = machine.run("pull", before=without_root_powers())
-        looked = machine.run("status", before=without_root_powers())
+        result = machine.run("pull", before=without_root_privileges())
+        looked = machine.run("status", before=without_root_privileges())
     finally:
         mirrors.chmod(0o700)
     assert (result.code, looked.code) == (3, 0)
@@ -205,7 +205,7 @@ LEFT = [
 
 
 @pytest.mark.parametrize("command", ["pull", "plan"])
-def test_17_what_dead_processes_left_is_cleared_under_our_own_lock_only(pulled: Trial, command: str) -> None:
+def test_17_leftovers_of_dead_processes_are_cleared_under_our_own_lock_only(pulled: Trial, command: str) -> None:
     mirror = mirror_of(pulled)
     for name in LEFT:
         (mirror / name).parent.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ def test_17_what_dead_processes_left_is_cleared_under_our_own_lock_only(pulled: 
     with FileLock(pulled.machine.state / "run.lock"):
         result = pulled.machine.run(command)
         assert result.code == 75
-        assert "another run is under way" in result.stderr
+        assert "another run is in progress" in result.stderr
         assert [name for name in LEFT if not (mirror / name).exists()] == []
         assert pulled.machine.files() == before
     pulled.converges()
@@ -227,7 +227,7 @@ def mirror(machine: Machine) -> Mirror:
     return Mirror(machine.cache / "mirror", machine.cache / "home")
 
 
-def test_17_packing_is_not_stopped_by_what_a_killed_one_left_and_ends_before_the_fetch_does(
+def test_17_packing_is_not_stopped_by_leftovers_and_ends_before_the_fetch_does(
     mirror: Mirror, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agentsync.git.mirror._MAX_PACKS", 2)
@@ -294,7 +294,9 @@ def test_25_a_state_that_is_lost_or_damaged_deletes_nothing_and_knows_the_files_
     pulled.converges()
 
 
-def test_25_what_the_source_dropped_while_the_state_was_lost_stays(pulled: Trial, repository: Repository) -> None:
+def test_25_an_agent_that_the_source_dropped_while_the_state_was_lost_stays(
+    pulled: Trial, repository: Repository
+) -> None:
     repository.remove("agents/writer.md")
     repository.commit()
     before = pulled.machine.files()
@@ -303,13 +305,13 @@ def test_25_what_the_source_dropped_while_the_state_was_lost_stays(pulled: Trial
     assert pulled.machine.files() == before
 
 
-def test_25_what_was_put_away_stays_where_the_state_that_knew_of_it_is_lost(trial: Trial) -> None:
+def test_25_backups_stay_when_the_state_that_knew_of_them_is_lost(trial: Trial) -> None:
     mine = agent("reviewer", "I wrote this too.")
     (trial.machine.claude / "reviewer.md").write_text(mine)
     assert trial.machine.run("adopt", "--all").code == 0
     spoil(trial.machine.state)
     trial.converges()
-    trial.push()  # from here on there is a history again, and none of it knows what was replaced
+    trial.push()  # from here on there is a history again, without the replaced file
     trial.converges()
     with closing(sqlite3.connect(trial.machine.state / "kept.sqlite3")) as connection:
         kept = [zlib.decompress(data) for (data,) in connection.execute("SELECT data FROM contents")]

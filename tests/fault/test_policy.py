@@ -1,4 +1,4 @@
-"""What must not reach a tool: it is refused or held before anything is written, and no secret of it is shown."""
+"""Content that must not reach a tool is refused or held before anything is written, and no secret of it is shown."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Team:
     repository: Repository
 
     def change(self, files: Mapping[str, str | bytes]) -> None:
-        """Commits files to the team's repository."""
+        """Commit files to the team's repository."""
         self.repository.write(files)
         self.repository.commit()
 
     def policy(self, text: str) -> None:
-        """Says it in the configuration."""
+        """Set the policy in the configuration."""
         self.machine.follow(self.repository)
         self.machine.config.write_text(f"{self.machine.config.read_text()}\n[policy]\n{text}\n")
 
     def texts(self) -> dict[str, str]:
-        """What Claude Code has, by name."""
+        """The texts of Claude Code's agents, by name."""
         return {path.stem: path.read_text() for path in sorted(self.machine.claude.iterdir())}
 
 
@@ -58,16 +58,16 @@ def refused(result: Result) -> set[tuple[str, str, int]]:
 
 
 def holds(team: Team, result: Result, code: Code, line: int, *, path: str = "agents/tester.md") -> None:
-    """The agent has its last good version everywhere, the others went on, and the log says where and why."""
+    """Assert that the agent has its last good version everywhere, the others went on, and the log has the cause."""
     assert result.code == 4
-    assert {(found, place) for found, place, _ in refused(result)} == {(code.id, path)}
+    assert {(code_id, place) for code_id, place, _ in refused(result)} == {(code.id, path)}
     assert line in {line for _, _, line in refused(result)}
     assert "You help." in team.texts()["tester"]
     assert "Better." in team.texts()["writer"]
     assert "You help." in (team.machine.opencode / "tester.md").read_text()
 
 
-# Row 33: what is no text
+# Row 33: files that are not text
 
 BETTER = {"agents/writer.md": agent("writer", "Better.", tools=TOOLS)}
 
@@ -86,7 +86,7 @@ BETTER = {"agents/writer.md": agent("writer", "Better.", tools=TOOLS)}
     ],
     ids=["nul", "escape", "backspace", "delete", "c1", "escaped", "latin1", "binary"],
 )
-def test_33_what_is_no_text_is_refused(team: Team, data: bytes, code: Code, line: int) -> None:
+def test_33_a_file_that_is_not_text_is_refused(team: Team, data: bytes, code: Code, line: int) -> None:
     team.change({"agents/tester.md": data, **BETTER})
     holds(team, team.machine.run("pull"), code, line)
 
@@ -105,7 +105,7 @@ def test_33_an_escape_in_toml_is_refused_too(machine: Machine, repository: Repos
     assert machine.names() == ["page.md", "reviewer.md", "tester.md", "writer.md"]
 
 
-# Row 48: what a reader cannot see, and what nobody should
+# Row 48: hidden characters and secrets
 
 
 @pytest.mark.parametrize("character", ["\u200b", "\u202e", "\u2066", "\U000e0041", "\u00ad", "\ufe0f" * 3])
@@ -152,7 +152,7 @@ def test_48_a_secret_is_refused_and_never_shown(team: Team, where: str) -> None:
         assert not any(TOKEN.encode() in path.read_bytes() for path in files if path.is_file()), place
 
 
-def test_48_a_check_tells_a_secret_by_its_place_alone(team: Team, tmp_path: Path) -> None:
+def test_48_a_check_reports_a_secret_by_its_place_alone(team: Team, tmp_path: Path) -> None:
     checked = tmp_path / "checked"
     checked.mkdir()
     (checked / "x.md").write_text(agent("x", f"Use {TOKEN}.", model=TOKEN))
@@ -163,7 +163,7 @@ def test_48_a_check_tells_a_secret_by_its_place_alone(team: Team, tmp_path: Path
         assert TOKEN not in result.stdout + result.stderr
 
 
-# Row 48: what an agent brings
+# Row 48: hooks, servers, modes and tools
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_48_what_the_policy_does_not_allow_is_refused_where_it_would_count(
     assert key in team.texts()["tester"]
 
 
-def test_48_a_policy_that_becomes_stricter_deletes_nothing_and_refuses_what_is_new(team: Team) -> None:
+def test_48_a_policy_that_becomes_stricter_deletes_nothing_and_refuses_new_agents(team: Team) -> None:
     before = everything(team.machine.claude)
     team.policy('tools = ["grep"]')
     result = team.machine.run("pull")
@@ -217,10 +217,10 @@ def test_48_more_agents_than_a_source_may_have_change_nothing(team: Team) -> Non
     assert team.texts() == before
 
 
-# Row 48: what would be given more
+# Row 48: escalation
 
 
-def test_48_escalation_is_told_with_what_grew(team: Team) -> None:
+def test_48_escalation_is_reported_with_each_new_ability(team: Team) -> None:
     team.change({"agents/tester.md": agent("tester", tools="Read, Bash")})
     result = team.machine.run("pull")
     assert result.code == 0
@@ -253,7 +253,7 @@ def test_48_escalation_is_held_until_it_is_confirmed(team: Team) -> None:
     assert team.machine.run("pull").code == 0
 
 
-def test_48_escalation_by_what_the_repository_no_longer_says_otherwise_is_held_too(
+def test_48_escalation_by_an_override_that_the_repository_dropped_is_held_too(
     machine: Machine, repository: Repository
 ) -> None:
     repository.write({"agentsync.toml": "[overrides.tester]\ntools = []\n"})
@@ -266,7 +266,7 @@ def test_48_escalation_by_what_the_repository_no_longer_says_otherwise_is_held_t
     assert "Read" not in team.texts()["tester"]
 
 
-def test_48_where_the_last_version_is_gone_nothing_says_what_grew_and_it_is_held(team: Team) -> None:
+def test_48_where_the_last_version_is_gone_there_is_nothing_to_compare_and_it_is_held(team: Team) -> None:
     team.policy('escalation = "hold"')
     (team.machine.claude / "tester.md").unlink()
     team.change({"agents/tester.md": agent("tester", "New.", tools="Read")})
@@ -278,7 +278,7 @@ def test_48_where_the_last_version_is_gone_nothing_says_what_grew_and_it_is_held
     assert "New." in team.texts()["tester"]
 
 
-def test_48_who_adopts_the_sources_version_has_confirmed_it(team: Team) -> None:
+def test_48_adopting_the_sources_version_confirms_it(team: Team) -> None:
     team.policy('escalation = "hold"')
     (team.machine.claude / "tester.md").write_text("Mine.\n")
     team.change({"agents/tester.md": agent("tester", tools="Read, Bash")})
@@ -286,7 +286,7 @@ def test_48_who_adopts_the_sources_version_has_confirmed_it(team: Team) -> None:
     assert "Bash" in team.texts()["tester"]
 
 
-def test_48_an_edit_that_does_not_stay_is_no_way_around(team: Team) -> None:
+def test_48_an_edit_that_does_not_stay_cannot_bypass_it(team: Team) -> None:
     team.policy('escalation = "hold"')
     text = team.machine.config.read_text()
     team.machine.config.write_text(text.replace("[targets.claude]", '[targets.claude]\non_drift = "restore"'))
@@ -300,8 +300,8 @@ def test_48_an_edit_that_does_not_stay_is_no_way_around(team: Team) -> None:
 
 
 @pytest.fixture
-def root_says(tmp_path: Path) -> list[str]:
-    """A command that runs another one where /etc holds a policy that allows no server and holds what grows."""
+def with_machine_policy(tmp_path: Path) -> list[str]:
+    """A command prefix: it runs another one where /etc holds a policy that allows no server and holds escalation."""
     policy = tmp_path / "policy.toml"
     policy.write_text('servers = []\ninherit = "allow"\nescalation = "hold"\n')
     script = 'mount -t tmpfs none /etc && mkdir /etc/agentsync && cp "$0" /etc/agentsync/policy.toml && exec "$@"'
@@ -311,7 +311,7 @@ def root_says(tmp_path: Path) -> list[str]:
     return command
 
 
-def test_48_a_configuration_cannot_loosen_the_machines_policy(team: Team, root_says: list[str]) -> None:
+def test_48_a_configuration_cannot_loosen_the_machines_policy(team: Team, with_machine_policy: list[str]) -> None:
     team.policy('servers = ["*"]\nescalation = "report"\n[policy.agents."*/*"]\nservers = ["*"]\nescalation = "report"')
     assert team.machine.run("pull").code == 0
     team.change(
@@ -320,16 +320,20 @@ def test_48_a_configuration_cannot_loosen_the_machines_policy(team: Team, root_s
             "agents/tester.md": agent("tester", tools="Read, Bash"),
         }
     )
-    upper_bound = team.machine.run("pull", before=root_says)
+    upper_bound = team.machine.run("pull", before=with_machine_policy)
     assert upper_bound.code == 4
     assert {code for code, path, _ in refused(upper_bound) if path == "agents/new.md"} == {"AS510"}
     assert len(upper_bound.reported("agent.held")) == 2
     assert "new.md" not in team.machine.names()
     assert team.machine.run("pull").code == 0
     assert "up to date" in team.machine.run("pull").stdout
-    assert team.machine.run("pull", before=root_says).code == 4  # that nothing changed was found without it
+    assert (
+        team.machine.run("pull", before=with_machine_policy).code == 4
+    )  # since it would otherwise find nothing changed
     own = team.machine.root / "own"
-    given = team.machine.run("pull", "--source", team.repository.url, "--to", f"claude={own}", before=root_says)
+    given = team.machine.run(
+        "pull", "--source", team.repository.url, "--to", f"claude={own}", before=with_machine_policy
+    )
     assert given.code == 4
     assert not (own / "new.md").exists()
     assert (own / "tester.md").exists()

@@ -1,7 +1,7 @@
 """Target directories and those above them, swapped at full speed while apply runs.
 
-A swapped directory is renamed away, a link to somebody's own directory stands in its place for a moment, then it comes
-back; or it is deleted and made anew. Behind the links are the very files that apply is about to update and delete, so
+A swapped directory is renamed away, a link to somebody's own directory takes its place for an instant, then it comes
+back; or it is deleted and made again. Behind the links are the very files that apply is about to update and delete, so
 that nothing but the way there keeps it from them. What is there must be as it was, down to the times of its
 directories, which even a file that was made and taken away again would move.
 """
@@ -25,17 +25,17 @@ import pytest
 
 from agentsync.dialects import dialects
 from agentsync.dialects.roo.modes_file import canonical, entries
-from agentsync.targets import directory as files_module
-from agentsync.targets import dirfd as folder_module
-from agentsync.targets.dirfd import DirectoryHandle
+from agentsync.targets import directory_handle as dirfd
+from agentsync.targets import target_directory as files_module
+from agentsync.targets.directory_handle import DirectoryHandle
 from support.targets import Machine, codes
 from support.thorough import THOROUGH
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names can be exchanged at one moment there")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names can be exchanged atomically there")
 
 SECONDS = 60 if THOROUGH else 4
 LOCK_TIMEOUT = 60
-"""How many seconds a planted bug may take to be found."""
+"""Seconds within which a planted bug has to be noticed."""
 
 HERE, EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE, of renameat2(2)."""
@@ -57,7 +57,7 @@ WANTED = ({TARGET: FIRST, MODES: FIRST_MODES}, {TARGET: SECOND, MODES: SECOND_MO
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Two names change what they stand for, at one moment."""
+    """Exchange two names atomically."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(HERE, bytes(one), HERE, bytes(other), EXCHANGE):
         number = ctypes.get_errno()
@@ -65,7 +65,7 @@ def exchange(one: Path, other: Path) -> None:
 
 
 def destroy(directory: Path) -> None:
-    """Deletes a directory that others may be writing to."""
+    """Delete a directory that others may be writing to."""
     while directory.exists():
         with suppress(OSError):
             shutil.rmtree(directory)
@@ -93,17 +93,17 @@ class Ground:
         return self.victims / directory.relative_to(self.user)
 
     def theirs(self) -> dict[str, tuple[object, ...]]:
-        """All that can be told of what is somebody's own."""
-        return {str(path): self._reported(path) for path in (self.victims, *self.victims.rglob("*"))}
+        """Everything that stat and a read show of somebody's own files."""
+        return {str(path): self._observed(path) for path in (self.victims, *self.victims.rglob("*"))}
 
     @staticmethod
-    def _reported(path: Path) -> tuple[object, ...]:
-        found = path.lstat()
-        data = path.read_bytes() if stat.S_ISREG(found.st_mode) else b""
-        return data, found.st_mode, found.st_ino, found.st_nlink, found.st_mtime_ns, found.st_ctime_ns
+    def _observed(path: Path) -> tuple[object, ...]:
+        seen = path.lstat()
+        data = path.read_bytes() if stat.S_ISREG(seen.st_mode) else b""
+        return data, seen.st_mode, seen.st_ino, seen.st_nlink, seen.st_mtime_ns, seen.st_ctime_ns
 
     def exchange(self, directory: Path) -> None:
-        """From one moment to the next a link is in the directory's place, and then the directory again."""
+        """Put a link in the directory's place atomically, and then the directory again."""
         link = directory.with_name(f"{directory.name}.link")
         link.symlink_to(self.victim(directory))
         exchange(link, directory)
@@ -113,7 +113,7 @@ class Ground:
         os.sched_yield()
 
     def move(self, directory: Path) -> None:
-        """The directory is away, and a link is in its place for a while; what is made there meanwhile stays instead."""
+        """Move the directory away, with a link in its place for a while; a new directory in its place stays."""
         away = directory.with_name(f"{directory.name}.away")
         directory.rename(away)
         try:
@@ -124,13 +124,13 @@ class Ground:
             destroy(away)
 
     def remake(self, directory: Path) -> None:
-        """The directory and all that is in it is deleted, then there is an empty one."""
+        """Delete the directory with all that is in it, then make an empty one."""
         destroy(directory)
         with suppress(FileExistsError):
             directory.mkdir()
 
     def swaps(self) -> Iterator[Callable[[], None]]:
-        """One after the other, for ever; what the user keeps a file in is only exchanged."""
+        """Swaps, one after the other, for ever; a directory with a file of the user's is only exchanged."""
         for number in count():
             for directory in (self.agents, self.tool, self.project):
                 yield partial(self.exchange, directory)
@@ -141,7 +141,7 @@ class Ground:
 
     @contextmanager
     def swapping(self) -> Iterator[list[int]]:
-        """Swaps as fast as can be, in a thread; gives how often."""
+        """Swap as fast as possible, in a thread; return a counter of the swaps."""
         stop, done = threading.Event(), [0]
         swaps = self.swaps()
 
@@ -167,7 +167,7 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
 
 @contextmanager
 def switching_often() -> Iterator[None]:
-    """Lets threads take turns after a few calls and not after five milliseconds."""
+    """Let threads take turns after a few calls and not after five milliseconds."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
@@ -177,7 +177,7 @@ def switching_often() -> Iterator[None]:
 
 
 def race(ground: Ground, seconds: float, *, until: Callable[[], bool] = lambda: False) -> None:
-    """Lets apply go back and forth between two wishes while everything is swapped."""
+    """Let apply go back and forth between two wanted states while everything is swapped."""
     end, before = time.monotonic() + seconds, ground.machine.runs
     with ground.swapping() as swaps, switching_often():
         for wanted in cycle(reversed(WANTED)):
@@ -194,23 +194,23 @@ def test_43_no_race_leads_a_write_outside_and_one_run_after_it_converges(ground:
     assert (ground.tool / "settings").read_bytes() == b"mine"
     for wanted in WANTED:
         assert codes(ground.machine.sync(**wanted)) == {}
-        found = {str(path.relative_to(ground.agents)): path for path in ground.agents.rglob("*") if path.is_file()}
-        assert {name: path.read_bytes() for name, path in found.items()} == wanted[TARGET]
+        files = {str(path.relative_to(ground.agents)): path for path in ground.agents.rglob("*") if path.is_file()}
+        assert {name: path.read_bytes() for name, path in files.items()} == wanted[TARGET]
         assert entries((ground.user / MODES).read_bytes()) == wanted[MODES]
         assert [path.name for path in ground.project.iterdir()] == [".roomodes"]
     assert ground.theirs() == before
 
 
 def links_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_module, "NOFOLLOW", 0)
+    monkeypatch.setattr(dirfd, "NOFOLLOW", 0)
 
 
 def paths_are_checked_then_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_module, "_DESCRIPTORS", False)
+    monkeypatch.setattr(dirfd, "_DESCRIPTORS", False)
 
 
 def files_are_changed_by_their_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DirectoryHandle, "at", lambda folder, name: os.path.join(folder.path, name))  # noqa: PTH118 - as there
+    monkeypatch.setattr(DirectoryHandle, "at", lambda directory, name: os.path.join(directory.path, name))  # noqa: PTH118 - as there
 
 
 def links_above_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def links_above_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     [links_are_followed, links_above_are_followed, paths_are_checked_then_used, files_are_changed_by_their_paths],
     ids=lambda bug: bug.__name__,
 )
-def test_43_a_planted_bug_is_found(
+def test_43_a_planted_bug_is_noticed(
     ground: Ground, bug: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = ground.theirs()

@@ -29,7 +29,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no limits 
 
 @contextmanager
 def socket_server(*, reset: bool) -> Iterator[str]:
-    """The address of a server that takes connections and then says nothing, or throws them out."""
+    """The address of a server that accepts connections and then sends nothing, or resets them."""
     with ExitStack() as held, socket.create_server(("127.0.0.1", 0)) as listener:
 
         def take() -> None:
@@ -61,7 +61,7 @@ def address(server: GitServer) -> str:
 # 1: down
 
 
-def test_01_a_remote_that_is_down_keeps_everything_and_status_tells_since_when(
+def test_01_a_remote_that_is_down_keeps_everything_and_status_shows_since_when(
     machine: Machine, repository: Repository
 ) -> None:
     with GitServer(repository.path.parent) as server:
@@ -80,7 +80,7 @@ def test_01_a_remote_that_is_down_keeps_everything_and_status_tells_since_when(
 def test_01_a_first_pull_from_a_remote_that_is_down_leaves_nothing(trial: Trial, server: GitServer) -> None:
     server.mode = "error"
     trial.holds(3, "the server reports an error of its own")
-    assert len(server.seen) == 3  # so often it was tried
+    assert len(server.seen) == 3  # the number of attempts
     server.mode = "serve"
     trial.converges()
 
@@ -175,7 +175,7 @@ def ends(text: str) -> bool:
 # Elsewhere and too large
 
 
-def test_a_redirect_to_another_host_is_not_followed_and_tells_it_nothing(
+def test_a_redirect_to_another_host_is_not_followed_and_sends_it_nothing(
     pulled: Trial, server: GitServer, repository: Repository
 ) -> None:
     token = pulled.machine.root / "token"
@@ -218,7 +218,7 @@ def test_what_has_no_end_is_stopped_by_its_size_long_before_the_deadline(
 
 
 @posix
-def test_a_pack_that_is_too_large_leaves_what_was_there(
+def test_a_pack_that_is_too_large_leaves_the_mirror_as_it_was(
     mirror: Mirror, server: GitServer, repository: Repository
 ) -> None:
     remote = Remote(server.url("team.git"), "refs/heads/main", allow_http=True, max_bytes=200_000)
@@ -232,7 +232,7 @@ def test_a_pack_that_is_too_large_leaves_what_was_there(
 
 
 @posix
-def test_what_is_larger_than_the_configuration_allows_is_not_fetched(pulled: Trial, repository: Repository) -> None:
+def test_a_pack_over_the_configured_limit_is_not_fetched(pulled: Trial, repository: Repository) -> None:
     text = pulled.machine.config.read_text()
     repository.write({"noise": random.Random(1).randbytes(2 << 20)})  # noqa: S311 - git cannot compress it
     pulled.push()
@@ -242,7 +242,7 @@ def test_what_is_larger_than_the_configuration_allows_is_not_fetched(pulled: Tri
     pulled.converges()
 
 
-def test_what_rewriting_leaves_in_the_mirror_is_thrown_away(
+def test_what_rewriting_leaves_in_the_mirror_is_removed(
     mirror: Mirror, server: GitServer, repository: Repository
 ) -> None:
     """Also where each rewritten commit was refused, and nothing of it was ever applied."""
@@ -266,7 +266,7 @@ def test_a_mirror_that_outgrew_its_limit_is_not_filled_further(mirror: Mirror, s
 
 
 def test_a_tree_that_unfolds_to_a_billion_files_is_refused(pulled: Trial, repository: Repository) -> None:
-    """Each folder holds the one below ten times, so a few hundred bytes name more files than any memory holds."""
+    """Each directory holds the one below ten times, so a few hundred bytes name more files than any memory holds."""
     good = repository.head
     content = repository.git("hash-object", "-w", "--stdin", stdin=b"x")
     tree = repository.git("mktree", stdin="".join(f"100644 blob {content}\t{n}.md\n" for n in range(10)).encode())

@@ -1,6 +1,6 @@
-"""What other tools were seen to destroy, and agentsync keeps: the same files, served by a real server.
+"""Files that other tools were seen to destroy, and agentsync keeps, from a real server.
 
-docs/reliability.md says which tool was seen to do what.
+docs/reliability.md lists the tool of each case.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MINE = "---\nname: mine\ndescription: h\n---\nMINE\n"
 
 @pytest.fixture
 def seeded(machine: Machine, repository: Repository, server: GitServer) -> Machine:
-    """A user with two agents of their own, one of which the team has too, and a team with a sloppy and a broken one."""
+    """A user with two agents, one with the name of a team's agent, and a team with a sloppy and a broken one."""
     machine.claude.mkdir()
     (machine.claude / "good.md").write_text(HAND)
     (machine.claude / "mine.md").write_text(MINE)
@@ -42,7 +42,7 @@ def own(machine: Machine) -> tuple[str, str]:
     return (machine.claude / "good.md").read_text(), (machine.claude / "mine.md").read_text()
 
 
-def test_a_hand_written_agent_of_a_name_that_the_team_has_too_is_kept_and_told(seeded: Machine) -> None:
+def test_a_hand_written_agent_of_a_name_that_the_team_has_too_is_kept_and_reported(seeded: Machine) -> None:
     (conflict,) = seeded.run("pull").reported("agent.conflict")
     assert (conflict["code"], conflict["path"]) == ("AS401", str(seeded.claude / "good.md"))
     assert own(seeded) == (HAND, MINE)
@@ -56,7 +56,7 @@ def test_one_malformed_file_stops_no_other(seeded: Machine) -> None:
     assert refused["path"] == "agents/broken.md"
 
 
-def test_a_file_that_becomes_malformed_keeps_what_it_gave_last(seeded: Machine, repository: Repository) -> None:
+def test_a_file_that_becomes_malformed_keeps_its_last_output(seeded: Machine, repository: Repository) -> None:
     repository.write({"agents/rev.md": BROKEN})
     repository.commit()
     assert seeded.run("pull", "--allow-deletions").code == 4
@@ -64,7 +64,9 @@ def test_a_file_that_becomes_malformed_keeps_what_it_gave_last(seeded: Machine, 
     assert (seeded.opencode / "rev.md").is_file()
 
 
-def test_an_edit_of_a_managed_file_survives_the_next_pulls_and_is_told(seeded: Machine, repository: Repository) -> None:
+def test_an_edit_of_a_managed_file_survives_the_next_pulls_and_is_reported(
+    seeded: Machine, repository: Repository
+) -> None:
     edited = seeded.claude / "rev.md"
     edited.write_text(f"{REVIEWER}EDIT\n")
     repository.write({"agents/rev.md": REVIEWER.replace("You review.", "You review well.")})
@@ -76,9 +78,9 @@ def test_an_edit_of_a_managed_file_survives_the_next_pulls_and_is_told(seeded: M
     assert "You review well." in (seeded.opencode / "rev.md").read_text()
 
 
-def test_deleting_what_the_team_dropped_deletes_nothing_of_the_users(seeded: Machine, repository: Repository) -> None:
+def test_deleting_dropped_agents_deletes_nothing_of_the_users(seeded: Machine, repository: Repository) -> None:
     repository.remove("agents")
-    repository.write({"README.md": "No agents any more.\n"})
+    repository.write({"README.md": "No agents are left.\n"})
     repository.commit()
     seeded.run("pull", "--allow-deletions")
     assert seeded.names() == ["good.md", "mine.md"]
@@ -86,15 +88,15 @@ def test_deleting_what_the_team_dropped_deletes_nothing_of_the_users(seeded: Mac
     assert list(seeded.opencode.iterdir()) == []
 
 
-def test_an_agent_that_may_only_read_can_write_in_no_tool_and_losses_are_told(seeded: Machine) -> None:
+def test_an_agent_that_may_only_read_can_write_in_no_tool_and_losses_are_reported(seeded: Machine) -> None:
     tools = ("opencode", "codex", "cursor", "copilot")
     places = {name: seeded.home / "converted" / name for name in tools}
     with seeded.config.open("a") as file:
         for name in tools[1:]:
             file.write(f'[targets.{name}]\npath = "{places[name]}"\ncreate = true\n')
     result = seeded.run("pull", "--format", "json")
-    reported = {found["target"] for found in result.json["diagnostics"] if found.get("agent") == "rev"}
-    assert reported >= {"codex", "cursor", "copilot"}  # OpenCode can say all of it
+    with_losses = {record["target"] for record in result.json["diagnostics"] if record.get("agent") == "rev"}
+    assert with_losses >= {"codex", "cursor", "copilot"}  # OpenCode can express all of it
     assert '"*": deny' in (seeded.opencode / "rev.md").read_text()
     assert 'sandbox_mode = "read-only"' in (places["codex"] / "rev.toml").read_text()
     assert "readonly: true" in (places["cursor"] / "rev.md").read_text()

@@ -1,4 +1,4 @@
-"""Rows 5, 22 and 24: what is inherited, a git that is not itself, runs that meet, and runs that are ended."""
+"""Rows 5, 22 and 24: inherited settings, a broken git, runs that meet, and runs that are ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from support.trial import Trial
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals and scripts")
 
 
-# 5: what is inherited
+# 5: inherited settings
 
 
 @pytest.fixture
@@ -74,9 +74,7 @@ def traps(trial: Trial, repository: Repository, tmp_path: Path) -> dict[str, str
     }
 
 
-def test_05_what_is_inherited_or_configured_by_the_user_has_no_effect(
-    trial: Trial, server: GitServer, traps: dict[str, str]
-) -> None:
+def test_05_inherited_and_user_settings_have_no_effect(trial: Trial, server: GitServer, traps: dict[str, str]) -> None:
     trial.converges(environment=traps)
     trial.push()
     server.authorization = "Bearer x"
@@ -86,11 +84,11 @@ def test_05_what_is_inherited_or_configured_by_the_user_has_no_effect(
     assert not list(Path(traps["SNAPPED"]).iterdir())
 
 
-# A git that is not itself
+# A broken git
 
 
 def stand_in(directory: Path, script: str) -> dict[str, str]:
-    """A PATH on which a script stands before git; `"$@"` are its arguments and `$git` is the real one."""
+    """A PATH on which a script comes before git; `"$@"` are its arguments and `$git` is the real one."""
     directory.mkdir(exist_ok=True)
     program = directory / "git"
     program.write_text(f'#!/bin/sh\ngit="{shutil.which("git")}"\n{script}\nexec "$git" "$@"\n')
@@ -106,11 +104,11 @@ FETCHING = 'case "$1" in fetch)'
     [
         (f"{FETCHING} sleep 60;; esac", "there was no answer within 0.7 seconds"),
         (f"{FETCHING} sleep 60 & wait;; esac", "there was no answer within 0.7 seconds"),
-        (f"{FETCHING} exit 0;; log) echo what; exit 0;; esac", "git gave an answer that is none of git's"),
+        (f"{FETCHING} exit 0;; log) echo what; exit 0;; esac", "git gave an unexpected answer"),
         (f"{FETCHING} exit 77;; esac", "git exited with status 77"),
         (f"{FETCHING} kill -KILL $$;; esac", "git exited with status -9"),
         ('[ "$1" = version ] && echo git version 2.17.1 && exit', "git 2.17 is too old"),
-        ("exit 1", "git does not tell its version"),
+        ("exit 1", "git does not report its version"),
     ],
 )
 def test_02_a_git_that_sleeps_or_ends_oddly(pulled: Trial, tmp_path: Path, script: str, words: str) -> None:
@@ -123,7 +121,7 @@ def test_02_a_git_that_sleeps_or_ends_oddly(pulled: Trial, tmp_path: Path, scrip
     pulled.converges()
 
 
-def test_02_a_git_that_does_not_even_tell_its_version(
+def test_02_a_git_that_does_not_even_print_its_version(
     machine: Machine, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agentsync.git.process._VERSION_SECONDS", 0.5)
@@ -135,7 +133,7 @@ def test_02_a_git_that_does_not_even_tell_its_version(
 # 22: runs that meet
 
 
-def test_22_of_runs_at_once_each_ends_well_or_says_that_another_one_is_at_work(trial: Trial) -> None:
+def test_22_of_runs_at_once_each_succeeds_or_reports_that_another_one_is_in_progress(trial: Trial) -> None:
     runs = [trial.machine.start("pull") for _ in range(4)]
     for run in runs:
         run.communicate(timeout=30)

@@ -1,4 +1,4 @@
-"""Rows 7 to 11, 13 to 15 and 39: what a ref leads to, and where it may never lead."""
+"""Rows 7 to 11, 13 to 15 and 39: commits that a ref leads to, and those it may never lead to."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_14_a_source_whose_url_changed_deletes_nothing(
     other.commit()
     pulled.follow(url=server.url("other.git"))
     result = pulled.machine.run("pull", "--format", "json")
-    # The one of the same name is given every tool, in both targets: that is told, since here it takes its place.
+    # The agent of the same name gets every tool, in both targets: reported, since it replaces the other one here.
     assert (result.code, result.codes) == (0, ["AS411", "AS514", "AS514"])
     assert pulled.machine.names() == ["mine.md", "reviewer.md", "tester.md", "writer.md"]
     assert "From elsewhere." in (pulled.machine.claude / "tester.md").read_text()
@@ -99,7 +99,7 @@ def point_nowhere(repository: Repository) -> None:
     repository.git("symbolic-ref", "HEAD", "refs/heads/gone")
 
 
-@pytest.mark.parametrize("left", [{"README.md": "Nothing here any more.\n"}, {}])
+@pytest.mark.parametrize("left", [{"README.md": "Nothing is left here.\n"}, {}])
 def test_10_a_repository_without_agents_takes_none_away(
     pulled: Trial, repository: Repository, left: dict[str, str]
 ) -> None:
@@ -134,7 +134,7 @@ def test_11_many_deletions_at_once_wait_until_they_are_confirmed(pulled: Trial, 
 
 
 @pytest.mark.parametrize("move", [detach, point_nowhere])
-def test_15_where_the_remotes_head_leads_does_not_matter_to_who_follows_a_branch(
+def test_15_the_remotes_head_does_not_matter_to_a_source_that_follows_a_branch(
     trial: Trial, repository: Repository, move: Callable[[Repository], None]
 ) -> None:
     trial.push()
@@ -149,7 +149,7 @@ def test_15_where_the_remotes_head_leads_does_not_matter_to_who_follows_a_branch
     ("move", "code", "words"),
     [(detach, 4, "the branch was rewritten"), (point_nowhere, 3, "the repository has no HEAD")],
 )
-def test_15_a_head_that_leads_back_or_nowhere_keeps_the_files_of_who_follows_it(
+def test_15_a_head_that_leads_back_or_nowhere_keeps_the_files_of_a_source_that_follows_it(
     trial: Trial, repository: Repository, move: Callable[[Repository], None], code: int, words: str
 ) -> None:
     trial.push()
@@ -195,10 +195,10 @@ def test_39_a_commit_that_was_refused_is_not_fetched_again_and_again(
     pulled.converges()
 
 
-def test_a_branch_that_makes_room_for_a_folder_of_branches_stops_no_search_for_a_commit(
+def test_a_branch_that_becomes_a_directory_of_branches_stops_no_search_for_a_commit(
     trial: Trial, server: GitServer, repository: Repository
 ) -> None:
-    """Servers that hand out branches only are asked for all of them, and what they had before is in the way."""
+    """Servers that hand out branches only are asked for all of them, and their earlier branches are in the way."""
     server.protocol_v2 = False
     older = repository.head
     trial.push()

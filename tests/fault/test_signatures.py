@@ -1,4 +1,4 @@
-"""Rows 12 and 13 where a source asks for signatures: whose commits and tags count, and which of them once more."""
+"""Rows 12 and 13 where a source asks for signatures: commits and tags that count, and replays that do not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ needs_gpg = pytest.mark.skipif(shutil.which("gpg") is None, reason="GnuPG is not
 
 @dataclass
 class Signing:
-    """A machine that follows a team whose commits Ada must have signed, and has pulled the first one.
+    """A machine that follows a team, requires Ada's signature on every commit, and has pulled the first one.
 
     Attributes:
         keys: where the keys' files are made.
@@ -68,7 +68,7 @@ class Signing:
         return dict(source)
 
     def refuses(self, *words: str, environment: dict[str, str] | None = None) -> Result:
-        """A pull that keeps everything, and tells which commit it refused and that it is for its signature."""
+        """Assert that a pull keeps everything, and reports the refused commit and that its signature is the cause."""
         before, head = self.status()["commit"], self.repository.head
         result = self.trial.holds(4, *words, environment=environment)
         (event,) = result.reported("source.failed")
@@ -81,13 +81,13 @@ class Signing:
 @pytest.fixture
 def signing(trial: Trial, tmp_path: Path) -> Signing:
     keys = tmp_path / "keys"
-    found = Signing(trial, keys, ssh_key(keys))
-    found.allow(allowed(found.ada))
-    found.revoked.write_bytes(b"")
-    found.follow()
-    found.ada.commit(trial.repository)
+    signing = Signing(trial, keys, ssh_key(keys))
+    signing.allow(allowed(signing.ada))
+    signing.revoked.write_bytes(b"")
+    signing.follow()
+    signing.ada.commit(trial.repository)
     trial.converges()
-    return found
+    return signing
 
 
 @pytest.fixture
@@ -188,12 +188,12 @@ def test_12_a_certificate_of_the_right_principal_is_enough(signing: Signing) -> 
 
 
 def test_12_the_first_commit_must_be_signed_too(trial: Trial, tmp_path: Path) -> None:
-    found = Signing(trial, tmp_path / "keys", ssh_key(tmp_path / "keys"))
-    found.allow(allowed(found.ada))
-    found.follow(signed=f'allowed_signers = "{found.allowed_signers}"')
-    found.refuses("is not signed")
+    signing = Signing(trial, tmp_path / "keys", ssh_key(tmp_path / "keys"))
+    signing.allow(allowed(signing.ada))
+    signing.follow(signed=f'allowed_signers = "{signing.allowed_signers}"')
+    signing.refuses("is not signed")
     assert trial.machine.names() == ["mine.md"]
-    assert found.status()["commit"] == ""
+    assert signing.status()["commit"] == ""
 
 
 def remove(path: Path) -> None:
@@ -215,7 +215,7 @@ def put_a_directory_there(path: Path) -> None:
     [
         ("allowed_signers", remove, "No such file"),
         ("allowed_signers", put_a_directory_there, "Is a directory"),
-        ("allowed_signers", empty, "names nobody"),
+        ("allowed_signers", empty, "has no key that may sign"),
         ("revoked", remove, "No such file"),
     ],
 )
@@ -277,22 +277,22 @@ def test_12_a_key_that_is_taken_away_stops_new_commits_only(signing: Signing, wa
     signing.trial.converges()
 
 
-def test_12_where_signatures_are_asked_for_later_what_is_here_stays_and_is_not_read_again(
+def test_12_where_signatures_are_required_later_applied_files_stay_and_are_not_read_again(
     pulled: Trial, tmp_path: Path
 ) -> None:
     """A file that goes is not brought back either, from a commit that nobody vouches for."""
-    found = Signing(pulled, tmp_path / "keys", ssh_key(tmp_path / "keys"))
-    found.allow(allowed(found.ada))
-    found.follow(signed=f'allowed_signers = "{found.allowed_signers}"')
+    signing = Signing(pulled, tmp_path / "keys", ssh_key(tmp_path / "keys"))
+    signing.allow(allowed(signing.ada))
+    signing.follow(signed=f'allowed_signers = "{signing.allowed_signers}"')
     (pulled.machine.claude / "tester.md").unlink()
-    found.refuses("is not signed")
+    signing.refuses("is not signed")
     status = pulled.machine.run("status", "--format", "json")
     assert "AS417" in status.codes
-    found.push()
+    signing.push()
     pulled.converges()
 
 
-def test_12_other_files_of_keys_are_asked_anew(signing: Signing) -> None:
+def test_12_other_key_files_are_checked_again(signing: Signing) -> None:
     other = signing.keys / "others"
     other.write_text(allowed(ssh_key(signing.keys, "bob")))
     signing.follow(signed=f'allowed_signers = "{other}"')
@@ -337,7 +337,7 @@ def of_another_name(signing: Signing) -> None:
 def test_12_a_tag_that_is_not_signed_as_it_must_be_is_refused(
     signing: Signing, make: Callable[[Signing], None], words: str
 ) -> None:
-    """Even where its commit is signed: whoever serves the tag could let it lead to any commit that is."""
+    """Even where its commit is signed: the server of the tag could let it lead to any signed commit."""
     signing.push()
     signing.follow('tag = "v1"')
     make(signing)
@@ -364,9 +364,7 @@ def test_12_a_commit_that_is_named_by_its_id_must_be_signed(signing: Signing) ->
         ("revoked", "is revoked"),
     ],
 )
-def test_12_openpgp_keys_count_by_what_their_export_says(
-    signing: Signing, gnupg: GnuPG, spoil: str, words: str
-) -> None:
+def test_12_openpgp_keys_count_by_their_export(signing: Signing, gnupg: GnuPG, spoil: str, words: str) -> None:
     bob = gnupg.key("bob")
     other = gnupg.key("carol", at="20200101T000000", lasts="1y") if spoil == "expired" else gnupg.key("carol")
     file = signing.keys / "team.asc"
@@ -397,9 +395,9 @@ def test_12_without_the_program_that_checks_nothing_counts(
     without = tmp_path / "without"
     without.mkdir()
     for name in ("env", "sh", "git"):
-        found = shutil.which(name)
-        assert found
-        (without / name).symlink_to(found)
+        location = shutil.which(name)
+        assert location
+        (without / name).symlink_to(location)
     file = signing.keys / "team.asc"
     file.write_text("a key\n")
     if program == "gpg":
@@ -410,7 +408,7 @@ def test_12_without_the_program_that_checks_nothing_counts(
 
 @pytest.mark.parametrize("cache", ["kept", "lost"])
 def test_13_an_older_signed_commit_is_refused_although_history_may_be_rewritten(signing: Signing, cache: str) -> None:
-    """With the cache lost only the dates tell."""
+    """With the cache lost, the dates are the only evidence."""
     signing.follow("allow_rewrite = true")
     older = signing.push(date=f"@{int(time.time()) - 3600} +0000")
     newer = signing.push(prompt="Better still.")

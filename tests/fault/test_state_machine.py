@@ -1,4 +1,4 @@
-"""A team, a user and agentsync take turns at random, and after each turn nothing of what is promised is broken.
+"""A team, a user and agentsync take turns at random, and after each turn every promise holds.
 
 What should be on the disk is not computed here: a machine that has never seen anything pulls the same commits with the
 same configuration, and what it gets is what is wanted. What the user wrote is remembered until the user deletes it or
@@ -34,8 +34,9 @@ from agentsync.state.backups import Backups
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.store import State
 from agentsync.targets import apply as apply_module
+from agentsync.targets import batch as batch_module
 from agentsync.targets import plan as plan_module
-from agentsync.targets.directory import TEMPORARY_SUFFIX, TargetDirectory
+from agentsync.targets.target_directory import TEMPORARY_SUFFIX, TargetDirectory
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
@@ -62,7 +63,7 @@ TARGETS = {
     "extra": "extra/agents",
     "roo": "work/.roomodes",
 }
-"""Where they are. The last one is a file that its user and the tool write too: here each of its entries that could be
+"""Their directories. The last one is a file that its user and the tool write too: each of its entries that could be
 the team's is taken for a file in a directory of that name."""
 
 MODES = b"""# All of this is mine: 0
@@ -81,11 +82,11 @@ MODE = b"""  - groups: ['read', "edit"]   # in an order of my own
     name: More
     roleDefinition: More
 """
-NONE_LEFT = b"customModes: []\n"
-"""What is left of a file that agentsync made once its entries are out of it."""
+WITHOUT_MODES = b"customModes: []\n"
+"""A file that agentsync made, once its entries are out of it."""
 
 HELD_BACK = frozenset({"AS406", "AS407", "AS408", "AS411", "AS413", "AS404"})
-"""What a pull may find that keeps it from making everything as it is wanted: held or refused sources, and so on."""
+"""Codes of a pull that could not make everything as it is wanted: held or refused sources, and so on."""
 
 LINKED = b"What a link of the user's leads to.\n"
 
@@ -94,7 +95,7 @@ ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EXDEV, errno.EINTR)
 
 agents = st.sampled_from([(name, agent) for name, agents in SOURCES.items() for agent in agents])
 paths = st.tuples(st.sampled_from(list(TARGETS)), st.sampled_from(["ada", "bob", "cyd", "dan", "mine"]))
-moments = st.one_of(
+kill_times = st.one_of(
     st.none(), st.builds(At, st.integers(1, 120), st.one_of(st.none(), st.sampled_from(ERRORS)), st.booleans())
 )
 
@@ -103,9 +104,9 @@ class Life(RuleBasedStateMachine):
     """A machine, its user and two teams.
 
     Attributes:
-        users: what the user wrote, by path, and still wants.
-        given_up: what `adopt` replaced, by path: it is in the vault or back in its place.
-        ever: what was wanted at some time, by path.
+        users: the user's own content, by path, that they still want.
+        given_up: what `adopt` replaced, by path: it is in the backups or back in its place.
+        ever: wanted content of any time, by path.
         deleted: what the user deleted and agentsync has not written since.
         own: the shared file without what could be the team's, byte for byte; None where the user has none.
     """
@@ -141,7 +142,7 @@ class Life(RuleBasedStateMachine):
     def teardown(self) -> None:
         shutil.rmtree(self.root)
 
-    # Each rule is one turn of the team, the user, whoever configures, or agentsync, so that all of them come often.
+    # Each rule is one turn of the team, the user, the administrator, or agentsync, so that all of them come often.
 
     @rule(which=agents, what=st.sampled_from(["write", "write", "delete", "move", "rewrite"]))
     def team(self, which: tuple[str, str], what: str) -> None:
@@ -153,9 +154,9 @@ class Life(RuleBasedStateMachine):
         if what in ("delete", "move"):
             repository.remove(f"agents/{name}.md", f"moved/{name}.md")
         if what in ("write", "move"):
-            folder = "moved" if what == "move" else "agents"
+            directory = "moved" if what == "move" else "agents"
             repository.remove(f"moved/{name}.md")
-            repository.write({f"{folder}/{name}.md": self.agent(name)})
+            repository.write({f"{directory}/{name}.md": self.agent(name)})
         repository.commit()
 
     @rule(where=paths, pick=st.integers(0, 9))
@@ -184,7 +185,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["mode", "mode", "comment", "tool", "delete"]))
     def user_writes_the_shared_file(self, what: str) -> None:
-        """Modes and comments of their own; the tool writes all of it anew, as it does when one is edited there."""
+        """Modes and comments of their own; the tool writes the whole file again, as after an edit in the tool."""
         data = self.shared.read_bytes() if self.shared.exists() else MODES
         if what == "mode":
             data = data.replace(b"customModes: []", b"customModes:") + MODE % next(self.numbers)
@@ -192,7 +193,7 @@ class Life(RuleBasedStateMachine):
             data = re.sub(rb"^(?:# All.*\n)?", b"# All of this is mine: %d\n" % next(self.numbers), data)
         elif what == "tool":
             modes = yaml.safe_dump(yaml.safe_load(data)["customModes"], sort_keys=False)
-            data = f"customModes:\n{indent(modes, '  ')}".encode() if modes != "[]\n" else NONE_LEFT
+            data = f"customModes:\n{indent(modes, '  ')}".encode() if modes != "[]\n" else WITHOUT_MODES
         elif self.shared.exists():
             for slug in entries(data):
                 self.delete(self.shared / slug)
@@ -201,7 +202,7 @@ class Life(RuleBasedStateMachine):
             self.own = None
             return
         self.shared.write_bytes(data)
-        self.own = self.left_of(data)
+        self.own = self.remainder_of(data)
 
     @rule(what=st.sampled_from(["skip ada", "skip dan", "opencode", "extra", "other", "overlay"]))
     def configuration_changes(self, what: str) -> None:
@@ -220,9 +221,9 @@ class Life(RuleBasedStateMachine):
             self.skipped ^= {what.removeprefix("skip ")}
         self.configure()
 
-    @rule(moment=moments)
-    def pull(self, moment: At | None) -> None:
-        self.run("pull", at=moment)
+    @rule(kill_at=kill_times)
+    def pull(self, kill_at: At | None) -> None:
+        self.run("pull", at=kill_at)
 
     @rule()
     def pull_and_look(self) -> None:
@@ -235,23 +236,23 @@ class Life(RuleBasedStateMachine):
         self.run("pull", *words)
         self.check_converged()
 
-    @rule(moment=moments)
-    def adopt(self, moment: At | None) -> None:
-        self.run("adopt", "--all", at=moment)
+    @rule(kill_at=kill_times)
+    def adopt(self, kill_at: At | None) -> None:
+        self.run("adopt", "--all", at=kill_at)
 
-    @rule(moment=moments, pick=st.integers(0, 3))
-    def roll_back(self, moment: At | None, pick: int) -> None:
+    @rule(kill_at=kill_times, pick=st.integers(0, 3))
+    def roll_back(self, kill_at: At | None, pick: int) -> None:
         syncs = self.syncs()
         if not syncs:
             return
         words = [] if pick == 0 else [syncs[pick % len(syncs)]]
-        ended = self.run("rollback", *words, at=moment)
+        ended = self.run("rollback", *words, at=kill_at)
         if not ended.hit and ended.result.code == 0 and words:
             self.check_rolled_back(words[0])
 
-    @rule(word=st.sampled_from(["suspend", "resume"]), moment=moments)
-    def suspend_or_resume(self, word: str, moment: At | None) -> None:
-        self.run(word, at=moment)
+    @rule(word=st.sampled_from(["suspend", "resume"]), kill_at=kill_times)
+    def suspend_or_resume(self, word: str, kill_at: At | None) -> None:
+        self.run(word, at=kill_at)
 
     # What must hold
 
@@ -260,8 +261,8 @@ class Life(RuleBasedStateMachine):
         files = self.files()
         for path, data in self.users.items():
             assert files[path] == data, path
-        left = self.left_of(self.shared.read_bytes()) if self.shared.exists() else None
-        assert left == self.own or (self.own, left) == (None, NONE_LEFT)
+        remainder = self.remainder_of(self.shared.read_bytes()) if self.shared.exists() else None
+        assert remainder == self.own or (self.own, remainder) == (None, WITHOUT_MODES)
         for path, target in self.links.items():
             assert os.readlink(path) == target  # noqa: PTH115 - as text
             assert Path(target).read_bytes() == LINKED
@@ -283,7 +284,7 @@ class Life(RuleBasedStateMachine):
                 assert data in self.ever[path] | self.given_up[path], path
 
     def check_converged(self) -> None:
-        """A pull that nothing happened to made everything as it is wanted, and so has the next one nothing to do."""
+        """Assert that a pull without a fault made everything as wanted, so that the next one has nothing to do."""
         wanted, before = self.wanted(), self.identities()
         reported = self.run("pull", "--format", "json")
         report = reported.result.json
@@ -292,14 +293,14 @@ class Life(RuleBasedStateMachine):
             return
         assert report["changes"] == [], reported
         assert [path for path in self.staged() if not path.parent.is_symlink()] == []
-        found = {diagnostic["code"] for diagnostic in report["diagnostics"]}
+        codes = {diagnostic["code"] for diagnostic in report["diagnostics"]}
         named = {diagnostic.get("path") for diagnostic in report["diagnostics"]}
         files = self.files()
         for (directory, path), row in self.inventory().items():
             place = Path(directory, path)
             if self.is_target(place) and place in files:
                 assert row.digest == digest(files[place]) or str(place) in named or directory in named, place
-        if not found & HELD_BACK:
+        if not codes & HELD_BACK:
             free = {path: data for path, data in wanted.items() if path not in self.users and path not in self.links}
             assert {path: files.get(path) for path in free} == free
             rows = {Path(*key) for key, row in self.inventory().items() if row.source in self.sources}
@@ -308,7 +309,7 @@ class Life(RuleBasedStateMachine):
             assert self.run("pull").result.stdout.startswith("up to date")
 
     def check_rolled_back(self, sync: str) -> None:
-        """What agentsync had written when a sync ended is back, unless the user has changed it since."""
+        """Assert that the files of the end of a sync are back, unless the user has changed them since."""
         files, was = self.files(), self.after.get(sync, {})
         for path, data in was.items():
             touched = path in self.users or path in self.links or path in self.deleted
@@ -325,7 +326,7 @@ class Life(RuleBasedStateMachine):
         return self.machine.home / TARGETS[target] / (name if target == "roo" else f"{name}.md")
 
     def words(self, where: tuple[str, str]) -> bytes:
-        """What nobody else would write."""
+        """Words that nobody else would write."""
         target, name = where
         words = f"My own words {next(self.numbers)}.\n"
         if target != "roo":
@@ -338,7 +339,7 @@ class Life(RuleBasedStateMachine):
         if path.parent == self.shared:
             before = self.shared.read_bytes() if self.shared.exists() else None
             self.shared.write_bytes(edited(before, {path.name: data}))
-            self.own = self.own or NONE_LEFT
+            self.own = self.own or WITHOUT_MODES
         else:
             if path.is_symlink():
                 path.unlink()
@@ -372,13 +373,13 @@ class Life(RuleBasedStateMachine):
             directory.symlink_to(elsewhere)
 
     def forget(self, path: Path) -> None:
-        """The user wants nothing at a path any more."""
+        """The user no longer wants anything at a path."""
         self.users.pop(path, None)
         self.links.pop(path, None)
         self.modes.pop(path, None)
 
     def cede(self) -> None:
-        """What the user wrote is agentsync's where it is the very bytes that agentsync wrote, or would write."""
+        """Hand a user's file over to agentsync where it has the very bytes that agentsync wrote, or would write."""
         for (directory, path), row in self.inventory().items():
             place = Path(directory, path)
             if (
@@ -407,7 +408,7 @@ class Life(RuleBasedStateMachine):
         return sources + targets
 
     def run(self, *arguments: str, at: At | None = None) -> Run:
-        """Runs the program, and takes note of what the user has given up by it."""
+        """Run the program, and record the content that the user has given up by it."""
         self.wanted()
         before, ran = self.files(), self.syncs()
         ended = self.machine.step(*arguments, at=at)
@@ -431,7 +432,7 @@ class Life(RuleBasedStateMachine):
         return ended
 
     def wanted(self) -> Mapping[Path, bytes]:
-        """What a machine without a past gets from these commits with this configuration."""
+        """The files that a machine without a past gets from these commits with this configuration."""
         overlays = {path.name: path.read_bytes() for path in self.overlays(self.machine).glob("*.md")}
         heads = tuple(repository.head for repository in self.repositories.values())
         key = (heads, self.configuration(), tuple(sorted(overlays.items())))
@@ -460,8 +461,8 @@ class Life(RuleBasedStateMachine):
 
     @staticmethod
     def files_of(machine: Stepwise) -> dict[Path, bytes]:
-        """What is in the tools' directories; what a link leads to is not."""
-        found = {
+        """The files in the tools' directories, without those behind a link."""
+        files = {
             path: path.read_bytes()
             for directory in TARGETS.values()
             for path in (machine.home / directory).glob("*")
@@ -470,26 +471,26 @@ class Life(RuleBasedStateMachine):
         shared = machine.home / TARGETS["roo"]
         staged = {shared / path.name: b"" for path in shared.parent.glob(f"*{TEMPORARY_SUFFIX}")}
         there = entries(shared.read_bytes()) if shared.exists() else {}
-        return found | staged | {shared / slug: entry for slug, entry in there.items() if not slug.startswith("own")}
+        return files | staged | {shared / slug: entry for slug, entry in there.items() if not slug.startswith("own")}
 
     @property
     def shared(self) -> Path:
         return self.machine.home / TARGETS["roo"]
 
     def file_of(self, path: Path) -> Path:
-        """The real file that a path stands for."""
+        """The real file behind a path."""
         if path.parent != self.shared:
             return path
         return self.shared.with_name(path.name) if path.name.endswith(TEMPORARY_SUFFIX) else self.shared
 
     @staticmethod
-    def left_of(data: bytes) -> bytes:
+    def remainder_of(data: bytes) -> bytes:
         """The shared file without what could be the team's."""
         return edited(data, {slug: None for slug in entries(data) if not slug.startswith("own")})
 
     def identities(self) -> dict[Path, tuple[int, int]]:
-        """What differs for each file that is written."""
-        return {path: ((found := self.file_of(path).stat()).st_ino, found.st_ctime_ns) for path in self.files()}
+        """Inode and change time of each file, which differ once it is written."""
+        return {path: ((stat := self.file_of(path).stat()).st_ino, stat.st_ctime_ns) for path in self.files()}
 
     def is_target(self, path: Path) -> bool:
         return any(path.parent == self.machine.home / TARGETS[name] for name in self.targets)
@@ -501,7 +502,7 @@ class Life(RuleBasedStateMachine):
             return state.inventory(str(self.machine.home / directory) for directory in TARGETS.values())
 
     def staged(self) -> set[Path]:
-        """What a run that was killed may have left, as the next one will know."""
+        """Leftovers of a killed run that the next one knows of."""
         with State(self.database) as state:
             return {Path(intent.change.directory, intent.temp) for intent in state.intents()}
 
@@ -534,7 +535,7 @@ def edits_are_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "decide", careless)
 
 
-def what_was_dropped_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+def dropped_agents_are_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     decide = plan_module.decide
 
     def careless(base: str | None, actual: str | None, wanted: str | None) -> Action:
@@ -544,11 +545,11 @@ def what_was_dropped_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_module, "decide", careless)
 
 
-def what_is_replaced_is_not_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apply_module, "_OVERWRITING", frozenset())
+def a_replaced_file_is_not_backed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_module, "OVERWRITING", frozenset())
 
 
-def what_a_killed_run_left_is_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+def leftovers_are_not_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply_module, "_clean", lambda intent, _options: intent.change.old)
 
 
@@ -563,15 +564,15 @@ def the_users_comments_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 BUGS = (
     edits_are_overwritten,
-    what_was_dropped_is_not_deleted,
-    what_is_replaced_is_not_put_away,
-    what_a_killed_run_left_is_not_cleared,
+    dropped_agents_are_not_deleted,
+    a_replaced_file_is_not_backed_up,
+    leftovers_are_not_cleared,
     the_users_comments_are_dropped,
 )
 
 
 @pytest.mark.parametrize("mutation", added(BUGS), ids=lambda mutation: mutation.__name__)
-def test_a_planted_bug_is_found(
+def test_a_planted_bug_is_noticed(
     mutation: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutation(monkeypatch)

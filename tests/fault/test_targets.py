@@ -1,4 +1,4 @@
-"""Rows 20, 21 and 40 to 46: what stands in a tool's directory, and where that directory is."""
+"""Rows 20, 21 and 40 to 46: the content of a tool's directory, and the directory's place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.machine import Machine, agent, source
-from support.processes import without_root_powers
+from support.processes import without_root_privileges
 from support.repository import Repository
 from support.trial import Trial
 
@@ -41,14 +41,14 @@ def mounted(place: Path, *arguments: str | Path) -> Iterator[None]:
         subprocess.run(["umount", place], check=True)
 
 
-# 20: what cannot be written
+# 20: not writable
 
 
 @contextmanager
 def without_the_right(directory: Path) -> Iterator[Sequence[str]]:
     directory.chmod(0o555)
     try:
-        yield without_root_powers()
+        yield without_root_privileges()
     finally:
         directory.chmod(0o755)
 
@@ -107,8 +107,8 @@ def test_21_targets_on_file_systems_of_their_own_are_written_as_any_other(trial:
 
 
 @posix
-def test_21_a_file_that_something_is_mounted_at_is_kept_and_told(pulled: Trial, tmp_path: Path) -> None:
-    """As containers are given single files; nothing can be renamed over such a one."""
+def test_21_a_file_that_something_is_mounted_at_is_kept_and_reported(pulled: Trial, tmp_path: Path) -> None:
+    """Containers get single files in this way; nothing can be renamed over such a file."""
     tester = pulled.machine.claude / "tester.md"
     outside = tmp_path / "outside.md"
     shutil.copy(tester, outside)
@@ -126,7 +126,7 @@ def test_21_a_file_that_something_is_mounted_at_is_kept_and_told(pulled: Trial, 
 # 40: edited
 
 
-def test_40_an_edit_is_kept_and_told_until_adopt_replaces_it_and_keeps_it_aside(pulled: Trial) -> None:
+def test_40_an_edit_is_kept_and_reported_until_adopt_replaces_it_with_a_backup(pulled: Trial) -> None:
     machine, edited = pulled.machine, pulled.machine.claude / "tester.md"
     edited.write_text(MINE)
     pulled.push()
@@ -146,7 +146,7 @@ def test_40_an_edit_is_kept_and_told_until_adopt_replaces_it_and_keeps_it_aside(
 # 41: in the way
 
 
-def test_41_a_file_of_the_users_is_never_overwritten_without_their_word(trial: Trial) -> None:
+def test_41_a_file_of_the_users_is_never_overwritten_without_their_consent(trial: Trial) -> None:
     machine, own = trial.machine, trial.machine.claude / "tester.md"
     own.write_text(MINE)
     for arguments in (["pull"], ["pull", "--allow-deletions"]):
@@ -160,7 +160,7 @@ def test_41_a_file_of_the_users_is_never_overwritten_without_their_word(trial: T
     assert own.read_text() == MINE  # nor is it deleted with the agent that it was in the way of
 
 
-def test_41_adopt_replaces_it_and_keeps_it_aside(trial: Trial) -> None:
+def test_41_adopt_replaces_it_and_keeps_a_backup(trial: Trial) -> None:
     own = trial.machine.claude / "tester.md"
     own.write_text(MINE)
     assert trial.machine.run("adopt", own).code == 0
@@ -212,7 +212,7 @@ def test_43_a_link_on_the_way_to_a_target_is_followed_only_when_allowed(trial: T
 # 44: missing
 
 
-def test_44_a_directory_is_made_only_where_its_tool_is_or_when_told_to(trial: Trial) -> None:
+def test_44_a_directory_is_made_only_where_its_tool_is_or_with_create(trial: Trial) -> None:
     machine = trial.machine
     shutil.rmtree(machine.claude.parent)
     result = machine.run("pull", "--format", "json")
@@ -254,7 +254,7 @@ def test_44_a_rollback_makes_no_directory_either_where_its_tool_has_gone(pulled:
         ("[targets.claude\n", ["not valid TOML"]),
     ],
 )
-def test_45_a_mistake_in_the_configuration_is_told_with_its_line_and_nothing_is_done(
+def test_45_a_mistake_in_the_configuration_is_reported_with_its_line_and_nothing_is_done(
     pulled: Trial, table: str, words: list[str]
 ) -> None:
     machine, before = pulled.machine, pulled.machine.files()
@@ -275,7 +275,7 @@ def test_45_a_mistake_in_the_configuration_is_told_with_its_line_and_nothing_is_
 
 
 def test_46_of_a_shared_file_only_our_entries_change(machine: Machine, repository: Repository) -> None:
-    """That no kill, error or edit in between changes this is in test_crash.py and test_state_machine.py."""
+    """test_crash.py and test_state_machine.py test the same with kills, errors and edits in between."""
     head = "# Mine\ncustomModes:\n  # first\n  - slug: own   # keep\n    name: 'Own'\n    groups: [read]\n"
     tail = "\n  # second\n  - groups: ['edit']\n    slug: other\n    name: Other\n# the end\n"
     modes = machine.home / "work/.roomodes"

@@ -1,4 +1,4 @@
-"""Runs the fuzz targets one after the other, each in a process of its own, and keeps what was found.
+"""Run the fuzz targets one after the other, each in a process of its own, and keep inputs that fail.
 
 Below `.fuzz/` lie for each target its corpus, which the next run goes on from, and the inputs that failed. An input
 that failed belongs into `corpus/<target>` here once the fault is mended: test_targets.py runs all that is there.
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _run(name: str, seconds: int) -> int:
-    """Runs one target and prints what came of it in one line."""
+    """Run one target and print its result in one line."""
     crashes = _prepared(name)
     done = subprocess.run(
         [sys.executable, __file__, "--inside", "--seconds", str(seconds), name],
@@ -54,13 +54,13 @@ def _run(name: str, seconds: int) -> int:
     )
     log = done.stdout.decode(errors="replace")
     (crashes.parent / "log.txt").write_text(log, encoding="utf-8")
-    declared = [line for line in log.splitlines() if line.startswith(("stat::number_of_executed_units", "Done "))]
-    click.echo(f"{name}: {declared[-1] if declared else 'stopped'}{', FAILED' if done.returncode else ''}")
+    statistics = [line for line in log.splitlines() if line.startswith(("stat::number_of_executed_units", "Done "))]
+    click.echo(f"{name}: {statistics[-1] if statistics else 'stopped'}{', FAILED' if done.returncode else ''}")
     return done.returncode
 
 
 def _prepared(name: str) -> Path:
-    """Makes a target's directories, with its first inputs; returns the one for inputs that fail."""
+    """Make a target's directories, with its first inputs; return the one for inputs that fail."""
     corpus, crashes = KEPT / name / "corpus", KEPT / name / "crashes"
     corpus.mkdir(parents=True, exist_ok=True)
     crashes.mkdir(exist_ok=True)
@@ -70,7 +70,7 @@ def _prepared(name: str) -> Path:
 
 
 def _fuzz(name: str, seconds: int) -> None:
-    """Fuzzes in this process until the time is over; never returns."""
+    """Fuzz in this process until the time is over; never returns."""
     atheris: Any = import_module("atheris")
     with atheris.instrument_imports(include=["agentsync"]):
         module = import_module("fuzz.targets")

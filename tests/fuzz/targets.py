@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes any bytes; errors that a user is meant to see are no failure, all others are."""
+"""Fuzz targets: each takes any bytes; errors intended for a user are no failure, all others are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from agentsync.formats.json_reader import format_json, parse_json
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
 from agentsync.git.objects import Entry
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.manifest import as_overrides, read_manifest
 from agentsync.repository.overlays import read_overlays
 from agentsync.repository.overrides import Override
@@ -31,7 +31,7 @@ from support.conversion import silent_losses, widening
 Target = Callable[[bytes], None]
 
 MAX_BYTES = 64 << 10
-"""How long an input is at most; the time for one is bounded by this alone."""
+"""The maximum length of an input; the time for one is bounded by this alone."""
 
 _OPTIONS = WriteOptions()
 _OTHERS = 3
@@ -53,7 +53,7 @@ def targets() -> Mapping[str, Target]:
 
 
 def seeds(name: str) -> Iterator[bytes]:
-    """Inputs to start from: what failed once, what the tests of the dialects read, a document of each other kind."""
+    """Inputs to start from: earlier failures, inputs of the dialects' tests, a document of each other kind."""
     here = Path(__file__).parent
     paths = [*here.glob(f"corpus/{name}/*"), *here.parent.glob(f"dialects/{name}/*/input.*")]
     for path in sorted(paths):
@@ -62,7 +62,7 @@ def seeds(name: str) -> Iterator[bytes]:
 
 
 def frontmatter(data: bytes) -> None:
-    """What was read is written so that it reads the same, and needs no repair."""
+    """Check that a parsed file is written so that it reads the same, and needs no repair."""
     try:
         document = parse_markdown(data, "x.md")
     except UnreadableError:
@@ -78,7 +78,7 @@ def frontmatter(data: bytes) -> None:
 
 
 def toml(data: bytes) -> None:
-    """What was read is written so that it reads the same."""
+    """Check that a parsed file is written so that it reads the same."""
     try:
         document = parse_toml(data, "x.toml")
     except UnreadableError:
@@ -87,7 +87,7 @@ def toml(data: bytes) -> None:
 
 
 def json(data: bytes) -> None:
-    """What was read is written so that it reads the same."""
+    """Check that a parsed file is written so that it reads the same."""
     try:
         document = parse_json(data, "x.json")
     except UnreadableError:
@@ -96,7 +96,7 @@ def json(data: bytes) -> None:
 
 
 def manifest(data: bytes) -> None:
-    """What a repository says of itself gives an agent no more than its file does."""
+    """Check that a repository's manifest gives an agent no more than its file does."""
     try:
         read = read_manifest(data)
     except ConfigError:
@@ -123,13 +123,13 @@ def overlays(data: bytes) -> None:
     directory = _scratch() / "overlays"
     directory.mkdir(exist_ok=True)
     (directory / "sample.md").write_bytes(data)
-    found, _ = read_overlays(directory)
-    assert [override.pattern for override in found] == ["sample"]
-    _never_wider(found)
+    overlays, _ = read_overlays(directory)
+    assert [override.pattern for override in overlays] == ["sample"]
+    _never_wider(overlays)
 
 
 def agent(dialect: Dialect, data: bytes) -> None:
-    """An agent that was read is written in its own dialect so that it reads the same, and elsewhere never wider."""
+    """Check that a parsed agent is written in its own dialect so that it reads the same, and elsewhere never wider."""
     read = read_agent(f"agents/x{dialect.suffix}", data, dialect.name)
     if isinstance(read, NoAgent):
         return
@@ -152,12 +152,12 @@ def _reads_back(read: ReadAgent, file: RenderedFile) -> None:
     assert silent_losses(read.agent, again.agent, file.diagnostics) == []
 
 
-def _never_wider(declared: tuple[Override, ...]) -> None:
+def _never_wider(overrides: tuple[Override, ...]) -> None:
     sample = read_agent("agents/sample.md", _SAMPLE, "claude")
     assert isinstance(sample, ReadAgent)
     for name in ("opencode", "codex", "gemini"):
         target = dialects()[name]
-        file = render(sample, target, _OPTIONS, declared)
+        file = render(sample, target, _OPTIONS, overrides)
         if file.data is not None:
             assert widening(sample.agent, file.data, target, _OPTIONS) is None
 

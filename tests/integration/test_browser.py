@@ -34,7 +34,7 @@ pytestmark = [
 
 
 def look(service: Watched, pictures: Path) -> dict[str, Any]:
-    """What the browser found; its pictures stay in the directory, or in $AGENTSYNC_PICTURES."""
+    """Render the page in a browser; its pictures stay in the directory, or in $AGENTSYNC_PICTURES."""
     pictures = Path(os.environ.get("AGENTSYNC_PICTURES", pictures)) / pictures.name
     pictures.mkdir(parents=True, exist_ok=True)
     address = f"http://{service.health.address}/"
@@ -49,34 +49,34 @@ def look(service: Watched, pictures: Path) -> dict[str, Any]:
             env={"PATH": os.environ["PATH"], "HOME": short, "TMPDIR": short},
         )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    rendered: dict[str, Any] = json.loads(done.stdout)
     assert sorted(path.stem for path in pictures.glob("*.png")) == ["dark", "light", "narrow", "narrow-dark"]
-    assert found["console"] == []
-    assert set(found["requests"]) == {address}
-    return found
+    assert rendered["console"] == []
+    assert set(rendered["requests"]) == {address}
+    return rendered
 
 
-def assert_everybody_can_read_it(found: dict[str, Any]) -> None:
-    for name, view in found["views"].items():
+def assert_everybody_can_read_it(rendered: dict[str, Any]) -> None:
+    for name, view in rendered["views"].items():
         assert view["violations"] == [], name
         assert view["passes"] > 30
         assert view["overflow"] <= 0, f"{name} has to be scrolled sideways"
-    assert found["views"]["light"]["ground"] != found["views"]["dark"]["ground"]
-    assert set(found["landmarks"].values()) == {1}
-    assert found["keyboard"][0]["name"] == "Skip to the content"
-    assert all(stop["outline"] != "none" for stop in found["keyboard"])
-    names = [stop["name"] for stop in found["keyboard"]]
+    assert rendered["views"]["light"]["ground"] != rendered["views"]["dark"]["ground"]
+    assert set(rendered["landmarks"].values()) == {1}
+    assert rendered["keyboard"][0]["name"] == "Skip to the content"
+    assert all(stop["outline"] != "none" for stop in rendered["keyboard"])
+    names = [stop["name"] for stop in rendered["keyboard"]]
     assert len(set(names)) == len(names)
 
 
 def test_when_all_is_well(tmp_path: Path) -> None:
     with Watched(tmp_path / "machine") as service:
         service.cycle()
-        found = look(service, tmp_path / "well")
-    assert_everybody_can_read_it(found)
-    assert "Needs attention" not in found["headings"]
-    assert "Every file is as its source wants it." in found["plain"]
-    assert "Two agents" in found["plain"]
+        rendered = look(service, tmp_path / "well")
+    assert_everybody_can_read_it(rendered)
+    assert "Needs attention" not in rendered["headings"]
+    assert "Every file is as its source wants it." in rendered["plain"]
+    assert "Two agents" in rendered["plain"]
 
 
 def test_when_much_is_wrong(tmp_path: Path) -> None:
@@ -96,16 +96,16 @@ def test_when_much_is_wrong(tmp_path: Path) -> None:
                 sources=(replace(service_status.sources[0], error="the server cannot be reached", desired="d" * 40),),
             )
         )
-        found = look(service, tmp_path / "wrong")
-    assert_everybody_can_read_it(found)
-    assert found["headings"][1] == "Needs attention"
-    reported = (
+        rendered = look(service, tmp_path / "wrong")
+    assert_everybody_can_read_it(rendered)
+    assert rendered["headings"][1] == "Needs attention"
+    expected = (
         "Pulling is suspended",
         "brnach",
         "Source team cannot be used",
         "1 file in conflict",
         "Break <b>one</b>",
     )
-    for declared in reported:
-        assert declared in found["plain"]
-    assert "-You <script>alert(1)</script> help me." in found["plain"]
+    for line in expected:
+        assert line in rendered["plain"]
+    assert "-You <script>alert(1)</script> help me." in rendered["plain"]

@@ -1,4 +1,4 @@
-"""Fetching with patience, and never backwards."""
+"""Fetching with retries, and never backwards."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_commit_that_the_whole_history_does_not_hold_is_a_rewrite(repository: 
         pull(mirror, repository, "1" * 40)
 
 
-def test_a_lost_mirror_proves_ancestry_anew(repository: Repository, mirror: Mirror, tmp_path: Path) -> None:
+def test_a_lost_mirror_proves_ancestry_again(repository: Repository, mirror: Mirror, tmp_path: Path) -> None:
     first = pull(mirror, repository, None).id
     repository.write({"a.md": "a"})
     second = repository.commit()
@@ -118,19 +118,19 @@ def test_a_moved_tag_is_refused_though_it_went_forward(
     assert pull(mirror, repository, first, "refs/tags/v1", allow_rewrite=True).id == second
 
 
-def test_a_commit_id_may_go_back_since_the_configuration_says_so(repository: Repository, mirror: Mirror) -> None:
+def test_a_commit_id_may_go_back_since_it_is_configured(repository: Repository, mirror: Mirror) -> None:
     first = repository.head
     repository.write({"a.md": "a"})
     second = repository.commit()
     assert pull(mirror, repository, second, first).id == first
 
 
-def test_what_is_trusted_stays_as_it_was(repository: Repository, mirror: Mirror) -> None:
+def test_the_trusted_commit_stays_as_it_was(repository: Repository, mirror: Mirror) -> None:
     pull(mirror, repository, None)
     assert trusted(mirror) == []
 
 
-def try_patiently(mirror: Mirror, server: GitServer, clock: Clock, deadline: float = 60.0) -> CommitFacts:
+def fetch_with_retries(mirror: Mirror, server: GitServer, clock: Clock, deadline: float = 60.0) -> CommitFacts:
     remote = Remote(server.url("source.git"), allow_http=True, deadline=deadline)
     return fetch(
         mirror,
@@ -149,7 +149,7 @@ def test_a_passing_failure_is_tried_again_with_growing_waits(
 ) -> None:
     server.mode = "error"
     clock = Clock(heals=server, after=2)
-    assert try_patiently(mirror, server, clock).id == repository.head
+    assert fetch_with_retries(mirror, server, clock).id == repository.head
     assert clock.slept == [0.5, 1.0]
 
 
@@ -157,7 +157,7 @@ def test_after_the_last_attempt_the_failure_stays(mirror: Mirror, server: GitSer
     server.mode = "error"
     clock = Clock()
     with pytest.raises(TransientError):
-        try_patiently(mirror, server, clock)
+        fetch_with_retries(mirror, server, clock)
     assert len(clock.slept) == 2
     assert len(server.seen) == 3
 
@@ -166,15 +166,15 @@ def test_no_attempt_begins_after_the_deadline(mirror: Mirror, server: GitServer)
     server.mode = "error"
     clock = Clock()
     with pytest.raises(TransientError):
-        try_patiently(mirror, server, clock, deadline=0.5)
+        fetch_with_retries(mirror, server, clock, deadline=0.5)
     assert clock.slept == []
 
 
-def test_what_does_not_pass_is_not_tried_again(mirror: Mirror, server: GitServer) -> None:
+def test_a_permanent_failure_is_not_tried_again(mirror: Mirror, server: GitServer) -> None:
     server.authorization = "Bearer x"
     clock = Clock()
     with pytest.raises(SourceUnavailableError, match="credentials"):
-        try_patiently(mirror, server, clock)
+        fetch_with_retries(mirror, server, clock)
     assert clock.slept == []
 
 

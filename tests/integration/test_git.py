@@ -1,4 +1,4 @@
-"""The mirror against real git: what is fetched, and what is read from it."""
+"""The mirror against real git: fetching, and reading from it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_head_of_the_remote_counts_whatever_it_is_called(tmp_path: Path, mir
     assert mirror.fetch(local(source, "HEAD")).id == source.head
 
 
-def test_fetching_twice_finds_nothing_new_and_then_what_is_new(repository: Repository, mirror: Mirror) -> None:
+def test_fetching_twice_brings_nothing_and_then_the_new_commit(repository: Repository, mirror: Mirror) -> None:
     first = mirror.fetch(local(repository)).id
     assert mirror.fetch(local(repository)).id == first
     repository.write({"agents/reviewer.md": "two\n"})
@@ -66,14 +66,14 @@ def test_the_mirror_is_bare_and_holds_no_hooks_and_no_tags(repository: Repositor
     assert mirror.directory.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_relative_path_is_taken_from_where_the_user_stands(
+def test_a_relative_path_is_taken_from_the_current_directory(
     repository: Repository, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(repository.path.parent)
     assert mirror.fetch(Remote("./source.git", allow_local=True)).id == repository.head
 
 
-def test_a_tree_tells_modes_sizes_and_names_byte_for_byte(repository: Repository, mirror: Mirror) -> None:
+def test_a_tree_has_modes_sizes_and_names_byte_for_byte(repository: Repository, mirror: Mirror) -> None:
     repository.remove("agents/reviewer.md")
     repository.write({"a\nb.md": "12345", "caf\udce9.md": b"", "sub/deep/x.md": "x"})
     repository.link("link.md", "../../etc/passwd")
@@ -89,11 +89,13 @@ def test_a_tree_tells_modes_sizes_and_names_byte_for_byte(repository: Repository
     assert entries[3].blob == "1" * 40
 
 
-@pytest.mark.parametrize("folder", ["sub", "/sub/", "sub/deep"])
-def test_a_subfolder_limits_the_tree_and_paths_stay_whole(repository: Repository, mirror: Mirror, folder: str) -> None:
+@pytest.mark.parametrize("subfolder", ["sub", "/sub/", "sub/deep"])
+def test_a_subfolder_limits_the_tree_and_paths_stay_whole(
+    repository: Repository, mirror: Mirror, subfolder: str
+) -> None:
     repository.write({"sub/deep/x.md": "x", "subway.md": "y"})
     commit = committed(repository, mirror)
-    assert [entry.path for entry in mirror.tree(commit, folder)] == ["sub/deep/x.md"]
+    assert [entry.path for entry in mirror.tree(commit, subfolder)] == ["sub/deep/x.md"]
     assert mirror.tree(commit, "nowhere") == []
 
 
@@ -109,7 +111,7 @@ def test_two_thousand_blobs_are_streamed_in_order(repository: Repository, mirror
     assert by_path == contents | {"agents/reviewer.md": "one\n"}
 
 
-def test_a_commit_says_who_when_and_what(repository: Repository, mirror: Mirror) -> None:
+def test_a_commit_has_author_time_and_subject(repository: Repository, mirror: Mirror) -> None:
     repository.write({"a.md": "a"})
     commit = repository.commit("Añadir un agente\n\nlong story", when=1_800_000_000)
     facts = mirror.fetch(local(repository))
@@ -118,7 +120,7 @@ def test_a_commit_says_who_when_and_what(repository: Repository, mirror: Mirror)
 
 
 @pytest.mark.parametrize("name", ["team", "my team/..", "a~b^c:d", "x.lock", "ünï", "-x"])
-def test_what_is_trusted_is_remembered_by_any_name(repository: Repository, mirror: Mirror, name: str) -> None:
+def test_trusted_commits_are_remembered_by_any_name(repository: Repository, mirror: Mirror, name: str) -> None:
     commit = mirror.fetch(local(repository)).id
     assert trusted(mirror) == []
     mirror.trust(name, commit)

@@ -1,4 +1,4 @@
-"""Being let in: by token, password, key or the user's own helpers, and never by what was not allowed."""
+"""Authentication by token, password, key or the user's own helpers, and never by one that is not allowed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from support.repository import Repository
 
 
-def test_a_token_is_sent_at_once_and_its_file_is_read_anew(tmp_path: Path, mirror: Mirror, server: GitServer) -> None:
+def test_a_token_is_sent_at_once_and_its_file_is_read_each_time(
+    tmp_path: Path, mirror: Mirror, server: GitServer
+) -> None:
     token = tmp_path / "token"
     token.write_text("old\n")
     server.authorization = basic("x-access-token", "new")
@@ -124,7 +126,7 @@ def test_ssh_lets_in_with_a_key_and_refuses_a_host_that_is_not_the_known_one(
     assert failure(mirror, remote).message == "the server's host key is unknown"
 
 
-def test_ssh_never_asks_and_uses_what_is_configured_and_nothing_else() -> None:
+def test_ssh_never_asks_and_uses_only_configured_keys() -> None:
     plain = ssh_command(Auth(known_hosts=Path("/etc/known hosts")))
     assert plain.startswith("ssh -F none ")
     assert {"-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oIdentityAgent=none"} <= set(plain.split())

@@ -1,4 +1,4 @@
-"""The git that is run: the right one, with nothing inherited, and never left behind."""
+"""git processes: the right git, with nothing inherited, and never left behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-# What is left behind
+# Leftovers
 
 
 @linux
@@ -50,7 +50,7 @@ def test_a_server_that_never_ends_its_answer_is_left_at_the_deadline_with_no_pro
     assert isinstance(error, TransientError)
     assert error.message == "there was no answer within 1 seconds"
     assert children() == before
-    while commands_naming(server.url("")):  # killed, and gone as soon as the kernel comes to it
+    while commands_naming(server.url("")):  # killed, and gone as soon as the kernel gets to it
         assert time.monotonic() - start < 4
 
 
@@ -61,7 +61,7 @@ def test_thirty_fetches_leave_no_descriptor_and_no_process(repository: Repositor
         assert len(list(mirror.blobs(entry.blob for entry in mirror.tree(commit)))) == 1
 
     def descriptors() -> int:
-        gc.collect()  # what other tests of this process left would go in the middle
+        gc.collect()  # leftovers of other tests in this process would be collected in between
         return len(list(Path("/proc/self/fd").iterdir()))
 
     use()
@@ -72,14 +72,14 @@ def test_thirty_fetches_leave_no_descriptor_and_no_process(repository: Repositor
     assert children() == processes
 
 
-def test_what_a_server_says_without_end_does_not_fill_the_memory(tmp_path: Path) -> None:
+def test_an_endless_answer_of_a_server_does_not_fill_the_memory(tmp_path: Path) -> None:
     chatter = "import sys; sys.stderr.write('x' * 1_000_000 + 'fatal: the end')"
     done = run([sys.executable, "-c", chatter], tmp_path, {"PATH": os.environ["PATH"]}, time.monotonic() + 10)
     assert done.stderr.endswith("fatal: the end")
     assert len(done.stderr) == 64 * 1024
 
 
-# What is inherited, and what is found
+# Inherited settings, and the right git
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def led_astray(
 
 
 @pytest.mark.usefixtures("led_astray")
-def test_what_is_inherited_or_configured_by_the_user_leads_nowhere_else(
+def test_inherited_and_user_settings_lead_nowhere_else(
     repository: Repository, mirror: Mirror, server: GitServer
 ) -> None:
     assert mirror.fetch(over_http(server)).id == repository.head
@@ -122,7 +122,7 @@ def test_no_inherited_helper_or_trace_is_used(led_astray: Path, mirror: Mirror, 
     assert not list(led_astray.iterdir())
 
 
-def test_a_missing_git_is_an_error_that_says_what_to_install(
+def test_a_missing_git_is_an_error_that_names_what_to_install(
     tmp_path: Path, repository: Repository, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

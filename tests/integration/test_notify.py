@@ -1,4 +1,4 @@
-"""What systemd would hear, on a real socket; and that nobody who does not listen can stop the service."""
+"""Notifications to systemd on a real socket, also where nobody reads from it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_each_word_is_a_message_of_its_own(manager: Manager) -> None:
     assert manager.receives_nothing()
 
 
-def test_a_reload_tells_its_time_on_the_clock_that_systemd_uses(manager: Manager) -> None:
+def test_a_reload_has_its_time_on_the_clock_that_systemd_uses(manager: Manager) -> None:
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     manager.notifier().reloading()
     received = manager.received()
@@ -67,7 +67,7 @@ def test_a_reload_tells_its_time_on_the_clock_that_systemd_uses(manager: Manager
     assert before <= int(received["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
 
-def test_the_watchdog_is_fed_with_the_time_of_the_next_meal(manager: Manager) -> None:
+def test_the_watchdog_gets_the_time_of_the_next_notification(manager: Manager) -> None:
     notifier = manager.notifier(WATCHDOG_USEC="60000000", WATCHDOG_PID=str(os.getpid()))
     notifier.ready("up")
     manager.received()
@@ -76,7 +76,9 @@ def test_the_watchdog_is_fed_with_the_time_of_the_next_meal(manager: Manager) ->
 
 
 @pytest.mark.parametrize("variables", [{}, {"WATCHDOG_USEC": "60000000"}])
-def test_until_it_is_ready_the_start_may_take_as_long_as_it_says(manager: Manager, variables: dict[str, str]) -> None:
+def test_until_it_is_ready_the_start_may_take_as_long_as_it_asks_for(
+    manager: Manager, variables: dict[str, str]
+) -> None:
     notifier = manager.notifier(**variables)
     watchdog = {"WATCHDOG": "1", "WATCHDOG_USEC": "720000000"} if variables else {}
     notifier.alive(720)
@@ -92,7 +94,7 @@ def test_until_it_is_ready_the_start_may_take_as_long_as_it_says(manager: Manage
 
 
 @pytest.mark.parametrize("variables", [{}, {"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}])
-def test_no_watchdog_is_fed_that_is_not_there_or_not_ours(manager: Manager, variables: dict[str, str]) -> None:
+def test_a_watchdog_that_is_missing_or_not_ours_gets_nothing(manager: Manager, variables: dict[str, str]) -> None:
     notifier = manager.notifier(**variables)
     notifier.ready("up")
     manager.received()
@@ -108,7 +110,7 @@ def test_a_status_is_one_short_line(manager: Manager) -> None:
     assert len(received["STATUS"]) == 500
 
 
-def test_what_a_full_socket_did_not_take_comes_with_the_next_message(manager: Manager) -> None:
+def test_a_message_that_a_full_socket_refused_comes_with_the_next_one(manager: Manager) -> None:
     sent = _fill(manager)
     notifier = manager.notifier()
     notifier.reloading()
@@ -129,7 +131,7 @@ def test_what_a_full_socket_did_not_take_comes_with_the_next_message(manager: Ma
 
 
 def _fill(manager: Manager) -> int:
-    """Sends until the receiver takes no more; from a socket each, since a sender has a limit of its own."""
+    """Send until the receiver's queue is full; each time from a new socket, since a sender has a limit of its own."""
     for count in range(100_000):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
             other.settimeout(0)
@@ -140,7 +142,7 @@ def _fill(manager: Manager) -> int:
     pytest.fail("the socket takes everything")
 
 
-def test_a_manager_that_comes_back_is_told_what_it_missed(tmp_path: Path) -> None:
+def test_a_manager_that_comes_back_gets_the_messages_that_it_missed(tmp_path: Path) -> None:
     notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
     notifier.ready("up")
     manager = Manager(str(tmp_path / "notify"))
@@ -159,6 +161,6 @@ def test_a_socket_that_cannot_be_used_stops_nothing(name: str) -> None:
     notifier.stopping()
 
 
-def test_without_systemd_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_systemd_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     Notifier().ready("up")

@@ -1,4 +1,4 @@
-"""Who is asked in a cycle of the service: real mirrors, a real remote, and a clock that the test sets."""
+"""Which sources a cycle of the service fetches: real mirrors, a real remote, and a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ask(polling: Polling, asks: FetchPolicy, mirror: Mirror, remote: Remote, pre
     return fetches(mirror, "team", remote, previous=previous, allow_rewrite=False).id
 
 
-def test_nobody_is_asked_for_what_is_known(polling: Polling, mirror: Mirror, repository: Repository) -> None:
+def test_a_known_source_is_not_fetched(polling: Polling, mirror: Mirror, repository: Repository) -> None:
     remote = local(repository)
     first = ask(polling, FetchPolicy.NONE, mirror, remote)  # it was never asked, so it is
     repository.write({"agents/reviewer.md": "two\n"})
@@ -69,9 +69,7 @@ def test_01_a_source_that_fails_is_asked_less_and_less_often(
 
 
 @pytest.mark.parametrize("asks", [FetchPolicy.NONE, FetchPolicy.ALL])
-def test_what_failed_often_is_remembered_once(
-    polling: Polling, mirror: Mirror, away: Remote, asks: FetchPolicy
-) -> None:
+def test_a_repeated_failure_is_stored_once(polling: Polling, mirror: Mirror, away: Remote, asks: FetchPolicy) -> None:
     with pytest.raises(SourceUnavailableError) as caught:
         ask(polling, FetchPolicy.ALL, mirror, away)
     first = weakref.ref(caught.value)
@@ -86,8 +84,8 @@ def test_what_failed_often_is_remembered_once(
     assert failure.error.__traceback__ is None
 
 
-@pytest.mark.parametrize("asks", [FetchPolicy.NONE, FetchPolicy.FAILED, FetchPolicy.DUE])
-def test_before_its_time_has_come_the_last_error_is_told_again(
+@pytest.mark.parametrize("asks", [FetchPolicy.NONE, FetchPolicy.RETRY, FetchPolicy.DUE])
+def test_before_the_next_attempt_is_due_the_last_error_is_reported_again(
     polling: Polling, mirror: Mirror, repository: Repository, away: Remote, asks: FetchPolicy
 ) -> None:
     with pytest.raises(SourceUnavailableError):
@@ -99,7 +97,7 @@ def test_before_its_time_has_come_the_last_error_is_told_again(
     assert polling.next_wait is None
 
 
-def test_what_is_tried_by_hand_puts_nothing_off(polling: Polling, clock: Clock, mirror: Mirror, away: Remote) -> None:
+def test_an_attempt_by_hand_postpones_nothing(polling: Polling, clock: Clock, mirror: Mirror, away: Remote) -> None:
     for asks in (FetchPolicy.DUE, *[FetchPolicy.ALL] * 5):
         with pytest.raises(SourceUnavailableError):
             ask(polling, asks, mirror, away)
@@ -121,7 +119,7 @@ def test_after_the_configuration_changed_all_are_asked_again(
     assert polling.next_wait == 5000
 
 
-def test_a_retry_asks_only_who_failed(
+def test_a_retry_fetches_only_failed_sources(
     polling: Polling, clock: Clock, mirror: Mirror, repository: Repository, away: Remote
 ) -> None:
     other = Mirror(mirror.directory.with_name("other"), mirror.directory.with_name("home"))
@@ -133,8 +131,8 @@ def test_a_retry_asks_only_who_failed(
     away_path = repository.path.with_name("gone.git")
     away_path.symlink_to(repository.path)
     clock.now += 120
-    assert ask(polling, FetchPolicy.FAILED, other, local(repository), first) == first
-    assert ask(polling, FetchPolicy.FAILED, mirror, away) == second
+    assert ask(polling, FetchPolicy.RETRY, other, local(repository), first) == first
+    assert ask(polling, FetchPolicy.RETRY, mirror, away) == second
 
 
 def test_39_a_refused_source_is_asked_when_the_others_are(
@@ -153,7 +151,7 @@ def test_39_a_refused_source_is_asked_when_the_others_are(
     assert ask(polling, FetchPolicy.DUE, mirror, remote, first) == first
 
 
-def test_01_what_retry_after_says_holds_for_everybody(
+def test_01_retry_after_holds_for_every_caller(
     clock: Clock, polling: Polling, mirror: Mirror, server: GitServer
 ) -> None:
     server.mode, server.status, server.headers = "error", 429, {"Retry-After": "5000"}
@@ -169,7 +167,7 @@ def test_01_what_retry_after_says_holds_for_everybody(
 
 
 @pytest.mark.parametrize(
-    ("declared", "seconds"),
+    ("retry_after", "seconds"),
     [
         ("120", 120),
         ("999999999999", 86400),
@@ -180,10 +178,10 @@ def test_01_what_retry_after_says_holds_for_everybody(
         ("", 0),
     ],
 )
-def test_01_a_server_that_is_out_of_order_is_left_alone_as_long_as_it_says(
-    mirror: Mirror, server: GitServer, declared: str, seconds: float
+def test_01_a_server_that_is_out_of_order_is_left_alone_for_the_time_it_states(
+    mirror: Mirror, server: GitServer, retry_after: str, seconds: float
 ) -> None:
-    server.mode, server.status, server.headers = "error", 503, {"Retry-After": declared}
+    server.mode, server.status, server.headers = "error", 503, {"Retry-After": retry_after}
     with pytest.raises(SourceUnavailableError) as caught:
         fetch(mirror, "team", over_http(server), previous=None, allow_rewrite=False, sleep=lambda _seconds: None)
     assert caught.value.retry_after == seconds

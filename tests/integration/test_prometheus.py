@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from agentsync.report.metrics.measures import MEASURES
-from agentsync.service.endpoint import Answer, Endpoint
+from agentsync.service.http_endpoint import Answer, Endpoint
 from support.endpoint import Watched
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -40,19 +40,19 @@ def promtool(*arguments: str | Path, stdin: str = "") -> str:
 
 
 def expressions() -> list[str]:
-    """All that the dashboard asks, with Grafana's own words filled in."""
+    """Every query of the dashboard, with Grafana's own variables filled in."""
     dashboard = json.loads(_DASHBOARD.read_text())
     asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     return [text.replace("$__rate_interval", "5m").replace("$instance", ".*") for text in asked]
 
 
 def measured(text: str) -> set[str]:
-    """The measures that are named in a text."""
+    """The metrics that are named in a text."""
     names = set(re.findall(r"\bagentsync_[a-z_]+\b", text))
     return {re.sub(r"_bucket$", "", name) for name in names}
 
 
-# What the examples say
+# The examples
 
 
 @needs_promtool
@@ -66,7 +66,7 @@ def test_the_rules_fire_when_they_should_and_only_then() -> None:
 
 
 @needs_promtool
-def test_every_question_of_the_dashboard_is_one(tmp_path: Path) -> None:
+def test_every_query_of_the_dashboard_is_valid(tmp_path: Path) -> None:
     rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(expressions())]
     path = tmp_path / "rules.yml"
     path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))  # JSON is YAML too
@@ -97,18 +97,18 @@ def _span(place: dict[str, int], start: str, length: str) -> range:
     return range(place[start], place[start] + place[length])
 
 
-# What is scraped
+# Scraping
 
 
 @needs_promtool
-def test_promtool_finds_nothing_to_say_about_the_metrics(tmp_path: Path) -> None:
+def test_promtool_accepts_the_metrics(tmp_path: Path) -> None:
     with Watched(tmp_path) as service:
         service.cycle()
         assert promtool("check", "metrics", stdin=service.get("/metrics").text) == ""
 
 
 @needs_prometheus
-def test_prometheus_takes_it_all_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prometheus_stores_every_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: SimpleQueue[str] = SimpleQueue()
     answer = Endpoint.answer
 
@@ -120,7 +120,7 @@ def test_prometheus_takes_it_all_in(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with Watched(tmp_path / "service") as service:
         service.cycle()
         with prometheus(tmp_path, service.health.address) as port:
-            # A scrape is taken in before the next one begins.
+            # A scrape is stored before the next one begins.
             assert [asked.get(timeout=_SECONDS) for _ in range(3)] == ["/metrics"] * 3
             assert query(port, 'up{job="agentsync"}') == [({"job": "agentsync"}, 1)]
             assert query(port, "agentsync_files") == [
@@ -171,11 +171,11 @@ def query(port: int, text: str) -> list[tuple[dict[str, str], float]]:
     url = f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': text})}"
     with urllib.request.urlopen(url, timeout=_SECONDS) as response:
         answer: dict[str, Any] = json.load(response)
-    found = [
+    samples = [
         (
             {key: value for key, value in series["metric"].items() if key not in ("instance", "__name__")},
             series["value"][1],
         )
         for series in answer["data"]["result"]
     ]
-    return sorted(((labels, float(value)) for labels, value in found), key=str)
+    return sorted(((labels, float(value)) for labels, value in samples), key=str)

@@ -23,10 +23,11 @@ from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.dialects.roo.modes_layout import layout
 from agentsync.state.backups import Backups
 from agentsync.state.records import Action
-from agentsync.targets.apply import DirectoryOptions, observe, recover
+from agentsync.targets.apply import observe, recover
 from agentsync.targets.change import Actual
 from agentsync.targets.observe import ChangedError
 from agentsync.targets.shared_file import SharedEntries
+from agentsync.targets.target_place import DirectoryOptions
 from support.targets import Machine, actions, codes, needs_fork, nth, run_and_kill
 
 SHARED = dialects()["roo"].shared
@@ -85,7 +86,7 @@ def names(file: Path) -> list[str]:
     return sorted(path.name for path in file.parent.iterdir())
 
 
-def test_each_action_does_what_it_says_and_the_rest_stays(machine: Machine, file: Path) -> None:
+def test_each_action_has_its_effect_and_the_rest_stays(machine: Machine, file: Path) -> None:
     file.write_bytes(USER)
     assert actions(sync(machine, mode("a"), mode("b"), mode("c"))) == dict.fromkeys("abc", "create")
     assert entries(file.read_bytes()) == {**entries(USER), **tree(mode("a"), mode("b"), mode("c"))}
@@ -107,7 +108,7 @@ def test_each_action_does_what_it_says_and_the_rest_stays(machine: Machine, file
     assert names(file) == [".roomodes"]
 
 
-def test_what_is_in_sync_is_not_touched(machine: Machine, file: Path) -> None:
+def test_a_file_in_sync_is_not_touched(machine: Machine, file: Path) -> None:
     sync(machine, mode("a"))
     before = file.stat()
     assert sync(machine, mode("a")) == []
@@ -137,7 +138,7 @@ def test_the_directory_is_made_where_that_is_wanted(machine: Machine) -> None:
     assert not (machine.home / "none").exists()
 
 
-def test_what_the_tool_writes_anew_is_no_drift(machine: Machine, file: Path) -> None:
+def test_a_file_that_the_tool_rewrites_is_no_drift(machine: Machine, file: Path) -> None:
     file.write_bytes(USER)
     sync(machine, mode("a", "Line\nline\n"))
     modes = [json.dumps({**mode.value, "source": "project"}) for mode in layout(file.read_bytes()).modes]
@@ -149,7 +150,7 @@ def test_what_the_tool_writes_anew_is_no_drift(machine: Machine, file: Path) -> 
     assert entries(file.read_bytes()) == {**entries(before), **tree(mode("a", "Other"))}
 
 
-def test_what_the_user_does_beside_our_entries_is_kept(machine: Machine, file: Path) -> None:
+def test_edits_beside_our_entries_are_kept(machine: Machine, file: Path) -> None:
     sync(machine, mode("a"), mode("b"))
     ours = file.read_text()
     first, second = ours.index("  - slug", 0), ours.index("  - slug", 20)
@@ -166,7 +167,7 @@ def test_what_the_user_does_beside_our_entries_is_kept(machine: Machine, file: P
     ("old", "new"),
     [("Aaa", "Mine"), ("slug:", "# mine\n    slug:"), ('["read"]', '["read", "edit"]'), ('"R"', '"R" # mine')],
 )
-def test_what_the_user_edits_is_kept(machine: Machine, file: Path, old: str, new: str) -> None:
+def test_an_edited_entry_is_kept(machine: Machine, file: Path, old: str, new: str) -> None:
     sync(machine, mode("aaa"), mode("b"))
     text = file.read_text().replace(old, new, 1)
     file.write_text(text)
@@ -183,7 +184,7 @@ def test_a_mode_of_the_users_own_is_kept(machine: Machine, file: Path) -> None:
     assert file.read_bytes() == USER
 
 
-def test_what_a_conflict_that_the_user_overrules_replaces_is_kept(machine: Machine, file: Path) -> None:
+def test_the_entry_that_an_overruled_conflict_replaces_is_backed_up(machine: Machine, file: Path) -> None:
     file.write_bytes(USER)
     trees = {NAME: tree(mode("own"))}
     with machine.state() as state:
@@ -201,15 +202,15 @@ def test_what_a_conflict_that_the_user_overrules_replaces_is_kept(machine: Machi
     "text",
     [b"", b'{"customModes": []}', b"customModes: [\n", b"a: &b []\n", b"\xff\xfe", b"\xef\xbb\xbfcustomModes: []\n"],
 )
-def test_a_file_that_cannot_be_edited_is_left_and_told_once(machine: Machine, file: Path, text: bytes) -> None:
+def test_a_file_that_cannot_be_edited_is_left_and_reported_once(machine: Machine, file: Path, text: bytes) -> None:
     file.write_bytes(text)
     outcomes = sync(machine, mode("a"), mode("b"))
     assert len({outcome.diagnostic for outcome in outcomes}) == 1
-    (found,) = {outcome.diagnostic for outcome in outcomes}
-    assert found is not None
-    assert (found.code, found.path) == (Code.WRITE_FAILED, str(file))
-    assert "left as it is" in found.message
-    assert found.hint == "put the file right, or move it away"
+    (diagnostic,) = {outcome.diagnostic for outcome in outcomes}
+    assert diagnostic is not None
+    assert (diagnostic.code, diagnostic.path) == (Code.WRITE_FAILED, str(file))
+    assert "left as it is" in diagnostic.message
+    assert diagnostic.hint == "fix the file, or move it away"
     assert file.read_bytes() == text
     assert names(file) == [".roomodes"]
 
@@ -262,7 +263,7 @@ def test_a_link_that_comes_between_plan_and_apply_is_not_followed(machine: Machi
     assert real.read_bytes() == USER
 
 
-def test_what_the_user_writes_between_plan_and_apply_is_kept(machine: Machine, file: Path) -> None:
+def test_an_edit_between_plan_and_apply_is_kept(machine: Machine, file: Path) -> None:
     sync(machine, mode("a"), mode("b"), mode("c"))
     trees = {NAME: tree(mode("a", "new"), mode("c", "new"), mode("d"))}
     with machine.state() as state:
@@ -276,7 +277,7 @@ def test_what_the_user_writes_between_plan_and_apply_is_kept(machine: Machine, f
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_what_the_user_writes_at_the_last_moment_is_kept(
+def test_an_edit_just_before_the_rename_is_kept(
     machine: Machine, file: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool
 ) -> None:
     if there:

@@ -1,4 +1,4 @@
-"""One cycle over real repositories: what each scope may touch, and that any sequence of events ends as it should."""
+"""One cycle over real repositories: what each scope may touch, and the result of any sequence of events."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from agentsync.config import Config
 from agentsync.config.tables import LimitsTable, SourceTable, TargetTable
 from agentsync.core.errors import ConfigError, ExitCode, LockedError, StateError
 from agentsync.core.paths import AppPaths
-from agentsync.state.records import Action
-from agentsync.state.store import SourceState, State, Suspension
+from agentsync.state.records import Action, SourceState, Suspension
+from agentsync.state.store import State
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report, Scope
 from agentsync.sync.rollback import roll_back
@@ -54,7 +54,7 @@ class Installation:
             state.suspend(Suspension(time.time(), "for a while"))
 
     def known(self) -> SourceState:
-        """What the state says of the source."""
+        """The state's record of the source."""
         table = self.config().sources["team"]
         with State.open(self.app_paths.database) as state:
             known = state.source("team", table.url, table.ref)
@@ -94,13 +94,13 @@ def test_a_run_that_finds_the_lock_held_stops_and_looking_does_not(installation:
     installation.run()
     with FileLock(installation.app_paths.lock):
         for scope in (Scope.APPLY, Scope.PLAN):
-            with pytest.raises(LockedError, match="another run is under way"):
+            with pytest.raises(LockedError, match="another run is in progress"):
                 installation.run(scope)
         assert installation.run(Scope.LOOK).exit_code is ExitCode.OK
     assert installation.run().exit_code is ExitCode.OK
 
 
-def test_while_suspended_what_was_fetched_and_what_failed_is_known_and_the_applied_commit_stays(
+def test_while_suspended_fetches_and_failures_are_known_and_the_applied_commit_stays(
     installation: Installation,
 ) -> None:
     installation.run()
@@ -153,7 +153,7 @@ def test_a_rollback_suspends_before_it_waits_and_a_dry_run_does_not(installation
     installation.run()
     config, app_paths = installation.config(), installation.app_paths
     for dry_run, hint in ((True, "wait for it to end"), (False, "pulling is suspended; wait for it to end")):
-        with FileLock(app_paths.lock), pytest.raises(LockedError, match="another run is under way") as raised:
+        with FileLock(app_paths.lock), pytest.raises(LockedError, match="another run is in progress") as raised:
             roll_back(config, app_paths, None, dry_run=dry_run, lock_timeout=0)
         assert raised.value.hint.startswith(hint)
         with State.open(app_paths.database) as state:
@@ -168,13 +168,13 @@ def test_a_rollback_to_nowhere_suspends_nothing(installation: Installation) -> N
         assert state.suspension is None
 
 
-def test_a_state_directory_that_cannot_be_made_is_told(installation: Installation) -> None:
+def test_a_state_directory_that_cannot_be_made_is_reported(installation: Installation) -> None:
     installation.app_paths.state.touch()
-    with pytest.raises(StateError, match="the directory of the state cannot be used"):
+    with pytest.raises(StateError, match="the state directory cannot be used"):
         installation.run()
 
 
-def test_progress_names_each_step_and_counts_what_is_written(installation: Installation) -> None:
+def test_progress_names_each_step_and_counts_written_files(installation: Installation) -> None:
     installation.source.write({f"agents/{name}.md": agent(name) for name in NAMES})
     installation.source.commit()
     steps: list[tuple[str, int, int]] = []
@@ -187,7 +187,7 @@ def test_progress_names_each_step_and_counts_what_is_written(installation: Insta
     ]
 
 
-def test_settings_of_a_target_that_change_render_anew(installation: Installation) -> None:
+def test_changed_settings_of_a_target_render_again(installation: Installation) -> None:
     installation.source.write({"agents/tester.md": agent("tester", tools="Read, Bash")})
     installation.source.commit()
 
@@ -252,4 +252,4 @@ def test_whatever_happens_the_user_s_bytes_stay_and_the_rest_is_the_team_s(
                 conflicts = {change.agent for change in report.plan.changes if change.action is Action.CONFLICT}
                 assert mine.keys() & team.keys() <= conflicts
             case _:
-                pass  # what is not there cannot be retired
+                pass  # a source that is not there cannot be removed

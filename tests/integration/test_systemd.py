@@ -57,7 +57,7 @@ def _state(machine: Systemd, unit: str, *, user: bool) -> tuple[str, str]:
 
 def test_the_users_service_syncs_in_its_sandbox_reloads_and_goes_again(machine: Systemd) -> None:
     assert "agentsync.service is enabled" in machine.run_as_user(PROGRAM, "install-service")
-    machine.run_as_user("systemctl", "--user", "start", "agentsync.service")  # waits until it says that it is ready
+    machine.run_as_user("systemctl", "--user", "start", "agentsync.service")  # waits until it reports that it is ready
     assert _state(machine, "agentsync.service", user=True) == ("active", "enabled")
     assert machine.property("StatusText", "agentsync.service", user=True).startswith("team at ")
     assert machine.property("WatchdogUSec", "agentsync.service", user=True) != "15min"  # but as long as it will wait
@@ -73,7 +73,7 @@ def test_the_users_service_syncs_in_its_sandbox_reloads_and_goes_again(machine: 
     machine.run(*inside, "/srv/team/new", code=1)
 
     machine.run_as_user("systemctl", "--user", "reload", "agentsync.service")
-    machine.run_as_user(PROGRAM, "pull")  # what was asked before is answered first
+    machine.run_as_user(PROGRAM, "pull")  # earlier questions are answered first
     assert machine.property("MainPID", "agentsync.service", user=True) == main
     assert _state(machine, "agentsync.service", user=True) == ("active", "enabled")
 
@@ -86,7 +86,7 @@ def test_the_users_service_syncs_in_its_sandbox_reloads_and_goes_again(machine: 
     assert _state(machine, "agentsync.service", user=True) == ("inactive", "")
     assert machine.run("find", f"{_HOME}/.config/systemd", "-type", "f", "-o", "-type", "l") == ""
     machine.run("test", "-s", f"{_HOME}/.claude/agents/reviewer.md")
-    assert "no service" in machine.run_as_user(PROGRAM, "uninstall-service")
+    assert "no agentsync service" in machine.run_as_user(PROGRAM, "uninstall-service")
 
 
 def test_a_service_that_hangs_is_killed_and_started_again(machine: Systemd) -> None:
@@ -106,7 +106,7 @@ def test_a_service_that_hangs_is_killed_and_started_again(machine: Systemd) -> N
 
 
 def _hangs_while_it_waits(machine: Systemd, process: str) -> bool:
-    """Stops the service; not for good while it syncs, for which it has told systemd to give it minutes."""
+    """Stop the service, but not while it syncs: for that it has asked systemd for minutes."""
     machine.run("kill", "-STOP", process)
     lock_timeout = machine.property("WatchdogUSec", "agentsync.service", user=True)
     if re.fullmatch(r"[0-9.]+m?s", lock_timeout):
@@ -127,10 +127,10 @@ def test_the_timer_takes_the_services_place(machine: Systemd) -> None:
 
 def test_the_machines_service_for_a_user(machine: Systemd) -> None:
     unit = f"agentsync@{USER}.service"
-    declared = machine.run(PROGRAM, "install-service", "--system", USER, "--dry-run")
-    assert f"{_HOME}/.claude/agents is not there" in declared
+    shown = machine.run(PROGRAM, "install-service", "--system", USER, "--dry-run")
+    assert f"{_HOME}/.claude/agents does not exist" in shown
     machine.run_as_user("mkdir", "-p", f"{_HOME}/.claude/agents", _ODD)
-    assert "is not there" not in machine.run(PROGRAM, "install-service", "--system", USER)
+    assert "does not exist" not in machine.run(PROGRAM, "install-service", "--system", USER)
     machine.run("systemctl", "start", unit)
     assert _state(machine, unit, user=False) == ("active", "enabled")
     assert machine.run("stat", "--format=%U", f"{_HOME}/.claude/agents/reviewer.md").strip() == USER
@@ -175,12 +175,12 @@ def test_two_users_share_the_machines_unit_and_each_has_a_configuration(machine:
 
 def _system_units(machine: Systemd) -> list[str]:
     """Files and links of ours."""
-    found = machine.run("find", "/etc/systemd/system", "-path", "*agentsync*", "-not", "-type", "d", "-printf", "%f\\n")
-    return sorted(found.split())
+    paths = machine.run("find", "/etc/systemd/system", "-path", "*agentsync*", "-not", "-type", "d", "-printf", "%f\\n")
+    return sorted(paths.split())
 
 
 def test_the_machines_service_is_never_roots_nor_installed_by_another(machine: Systemd) -> None:
-    assert "never root's" in machine.run(PROGRAM, "install-service", "--system", "root", code=2)
+    assert "never runs as root" in machine.run(PROGRAM, "install-service", "--system", "root", code=2)
     assert "there is no user bob" in machine.run(PROGRAM, "install-service", "--system", "bob", code=2)
     assert "only root" in machine.run_as_user(PROGRAM, "install-service", "--system", USER, code=4)
     machine.run("rm", f"{_HOME}/.config/agentsync/config.toml")

@@ -1,4 +1,4 @@
-"""What a collector of OpenTelemetry is sent: a real one as far as HTTP goes, and one that is not there."""
+"""Export to an OpenTelemetry collector: a real one as far as HTTP goes, and one that is not there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SECONDS = 20
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes in what is posted, and answers with `status`."""
+    """Store every request, and answer with `status`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -150,7 +150,7 @@ def test_no_secret_goes_to_the_collector(tmp_path: Path, collector: Collector, l
     assert "***" in log.getvalue()
 
 
-def test_what_is_left_is_sent_at_the_end(tmp_path: Path, collector: Collector, log: io.StringIO) -> None:
+def test_the_remaining_events_are_sent_at_the_end(tmp_path: Path, collector: Collector, log: io.StringIO) -> None:
     with Watched(tmp_path, listen=None, otlp=collector.url):
         logger().info("daemon.stopped")
     assert [name for name, _, _ in collector.logs()[1]] == ["daemon.stopped"]
@@ -158,7 +158,7 @@ def test_what_is_left_is_sent_at_the_end(tmp_path: Path, collector: Collector, l
 
 
 @pytest.mark.usefixtures("log")
-def test_after_the_end_nothing_is_heard_and_no_thread_is_left(tmp_path: Path, collector: Collector) -> None:
+def test_after_the_end_nothing_is_sent_and_no_thread_is_left(tmp_path: Path, collector: Collector) -> None:
     with Watched(tmp_path, listen=None, otlp=collector.url) as service:
         service.cycle()
         assert "telemetry" in {thread.name for thread in threading.enumerate()}
@@ -166,7 +166,7 @@ def test_after_the_end_nothing_is_heard_and_no_thread_is_left(tmp_path: Path, co
     assert _listeners == []
 
 
-def test_a_collector_that_is_gone_holds_nothing_up_and_is_told_once(
+def test_a_collector_that_is_gone_delays_nothing_and_is_reported_once(
     tmp_path: Path, log: io.StringIO, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -180,7 +180,7 @@ def test_a_collector_that_is_gone_holds_nothing_up_and_is_told_once(
     assert capfd.readouterr().err == ""
 
 
-def test_a_collector_that_refuses_is_told_and_asked_again(
+def test_a_collector_that_refuses_is_reported_and_tried_again(
     tmp_path: Path, collector: Collector, log: io.StringIO
 ) -> None:
     collector.status = 400

@@ -1,4 +1,4 @@
-"""What systemd itself says of the units, without running them."""
+"""systemd's own checks of the units, without running them."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def _home(root: Path, directory: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["agentsync.service", "agentsync-pull.service", "agentsync-pull.timer"])
-def test_systemd_has_nothing_to_say_about_a_users_unit(name: str, tmp_path: Path) -> None:
+def test_systemd_accepts_a_users_unit(name: str, tmp_path: Path) -> None:
     home = _home(tmp_path, ".local/bin")
     assert _analyze("verify", "--user", "--man=no", "--recursive-errors=no", _UNITS / name, home=home) == ""
 
 
-def test_systemd_has_nothing_to_say_about_the_machines_unit(tmp_path: Path) -> None:
+def test_systemd_accepts_the_machines_unit(tmp_path: Path) -> None:
     program = _home(tmp_path, "bin") / "bin/agentsync"
     unit = tmp_path / "agentsync@.service"
     text = (_UNITS / unit.name).read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_systemd_has_nothing_to_say_about_the_machines_unit(tmp_path: Path) -> N
 
 
 def test_the_machines_unit_is_exposed_less_than_most(tmp_path: Path) -> None:
-    declared = _analyze("security", "--offline=true", "--threshold=100", _UNITS / "agentsync@.service", home=tmp_path)
-    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", declared)
-    assert found, declared
-    assert float(found[1]) <= _MOST_EXPOSED
+    output = _analyze("security", "--offline=true", "--threshold=100", _UNITS / "agentsync@.service", home=tmp_path)
+    level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", output)
+    assert level, output
+    assert float(level[1]) <= _MOST_EXPOSED

@@ -29,14 +29,14 @@ def test_each_file_has_the_id_that_git_gives_it(root: Path, tmp_path: Path) -> N
     commit = repository.commit()
     listed = [line.split() for line in repository.git("ls-tree", "-r", commit).splitlines()]
     tree = WorkingTree(root)
-    found = tree.identified(tree.tree(WORKING_TREE))
-    assert [(entry.mode, entry.blob, entry.path) for entry in found] == [
+    entries = tree.identified(tree.tree(WORKING_TREE))
+    assert [(entry.mode, entry.blob, entry.path) for entry in entries] == [
         (mode, blob, path) for mode, _, blob, path in listed
     ]
-    assert [data.decode() for _, data in tree.blobs(entry.blob for entry in found)] == [agent("one"), agent("two")]
+    assert [data.decode() for _, data in tree.blobs(entry.blob for entry in entries)] == [agent("one"), agent("two")]
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_it_was(root: Path) -> None:
+def test_a_file_that_changes_while_it_is_read_does_not_keep_its_old_id(root: Path) -> None:
     tree = WorkingTree(root)
     (one, _) = tree.identified(tree.tree(WORKING_TREE))
     (root / "agents" / "one.md").write_text(agent("one", "Meanwhile."))
@@ -46,7 +46,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_it_was(root:
     assert [data for _, data in tree.blobs([one.blob])] == [agent("one", "Meanwhile.").encode()]
 
 
-def test_what_is_left_out_is_not_there(root: Path) -> None:
+def test_excluded_files_are_not_there(root: Path) -> None:
     (root / "out").mkdir()
     (root / "out" / "one.md").write_text("written")
     (root / "agents.toml").write_text("[one]")
@@ -66,7 +66,7 @@ def test_a_save_changes_the_stat_of_its_file_alone(root: Path) -> None:
     assert {path for path in after if after[path] != before[path]} == {"agents/one.md"}
 
 
-def test_what_git_does_changes_no_stat(root: Path) -> None:
+def test_a_git_command_changes_no_stat(root: Path) -> None:
     tree = WorkingTree(root)
     before = tree.stats()
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(root.parent), "LC_ALL": "C"}
@@ -76,7 +76,7 @@ def test_what_git_does_changes_no_stat(root: Path) -> None:
     assert tree.stats() == before
 
 
-def test_a_directory_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_is_gone_is_reported(tmp_path: Path) -> None:
     tree = WorkingTree(tmp_path / "gone")
     for look in (tree.stats, lambda: tree.tree(WORKING_TREE)):
         with pytest.raises(ConfigError, match="this directory cannot be read"):

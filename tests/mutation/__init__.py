@@ -1,1 +1,1 @@
-"""Breaks the code that decides about permissions, to see that the tests notice."""
+"""Mutation tests: break the code that decides about permissions, to see that the tests notice."""

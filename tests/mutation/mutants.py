@@ -1,4 +1,4 @@
-"""The small changes that are made to a module, each of which some test should notice."""
+"""Small changes to a module; for each of them some test should fail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
 _PAIR: Final = 2
 _CALLS: Final = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _LEVELS: Final = {"DENY": ("ASK",), "ASK": ("DENY", "SESSION"), "SESSION": ("ASK", "ALLOW"), "ALLOW": ("SESSION",)}
-# A word becomes the next one of its group; any other word one that nobody knows.
+# A word becomes the next one of its group; any other word becomes an unknown one.
 _GROUPS: Final = (
     "read bash edit websearch grep task glob webfetch list write lsp notebook todo external_directory skill question",
     "all none",
@@ -32,12 +32,12 @@ _GROUPS: Final = (
 )
 _WORDS: Final = {word: after for group in _GROUPS for word, after in pairwise([*group.split(), group.split()[0]])}
 _EMPTY: Final = {"bool": "False", "str": "''", "list": "[]", "tuple": "()", "dict": "{}", "frozenset": "frozenset()"}
-# Calls that give nearly what they are given.
+# Calls that return nearly their argument.
 _STEPS: Final = frozenset("lower strip rstrip removeprefix removesuffix casefold".split())
-# What says nothing of grants: messages, places, versions, models.
+# Names without a part in grants: messages, places, versions, models.
 _ASIDE: Final = re.compile(
     r"_*(score|dialect|_str__|.*(model|color|effort|vendor|catalogue)s?.*)|hint|message|title|name|version|source"
-    r"|notice|environment|binaries|user_directory|project_directories|also_reads|suffixes|tell|Diagnostic|TypeVar",
+    r"|notice|environment|binaries|user_directory|project_directories|also_reads|suffixes|report|Diagnostic|TypeVar",
     re.IGNORECASE,
 )
 
@@ -49,7 +49,7 @@ class Mutant:
     Attributes:
         line: where it is made.
         function: the dotted name of the outermost function around it; empty outside of functions.
-        change: what it is, for people.
+        change: its description, for people.
         tree: the changed module; asking for the next mutant undoes it.
     """
 
@@ -102,13 +102,13 @@ def _in_function(function: str) -> bool:
 
 
 def _is_aside(parent: ast.AST, node: ast.AST) -> bool:
-    """Whether a node says nothing of what an agent may do."""
+    """Whether a node has no part in what an agent may do."""
     names = [getattr(node, "name", ""), getattr(node, "arg", "")]
     if isinstance(node, ast.Assign | ast.AnnAssign):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         names.append(getattr(target, "id", ""))
     if isinstance(parent, ast.Call) and node is not parent.func:
-        names.append(getattr(parent.func, "id", getattr(parent.func, "attr", "")) if _tells(parent) else "")
+        names.append(getattr(parent.func, "id", getattr(parent.func, "attr", "")) if _reports(parent) else "")
     is_type = isinstance(node, ast.alias | ast.arguments | ast.JoinedStr) or (
         isinstance(parent, ast.Subscript)
         and (isinstance(parent.value, ast.Name) and parent.value.id in ("dict", "list", "tuple", "frozenset", "Final"))
@@ -116,12 +116,12 @@ def _is_aside(parent: ast.AST, node: ast.AST) -> bool:
     return is_type or any(isinstance(name, str) and name and _ASIDE.fullmatch(name) for name in names)
 
 
-def _tells(call: ast.Call) -> bool:
-    return getattr(call.func, "id", getattr(call.func, "attr", "")) in ("tell", "_tell", "Diagnostic")
+def _reports(call: ast.Call) -> bool:
+    return getattr(call.func, "id", getattr(call.func, "attr", "")) in ("report", "_report", "Diagnostic")
 
 
 def _replacements(node: ast.AST, parent: ast.AST) -> Iterator[ast.AST]:
-    """What a node is changed to, one after another."""
+    """Replacements of a node, one after another."""
     yield from _other_conditions(node)
     yield from _other_expressions(node)
     yield from _other_constants(node, parent)
@@ -141,7 +141,7 @@ def _other_conditions(node: ast.AST) -> Iterator[ast.AST]:
             yield from (body, orelse)
         case ast.If(test=test):
             yield ast.If(ast.Constant(value=False), node.body, node.orelse)
-            if not isinstance(test, ast.Compare | ast.BoolOp):  # of which each part is changed
+            if not isinstance(test, ast.Compare | ast.BoolOp):  # their parts are changed one by one
                 yield ast.If(ast.Constant(value=True), node.body, node.orelse)
         case ast.comprehension(ifs=[*ifs]) if ifs:
             yield from (_without(node, "ifs", at) for at in range(len(ifs)))

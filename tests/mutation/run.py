@@ -1,12 +1,12 @@
-"""Breaks the code that decides about permissions and files in every small way, and lists what no test notices.
+"""Break the code that decides about permissions and files in every small way, and list changes that no test notices.
 
-    make mutation MODULES="agents/narrowing dialects/claude/grants"      # all that decide anything, without MODULES
+    make mutation MODULES="agents/narrowing dialects/claude/permissions"  # without MODULES: all that decide anything
 
 The project is copied first, so nothing in the working tree changes. A change is tried in a fork of a process that has
-collected the tests and knows which of them call which function: only those run, the narrowest first. What tables hold
-is put into the loaded module, and into those that are made of it; `--anew` tries instead what only an import from the
-start shows (how classes and tables of one module are used in another), at more than a second each. A survivor is told
-as `module:line: function: change`.
+collected the tests and knows which of them call which function: only those run, the narrowest first. The contents of
+tables are put into the loaded module, and into those that are made of it; `--anew` tries instead the changes that show
+only after a new import (how classes and tables of one module are used in another), at more than a second each. A
+survivor is printed as `module:line: function: change`.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ from mutation.mutants import Mutant, mutants
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "src/agentsync"
 CORE: Final = (
-    "agents/grants agents/patterns agents/narrowing convert/render repository/overrides targets/plan targets/apply"
+    "agents/grants agents/patterns agents/narrowing convert/render convert/proof repository/overrides targets/plan"
+    " targets/deletion_limits targets/apply targets/batch"
 ).split()
 DIALECTS: Final = Path(PACKAGE, "dialects")
 APART: Final = frozenset({"__init__.py", "_base.py", "_kit/__init__.py", "_kit/fields.py", "_kit/prompt_template.py"})
 """Modules of dialects that have no part in grants."""
 TESTS: Final = [
     *(f"tests/unit/{path}" for path in ("agents", "dialects", "convert/test_widening.py", "targets/test_plan.py")),
-    *(f"tests/unit/repository/test_{name}.py" for name in ("overrides", "detection")),
-    *("tests/integration/test_apply.py", "tests/integration/test_shared_file.py"),
+    *(f"tests/unit/repository/test_{name}.py" for name in ("overrides", "dialect_detection")),
+    *(f"tests/integration/test_{name}.py" for name in ("apply", "apply_recovery", "shared_file")),
     "tests/dialects",
 ]
 NAMES: Final = "test_names_mean"
@@ -66,14 +67,14 @@ Function = tuple[str, str]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("modules", nargs="*", help="paths below src/agentsync, without .py")
-    parser.add_argument("--anew", action="store_true", help="only what needs the package to be imported anew")
+    parser.add_argument("--anew", action="store_true", help="only changes that need a new import of the package")
     parser.add_argument("--all-tests", action="store_true", help="also the slow ones, up to a minute for each survivor")
     parser.add_argument("--budget", type=float, default=2, help="seconds of processor time for the tests of a mutant")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        _copy(Path(folder, "copy"))
+    with tempfile.TemporaryDirectory() as scratch:
+        _copy(Path(scratch, "copy"))
         paths = [Path(PACKAGE, f"{name}.py") for name in arguments.modules] or [*_modules()]
-        noted = Path(folder, "early")
+        noted = Path(scratch, "early")
         noted.write_text("[]")
         tests = [*TESTS, PROPERTIES] if arguments.all_tests else [*TESTS, *QUICK]
         budget = SECONDS if arguments.all_tests else arguments.budget
@@ -85,7 +86,7 @@ def main() -> None:
 
 
 def _copy(copy: Path) -> None:
-    """A copy of the project as the working directory, and as what is imported."""
+    """Copy the project; make the copy the working directory and the imported package."""
     for part in ("src", "tests"):
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
@@ -101,24 +102,24 @@ def _modules() -> Iterator[Path]:
     yield from (path for path in sorted(DIALECTS.rglob("*.py")) if str(path.relative_to(DIALECTS)) not in APART)
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
 def _report(path: Path, results: Iterable[tuple[Mutant, str]]) -> None:
-    """Tells each survivor of a module as it is found, and then how many of its mutants came to which end."""
-    began, ends = time.monotonic(), Counter[str]()
+    """Print each survivor of a module at once, and then the number of its mutants by outcome."""
+    began, outcomes = time.monotonic(), Counter[str]()
     module = path.relative_to(PACKAGE)
-    for mutant, end in results:
-        ends[end] += 1
-        if end != "killed":
-            _tell(f"{module}:{mutant.line}: {end}: {mutant.function}: {mutant.change}")
-    reported = ", ".join(f"{number} {end}" for end, number in sorted(ends.items()))
-    _tell(f"{module}: {ends.total()} mutants, {reported} ({time.monotonic() - began:.0f} s)")
+    for mutant, outcome in results:
+        outcomes[outcome] += 1
+        if outcome != "killed":
+            _print(f"{module}:{mutant.line}: {outcome}: {mutant.function}: {mutant.change}")
+    summary = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
+    _print(f"{module}: {outcomes.total()} mutants, {summary} ({time.monotonic() - began:.0f} s)")
 
 
 def _end(passes: Callable[[], bool], *, seconds: int = SECONDS) -> str:
-    """What becomes of a mutant that is tried in a process of its own; without a limit, that process may also print."""
+    """Try a mutant in a process of its own; return its outcome. Without a time limit, that process may also print."""
     child = os.fork()
     if not child:
         status = 1
@@ -158,11 +159,11 @@ def _anew(path: Path, early: Collection[Function]) -> Iterator[tuple[Mutant, str
 
 
 class Functions:
-    """Tries mutants once the tests are collected.
+    """A pytest plugin that tries mutants once the tests are collected.
 
     Args:
         paths: the modules.
-        noted: where to write the functions that were called before, whose results stand in tables already.
+        noted: where to write the functions that were called before: their results are in tables already.
         budget: seconds of processor time after which no further test of a mutant is begun.
     """
 
@@ -204,7 +205,7 @@ class Functions:
     def _callers(self, items: list[pytest.Item]) -> dict[Function, list[pytest.Item]]:
         """The tests that call each function, those first that call the fewest others."""
         callers: dict[Function, list[tuple[int, pytest.Item]]] = defaultdict(list)
-        caches = [found for found in _living(_lru_cache_wrapper) if found.__module__.startswith("agentsync.")]
+        caches = [cache for cache in _living(_lru_cache_wrapper) if cache.__module__.startswith("agentsync.")]
         for item in items:
             for cache in caches:
                 cache.cache_clear()
@@ -215,10 +216,10 @@ class Functions:
             for function in self._called if passed else ():
                 callers[function].append((len(self._called), item))
             if not passed:
-                _tell(f"left out, since it fails without a change: {item.nodeid}")
+                _print(f"left out, since it fails without a change: {item.nodeid}")
         for cache in caches:
             cache.cache_clear()
-        return {name: [item for _, item in sorted(found, key=lambda pair: pair[0])] for name, found in callers.items()}
+        return {name: [item for _, item in sorted(users, key=lambda pair: pair[0])] for name, users in callers.items()}
 
     def _tried(
         self, path: Path, callers: dict[Function, list[pytest.Item]], early: set[Function]
@@ -226,8 +227,8 @@ class Functions:
         users = _users(path)
         files = {str(path), *map(str, users)}
         own = _dialect(path)
-        around = [item for found in callers.values() for item in found if own in item.nodeid]
-        around += [item for (file, _), found in callers.items() if file in files for item in found]
+        around = [item for items in callers.values() for item in items if own in item.nodeid]
+        around += [item for (file, _), items in callers.items() if file in files for item in items]
         around.sort(key=lambda item: NAMES not in item.nodeid)
         for mutant in mutants(path.read_text()):
             name = (str(path), mutant.function)
@@ -251,11 +252,11 @@ class Functions:
 
 
 def _living(kind: type[_Kind]) -> list[_Kind]:
-    return [found for found in gc.get_objects() if isinstance(found, kind)]
+    return [instance for instance in gc.get_objects() if isinstance(instance, kind)]
 
 
 def _dialect(path: Path) -> str:
-    """The dialect that a module is of, as it is in the names of tests; for any other module its own name."""
+    """The dialect of a module, as in the names of tests; for any other module its own name."""
     return path.relative_to(DIALECTS).parts[0].removesuffix(".py") if path.is_relative_to(DIALECTS) else path.stem
 
 
@@ -264,15 +265,15 @@ def _module(path: Path) -> str:
 
 
 def _users(path: Path) -> list[Path]:
-    """The modules of dialects that are made of this one's tables, each after those that it is made of itself."""
+    """The modules of dialects that are built from this one's tables, each after those that it is built from."""
     taken = f"from {_module(path)} import"
     first = [user for user in sorted(DIALECTS.rglob("*.py")) if taken in user.read_text()]
-    found = [*first, *(other for user in first for other in _users(user))]
-    return [*reversed(dict.fromkeys(reversed(found)))]
+    users = [*first, *(other for user in first for other in _users(user))]
+    return [*reversed(dict.fromkeys(reversed(users)))]
 
 
 def _put_function(path: Path, code: CodeType) -> None:
-    """Gives the function another code, wherever it is held."""
+    """Give the function another code, wherever it is held."""
     for function in _living(FunctionType):
         known = function.__code__
         if known.co_qualname == code.co_qualname and known.co_filename.endswith(f"/{path}"):
@@ -290,7 +291,7 @@ def _part(module: CodeType, name: str) -> CodeType:
 
 
 def _put_tables(path: Path, code: CodeType) -> None:
-    """Gives the module's tables, and what was made of them in it, the values that the changed module has."""
+    """Give the module's tables, and the values built from them, the values of the changed module."""
     module = sys.modules[_module(path)]
     fresh = ModuleType(module.__name__)
     fresh.__dict__.update({name: value for name, value in vars(module).items() if name.startswith("__")})
@@ -308,7 +309,7 @@ def _put_tables(path: Path, code: CodeType) -> None:
             for cached in {*getattr(old, "__dict__", {})} - {field.name for field in fields(old)}:
                 del old.__dict__[cached]
         else:
-            for other in [found for key, found in sys.modules.items() if key.startswith("agentsync.")]:
+            for other in [loaded for key, loaded in sys.modules.items() if key.startswith("agentsync.")]:
                 if name in vars(other) and vars(other)[name] is old:
                     setattr(other, name, new)
 

@@ -11,7 +11,7 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.naming import has_hidden_character, is_unsafe, slug
 from support.thorough import SAME_EXAMPLES, THOROUGH
 
-# A busy machine is no finding, and the same examples every time keep a run's result its own.
+# No deadline, since a machine may be busy; the same examples every time make a run's result reproducible.
 thorough = settings(
     max_examples=2_000 if THOROUGH else 100,
     deadline=None,
@@ -19,7 +19,7 @@ thorough = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-# Text as a file can hold it: no lone surrogates, and no control characters, which readers tell and tools refuse.
+# Text as a file can hold it: no lone surrogates, and no control characters, which readers report and tools refuse.
 _LETTERS = st.characters(exclude_categories=["Cs", "Cc"])
 _LINES = _LETTERS | st.sampled_from("\n\t '\"\\#:-`{}[]|>*&!%@")
 
@@ -33,8 +33,8 @@ tools = (
     | st.sampled_from(["codebase", "Foo", "*"]).map(OTHER.__add__)
 )
 rules = st.builds(Rule, tools, st.sampled_from(Approval), st.just(ANY) | arguments)
-grants = st.lists(rules, max_size=6).map(lambda found: Grants(tuple(found))) | st.lists(rules, max_size=3).map(
-    lambda found: Grants((*EVERYTHING.rules, *found))
+grants = st.lists(rules, max_size=6).map(lambda listed: Grants(tuple(listed))) | st.lists(rules, max_size=3).map(
+    lambda listed: Grants((*EVERYTHING.rules, *listed))
 )
 
 texts = st.text(_LINES, max_size=60)
@@ -56,7 +56,7 @@ values: st.SearchStrategy[object] = st.recursive(
 
 @st.composite
 def agents(draw: st.DrawFn) -> Agent:
-    """An agent as no reader makes one: every field may hold anything that its type allows."""
+    """Agents that no reader makes: every field may hold anything that its type allows."""
     name = draw(names)
     return Agent.model_validate(
         {

@@ -1,4 +1,4 @@
-"""What the tests of conversion share: reading with a firm result, and an independent proof of "never wider"."""
+"""Helpers for tests of conversion: reading with a firm result, and an independent proof of "never wider"."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from agentsync.agents.narrowing import WriteOptions, upper_bound
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 
-# What a diagnostic about a lost field calls it.
+# The names of lost fields in diagnostics.
 _TITLES = {
     "effort": "effort",
     "temperature": "temperature",
@@ -35,14 +35,14 @@ def read(path: str, data: bytes, dialect: str | None = None) -> ReadAgent:
 
 
 def widening(agent: Agent, data: bytes, target: Dialect, options: WriteOptions) -> Widening | None:
-    """What the target would let these bytes do beyond the agent's own grants, worked out from both anew."""
+    """A call that these bytes would get from the target beyond the agent's own grants, computed from both again."""
     output = target.enforced(target.parse(data, f"out{target.suffix}"))
     grants = agent.grants.with_effects() if target.uses_effects else agent.grants
     return wider(output.with_flat_names(), upper_bound(grants, target.capabilities, options).with_flat_names())
 
 
 def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]) -> list[str]:
-    """The fields that differ after writing and reading, and of which no diagnostic speaks."""
+    """The fields that differ after writing and reading without a diagnostic."""
     reported = " ".join(diagnostic.message for diagnostic in diagnostics)
     codes = {diagnostic.code for diagnostic in diagnostics}
     lost = [
@@ -52,7 +52,7 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
         and getattr(agent, field) is not False
         and title not in reported
     ]
-    kept = back.targets.get(agent.dialect, {})  # where the neutral dialect puts what only one tool has a place for
+    kept = back.targets.get(agent.dialect, {})  # where the neutral dialect puts fields of one tool only
     lost = [field for field in lost if kept.get(field) != getattr(agent, field)]
     if back.slug != agent.slug or (back.name != agent.name and Code.NAME_CHANGED not in codes):
         lost.append("name")
@@ -61,7 +61,7 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
     # TOML may turn the line ends of Windows into its own.
     if back.prompt.strip() != agent.prompt.replace("\r\n", "\n").strip() and back.prompt != agent.prompt:
         lost.append("prompt")
-    # Where a table translates a name, another model comes back; that it vanishes has to be told.
+    # Where a table translates a name, another model comes back; a model that vanishes has to be reported.
     if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes and "here: model" not in reported:
         lost.append("model")
     if agent.mode in ("primary", "all") and back.mode != agent.mode and "mode" not in reported:

@@ -1,4 +1,4 @@
-"""A service whose health is told: real repositories, targets and state, and cycles that a test runs itself."""
+"""A service with its health endpoint: real repositories, targets and state, and cycles that a test runs itself."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import AppPaths
 from agentsync.formats.validated_toml import validate
 from agentsync.report.service_status import ServiceStatus, Trigger
+from agentsync.service.current_status import outcome, service_status_of, targets_after
 from agentsync.service.health import Health
 from agentsync.service.polling import Polling
-from agentsync.service.status import outcome, service_status_of, targets_after
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Scope
 from support.machine import agent
@@ -28,7 +28,7 @@ _SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the endpoint said."""
+    """A response of the endpoint."""
 
     status: int
     headers: dict[str, str]
@@ -44,13 +44,13 @@ class Response:
 
 
 class Watched:
-    """A source, `team`, for Claude Code, OpenCode and Codex, and what tells how that goes.
+    """A source, `team`, for Claude Code, OpenCode and Codex, and the health endpoint of its service.
 
     Attributes:
         directory: of Claude Code's agents.
-        standing: what was told last.
-        now: by the clock of what tells it; None for the real one.
-        awake: what its timer shows; None for the real one.
+        service_status: the status that was published last.
+        now: the time by the endpoint's clock; None for the real one.
+        awake: the time by its timer; None for the real one.
     """
 
     def __init__(self, root: Path, **health: object) -> None:
@@ -89,7 +89,7 @@ class Watched:
         self.health.close()
 
     def cycle(self, trigger: Trigger = Trigger.SCHEDULE) -> ServiceStatus:
-        """Runs a cycle and tells what came of it."""
+        """Run a cycle and publish its result."""
         began = time.monotonic()
         try:
             result = run(self.config, self.app_paths, Scope.APPLY)
@@ -106,13 +106,13 @@ class Watched:
         return self.publish(service_status_of(service_status, self.config, self.app_paths, self._polling))
 
     def publish(self, service_status: ServiceStatus) -> ServiceStatus:
-        """Tells a standing as it is."""
+        """Publish a status as it is."""
         self.service_status = service_status
         self.health.saw(service_status)
         return service_status
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Response:
-        """Asks the endpoint; `Host` among the headers is sent instead of the address."""
+        """Send a request to the endpoint; `Host` among the headers is sent instead of the address."""
         connection = _Connection(self.health.address)
         try:
             connection.request(method, path, headers=headers)
@@ -123,7 +123,7 @@ class Watched:
 
 
 class _Connection(http.client.HTTPConnection):
-    """To an address as the configuration has it."""
+    """A connection to an address as the configuration has it."""
 
     def __init__(self, address: str) -> None:
         self._address = address

@@ -1,4 +1,4 @@
-"""Runs the program in a child of a process that has imported it, which saves the start of an interpreter.
+"""Run the program in a child of a process that has imported it, which saves the start of an interpreter.
 
 Such a run is a process of its own, with its own environment, directory, standard streams and signals. What it shares
 with others is what imports leave behind, so nothing may be cached there that depends on the environment.
@@ -31,7 +31,7 @@ from typing import IO, Any, Final, NoReturn
 _MAX_REQUEST: Final = 1 << 20
 _STREAMS: Final = 3
 _LATE: Final = ("apscheduler.triggers.cron", "email.utils", "structlog.dev", "watchdog.observers")
-"""What the program imports no sooner than it needs it, beside GitPython, which is imported in its own way."""
+"""Modules that the program imports on demand, beside GitPython, which is imported in its own way."""
 
 
 class _Server:
@@ -68,7 +68,7 @@ class _Server:
             raise subprocess.TimeoutExpired(str(request["arguments"]), seconds) from error
 
     def close(self) -> None:
-        """Lets it end, which it does by itself once nobody can ask it any more."""
+        """Let it end, which it does by itself once its socket is closed."""
         self._answers.close()
         self._socket.close()
         with suppress(subprocess.TimeoutExpired):
@@ -87,7 +87,7 @@ def _close_all() -> None:
 def run(
     arguments: Sequence[str], *, stdin: str, environment: Mapping[str, str], cwd: Path, seconds: float
 ) -> tuple[int, str, str]:
-    """Runs the program to its end: exit status, standard output and standard error.
+    """Run the program to its end: exit status, standard output and standard error.
 
     Raises:
         subprocess.TimeoutExpired: it took longer than it may, and was killed.
@@ -133,7 +133,7 @@ def _next_request(requests: socket.socket) -> tuple[dict[str, Any], list[int]] |
 
 
 def import_everything() -> None:
-    """Imports all that a run of the program may import, so that a forked child has it."""
+    """Import all that a run of the program may import, so that a forked child has it."""
     import agentsync  # noqa: PLC0415 - only the parent needs it
     from agentsync.git import process as git_process  # noqa: PLC0415 - the same
 
@@ -145,7 +145,7 @@ def import_everything() -> None:
 
 
 def _run(request: Mapping[str, Any], streams: Sequence[int]) -> int:
-    """What the program ends with, in a child of its own."""
+    """Run the program in a child of its own; return its exit status."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(_STREAMS, max(streams) + 1)
@@ -170,7 +170,7 @@ def _run(request: Mapping[str, Any], streams: Sequence[int]) -> int:
 
 
 def exit_with(run: Callable[[], int]) -> NoReturn:
-    """Ends a forked child with the status of what it runs; nothing of it may run on in its parent's code."""
+    """End a forked child with the status of what it runs; it must not go on in its parent's code."""
     code = 99
     try:
         code = run()

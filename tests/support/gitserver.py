@@ -38,7 +38,7 @@ class GitServer:
         certificate: a PEM file with key and certificate, to serve over TLS.
         seen: the Authorization header of each request.
         packs: how many packs were sent.
-        stalled: set once half of a pack was sent, and no more comes.
+        stalled: set once half of a pack was sent and nothing follows.
         on_request: called at each request, while the client waits.
     """
 
@@ -113,10 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
         if isinstance(self.connection, ssl.SSLSocket):
             with contextlib.suppress(OSError):
-                self.connection.unwrap().close()  # without a proper goodbye, GnuTLS takes the answer for a torn one
+                self.connection.unwrap().close()  # without a proper shutdown, GnuTLS takes the answer for a torn one
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-        """Say nothing: a test's output is its own."""
+        """Log nothing, to keep a test's output clean."""
 
     def _trickle(self, git: GitServer) -> None:
         """Begin a proper answer, and go on with a byte now and then for as long as someone listens."""
@@ -219,7 +219,7 @@ _BEFORE_PACK = 200
 # A deflate stream may be a stored block for ever, so the same stored block of noise can follow without end.
 _BLOCK = random.Random(1).randbytes(60_000)  # noqa: S311 - noise, not a secret
 _NOISE = b"\x00" + len(_BLOCK).to_bytes(2, "little") + (len(_BLOCK) ^ 0xFFFF).to_bytes(2, "little") + _BLOCK
-# A pack of version 2 with one object: a blob (type 3) of 2**39 bytes, whose size stands in groups of seven bits.
+# A pack of version 2 with one object: a blob (type 3) of 2**39 bytes, with its size in groups of seven bits.
 _ENDLESS_OBJECT = b"PACK\0\0\0\2\0\0\0\1" + b"\xb0" + b"\x80" * 5 + b"\x01" + b"\x78\x01"
 
 
@@ -264,14 +264,14 @@ class SshServer:
         if os.geteuid() == 0 and not _PRIVILEGE_SEPARATION.is_dir() and shutil.which("unshare"):
             command = [*_IN_A_RUN_OF_ITS_OWN, *command]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        declared = ""
+        printed = ""
         for line in self._process.stderr or ():
             if line.startswith("Server listening"):
                 self.introduce()
                 return self
-            declared += line
+            printed += line
         self._process.communicate()
-        raise NotStartedError(declared.strip())
+        raise NotStartedError(printed.strip())
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

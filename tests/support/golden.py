@@ -1,6 +1,6 @@
 """Golden files: several small files in one, after Go's txtar (https://pkg.go.dev/golang.org/x/tools/txtar).
 
-A line `-- name --` begins a file. One whose last line has no end says so: `-- name, no line end --`.
+A line `-- name --` begins a file. A file without an end to its last line is marked: `-- name, no line end --`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _BEGINNING: Final = re.compile(r"^-- (?P<name>.+?)(?P<open>, no line end)? --\n"
 def read_archive(path: Path) -> dict[str, bytes]:
     """The files of an archive, by name and in order."""
     text = path.read_bytes().decode()
-    found = list(_BEGINNING.finditer(text))
-    ends = [*(match.start() for match in found[1:]), len(text)]
-    contents = (text[match.end() : end] for match, end in zip(found, ends, strict=True))
+    headers = list(_BEGINNING.finditer(text))
+    ends = [*(match.start() for match in headers[1:]), len(text)]
+    contents = (text[match.end() : end] for match, end in zip(headers, ends, strict=True))
     return {
         match["name"]: (content.removesuffix("\n") if match["open"] else content).encode()
-        for match, content in zip(found, contents, strict=True)
+        for match, content in zip(headers, contents, strict=True)
     }
 
 
 def write_archive(path: Path, files: Mapping[str, bytes]) -> None:
-    """Writes these files as an archive, in one step, since other tests may read it at the same time.
+    """Write these files as an archive, in one step, since other tests may read it at the same time.
 
     Raises:
         ValueError: a file has a line that would begin another one.

@@ -23,15 +23,15 @@ Files = dict[str, tuple[bytes, int]]
 
 _SECONDS = 60
 _OF_INTERPRETER = ("PYTHON", "LC_", "LANG")
-"""How variables begin that Python itself reads when it starts."""
+"""The prefix of variables that Python itself reads when it starts."""
 
-# Tests that a shell runs in the background do not hear Ctrl-C, and neither would the programs that they start.
+# Tests that a shell runs in the background ignore Ctrl-C, and so would the programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a run ended."""
+    """The result of a run."""
 
     code: int
     stdout: str
@@ -53,8 +53,8 @@ class Result:
 
     @property
     def codes(self) -> list[str]:
-        """The codes of the findings in a report that was printed as JSON."""
-        return [found["code"] for found in self.json["diagnostics"]]
+        """The codes of the diagnostics in a report that was printed as JSON."""
+        return [diagnostic["code"] for diagnostic in self.json["diagnostics"]]
 
 
 class Machine:
@@ -118,7 +118,7 @@ class Machine:
         environment: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
     ) -> Result:
-        """Runs the program to its end, in a child of a process that has imported it wherever that makes no difference.
+        """Run the program to its end, in a child of a process that has imported it wherever that makes no difference.
 
         Args:
             arguments: its command line.
@@ -146,7 +146,7 @@ class Machine:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        """Starts the program and leaves it running."""
+        """Start the program and leave it running."""
         return subprocess.Popen(
             self.command(*arguments),
             stdin=subprocess.DEVNULL,
@@ -158,16 +158,16 @@ class Machine:
         )
 
     def configure(self, text: str) -> None:
-        """Writes the configuration."""
+        """Write the configuration."""
         self.config.parent.mkdir(parents=True, exist_ok=True)
         self.config.write_text(f"version = 1\n{text}")
 
     def follow(self, repository: Repository, settings: str = "") -> None:
-        """Configures one source, `team`, with these settings, for Claude Code and OpenCode."""
+        """Configure one source, `team`, with these settings, for Claude Code and OpenCode."""
         self.configure(f"{source('team', repository.url, settings)}\n[targets.claude]\n[targets.opencode]\n")
 
     def files(self) -> Files:
-        """What is in the tools' directories."""
+        """The files in the tools' directories."""
         return {
             str(path.relative_to(self.home)): (path.read_bytes(), path.stat().st_mtime_ns)
             for directory in (self.claude, self.opencode)

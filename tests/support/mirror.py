@@ -1,4 +1,4 @@
-"""What to fetch, and what fetching it must give."""
+"""Remotes to fetch from, and the expected results of fetching."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commits of trees that no porcelain would make, and programs whose time and memory are measured."""
+"""Commits of trees that no porcelain would make, and programs with measured time and memory."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
     from support.repository import Repository
 
-FILE, LINK, SUBMODULE, FOLDER = "100644", "120000", "160000", "40000"
+DIRECTORY, FILE, LINK, SUBMODULE = "40000", "100644", "120000", "160000"
 
 Item = tuple[str, bytes, str]
 """An entry of a tree: git's mode, the name, and the object's id."""
 
 
 def blob(repository: Repository, data: bytes) -> str:
-    """Stores a blob and returns its id."""
+    """Store a blob and return its id."""
     return _store(repository, "blob", len(data), [data])
 
 
 def large_blob(repository: Repository, size: int) -> str:
-    """Stores a blob of so many zero bytes, a whole number of MiB; its object takes hardly any room here."""
+    """Store a blob of so many zero bytes, a whole number of MiB; its object takes hardly any room here."""
     return _store(repository, "blob", size, itertools.repeat(bytes(1 << 20), size >> 20))
 
 
 def _store(repository: Repository, kind: str, size: int, chunks: Iterable[bytes]) -> str:
-    """Writes a loose object as git does, which saves a process for each of ten thousand."""
+    """Write a loose object as git does, which saves a process for each of ten thousand."""
     head = f"{kind} {size}\0".encode()
     digest, packed = hashlib.sha1(head, usedforsecurity=False), zlib.compressobj(1)
     with tempfile.NamedTemporaryFile(dir=repository.path / "objects", delete=False) as file:
@@ -50,36 +50,36 @@ def _store(repository: Repository, kind: str, size: int, chunks: Iterable[bytes]
             file.write(packed.compress(chunk))
         file.write(packed.flush())
     id_ = digest.hexdigest()
-    folder = repository.path / "objects" / id_[:2]
-    folder.mkdir(exist_ok=True)
+    directory = repository.path / "objects" / id_[:2]
+    directory.mkdir(exist_ok=True)
     Path(file.name).chmod(0o444)
-    Path(file.name).replace(folder / id_[2:])
+    Path(file.name).replace(directory / id_[2:])
     return id_
 
 
 def tree(repository: Repository, items: Sequence[Item]) -> str:
-    """Stores a tree in git's order, whatever its names are, and returns its id."""
-    ordered = sorted(items, key=lambda item: item[1] + b"/" * (item[0] == FOLDER))
+    """Store a tree in git's order, whatever its names are, and return its id."""
+    ordered = sorted(items, key=lambda item: item[1] + b"/" * (item[0] == DIRECTORY))
     data = b"".join(b"%s %s\0%s" % (mode.encode(), name, bytes.fromhex(id_)) for mode, name, id_ in ordered)
     return _store(repository, "tree", len(data), [data])
 
 
 def trees(repository: Repository, files: Mapping[bytes, tuple[str, str]]) -> str:
-    """Stores the trees of these paths, each with its mode and object, and returns the id of the root."""
-    folders: dict[bytes, dict[bytes, tuple[str, str]]] = {}
+    """Store the trees of these paths, each with its mode and object, and return the id of the root."""
+    directories: dict[bytes, dict[bytes, tuple[str, str]]] = {}
     items: list[Item] = []
     for path, (mode, id_) in files.items():
-        folder, slash, rest = path.partition(b"/")
+        name, slash, rest = path.partition(b"/")
         if slash:
-            folders.setdefault(folder, {})[rest] = (mode, id_)
+            directories.setdefault(name, {})[rest] = (mode, id_)
         else:
             items.append((mode, path, id_))
-    items += [(FOLDER, folder, trees(repository, inner)) for folder, inner in folders.items()]
+    items += [(DIRECTORY, name, trees(repository, inner)) for name, inner in directories.items()]
     return tree(repository, items)
 
 
 def commit(repository: Repository, root: str) -> str:
-    """Makes a tree the content of the current branch."""
+    """Make a tree the content of the current branch."""
     parent = ["-p", repository.head] if repository.head else []
     made = repository.git("commit-tree", root, "-m", "hostile", *parent)
     repository.reset(made)
@@ -88,7 +88,7 @@ def commit(repository: Repository, root: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How a program ended, with the seconds that it took and the most memory that it or a child held, in MiB."""
+    """The result of a program, with its seconds and the most memory that it or a child held, in MiB."""
 
     code: int
     stdout: str
@@ -98,7 +98,7 @@ class Measured:
 
 
 def measured(command: Sequence[str], directory: Path, environment: Mapping[str, str], *, most: int) -> Measured:
-    """Runs a program to its end with at most so many MiB of address space, where the system can limit that."""
+    """Run a program to its end with at most so many MiB of address space, where the system can limit that."""
     if sys.platform == "win32":
         pytest.skip("processes are measured otherwise there")
     shell = shutil.which("sh") or "/bin/sh"
@@ -119,16 +119,16 @@ def measured(command: Sequence[str], directory: Path, environment: Mapping[str, 
 
 
 def everything(root: Path, *, but: Sequence[Path] = ()) -> dict[str, tuple[object, ...]]:
-    """All that is below a directory, except below some: kind and mode, and content with its time."""
-    found: dict[str, tuple[object, ...]] = {}
+    """Every path below a directory, except below some: kind and mode, and content with its time."""
+    entries: dict[str, tuple[object, ...]] = {}
     for path in sorted(root.rglob("*")):
-        if any(path == left or left in path.parents for left in but):
+        if any(path == excluded or excluded in path.parents for excluded in but):
             continue
         facts = path.lstat()
-        reported: tuple[object, ...] = (facts.st_mode,)
+        entry: tuple[object, ...] = (facts.st_mode,)
         if stat.S_ISLNK(facts.st_mode):
-            reported += (os.readlink(path),)  # noqa: PTH115 - bytes of any kind
+            entry += (os.readlink(path),)  # noqa: PTH115 - bytes of any kind
         elif stat.S_ISREG(facts.st_mode):
-            reported += (path.read_bytes(), facts.st_mtime_ns)
-        found[str(path.relative_to(root))] = reported
-    return found
+            entry += (path.read_bytes(), facts.st_mtime_ns)
+        entries[str(path.relative_to(root))] = entry
+    return entries

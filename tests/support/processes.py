@@ -1,4 +1,4 @@
-"""The processes of this machine, as /proc shows them to anybody, and what a process may do."""
+"""Processes of this machine, as /proc shows them to anybody, and their privileges."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ import pytest
 
 
 def children(parent: int | None = None) -> set[int]:
-    """The processes that one, or this one, has started and not yet buried."""
-    found = set()
+    """The child processes of a process, or of this one, that were not yet waited for."""
+    pids = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text(errors="replace").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if int(fields[1]) == (os.getpid() if parent is None else parent):
-            found.add(int(stat.parent.name))
-    return found
+            pids.add(int(stat.parent.name))
+    return pids
 
 
 def descendants(parent: int) -> set[int]:
-    """The same, and theirs."""
+    """The child processes, and theirs in turn."""
     below = children(parent)
     return below.union(*map(descendants, below))
 
 
 def commands_naming(text: str) -> list[str]:
-    """The command lines on this machine in which a text stands."""
+    """The command lines on this machine that contain a text."""
     commands = (command_line(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
     return [command for command in commands if text in command]
 
 
 def command_line(process: int) -> str:
-    """What anybody can see of a process; nothing once it has ended."""
+    """A process's command line, which anybody can see; empty once it has ended."""
     return _text(process, "cmdline")
 
 
 def environment(process: int) -> str:
-    """What its owner can see of a process: its variables, a blank after each; nothing once it has ended."""
+    """A process's variables, which its owner can see, a blank after each; empty once it has ended."""
     return _text(process, "environ")
 
 
@@ -54,8 +54,8 @@ def _text(process: int, name: str) -> str:
     return content.replace(b"\0", b" ").decode(errors="replace")
 
 
-def without_root_powers() -> Sequence[str]:
-    """What a command must be run with so that the modes of files hold for it."""
+def without_root_privileges() -> Sequence[str]:
+    """A command prefix that drops root's privileges, so that the modes of files hold."""
     if sys.platform == "win32":
         pytest.skip("modes of directories mean nothing there")
     if os.geteuid() != 0:

@@ -1,4 +1,4 @@
-"""Reports of a cycle that never ran: one source, one target, changes as wanted."""
+"""Reports of a cycle that never ran: one source, one target, any changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.report import Report, Scope
 from agentsync.sync.sources import ResolvedSource
-from agentsync.targets.apply import Outcome
+from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Actual, Change, Wanted
 from agentsync.targets.plan import Plan
 
@@ -36,7 +36,7 @@ def change(action: Action, agent: str = "tester", diagnostic: Diagnostic | None 
 
 
 def outcome(action: Action, agent: str = "tester", diagnostic: Diagnostic | None = None) -> Outcome:
-    """A change that was tried; it failed where there is a finding."""
+    """A change that was tried; it failed if there is a diagnostic."""
     return Outcome(change(action, agent), ok=diagnostic is None, diagnostic=diagnostic)
 
 

@@ -49,7 +49,7 @@ class Repository:
         return self.git("for-each-ref", "--format=%(objectname)", f"refs/heads/{self.branch}")
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
-        """Stage files by path; text becomes UTF-8, a surrogate escape the byte that it stands for."""
+        """Stage files by path; text becomes UTF-8, a surrogate escape the byte that it represents."""
         for path, content in files.items():
             self._changes[_encoded(path)] = ("100644", _encoded(content))
 
@@ -62,7 +62,7 @@ class Repository:
         self._changes[_encoded(path)] = ("160000", _encoded(commit))
 
     def remove(self, *paths: str) -> None:
-        """Stage the deletion of files or folders."""
+        """Stage the deletion of files or directories."""
         self._changes.update(dict.fromkeys(map(_encoded, paths)))
 
     def commit(self, message: str = "change", *, when: int | None = None) -> str:

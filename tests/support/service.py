@@ -1,4 +1,4 @@
-"""The service as a process, whose log is read while it runs, and a service manager that listens."""
+"""The service as a process, with its log read while it runs, and a service manager that listens."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from support.machine import Machine
+from support.machine import Machine, agent
+from support.repository import Repository
 
 _SECONDS = 60.0
 
 
 class Manager:
-    """What systemd is to a service: a socket that it talks to."""
+    """systemd's side of the notification socket."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -46,12 +47,12 @@ class Service:
     def __init__(
         self, machine: Machine, *, environment: Mapping[str, str] | None = None, clock: Path | None = None
     ) -> None:
-        """Starts it.
+        """Start it.
 
         Args:
             machine: where it runs.
             environment: variables beside those that every run gets.
-            clock: a file that says by how many seconds the clock is off.
+            clock: a file with the number of seconds by which the clock is off.
         """
         command = machine.command("daemon")
         variables = machine.environment | dict(environment or {})
@@ -59,7 +60,7 @@ class Service:
             command = [sys.executable, "-m", "support.shifted", str(clock), "daemon"]
             variables["PYTHONPATH"] = str(Path(__file__).parents[1])
         self.events: list[dict[str, Any]] = []
-        self._waiting: SimpleQueue[str | None] = SimpleQueue()
+        self._lines: SimpleQueue[str | None] = SimpleQueue()
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -76,7 +77,7 @@ class Service:
         """The next event of this name with these facts.
 
         Raises:
-            AssertionError: the service ended, or said nothing for long.
+            AssertionError: the service ended, or logged nothing for long.
         """
         while True:
             event = self._next()
@@ -85,7 +86,7 @@ class Service:
                 return event
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Sends a signal and waits for the end; returns the exit status."""
+        """Send a signal and wait for the end; return the exit status."""
         self.process.send_signal(number)
         code = self.process.wait(_SECONDS)
         while self._next() is not None:
@@ -93,7 +94,7 @@ class Service:
         return code
 
     def kill(self) -> None:
-        """Ends it at once, if it is still there."""
+        """End it at once, if it is still there."""
         self.process.kill()
         self.process.wait(_SECONDS)
         self._reader.join(_SECONDS)
@@ -102,14 +103,14 @@ class Service:
         assert self.process.stderr
         with self.process.stderr as lines:
             for line in lines:
-                self._waiting.put(line)
-        self._waiting.put(None)
+                self._lines.put(line)
+        self._lines.put(None)
 
     def next_event(self) -> dict[str, Any]:
         """The next event, whatever it is.
 
         Raises:
-            AssertionError: the service ended, or said nothing for long.
+            AssertionError: the service ended, or logged nothing for long.
         """
         event = self._next()
         assert event is not None, "it ended"
@@ -117,9 +118,9 @@ class Service:
 
     def _next(self) -> dict[str, Any] | None:
         try:
-            line = self._waiting.get(timeout=_SECONDS)
+            line = self._lines.get(timeout=_SECONDS)
         except Empty as error:
-            raise AssertionError(f"nothing was said for long, after {self.events}") from error
+            raise AssertionError(f"nothing was logged for long, after {self.events}") from error
         if line is None:
             return None
         self.events.append(json.loads(line) if line.startswith("{") else {"event": "", "text": line})
@@ -127,10 +128,10 @@ class Service:
 
     @staticmethod
     def until(holds: Callable[[], bool]) -> None:
-        """Waits until something holds."""
+        """Wait until something holds."""
         end = time.monotonic() + _SECONDS
         while not holds():
-            assert time.monotonic() < end, "it never came to be"
+            assert time.monotonic() < end, "it did not come to hold in time"
             time.sleep(0.01)
 
     @staticmethod
@@ -141,3 +142,9 @@ class Service:
             channel.settimeout(_SECONDS)
             channel.bind(str(path))
             yield Manager(channel)
+
+
+def change(repository: Repository, name: str = "reviewer", prompt: str = "You review with care.") -> str:
+    """Commit another prompt for one agent; return the commit's id."""
+    repository.write({f"agents/{name}.md": agent(name, prompt, tools="Read, Grep")})
+    return repository.commit(f"Change {name}")

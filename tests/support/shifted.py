@@ -1,4 +1,4 @@
-"""Runs agentsync by a clock that is off by what a file says: `python -m support.shifted FILE COMMAND...`."""
+"""Run agentsync by a clock that is off by the seconds in a file: `python -m support.shifted FILE COMMAND...`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentsync.cli import main
 
 
 def shift(file: Path) -> None:
-    """Shifts the clock of the wall, and leaves the one that only goes forward."""
+    """Shift the wall clock, and leave the monotonic one."""
     real = time.time
 
     def offset() -> float:

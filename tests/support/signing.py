@@ -21,8 +21,8 @@ class Key:
     """A key that git can sign with.
 
     Attributes:
-        settings: what git is told to sign with it.
-        public: what others know it by: one line for ssh, an armored export for OpenPGP.
+        settings: git's settings to sign with it.
+        public: its public part: one line for ssh, an armored export for OpenPGP.
     """
 
     settings: Mapping[str, str]
@@ -33,7 +33,7 @@ class Key:
         return [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
 
     def commit(self, repository: Repository, message: str = "Signed", *, date: str = "") -> str:
-        """Lets the branch's last commit be replaced by the same one with a signature.
+        """Replace the branch's last commit by the same one with a signature.
 
         Args:
             repository: where.
@@ -50,7 +50,7 @@ class Key:
         return signed
 
     def tag(self, repository: Repository, name: str, commit: str = "") -> str:
-        """Makes a signed tag, or moves it; returns its own id."""
+        """Make a signed tag, or move it; return its own id."""
         repository.git(*self._options, "tag", "--force", "-s", "-m", name, name, commit or repository.head)
         return repository.git("rev-parse", f"refs/tags/{name}")
 
@@ -110,7 +110,7 @@ class GnuPG:
         return Key(settings, self.export(name))
 
     def revoke(self, name: str) -> str:
-        """Revokes a key; returns what others then know it by."""
+        """Revoke a key; return its public part with the revocation."""
         file = self._home / "openpgp-revocs.d" / f"{self._fingerprint(name)}.rev"
         file.write_text(file.read_text().replace(":-----BEGIN", "-----BEGIN"))
         self._gpg("--import", str(file))

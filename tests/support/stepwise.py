@@ -7,8 +7,8 @@ child dies or the error is raised), `fsync`, `link`, `rename`, `replace`, `unlin
 process, each SQLite statement that goes through `database.py`, and each start of a git process (to be killed at, not to
 fail at). It is counted before it is made, so to die at step n is to have made n - 1 of them.
 
-Not counted: what only reads (`stat`, `open` for reading, `scandir`; SQLite's queries, which are told to the test all
-the same), `flock`, and what other programs do: git's own calls and SQLite's, whose transactions are taken at their
+Not counted: what only reads (`stat`, `open` for reading, `scandir`; SQLite's queries, which are reported to the test
+all the same), `flock`, and what other programs do: git's own calls and SQLite's, whose transactions are taken at their
 word. A statement over many rows is one step. A kill loses no page cache, so what a loss of power does is not tried, and
 nothing is really synced: that would be most of the time of such a run.
 """
@@ -48,10 +48,10 @@ _SQLITE = {
     errno.EIO: sqlite3.SQLITE_IOERR,
     errno.EACCES: sqlite3.SQLITE_READONLY,
 }
-"""What SQLite makes of a system's error; the others are no error of its, so there its statements are no steps."""
+"""SQLite's error for a system's error; for the others it has none, so its statements are no steps there."""
 
 _LATER_NS = 10_000_000_000
-"""How far each run is after the one before: far enough that the stat of a file proves its content."""
+"""The time between two runs: long enough that the stat of a file proves its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class At:
 
     Attributes:
         number: counted from 1.
-        error: what the step fails with; None to be killed there.
+        error: the error of that step; None to be killed there.
         lasting: whether every later step fails too, as on a disk that is full.
     """
 
@@ -71,15 +71,15 @@ class At:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
-        command: what was run.
+        command: its arguments.
         result: its code is -9 where it was killed.
-        steps: the names of those that it came to.
-        idle: the numbers of those that changed nothing: to be killed before or after them is the same, unless a write
+        steps: the names of the steps that it reached.
+        idle: the numbers of steps that changed nothing: to be killed before or after them is the same, unless a write
             comes next, half of which is made.
-        hit: whether it came to the step at which something was to happen.
+        hit: whether it reached the step at which something was to happen.
     """
 
     command: tuple[str, ...]
@@ -91,7 +91,7 @@ class Run:
 
 @dataclass
 class Stepwise(Machine):
-    """A machine whose program runs in a forked child.
+    """A machine that runs the program in a forked child.
 
     Attributes:
         batch: how many changes share a transaction.
@@ -104,10 +104,10 @@ class Stepwise(Machine):
     def __post_init__(self) -> None:
         super().__init__(self.root)
         import_everything()
-        executable()  # which is found out once, by running it
+        executable()  # which runs git once to find it
 
     def step(self, *arguments: str, at: At | None = None) -> Run:
-        """Runs the program to its end, or to a step."""
+        """Run the program to its end, or to a step."""
         later = next(self._runs) * _LATER_NS
         outputs = [self.root / name for name in ("stdout", "stderr", "steps")]
         with warnings.catch_warnings():
@@ -118,13 +118,11 @@ class Stepwise(Machine):
         _, status = os.waitpid(child, 0)
         stdout, stderr, steps = (path.read_text() for path in outputs)
         code = os.waitstatus_to_exitcode(status)
-        reported = [line.split(" ", 1) for line in steps.splitlines()]
-        hit = ["!"] in reported
+        lines = [line.split(" ", 1) for line in steps.splitlines()]
+        hit = ["!"] in lines
         assert (code == -signal.SIGKILL) == (hit and at is not None and at.error is None), stderr
-        idle = frozenset(int(words[1]) for words in reported if words[0] == "-")
-        return Run(
-            arguments, Result(code, stdout, stderr), [words[1] for words in reported if words[0] == "+"], idle, hit
-        )
+        idle = frozenset(int(words[1]) for words in lines if words[0] == "-")
+        return Run(arguments, Result(code, stdout, stderr), [words[1] for words in lines if words[0] == "+"], idle, hit)
 
 
 def _run(machine: Stepwise, arguments: Sequence[str], outputs: list[Path], at: At | None, later: int) -> int:
@@ -146,7 +144,7 @@ def _run(machine: Stepwise, arguments: Sequence[str], outputs: list[Path], at: A
 
 
 class _Counting:
-    """Counts the steps of this process, and does at one of them what is to be done."""
+    """Counts the steps of this process, and kills it or raises an error at one of them."""
 
     def __init__(self, report: int, at: At | None) -> None:
         self._report = report
@@ -180,12 +178,12 @@ class _Counting:
         if at.error is None:
             os.kill(os.getpid(), signal.SIGKILL)
             signal.pause()
-        elif found := error(at.error):
-            raise found
+        elif failure := error(at.error):
+            raise failure
         return number
 
     def _idle(self, number: int) -> None:
-        """Tells of a step that it changed nothing."""
+        """Report that a step changed nothing."""
         self._write(self._report, f"- {number}\n".encode())
 
     def _count(self, name: str) -> None:
@@ -235,20 +233,20 @@ class _Counting:
         step, idle = self._step, self._idle
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
-        def reported(sql: str) -> int:
+        def count_statement(sql: str) -> int:
             words = " ".join(sql.split()[:2]).upper()
             return step(words, _sqlite_error) if words and not words.startswith(_READING) else 0
 
         class Connection(sqlite3.Connection):
             def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-                number = reported(sql)
+                number = count_statement(sql)
                 cursor = super().execute(_UNSYNCED if sql == _SYNCED else sql, *args)
                 if number and self.in_transaction:
                     idle(number)
                 return cursor
 
             def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:
-                number = reported(sql)
+                number = count_statement(sql)
                 cursor = super().executemany(sql, *args)
                 if number and self.in_transaction:
                     idle(number)

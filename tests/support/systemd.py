@@ -1,4 +1,4 @@
-"""A systemd of a test's own: the real one, as process 1 of namespaces in which nothing outside can be reached.
+"""The real systemd for a test, as process 1 of namespaces in which nothing outside can be reached.
 
 Its root is this machine's, under a layer in memory that takes what is written; the kernel's settings are read-only.
 Root alone can make one.
@@ -78,7 +78,7 @@ exec env -i container=test PATH="$PATH" NOTIFY_SOCKET=/run/outside/socket "$syst
 
 
 def missing() -> str:
-    """Why there can be no systemd of a test's own here; empty where there can."""
+    """Why no systemd can be started for a test here; empty where one can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "namespaces are made by root on Linux"
     if _SYSTEMD is None:
@@ -100,7 +100,7 @@ _VERSION: Final = ".".join(map(str, sys.version_info[:2]))
 
 
 class Systemd:
-    """Process 1 of a machine with one user, `alice`, whose own systemd runs too; a context manager."""
+    """Process 1 of a machine with one user, `alice`, with the user's own systemd; a context manager."""
 
     def __init__(self, root: Path) -> None:
         for name in ("layer", "notify"):
@@ -135,16 +135,16 @@ class Systemd:
         self._outer.wait(_SECONDS)
 
     def run(self, *words: str, code: int = 0, stdin: str = "") -> str:
-        """Runs a command in there as root; returns what it printed."""
+        """Run a command in there as root; return its output."""
         return self._run(words, code, stdin, {"HOME": "/root"})
 
     def run_as_user(self, *words: str, code: int = 0, stdin: str = "") -> str:
-        """The same as the user, whose systemd can be reached."""
+        """Run a command as the user, within reach of the user's systemd."""
         own = {"HOME": f"/home/{USER}", "XDG_RUNTIME_DIR": f"/run/user/{self.number}"}
         return self._run(["runuser", "--user", USER, "--", *words], code, stdin, own)
 
     def property(self, *words: str, user: bool = False) -> str:
-        """What `systemctl show --value --property=...` says."""
+        """The output of `systemctl show --value --property=...`."""
         asked = ["systemctl", *(["--user"] if user else []), "show", "--value", f"--property={words[0]}", *words[1:]]
         return (self.run_as_user(*asked) if user else self.run(*asked)).strip()
 

@@ -1,4 +1,4 @@
-"""Targets of a test's own, changed by the real apply, in a process that can be killed at any step."""
+"""Targets for a test, changed by the real apply, in a process that can be killed at any step."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from agentsync.dialects import SharedFile
 from agentsync.state.backups import Backups
 from agentsync.state.records import Recorded
 from agentsync.state.store import State
-from agentsync.targets.apply import DirectoryOptions, Outcome, apply, observe, recover
+from agentsync.targets.apply import apply, observe, recover
+from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Change, TargetState, Wanted
-from agentsync.targets.plan import Limits, Plan, make_plan, recorded
+from agentsync.targets.deletion_limits import DeletionLimits
+from agentsync.targets.plan import Plan, make_plan, recorded
+from agentsync.targets.target_place import DirectoryOptions
 
 URLS = {"team": "https://git.example/team"}
 
@@ -36,7 +39,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is kill
 
 @dataclass
 class Machine:
-    """Target directories and a state database side by side; what is wanted is a tree of bytes for each target."""
+    """Target directories and a state database side by side; the wanted files are a tree of bytes for each target."""
 
     home: Path
     options: dict[str, DirectoryOptions] = field(default_factory=dict)
@@ -56,7 +59,7 @@ class Machine:
         with State.open(self.home / "state.db") as state:
             yield state
 
-    def plan(self, state: State, trees: Mapping[str, Tree], limits: Limits | None = None) -> Plan:
+    def plan(self, state: State, trees: Mapping[str, Tree], limits: DeletionLimits | None = None) -> Plan:
         targets = [
             TargetState(
                 name,
@@ -73,7 +76,7 @@ class Machine:
             observe(self.options, wanted, inventory, state),
             prunable=frozenset(URLS),
             source_urls=URLS,
-            limits=limits or Limits(allow_deletions=True),
+            limits=limits or DeletionLimits(allow_deletions=True),
         )
 
     def apply(
@@ -138,7 +141,7 @@ def run_and_kill(machine: Machine, wanted: Tree, *, at: Callable[[str], bool], n
 
 
 def kill_at(report: int, at: Callable[[str], bool]) -> None:
-    """From now on, before each system call that changes a file and each statement that bounds a transaction."""
+    """Arm the kill: before each system call that changes a file and each statement that bounds a transaction."""
     write = os.write
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
@@ -174,3 +177,15 @@ def nth(number: int) -> Callable[[str], bool]:
     """Whether this is the call with that number."""
     calls = count(1)
     return lambda _: next(calls) == number
+
+
+def tree(path: Path) -> dict[str, bytes | None]:
+    """Every file's bytes and every directory below a directory."""
+    return {
+        child.relative_to(path).as_posix(): child.read_bytes() if child.is_file() else None for child in path.rglob("*")
+    }
+
+
+def identities(path: Path) -> dict[Path, tuple[int, int]]:
+    """Inode and change time of every file and directory below a directory, which differ after a write."""
+    return {child: (child.stat().st_ino, child.stat().st_ctime_ns) for child in path.rglob("*")}

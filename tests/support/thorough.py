@@ -1,4 +1,4 @@
-"""Whether tests take the time to try everything, where a part of it is enough to find most mistakes.
+"""Choice of the cases to try, where a part of them is enough to find most mistakes.
 
 `make thorough` sets AGENTSYNC_THOROUGH. Without it a part is tried. AGENTSYNC_TURN, a hexadecimal number that CI takes
 from the commit, selects another part with each change, and adds some of what only thorough runs try otherwise.
@@ -31,5 +31,5 @@ def part(items: Sequence[_Item], *, of: int, first: int) -> Sequence[_Item]:
 
 
 def added(items: Sequence[_Item]) -> Sequence[_Item]:
-    """What `make test` leaves out: nothing of it, one item where it is CI's turn, or all in a thorough run."""
+    """Cases that `make test` leaves out: none, one where it is CI's turn, or all in a thorough run."""
     return part(items, of=len(items), first=0) if THOROUGH or _SET else ()

@@ -21,7 +21,7 @@ class Trial:
         machine: where agentsync runs.
         repository: what the source leads to.
         url: where it is served.
-        secrets: texts that may stand nowhere but in the files that the user put them in.
+        secrets: texts that may appear only in the files that the user put them in.
     """
 
     machine: Machine
@@ -35,7 +35,7 @@ class Trial:
         self.follow()
 
     def follow(self, settings: str = "", *, url: str = "", auth: str = "") -> None:
-        """Configures the source; a fetch may take ten seconds unless the settings say otherwise."""
+        """Configure the source; a fetch may take ten seconds unless the settings have another timeout."""
         timeout = "" if "timeout" in settings else "timeout = 10\n"
         table = (
             f'[sources.team]\nurl = "{url or self.url}"\nallow_http = true\nallow_local = true\n{timeout}{settings}\n'
@@ -48,7 +48,7 @@ class Trial:
         return self.repository.commit()
 
     def holds(self, code: int, *words: str, environment: dict[str, str] | None = None) -> Result:
-        """A pull that ends with this code and one event that names the cause, and changes no file."""
+        """Assert that a pull ends with this code and one event that names the cause, and changes no file."""
         before = self.machine.files()
         result = self.machine.run("pull", environment=environment)
         assert result.code == code, (result.code, result.stdout, result.stderr)
@@ -61,19 +61,19 @@ class Trial:
         return result
 
     def converges(self, at: str = "HEAD", *, environment: dict[str, str] | None = None) -> Result:
-        """A pull that goes well, after which each tool has what the source says at a revision, and the user theirs."""
+        """Assert that a pull succeeds and each tool then has the source's agents of a revision, and the user's own."""
         result = self.machine.run("pull", environment=environment)
         assert result.code == 0, (result.code, result.stdout, result.stderr)
         names = self.repository.git("ls-tree", "--name-only", f"{at}:agents").split()
         wanted = {name: self.repository.git("show", f"{at}:agents/{name}") for name in names}
-        found = {path.name: path.read_text().removesuffix("\n") for path in self.machine.claude.iterdir()}
-        assert found == {**wanted, "mine.md": MINE.removesuffix("\n")}
+        texts = {path.name: path.read_text().removesuffix("\n") for path in self.machine.claude.iterdir()}
+        assert texts == {**wanted, "mine.md": MINE.removesuffix("\n")}
         assert {path.name for path in self.machine.opencode.iterdir()} == set(wanted)
         self.keeps_secrets(result)
         return result
 
     def keeps_secrets(self, *results: Result) -> None:
-        """No secret is in what was printed, nor in any file of agentsync's."""
+        """Assert that no secret is in any output, nor in any file of agentsync's."""
         for secret in self.secrets:
             assert not [result for result in results if secret in result.stdout + result.stderr]
             for directory in (self.machine.state, self.machine.cache):

@@ -1,1 +1,1 @@
-"""What an agent is and may do, whatever tool it is for."""
+"""Agents and their grants, independent of any tool."""

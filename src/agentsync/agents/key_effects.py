@@ -1,11 +1,11 @@
-"""What keys of an agent's file do: the one table that repair, readers, policy and checks share.
+"""Effects of the keys in an agent's file: the one table shared by repair, readers, policy and checks.
 
-A key is listed folded (`agentsync.core.naming.folded_key`), so one row covers `disallowedTools`, `disallowed-tools` and
-`Disallowed Tools`. A key that is in no row is inert as far as agentsync knows.
+Keys are listed folded (`agentsync.core.naming.folded_key`), so one row covers `disallowedTools`, `disallowed-tools`
+and `Disallowed Tools`. A key without a row has no effect as far as agentsync knows.
 
 Sources, November 2026, with the versions named in each dialect's module: the tools' documentation; the schemas of
-Vibe 3.0.3 (`vibe_schema.py`) and Codex 0.169.0 (`ConfigToml`), both of which take any key of their configuration in
-an agent's file; and, for spellings that no tool reads, what authors wrote in public repositories.
+Vibe 3.0.3 (`vibe_schema.py`) and Codex 0.169.0 (`ConfigToml`), which both accept any key of their configuration in an
+agent's file; and, for spellings that no tool reads, files of authors in public repositories.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Effect(StrEnum):
-    """What a key does to an agent, or lets the agent do."""
+    """Effect of a key on an agent, or on what the agent can do."""
 
     RESTRICTS = "restricts"
     RUNS_PROGRAM = "runs a program"
@@ -35,7 +35,7 @@ class Effect(StrEnum):
 
 
 class Meaning(StrEnum):
-    """How the value of a key is read, where several readers have to agree on it."""
+    """Reading of a key's value, where several readers have to agree on it."""
 
     ALLOWED_TOOLS = "the tools that there are"
     DENIED_TOOLS = "the tools that are denied"
@@ -53,30 +53,30 @@ def _is_empty(value: JsonValue) -> bool:
 
 
 def _is_off_throughout(value: JsonValue) -> bool:
-    """Whether nothing is set within a table but switches that are off, as `{enabled: false}`."""
+    """Whether a table sets nothing, apart from switches that are off, as `{enabled: false}`."""
     return all(map(_is_off_throughout, value.values())) if isinstance(value, dict) else _is_empty(value)
 
 
 def _is_one_of(*words: str) -> Callable[[JsonValue], bool]:
-    """Whether a value is empty or one of these words, in any case."""
+    """Build a check whether a value is empty or one of these words, in upper or lower case."""
     return lambda value: _is_empty(value) or (isinstance(value, str) and value.lower() in words)
 
 
 _SCHEME: Final = re.compile(r"(?:file|skill)://\s*")
 _OUTSIDE: Final = re.compile(
-    r"[/\\~]|localhost/|[A-Za-z][A-Za-z0-9+.-]*:"  # a colon makes it a drive, or an address
-    r"|.*(?:[${}]|%[0-9A-Fa-f]{2})"  # what may become another text
+    r"[/\\~]|localhost/|[A-Za-z][A-Za-z0-9+.-]*:"  # a colon makes it a Windows drive or an address
+    r"|.*(?:[${}]|%[0-9A-Fa-f]{2})"  # variables and escapes, which may expand to another path
     r"|(?:.*[/\\])?\.\.(?:[/\\]|$)",
     re.DOTALL,
 )
-"""A path that may lead out of a project."""
+"""Matches a path that may lead out of a project."""
 
 _PARTS_OF_RESOURCE: Final = frozenset("type source name description indexType include exclude autoUpdate".split())
-"""The keys of a resource of Kiro's that is no plain path: https://kiro.dev/docs/cli/custom-agents (November 2026)."""
+"""Keys of a Kiro resource that is not a plain path: https://kiro.dev/docs/cli/custom-agents (November 2026)."""
 
 
 def _is_within_project(value: JsonValue) -> bool:
-    """Whether every text in a value is a path that stays within the project, as far as its text shows."""
+    """Whether all text in a value is paths that stay within the project, judged by the text alone."""
     match value:
         case str():
             return not _OUTSIDE.match(_SCHEME.sub("", value.strip(), count=1))
@@ -89,25 +89,26 @@ def _is_within_project(value: JsonValue) -> bool:
 
 
 def _names_no_file(value: JsonValue) -> bool:
-    """Whether no table within a value has a configuration file of its own."""
+    """Whether no table within a value names a configuration file."""
     if isinstance(value, dict):
         return "config_file" not in value and all(map(_names_no_file, value.values()))
     return True
 
 
 def _takes_variables_away(value: JsonValue) -> bool:
-    """Whether Codex's policy for the environment of commands only leaves variables out."""
+    """Whether Codex's policy for the environment of commands only removes variables."""
     keys = value.keys() if isinstance(value, dict) else set()
     return _is_empty(value) or bool(keys and keys <= {"inherit", "exclude", "include_only"})
 
 
 def _exports_nothing(value: JsonValue) -> bool:
+    """Whether Codex's telemetry has no exporter."""
     values = value.values() if isinstance(value, dict) else [value]
     return all(inner == "none" or _is_empty(inner) for inner in values)
 
 
 def _is_confined(value: JsonValue) -> bool:
-    """Whether Codex's table of a writable workspace opens neither the network nor further directories."""
+    """Whether Codex's table for a writable workspace allows neither the network nor further directories."""
     if not isinstance(value, dict):
         return _is_empty(value)
     return all(_is_empty(inner) or key.startswith("exclude_") for key, inner in value.items())
@@ -118,10 +119,10 @@ class KeyEffect:
     """One effect of a key.
 
     Attributes:
-        effect: what it does.
-        meaning: how its value is read, where that matters to more than one module.
-        dialects: the dialects whose tools do this; empty where it counts in every dialect's file.
-        is_harmless: whether a value has no such effect.
+        effect: the kind of effect.
+        meaning: the reading of the value, where more than one module depends on it.
+        dialects: the dialects in whose files the key has the effect; empty for all.
+        is_harmless: whether a value is without this effect.
     """
 
     effect: Effect
@@ -150,12 +151,12 @@ def _row(
     only: str = "",
     unless: Callable[[JsonValue], bool] = _is_empty,
 ) -> tuple[str, KeyEffect]:
-    """One effect of some keys, in the files of the dialects named in `only`, unless a value is harmless."""
+    """Declare one effect of some keys, in files of the dialects in `only`, unless the value is harmless."""
     return keys, KeyEffect(effect, meaning, frozenset(only.split()), unless)
 
 
 _ROWS: Final = (
-    # What restricts an agent in some tool, and what nobody would write but to restrict.
+    # Keys that restrict an agent in some tool, and keys that only make sense as a restriction.
     _row(f"tools {_about_tools(_ALLOWING)}", Effect.RESTRICTS, Meaning.ALLOWED_TOOLS),
     _row(_about_tools(_DENYING), Effect.RESTRICTS, Meaning.DENIED_TOOLS),
     _row("allow allowlist", Effect.RESTRICTS, Meaning.ALLOWED),
@@ -168,7 +169,7 @@ _ROWS: Final = (
     _row("mode", Effect.RESTRICTS, Meaning.MODE),
     _row("hooks", Effect.RESTRICTS, Meaning.HOOKS),
     _row("mcp mcpservers", Effect.RESTRICTS, Meaning.SERVERS),
-    # Words that restrict in one tool, and mean something else or nothing in the others.
+    # Keys that restrict in one tool, and have another or no meaning in the others.
     _row("websearch", Effect.RESTRICTS, only="codex"),
     _row(
         "commandexecutionpolicy excludedefaultcomponents inheritcustomizations inheritmcp",
@@ -176,7 +177,7 @@ _ROWS: Final = (
         only="antigravity",
     ),
     _row("targets", Effect.RESTRICTS, only="neutral"),
-    # Programs that a tool runs by itself, or code that it loads.
+    # Programs that a tool runs by itself, and code that it loads.
     _row("hooks", Effect.RUNS_PROGRAM, Meaning.HOOKS),
     _row("toolpaths enableautoupdate", Effect.RUNS_PROGRAM, only="vibe"),
     _row("experimentalenableprmonitoring experimentalenableprdiscovery", Effect.RUNS_PROGRAM, only="vibe"),
@@ -186,7 +187,7 @@ _ROWS: Final = (
     _row("notify modelproviders marketplaces", Effect.RUNS_PROGRAM, only="codex"),
     _row("shellenvironmentpolicy", Effect.RUNS_PROGRAM, only="codex", unless=_takes_variables_away),
     _row("zshpath jsreplnodepath jsreplnodemoduledirs", Effect.RUNS_PROGRAM, only="codex"),
-    # Servers and addresses to which what the agent sees is sent.
+    # Servers and addresses that receive what the agent sees.
     _row("mcpservers", Effect.OPENS_ADDRESS, Meaning.SERVERS),
     _row("providers transcribeproviders ttsproviders connectors", Effect.OPENS_ADDRESS, only="vibe"),
     _row("otelendpoint consolebaseurl vibebaseurl vibecodesessionsbaseurl", Effect.OPENS_ADDRESS, only="vibe"),
@@ -199,11 +200,11 @@ _ROWS: Final = (
     _row("experimentalrealtimewsbaseurl experimentalrealtimewebrtccallbaseurl", Effect.OPENS_ADDRESS, only="codex"),
     _row("experimentalthreadstoreendpoint experimentalthreadstore", Effect.OPENS_ADDRESS, only="codex"),
     _row("providerbaseurl", Effect.OPENS_ADDRESS, only="auggie"),
-    # Files that become part of what the model reads, or that the tool writes.
+    # Files that the model reads as part of its input, and files that the tool writes.
     _row("resources", Effect.READS_FILE, only="kiro kiro2", unless=_is_within_project),
     _row("skillpaths agentpaths", Effect.READS_FILE, only="vibe", unless=_is_within_project),
     _row("sessionlogging", Effect.READS_FILE, only="vibe"),
-    # Codex takes a relative path from the directory of its configuration, which is no project either.
+    # Codex resolves a relative path from the directory of its configuration, which is outside the project, too.
     _row("modelinstructionsfile experimentalinstructionsfile modelcatalogjson", Effect.READS_FILE, only="codex"),
     _row("experimentalcompactpromptfile logdir sqlitehome debug", Effect.READS_FILE, only="codex"),
     _row("projectdocfallbackfilenames", Effect.READS_FILE, only="codex", unless=_is_within_project),
@@ -218,7 +219,7 @@ _ROWS: Final = (
     _row("commandexecutionpolicy", Effect.CHANGES_APPROVAL, only="antigravity", unless=_is_one_of("off", "sandbox")),
     _row("bypasstoolpermissions smartapprovedefault smartapproveavailable", Effect.CHANGES_APPROVAL, only="vibe"),
     _row("safety", Effect.CHANGES_APPROVAL, only="vibe", unless=_is_one_of("safe", "neutral", "destructive")),
-    # Which model runs, beside the key that a dialect reads it from.
+    # The choice of model, apart from the key from which a dialect reads it.
     _row("models allowedmodels compactionmodel visionmodel utilitymodels", Effect.CHANGES_MODEL, only="vibe"),
     _row("routeddefaultmodel routedmodelconfig routedextramodels", Effect.CHANGES_MODEL, only="vibe"),
     _row("activetranscribemodel transcribemodels activettsmodel ttsmodels", Effect.CHANGES_MODEL, only="vibe"),
@@ -230,6 +231,7 @@ _ROWS: Final = (
 
 
 def _by_key(rows: Iterable[tuple[str, KeyEffect]]) -> dict[str, tuple[KeyEffect, ...]]:
+    """Index the rows by key; a key in several rows has several effects."""
     table: dict[str, tuple[KeyEffect, ...]] = {}
     for keys, row in rows:
         for key in keys.split():
@@ -238,17 +240,17 @@ def _by_key(rows: Iterable[tuple[str, KeyEffect]]) -> dict[str, tuple[KeyEffect,
 
 
 KEY_EFFECTS: Final[Mapping[str, tuple[KeyEffect, ...]]] = _by_key(_ROWS)
-"""The effects of each key, folded."""
+"""Effects of each key; the keys are folded."""
 
 
 def effects_of(key: str) -> tuple[KeyEffect, ...]:
-    """The effects of a key in any spelling; none where nothing is known of it."""
+    """Effects of a key in any spelling; empty for an unknown key."""
     return KEY_EFFECTS.get(folded_key(key), ())
 
 
 @cache
 def meaning(*meanings: Meaning) -> frozenset[str]:
-    """The keys, folded, that have one of these meanings."""
+    """Folded keys that have one of these meanings."""
     return frozenset(key for key, rows in KEY_EFFECTS.items() if any(row.meaning in meanings for row in rows))
 
 
@@ -257,38 +259,38 @@ def _restricting(rows: Iterable[KeyEffect]) -> list[KeyEffect]:
 
 
 RESTRICTING: Final = frozenset(key for key, rows in KEY_EFFECTS.items() if _restricting(rows))
-"""The keys, folded, that restrict an agent in some tool."""
+"""Folded keys that restrict an agent in some tool."""
 
 READ_BY_VALUE: Final = meaning(Meaning.MODE, Meaning.HOOKS)
-"""Those that restrict by some of their values only, in the same way for the readers of all dialects."""
+"""Keys that restrict only with some of their values; the readers of all dialects agree on which."""
 
 FOREIGN_RESTRICTING: Final = frozenset(
     key
     for key in RESTRICTING - READ_BY_VALUE - meaning(Meaning.SERVERS)
     if any(not row.dialects for row in _restricting(KEY_EFFECTS[key]))
 )
-"""Those whose presence alone is meant as a restriction, in whichever dialect's file they are found."""
+"""Keys that are intended as a restriction by their presence alone, in a file of any dialect."""
 
 
 TAKING_MODES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("plan", "planning"), "plan"),
     **dict.fromkeys(("dontask", "readonly", "read", "deny", "denied", "never", "none"), "dontAsk"),
 }
-"""What a permission mode says, folded, in another spelling than any tool's, or where there is no such mode."""
+"""Permission modes intended by folded spellings that no tool has, or in tools without such a mode."""
 
 
 def is_off(value: object) -> bool:
-    """Whether the value of a switch means that it is off; YAML 1.2 reads `no` and `off` as text."""
+    """Whether the value turns a switch off; YAML 1.2 reads `no` and `off` as text."""
     return str(value).strip().lower() in ("", "none", "false", "no", "off", "0")
 
 
 def restricts(key: str) -> bool:
-    """Whether a key in any spelling restricts an agent in some tool; of a dotted key its first part counts."""
+    """Whether a key in any spelling restricts an agent in some tool; a dotted key is judged by its first part."""
     return folded_key(key).partition(".")[0] in RESTRICTING
 
 
 def may_restrict(key: str, text: str) -> bool:
-    """Whether a key with a value of which this is the text, or its beginning, may restrict an agent."""
+    """Whether a key may restrict an agent, given the text of its value or the start of that text."""
     folded = folded_key(key).partition(".")[0]
     if folded not in RESTRICTING:
         return False
@@ -296,12 +298,12 @@ def may_restrict(key: str, text: str) -> bool:
     if folded in meaning(Meaning.MODE):
         return folded_key(text.split()[0].strip("\"'")).removesuffix("mode") in TAKING_MODES if text else False
     if folded in meaning(Meaning.HOOKS, Meaning.SERVERS):
-        return text[:1] in ("", "{", "[")  # the others cannot be hooks or servers
+        return text[:1] in ("", "{", "[")  # other values cannot be hooks or servers
     return not (folded in meaning(Meaning.SWITCH) and text and is_off(text.partition("#")[0].strip("\"' \t")))
 
 
 def is_foreign_restriction(key: str, value: JsonValue) -> bool:
-    """Whether a key with this value is meant as a restriction in whichever dialect's file it is found."""
+    """Whether a key with this value is intended as a restriction in a file of any dialect."""
     folded = folded_key(key).partition(".")[0]
     is_switched_off = folded in meaning(Meaning.SWITCH) and is_off(value)
     return folded in FOREIGN_RESTRICTING and value not in (None, False) and not is_switched_off

@@ -12,30 +12,31 @@ from agentsync.agents.grants import EVERYTHING, Grants
 Mode = Literal["subagent", "primary", "all"]
 
 NEUTRAL = "neutral"
-"""The dialect of agentsync itself. What stands in it for a target is in that target's own terms."""
+"""The dialect of agentsync itself. Its sections for a target use that target's own terms."""
 
-# Model names. A canonical model is `provider/id`; these ids stand for whatever a vendor calls its current model of
-# that size, so that `sonnet` in one tool can become the newest Sonnet that another tool has.
+# Model names. A canonical model is `provider/id`; these ids represent the vendor's current model of that size,
+# so that `sonnet` in one tool can become the newest Sonnet that another tool has.
 MODEL_ALIASES = frozenset({"anthropic/opus", "anthropic/sonnet", "anthropic/haiku"})
 
 
 class Agent(BaseModel):
-    """One agent in terms that belong to no tool.
+    """An agent in terms that belong to no tool.
 
     Attributes:
-        name: as its author wrote it; `slug` is what files are called.
-        dialect: the dialect that it was read from.
+        name: as its author wrote it.
+        slug: the name of its files.
+        dialect: the dialect of its source file.
         prompt: the instructions, byte for byte as they follow the frontmatter.
-        grants: what it may do. One ordered list holds what tools call tools, disallowedTools and permission.
-        own_permissions: the keys that `grants` was read from, as written, for writing the agent in its own dialect.
+        grants: its permissions; one ordered list for the keys that tools call tools, disallowedTools and permission.
+        own_permissions: the source keys of `grants`, as written, for writing the agent in its own dialect.
         model: `provider/id`, a member of MODEL_ALIASES, or None to inherit.
         effort: minimal, low, medium, high, xhigh or max, or a budget in tokens.
-        max_turns: how many turns it may take.
-        mode: subagent, primary or all; None where the tool has no such notion.
-        mcp_servers, hooks: as the source wrote them, since each tool has its own form.
-        tags: words to choose agents by.
-        targets: for each dialect, what is to be said otherwise there; overrides.py explains it.
-        native: known keys of the source's own dialect that mean nothing elsewhere.
+        max_turns: the most turns that it may take.
+        mode: subagent, primary or all; None where the tool has no modes.
+        mcp_servers, hooks: as written in the source, since each tool has its own form.
+        tags: words by which agents are selected.
+        targets: overrides for each dialect; overrides.py explains them.
+        native: known keys of the source's own dialect that have no meaning elsewhere.
         unknown: keys that no tool knows.
     """
 

@@ -1,4 +1,4 @@
-"""Patterns of names, and the automaton that compares them."""
+"""Name patterns, and the automaton that compares them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from agentsync.core.errors import AgentsyncError
 ANY = "*"
 
 _MAX_STATES = 4_000
-# Any character that no pattern names: what walks the automata, and how it is shown in an example.
+# Any character that no pattern contains: the symbol used to walk the automata, and its form in an example text.
 _OTHERS = ""
 UNNAMED = "\N{REPLACEMENT CHARACTER}"
 
 
 class TooManyPatternsError(AgentsyncError):
-    """The patterns are too many and too free to be compared within bounds."""
+    """There are too many patterns with wildcards to compare them within bounds."""
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern covers a text."""
+    """Whether a pattern matches a whole text."""
     if pattern in (ANY, text):
         return True
     if not _is_free(pattern):
@@ -37,18 +37,18 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def _is_free(pattern: str) -> bool:
-    """Whether a pattern covers more than itself."""
+    """Whether a pattern matches anything besides itself."""
     return "*" in pattern or "?" in pattern
 
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """A glob as a position automaton: bit i of a state means that the first i symbols are matched.
+    """A glob as a position automaton: bit i of a state is set when the first i symbols are matched.
 
     Attributes:
         stars: the positions of `*`.
-        singles: the positions at which a character takes one step, by character, with those of `?` under _OTHERS.
-        accepting: the states in which a text may end.
+        singles: for each character, the positions at which it advances by one; those of `?` are under _OTHERS.
+        accepting: the positions at which a text may end.
     """
 
     stars: int
@@ -64,6 +64,7 @@ class _Pattern:
         return self._close(state & self.stars | (state & steps) << 1)
 
     def _close(self, state: int) -> int:
+        """Add the positions reached when each `*` matches nothing."""
         while (more := state | (state & self.stars) << 1) != state:
             state = more
         return state
@@ -85,30 +86,30 @@ def _compile(glob: str) -> _Pattern:
             character = _OTHERS if symbol == "?" else symbol
             singles[character] = singles.get(character, 0) | 1 << index
     accepting = 1 << len(glob)
-    if glob.endswith(" *"):
+    if glob.endswith(" *"):  # matches nothing, too, so `ls *` covers `ls`: see Rule
         accepting |= 1 << len(glob) - 2
     return _Pattern(stars, singles, accepting)
 
 
 @lru_cache(maxsize=1024)
 def classes_of(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Every set of patterns that one text can match together, each with a shortest such text.
+    """Every set of patterns that one text can match at the same time, each with a shortest such text.
 
     Raises:
-        TooManyPatternsError: more than a bounded number of states would have to be looked at.
+        TooManyPatternsError: the comparison would need more than _MAX_STATES states.
     """
     compiled = [_compile(pattern) for pattern in patterns]
     begin = tuple(pattern.start for pattern in compiled)
     seen = {begin}
     queue = deque([(begin, "")])
-    found: dict[frozenset[str], str] = {}
+    shortest: dict[frozenset[str], str] = {}
     while queue:
         state, text = queue.popleft()
         matched = frozenset(
             pattern for pattern, machine, bits in zip(patterns, compiled, state, strict=True) if machine.accepts(bits)
         )
-        found.setdefault(matched, text)
-        for character in _useful(compiled, state):
+        shortest.setdefault(matched, text)  # breadth first, so the first text is a shortest one
+        for character in _useful_characters(compiled, state):
             after = tuple(machine.step(bits, character) for machine, bits in zip(compiled, state, strict=True))
             if after not in seen:
                 seen.add(after)
@@ -118,10 +119,11 @@ def classes_of(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], .
                         hint="use fewer patterns with several `*` each",
                     )
                 queue.append((after, text + (character or UNNAMED)))
-    return tuple((text, matched) for matched, text in found.items())
+    return tuple((text, matched) for matched, text in shortest.items())
 
 
-def _useful(compiled: Iterable[_Pattern], state: tuple[int, ...]) -> list[str]:
+def _useful_characters(compiled: Iterable[_Pattern], state: tuple[int, ...]) -> list[str]:
+    """Characters that some pattern tells apart from this state, and _OTHERS for all the rest."""
     named = {
         character for machine, bits in zip(compiled, state, strict=True) for character in machine.next_characters(bits)
     }

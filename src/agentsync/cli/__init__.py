@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from agentsync import __version__
-from agentsync.cli.boundary import run
+from agentsync.cli.error_boundary import run
 from agentsync.cli.options import common_options
 
 # In the order in which a new user meets them.
@@ -18,24 +18,24 @@ COMMANDS: Final = {
     "init": "Find the tools installed here and write a configuration.",
     "pull": "Fetch the team's agents and write them to every tool.",
     "plan": "Show what pull would change, with differences.",
-    "status": "Show whether this machine has what the team's repository says.",
+    "status": "Show whether this machine matches the team's repository.",
     "check": "Validate the agents in a directory: for CI, editors and pre-commit.",
     "watch": "Check and convert a repository's agents each time one is saved.",
-    "convert": "Print one agent as another tool writes it.",
+    "convert": "Print one agent in another tool's format.",
     "import": "Write the agents that this machine's tools have into a repository.",
-    "adopt": "Put the team's agents in the place of your own files, and keep those aside.",
+    "adopt": "Replace your own files with the team's agents, and keep a backup.",
     "list": "List agents, dialects or targets.",
-    "rollback": "Bring back what the tools had after an earlier sync, and suspend pulling.",
+    "rollback": "Restore what the tools had after an earlier sync, and suspend pulling.",
     "daemon": "Pull on a schedule, and when something changes here: the service.",
     "install-service": "Have systemd run agentsync from now on.",
-    "uninstall-service": "Have systemd run it no more.",
-    "health": "Ask the service whether it lives: for containers and probes.",
+    "uninstall-service": "Have systemd no longer run agentsync.",
+    "health": "Check whether the service is alive: for containers and probes.",
     "suspend": "Let pulls change nothing until `resume`.",
     "resume": "Let pulls apply changes again.",
     "history": "Show what was changed here, when, and from which commit.",
-    "doctor": "Look for what is wrong with this installation.",
+    "doctor": "Check this installation for problems.",
     "schema": "Print a JSON Schema for editors.",
-    "demo": "Show it all on a small repository in a scratch home.",
+    "demo": "Show everything on a small repository in a scratch home.",
     "completion": "Print the completion script for a shell.",
 }
 _ALIASES: Final = {"diff": "plan"}
@@ -50,17 +50,17 @@ Examples:
 
 \b
 Exit status:
-  0 done            1 findings, or changes with --exit-code
+  0 done            1 problems, or changes with --exit-code
   2 wrong usage     3 a source is unavailable
-  4 incomplete      75 another run is under way
+  4 incomplete      75 another run is in progress
 """
 
 
 class _Commands(click.Group):
-    """Imports a command when it is asked for, so that `--version` costs no more than Python itself."""
+    """A group that imports a command only when it is used, so that `--version` costs no more than Python itself."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return [*COMMANDS]  # `list` is a module of this package once that command was imported
+        return [*COMMANDS]  # not list(): `list` is a module of this package once that command was imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
         name = _ALIASES.get(cmd_name, cmd_name)
@@ -102,5 +102,5 @@ def cli() -> None:
 
 
 def main() -> int:
-    """Runs the command line and returns the exit status."""
+    """Run the command line and return the exit status."""
     return run(cli)

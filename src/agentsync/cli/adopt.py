@@ -1,4 +1,4 @@
-"""`agentsync adopt`: the team's agents in the place of files that are in their way."""
+"""`agentsync adopt`: replaces files that are in the way by the team's agents."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Examples:
 def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
     """Pull, and let the team's agents replace your own files of the same name.
 
-    WHAT is an agent's name or a file. Without it, the files in the way are listed. What is replaced is kept first,
-    byte for byte, and `agentsync rollback` brings it back: this is what other programs have a `--force` for.
+    WHAT is an agent's name or a file. Without it, the files in the way are listed. A replaced file is backed up first,
+    byte for byte, and `agentsync rollback` restores it: other programs have a `--force` for this.
     """
     options = common()
     if what and everything:
-        raise click.UsageError("name files, or say --all")
+        raise click.UsageError("name files, or use --all")
     chosen = _Chosen(what, everything=everything)
     listing = not what and not everything
     fetches = Fetches()
@@ -61,32 +61,32 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
     show_changes(shown)
     show_diagnostics(report, verbosity=options.verbosity)
     if listing:
-        click.echo("name one, or say --all" if shown else "nothing is in the way")
+        click.echo("name one, or use --all" if shown else "nothing is in the way")
     else:
         click.echo(summary(report))
-    if replaced and report.scope is Scope.APPLY:  # which it is not where pulling is suspended
-        click.echo("what was replaced is kept: `agentsync rollback` brings it back")
+    if replaced and report.scope is Scope.APPLY:  # it is not while pulling is suspended
+        click.echo("replaced files are backed up: `agentsync rollback` restores them")
     return options.status
 
 
 class _Chosen:
-    """The files that the user named, by their paths or by the agents that want them."""
+    """The files that the user named, by their paths or by the agents that replace them."""
 
     def __init__(self, what: Sequence[str], *, everything: bool) -> None:
         self._what = what
         self._everything = everything
 
     def __contains__(self, change: Change) -> bool:
-        return self._everything or any(_means(word, change) for word in self._what)
+        return self._everything or any(_matches(word, change) for word in self._what)
 
     def missing(self, report: Report) -> list[str]:
-        """The words that mean no file which is, or was, in the way."""
+        """The words that match no file which is, or was, in the way."""
         changes = (*report.plan.changes, *report.plan.held)
         there = [change for change in changes if change.action in (Action.CONFLICT, Action.REPLACE)]
-        return [word for word in self._what if not any(_means(word, change) for change in there)]
+        return [word for word in self._what if not any(_matches(word, change) for change in there)]
 
 
-def _means(word: str, change: Change) -> bool:
+def _matches(word: str, change: Change) -> bool:
     if word in (change.agent, slug(change.agent)):
         return True
     # pathlib keeps `..`, and raises where there is no such user.

@@ -14,8 +14,9 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.options import common, common_options
-from agentsync.cli.words import counted
-from agentsync.convert.policy import DEFAULT, Policy, SourcePolicy, judge_output, judge_text, read_policy
+from agentsync.cli.wording import counted
+from agentsync.convert.policy import DEFAULT, Policy, SourcePolicy, read_policy
+from agentsync.convert.policy_check import judge_output, judge_text
 from agentsync.convert.render import render
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
@@ -27,7 +28,7 @@ from agentsync.core.urls import printable
 from agentsync.dialects import dialects
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import Named, check_names, masked
-from agentsync.repository.detection import ReadAgent, read_agent
+from agentsync.repository.dialect_detection import ReadAgent, read_agent
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, unused
@@ -45,25 +46,25 @@ Examples:
 
 @click.command("check", epilog=_EPILOG)
 @click.argument("path", type=click.Path(exists=True, path_type=Path), default=".")
-@click.option("--from", "dialect", type=DIALECT, help="The dialect of every file; found out from path and content.")
+@click.option("--from", "dialect", type=DIALECT, help="The dialect of every file; detected from path and content.")
 @click.option("--to", "targets", type=DIALECT, multiple=True, help="Also check what is lost on the way to a dialect.")
 @click.option(
     "--policy",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What agents may be given, as in a machine's policy.toml; what is usual otherwise.",
+    help="What agents may be given, as in a machine's policy.toml; the default policy otherwise.",
 )
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @common_options
 def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], policy: Path | None, strict: bool) -> int:
     """Validate the agents in PATH, a directory or a file, as `pull` would read them.
 
-    What the usual policy refuses is wrong too: hooks, MCP servers that agents bring, credentials and the like. Exits
-    with 1 when something is wrong, so that a merge can wait for it.
+    What the default policy refuses is an error too: hooks, MCP servers that agents bring, credentials and the like.
+    Exits with 1 on errors, so that a merge can wait for their correction.
     """
     options = common()
     checked = run_checks(path, targets, dialect=dialect, policy=_policy(policy))
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
-    wrong = any(found.severity in failing for found in checked.diagnostics)
+    wrong = any(diagnostic.severity in failing for diagnostic in checked.diagnostics)
     # Green for the wrong directory would be worse than red for an empty one.
     nothing = not checked.agents and not wrong
     options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
@@ -78,12 +79,12 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], policy
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What there is in a directory, or in a file.
+    """The agents of a directory or a file, and their diagnostics.
 
     Attributes:
-        agents: name, dialect and path of each.
-        skipped: the paths of files that define none.
-        diagnostics: every finding.
+        agents: name, dialect and path of each agent.
+        skipped: the paths of files that define no agent.
+        diagnostics: all diagnostics.
     """
 
     agents: Sequence[tuple[str, str, str]]
@@ -92,7 +93,7 @@ class Checked:
 
     @property
     def record(self) -> dict[str, object]:
-        """It in its documented JSON form (docs/json.md)."""
+        """The documented JSON form (docs/json.md)."""
         return {
             "agents": [{"name": name, "dialect": dialect, "path": path} for name, dialect, path in self.agents],
             "skipped": [*self.skipped],
@@ -100,12 +101,12 @@ class Checked:
         }
 
     def show(self, verbosity: int, *, most: int | None = None) -> None:
-        """Prints it for people: at most so many findings, remarks only with -v, and how many there are of each kind."""
-        reported = [found for found in self.diagnostics if found.severity is not Severity.INFO or verbosity > 0]
-        for diagnostic in reported[:most]:
+        """Print it for people: at most `most` diagnostics, remarks only with -v, and the counts of each kind."""
+        shown = [one for one in self.diagnostics if one.severity is not Severity.INFO or verbosity > 0]
+        for diagnostic in shown[:most]:
             show_diagnostic(diagnostic, err=False)
-        if most is not None and len(reported) > most:
-            click.echo(click.style(f"and {len(reported) - most} more; -v shows them", dim=True))
+        if most is not None and len(shown) > most:
+            click.echo(click.style(f"and {len(shown) - most} more; -v shows them", dim=True))
         if verbosity >= 0:
             severities = Counter(diagnostic.severity for diagnostic in self.diagnostics)
             counts = {
@@ -120,66 +121,66 @@ class Checked:
 def run_checks(
     path: Path, targets: Collection[str], *, dialect: str | None = None, policy: SourcePolicy = DEFAULT
 ) -> Checked:
-    """Reads the agents in a directory or a file.
+    """Read and check the agents in a directory or a file.
 
     Args:
-        path: where they are.
-        targets: the dialects for which it is looked what is lost on the way.
-        dialect: what each file is written in; found out where it is None.
+        path: the directory or file.
+        targets: the dialects for which losses in conversion are reported.
+        dialect: the dialect of every file; detected where it is None.
         policy: what agents may be given.
 
     Raises:
-        ConfigError: something cannot be read, or there is a mistake in the manifest.
+        ConfigError: something cannot be read, or the manifest has a mistake.
     """
     root = path if path.is_dir() else path.parent
     there = list_files(root) if path.is_dir() else [entry_of(root, path)]
     manifest = _manifest(root, there)
     selection = _selection(manifest, dialect)
-    # A file that is named is read, whatever it is called.
+    # A file given by the user is read, whatever its name.
     entries, unsafe = select(there, selection) if path.is_dir() else (there, [])
     entries, unclear = split_file(entries, selection, lambda files: (content(root / file.path) for file in files))
-    agents, skipped, found = _read(root, entries, selection, policy)
-    found = [*unsafe, *unclear, *found]
+    agents, skipped, diagnostics = _read(root, entries, selection, policy)
+    diagnostics = [*unsafe, *unclear, *diagnostics]
     agents = [read for read in agents if AgentFilter(manifest.agents.only, manifest.agents.skip).takes(read.agent)]
     overrides = as_overrides(manifest.overrides, FILE_NAME)
     if path.is_dir():
-        found += unused(overrides, ((read.agent.slug, read.agent.tags) for read in agents))
+        diagnostics += unused(overrides, ((read.agent.slug, read.agent.tags) for read in agents))
     for read in agents:
         for target in targets:
             rendered = render(read, dialects()[target], _options(manifest, target), overrides)
-            found += [d.at(path=read.document.path, target=target) for d in rendered.diagnostics]
+            diagnostics += [d.at(path=read.document.path, target=target) for d in rendered.diagnostics]
             if rendered.document and rendered.document is not read.document:
                 judged = judge_output(
                     dialects()[target], rendered.document, read.agent.slug, policy.rules(read.agent.slug)
                 )
-                found += [replace(d, line=0).at(path=read.document.path, target=target) for d in judged]
+                diagnostics += [replace(d, line=0).at(path=read.document.path, target=target) for d in judged]
     named = [(read.agent.name, read.dialect.name, read.document.path) for read in agents]
-    return Checked(named, skipped, [*map(masked, found)])
+    return Checked(named, skipped, [*map(masked, diagnostics)])
 
 
 def _policy(path: Path | None) -> SourcePolicy:
-    """What a file says that agents may be given, or what is usual."""
+    """Read a policy file; without one, the default policy."""
     if path is None:
         return DEFAULT
     return Policy((read_policy(content(path).decode(errors="replace"), str(path)),)).of_source("", "")
 
 
 def _judged(read: ReadAgent, policy: SourcePolicy) -> Iterator[Diagnostic]:
-    """The findings on an agent, and on what its own tool would give it."""
+    """The diagnostics of an agent, and of the permissions that its own tool would give it."""
     slug, document = read.agent.slug, read.document
     rules = policy.rules(slug)
     judged = (
         *judge_text(read.diagnostics, slug, len(document.data), rules),
         *judge_output(read.dialect, document, slug, rules),
     )
-    return (found.at(path=document.path, agent=read.agent.name) for found in judged)
+    return (diagnostic.at(path=document.path, agent=read.agent.name) for diagnostic in judged)
 
 
 def _read(
     root: Path, entries: Sequence[Entry], selection: Selection, policy: SourcePolicy
 ) -> tuple[list[ReadAgent], list[str], list[Diagnostic]]:
-    """The agents, the paths of files that are none, and every finding."""
-    found: list[Diagnostic] = []
+    """Read entries: the agents, the paths of files that define none, and all diagnostics."""
+    diagnostics: list[Diagnostic] = []
     agents: list[ReadAgent] = []
     skipped: list[str] = []
     names: list[Named] = []
@@ -187,14 +188,14 @@ def _read(
         data = content(root / split_path(entry.path)[0])
         read = read_agent(entry.path, data, selection.dialect_of(entry.path))
         if isinstance(read, ReadAgent):
-            found += _judged(read, policy)
+            diagnostics += _judged(read, policy)
             agents.append(read)
             names.append(Named("", entry.path, digest(data), read.agent.slug))
             continue
-        found += read.diagnostics
+        diagnostics += read.diagnostics
         if not read.refused:
             skipped.append(entry.path)
-    return agents, skipped, [*found, *check_names(names, frozenset())[1]]
+    return agents, skipped, [*diagnostics, *check_names(names, frozenset())[1]]
 
 
 def _selection(manifest: Manifest, dialect: str | None) -> Selection:
@@ -208,7 +209,7 @@ def _options(manifest: Manifest, target: str) -> WriteOptions:
 
 
 def _manifest(root: Path, there: Sequence[Entry]) -> Manifest:
-    """What the repository says about itself; refused where `pull` refuses it."""
+    """Read the repository's manifest; it is refused where `pull` refuses it."""
     entry = next((entry for entry in there if entry.path == FILE_NAME), None)
     if entry is None:
         return Manifest()

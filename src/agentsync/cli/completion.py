@@ -1,4 +1,4 @@
-"""`agentsync completion`: the script that a shell needs to complete agentsync's commands."""
+"""`agentsync completion`: a shell's script for completing agentsync's commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see: aligned rows, colours, differences."""
+"""Output for people: aligned rows, colours, differences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from agentsync.cli.words import up_to_date
+from agentsync.cli.wording import up_to_date_line
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.paths import shorten
@@ -55,7 +55,7 @@ _SHOWN_ALIKE: Final = 3
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
-    """Rows with aligned columns; styles do not count as width."""
+    """Print rows with aligned columns; styles do not count as width."""
     lines = [[click.style(title, bold=True) for title in header], *rows] if header else list(rows)
     if not lines:
         return
@@ -66,7 +66,7 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> None:
 
 
 def show_changes(changes: Iterable[Change], *, home: str = "") -> None:
-    """One line a change; `home` is shown as `~` instead of the user's own."""
+    """Print one line for each change; `home` is shown as `~` instead of the user's own."""
     rows = []
     for change in changes:
         sign, color = _SIGNS[change.action]
@@ -77,7 +77,7 @@ def show_changes(changes: Iterable[Change], *, home: str = "") -> None:
 
 
 def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
-    """A finding in one line, with its hint below where it is more than a remark."""
+    """Print a diagnostic in one line, with its hint below if it is an error."""
     severity = click.style(f"{diagnostic.severity.value}[{diagnostic.code.id}]", fg=_COLORS[diagnostic.severity])
     place = f"{printable(shorten(diagnostic.place))}: " if diagnostic.place else ""
     target = f" ({diagnostic.target})" if diagnostic.target else ""
@@ -88,30 +88,30 @@ def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
 
 
 def show_diagnostics(report: Report, *, verbosity: int, logged: bool | None = None) -> None:
-    """Errors always; what was lost or repaired only for agents that changed, and only some of it unless asked.
+    """Print all errors, and the first warnings of agents that changed; with -v, the warnings of all agents.
 
-    Nothing is shown of what was applied where the reader has it in the log already: `logged` says whether that is so,
-    which is by default where standard error is no terminal.
+    After an apply, nothing is printed if the reader has the diagnostics in the log already, which is what `logged`
+    means; by default that is so if standard error is not a terminal.
     """
     in_log = not sys.stderr.isatty() if logged is None else logged
     if report.scope is Scope.APPLY and in_log:
         return
     if report.recovered:
         click.echo(f"{click.style('warning:', fg='yellow')} {RECOVERED}", err=True)
-    reported = report.diagnostics if verbosity > 0 else report.news
-    errors = [found for found in reported if found.severity is Severity.ERROR]
+    diagnostics = report.diagnostics if verbosity > 0 else report.news
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
     least = Severity.INFO if verbosity > 1 else Severity.WARNING
-    others = [found for found in reported if found.severity in (Severity.WARNING, least)]
+    others = [diagnostic for diagnostic in diagnostics if diagnostic.severity in (Severity.WARNING, least)]
     shown = others if verbosity > 0 else others[: _SHOWN_WARNINGS if verbosity == 0 else 0]
-    _show_alike([*shown, *errors], most=len(reported) if verbosity > 0 else _SHOWN_ALIKE)
+    _show_alike([*shown, *errors], most=len(diagnostics) if verbosity > 0 else _SHOWN_ALIKE)
     if verbosity >= 0 and len(shown) < len(others):
         _show_rest(len(others) - len(shown), "warnings")
 
 
-def _show_alike(found: Sequence[Diagnostic], *, most: int) -> None:
-    """Findings, of those that differ by their place alone only the first ones."""
+def _show_alike(diagnostics: Sequence[Diagnostic], *, most: int) -> None:
+    """Print diagnostics; of those that differ only by their place, only the first ones."""
     kinds: dict[tuple[Code, str, str], list[Diagnostic]] = {}
-    for diagnostic in found:
+    for diagnostic in diagnostics:
         kinds.setdefault((diagnostic.code, diagnostic.message, diagnostic.target), []).append(diagnostic)
     for alike in kinds.values():
         for diagnostic in alike[:most]:
@@ -125,7 +125,7 @@ def _show_rest(number: int, what: str) -> None:
 
 
 def show_sources(report: Report) -> None:
-    """One line a source: commit, subject, and where it came from."""
+    """Print one line for each source: its commit, the commit's subject, and the previous commit."""
     rows = []
     for source in report.sources:
         commit = click.style(source.commit[:12] or "-", fg="yellow")
@@ -137,7 +137,7 @@ def show_sources(report: Report) -> None:
 
 
 def summary(report: Report) -> str:
-    """What happened in one line."""
+    """Summarize a report in one line."""
     counts = report.counts
     done = [f"{counts[key]} {_PAST[key]}" for key in _PAST if counts.get(key)]
     troubles = {"conflict": "in conflict", "held": "held", "failed": "failed", "refused": "refused"}
@@ -145,7 +145,7 @@ def summary(report: Report) -> str:
     trouble += [f"source {source.name} failed" for source in report.sources if source.error]
     same = counts["keep"]
     if not done and not trouble and not report.suspension:
-        return up_to_date(same, len(report.targets), report.seconds)
+        return up_to_date_line(same, len(report.targets), report.seconds)
     text = ", ".join([*done, *trouble, *([f"{same} unchanged"] if same else [])])
     if report.suspension:
         text += "; pulling is suspended"

@@ -1,4 +1,4 @@
-"""`agentsync convert`: one agent, as another tool writes it."""
+"""`agentsync convert`: prints one agent in another tool's format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.dialects import dialects, no_dialect
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 
 _EPILOG = """\b
 Examples:
@@ -27,7 +27,7 @@ Examples:
 
 
 class _DialectType(click.ParamType):  # type: ignore[type-arg]  # generic in click 8.4 and later only
-    """A dialect's name; looked up late, so that help costs nothing."""
+    """A dialect's name, looked up late, so that `--help` loads no dialect."""
 
     name = "dialect"
 
@@ -51,7 +51,7 @@ CHOICE = click.Choice(["narrow", "refuse", "accept"])
 
 @click.command("convert", epilog=_EPILOG)
 @click.argument("file", type=click.File("rb"))
-@click.option("--from", "source", type=DIALECT, help="The dialect of FILE; found out from its path and content.")
+@click.option("--from", "source", type=DIALECT, help="The dialect of FILE; detected from its path and content.")
 @click.option("--to", "target", type=DIALECT, required=True, help="The dialect to write.")
 @click.option("--approval", type=click.Choice(["ask", "allow"]), default="ask", help="What session approval becomes.")
 @click.option("--unenforceable", type=CHOICE, default="narrow", help="For globs that the target cannot express.")
@@ -70,7 +70,7 @@ def command(
     strict_approval: bool,
     fail_on_loss: bool,
 ) -> int:
-    """Print the agent in FILE as another tool writes it; what is lost is told on standard error."""
+    """Print the agent in FILE in another tool's format; losses are reported on standard error."""
     name = file.name if file.name != "<stdin>" else "agent.md"
     read = read_agent(str(name).replace("\\", "/").removeprefix("./"), file.read(), source)
     if isinstance(read, NoAgent):
@@ -79,21 +79,21 @@ def command(
         approval=approval, unenforceable=unenforceable, coarse=coarse, strict_approval=strict_approval
     )
     rendered = render(read, dialects()[target], options)
-    found = tuple(diagnostic.at(path=read.document.path) for diagnostic in rendered.diagnostics)
-    return _finish(rendered.data, (*read.diagnostics, *found), fail_on_loss=fail_on_loss)
+    losses = tuple(diagnostic.at(path=read.document.path) for diagnostic in rendered.diagnostics)
+    return _finish(rendered.data, (*read.diagnostics, *losses), fail_on_loss=fail_on_loss)
 
 
-def _finish(data: bytes | None, found: tuple[Diagnostic, ...], *, fail_on_loss: bool) -> int:
+def _finish(data: bytes | None, diagnostics: tuple[Diagnostic, ...], *, fail_on_loss: bool) -> int:
     if common().json:
         text = data.decode() if data is not None else None
-        click.echo(json.dumps({"output": text, "diagnostics": [diagnostic.as_dict() for diagnostic in found]}))
+        click.echo(json.dumps({"output": text, "diagnostics": [diagnostic.as_dict() for diagnostic in diagnostics]}))
     else:
-        for diagnostic in found:
+        for diagnostic in diagnostics:
             if diagnostic.severity is not Severity.INFO or common().verbosity > 0 or data is None:
                 show_diagnostic(diagnostic)
         if data is not None:
             click.echo(data, nl=False)
     if data is None:
         return ExitCode.INCOMPLETE
-    lost = any(diagnostic.severity is not Severity.INFO for diagnostic in found)
+    lost = any(diagnostic.severity is not Severity.INFO for diagnostic in diagnostics)
     return ExitCode.FINDINGS if lost and fail_on_loss else ExitCode.OK

@@ -1,4 +1,4 @@
-"""What `pull`, `plan` and `status` share: where the configuration comes from, and running a cycle."""
+"""Shared by `pull`, `plan` and `status`: finding the configuration, and running a cycle."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def run_cycle(
     consent: Consent | None = None,
     fetches: Fetches | None = None,
 ) -> Report:
-    """Runs a cycle for the configuration, or for the sources and targets that are given.
+    """Run a cycle for the configuration, or for the given sources and targets.
 
-    Fetches that were made already are not made again.
+    Fetches in `fetches` are not repeated.
 
     Raises:
-        AgentsyncError: the configuration, the lock or the state stands in the way.
+        AgentsyncError: the configuration, the lock or the state cannot be used.
     """
     if (branch or subfolder) and not source:
-        raise ConfigError("--branch and --subfolder say which part of --source, which is missing")
+        raise ConfigError("--branch and --subfolder select a part of --source, which is missing")
     if source or to:
         config, text = given_config(source, to, branch, subfolder), ""
     else:
@@ -74,13 +74,13 @@ def run_config(
     text: str = "",
     ad_hoc: bool = False,
 ) -> Report:
-    """Runs a cycle for this very configuration; `text` is what it was read from.
+    """Run a cycle for this configuration; `text` is the text that it was read from.
 
-    Of the sources in `saved` the files that are saved count, and no commit. It counts `alone` where it is not what is
-    configured on this machine.
+    Sources in `working_trees` are read from their saved files instead of a commit. A configuration is `ad_hoc` if it is
+    not the one of this machine.
 
     Raises:
-        AgentsyncError: the configuration, the lock or the state stands in the way.
+        AgentsyncError: the configuration, the lock or the state cannot be used.
     """
     start_log(common)
     waiting = Waiting()
@@ -103,16 +103,16 @@ def run_config(
 
 
 def read_config(common: Common) -> Config:
-    """The configuration that counts.
+    """Read the configuration in use.
 
     Raises:
-        ConfigError: there is none, or there is a mistake in it.
+        ConfigError: there is none, or it has a mistake.
     """
     return load_config(find_config(common.config))
 
 
 def given_config(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | None, subfolder: str) -> Config:
-    """A configuration from options; who types a path, or http, means it."""
+    """Make a configuration from options; a local path or http is allowed, since the user typed it."""
     if not (sources and targets):
         missing = "--to" if sources else "--source"
         raise ConfigError(f"{missing} is missing", hint="--source URL and --to DIALECT[=DIR] go together")
@@ -134,10 +134,10 @@ def given_config(sources: tuple[str, ...], targets: tuple[str, ...], branch: str
 
 
 def source_name(url: str) -> str:
-    """What a source is called after: the last part of its path, and nothing that could be a secret.
+    """Name a source by the last part of its path, which cannot be a secret.
 
     Raises:
-        ConfigError: the URL cannot be read.
+        ConfigError: the URL cannot be parsed.
     """
     if "://" in url:
         try:
@@ -149,7 +149,7 @@ def source_name(url: str) -> str:
 
 
 def absolute_url(url: str) -> str:
-    """The URL with a relative path made absolute."""
+    """Make a relative path in a URL absolute."""
     path = local_path(url)
     return str(_directory(path, "--source").resolve()) if path is not None else url
 
@@ -164,10 +164,10 @@ def _directory(text: str, option: str) -> Path:
 
 
 def parse_target(text: str, option: str) -> tuple[str, Path | None]:
-    """The dialect and the directory of `DIALECT[=DIR]`.
+    """Parse the dialect and the directory of `DIALECT[=DIR]`.
 
     Raises:
-        ConfigError: there is no such dialect, or the path is none.
+        ConfigError: there is no such dialect, or the path is not valid.
     """
     dialect, separator, directory = text.partition("=")
     if dialect not in dialects():

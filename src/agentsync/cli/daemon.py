@@ -1,4 +1,4 @@
-"""`agentsync daemon`: the service, until it is told to end."""
+"""`agentsync daemon`: runs the service until a signal ends it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import click
 
 from agentsync.cli.options import Common, common, common_options
 from agentsync.cli.pull import command as pull
-from agentsync.cli.pull import show_report, show_unchanged
+from agentsync.cli.pull import show_report, show_up_to_date
 from agentsync.config import find_config
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.log import configure, level_of
 from agentsync.core.paths import app_paths
-from agentsync.service.control import Answer, Question
+from agentsync.service.control_socket import Answer, Question
+from agentsync.service.current_status import Result
 from agentsync.service.daemon import Daemon
-from agentsync.service.status import Result
 from agentsync.sync.up_to_date import UpToDate
 
 _EPILOG = """\b
@@ -29,13 +29,13 @@ Examples:
 @click.command("daemon", epilog=_EPILOG)
 @common_options
 def command() -> int:
-    """Pull on a schedule, and when something changes here, until it is told to end.
+    """Pull on a schedule, and when something changes on this machine, until a signal ends it.
 
-    It logs what it does to standard error. SIGHUP makes it read its configuration again, SIGTERM and ^C end it, and
-    `agentsync pull` asks it to pull at once. `agentsync install-service` lets systemd run it.
+    It logs to standard error. SIGHUP makes it read its configuration again, SIGTERM and ^C end it, and `agentsync pull`
+    asks it to pull at once. `agentsync install-service` lets systemd run it.
     """
     options = common()
-    # Whoever starts it by hand wants to see what it does: there is no result to show instead.
+    # At a terminal too it logs what it does, since there is no result to show instead.
     configure(level_of(options.verbosity, for_people=False), colors=options.colored)
     daemon = Daemon(find_config(options.config).absolute(), app_paths(), _show)
     try:
@@ -43,19 +43,19 @@ def command() -> int:
     except SystemExit as end:
         if end.code != ExitCode.TERMINATED:
             raise
-    return ExitCode.OK  # a service that was told to end did what it should
+    return ExitCode.OK  # ending on a signal is how a service is stopped
 
 
 def _show(result: Result, question: Question) -> Answer:
-    """What `pull` prints of a result; nothing where it must run itself, to meet the same trouble."""
+    """Render a result as `pull` prints it; an empty answer makes the client run itself, to report the same error."""
     if isinstance(result, AgentsyncError):
         return Answer()
     options = Common(verbosity=question.verbosity, format="json" if question.json else "text")
     stdout, stderr = io.StringIO(), io.StringIO()
     with redirect_stdout(stdout), redirect_stderr(stderr), click.Context(pull, color=question.colored):
         if isinstance(result, UpToDate):
-            show_unchanged(result, options)
+            show_up_to_date(result, options)
         else:
-            show_report(result, options, logged=False)  # the log is the service's, and not of whoever asks
+            show_report(result, options, logged=False)  # the log belongs to the service, not to the client
     status = ExitCode.OK if isinstance(result, UpToDate) else result.exit_code
     return Answer(stdout.getvalue(), stderr.getvalue(), status)

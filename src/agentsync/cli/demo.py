@@ -31,7 +31,7 @@ Examples:
 
 
 @click.command("demo", epilog=_EPILOG)
-@click.option("--keep", is_flag=True, help="Leave the scratch directory there and say where.")
+@click.option("--keep", is_flag=True, help="Keep the scratch directory and print its path.")
 @common_options
 def command(*, keep: bool) -> int:
     """Pull six example agents into a scratch home, twice.
@@ -52,7 +52,7 @@ def command(*, keep: bool) -> int:
 
 
 def _records(scene: Scene) -> Iterator[dict[str, object]]:
-    """The same in JSON: the reports of three pulls."""
+    """The JSON form of the demo: the reports of three pulls."""
     yield report_record(run(scene.config, scene.app_paths, Scope.APPLY))
     scene.change_upstream()
     scene.edit_locally()
@@ -81,7 +81,7 @@ def _first(scene: Scene) -> None:
     _title("agentsync pull")
     report = run(scene.config, scene.app_paths, Scope.APPLY)
     _show(report, scene, changes=False)
-    _findings(report)
+    _show_losses(report)
     _title("One agent as its author wrote it, for Claude Code")
     _head(scene.repository / "agents/test-runner.md")
     _title("The same agent as OpenCode reads it: nothing but pytest and make test, and it asks")
@@ -111,14 +111,14 @@ def _show(report: Report, scene: Scene, *, changes: bool = True) -> None:
     click.echo(summary(report))
 
 
-def _findings(report: Report) -> None:
+def _show_losses(report: Report) -> None:
     click.echo(click.style("\nWhat could not be carried over, each with its place:", bold=True))
-    for found in report.news:
-        if found.severity is not Severity.INFO:
-            show_diagnostic(found, err=False)
+    for diagnostic in report.news:
+        if diagnostic.severity is not Severity.INFO:
+            show_diagnostic(diagnostic, err=False)
 
 
 def _head(path: Path) -> None:
-    """The frontmatter of a file."""
+    """Print the frontmatter of a file."""
     head, _, _ = path.read_text(encoding="utf-8").removeprefix("---\n").partition("\n---\n")
     click.echo("".join(f"  {line}\n" for line in head.splitlines()), nl=False)

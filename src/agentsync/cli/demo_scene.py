@@ -1,4 +1,4 @@
-"""A team's repository and a developer's machine in a scratch directory, for showing what agentsync does."""
+"""A team's repository and a developer's machine in a scratch directory, for the demo."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Scene:
         )
 
     def build(self) -> None:
-        """Makes the repository from the agents that ship with agentsync, and the empty home.
+        """Create the repository from the agents that ship with agentsync, and the empty home.
 
         Raises:
             SourceUnavailableError: git cannot be run.
@@ -64,7 +64,7 @@ class Scene:
         self._commit("Six agents of the team")
 
     def change_upstream(self) -> None:
-        """The team improves one agent and retires another."""
+        """Commit as the team: improve one agent and retire another."""
         reviewer = self.repository / "agents/code-reviewer.md"
         text = reviewer.read_text(encoding="utf-8")
         reviewer.write_text(text.replace("Praise nothing.", "Name the riskiest line first."), encoding="utf-8")
@@ -72,7 +72,7 @@ class Scene:
         self._commit("Sharpen the reviewer, retire the explainer")
 
     def edit_locally(self) -> Path:
-        """The developer edits one file that agentsync wrote."""
+        """Edit one file that agentsync wrote, as the developer."""
         edited = self.home / _TARGETS["claude"] / "incident-helper.md"
         edited.write_text(edited.read_text(encoding="utf-8") + _NOTE, encoding="utf-8")
         return edited

@@ -1,4 +1,4 @@
-"""`agentsync doctor`: what is wrong with this installation, and what to do."""
+"""`agentsync doctor`: checks this installation for problems, and proposes remedies."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ _STYLES: Final = {Health.GOOD: ("ok", "green"), Health.WARNING: ("look", "yellow
 @click.command("doctor", epilog=_EPILOG)
 @common_options
 def command() -> int:
-    """Look at git, disk, clock, service, each source, target and tool, and say what to do; changes no target."""
+    """Check git, disk, clock, service, each source, target and tool, and propose remedies; changes no target."""
     options = common()
     start_log(options)
-    found = list(run_checks(_config(options), app_paths()))
+    results = list(run_checks(_config(options), app_paths()))
     if options.json:
-        click.echo(json.dumps([asdict(check_result) for check_result in found]))
+        click.echo(json.dumps([asdict(check_result) for check_result in results]))
     else:
-        for check_result in found:
+        for check_result in results:
             word, color = _STYLES[check_result.health]
             click.echo(
                 f"{click.style(f'{word:4}', fg=color)}  {check_result.subject}: {printable(check_result.message)}"
             )
             if check_result.hint:
                 click.echo(f"      {click.style('hint:', fg='cyan')} {printable(check_result.hint)}")
-    bad = any(check_result.health is Health.BAD for check_result in found)
+    bad = any(check_result.health is Health.BAD for check_result in results)
     return ExitCode.FINDINGS if bad else ExitCode.OK
 
 
 def _config(options: Common) -> Config | ConfigError:
-    """The configuration, or what is wrong with it: that is one finding more, and no reason to look at nothing else."""
+    """Read the configuration, or return its error: the other checks are made anyway."""
     try:
         return read_config(options)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""`agentsync health`: asks the service that runs here how it is, for monitors that can only run a command."""
+"""`agentsync health`: asks the local service for its health, for monitors that can only run a command."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ _SECONDS: Final = 5  # that the service may take to answer
 
 
 @click.command("health", epilog=_EPILOG)
-@click.option("--ready", is_flag=True, help="Ask whether everything was synced lately, not only whether it lives.")
+@click.option("--ready", is_flag=True, help="Check whether everything was synced lately, not only whether it is alive.")
 @common_options
 def command(*, ready: bool) -> int:
-    """Ask the service whether it lives, where `[health] listen` says that it answers.
+    """Check whether the service is alive, at the address set by `[health] listen`.
 
-    Exits with 1 where it does not, or does not answer: for a container's health check, or a probe.
+    Exits with 1 if it is not, or does not answer: for a container's health check, or a probe.
     """
     options = common()
     address = read_config(options).health.address
     if address is None:
-        raise ConfigError("the service answers nobody", hint='set `listen = "127.0.0.1:9417"` under [health]')
+        raise ConfigError("the service has no health endpoint", hint='set `listen = "127.0.0.1:9417"` under [health]')
     path = "/readyz" if ready else "/healthz"
     try:
         with closing(_Connection(address)) as connection:
             connection.request("GET", path)
             response = connection.getresponse()
-            good, declared = response.status == HTTPStatus.OK, response.read().decode(errors="replace").strip()
+            good, message = response.status == HTTPStatus.OK, response.read().decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        good, declared = False, f"no answer at {address}: {why(error) or type(error).__name__}"
+        good, message = False, f"no answer at {address}: {why(error) or type(error).__name__}"
     options.status = ExitCode.OK if good else ExitCode.FINDINGS
-    click.echo(json.dumps({"good": good, "message": declared}) if options.json else printable(declared))
+    click.echo(json.dumps({"good": good, "message": message}) if options.json else printable(message))
     return options.status
 
 
 class _Connection(HTTPConnection):
-    """To a port or a Unix socket, and never by way of a proxy."""
+    """A connection to a port or a Unix socket, never through a proxy."""
 
     def __init__(self, address: Address) -> None:
         super().__init__(address.host or "localhost", address.port, timeout=_SECONDS)

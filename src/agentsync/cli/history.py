@@ -1,4 +1,4 @@
-"""`agentsync history`: what was changed here, when, and from which commit."""
+"""`agentsync history`: lists what was changed here, when, and from which commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import app_paths, shorten
 from agentsync.core.urls import printable
-from agentsync.state.store import FileChange, State, Sync
+from agentsync.state.records import FileChange, Sync
+from agentsync.state.store import State
 from agentsync.targets.change import absolute
 
 _EPILOG = """\b
@@ -32,7 +33,7 @@ def command(*, sync_id: str | None, limit: int) -> int:
     options = common()
     with State.open(app_paths().database) as state:
         if sync_id is not None:
-            if sync_id not in {sync.id for sync in state.syncs(-1)}:  # which SQLite takes for no limit
+            if sync_id not in {sync.id for sync in state.syncs(-1)}:  # -1: SQLite's "no limit"
                 raise ConfigError(f"there is no sync {sync_id}", hint="`agentsync history` lists them")
             changes = state.changes(sync_id)
             if options.json:

@@ -20,8 +20,8 @@ from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.validated_toml import validate
 from agentsync.sync.report import Scope
-from agentsync.targets.directory import find_link
-from agentsync.targets.installed import also_read, directory_of, has_home, installed
+from agentsync.targets.installed_tools import also_read, directory_of, has_home, installed
+from agentsync.targets.target_directory import find_link
 
 _EPILOG = """\b
 Examples:
@@ -40,7 +40,7 @@ Examples:
 def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, subfolder: str | None) -> int:
     """Write a configuration for the repository at URL and the tools found here, and show the first plan.
 
-    Without URL, only says which tools are here. Where the repository cannot be reached, nothing is written.
+    Without URL, only lists the tools found here. If the repository cannot be reached, nothing is written.
     """
     options = common()
     path = options.config or user_config()
@@ -72,10 +72,10 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
 
 
 def _check_free(path: Path) -> None:
-    """Makes sure that there is no configuration, before anything is fetched for one.
+    """Check that there is no configuration yet, before anything is fetched for one.
 
     Raises:
-        ConfigError: there is one, or its place cannot be looked at.
+        ConfigError: there is one, or its directory cannot be read.
     """
     try:
         path.lstat()
@@ -106,7 +106,7 @@ def _show_tools(chosen: list[Dialect]) -> None:
         if dialect.notice:
             click.echo(f"note: {dialect.title}: {dialect.notice}")
     for reader, other in also_read(dialect.name for dialect in chosen):
-        click.echo(f"note: {reader.title} also reads the agents of {other.title}, and may not heed what restricts them")
+        click.echo(f"note: {reader.title} also reads the agents of {other.title}, and may ignore their restrictions")
 
 
 def _document(url: str, chosen: list[Dialect], branch: str | None, subfolder: str | None) -> dict[str, object]:
@@ -124,12 +124,12 @@ def _document(url: str, chosen: list[Dialect], branch: str | None, subfolder: st
 
 
 def _target(dialect: Dialect) -> dict[str, object]:
-    """What is not the default for a tool that the user just asked for, where it stands today."""
+    """The settings that a tool needs as it is installed today, where they are not the defaults."""
     directory = directory_of(dialect)
     settings: dict[str, object] = {}
-    if not has_home(dialect):  # it is installed, and was never started
+    if not has_home(dialect):  # installed, but never started
         settings["create"] = True
-    if directory and find_link(directory):  # as the tools that keep dotfiles make them
+    if directory and find_link(directory):  # made by a dotfile manager
         settings["follow_symlinks"] = True
     return settings
 
@@ -138,7 +138,7 @@ def _write(path: Path, document: dict[str, object]) -> None:
     text = f"# Written by `agentsync init`; docs/configuration.md explains every key.\n{tomli_w.dumps(document)}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A URL may hold a password, so nobody else may read the file; O_EXCL never replaces one that has just come.
+        # A URL may hold a password, so only the user may read the file; O_EXCL never replaces a file made meanwhile.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)

@@ -1,4 +1,4 @@
-"""`agentsync install-service`: has systemd keep agentsync running, or start it now and then."""
+"""`agentsync install-service`: has systemd keep agentsync running, or start it on a timer."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Examples:
   agentsync install-service --dry-run
   sudo agentsync install-service --system alice
 """
-_SECONDS: Final = 60  # that agentsync may take to say what a user's configuration needs
+_SECONDS: Final = 60  # that agentsync may take to print what a user's configuration needs
 _HIDDEN: Final = ("/home", "/root", "/run/user")
-"""What the machine's service sees nothing of (systemd.exec(5), ProtectHome=)."""
+"""Directories that are hidden from the machine's service (systemd.exec(5), ProtectHome=)."""
 
 
 @click.command("install-service", epilog=_EPILOG)
@@ -44,8 +44,8 @@ _HIDDEN: Final = ("/home", "/root", "/run/user")
 def command(*, timer: bool, user: str | None, dry_run: bool) -> int:
     """Have systemd run `agentsync daemon` from now on, for you or for USER.
 
-    The service may write where the configuration's targets are, and nowhere else. Say it again after you changed them,
-    or have another version of agentsync elsewhere. A unit that agentsync did not write, or that was edited, stays.
+    The service may write where the configuration's targets are, and nowhere else. Run it again after you changed them,
+    or installed agentsync elsewhere. A unit that agentsync did not write, or that was edited, stays.
     """
     if user is not None and timer:
         raise click.UsageError("--timer is for your own systemd")
@@ -67,12 +67,12 @@ def command(*, timer: bool, user: str | None, dry_run: bool) -> int:
     check(chosen)
     if (outcome := uninstall(other)) and not options.json:
         show_outcome(outcome, "deleted")
-    made = _make_ready(config, app_paths())
-    return _install(chosen, needs, dry_run=False, anew=made)
+    created = _make_ready(config, app_paths())
+    return _install(chosen, needs, dry_run=False, restart=created)
 
 
 def program() -> list[str]:
-    """The command that runs this very program."""
+    """The command that runs this program."""
     started = Path(sys.argv[0]).absolute()
     return [sys.executable, "-m", "agentsync"] if started.name == "__main__.py" else [str(started)]
 
@@ -84,20 +84,24 @@ def _needs(options: Common, config: Config, path: Path) -> Footprint:
 
 
 def _make_ready(config: Config, where: AppPaths) -> bool:
-    """Makes what has to be there before the service starts; returns whether something was made."""
+    """Create the directories that must exist before the service starts.
+
+    Returns:
+        Whether any was created; a running service has to be restarted to see it.
+    """
     try:
         where.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         where.cache.mkdir(parents=True, exist_ok=True)
-        made = [*make_directories(config)]
+        created = [*make_directories(config)]
     except OSError as error:
-        raise ServiceError(f"this directory cannot be made: {error.strerror}", place=str(error.filename)) from error
-    for directory in made:
-        click.echo(f"made {shorten(str(directory))}", err=True)
-    return bool(made)
+        raise ServiceError(f"this directory cannot be created: {error.strerror}", place=str(error.filename)) from error
+    for directory in created:
+        click.echo(f"created {shorten(str(directory))}", err=True)
+    return bool(created)
 
 
-def _install(service: Service, needs: Footprint, *, dry_run: bool, anew: bool = False) -> int:
-    outcome = Outcome((), commands(service, anew=True)) if dry_run else install(service, anew=anew)
+def _install(service: Service, needs: Footprint, *, dry_run: bool, restart: bool = False) -> int:
+    outcome = Outcome((), commands(service, restart=True)) if dry_run else install(service, restart=restart)
     options = common()
     options.status = ExitCode.INCOMPLETE if outcome.trouble else ExitCode.OK
     if options.json:
@@ -111,14 +115,14 @@ def _install(service: Service, needs: Footprint, *, dry_run: bool, anew: bool = 
         return options.status
     show_outcome(outcome, "wrote")
     if not outcome.trouble:
-        click.echo(f"{service.unit} is enabled; `{' '.join(service.manager)} status {service.unit}` shows how it is")
+        click.echo(f"{service.unit} is enabled; `{' '.join(service.manager)} status {service.unit}` shows its status")
     if "--user" in service.manager:
         click.echo("it runs while you are logged in; `loginctl enable-linger` lets it run always")
     return options.status
 
 
 def outcome_record(service: Service, outcome: Outcome) -> dict[str, object]:
-    """What came of it in its documented JSON form."""
+    """The documented JSON form of an outcome (docs/json.md)."""
     return {
         "unit": service.unit,
         "files": {str(service.directory / name): text for name, text in service.files.items()},
@@ -129,11 +133,11 @@ def outcome_record(service: Service, outcome: Outcome) -> dict[str, object]:
 
 
 def show_outcome(outcome: Outcome, verb: str) -> None:
-    """One line a file, and what is left to do."""
+    """Print one line for each changed file, and the commands left to run."""
     for path in outcome.changed:
         click.echo(f"{verb} {shorten(str(path))}")
     if outcome.trouble:
-        click.echo(f"{click.style('warning:', fg='yellow')} {outcome.trouble}; what is left to do is", err=True)
+        click.echo(f"{click.style('warning:', fg='yellow')} {outcome.trouble}; the commands left to run are", err=True)
         show_commands(outcome)
 
 
@@ -146,7 +150,7 @@ def show_commands(outcome: Outcome) -> None:
 
 
 def _needs_of(user: str) -> Footprint:
-    """What a user's configuration needs, as agentsync itself says when that user runs it."""
+    """The footprint of a user's configuration, as printed by agentsync when that user runs it."""
     account = _account(user)
     _check_seen(program())
     environment = {
@@ -170,25 +174,25 @@ def _needs_of(user: str) -> Footprint:
             timeout=_SECONDS,
             check=False,
         )
-        declared = json.loads(done.stdout)
+        printed = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
         hint = "install agentsync where every user can run it, such as in /opt/agentsync"
         raise ServiceError(f"{user} cannot run this agentsync: {error}", place=words[0], hint=hint) from error
-    if "error" in declared:
-        trouble = declared["error"]
+    if "error" in printed:
+        trouble = printed["error"]
         hint = f"put the configuration at /etc/agentsync/{user}/config.toml, where {user} can read it"
         raise ConfigError(
             trouble["message"], place=trouble["place"], hint=trouble["hint"] if trouble["place"] else hint
         )
-    return Footprint(tuple(map(Path, declared["writes"])), tuple(map(Path, declared["reads"])), {})
+    return Footprint(tuple(map(Path, printed["writes"])), tuple(map(Path, printed["reads"])), {})
 
 
 def _report_missing(needs: Footprint, user: str) -> None:
-    """What root must not make in a home, where names may be links to anywhere."""
+    """Report missing directories: root must not create them in a home, where names may be links to anywhere."""
     for directory in needs.written:
         if not is_directory(directory):
-            todo = f"make it as {user}, then `systemctl restart agentsync@{user}`"
-            warning = f"{directory} is not there, so nothing is written to it: {todo}"
+            todo = f"create it as {user}, then `systemctl restart agentsync@{user}`"
+            warning = f"{directory} does not exist, so nothing is written to it: {todo}"
             click.echo(f"{click.style('warning:', fg='yellow')} {warning}", err=True)
 
 
@@ -196,19 +200,23 @@ def _account(user: str) -> struct_passwd:
     import pwd  # noqa: PLC0415 - there is none on Windows
 
     if os.geteuid() != 0:
-        raise ServiceError("only root can do this", hint=f"say `sudo agentsync install-service --system {user}`")
+        raise ServiceError("only root can do this", hint=f"run `sudo agentsync install-service --system {user}`")
     try:
         account = pwd.getpwnam(user)
     except KeyError as error:
         raise ConfigError(f"there is no user {user}", place="--system") from error
     if account.pw_uid == 0:
-        raise ConfigError("the service is never root's: it writes into a home", place="--system")
+        raise ConfigError("the service never runs as root: it writes into a home", place="--system")
     return account
 
 
 def _check_seen(words: Sequence[str]) -> None:
-    """That the program and its Python lie where the service sees them."""
+    """Check that the program and its Python are where the service can see them.
+
+    Raises:
+        ServiceError: they are in a home directory.
+    """
     for path in dict.fromkeys(map(os.path.realpath, (words[0], sys.executable, sys.prefix))):
         if Path(path).is_relative_to("/root") or any(Path(path).is_relative_to(hidden) for hidden in _HIDDEN):
-            hint = "install agentsync for all users, such as in /opt/agentsync, with a Python that lies elsewhere too"
-            raise ServiceError("a service for all users sees nothing of home directories", place=path, hint=hint)
+            hint = "install agentsync for all users, such as in /opt/agentsync, with a Python that is elsewhere too"
+            raise ServiceError("a service for all users cannot see home directories", place=path, hint=hint)

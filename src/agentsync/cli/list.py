@@ -1,4 +1,4 @@
-"""`agentsync list`: agents, dialects and targets."""
+"""`agentsync list`: lists agents, dialects or targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentsync.core.paths import is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
 from agentsync.sync.report import Report, Scope
-from agentsync.targets.installed import directory_of, has_program
+from agentsync.targets.installed_tools import directory_of, has_program
 
 _EPILOG = """\b
 Examples:
@@ -26,10 +26,10 @@ Examples:
 
 @click.command("list", epilog=_EPILOG)
 @click.argument("what", type=click.Choice(["agents", "dialects", "targets"]))
-@click.option("--matrix", is_flag=True, help="With `dialects`: what each one can carry of an agent.")
+@click.option("--matrix", is_flag=True, help="With `dialects`: which features of an agent each one supports.")
 @common_options
 def command(*, what: str, matrix: bool) -> int:
-    """List the agents of the commit that was applied last, the dialects that there are, or the configured targets."""
+    """List the agents of the commit that was applied last, the supported dialects, or the configured targets."""
     if matrix and what != "dialects":
         raise click.UsageError("--matrix is for `list dialects`")
     match what:
@@ -54,7 +54,7 @@ def _print(records: list[dict[str, object]]) -> None:
 
 
 def _shown(value: object) -> str:
-    """A value for people: yes and no, names with commas, and the home directory as `~`."""
+    """Format a value for people: yes and no, names with commas, and the home directory as `~`."""
     match value:
         case bool():
             return "yes" if value else "no"

@@ -1,4 +1,4 @@
-"""What a command tells machines: events, on standard error."""
+"""Logging of commands: structured events on standard error."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from agentsync.core.log import configure, level_of
 
 
 def start_log(common: Common) -> None:
-    """Sends events to standard error, as much as was asked for."""
+    """Send log events to standard error, at the level that the options set."""
     configure(_level(common), colors=common.colored)
 
 
 def is_verbose(common: Common) -> bool:
-    """Whether events are sent that are no warnings."""
+    """Whether informational events are logged too."""
     return _level(common) <= logging.INFO
 
 

@@ -1,4 +1,4 @@
-"""Options that every command takes, before or after its name, and what they add up to."""
+"""Options that every command takes, before or after its name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass
 class Common:
-    """The common options of one run; the one given last counts.
+    """The common options of one run; of an option given twice, the last one counts.
 
     Attributes:
-        typed: the names of those that stand on the command line.
-        status: what the run ends with should nobody read on; a command sets it before it prints.
+        typed: the names of those that are on the command line, not in an environment variable.
+        status: the exit status if the reader of the output is gone; a command sets it before it prints.
     """
 
     config: Path | None = None
@@ -43,22 +43,22 @@ class Common:
 
 
 def common(context: click.Context | None = None) -> Common:
-    """The common options of the run that is under way."""
+    """The common options of the current run."""
     return (context or click.get_current_context()).ensure_object(Common)
 
 
 def place_options(function: Function) -> Function:
-    """Adds the options that stand in for a configuration."""
+    """Add the options that replace a configuration."""
     return add(function, _PLACES)
 
 
 def common_options(function: Function) -> Function:
-    """Adds the common options to a command."""
+    """Add the common options to a command."""
     return add(function, _OPTIONS)
 
 
 def add(function: Function, options: Sequence[Callable[[Any], Any]]) -> Function:
-    """Adds options to a command, so that help lists them in this order."""
+    """Add options to a command, so that help lists them in this order."""
     for option in reversed(options):
         function = option(function)
     return function
@@ -69,7 +69,7 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
     if context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE:
         options.typed.add(str(parameter.name))
     elif parameter.name in options.typed:
-        return  # what was typed before the command's name counts for more than a variable of the command's own
+        return  # an option before the command's name takes precedence over the command's own variable
     if parameter.name == "color" and options.color == "auto" and os.environ.get("NO_COLOR"):
         value = value or "never"
     if not value or parameter.name is None:
@@ -95,9 +95,9 @@ _OPTIONS = (
         callback=_set,
     ),
     click.option(
-        "-v", "--verbose", count=True, help="Say more; twice for debugging.", expose_value=False, callback=_set
+        "-v", "--verbose", count=True, help="Print more; twice for debugging.", expose_value=False, callback=_set
     ),
-    click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.", expose_value=False, callback=_set),
+    click.option("-q", "--quiet", is_flag=True, help="Print only problems.", expose_value=False, callback=_set),
     click.option(
         "--format",
         type=click.Choice(["text", "json"]),
@@ -116,8 +116,8 @@ _OPTIONS = (
 
 
 def complete_dialect(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The dialects whose names begin so, for shells."""
-    from agentsync.dialects import dialects  # noqa: PLC0415 - only what completes a line needs them
+    """The names of dialects that complete a word, for shells."""
+    from agentsync.dialects import dialects  # noqa: PLC0415 - only completion needs them
 
     return [name for name in dialects() if name.startswith(incomplete)]
 

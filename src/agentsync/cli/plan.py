@@ -1,4 +1,4 @@
-"""`agentsync plan` (or `diff`): what pull would change, and how."""
+"""`agentsync plan` (or `diff`): shows what pull would change."""
 
 from __future__ import annotations
 

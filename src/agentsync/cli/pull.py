@@ -1,6 +1,7 @@
-"""`agentsync pull`: the main job, once.
+"""`agentsync pull`: fetches the sources and writes the targets, once.
 
-Most often there is nothing to do, and what finds that out is all that is imported then.
+Most often everything is up to date, and then only the up-to-date check is imported: the imports of a full run are in
+functions.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import click
 from agentsync.cli.logs import is_verbose, start_log
 from agentsync.cli.options import Common, common, common_options, place_options
 from agentsync.cli.waiting import Waiting
-from agentsync.cli.words import up_to_date
+from agentsync.cli.wording import up_to_date_line
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import app_paths, first_config, text_of
 from agentsync.sync.fetch import Fetches
@@ -23,7 +24,7 @@ from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from agentsync.targets.change import Consent
 
 if TYPE_CHECKING:
-    from agentsync.service.control import Answer
+    from agentsync.service.control_socket import Answer
     from agentsync.sync.report import Report
 
 _EPILOG = """\b
@@ -53,8 +54,8 @@ def command(
 ) -> int:
     """Fetch the team's agents and write them to every tool.
 
-    What you wrote yourself is never touched: a file that is in the way, or that was edited here, is kept and told.
-    Where the service is under way, it pulls now, and this command shows the result.
+    Your own files are never touched: a file that is in the way, or that was edited here, is kept and reported. If the
+    service is running, it pulls now, and this command shows the result.
     """
     options, fetches = common(), Fetches()
     own = bool(source or to or branch or subfolder or dry_run)
@@ -62,8 +63,8 @@ def command(
         click.echo(answer.stderr, err=True, nl=False, color=options.colored)
         click.echo(answer.stdout, nl=False, color=True)
         return answer.status or ExitCode.OK
-    if not (own or allow_deletions or allow_escalation) and (unchanged := _find_unchanged(options, fetches)):
-        _log_up_to_date(unchanged, options)
+    if not (own or allow_deletions or allow_escalation) and (up_to_date := _check_up_to_date(options, fetches)):
+        _log_up_to_date(up_to_date, options)
         return ExitCode.OK
     return _run(
         options,
@@ -78,12 +79,12 @@ def command(
 
 
 def _ask_service(options: Common, *, deletions: bool, escalation: bool) -> Answer | None:
-    """What a service that is under way says when it is asked to pull now; None where this run must do it."""
+    """Ask a running service to pull now; None where this run must do it itself."""
     config = options.config or first_config()
     where = app_paths()
-    if config is None or not os.path.exists(where.socket):  # noqa: PTH110 - no path makes this one fail
+    if config is None or not os.path.exists(where.socket):  # noqa: PTH110 - never raises
         return None
-    from agentsync.service.control import Question, ask, environment  # noqa: PLC0415 - see the module's docstring
+    from agentsync.service.control_socket import Question, ask, environment  # noqa: PLC0415 - see the module's docstring
 
     colored = sys.stdout.isatty() if options.colored is None else options.colored
     waiting = Waiting()
@@ -105,8 +106,8 @@ def _ask_service(options: Common, *, deletions: bool, escalation: bool) -> Answe
         waiting.clear()
 
 
-def _find_unchanged(options: Common, fetches: Fetches) -> UpToDate | None:
-    """What there is to tell where nothing is to be done; None where only a whole run knows what was asked for."""
+def _check_up_to_date(options: Common, fetches: Fetches) -> UpToDate | None:
+    """Check whether there is nothing to do; None where there may be, or where the output needs a full run."""
     config = options.config or first_config()
     text = text_of(config) if config else ""
     if not text or options.json or options.verbosity > 0:
@@ -119,19 +120,19 @@ def _find_unchanged(options: Common, fetches: Fetches) -> UpToDate | None:
         waiting.clear()
 
 
-def _log_up_to_date(unchanged: UpToDate, options: Common) -> None:
+def _log_up_to_date(up_to_date: UpToDate, options: Common) -> None:
     if is_verbose(options):
         from agentsync.sync.events import log_up_to_date  # noqa: PLC0415 - see the module's docstring
 
         start_log(options)
-        log_up_to_date(unchanged)
-    show_unchanged(unchanged, options)
+        log_up_to_date(up_to_date)
+    show_up_to_date(up_to_date, options)
 
 
-def show_unchanged(unchanged: UpToDate, options: Common) -> None:
-    """Says that there was nothing to do."""
+def show_up_to_date(up_to_date: UpToDate, options: Common) -> None:
+    """Print that there was nothing to do."""
     if options.verbosity >= 0:
-        click.echo(up_to_date(unchanged.files, unchanged.targets, unchanged.seconds))
+        click.echo(up_to_date_line(up_to_date.files, up_to_date.targets, up_to_date.seconds))
 
 
 def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> ExitCode:
@@ -145,7 +146,7 @@ def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> E
 
 
 def show_report(report: Report, options: Common, *, logged: bool | None = None) -> None:
-    """Says what was done, and what went wrong; `logged` is as for `show_findings`."""
+    """Print the changes and the diagnostics; `logged` is as for `show_diagnostics`."""
     from agentsync.cli.console import show_changes, show_diagnostics, show_sources, summary  # noqa: PLC0415 - the same
     from agentsync.report.json_output import report_record  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`agentsync resume`: pulls apply changes again."""
+"""`agentsync resume`: lets pulls apply changes again."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def command() -> int:
     with State.open(where.database) as state:
         suspended = state.suspension
         state.resume()
-    declared = "pulls apply changes again" if suspended else "pulling was not suspended"
-    click.echo(json.dumps({"suspended": None}) if common().json else declared)
+    message = "pulls apply changes again" if suspended else "pulling was not suspended"
+    click.echo(json.dumps({"suspended": None}) if common().json else message)
     return 0

@@ -1,4 +1,4 @@
-"""`agentsync rollback`: back to what the tools had before."""
+"""`agentsync rollback`: restores what the tools had before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentsync.cli.cycle import read_config
 from agentsync.cli.logs import start_log
 from agentsync.cli.options import common, common_options
 from agentsync.cli.waiting import Waiting
-from agentsync.cli.words import counted
+from agentsync.cli.wording import counted
 from agentsync.core.paths import app_paths
 from agentsync.report.json_output import change_record
 from agentsync.sync.rollback import roll_back
@@ -27,15 +27,15 @@ Examples:
 
 @click.command("rollback", epilog=_EPILOG)
 @click.argument("sync_id", required=False)
-@click.option("--dry-run", is_flag=True, help="Only show what would be brought back.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be restored.")
 @common_options
 def command(*, sync_id: str | None, dry_run: bool) -> int:
-    """Bring back what the tools had after SYNC_ID, in all of them at once, and suspend pulling until `resume`.
+    """Restore what the tools had after SYNC_ID, in all of them at once, and suspend pulling until `resume`.
 
-    Without SYNC_ID, the last sync is undone. What you changed since is kept and told. What `adopt` replaced comes back
-    as it was.
+    Without SYNC_ID, the last sync is undone. Files that you changed since are kept and reported. Files that `adopt`
+    replaced are restored from their backups.
 
-    Pulling is suspended at once; a run that is under way is waited for, for a minute and a half at most.
+    Pulling is suspended at once; a run in progress is waited for, for a minute and a half at most.
     """
     options = common()
     start_log(options)
@@ -50,17 +50,18 @@ def command(*, sync_id: str | None, dry_run: bool) -> int:
             "sync_id": result.sync_id,
             "to": result.to,
             "changes": [change_record(change) for change in result.changes],
-            "diagnostics": [found.as_dict() for found in result.diagnostics],
+            "diagnostics": [diagnostic.as_dict() for diagnostic in result.diagnostics],
         }
         click.echo(json.dumps(record))
         return options.status
     show_changes(result.changes)
-    for found in result.diagnostics:
-        show_diagnostic(found)
-    there = f"after {result.to}" if result.to else "before the first sync"
-    files = counted(len(result.changes), "file")
+    for diagnostic in result.diagnostics:
+        show_diagnostic(diagnostic)
+    when = f"after {result.to}" if result.to else "before the first sync"
+    past = "it was" if len(result.changes) == 1 else "they were"
+    restored = f"{counted(len(result.changes), 'file')} as {past} {when}"
     if dry_run:
-        click.echo(f"would bring back {files} as {'it was' if len(result.changes) == 1 else 'they were'} {there}")
+        click.echo(f"would restore {restored}")
     else:
-        click.echo(f"brought back {files} {there}; pulling is suspended until `agentsync resume`")
+        click.echo(f"restored {restored}; pulling is suspended until `agentsync resume`")
     return options.status

@@ -1,4 +1,4 @@
-"""`agentsync schema`: JSON Schemas for editors."""
+"""`agentsync schema`: prints JSON Schemas for editors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from agentsync.cli.options import common_options
 from agentsync.config import Config
-from agentsync.convert.schema import agent_schema
+from agentsync.convert.agent_schema import agent_schema
 from agentsync.repository.manifest import Manifest
 
 _EPILOG = """\b

@@ -1,4 +1,4 @@
-"""`agentsync status`: whether this machine has what the repository says, without asking the network."""
+"""`agentsync status`: shows whether this machine matches the repository, without network access."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 
 import click
 
-from agentsync.cli.boundary import show_error
 from agentsync.cli.console import show_changes, show_diagnostics, table
 from agentsync.cli.cycle import run_cycle
+from agentsync.cli.error_boundary import show_error
 from agentsync.cli.options import Common, common, common_options
 from agentsync.core.durations import ago
 from agentsync.core.errors import AgentsyncError, ExitCode
@@ -35,10 +35,10 @@ Examples:
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until ctrl-C.")
 @common_options
 def command(*, exit_code: bool, watch: bool) -> int:
-    """Show whether this machine has what the team's repository says.
+    """Show whether this machine matches the team's repository.
 
-    Compares with the commit that was applied last; `agentsync plan` asks the repository itself. With --watch, a
-    terminal is drawn anew each time; elsewhere, what is shown is appended when it changed.
+    Compares with the commit that was applied last; `agentsync plan` fetches from the repository. With --watch, a
+    terminal is redrawn each time; elsewhere, the output is appended when it changed.
     """
     options = common()
     if watch:
@@ -55,20 +55,20 @@ def _look(options: Common, *, exit_code: bool) -> Report:
 
 
 def _watch(options: Common, *, exit_code: bool) -> None:
-    """Shows it until ctrl-C, which is how this is meant to end and no failure.
+    """Show the status until ctrl-C, which is not a failure here.
 
-    What stands in the way of the first look ends it; what comes later is shown until it is mended.
+    An error in the first check ends the command; a later one is shown until it is corrected.
     """
     redraws = sys.stdout.isatty() and not options.json
     shown: dict[str, object] = {}
     try:
         while True:
-            seen = _glance(options, exit_code=exit_code, first=not shown)
-            now = _lasting(seen)
+            report = _look_or_error(options, exit_code=exit_code, first=not shown)
+            now = _comparable(report)
             if redraws:
                 click.clear()
             if redraws or now != shown:
-                _show_seen(seen, options)
+                _show_report_or_error(report, options)
             if not (redraws or now == shown or options.json):
                 click.echo()
             sys.stdout.flush()
@@ -78,7 +78,7 @@ def _watch(options: Common, *, exit_code: bool) -> None:
         return
 
 
-def _glance(options: Common, *, exit_code: bool, first: bool) -> Report | AgentsyncError:
+def _look_or_error(options: Common, *, exit_code: bool, first: bool) -> Report | AgentsyncError:
     try:
         return _look(options, exit_code=exit_code)
     except AgentsyncError as error:
@@ -87,15 +87,15 @@ def _glance(options: Common, *, exit_code: bool, first: bool) -> Report | Agents
         return error
 
 
-def _show_seen(seen: Report | AgentsyncError, options: Common) -> None:
-    if isinstance(seen, AgentsyncError):
-        show_error(seen, options)
+def _show_report_or_error(report: Report | AgentsyncError, options: Common) -> None:
+    if isinstance(report, AgentsyncError):
+        show_error(report, options)
     else:
-        _show(seen, options)
+        _show(report, options)
 
 
-def _lasting(report: Report | AgentsyncError) -> dict[str, object]:
-    """What is worth showing again when it changes: all but the run itself, and when a source was asked."""
+def _comparable(report: Report | AgentsyncError) -> dict[str, object]:
+    """The part of a report that is shown again when it changes: all but the run itself and the times of fetches."""
     if isinstance(report, AgentsyncError):
         return {"error": str(report)}
     record = status_record(report)

@@ -1,4 +1,4 @@
-"""`agentsync suspend`: pulls change nothing for a while."""
+"""`agentsync suspend`: keeps pulls from changing anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from agentsync.cli.waiting import Waiting
 from agentsync.core.errors import LockedError
 from agentsync.core.paths import AppPaths, app_paths
 from agentsync.state.lock import LOCK_TIMEOUT, locked
-from agentsync.state.store import State, Suspension
+from agentsync.state.records import Suspension
+from agentsync.state.store import State
 
 _REASON: Final = "by hand"
 
@@ -25,33 +26,33 @@ Examples:
 
 
 @click.command("suspend", epilog=_EPILOG)
-@click.option("--reason", default=_REASON, help="What `status` says while it lasts.")
+@click.option("--reason", default=_REASON, help="The reason that `status` shows meanwhile.")
 @common_options
 def command(*, reason: str) -> int:
     """Let pulls fetch and plan, and change nothing, until `agentsync resume`.
 
-    It counts at once, also for a run that still fetches. One that has begun to write comes to its end, which is waited
+    It takes effect at once, also for a run that still fetches. A run that has begun to write finishes, which is waited
     for, for a minute and a half at most.
     """
-    where, reason = app_paths(), reason.strip() or _REASON  # without one it would count as none
+    where, reason = app_paths(), reason.strip() or _REASON  # an empty reason would mean "not suspended"
     with State.open(where.database) as state:
         state.suspend(Suspension(time.time(), reason))
         writing = state.has_open_sync()
-    declared = "pulling is suspended until `agentsync resume`"
-    click.echo(json.dumps({"suspended": reason}) if common().json else declared)
+    message = "pulling is suspended until `agentsync resume`"
+    click.echo(json.dumps({"suspended": reason}) if common().json else message)
     if writing:
         _wait(where)
     return 0
 
 
 def _wait(where: AppPaths) -> None:
-    """Waits for the run that writes; where it was killed, for nothing, or for one that will write no more."""
+    """Wait for the run that writes; one that was killed holds no lock, and a new one writes nothing."""
     waiting = Waiting()
-    waiting("waiting for the run that is under way", 0, 0)
+    waiting("waiting for the run in progress", 0, 0)
     try:
         with locked(where, lock_timeout=LOCK_TIMEOUT):
             return
     except LockedError:
-        click.echo("a run that is under way may still write what it has begun", err=True)
+        click.echo("a run in progress may still finish its writes", err=True)
     finally:
         waiting.clear()

@@ -1,4 +1,4 @@
-"""`agentsync uninstall-service`: has systemd forget what `install-service` told it."""
+"""`agentsync uninstall-service`: removes what `install-service` installed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Examples:
 @click.option("--system", "user", metavar="USER", help="The service for USER, in the machine's systemd.")
 @common_options
 def command(*, user: str | None) -> int:
-    """End the service or the timer that `install-service` installed, and delete its files.
+    """Stop the service or the timer that `install-service` installed, and delete its files.
 
-    What agentsync wrote for your tools stays, and so does its state: `install-service` goes on from there.
+    The files that agentsync wrote for your tools stay, and so does its state: `install-service` continues from there.
     """
     options = common()
     outcomes = [(service, outcome) for service in _services(user) if (outcome := uninstall(service))]
@@ -38,12 +38,12 @@ def command(*, user: str | None) -> int:
     for _, outcome in outcomes:
         show_outcome(outcome, "deleted")
     if not outcomes:
-        click.echo("no service of agentsync's is installed")
+        click.echo("no agentsync service is installed")
     return options.status
 
 
 def _services(user: str | None) -> tuple[Service, ...]:
-    """What may be installed; only the names of its files count here."""
+    """The services that may be installed; only the names of their files matter here."""
     nothing = Footprint((), (), {})
     if user is not None:
         return (of_one_user(system_service(user, (), nothing)),)

@@ -1,4 +1,4 @@
-"""A line that moves while people wait."""
+"""A progress line on the terminal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 
 import click
 
-_PATIENCE: Final = 1.0  # seconds before a line appears
-_REDRAWN: Final = 0.1  # seconds until it is drawn anew
+_DELAY: Final = 1.0  # seconds before the line appears
+_REDRAW: Final = 0.1  # seconds until it is redrawn
 _BAR: Final = 24  # characters
 
 
 class Waiting:
-    """A line on the terminal that tells how far a long step is; nothing at all where nobody watches.
+    """A line that shows the progress of a long step; nothing where standard error is not a terminal.
 
-    A thread draws it, since a fetch says nothing while it goes on.
+    A thread draws it, since a fetch reports no progress.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Waiting:
         self._text = f"{what} {_bar(done, total)}" if total else f"{what} ..."
 
     def clear(self) -> None:
-        """Ends it, and leaves nothing on the terminal."""
+        """End the progress line, and remove it from the terminal."""
         self._done.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -39,9 +39,9 @@ class Waiting:
             click.echo("\r\x1b[K", nl=False, err=True)
 
     def _run(self) -> None:
-        wait = _PATIENCE
+        wait = _DELAY
         while not self._done.wait(wait):
-            self._drawn, wait = True, _REDRAWN
+            self._drawn, wait = True, _REDRAW
             click.echo(f"\r\x1b[K{self._text}", nl=False, err=True)
 
 

@@ -1,4 +1,4 @@
-"""`agentsync watch`: checks, and converts, the agents of a repository each time one is saved; for their authors."""
+"""`agentsync watch`: checks and converts the agents of a repository each time one is saved, for their authors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from agentsync.service.watch import Watch
 from agentsync.state.records import Stat
 from agentsync.sync.report import Report, Scope
 from agentsync.targets.change import Change, Consent
-from agentsync.targets.installed import installed
+from agentsync.targets.installed_tools import installed
 
 _EPILOG: Final = """\b
 Examples:
@@ -41,12 +41,12 @@ Examples:
   agentsync watch --format json | jq '.diagnostics[].message'
 """
 
-_SETTLE: Final = 0.2  # seconds of quiet after which a file counts as saved: an editor is done long before
-_LOOK: Final = 2.0  # seconds from one look to the next where changes are not told
-_STEP: Final = 1.0  # seconds until a signal that came just before a wait is handled, at the most
-_BUSY: Final = 0.5  # seconds until it is tried again to write while another run does
-_NAMED: Final = 3  # how many changed files are named
-_REST: Final = 8  # lines of a screen that are not for findings
+_SETTLE: Final = 0.2  # seconds without a change after which a file counts as saved: an editor is done long before
+_POLL: Final = 2.0  # seconds between two checks where changes are not reported
+_STEP: Final = 1.0  # seconds at most until a signal that arrived just before a wait is handled
+_BUSY: Final = 0.5  # seconds until a write is retried while another run writes
+_NAMED: Final = 3  # changed files that are listed by name
+_OTHER_LINES: Final = 8  # lines of a screen that are not for diagnostics
 
 
 @click.command("watch", epilog=_EPILOG)
@@ -63,9 +63,9 @@ _REST: Final = 8  # lines of a screen that are not for findings
 def command(*, path: Path, to: tuple[str, ...], allow_deletions: bool) -> int:
     """Check the agents in PATH now, and each time something in it is saved, until ctrl-C.
 
-    With --to they are also written for these tools, as `pull` would write them from a commit: what you wrote yourself
-    is never touched, and of a file that is broken the last good version stays. Without it, tells what would be lost on
-    the way to the tools that are installed here.
+    With --to they are also written for these tools, as `pull` would write them from a commit: your own files are never
+    touched, and the last good version of a broken file stays. Without it, reports what would be lost in conversion to
+    the tools that are installed here.
     """
     options, root = common(), path.resolve()
     work = _conversion(root, to, options, allow_deletions=allow_deletions) if to else _check(root)
@@ -77,7 +77,7 @@ def command(*, path: Path, to: tuple[str, ...], allow_deletions: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """What came of one look at all agents; the report is of what was written, if anything was to be."""
+    """The result of one check of all agents, and the report of what was written, if --to was given."""
 
     checked: Checked
     report: Report | None = None
@@ -85,30 +85,32 @@ class _Round:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What is done each time, and the files that it is done with."""
+    """The work for each round, and the files that it reads."""
 
     tree: WorkingTree
     run: Callable[[], _Round]
 
 
 def _check(root: Path) -> _Work:
-    """Checks the agents, for the tools that are here."""
+    """Check the agents for the installed tools."""
     targets = [dialect.name for dialect in installed()]
     return _Work(WorkingTree(root), lambda: _Round(run_checks(root, targets)))
 
 
 def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletions: bool) -> _Work:
-    """Writes the agents, of which the directory is the source.
+    """Write the agents, with the directory as their source.
 
     Raises:
-        ConfigError: that cannot be done.
+        ConfigError: the options are wrong, or the output would overwrite the directory.
     """
     config = given_config((str(root),), tuple(to), None, "")
-    # What is written within the directory is not read there.
+    # Files that are written within the directory must not be read as its agents.
     written = [target.directory.resolve() for target in config.resolved_targets()]
     for path in written:
         if root.is_relative_to(path):
-            raise ConfigError("what is watched would be written over", place=str(path), hint="give another directory")
+            raise ConfigError(
+                "the watched directory would be overwritten", place=str(path), hint="give another directory"
+            )
     tree = WorkingTree(root, written)
 
     def run() -> _Round:
@@ -121,7 +123,7 @@ def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletio
 
 
 def _checked(report: Report) -> Checked:
-    """What `check` would tell of the agents in a report."""
+    """The result that `check` would have for the agents in a report."""
     compiled = report.compiled
     return Checked(
         [
@@ -143,10 +145,10 @@ class _Session:
     """One watch, from its start to its end.
 
     Attributes:
-        seen: the files as they were when the agents were last looked at; none before the first time.
-        failure: what stood in the way the last time, and of which files; None where nothing did.
-        waits: whether that was another run.
-        fallbacks: where changes are not told.
+        seen: the stats of the files at the last check; None before the first one.
+        failure: the stats of the files at the last error, and its message; None where there was no error.
+        waits: whether another run was the reason.
+        fallbacks: where changes are not reported.
     """
 
     root: Path
@@ -158,49 +160,49 @@ class _Session:
     fallbacks: tuple[str, ...] = ()
 
     def run(self) -> NoReturn:
-        """Looks now, and at each change; only an exception ends it."""
-        reported: SimpleQueue[frozenset[Path]] = SimpleQueue()
-        with Watch(reported.put, settle=_SETTLE) as watch:
+        """Check now, and on each change; only an exception ends it."""
+        changes: SimpleQueue[frozenset[Path]] = SimpleQueue()
+        with Watch(changes.put, settle=_SETTLE) as watch:
             while True:
-                # In this order: what changes once it is followed is told, and what changed before is looked at.
+                # In this order, so that no change is missed: later ones are reported, earlier ones the check sees.
                 self._report_fallbacks(watch.follow([], [self.root]))
                 self._look()
-                _wait(reported, _BUSY if self.waits else _LOOK if self.fallbacks else math.inf)
+                _wait(changes, _BUSY if self.waits else _POLL if self.fallbacks else math.inf)
 
     def _look(self) -> None:
-        """Does the work, if a file was saved since the last time."""
+        """Do the work, if a file was saved since the last time."""
         self.waits = False
-        there: Mapping[str, Stat] = {}
+        stats: Mapping[str, Stat] = {}
         try:
-            there = self.work.tree.stats()
-            if there == self.seen and not self.failure:
+            stats = self.work.tree.stats()
+            if stats == self.seen and not self.failure:
                 return
-            done = self._done(there)
+            done = self._done(stats)
         except AgentsyncError as error:
             self.waits = isinstance(error, LockedError)
-            failure = there, str(error)
+            failure = stats, str(error)
             if failure != self.failure:
                 self.failure = failure
                 self._show_error(error)
         else:
             if done:
-                self._show(done, self._changed(there))
-                self.seen, self.failure = there, None
+                self._show(done, self._changed(stats))
+                self.seen, self.failure = stats, None
 
-    def _done(self, there: Mapping[str, Stat]) -> _Round | None:
-        """What comes of the work; nothing where files were changed under it, which is told as any change."""
+    def _done(self, stats: Mapping[str, Stat]) -> _Round | None:
+        """Do the work; None where it failed because files changed meanwhile, which starts another round."""
         try:
             return self.work.run()
         except ConfigError:
-            if self.work.tree.stats() != there:
+            if self.work.tree.stats() != stats:
                 return None
             raise
 
-    def _changed(self, there: Mapping[str, Stat]) -> list[str]:
+    def _changed(self, stats: Mapping[str, Stat]) -> list[str]:
         """The paths of the files that were saved; none the first time."""
         if self.seen is None:
             return []
-        return sorted(path for path in {*there, *self.seen} if there.get(path) != self.seen.get(path))
+        return sorted(path for path in {*stats, *self.seen} if stats.get(path) != self.seen.get(path))
 
     def _show(self, done: _Round, changed: Sequence[str]) -> None:
         checked, report, verbosity = done.checked, done.report, self.options.verbosity
@@ -228,15 +230,15 @@ class _Session:
     def _report_fallbacks(self, fallbacks: tuple[str, ...]) -> None:
         for fallback in fallbacks:
             if fallback not in self.fallbacks:
-                text = f"{printable(shorten(fallback))}; it is looked at every {_LOOK:.0f} seconds instead"
+                text = f"{printable(shorten(fallback))}; it is checked every {_POLL:.0f} seconds instead"
                 click.echo(f"{click.style('warning:', fg='yellow')} {text}", err=True)
         self.fallbacks = fallbacks
 
 
 def _wait(changes: SimpleQueue[frozenset[Path]], seconds: float) -> None:
-    """Waits for a change, at most so many seconds.
+    """Wait for a change, at most so many seconds.
 
-    In short steps: a signal that arrives between Python's last check and the wait itself is handled after the wait.
+    It waits in short steps, since a signal that arrives just before a wait is handled only after it.
     """
     while seconds > 0:
         with suppress(Empty):
@@ -248,7 +250,7 @@ def _wait(changes: SimpleQueue[frozenset[Path]], seconds: float) -> None:
 def _print(
     checked: Checked, changed: Sequence[str], changes: Sequence[Change], error: AgentsyncError | None = None
 ) -> None:
-    """Prints a round in its documented JSON form (docs/json.md)."""
+    """Print a round in its documented JSON form (docs/json.md)."""
     record = {
         "at": time.time(),
         "changed": [*changed],
@@ -260,22 +262,22 @@ def _print(
 
 
 def _begin() -> None:
-    """Begins a screen: at a terminal nothing of the last one stays in sight."""
+    """Clear the screen, at a terminal."""
     if sys.stdout.isatty():
         click.clear()
 
 
 def _room() -> int | None:
-    """How many findings a screen has room for; None where there is no end of it."""
-    return max(1, shutil.get_terminal_size().lines - _REST) if sys.stdout.isatty() else None
+    """The number of diagnostics that fit on the screen; None where the output is not a terminal."""
+    return max(1, shutil.get_terminal_size().lines - _OTHER_LINES) if sys.stdout.isatty() else None
 
 
-def _ordered(found: Sequence[Diagnostic], changed: Sequence[str]) -> list[Diagnostic]:
-    """The findings on the changed files first, and of both the errors before all else."""
-    return sorted(found, key=lambda one: (one.path not in changed, one.severity is not Severity.ERROR))
+def _ordered(diagnostics: Sequence[Diagnostic], changed: Sequence[str]) -> list[Diagnostic]:
+    """Sort the diagnostics: those of changed files first, and within both groups the errors first."""
+    return sorted(diagnostics, key=lambda one: (one.path not in changed, one.severity is not Severity.ERROR))
 
 
 def _named(changed: Sequence[str]) -> str:
-    """The changed files, if there are not too many."""
+    """The names of the first changed files, and the number of the others."""
     names = ", ".join(printable(path) for path in changed[:_NAMED])
     return f"{names} and {len(changed) - _NAMED} more" if len(changed) > _NAMED else names

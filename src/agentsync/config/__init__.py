@@ -29,8 +29,8 @@ from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.git.mirror import Remote
 from agentsync.repository.manifest import OverrideTables, known_dialect
 from agentsync.repository.overrides import AgentFilter
-from agentsync.targets.installed import directory_of
-from agentsync.targets.plan import Limits
+from agentsync.targets.deletion_limits import DeletionLimits
+from agentsync.targets.installed_tools import directory_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -144,8 +144,8 @@ class Config(Settings):
             allow_restore=table.on_drift == "restore",
         )
 
-    def deletion_limits(self, *, allow_deletions: bool) -> Limits:
-        return Limits(self.limits.max_deletion_share, self.limits.min_deletions, allow_deletions)
+    def deletion_limits(self, *, allow_deletions: bool) -> DeletionLimits:
+        return DeletionLimits(self.limits.max_deletion_share, self.limits.min_deletions, allow_deletions)
 
 
 def find_config(given: Path | None) -> Path:

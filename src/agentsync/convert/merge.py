@@ -16,7 +16,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.diff import unified
-from agentsync.repository.detection import ReadAgent, read_agent
+from agentsync.repository.dialect_detection import ReadAgent, read_agent
 
 _PERMISSIONS = ("tools", "permissions")
 # Keys that are not compared one by one: versions are matched by name, grants are compared as a whole, and the tables

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentsync.agents.grants import Grants, wider
-from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, upper_bound
+from agentsync.agents.grants import wider
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import TooManyPatternsError
+from agentsync.convert.proof import read_back, upper_bound_of
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_windows_device
 from agentsync.dialects import Dialect, refused
-from agentsync.formats.document import Document, UnreadableError
-from agentsync.repository.detection import ReadAgent
-from agentsync.repository.overrides import SWITCHED_ON, Overridden, Override, overridden, regranted
+from agentsync.formats.document import Document
+from agentsync.repository.dialect_detection import ReadAgent
+from agentsync.repository.overrides import SWITCHED_ON, Override, overridden, regranted
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     diagnostics = (*effective.diagnostics, *writing.diagnostics)
     if writing.data is None or refused(writing.diagnostics):
         return RenderedFile("", None, diagnostics)
-    allowed = _allowed(read, effective, target, options)
-    document, widening = _read_back(writing.data, path, agent, allowed, target)
+    allowed = upper_bound_of(read, effective, target, options)
+    document, widening = read_back(writing.data, path, agent, allowed, target)
     if widening:
         message = f"{widening}; {target.title} cannot express it more narrowly"
         return RenderedFile("", None, (*diagnostics, Diagnostic(Code.REFUSED_WIDER, message)))
@@ -71,21 +71,6 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
         refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=effective.in_own_words)
         return RenderedFile("", None, (*effective.diagnostics, refusal))
     return RenderedFile(path, writing.data, diagnostics, document=document)
-
-
-def _read_back(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dialect) -> tuple[Document | None, str]:
-    """Read the output back, and describe what it grants beyond what is allowed; empty where it grants nothing more."""
-    try:
-        document = target.parse(data, path)
-        again = target.read(document, agent.slug).agent
-        if document.repaired or again is None or again.slug != agent.slug:
-            return None, "the output does not read back"
-        widening = wider(target.enforced(document).with_flat_names(), allowed.with_flat_names())
-    except UnreadableError as error:
-        return None, f"the output does not read back: {error.message}"
-    except TooManyPatternsError as error:
-        return None, error.message
-    return document, str(widening) if widening else ""
 
 
 def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) -> str:
@@ -105,12 +90,3 @@ def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) 
         return str(wider(has.grants, had.grants) or "")
     except TooManyPatternsError as error:
         return error.message
-
-
-def _allowed(read: ReadAgent, effective: Overridden, target: Dialect, options: WriteOptions) -> Grants:
-    """Return the upper bound of what the target may grant to this agent."""
-    # For its own tool, that is what the tool itself enforces of the source's file.
-    if read.dialect is target and not effective.regranted:
-        return target.enforced(read.document)
-    grants = effective.agent.grants if effective.agent else read.agent.grants
-    return upper_bound(grants.with_effects() if target.uses_effects else grants, target.capabilities, options)

@@ -1,1 +1,1 @@
-"""What every other package may use: errors, diagnostics, names, paths, time, the log."""
+"""Shared by every other package: errors, diagnostics, names, paths, time and the log."""

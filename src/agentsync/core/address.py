@@ -1,4 +1,4 @@
-"""Where something can be listened at: an address and a port, or the path of a Unix socket."""
+"""Addresses to listen on: an IP address and a port, or the path of a Unix socket."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _LAST_PORT: Final = 65535
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One of the two; the other is empty.
+    """An IP address and port, or a Unix socket; the fields of the other form are empty.
 
     Attributes:
-        host: an IP address, never a name, so that nothing has to be looked up.
+        host: an IP address, never a name, so that no lookup is needed.
         port: 0 lets the system choose.
-        path: of a Unix socket.
+        path: the path of a Unix socket.
     """
 
     host: str = ""
@@ -27,7 +27,7 @@ class Address:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches it."""
+        """Whether only this machine can reach it."""
         return bool(self.path) or is_loopback(self.host)
 
     def __str__(self) -> str:
@@ -37,10 +37,10 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """The address that a configuration names: `127.0.0.1:9417`, `[::1]:9417`, `localhost:9417` or `unix:/path`.
+    """Parse an address: `127.0.0.1:9417`, `[::1]:9417`, `localhost:9417` or `unix:/path`.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the text has none of these forms.
     """
     if text.startswith(_UNIX):
         path = text.removeprefix(_UNIX)
@@ -52,7 +52,7 @@ def parse_address(text: str) -> Address:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ValueError(f"`{text}`: an IPv6 address stands in brackets, as in [::1]:9417")
+        raise ValueError(f"`{text}`: an IPv6 address must be in brackets, as in [::1]:9417")
     try:
         ipaddress.ip_address(host)
     except ValueError as error:
@@ -63,7 +63,7 @@ def parse_address(text: str) -> Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, as a URL or a Host header has it, is this machine itself and cannot be anything else."""
+    """Whether a host, as written in a URL or a Host header, can only be this machine."""
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if bare.lower() == _LOCALHOST:
         return True

@@ -1,4 +1,4 @@
-"""Identifies the code that runs: what other code decided is not used again."""
+"""Identify the running code, so that results cached by other code are not reused."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from agentsync import __version__
 
 @cache
 def engine() -> str:
-    """The version of the code that reads and renders; a development tree changes without changing its version."""
+    """Version and build of the running code."""
+    # The newest modification time, too: a development tree changes without a new version.
     newest = max(path.stat().st_mtime_ns for path in Path(__file__).parents[1].rglob("*.py"))
     return f"{__version__}+{newest}"

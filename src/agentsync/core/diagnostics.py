@@ -1,4 +1,4 @@
-"""Findings as values: each repair, loss and refusal is a Diagnostic with a stable code."""
+"""Diagnostics as values: each repair, loss and refusal has a stable code."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from agentsync.core.codes import Code, Severity
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding.
+    """One repair, loss, refusal or remark about a file, an agent or a target.
 
     Attributes:
-        code: its stable code, which also gives severity and default hint.
-        message: what was found here.
+        code: the stable code, which also sets the severity and the default hint.
+        message: the problem, as it concerns this file.
         path: the file, relative to its source, or absolute for a file on this machine.
         line, column: 1-based; 0 where not known.
-        agent, target: the agent's name and the target's, where one is concerned.
-        hint: what to do; the code's remedy unless something better is known.
+        agent, target: the names of the agent and the target, where they are concerned.
+        hint: what to do; empty for the code's own remedy.
     """
 
     code: Code
@@ -35,7 +35,7 @@ class Diagnostic:
         return self.code.severity
 
     def at(self, *, path: str = "", line: int = 0, agent: str = "", target: str = "") -> Self:
-        """The same finding, with a place filled in where it had none."""
+        """Copy this diagnostic, filling in the location where it has none."""
         return replace(
             self,
             path=self.path or path,
@@ -46,12 +46,12 @@ class Diagnostic:
 
     @property
     def place(self) -> str:
-        """`path:line:column`, as far as known."""
+        """Location as `path:line:column`, as far as known."""
         numbers = [str(number) for number in (self.line, self.column) if number]
         return ":".join([self.path, *numbers]) if self.path else ""
 
     def as_dict(self) -> dict[str, str | int]:
-        """The documented JSON form (docs/json.md); parts that are not known are left out."""
+        """JSON form as documented in docs/json.md, without the fields that are not known."""
         record: dict[str, str | int] = {
             "code": self.code.id,
             "name": self.code.name.lower().replace("_", "-"),
@@ -66,7 +66,7 @@ class Diagnostic:
 
     @classmethod
     def from_dict(cls, record: dict[str, str | int]) -> Self:
-        """The inverse of as_dict."""
+        """Restore a diagnostic from the result of as_dict."""
         code = _BY_ID[str(record["code"])]
         hint = str(record["hint"])
         return cls(
@@ -77,6 +77,7 @@ class Diagnostic:
             column=int(record.get("column", 0)),
             agent=str(record.get("agent", "")),
             target=str(record.get("target", "")),
+            # as_dict fills in the remedy where there is no hint of its own.
             hint="" if hint == code.remedy else hint,
         )
 

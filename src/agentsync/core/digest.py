@@ -1,4 +1,4 @@
-"""The digest by which content is known."""
+"""The digest that identifies content."""
 
 from __future__ import annotations
 

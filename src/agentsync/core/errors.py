@@ -1,4 +1,4 @@
-"""Every error that a user can meet, and the exit code that each one ends a command with."""
+"""Errors reported to the user, each with the exit code of the command that it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status means; documented in docs/cli.md."""
+    """Exit statuses of the commands, documented in docs/cli.md."""
 
     OK = 0
     FINDINGS = 1
@@ -21,12 +21,12 @@ class ExitCode(IntEnum):
 
 
 class AgentsyncError(Exception):
-    """Something that the user can act on.
+    """An error that the user can act on.
 
     Attributes:
         message: what failed, in one sentence.
-        place: where: a file, `file:line`, a key or a redacted URL; empty where there is none.
-        hint: what to do about it; empty where nothing sensible can be said.
+        place: a file, `file:line`, a key or a redacted URL; empty where there is none.
+        hint: what to do about it; empty where there is no useful advice.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.INCOMPLETE
@@ -42,7 +42,7 @@ class AgentsyncError(Exception):
 
 
 class ConfigError(AgentsyncError):
-    """The configuration, the manifest or the command's own words cannot be used."""
+    """The configuration, the manifest or the command line is invalid."""
 
     exit_code = ExitCode.USAGE
 
@@ -51,7 +51,7 @@ class SourceUnavailableError(AgentsyncError):
     """A source could not be fetched: network, credentials, a missing repository or ref.
 
     Attributes:
-        retry_after: for how many seconds the server wants to be left alone; 0 where it does not say.
+        retry_after: the seconds to wait, as requested by the server; 0 where it requests none.
     """
 
     exit_code = ExitCode.SOURCE_UNAVAILABLE
@@ -62,10 +62,10 @@ class SourceUnavailableError(AgentsyncError):
 
 
 class SourceRefusedError(AgentsyncError):
-    """A source was fetched and must not be applied: rewritten history, a moved tag.
+    """A source was fetched but must not be applied: rewritten history, a moved tag.
 
     Attributes:
-        commit: the one that was refused; empty where that is not known here.
+        commit: the refused commit; empty where it is not known.
     """
 
     def __init__(self, message: str, *, place: str = "", hint: str = "", commit: str = "") -> None:
@@ -74,7 +74,7 @@ class SourceRefusedError(AgentsyncError):
 
 
 class UnverifiedError(SourceRefusedError):
-    """What a source leads to is not signed as this machine asks."""
+    """A commit or tag of a source lacks the signature that this machine requires."""
 
 
 class StateError(AgentsyncError):
@@ -88,7 +88,7 @@ class LockedError(AgentsyncError):
 
 
 def why(error: Exception) -> str:
-    """What kept a file from being used, without its path: messages name that as their place."""
+    """Reason why a file could not be used, without its path, which messages have as their place."""
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

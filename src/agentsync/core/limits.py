@@ -1,6 +1,6 @@
-"""How much of anything is read or kept."""
+"""Limits on what is read or kept."""
 
 from __future__ import annotations
 
 MAX_FILES = 20_000
-"""How many candidate files one source may hold."""
+"""The most candidate files that one source may have."""

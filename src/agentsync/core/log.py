@@ -1,6 +1,6 @@
-"""Structured events: JSON lines where a machine reads, aligned text where a person does. docs/events.md lists them.
+"""Structured events: JSON lines for machines, aligned text for people. docs/events.md lists them.
 
-structlog is imported at the first event: that takes longer than a run in which there is nothing to tell.
+structlog is imported at the first event: the import takes longer than a run that has nothing to log.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def configure(
     level: int, *, stream: TextIO | None = None, readable: bool | None = None, colors: bool | None = None
 ) -> None:
-    """Sends events to standard error.
+    """Send events to standard error.
 
     Args:
         level: the lowest `logging` level that is shown.
-        stream: where to, instead.
-        readable: text for people rather than JSON; by default whether the stream is a terminal.
-        colors: whether that text has colours; by default the same.
+        stream: used instead of standard error.
+        readable: text for people rather than JSON; by default, whether the stream is a terminal.
+        colors: whether that text has colours; by default, whether the stream is a terminal.
     """
     import structlog  # noqa: PLC0415 - see the module's docstring
 
@@ -45,25 +45,25 @@ def configure(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             texts,
-            _overheard,
+            _notify_listeners,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(output))),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _TolerantStream(output))),
         cache_logger_on_first_use=False,
     )
 
 
 def logger() -> FilteringBoundLogger:
-    import structlog  # noqa: PLC0415 - the same
+    import structlog  # noqa: PLC0415 - see the module's docstring
 
-    upper_bound: FilteringBoundLogger = structlog.get_logger()
-    return upper_bound
+    bound_logger: FilteringBoundLogger = structlog.get_logger()
+    return bound_logger
 
 
 @contextmanager
 def also_handled_by(listener: Callable[[Mapping[str, Any]], None]) -> Iterator[None]:
-    """Calls the listener with each event that is shown, as it is shown, in whatever thread tells it."""
+    """Call the listener with each event that is shown, as it is shown, in the thread that logs it."""
     _listeners.append(listener)
     try:
         yield
@@ -75,9 +75,9 @@ _listeners: list[Callable[[Mapping[str, Any]], None]] = []
 
 
 def level_of(verbosity: int, *, for_people: bool) -> int:
-    """The level for -q (-1), nothing (0), -v (1), -vv (2).
+    """Log level for -q (-1), no option (0), -v (1), -vv (2).
 
-    People see events only when they debug, since commands tell them in words what was done and what went wrong.
+    People see events only when debugging, since commands report results and errors in plain text.
     """
     if for_people and verbosity <= 1:
         return logging.CRITICAL
@@ -89,19 +89,19 @@ def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 
 def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """The same for a terminal, which must not be commanded by what a repository says."""
+    """Redact and escape for a terminal, which must not obey control characters from a repository."""
     redacted = _redacted(logger, method, event)
     return {key: printable(value) if isinstance(value, str) else value for key, value in redacted.items()}
 
 
-def _overheard(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    for listener in tuple(_listeners):
+def _notify_listeners(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for listener in tuple(_listeners):  # a copy, since another thread may add or remove one
         listener(dict(event))
     return event
 
 
-class _Unfailing:
-    """A stream whose failures are let go: a full disk under the log must not stop a sync."""
+class _TolerantStream:
+    """A stream that ignores write errors: a full disk under the log must not stop a sync."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

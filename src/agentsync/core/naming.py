@@ -1,4 +1,4 @@
-"""Names of agents: what they are called in files, and what makes a name unsafe or misleading."""
+"""Agent names: the file names derived from them, and checks for unsafe or misleading ones."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 # Scripts whose letters are drawn like Latin ones.
 _CONFUSABLE_SCRIPTS = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 
-# What file systems take (255 bytes), less what a suffix and a temporary file's name add.
+# The limit of file systems (255 bytes), less what a suffix and the name of a temporary file add.
 _MAX_SLUG = 200
 _MAX_NAME = 256
 
 
 def slug(name: str) -> str:
-    """The name in lower-case ASCII letters, digits and dashes, which every tool accepts; empty if nothing is left."""
+    """Reduce a name to lower-case ASCII letters, digits and dashes, which every tool accepts; may be empty."""
     plain = "".join(character for character in unicodedata.normalize("NFKD", name) if character.isascii())
     return _NOT_SLUG.sub("-", plain.lower()).strip("-")
 
@@ -41,7 +41,7 @@ def is_slug(name: str) -> bool:
 
 
 def is_unsafe(name: str) -> bool:
-    """Whether the name could mean another place, or an option, where it is used as a file name."""
+    """Whether the name, used as a file name, could escape its directory or be taken for an option."""
     return (
         name.startswith(("-", "~"))
         or ".." in name
@@ -56,7 +56,7 @@ def is_windows_device(stem: str) -> bool:
 
 
 def mixes_scripts(name: str) -> bool:
-    """Whether Latin letters stand beside letters of a script that looks like Latin."""
+    """Whether a name has both Latin letters and letters of a script that looks like Latin."""
     scripts = {unicodedata.name(character, "").split(" ", 1)[0] for character in name if character.isalpha()}
     return "LATIN" in scripts and any(script in scripts for script in _CONFUSABLE_SCRIPTS)
 
@@ -70,23 +70,23 @@ _HIDDEN = re.compile(
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"  # tags
 )
 _JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-# In a row of three, what is ordinary by itself is no emoji and no script: it hides bytes.
+# Each of these is ordinary by itself. Three in a row belong to no emoji and no script: they hide bytes.
 _ROW = re.compile("[\u061c\u200c-\u200f\ufe00-\ufe0f\U000e0100-\U000e01ef]{3}")
-# What text may hold: the marks that scripts from right to left need, and the flags that are written with tags.
+# Allowed in text: the marks that right-to-left scripts need, and the flags that are written with tags.
 _REGIONS = "|".join("".join(chr(0xE0000 + ord(letter)) for letter in region) for region in ("gbeng", "gbsct", "gbwls"))
 _ORDINARY = re.compile(f"[\u061c\u200e\u200f]|\U0001f3f4(?:{_REGIONS})\U000e007f")
 
 
 def hidden_character(text: str) -> int:
-    """The index of the first character that a reader cannot see, or -1."""
+    """Index of the first character that a reader cannot see, or -1."""
     if text.isascii():
         return -1
-    found = _HIDDEN.search(text)
-    return found.start() if found else -1
+    match = _HIDDEN.search(text)
+    return match.start() if match else -1
 
 
 def hidden_in_text(text: str) -> int:
-    """The same for running text, where more is ordinary by itself, though not in a row."""
+    """Index of the first hidden character in running text, where more is ordinary, though not in a row; or -1."""
     if text.isascii():
         return -1
     row = _ROW.search(text)
@@ -95,16 +95,16 @@ def hidden_in_text(text: str) -> int:
 
 
 def has_hidden_character(name: str) -> bool:
-    """The stricter rule for names, where joiners have no business either."""
+    """Whether a name has a hidden character; stricter than for text, since names need no joiners either."""
     return hidden_character(name) >= 0 or _JOINERS.search(name) is not None
 
 
-# Small letters of those scripts, as they or their capitals are drawn.
+# Small letters of those scripts, and the Latin letters that they or their capitals look like.
 _DRAWN = str.maketrans("авеӏкмнорстухіјѕһԁԛԝαβεηικμνορτυχ", "abelkmhopctyxijshdqwabehikmvoptyx")
 
 
 def visible(text: str) -> str:
-    """Text as a reader sees it: without hidden characters, and with one form of each sign, as `:` for all colons."""
+    """Normalize text to what a reader sees: nothing hidden, and one form of each sign, as `:` for all colons."""
     if text.isascii():
         return text
     plain = _JOINERS.sub("", _HIDDEN.sub("", unicodedata.normalize("NFKC", text)))
@@ -112,9 +112,9 @@ def visible(text: str) -> str:
 
 
 def folded_key(key: str) -> str:
-    """A key without case, dashes, underscores and blanks: `disallowed-tools` and `disallowedTools` mean the same.
+    """Fold case, dashes, underscores and blanks, so that `disallowed-tools` and `disallowedTools` are the same key.
 
-    Letters that only look like Latin ones count as those, and what nobody sees does not count.
+    Letters that look like Latin ones are read as those, and hidden characters are ignored.
     """
     if not key.isascii():
         key = visible(key).lower().translate(_DRAWN)

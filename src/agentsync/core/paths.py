@@ -1,4 +1,4 @@
-"""Where agentsync keeps things on this machine."""
+"""Paths of agentsync's own files on this machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CONFIG_NAME = "config.toml"
 _MACHINE_STATE, _MACHINE_CACHE = Path("/var/lib/agentsync"), Path("/var/cache/agentsync")
 _MACHINE_CONFIGURATION = Path("/etc/agentsync")
 MACHINE_POLICY = _MACHINE_CONFIGURATION / "policy.toml"
-"""What binds all users of a machine. Nothing moves it: who could, would be free of it."""
+"""The policy that binds all users of a machine. The path is fixed: a user who could change it could evade it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppPaths:
-    """The places of one installation: state (small, precious), cache (can be made again), and the machine's policy."""
+    """Paths of one installation: state (small, must be kept), cache (can be rebuilt), and the machine's policy."""
 
     state: Path
     cache: Path
@@ -34,35 +34,36 @@ class AppPaths:
 
     @property
     def service_lock(self) -> Path:
-        """Held by the service as long as it runs."""
+        """The lock that the service holds while it runs."""
         return self.state / "daemon.lock"
 
     @property
     def socket(self) -> Path:
-        """Where the service is asked to pull."""
+        """The socket on which the service accepts requests to pull."""
         return self.state / "daemon.sock"
 
     @property
     def backups(self) -> Path:
-        """What was overwritten or deleted."""
+        """The database with backups of overwritten and deleted files."""
         return self.state / "kept.sqlite3"
 
     @property
     def git_home(self) -> Path:
-        """An empty home for git, so that no configuration of the user's is read."""
+        """An empty home for git, so that it reads no configuration of the user."""
         return self.state / "git-home"
 
     @property
     def outcomes(self) -> Path:
-        """What came of the files that were read before."""
+        """The cache with the results of files that were read before."""
         return self.cache / "outcomes.sqlite3"
 
     def mirror(self, key: str) -> Path:
+        """The bare repository that mirrors one source."""
         return self.cache / "mirrors" / f"{key}.git"
 
 
 def app_paths() -> AppPaths:
-    """The directories of the machine's service for this user, where there is one, or those of the user."""
+    """Paths of the system service that runs for this user, or the user's own where there is none."""
     return AppPaths(
         state=_service_directory("STATE_DIRECTORY", _MACHINE_STATE) or _DIRS.user_state_path,
         cache=_service_directory("CACHE_DIRECTORY", _MACHINE_CACHE) or _DIRS.user_cache_path,
@@ -70,21 +71,21 @@ def app_paths() -> AppPaths:
 
 
 def config_candidates() -> tuple[Path, ...]:
-    """Where a configuration is looked for, in order, when no path is given."""
+    """Paths searched for a configuration, in order, when none is given."""
     service = _service_directory("CONFIGURATION_DIRECTORY", _MACHINE_CONFIGURATION)
-    found = [service / CONFIG_NAME] if service else []
-    return (*found, _DIRS.user_config_path / CONFIG_NAME, _MACHINE_CONFIGURATION / CONFIG_NAME)
+    service_config = [service / CONFIG_NAME] if service else []
+    return (*service_config, _DIRS.user_config_path / CONFIG_NAME, _MACHINE_CONFIGURATION / CONFIG_NAME)
 
 
 def first_config() -> Path | None:
-    """The first of them that is there."""
+    """The first configuration candidate that exists."""
     return next((path for path in config_candidates() if is_file(path)), None)
 
 
 def text_of(config: Path) -> str:
-    """What a configuration says, below a line with its path; empty where it cannot be read, or only once, as a pipe.
+    """Text of a configuration, below a line with its path; empty where it is unreadable or, as a pipe, readable once.
 
-    The path belongs to what it says: the overlays of one that does not name them lie beside it.
+    The path is part of the meaning: a configuration that names no overlays has them in its own directory.
     """
     try:
         return f"# {str(config.absolute())!a}\n{config.read_text(encoding='utf-8')}" if config.is_file() else ""
@@ -93,18 +94,18 @@ def text_of(config: Path) -> str:
 
 
 def user_config() -> Path:
-    """Where `init` writes."""
+    """The configuration that `init` writes."""
     return _DIRS.user_config_path / CONFIG_NAME
 
 
 def shorten(path: str, home: str = "") -> str:
-    """The path with the home directory, or another one that is shown as such, as `~`."""
+    """Abbreviate the home directory at the start of a path to `~`; `home` replaces the user's own."""
     home = home or str(Path.home())
     return f"~{path[len(home) :]}" if path == home or path.startswith(home + os.sep) else path
 
 
 def _service_directory(variable: str, machine: Path) -> Path | None:
-    """The first directory in a variable of systemd's (systemd.exec(5), RuntimeDirectory=), or what it would hold."""
+    """The first directory in a variable set by systemd (systemd.exec(5), RuntimeDirectory=), or its expected value."""
     if value := os.environ.get(variable, "").split(":")[0]:
         return Path(value)
     user = _served_user()
@@ -112,10 +113,10 @@ def _service_directory(variable: str, machine: Path) -> Path | None:
 
 
 def _served_user() -> str:
-    """The name of the user for whom `agentsync@USER.service` runs or has run, where it is this one; else nothing.
+    """The current user's name, if `agentsync@USER.service` runs or has run for that user; else empty.
 
-    What a service keeps is what the user's own commands have to look at, whoever started it. Under another home,
-    this is another installation.
+    The user's own commands must use the state of that service. Under another home directory, this is another
+    installation.
     """
     if not _MACHINE_STATE.is_dir():
         return ""
@@ -130,10 +131,10 @@ def _served_user() -> str:
 
 
 def is_directory(path: Path) -> bool:
-    """Whether a directory is there as far as one may look; pathlib's own question raises where one may not."""
+    """Whether a directory is visible here; pathlib's own check raises where permission is missing."""
     return os.path.isdir(path)  # noqa: PTH112 - see above
 
 
 def is_file(path: Path) -> bool:
-    """As `is_directory`, for a regular file."""
+    """Whether a regular file is visible here, as `is_directory`."""
     return os.path.isfile(path)  # noqa: PTH113 - see above

@@ -1,4 +1,4 @@
-"""What a Git URL says, and how to show text that may hold one: no secrets, no control characters."""
+"""Parse Git URLs, and make text that may contain one safe to show: no secrets, no control characters."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _QUERY_VALUE = re.compile(r"([?&#][^=&#\s]*=)[^&#\s'\"]+")
 
 
 def redact(text: str) -> str:
-    """Any text with the credentials of the URLs in it made unreadable.
+    """Mask the credentials in all URLs of a text.
 
-    Passwords go, and so do the user names of http(s), where a token often stands in for one; other schemes
-    keep the user (`ssh://git@host`). The values of a query or fragment go too.
+    This covers passwords, the user names of http(s), which are often tokens, and the values of a query or
+    fragment. Other schemes keep the user (`ssh://git@host`).
     """
     return _URL.sub(_redact_url, text)
 
@@ -38,12 +38,12 @@ def _redact_userinfo(userinfo: str, *, keeps_user: bool) -> str:
 
 
 def printable(text: str) -> str:
-    """Any text with the characters escaped that a terminal would act on or not show."""
+    """Escape the characters that a terminal would obey or not show."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def scheme(url: str) -> str:
-    """The transport that git would use: `https`, `ssh`, `file` and so on, in lower case.
+    """Return the transport that git would use: `https`, `ssh`, `file` and so on, in lower case.
 
     A path is `file`, `host:path` is `ssh`, and `helper::address` is the helper's name.
     """
@@ -54,7 +54,7 @@ def scheme(url: str) -> str:
 
 
 def local_path(url: str) -> str | None:
-    """The path that a path or a `file://` URL names, or None for what is on another machine."""
+    """Path of a local repository, given as a path or a `file://` URL; None for one on another machine."""
     if scheme(url) != "file" or url.lower().startswith("file::"):
         return None
     if not url.lower().startswith("file://"):
@@ -64,10 +64,10 @@ def local_path(url: str) -> str | None:
 
 
 def split_credentials(url: str) -> tuple[str, str, str]:
-    """An http(s) URL with a password as (URL without credentials, user, password).
+    """Split an http(s) URL into the URL without credentials, the user and the password.
 
-    Other URLs come back as they are, with an empty user and password. An http(s) URL with a user alone is
-    taken for a token in the user's place.
+    Other URLs are returned unchanged, with an empty user and password. A user without a password is taken to be
+    a token.
     """
     if scheme(url) not in {"http", "https"}:
         return url, "", ""
@@ -80,6 +80,6 @@ def split_credentials(url: str) -> tuple[str, str, str]:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of a URL without credentials: the scope of a header that is sent to it."""
+    """Scheme, host and port of a URL without credentials: the scope of a header sent to it."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/"

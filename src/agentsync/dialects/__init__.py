@@ -1,4 +1,4 @@
-"""What a dialect is, and the finding of all that there are: every module in this package holds one."""
+"""The dialects: one module or package for each tool, discovered by being here."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ __all__ = [
 @cache
 def dialects() -> Mapping[str, Dialect]:
     """Every dialect by name, in alphabetical order."""
+    # What begins with an underscore is shared code, not a dialect.
     modules = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__) if info.name[0] != "_")
     return {module.DIALECT.name: module.DIALECT for module in modules}
 
 
 def moving_variables() -> frozenset[str]:
-    """The variables of the environment that move a tool's directory."""
+    """The environment variables that move a tool's directory."""
     return frozenset(moved.variable for dialect in dialects().values() for moved in dialect.environment)
 
 
 def no_dialect(name: str) -> str:
-    """What to say where there is no dialect of a name: the nearest one, or all."""
+    """The error message for an unknown dialect: suggests the nearest name, or lists all."""
     near = get_close_matches(name, dialects(), n=1)
     other = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(dialects())}"
     return f"there is no dialect `{name}`; {other}"

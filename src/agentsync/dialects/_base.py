@@ -1,4 +1,4 @@
-"""What every dialect is: how it reads, writes, and what its tool enforces."""
+"""The interface of a dialect: how it reads and writes agents, and what its tool enforces."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from agentsync.formats.document import Document
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reader made of a document.
+    """Result of reading a document.
 
     Attributes:
-        agent: None where an error stands among the diagnostics.
+        agent: None where there is an error among the diagnostics.
         loads: whether the tool itself would load the bytes as they are.
     """
 
@@ -32,24 +32,25 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What a writer made of an agent: the file's bytes, or none where it is refused."""
+    """Result of writing an agent: the file's bytes, or None where the agent is refused."""
 
     data: bytes | None
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
 Meaning = Literal["all", "none", "refused"]
+"""How a tool reads a list: as every tool, as no tools, or as a reason to refuse the whole file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolLists:
-    """What a tool makes of a list of tools that says less than it seems to; "refused" is the whole file.
+    """How a tool reads a list of tools that restricts less than it seems to.
 
     Attributes:
-        absent, empty, null, mistyped: which tools an agent has then.
-        unknown: what becomes of a name that the tool does not know.
+        absent, empty, null, mistyped: the tools that an agent has in each of these cases.
+        unknown: the effect of a name that the tool does not know; "refused" is the whole file.
         strings: whether one string of names with commas between them counts as a list.
-        trims: whether blanks around a name in a list count for nothing; else such a name is an unknown one.
+        trims: whether blanks around a name in a list are ignored; otherwise such a name is unknown.
         denied: the key of a list of denied tools, if there is one.
     """
 
@@ -65,13 +66,13 @@ class ToolLists:
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """Which names a tool takes, beyond what every slug keeps.
+    """The names that a tool accepts, beyond the rules that every slug follows.
 
     Attributes:
-        low, high: how many characters.
-        reserved: names that mean something else there.
-        slugs: whether a name must be a slug; else it may be what its author wrote.
-        pattern: what such a name has to match, where not every name will do.
+        low, high: the bounds of the length, in characters.
+        reserved: names that already have another meaning in the tool.
+        slugs: whether a name must be a slug; otherwise it may be as its author wrote it.
+        pattern: the regular expression that the whole name has to match.
     """
 
     low: int = 1
@@ -81,7 +82,7 @@ class NameRule:
     pattern: str = ".*"
 
     def takes(self, name: str) -> bool:
-        """Whether the tool would load an agent of this name, given in the form that `slugs` asks for."""
+        """Whether the tool would load an agent of this name, in the form that `slugs` requires."""
         fits = self.low <= len(name) <= self.high and re.fullmatch(self.pattern, name, re.DOTALL) is not None
         return fits and name not in self.reserved
 
@@ -91,12 +92,12 @@ SLUGS = NameRule()
 
 
 class Moved(NamedTuple):
-    """A directory that a tool looks for elsewhere where a variable of the environment says so.
+    """A directory that an environment variable moves.
 
     Attributes:
-        variable: its name; one that is empty says nothing.
-        directory: what it moves, relative to the home directory; empty where that is the home directory itself.
-        below: where that is below what the variable says; empty where the variable names it.
+        variable: its name; an empty value has no effect.
+        directory: the directory that it moves, relative to the home directory; empty for the home directory itself.
+        below: the path of the moved directory below the variable's value; empty where the value names it.
     """
 
     variable: str
@@ -105,23 +106,23 @@ class Moved(NamedTuple):
 
 
 class UneditableError(AgentsyncError):
-    """A shared file that cannot be changed without touching what is not ours; the message says why."""
+    """A shared file that cannot be changed without touching what is not agentsync's; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedFile:
-    """A tool that keeps all agents in one file, which is its user's and the tool's own as well.
+    """A single file with all agents of a tool, which the user and the tool itself edit as well.
 
-    An entry is one agent of it, as the bytes of a file that holds nothing else: always the same bytes for what means
-    the same. Such files are what the dialect reads and writes.
+    An entry is one agent in it, as the bytes of a file that holds nothing else. Entries that mean the same have the
+    same bytes. The dialect reads and writes such files.
 
     Attributes:
-        entries: the entries of a file, by what their agents are called in it (empty for one that is not called
-            anything); raises UneditableError.
-        edited: a file (None where there is none) with these entries in it, or gone from it where they are None, and
-            every other byte as it was; raises UneditableError.
-        user_files, project_files: all places of the file, relative to the home directory or to a project: the first
-            that is there counts before the dialect's own.
+        entries: the entries of a file, by the names of their agents in it (empty for one without a name); raises
+            UneditableError.
+        edited: a file (None where there is none) with these entries set, or removed where they are None, and every
+            other byte unchanged; raises UneditableError.
+        user_files, project_files: all locations of the file, relative to the home directory or to a project. The
+            first one that exists takes precedence over the dialect's own.
     """
 
     entries: Callable[[bytes], Mapping[str, bytes]]
@@ -131,40 +132,40 @@ class SharedFile:
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """What the path of such a file ends in, wherever it lies: each place, with a slash before it."""
+        """The possible endings of the path of such a file: each location, with a slash before it."""
         return tuple(f"/{file}" for file in (*self.user_files, *self.project_files))
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One tool's way of writing an agent.
+    """One tool's format for agents.
 
     Attributes:
-        name, title: the identifier used everywhere and the tool's name for people.
+        name, title: the identifier used everywhere and the tool's display name.
         suffixes: the endings of an agent's file; the first is written.
         user_directory: where the tool looks, relative to the home directory (empty where it has no such place).
-        environment: the variables that move it; of several that are set the first one counts.
+        environment: the variables that move it; of several that are set, the first one is used.
         project_directories: where it looks in a project; the first is where agentsync writes.
         recursive: whether it looks below that directory.
         binaries: the commands that show that it is installed.
-        version: the release that the facts in this module were checked with.
+        version: the release that the facts in this module were checked against.
         source: where they are documented.
         parse: bytes to Document; raises UnreadableError.
-        score: how much a document looks like this dialect's, from 0; decides where the path does not.
+        score: how much a document looks like this dialect, from 0; decides where the path does not.
         read: Document and the file's stem to an agent.
         restrictions: the keys, without case, dashes and underscores, that `read` makes restrictions of.
         write: agent and options to bytes.
-        capabilities: what the tool can say about permissions.
+        capabilities: the permissions that the tool can express.
         carries: the fields of Agent beyond name, description, prompt and grants that the tool has a place for.
-        lists: what a list of tools means that says less than it seems to; None where there is no such list.
+        lists: how the tool reads a list of tools that restricts less than it seems to; None where it has no such list.
         required: the keys without which the tool does not load a file.
-        names: which names the tool takes.
-        enforced: what the tool will let a document's agent do: the widest that its documentation allows.
-        also_reads: the dialects whose directories the tool reads too, in a project at least.
-        notice: what a user has to do or know before the tool takes agents from its directory, to stand after its name.
-        uses_effects: whether grants are compared by what they let happen, since one shell does everything here.
-        shared: how the one file is edited that holds all agents; None where each has a file of its own. The places
-            above are those of that file then.
+        names: the names that the tool accepts.
+        enforced: the grants that the tool enforces for a document's agent: the widest that its documentation allows.
+        also_reads: the dialects with directories that the tool reads too, in a project at least.
+        notice: what a user has to do or know before the tool loads agents from its directory, as a clause.
+        uses_effects: whether grants are compared by their effects, since one shell does everything here.
+        shared: how the single file with all agents is edited; None where each agent has a file of its own. The
+            locations above are those of that file then.
     """
 
     name: str
@@ -200,14 +201,14 @@ class Dialect:
 
     @property
     def written_directory(self) -> str:
-        """Where files are made for the user, relative to the home directory; empty where the tool has no such place."""
+        """Where files are created for the user, relative to the home directory; empty where there is no such place."""
         return self.user_directory.rpartition("/")[0] if self.shared else self.user_directory
 
     def path_of(self, slug: str) -> str:
-        """Where an agent stands below the tool's directory, or what it is called in the shared file."""
+        """The path of an agent below the tool's directory, or its name in the shared file."""
         return slug if self.shared else slug + self.suffix
 
 
 def refused(diagnostics: tuple[Diagnostic, ...]) -> bool:
-    """Whether an error stands among them."""
+    """Whether there is an error among the diagnostics."""
     return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)

@@ -1,9 +1,9 @@
-"""Antigravity: Markdown with YAML frontmatter; a list of tools restricts only where the built-in ones are left out.
+"""Antigravity: Markdown with YAML frontmatter; a list of tools restricts only if the built-in ones are excluded.
 
 Facts: https://antigravity.google/docs/subagents, the changelog of the command line up to version 1.2.10, and the keys
-that the SDK's own reader has, version 0.1.22 (October 2026). `tools` adds to the tools that every agent has, unless
+of the SDK's own reader, version 0.1.22 (October 2026). `tools` adds to the tools that every agent has, unless
 `excludeDefaultComponents` is set (since 1.2.1); servers, skills and agents come from the session unless
-`inheritCustomizations` is off. A name that it does not know may hang the agent, so none is written.
+`inheritCustomizations` is off. A name that it does not know may hang the agent, so unknown names are not written.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _TOOLS: Final = ToolNames(
         "manage_subagents": ("task",),
         "send_message": ("task",),
         "call_mcp_tool": (f"{MCP}{ANY}",),
-        # What they do, no other tool does by itself.
+        # No other product has a tool for these alone.
         "manage_task": (),
         "command_status": (),
         "schedule": (),
@@ -73,7 +73,7 @@ _INHERITS: Final = "inheritCustomizations"
 _INHERITS_SERVERS: Final = "inheritMcp"
 _INHERITED: Final = ("skill", "task")
 _POLICY: Final = "commandExecutionPolicy"
-# What each policy makes of a command: as its author means it, and at the most. The sandbox is the session's to provide.
+# The approval of commands under each policy: as its author intends it, and at most. The session provides the sandbox.
 _POLICIES: Final = {
     "off": (Approval.ASK, Approval.ASK),
     "sandbox": (Approval.SESSION, Approval.ALLOW),
@@ -143,7 +143,7 @@ class _Antigravity(TableDialect):
                 _INHERITS: False,
                 _INHERITS_SERVERS: False,
             }
-        # `eager` would keep the user from being asked at all, so what is free is left to the session's own policy.
+        # `eager` would skip all approval, so commands that need none are left to the session's own policy.
         free = Approval.SESSION if options.approval == "allow" else Approval.ALLOW
         if level and level < free:
             permissions[_POLICY] = "off"
@@ -182,5 +182,5 @@ DIALECT: Final = _ANTIGRAVITY.dialect(
     version="1.2.10",
     source="https://antigravity.google/docs/subagents",
     score=_score,
-    notice="it heeds what an agent may use from version 1.2.1 on",
+    notice="it enforces an agent's restrictions from version 1.2.1 on",
 )

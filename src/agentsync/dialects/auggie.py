@@ -1,11 +1,11 @@
 """Augment's CLI, auggie: Markdown with YAML frontmatter, and either a list of tools or a list of those denied.
 
 Facts: https://docs.augmentcode.com/cli/subagents, and the tool itself, version 0.36.0 (November 2026). It fails open:
-an empty list of tools counts as none, a list of denied tools puts the other one out of force, and a frontmatter that it
-cannot read leaves an agent with every tool. Only a name that no tool has says "nothing".
+an empty list of tools counts as a missing one, a list of denied tools overrides the other one, and a frontmatter that
+it cannot read leaves an agent with every tool. Only a list with an unknown name grants nothing.
 
-Its own tool for reading files also lists directories, so who may read counts as one who may list. It has one for
-deleting files, which in other tools only the shell can.
+Its tool for reading files also lists directories, so an agent that may read is treated as one that may list. It has a
+tool for deleting files, which in other products only the shell can do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_value
 
 _DELETION: Final = "remove-files"
-# All names of what an agent may do: a list of allowed tools has them all, and only a denial of all takes it away.
+# All names for each ability: a list of allowed tools has them all, and only a denial of all takes the ability away.
 _GROUPS: Final = {
     "view": ("view", "view-range-untruncated", "search-untruncated"),
     "grep-search": ("grep-search", "codebase-retrieval"),
@@ -46,10 +46,10 @@ _GROUPS: Final = {
     "view_tasklist": ("view_tasklist", "add_tasks", "update_tasks", "reorganize_tasklist"),
 }
 _PATCH: Final = "apply_patch"
-"""A tool that creates files and edits them, beside one for each."""
+"""A tool that both creates and edits files, besides one tool for each."""
 
 _NOTHING: Final = "none"
-"""What a list names that grants nothing."""
+"""The name that is written in a list to grant nothing."""
 
 _TOOLS: Final = ToolNames(
     written={
@@ -88,7 +88,7 @@ _TOOLS: Final = ToolNames(
     gone={"ask-user": ("question",), "sub-agent": ("task",)},  # given to no agent
     everything=frozenset(),
 )
-# Denying what is in no list of allowed tools is still a denial of each of these.
+# The names to deny for each ability, including those that lists of allowed tools leave out.
 _DENIALS: Final = {
     "save-file": ("save-file", _PATCH, "write"),
     "str-replace-editor": ("str-replace-editor", _PATCH, "edit"),
@@ -104,25 +104,25 @@ _COLORS: Final = ("red", "blue", "green", "yellow", "orange", "purple", "pink", 
 
 @dataclass(frozen=True, slots=True)
 class _Auggie(TableDialect):
-    """The two lists, of which only one counts, and many names for the same."""
+    """Two lists, only one of which is used, and several names for the same tool."""
 
     def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         allowed, denied = [*_items(metadata.get("tools"))], [*_items(metadata.get(_DENIED))]
         if intended:
-            return self._intended(metadata, allowed, [*named_in(metadata.get(_DENIED))])
+            return self._intended_rules(metadata, allowed, [*named_in(metadata.get(_DENIED))])
         known = (name for name in allowed if self.tools.is_known(name))
         rules = list(EVERYTHING.rules) if not allowed or denied else self.tools.granted(known)
         if _DELETION in allowed:
-            rules.append(Rule("bash", Approval.SESSION))  # nothing else there is can do as much
+            rules.append(Rule("bash", Approval.SESSION))  # the only canonical tool that covers deleting files
         taken = [unit for unit, names in _SUFFICIENT.items() if names <= set(denied)]
         return [*rules, *(Rule(tool, Approval.DENY) for unit in taken for tool in self.tools.written[unit])]
 
-    def _intended(self, metadata: Mapping[str, JsonValue], allowed: list[str], denied: list[str]) -> list[Rule]:
+    def _intended_rules(self, metadata: Mapping[str, JsonValue], allowed: list[str], denied: list[str]) -> list[Rule]:
         rules = self.tools.intended(allowed) if "tools" in metadata else list(EVERYTHING.rules)
         rules += self.tools.taken(denied, intended=True)
         if not is_off(metadata.get("disable_skills")):
             rules.append(Rule("skill", Approval.DENY))
-        # A name that is none of auggie's own may be a server's tool, which other tools call otherwise.
+        # A name that is not auggie's own may be a server's tool, which has other names in other tools.
         if any(not self.tools.is_known(name) for name in denied):
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
         return rules
@@ -133,21 +133,24 @@ class _Auggie(TableDialect):
     def check(self, fields: Fields) -> None:
         both = all([*_items(fields.peek(key))] for key in ("tools", _DENIED))
         if both:
-            message = f"`tools` counts for nothing beside `{_DENIED}`, so every other tool is granted"
+            message = f"`tools` has no effect beside `{_DENIED}`, so every other tool is granted"
             fields.report(Code.NO_EFFECT, message, "tools", hint="write one of the two")
 
     def loads(self, document: Document) -> bool:
-        """Auggie wants three dashes at the start and a line end after the last ones, and takes the first that fit."""
+        """Whether Auggie finds the same keys and instructions in the file.
+
+        It wants three dashes at the start and a line end after the closing ones, and takes the first that fit.
+        """
         text = document.data.decode(errors="replace")
-        found = _FRONTMATTER.match(text)
-        if found is None or text[found.end() :].lstrip() != document.body.lstrip():
+        match = _FRONTMATTER.match(text)
+        if match is None or text[match.end() :].lstrip() != document.body.lstrip():
             return False
-        return not types_a_value(found[1] or "", _TEXTS)
+        return not types_a_value(match[1] or "", _TEXTS)
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         narrowed = narrow(_listing(agent.grants), self.capabilities, options)
         lists = spell_lists(narrowed, self.tools, denies=True)
-        found = [*narrowed.diagnostics, *lists.diagnostics]
+        diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             names = [name for unit in lists.allowed for name in _GROUPS[unit]]
@@ -162,8 +165,8 @@ class _Auggie(TableDialect):
             permissions["disable_skills"] = True
             if max(skills):
                 message = "skills are refused in part, so all of them are switched off"
-                found.append(Diagnostic(Code.GLOB_NARROWED, message))
-        return permissions, found
+                diagnostics.append(Diagnostic(Code.GLOB_NARROWED, message))
+        return permissions, diagnostics
 
 
 _SUFFICIENT: Final = {
@@ -176,18 +179,18 @@ _SUFFICIENT: Final = {
     "web-search": {"web-search"},
     "view_tasklist": set(_GROUPS["view_tasklist"]),
 }
-"""The names that have to be denied before an agent is without a unit."""
+"""The names that must all be denied to take a unit away from an agent."""
 
 
 def _items(value: JsonValue) -> list[str]:
-    """The names of a list, whatever stands in it, or of one string; auggie makes text of everything."""
+    """The names of a list or a string; auggie converts every item of a list to text."""
     if isinstance(value, list):
         return [text for item in value if (text := str(item).strip())]
     return [*listed(value)]
 
 
 def _listing(grants: Grants) -> Grants:
-    """The same with directories listed by whom files may be read, where nothing is said of them."""
+    """The grants with listing raised to the level of reading, unless they name listing themselves."""
     level = min(grants.approvals("read"))
     if "list" in grants.patterns or level <= min(grants.approvals("list")):
         return grants

@@ -1,10 +1,10 @@
-"""Cline CLI: YAML frontmatter and instructions in a file called `.yaml`, and one list of tools.
+"""Cline CLI: YAML frontmatter and instructions in a `.yaml` file, and one list of tools.
 
 Facts: https://github.com/cline/cline (sdk/packages/core), and the tool itself, version 3.0.65 (November 2026). A value
 of a wrong type makes Cline skip the file.
 
 Cline asks the user before it starts an agent, and for nothing that the agent does then, whatever the user's settings.
-That is what a session means here; what a source wants to be asked for is left out.
+Session approval means that here; tools that need approval in the source are left out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TOOLS: Final = ToolNames(
         "search_codebase": ("grep",),
         "run_commands": ("bash",),
         "fetch_web_content": ("webfetch",),
-        # Which of two tools edits files depends on the session's model.
+        # The session's model determines which of two tools edits files.
         "editor": ("write", "edit"),
         "ask_question": ("question",),
     },
@@ -60,13 +60,13 @@ _TOOLS: Final = ToolNames(
     folds=True,
 )
 _LISTS_FILES: Final = "list_files"
-"""The name of a tool that is gone, for which Cline gives an agent the whole shell."""
+"""The name of a former tool, for which Cline gives an agent the whole shell."""
 
 _TEXTS: Final = ("name", "description", "providerId", "modelId")
 
 
 class _SessionModels(Models):
-    """Ids of the session's provider; one with a slash is an id of a gateway, and names no vendor."""
+    """Ids of the session's provider; an id with a slash is one of a gateway, and names no vendor."""
 
     __slots__ = ()
 
@@ -81,7 +81,7 @@ class _SessionModels(Models):
 
 @dataclass(frozen=True, slots=True)
 class _Cline(TableDialect):
-    """The list, and a list of skills, which alone brings the tool for them."""
+    """The list of tools, and a list of skills, without which an agent does not get the tool for them."""
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -89,13 +89,13 @@ class _Cline(TableDialect):
 
     def enforced(self, document: Document) -> Grants:
         rules = self.rules(document.metadata, intended=False)
-        # A name also stands for skills of that name in any plugin.
+        # A name also means skills of that name in any plugin.
         skills = [Rule("skill", Approval.SESSION)] if "skills" in document.metadata else []
         return Grants((*rules, *self.capabilities.denials, *skills))
 
     def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if "tools" not in metadata:
-            names = list(self.tools.written)  # an agent has no others, and none of a server's
+            names = list(self.tools.written)  # an agent has no others, and no tools of servers
         else:
             names = [name for name in listed(metadata["tools"]) if not intended or name.lower() != _LISTS_FILES]
         if intended:
@@ -106,7 +106,7 @@ class _Cline(TableDialect):
         for key in (*_TEXTS, "skills", "maxIterations"):
             value = fields.peek(key)
             if fields.has(key) and (value is None or (key in _TEXTS and isinstance(value, str) and not value.strip())):
-                fields.report(Code.WRONG_TYPE, f"`{key}` says nothing, so Cline skips the file", key)
+                fields.report(Code.WRONG_TYPE, f"`{key}` is empty, so Cline skips the file", key)
         if isinstance(fields.peek("skills"), str | list) and not [*listed(fields.peek("skills"))]:
             message = "`skills` names no skill, which Cline reads as every skill there is"
             fields.report(Code.WRONG_DIALECT, message, "skills", hint="leave the key out, or name a skill")
@@ -130,20 +130,20 @@ class _Cline(TableDialect):
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         narrowed = narrow(agent.grants, self.capabilities, options)
-        found = list(narrowed.diagnostics)
+        diagnostics = list(narrowed.diagnostics)
         asked = [unit for unit, level in narrowed.units.items() if level is Approval.ASK]
         if asked:
             shown = ", ".join(f"`{unit}`" for unit in asked)
             message = f"left out, since Cline asks for nothing that an agent does: {shown}"
-            found.append(Diagnostic(Code.TOOL_LOST, message))
+            diagnostics.append(Diagnostic(Code.TOOL_LOST, message))
         names = [unit for unit, level in narrowed.units.items() if level and unit not in asked]
         if "editor" in names:
             names.insert(names.index("editor") + 1, "apply_patch")
-        return {"tools": list[JsonValue](names)}, found
+        return {"tools": list[JsonValue](names)}, diagnostics
 
 
 def _skills(metadata: Mapping[str, JsonValue]) -> Iterator[Rule]:
-    """The tool for skills, as far as its author meant it: for those that are named, of which none is a pattern."""
+    """The intended rules for skills: those that the list names, without patterns."""
     names = (name for name in listed(metadata.get("skills")) if not set(name) & set("*?"))
     return (Rule("skill", Approval.SESSION, name) for name in names)
 

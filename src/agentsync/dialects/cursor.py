@@ -1,9 +1,9 @@
 """Cursor: Markdown with a few plain lines between two fences, and one switch for all permissions.
 
 Facts: https://cursor.com/docs/subagents (August 2026), and the loader in Cursor's own npm package `@cursor/sdk`,
-version 1.0.32 (November 2026). That loader knows no YAML. It takes each line for a key and a value, whatever the
-indentation, leaves quotes and comments in the value, and lets the last line of a key count. So `readonly: "true"` and
-`readonly: true # why` restrict nothing. A list of tools means nothing either.
+version 1.0.32 (November 2026). That loader does not parse YAML. It reads each line as a key and a value, whatever the
+indentation, leaves quotes and comments in the value, and uses the last line of a key. So `readonly: "true"` and
+`readonly: true # why` restrict nothing. A list of tools has no effect either.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from agentsync.formats.yaml_writer import to_yaml
 
 _SWITCH: Final = "readonly"
 _KEYS: Final = {"background": Key("is_background", "flag")}
-_SHORT: Final = {"background": Key("background", "flag")}  # which counts where both stand
+_SHORT: Final = {"background": Key("background", "flag")}  # takes precedence where both are set
 _NATIVE: Final = frozenset({"force-default-model"})
 _CARRIED: Final = frozenset({"model", *_KEYS})
 
-# The switch leaves reading, and commands that only read. With a shell, an agent may change what it likes.
-_SHAPE: Final = Capabilities(
+# The switch leaves reading, and commands that only read. With a shell, an agent may change anything.
+_CAPABILITIES: Final = Capabilities(
     units={"reading": ("read", "grep", "glob", "list"), "changing": ("bash", "write", "edit", "notebook")}
 )
-_COVERED: Final = {*_SHAPE.tools, "external_directory"}
+_COVERED: Final = {*_CAPABILITIES.tools, "external_directory"}
 
 
 class _CursorModels(Models):
-    """Ids, of which one with parameters (`gpt-5.6-sol[effort=high]`) means nothing to anybody else."""
+    """Ids; one with parameters (`gpt-5.6-sol[effort=high]`) means nothing to other tools."""
 
     __slots__ = ()
 
@@ -53,7 +53,7 @@ class _CursorModels(Models):
         return known_vendor(value, {}) if value is not None and "[" in value else Models.read(self, value)
 
 
-# Which ids there are depends on the user's plan, so none is written that nobody named for Cursor.
+# The available ids depend on the user's plan, so only those that the user's options name for Cursor are written.
 _MODELS: Final = _CursorModels(inherit="inherit", vendors={"claude-": "anthropic", "gpt-": "openai"})
 
 
@@ -65,12 +65,14 @@ def read(document: Document, stem: str) -> Reading:
         fields.report(Code.WRONG_TYPE, "Cursor takes no agent without instructions")
     own = {key: fields.raw(key) for key in fields.keys if folded_key(key) == _SWITCH}
     if _SWITCH in lines and not own:
-        message = f"`{_SWITCH}` stands within another value, where Cursor reads it all the same"
+        message = f"`{_SWITCH}` is within another value, but Cursor reads it all the same"
         fields.report(Code.WRONG_TYPE, message, hint="give it a line of its own, or write that value on one line")
     restricts = [key for key, value in own.items() if not is_off(value)]
     if restricts and not _restricts(lines):
         message = f"Cursor reads the agent as one that may change everything, in spite of `{restricts[0]}`"
-        fields.report(Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and no more on that line")
+        fields.report(
+            Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and nothing else on that line"
+        )
     report_foreign(fields, own, title="Cursor", hint=f"write `{_SWITCH}: true`")
     model, values = fields.text("model"), read_keys(fields, _KEYS) | read_keys(fields, _SHORT)
     if name is None or description is None or refused(fields.diagnostics):
@@ -83,7 +85,7 @@ def read(document: Document, stem: str) -> Reading:
             "description": description,
             "dialect": "cursor",
             "prompt": document.body,
-            "grants": _intended(document.metadata),
+            "grants": _intended_grants(document.metadata),
             "own_permissions": own if _restricts(lines) else {key: _off(value) for key, value in own.items()},
             "model": _MODELS.read(model),
             "mode": "subagent",
@@ -94,15 +96,15 @@ def read(document: Document, stem: str) -> Reading:
     return Reading(agent, fields.diagnostics, loads=_reads_alike(document.metadata, lines))
 
 
-def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
-    """Nothing but reading, where the switch is on in any spelling or another tool's restriction stands there."""
+def _intended_grants(metadata: Mapping[str, JsonValue]) -> Grants:
+    """The grants that the author intended: only reading, if the switch or another tool's restriction is set."""
     own = {key: value for key, value in metadata.items() if folded_key(key) == _SWITCH}
     rules = [*EVERYTHING.rules] if all(map(is_off, own.values())) else only_reading(EVERYTHING.rules)
     return Grants(tuple(without_what_is_foreign(rules, metadata, own)))
 
 
 def _off(value: JsonValue) -> JsonValue:
-    """What Cursor did not take for `true`, in a form that it does not take for it either."""
+    """A value that Cursor does not read as `true`, in a form that it does not read as `true` either."""
     return "true" if value is True else value
 
 
@@ -111,13 +113,13 @@ def _restricts(lines: Mapping[str, str]) -> bool:
 
 
 def enforced(document: Document) -> Grants:
-    """The widest: read-only where Cursor's loader and YAML both say so.
+    """The widest grants: read-only where both Cursor's loader and YAML find the switch on.
 
-    MCP servers, skills, agents and the web are the session's own, which no key of an agent can take away; `write` says
-    so.
+    MCP servers, skills, agents and the web come from the session, and no key of an agent can take them away; `write`
+    reports that.
     """
     restricted = _restricts(_lines_of(document)) and document.metadata.get(_SWITCH) is True
-    tools = _SHAPE.units["reading"] if restricted else tuple(_COVERED)
+    tools = _CAPABILITIES.units["reading"] if restricted else tuple(_COVERED)
     return Grants(tuple(Rule(tool, Approval.SESSION) for tool in sorted({*tools, "external_directory"})))
 
 
@@ -126,18 +128,18 @@ def _lines_of(document: Document) -> dict[str, str]:
     rows = decode(document.data, document.path)[0].split("\n")
     fences = [number for number, row in enumerate(rows) if row.startswith("---")]
     start = next((number for number in fences if not rows[number][3:].strip()), len(rows))
-    # A fence counts from the next line but one: something has to stand between.
+    # The closing fence is at least two lines below the first: there has to be a line between them.
     end = next((number for number in fences if number > start + 1), start)
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for row in rows[start + 1 : end]:
         key, colon, value = row.strip().partition(":")
         if colon and key.strip() and not key.startswith("#"):
-            found[key.strip().lower()] = value.strip()
-    return found
+            pairs[key.strip().lower()] = value.strip()
+    return pairs
 
 
 def _reads_alike(metadata: Mapping[str, JsonValue], lines: Mapping[str, str]) -> bool:
-    """Whether Cursor finds what YAML does; quotes around the description it only shows."""
+    """Whether Cursor reads the same values as YAML; it only shows quotes around a description."""
     texts = {key: metadata[key] for key in ("name", "model") if key in metadata}
     shown = lines.get("description", "")
     is_quoted = len(shown) > 1 and shown[0] == shown[-1] and shown[0] in "'\""
@@ -146,19 +148,19 @@ def _reads_alike(metadata: Mapping[str, JsonValue], lines: Mapping[str, str]) ->
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
-    found = losses(agent, "cursor", _CARRIED)
+    diagnostics = losses(agent, "cursor", _CARRIED)
     if not is_slug(agent.name):
-        found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
+        diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
     if not agent.prompt.strip():
-        found.append(Diagnostic(Code.REFUSED_REQUIRED, "Cursor needs instructions"))
-        return Writing(None, tuple(found))
+        diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, "Cursor needs instructions"))
+        return Writing(None, tuple(diagnostics))
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if agent.dialect != "cursor":
-        permissions, permission_found = _spell(agent.grants, options)
-        found += permission_found
-    model, model_found = _MODELS.write(agent, "cursor", options)
-    values, value_found = write_keys(agent, _KEYS)
-    # The file's name counts where there is none, as for `2fa`, which YAML wants in quotes and Cursor does not.
+        permissions, permission_diagnostics = _spell(agent.grants, options)
+        diagnostics += permission_diagnostics
+    model, model_diagnostics = _MODELS.write(agent, "cursor", options)
+    values, value_diagnostics = write_keys(agent, _KEYS)
+    # Without a name, the file's name is used, as for `2fa`, which YAML needs in quotes and Cursor without.
     metadata: dict[str, JsonValue] = {"name": agent.slug} if _is_plain(agent.slug) else {}
     if agent.description:
         metadata["description"] = agent.description
@@ -168,24 +170,24 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     if speaks(agent, "cursor"):
         metadata |= {**agent.native, **agent.unknown}
     head = "".join(f"{_key(key)}: {_value(key, value)}\n" for key, value in metadata.items())
-    return Writing(f"---\n{head}---\n{agent.prompt}".encode(), (*found, *model_found, *value_found))
+    return Writing(f"---\n{head}---\n{agent.prompt}".encode(), (*diagnostics, *model_diagnostics, *value_diagnostics))
 
 
 def _spell(grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The switch, where the agent may not change everything, and what it cannot say."""
-    narrowed = narrow(grants.with_effects(), _SHAPE, options)
-    # What has no name here is the session's to give: `beyond` tells of it.
-    found = [diagnostic for diagnostic in narrowed.diagnostics if diagnostic.code is not Code.TOOL_LOST]
+    """The switch, where the agent may not change everything, and diagnostics for what it cannot express."""
+    narrowed = narrow(grants.with_effects(), _CAPABILITIES, options)
+    # The session grants the tools that have no name here: `beyond` reports them.
+    diagnostics = [diagnostic for diagnostic in narrowed.diagnostics if diagnostic.code is not Code.TOOL_LOST]
     if not narrowed.units["reading"]:
-        found.append(Diagnostic(Code.REFUSED_WIDER, "Cursor lets every agent read files, and this one may not"))
+        diagnostics.append(Diagnostic(Code.REFUSED_WIDER, "Cursor lets every agent read files, and this one may not"))
     if narrowed.units["changing"] is Approval.ALLOW:
         message = "allowed by the source, left to the user's own settings here: changes and commands"
-        found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
-    found += beyond(grants, _COVERED, "Cursor", options)
-    return ({} if narrowed.units["changing"] else {_SWITCH: True}), found
+        diagnostics.append(Diagnostic(Code.APPROVAL_NARROWED, message))
+    diagnostics += beyond(grants, _COVERED, "Cursor", options)
+    return ({} if narrowed.units["changing"] else {_SWITCH: True}), diagnostics
 
 
-# Text that YAML takes for itself without quotes, which Cursor would show.
+# Text that YAML reads as it is without quotes, which Cursor would show.
 _PLAIN: Final = re.compile(
     r"[A-Za-z](?:[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\\:#]|:(?=\S)|(?<=\S)#)*(?<!\s)"
 )
@@ -201,7 +203,7 @@ def _key(key: str) -> str:
 
 
 def _value(key: str, value: JsonValue) -> str:
-    """A value on one line: a second one would be a key to Cursor."""
+    """A value on one line: Cursor would read a second line as a key."""
     match value:
         case dict():
             return "{" + ", ".join(f"{_quoted(name)}: {_value('', inner)}" for name, inner in value.items()) + "}"
@@ -237,7 +239,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    capabilities=_SHAPE,
+    capabilities=_CAPABILITIES,
     enforced=enforced,
     restrictions=frozenset({_SWITCH}),
     carries=_CARRIED,

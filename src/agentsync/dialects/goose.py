@@ -1,8 +1,8 @@
-"""goose: Markdown with YAML frontmatter, of which a name, a description and a model count.
+"""goose: Markdown with YAML frontmatter, where only a name, a description and a model count.
 
 Facts: https://goose-docs.ai/docs/guides/context-engineering/subagents, and the tool itself, version 1.52.0 (November
-2026). An agent gets the extensions of the session that calls it, all of them, and runs them unasked; no key changes
-that. So an agent that restricts anything is refused.
+2026). An agent gets all extensions of the session that calls it and runs them without asking; no key changes that. So
+an agent that restricts anything is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.formats.document import Document
 
-# What a session's extensions can do. An agent cannot call others; notebooks and language servers are nobody's business.
+# Tools of a session's extensions. An agent cannot call others, and none is for notebooks or language servers.
 _TOOLS: Final = ToolNames(
     written={
         "shell": ("bash",),
@@ -44,7 +44,7 @@ _FENCES: Final = 2
 
 
 class _SessionModels(Models):
-    """Ids of whatever provider the session has; one with a slash is an id of a gateway, and names no vendor."""
+    """Model ids of the session's provider; an id with a slash belongs to a gateway and names no vendor."""
 
     __slots__ = ()
 
@@ -57,11 +57,11 @@ class _Unrestricted(TableDialect):
     """A tool that restricts nothing."""
 
     def loads(self, document: Document) -> bool:
-        # It cuts the file at every three dashes, wherever in the frontmatter they stand.
+        # goose splits the file at every three dashes, even within a value of the frontmatter.
         return document.data.removesuffix(document.body.encode()).count(b"---") == _FENCES
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        # Nothing asks within an agent, so a call that needs approval is as good as a denial here.
+        # goose never asks within an agent, so a call that needs approval counts as denied here.
         allowed = upper_bound(agent.grants, self.capabilities, replace(options, strict_approval=True, approval="ask"))
         if widening := wider(Grants((*EVERYTHING.rules, *self.capabilities.denials)), allowed):
             message = f"{self.title} cannot restrict an agent: {widening}"
@@ -83,7 +83,7 @@ _GOOSE: Final = _Unrestricted(
 
 
 def _score(_document: Document) -> int:
-    return 0  # a name and a description are anybody's
+    return 0  # every tool has a name and a description
 
 
 DIALECT: Final = _GOOSE.dialect(
@@ -93,7 +93,7 @@ DIALECT: Final = _GOOSE.dialect(
     version="1.52.0",
     source="https://goose-docs.ai/docs/guides/context-engineering/subagents",
     score=_score,
-    # Both were seen; the former counts before the latter.
+    # Both were observed; the former takes precedence.
     environment=(Moved("GOOSE_PATH_ROOT", ".config/goose", "config"), Moved("XDG_CONFIG_HOME", ".config")),
     also_reads=("antigravity", "claude"),
     notice="it offers agents in the mode `auto` only, and asks for nothing that they do",

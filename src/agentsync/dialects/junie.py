@@ -1,9 +1,9 @@
-"""Junie CLI: Markdown with YAML frontmatter, a list of tool groups, one of those denied, and one of MCP servers.
+"""Junie CLI: Markdown with YAML frontmatter, and lists of tool groups, denied groups and MCP servers.
 
 Facts: https://junie.jetbrains.com/docs/junie-cli-subagents.html (November 2026). An empty list of tools or of servers
-counts as none, so neither can say "nothing". The documentation says neither how a tool of a server is called in a list,
-nor what becomes of unknown names. Its example has `$path` in the instructions for what the calling agent passes; what
-becomes of such a word where nobody passes anything it does not say.
+counts as absent, so neither can express "nothing". The documentation leaves open how a list names a tool of a server,
+and what happens to unknown names. Its example has `$path` in the instructions for what the calling agent passes; what
+happens to such a word where no argument is passed is not documented.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from agentsync.formats.document import Document
 
 _SERVERS: Final = "mcpServers"
 _NO_SERVER: Final = "agentsync-no-server"
-"""What a list of servers names that is to let none through, since it is complete as soon as it names one."""
+"""The only entry of a list that lets no server through: the list is complete as soon as it names one."""
 
 _ARGUMENT: Final = re.compile(r"\$[A-Za-z]\w*", re.ASCII)
 
@@ -46,11 +46,11 @@ _TOOLS: Final = ToolNames(
         "Write": ("write",),
         "Edit": ("edit",),
         "Bash": ("bash",),
-        # It may also fetch what it found.
+        # It may also fetch the results.
         "WebSearch": ("websearch", "webfetch"),
         "AskUserQuestion": ("question",),
     },
-    # Tools of Claude Code, whose agents Junie offers to import.
+    # Tools of Claude Code: Junie offers to import its agents.
     gone={
         "WebFetch": ("webfetch",),
         "NotebookEdit": ("notebook",),
@@ -66,7 +66,7 @@ _TOOLS: Final = ToolNames(
 
 @dataclass(frozen=True, slots=True)
 class _Junie(TableDialect):
-    """The lists, and that of the servers beside them."""
+    """A table dialect with a list of MCP servers beside the lists of tools."""
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -83,7 +83,7 @@ class _Junie(TableDialect):
         if intended and closed:
             rules = [rule for rule in rules if rule.tool != "webfetch"]
         if names or (intended and not closed and servers is not None):
-            # A server is shown without those of its tools that are denied.
+            # A listed server keeps its denied tools denied.
             denied = [rule for rule in rules if intended and not rule.approval and rule.tool.startswith((MCP, ANY))]
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
             rules += [Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in names if name != _NO_SERVER]
@@ -95,14 +95,14 @@ class _Junie(TableDialect):
 
     def read(self, document: Document, stem: str) -> Reading:
         metadata = dict(document.metadata)
-        if "effort" in metadata:  # another word for it, which counts where both stand
+        if "effort" in metadata:  # a synonym, which takes precedence where both are set
             metadata["reasoningLevel"] = metadata.pop("effort")
         return TableDialect.read(self, replace(document, metadata=metadata), stem)
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         writing = TableDialect.write(self, agent, options)
-        found = _arguments(agent.prompt) if agent.dialect != self.name else []
-        return replace(writing, diagnostics=(*writing.diagnostics, *found))
+        warnings = _argument_warnings(agent.prompt) if agent.dialect != self.name else []
+        return replace(writing, diagnostics=(*writing.diagnostics, *warnings))
 
     def check(self, fields: Fields) -> None:
         value = fields.raw(_SERVERS)
@@ -113,46 +113,46 @@ class _Junie(TableDialect):
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         narrowed = narrow(agent.grants, self.capabilities, options)
         lists = spell_lists(narrowed, self.tools, denies=True)
-        found = [*narrowed.diagnostics, *lists.diagnostics]
+        diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             groups = [name for name in lists.allowed if name in self.tools.written]
             permissions[self.tools_key] = list[JsonValue](groups)
             if not groups:
                 message = "no tool is left, and Junie reads an empty list as every tool there is"
-                found.append(Diagnostic(Code.REFUSED_WIDER, message))
+                diagnostics.append(Diagnostic(Code.REFUSED_WIDER, message))
         if denied := [name for name in lists.denied if name in self.tools.written]:
             permissions[self.lists.denied] = list[JsonValue](denied)
         if lists.allowed is not None or not all(narrowed.servers.values()):
-            servers, server_found = _servers(agent.grants, narrowed)
+            servers, server_diagnostics = _servers(agent.grants, narrowed)
             permissions[_SERVERS] = list[JsonValue](servers or [_NO_SERVER])
-            found += server_found
-        return permissions, found
+            diagnostics += server_diagnostics
+        return permissions, diagnostics
 
 
-def _arguments(prompt: str) -> list[Diagnostic]:
-    """A finding where the instructions of another tool's agent hold what Junie may put something in the place of."""
+def _argument_warnings(prompt: str) -> list[Diagnostic]:
+    """A diagnostic where the instructions of another tool's agent hold a word that Junie may replace."""
     word = _ARGUMENT.search(prompt)
     if word is None:
         return []
-    message = f"Junie takes `{word[0]}` in the instructions for an argument, and may put something else in its place"
+    message = f"Junie reads `{word[0]}` in the instructions as an argument, and may replace it"
     return [Diagnostic(Code.FIELD_LOST, message, hint="write it without the dollar sign")]
 
 
 def _servers(grants: Grants, narrowed: Narrowed) -> tuple[list[str], list[Diagnostic]]:
-    """The complete list of servers, and a finding for each that it has to leave out."""
-    parts = [rule.tool for rule in grants.rules if not rule.approval and _server(rule.tool) is None]
+    """The complete list of servers, and a diagnostic for each that has to be left out."""
+    denied_tools = [rule.tool for rule in grants.rules if not rule.approval and _server(rule.tool) is None]
     granted = [name for name, level in narrowed.servers.items() if level]
-    mixed = [name for name in granted if any(part.startswith(f"{MCP}{name}/") for part in parts)]
-    found = [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
+    mixed = [name for name in granted if any(tool.startswith(f"{MCP}{name}/") for tool in denied_tools)]
+    diagnostics = [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
     if narrowed.default is not Approval.DENY:
         message = "only a complete list can take a server away here, so servers that it does not name are hidden"
-        found.append(Diagnostic(Code.TOOL_LOST, message))
-    return [name for name in granted if name not in mixed], found
+        diagnostics.append(Diagnostic(Code.TOOL_LOST, message))
+    return [name for name in granted if name not in mixed], diagnostics
 
 
 def _server(pattern: str) -> str | None:
-    """A whole server's name; parts of one cannot be named here."""
+    """The name of a whole server; None for a part of one, which has no name here."""
     server, _, tool = pattern.removeprefix(MCP).partition("/")
     is_plain = server and server.strip() == server and {"*", "?"}.isdisjoint(server)
     return server if tool == ANY and is_plain else None

@@ -1,9 +1,9 @@
-"""Kilo Code: OpenCode's fork, with further tools, and instructions that are filled in from files and the environment.
+"""Kilo Code: a fork of OpenCode with further tools, and with variables for files and the environment in instructions.
 
-Facts: https://kilo.ai/docs/customize/custom-subagents, and the tool itself, version 7.7.9 (November 2026). A file that
-has a value of a wrong type is skipped, and an action that is empty makes no rule. `"*": deny` says nothing of files
-outside the project. In a user's own agents `{env:NAME}` and `{file:PATH}` stand for what is there, whatever the agent
-may read.
+Facts: https://kilo.ai/docs/customize/custom-subagents, and the tool itself, version 7.7.9 (November 2026). A file with
+a value of a wrong type is skipped, and an empty action makes no rule. `"*": deny` does not cover files outside the
+project. In a user's own agents `{env:NAME}` and `{file:PATH}` are replaced by their content, whatever the agent may
+read.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, Reading, Writing
 from agentsync.dialects.opencode.family import Family
-from agentsync.dialects.opencode.grants import UNITS, Permissions
+from agentsync.dialects.opencode.permissions import UNITS, Permissions
 from agentsync.formats.document import Document
 
 _VARIABLE: Final = re.compile(r"\{(?:env|file):[^}]+\}")
 _ONLY_HERE: Final = frozenset({"displayName", "source"})
 
-# What does the like of OpenCode's tools and has a key of its own: it draws pictures to files, runs and reads notebooks,
-# searches by meaning, opens a browser, and starts agents beside the session.
+# Tools similar to those of OpenCode that have a key of their own: they draw pictures to files, run and read notebooks,
+# search by meaning, open a browser, and start agents beside the session.
 _BESIDE: Final = {
     "read": ("notebook_read",),
     "edit": ("write",),
@@ -42,7 +42,7 @@ _OTHERS: Final = frozenset(
     "workflow_tool_approval".split()
 ).union(*_BESIDE.values())
 
-# The providers that need the user's own key there; Kilo's gateway (`kilo/anthropic/…`) spells ids in another way.
+# Providers that need the user's own key there; Kilo's gateway (`kilo/anthropic/…`) spells ids differently.
 _MODELS: Final = {
     "anthropic/opus": "anthropic/claude-opus-5-5",
     "anthropic/sonnet": "anthropic/claude-sonnet-5",
@@ -68,34 +68,35 @@ _CATALOGUE: Final = {
 
 
 def _variable(prompt: str) -> re.Match[str] | None:
-    """The first variable in a prompt; without a brace behind it nothing is one, and looking for that takes long."""
+    """The first variable in a prompt."""
+    # The search ends at the last closing brace: without one there is no variable, and the search would be slow.
     return _VARIABLE.search(prompt, 0, prompt.rfind("}") + 1)
 
 
 @dataclass(frozen=True)
 class _Kilo(Family):
-    """Beside what OpenCode has: instructions with variables in them."""
+    """OpenCode's family, with variables in instructions."""
 
     def read(self, document: Document, stem: str) -> Reading:
         reading = Family.read(self, document, stem)
         variable = _variable(document.body)
         if variable is None:
             return reading
-        message = f"only Kilo Code puts something else in the place of `{variable[0]}`"
-        found = Diagnostic(Code.INVALID_VALUE, message, hint="write what is meant, or let the agent read it")
-        return replace(reading, diagnostics=(*reading.diagnostics, found))
+        message = f"only Kilo Code replaces `{variable[0]}` with something else"
+        diagnostic = Diagnostic(Code.INVALID_VALUE, message, hint="write out its content, or let the agent read it")
+        return replace(reading, diagnostics=(*reading.diagnostics, diagnostic))
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         writing = Family.write(self, agent, options)
         variable = _variable(agent.prompt)
         if variable is None or agent.dialect == self.name:
             return writing
-        message = f"Kilo Code would put a file or a variable in the place of `{variable[0]}` in the instructions"
-        found = Diagnostic(Code.REFUSED_WIDER, message, hint="write it with a blank behind the brace")
-        return Writing(None, (*writing.diagnostics, found))
+        message = f"Kilo Code would replace `{variable[0]}` in the instructions with a file or a variable"
+        diagnostic = Diagnostic(Code.REFUSED_WIDER, message, hint="write it with a blank behind the brace")
+        return Writing(None, (*writing.diagnostics, diagnostic))
 
     def score(self, document: Document) -> int:
-        """What OpenCode has too is taken for OpenCode's."""
+        """As `Dialect.score`; a file without a key of Kilo's own counts as OpenCode's."""
         return Family.score(self, document) + 1 if _ONLY_HERE & document.metadata.keys() else 0
 
 
@@ -122,7 +123,7 @@ DIALECT: Final = _Kilo(
     ),
 ).dialect(
     user_directory=".config/kilo/agents",
-    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # seen; KILO_CONFIG_DIR adds a directory and moves none
+    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; KILO_CONFIG_DIR adds a directory and moves none
     project_directories=(".kilo/agents", ".kilo/agent", ".kilocode/agents", ".kilocode/agent"),
     binaries=("kilo", "kilocode"),
     version="7.7.9",

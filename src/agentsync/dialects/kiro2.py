@@ -1,4 +1,4 @@
-"""Kiro's command line before version 3: JSON with a list of tools and one of those that run unasked.
+"""Kiro's command line before version 3: JSON with a list of tools, and one of tools that run without asking.
 
 Facts: its own code, read and not run, as published in https://github.com/aws/amazon-q-developer-cli (crates/agent,
 November 2026). No list of tools, or an empty one, means none. A call that `allowedTools` does not name is asked for
@@ -20,15 +20,15 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
 from agentsync.dialects._base import Dialect, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
-from agentsync.dialects.kiro.grants import KEYS, RESTRICTIONS, enforced, intended
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
-from agentsync.dialects.kiro.writer import finding, server_name
+from agentsync.dialects.kiro.permissions import KEYS, RESTRICTIONS, enforced, intended
+from agentsync.dialects.kiro.writer import server_name, with_search
 from agentsync.formats.document import Document
 from agentsync.formats.json_reader import format_json, parse_json
 
 _FILE: Final = "file://"
 _CARRIED: Final = frozenset({"model"})
-_SHAPE: Final = Capabilities(
+_CAPABILITIES: Final = Capabilities(
     units={
         "read": ("read", "list"),
         "grep": ("grep",),
@@ -75,16 +75,16 @@ def read(document: Document, stem: str) -> Reading:
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
     own, speaking = agent.dialect == "kiro2", speaks(agent, "kiro2")
-    found = losses(agent, "kiro2", _CARRIED | ({"mcp_servers", "hooks"} if speaking else frozenset()))
+    diagnostics = losses(agent, "kiro2", _CARRIED | ({"mcp_servers", "hooks"} if speaking else frozenset()))
     if not is_slug(agent.name) and not own:
-        found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
+        diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
-        narrowed = narrow(finding(agent.grants, ("list",)), _SHAPE, options)
-        permissions, permission_found = _spell(narrowed)
-        found += [*narrowed.diagnostics, *permission_found]
-    model, model_found = MODELS.write(agent, "kiro2", options)
-    # What begins like the name of a file would be read from there.
+        narrowed = narrow(with_search(agent.grants, ("list",)), _CAPABILITIES, options)
+        permissions, permission_diagnostics = _spell(narrowed)
+        diagnostics += [*narrowed.diagnostics, *permission_diagnostics]
+    model, model_diagnostics = MODELS.write(agent, "kiro2", options)
+    # Kiro would read a prompt that begins with `file://` from that file.
     prompt = f"\n{agent.prompt}" if agent.prompt.startswith(_FILE) else agent.prompt
     metadata: dict[str, JsonValue] = {"name": agent.name if own else agent.slug, "description": agent.description}
     metadata |= {"model": model} if model else {}
@@ -93,40 +93,42 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
         servers = {"mcpServers": agent.mcp_servers, "hooks": agent.hooks}
         metadata |= {key: value for key, value in servers.items() if value is not None}
         metadata |= {**agent.native, **agent.unknown}
-    return Writing(format_json({**metadata, "prompt": prompt}), (*found, *model_found))
+    return Writing(format_json({**metadata, "prompt": prompt}), (*diagnostics, *model_diagnostics))
 
 
 def _spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The lists that say what was fitted, and what they cannot say."""
+    """The lists that express the narrowed grants, and diagnostics for losses."""
     levels = {**narrowed.units, **narrowed.servers}
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     is_open = narrowed.default is not Approval.DENY and all(levels.values())
     if narrowed.default is not Approval.DENY and not is_open:
         message = "only a complete list can take a tool away here, so tools that it does not name are left out"
-        found.append(Diagnostic(Code.TOOL_LOST, message))
+        diagnostics.append(Diagnostic(Code.TOOL_LOST, message))
     keys: dict[str, JsonValue] = {"tools": [ANY]}
     if not is_open:
-        holes = [name for name, level in narrowed.servers.items() if not level]
+        denied = [name for name, level in narrowed.servers.items() if not level]
         granted = {name: level for name, level in levels.items() if level}
-        mixed = [name for name in granted if any(_share(name, hole) for hole in holes)]
-        found += [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
+        mixed = [name for name in granted if any(_share(name, other) for other in denied)]
+        diagnostics += [
+            Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed
+        ]
         levels = {name: level for name, level in granted.items() if name not in mixed}
         keys["tools"] = [name.removesuffix("/*") for name in levels]
     if keys["tools"] == []:
         keys["permissions"] = {"rules": [{"capability": "all", "effect": "deny"}]}  # for version 3
     unasked = [name.removesuffix("/*") for name, level in levels.items() if level is Approval.ALLOW]
-    # A name of several servers' tools may also cover one that is to be asked for.
+    # A pattern over servers' tools may also cover one that must be asked for.
     asked = [name for name, level in levels.items() if level is not Approval.ALLOW]
     unasked = [name for name in unasked if not any(_share(name, other) for other in asked)]
     if unasked:
         keys["allowedTools"] = list[JsonValue](unasked)
     if is_open or any(name.startswith("@") for name in levels):
         keys["includeMcpJson"] = True
-    return keys, found
+    return keys, diagnostics
 
 
 def _share(one: str, other: str) -> bool:
-    """Whether two names may stand for one tool; said of some that do not, never the other way."""
+    """Whether two names may cover one tool; true for some pairs that do not, but never false for one that does."""
     first, second = one.removesuffix("/*").partition(ANY)[0], other.removesuffix("/*").partition(ANY)[0]
     return one[:1] == other[:1] == "@" and (first.startswith(second) or second.startswith(first))
 
@@ -153,7 +155,7 @@ DIALECT: Final = Dialect(
     score=score,
     read=read,
     write=write,
-    capabilities=_SHAPE,
+    capabilities=_CAPABILITIES,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
     carries=_CARRIED,

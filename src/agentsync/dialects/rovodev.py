@@ -1,8 +1,8 @@
 """Rovo Dev CLI: Markdown with YAML frontmatter, and a list of tools.
 
 Facts: https://support.atlassian.com/rovo/docs/use-subagents-in-rovo-dev-cli and
-https://support.atlassian.com/rovo/docs/use-tools-in-rovo-dev-cli (November 2026). Neither says what becomes of a list
-that is empty, of another type, or of unknown names only; so each counts as every tool there is.
+https://support.atlassian.com/rovo/docs/use-tools-in-rovo-dev-cli (November 2026). Neither documents a list that
+is empty, of another type, or of unknown names only; so each of these counts as all tools.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TOOLS: Final = ToolNames(
     },
     read={
         "powershell": ("bash",),
-        # Who may write files may not therefore delete or move them.
+        # Permission to write files does not imply permission to delete or move them.
         "delete_file": (),
         "move_file": (),
         "create_technical_plan": (),

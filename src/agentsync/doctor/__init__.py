@@ -1,4 +1,4 @@
-"""Looks for what is wrong with an installation, and says what to do about it."""
+"""Checks an installation for problems, and proposes remedies."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from agentsync.doctor.environment import (
 from agentsync.doctor.result import CheckResult, Health
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report, Scope
-from agentsync.targets.directory import find_link
-from agentsync.targets.installed import also_read, has_program
+from agentsync.targets.installed_tools import also_read, has_program
+from agentsync.targets.target_directory import find_link
 
 
 def run_checks(config: Config | ConfigError, app_paths: AppPaths) -> Iterator[CheckResult]:
-    """Looks at what agentsync stands on, each source and each target; changes no target.
+    """Check the environment, each source and each target; change no target.
 
-    Where the configuration cannot be used, it says why, and looks at all that needs none.
+    Where the configuration cannot be used, that is one of the results, and only checks that need none are made.
     """
     yield check_git()
     yield from check_disk(app_paths)
@@ -53,8 +53,8 @@ def run_checks(config: Config | ConfigError, app_paths: AppPaths) -> Iterator[Ch
         yield _target(target)
     yield from check_tools(target.written for target in targets)
     for reader, other in also_read(target.dialect for target in targets):
-        message = f"{reader.title} also reads the agents of {other.title}, and may not heed what restricts them"
-        hint = "switch that off in the tool, or keep the two apart: one for the user, one for a project"
+        message = f"{reader.title} also reads the agents of {other.title}, and may ignore their restrictions"
+        hint = "switch that off in the tool, or separate the two: one for the user, one for a project"
         yield CheckResult(f"duplicates {reader.name}", Health.WARNING, message, hint)
 
 
@@ -77,7 +77,7 @@ def _sources(report: Report) -> Iterator[CheckResult]:
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"
         if refused:
-            yield CheckResult(subject, Health.WARNING, f"{message}, {refused} refused", "`agentsync plan` says why")
+            yield CheckResult(subject, Health.WARNING, f"{message}, {refused} refused", "`agentsync plan` shows why")
         elif agents:
             yield CheckResult(subject, Health.GOOD, message)
         else:
@@ -89,12 +89,12 @@ def _target(target: Target) -> CheckResult:
     dialect, directory = target.written, target.directory
     shown = shorten(str(directory))
     if not target.follow_symlinks and (link := find_link(directory)):
-        hint = "set `follow_symlinks = true` if the link is meant"
+        hint = "set `follow_symlinks = true` if the link is intended"
         return CheckResult(subject, Health.BAD, f"{shorten(str(link))} is a symbolic link", hint)
     existing = directory if is_directory(directory) else directory.parent
     if not is_directory(existing) and not target.create:
         hint = f"start {dialect.title} once, or set `create = true`"
-        return CheckResult(subject, Health.BAD, f"{shown} is not there, nor is its parent", hint)
+        return CheckResult(subject, Health.BAD, f"neither {shown} nor its parent exists", hint)
     if is_directory(existing) and not os.access(existing, os.W_OK | os.X_OK):
         return CheckResult(subject, Health.BAD, f"{shown} cannot be written", "check its owner and mode")
     if dialect.binaries and not has_program(dialect):

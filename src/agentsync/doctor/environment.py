@@ -1,4 +1,4 @@
-"""What agentsync stands on: git, clock, disk, what the kernel lets it watch, the service, the programs of the tools."""
+"""Environment checks: git, clock, disk, the kernel's limits for watching, the service, the programs of the tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentsync.core.paths import AppPaths, is_file, shorten
 from agentsync.dialects import Dialect
 from agentsync.doctor.result import CheckResult, Health
 from agentsync.git.process import MINIMUM_VERSION
-from agentsync.service.control import listens
+from agentsync.service.control_socket import listens
 from agentsync.service.systemd.units import USER_UNITS, user_units
 
 _SECONDS: Final = 10  # that another program may take
@@ -23,54 +23,54 @@ _NO_BYTES: Final = 20 << 20
 _DAY: Final = 86400
 _INOTIFY: Final = Path("/proc/sys/fs/inotify")
 _FEW: Final = {"max_user_watches": 8192, "max_user_instances": 64}
-"""Below these, an editor or two use up what there is; the kernel's own defaults are 8192 and more, and 128."""
+"""Below these, an editor or two use up the limit; the kernel's own defaults are 8192 and more, and 128."""
 
 
 def check_git() -> CheckResult:
-    """Whether git is there and new enough."""
+    """Check that git is installed and new enough."""
     program = shutil.which("git")
     if program is None:
         return CheckResult("git", Health.BAD, "git is not on PATH", "install git")
-    declared = _version_of(program)
-    if declared is None:
+    version_line = _version_of(program)
+    if version_line is None:
         return CheckResult("git", Health.BAD, "git cannot be run", "reinstall git")
-    match = re.search(r"(\d+)\.(\d+)", declared)
+    match = re.search(r"(\d+)\.(\d+)", version_line)
     version = (int(match[1]), int(match[2])) if match else (0, 0)
     if version < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))
-        return CheckResult("git", Health.BAD, declared, f"install git {wanted} or newer")
-    return CheckResult("git", Health.GOOD, declared)
+        return CheckResult("git", Health.BAD, version_line, f"install git {wanted} or newer")
+    return CheckResult("git", Health.GOOD, version_line)
 
 
 def check_disk(app_paths: AppPaths) -> Iterator[CheckResult]:
-    """Whether there is room for the state and the cache."""
+    """Check that there is room for the state and the cache."""
     for name, directory in (("state", app_paths.state), ("cache", app_paths.cache)):
         free = shutil.disk_usage(_existing(directory)).free
         message = f"{free >> 20:,} MiB free for {shorten(str(directory))}"
         health = Health.BAD if free < _NO_BYTES else Health.WARNING if free < _LOW_BYTES else Health.GOOD
-        hint = "" if health is Health.GOOD else "make room: nothing is lost meanwhile, and nothing new is written"
+        hint = "" if health is Health.GOOD else "free some space: until then nothing is written, and nothing is lost"
         yield CheckResult(f"disk of the {name}", health, message, hint)
 
 
 def check_clock(commit_times: Iterable[int], now: float | None = None) -> CheckResult:
-    """Whether the clock may be right: no commit comes from tomorrow.
+    """Check that the clock is plausible: no commit is dated more than a day ahead.
 
     Args:
-        commit_times: of the sources' newest commits, in seconds since the epoch.
-        now: the same; the clock's by default.
+        commit_times: the times of the sources' newest commits, in seconds since the epoch.
+        now: the current time in seconds since the epoch; read from the clock by default.
     """
-    moment = time.time() if now is None else now
-    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
-    ahead = max(commit_times, default=0) - moment
+    now = time.time() if now is None else now
+    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
+    ahead = max(commit_times, default=0) - now
     if ahead > _DAY:
         message = f"{shown}, and the newest commit was made {ahead / _DAY:.0f} days later"
-        hint = "set the clock: by it certificates are checked, and it is told when agents were last fetched"
+        hint = "set the clock: certificates are checked against it, and the times of fetches are reported by it"
         return CheckResult("clock", Health.WARNING, message, hint)
     return CheckResult("clock", Health.GOOD, shown)
 
 
 def check_watching(directory: Path = _INOTIFY) -> Iterator[CheckResult]:
-    """Whether the kernel lets the service watch files (inotify(7)); nothing where it is another system's."""
+    """Check the kernel's limits for watching files (inotify(7)); no results on systems without inotify."""
     for name, few in _FEW.items():
         try:
             limit = int((directory / name).read_text(encoding="ascii"))
@@ -82,53 +82,52 @@ def check_watching(directory: Path = _INOTIFY) -> Iterator[CheckResult]:
 
 
 def check_service(app_paths: AppPaths) -> CheckResult:
-    """Whether the service is under way."""
+    """Check whether the service is running; that is optional."""
     if listens(app_paths):
-        return CheckResult("service", Health.GOOD, "it is under way")
-    message = "it is not under way: agents come when `agentsync pull` runs"
+        return CheckResult("service", Health.GOOD, "it is running")
+    message = "it is not running: agents are updated when `agentsync pull` runs"
     return CheckResult("service", Health.GOOD, message, "`agentsync install-service` lets systemd run it")
 
 
 def check_units() -> Iterator[CheckResult]:
-    """What systemd says of each unit that was installed for this user; nothing where none was."""
+    """Check the state of each unit that is installed for this user in systemd."""
     for unit in USER_UNITS:
         if not is_file(user_units() / unit):
             continue
-        declared = _output_of(["systemctl", "--user", "is-active", unit])
-        match declared:
+        state = _output_of(["systemctl", "--user", "is-active", unit])
+        match state:
             case "active" | "activating" | "reloading":
-                yield CheckResult(unit, Health.GOOD, declared)
+                yield CheckResult(unit, Health.GOOD, state)
             case "failed":
-                yield CheckResult(unit, Health.BAD, declared, f"`journalctl --user -u {unit}` says why")
+                yield CheckResult(unit, Health.BAD, state, f"`journalctl --user -u {unit}` shows why")
             case "":
-                hint = "log in anew, or run `loginctl enable-linger`"
-                yield CheckResult(unit, Health.WARNING, "the user's systemd cannot be asked", hint)
+                hint = "log in again, or run `loginctl enable-linger`"
+                yield CheckResult(unit, Health.WARNING, "the user's systemd cannot be reached", hint)
             case _:
-                yield CheckResult(unit, Health.WARNING, declared, f"`systemctl --user enable --now {unit}`")
+                yield CheckResult(unit, Health.WARNING, state, f"`systemctl --user enable --now {unit}`")
 
 
 def check_tools(written: Iterable[Dialect]) -> Iterator[CheckResult]:
-    """The version of each tool that is written for, beside the one that its rules were checked with."""
+    """Compare the version of each target's tool with the version that its dialect was checked with."""
     for dialect in {dialect.name: dialect for dialect in written}.values():
         program = next(filter(None, map(shutil.which, dialect.binaries)), None)
         if program is None:
             continue
-        declared = _version_of(program)
-        found = re.search(r"\d+(?:\.\d+)+", declared or "")
-        version = found[0] if found else "unknown"
+        match = re.search(r"\d+(?:\.\d+)+", _version_of(program) or "")
+        version = match[0] if match else "unknown"
         message = f"{dialect.title} {version}; agentsync's rules for it were checked with {dialect.version}"
-        older = found is not None and _numbers(version) < _numbers(dialect.version)
-        hint = "an older release may know fewer keys: bring it up to date" if older else ""
+        older = match is not None and _numbers(version) < _numbers(dialect.version)
+        hint = "an older release may know fewer keys: update it" if older else ""
         yield CheckResult(f"tool {dialect.name}", Health.WARNING if older else Health.GOOD, message, hint)
 
 
 def _version_of(program: str) -> str | None:
-    """What `--version` says first; None where it says nothing."""
+    """The first line that `--version` prints; None where it prints nothing."""
     return _output_of([program, "--version"]).partition("\n")[0] or None
 
 
 def _output_of(command: Sequence[str]) -> str:
-    """What a program says; nothing where it cannot be run, or takes too long."""
+    """Run a program and return its output; empty where it cannot be run, or takes too long."""
     try:
         done = subprocess.run(
             command,
@@ -149,5 +148,5 @@ def _numbers(version: str) -> list[int]:
 
 
 def _existing(directory: Path) -> Path:
-    """The nearest directory that is there."""
+    """The nearest existing directory above a path, or the path itself."""
     return next(path for path in (directory, *directory.parents) if path.is_dir())

@@ -1,4 +1,4 @@
-"""What one look at an installation found."""
+"""The result of one check of an installation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 
 class Health(StrEnum):
     GOOD = "good"
-    WARNING = "doubtful"
+    WARNING = "warning"
     BAD = "bad"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was looked at, how it is, and what to do where it is not good."""
+    """The subject of a check, its health, an explanation, and a remedy where it is not good."""
 
     subject: str
     health: Health

@@ -1,1 +1,1 @@
-"""A file's bytes, and the document that they hold."""
+"""File formats: parse bytes into documents, and write them."""

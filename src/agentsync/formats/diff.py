@@ -1,4 +1,4 @@
-"""A unified diff of two files' bytes, safe to print."""
+"""Unified diffs that are safe to print."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def unified(old: bytes | None, new: bytes | None, *, path: str) -> str:
-    """The difference for people, empty where there is none.
+    """Show the difference between two files to people; empty where there is none.
 
     Characters that a terminal would obey or hide (escapes, bidirectional controls, zero-width characters) are
-    shown escaped, so the text cannot be fed to `patch` where there are any.
+    escaped. A diff with such characters cannot be applied with `patch`.
 
     Args:
         old: the bytes before; None where the file is new.
-        new: the bytes after; None where the file goes.
-        path: what the file is called in the two header lines.
+        new: the bytes after; None where the file is deleted.
+        path: the name of the file in the two header lines.
     """
     if old == new:
         return ""
@@ -32,7 +32,7 @@ def unified(old: bytes | None, new: bytes | None, *, path: str) -> str:
 
 
 def _text(data: bytes | None) -> str | None:
-    """The text, or None where the bytes are not text."""
+    """Decode bytes; None where they are not text."""
     if data is None:
         return ""
     if b"\0" in data:
@@ -44,7 +44,7 @@ def _text(data: bytes | None) -> str | None:
 
 
 def _lines(text: str) -> list[str]:
-    # str.splitlines would also split at form feeds and Unicode separators, which are no line ends in a file.
+    # str.splitlines would also split at form feeds and Unicode separators, which do not end a line in a file.
     return [f"{line}\n" for line in text.split("\n")[:-1]] + [line for line in text.split("\n")[-1:] if line]
 
 

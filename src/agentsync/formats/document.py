@@ -1,4 +1,4 @@
-"""A file that was read, and its bytes as text."""
+"""A parsed file, and the decoding of its bytes."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue  # a pull that finds nothing to do imports this module, and not that one
+    from pydantic import JsonValue  # slow to import, and not needed by a pull that has nothing to do
 
 MAX_FILE_BYTES = 1 << 20
 MAX_HEAD_BYTES = 64 << 10
-"""How much may stand beside an agent's instructions."""
+"""The most bytes that a file may have apart from an agent's instructions."""
 
 MAX_DEPTH = 16
 
 _CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\n\f\r"})
-# Also those beyond ASCII, which some terminals obey; but not the line end among them.
+# Includes those beyond ASCII, which some terminals obey, except the line end among them (U+0085).
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _UTF16_STARTS = (BOM_UTF16_LE, BOM_UTF16_BE)
 _UTF16_FENCES = {"---".encode("utf-16-le"): "utf-16-le", "---".encode("utf-16-be"): "utf-16-be"}
 
 
 class UnreadableError(AgentsyncError):
-    """Nothing can be made of a file's bytes; `diagnostic` says why and where."""
+    """A file cannot be parsed; `diagnostic` has the reason and the place."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message, place=diagnostic.place, hint=diagnostic.hint or diagnostic.code.remedy)
@@ -39,15 +39,15 @@ class UnreadableError(AgentsyncError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was read.
+    """A parsed file.
 
     Attributes:
         path: as given, for diagnostics.
         metadata: the top-level keys, in the file's order.
         body: what follows the line of the closing fence, with its own line ends.
-        lines: each top-level key's 1-based line in the file.
-        repaired: whether the bytes had to be repaired, and so must not be passed on as they are.
-        diagnostics: what was found, with path and line.
+        lines: the 1-based line of each top-level key in the file.
+        repaired: whether the file had to be repaired, so that its bytes must not be passed on unchanged.
+        diagnostics: the repairs and problems, with path and line.
         data: the bytes as given.
     """
 
@@ -61,10 +61,10 @@ class Document:
 
 
 def check_size(metadata: Mapping[str, JsonValue], path: str) -> None:
-    """Refuses too much beside the instructions, where these are a value like others: the longest text.
+    """Refuse too much data beside the instructions, in formats where these are a value: the longest text.
 
     Raises:
-        UnreadableError: it is too large.
+        UnreadableError: the other values are too large.
     """
     texts = (key for key, value in metadata.items() if isinstance(value, str))
     longest = max(texts, key=lambda key: len(str(metadata[key])), default="")
@@ -75,10 +75,10 @@ def check_size(metadata: Mapping[str, JsonValue], path: str) -> None:
 
 
 def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:
-    """The text of a file, what was found, and whether the bytes had to be repaired.
+    """Decode a file into its text, the diagnostics, and whether it had to be repaired.
 
     Raises:
-        UnreadableError: it is too large, empty, or neither UTF-8 nor UTF-16.
+        UnreadableError: the file is too large, empty, or neither UTF-8 nor UTF-16.
     """
     if len(data) > MAX_FILE_BYTES:
         raise UnreadableError(Diagnostic(Code.TOO_LARGE, f"The file is over {MAX_FILE_BYTES:,} bytes.", path))
@@ -100,16 +100,16 @@ def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:
     if "\r" in text and "\n" not in text:
         repairs.append(Code.LINE_ENDS)
         text = text.replace("\r", "\n")
-    findings = [Diagnostic(code, code.cause, path, 1) for code in repairs]
+    diagnostics = [Diagnostic(code, code.cause, path, 1) for code in repairs]
     if (control := control_character(text)) >= 0:
         message = f"The text holds the control character U+{ord(text[control]):04X}."
-        findings.append(Diagnostic(Code.CONTROL_CHARACTER, message, path, text.count("\n", 0, control) + 1))
-    return text, tuple(findings), bool(repairs)
+        diagnostics.append(Diagnostic(Code.CONTROL_CHARACTER, message, path, text.count("\n", 0, control) + 1))
+    return text, tuple(diagnostics), bool(repairs)
 
 
 def control_character(text: str) -> int:
-    """The index of the first character that is neither text nor a blank, a line end or a page break, or -1."""
+    """Index of the first control character other than a blank, a line end or a page break, or -1."""
     if text.isascii() and len(text.encode().translate(None, _CONTROLS)) == len(text):
-        return -1  # which is nearly always so, and by far the fastest to find out
-    found = _CONTROL.search(text)
-    return found.start() if found else -1
+        return -1  # nearly every file ends here, and this is by far the fastest check
+    match = _CONTROL.search(text)
+    return match.start() if match else -1

@@ -1,7 +1,8 @@
-"""Markdown files as values: an agent's bytes to metadata and body, and back.
+"""Parse Markdown files with frontmatter into metadata and body, and write them.
 
-The one module that uses python-frontmatter or reads YAML. That is read from its events, not by a loader: that stops at
-what is unsafe before anything is built from it, gives each key's line, and leaves scalars to be read as YAML 1.2 does.
+This is the only module that uses python-frontmatter or reads YAML. It reads YAML from parser events and not with a
+loader. So it stops at unsafe content before any object is built, knows the line of each key, and reads scalars as
+YAML 1.2 does.
 """
 
 from __future__ import annotations
@@ -40,52 +41,52 @@ _ODD_LINE_END = re.compile("[\r\x85\u2028\u2029]")
 
 
 class _InvalidYamlError(UnreadableError):
-    """No YAML mapping, but perhaps frontmatter all the same."""
+    """The text is not a YAML mapping, but may still be frontmatter that can be repaired."""
 
 
 def parse_markdown(data: bytes, path: str) -> Document:
-    """Reads a Markdown file with YAML frontmatter.
+    """Parse a Markdown file with YAML frontmatter.
 
     Raises:
-        UnreadableError: it has none, it is unsafe, or it could not be recovered.
+        UnreadableError: the file has no frontmatter, or one that is unsafe or cannot be repaired.
     """
-    text, findings, repaired = decode(data, path)
-    split, metadata, handler = _read(text, path)
-    found = [Diagnostic(code, code.cause, path, line) for code, line in split.found]
+    text, diagnostics, repaired = decode(data, path)
+    split, metadata, handler = _read_frontmatter(text, path)
+    problems = [Diagnostic(code, code.cause, path, line) for code, line in split.problems]
     if odd := _ODD_LINE_END.search(split.head):
         line = split.line + split.head.count("\n", 0, odd.start())
-        found.append(
+        problems.append(
             Diagnostic(
                 Code.LINE_ENDS, "The frontmatter holds a line end of a kind that tools read differently.", path, line
             )
         )
-    repaired = repaired or bool(found) or handler.repaired
-    lost = repair.lost_restriction(split, metadata.keys(), handler.taken) if repaired else None
+    repaired = repaired or bool(problems) or handler.repaired
+    lost = repair.lost_restriction(split, metadata.keys(), handler.consumed) if repaired else None
     if lost is None and (below := restriction_below(split.body)):
         lost = below[0], text.removesuffix(split.body).count("\n") + 1 + below[1]
     if lost:
-        found.append(_lost_restriction(*lost, path))
+        problems.append(_lost_restriction(*lost, path))
     return Document(
         path=path,
         metadata=metadata,
         body=split.body,
         lines=handler.lines,
         repaired=repaired,
-        diagnostics=(*findings, *found, *handler.findings),
+        diagnostics=(*diagnostics, *problems, *handler.diagnostics),
         data=data,
     )
 
 
 def _lost_restriction(key: str, line: int, path: str) -> Diagnostic:
-    """The error that refuses a file in which the end of the frontmatter or a repair may have cost a restriction."""
+    """Error that refuses a file in which a repair, or the end of the frontmatter, may have lost a restriction."""
     return Diagnostic(Code.RESTRICTION_LOST, f"`{key}` is in a place where it restricts nothing.", path, line)
 
 
 def format_markdown(metadata: Mapping[str, JsonValue], body: str) -> bytes:
-    """A file that every tool reads alike: UTF-8, line feeds, keys in their order, quotes wherever YAML may differ.
+    """Write a file that every tool reads alike: UTF-8, line feeds, keys in order, quotes where parsers may differ.
 
-    `description` always stands in double quotes on one line; the body follows as it is. All of it reads back as it
-    was, but for a backslash and an `n` in a description, which are always read as a line end.
+    `description` is always in double quotes on one line; the body follows unchanged. Everything reads back as it
+    was, except that a backslash and an `n` in a description are always read as a line end.
     """
     post = frontmatter.Post(body)
     post.metadata = dict(metadata)
@@ -93,32 +94,32 @@ def format_markdown(metadata: Mapping[str, JsonValue], body: str) -> bytes:
 
 
 class AgentHandler(BaseHandler):
-    """This module's rules as python-frontmatter knows rules.
+    """A python-frontmatter handler with the rules of this module.
 
-    A handler reads one head; what it found there stays in its attributes.
+    A handler reads one head, and keeps the results in its attributes.
 
     Attributes:
-        lines, findings, repaired: as in Document.
-        taken: the lines that hold a key, at any depth, or a part of a text of several lines.
+        lines, diagnostics, repaired: as in Document.
+        consumed: the lines with a key, at any depth, or a part of a multi-line text.
     """
 
     FM_BOUNDARY = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
     START_DELIMITER = END_DELIMITER = "---"
 
     def __init__(self, path: str = "", line: int = 2, *, flat: bool = False) -> None:
-        """Places findings in the file `path`, whose line `line` is the head's first, or all of it if `flat`."""
+        """Report diagnostics for the file `path`; the head starts at its line `line`, or is all on it if `flat`."""
         super().__init__()
         self.path = path
         self.line = line
         self.flat = flat
         self.lines: dict[str, int] = {}
-        self.taken: set[int] = set()
-        self.findings: list[Diagnostic] = []
+        self.consumed: set[int] = set()
+        self.diagnostics: list[Diagnostic] = []
         self.repaired = False
         self._head = ""
 
     def split(self, text: str) -> tuple[str, str]:
-        """Head and body.
+        """Split a text into head and body.
 
         Raises:
             ValueError: there is no frontmatter.
@@ -129,10 +130,10 @@ class AgentHandler(BaseHandler):
         return split.head, split.body
 
     def load(self, fm: str) -> dict[str, JsonValue]:
-        """The mapping that YAML says.
+        """Parse a head into a mapping.
 
         Raises:
-            UnreadableError: it is unsafe, or no YAML mapping.
+            UnreadableError: the head is unsafe, or not a YAML mapping.
         """
         if len(fm.encode()) > MAX_HEAD_BYTES:
             message = f"The frontmatter is over {MAX_HEAD_BYTES:,} bytes."
@@ -147,18 +148,18 @@ class AgentHandler(BaseHandler):
             message = f"The frontmatter is not valid YAML: {problem}."
             raise _InvalidYamlError(Diagnostic(Code.YAML_INVALID, message, self.path, line, column)) from error
 
-    def export(self, metadata: dict[str, object], **kwargs: object) -> str:  # noqa: ARG002 (the interface's)
-        """Metadata as YAML, in block style."""
+    def export(self, metadata: dict[str, object], **kwargs: object) -> str:  # noqa: ARG002 (part of the interface)
+        """Write metadata as YAML in block style."""
         return to_yaml(metadata)
 
     def format(self, post: frontmatter.Post, **kwargs: object) -> str:
-        """The whole file, its body untouched."""
+        """Write the whole file, with the body unchanged."""
         return f"---\n{self.export(post.metadata, **kwargs)}---\n{post.content}"
 
     def read_raw(self, entry: repair.Entry) -> JsonValue:
-        """Takes an entry that is no YAML as the text that it is."""
+        """Read an entry that is not valid YAML as plain text."""
         self.lines[entry.key] = self.line
-        self.taken.add(self.line)
+        self.consumed.add(self.line)
         return self._with_line_ends(entry.key, entry.raw(), self.line)
 
     def _document(self, events: Iterator[Any]) -> dict[str, JsonValue]:
@@ -184,27 +185,27 @@ class AgentHandler(BaseHandler):
             if not isinstance(event, yaml.ScalarEvent):
                 raise _InvalidYamlError(self._error(Code.YAML_INVALID, event))
             key = event.value
-            self.taken.add(self._line(event.start_mark))
+            self.consumed.add(self._line(event.start_mark))
             if key == "<<" and event.implicit[0]:
                 raise UnreadableError(self._error(Code.YAML_ALIAS, event))
             if key in mapping:
-                message = f"The key `{key}` stands twice; tools disagree on which one counts."
+                message = f"The key `{key}` appears twice; tools disagree on which one counts."
                 raise UnreadableError(self._error(Code.DUPLICATE_KEY, event, message))
             value = next(events)
             mapping[key] = self._value(events, value, depth)
             if depth == 1:
                 self.lines[key] = self._line(event.start_mark)
                 if isinstance(value, yaml.ScalarEvent):
-                    mapping[key] = self._intended(key, mapping[key], value)
+                    mapping[key] = self._as_intended(key, mapping[key], value)
         return mapping
 
     def _value(self, events: Iterator[Any], event: Any, depth: int) -> JsonValue:
         self._refuse_unsafe(event)
         if isinstance(event, yaml.ScalarEvent):
-            # The end of a block is the beginning of the line behind it.
+            # A block scalar ends at the start of the line after it.
             end: Any = event.end_mark
             last = self._line(end) - (end.column == 0)
-            self.taken.update(range(self._line(event.start_mark) + 1, last + 1))
+            self.consumed.update(range(self._line(event.start_mark) + 1, last + 1))
             return _scalar(event.value) if event.implicit[0] else str(event.value)
         if depth == MAX_DEPTH:
             raise UnreadableError(self._error(Code.TOO_DEEP, event))
@@ -216,13 +217,13 @@ class AgentHandler(BaseHandler):
         return values
 
     def _refuse_unsafe(self, event: Any) -> None:
-        if event.anchor is not None:  # an alias has one too
+        if event.anchor is not None:  # an alias has one, too
             raise UnreadableError(self._error(Code.YAML_ALIAS, event))
         if getattr(event, "tag", None) is not None:
             raise UnreadableError(self._error(Code.YAML_TAG, event))
 
-    def _intended(self, key: str, value: JsonValue, event: Any) -> JsonValue:
-        """What the author of a top-level scalar meant, where that is not what YAML says."""
+    def _as_intended(self, key: str, value: JsonValue, event: Any) -> JsonValue:
+        """Correct a top-level scalar to the author's intent, where YAML reads it otherwise."""
         line, plain = self.lines[key], event.implicit[0]
         if plain and key == "name":
             return self._name(value, event)
@@ -230,11 +231,12 @@ class AgentHandler(BaseHandler):
             cut = comment[0].rstrip()
             if key == "description" or (value is None and _HEX_COLOUR.fullmatch(cut.strip())):
                 value = f"{event.value}{cut}".strip()
-                self._note(Code.COMMENT_IN_VALUE, Code.COMMENT_IN_VALUE.cause, line)
+                self._report(Code.COMMENT_IN_VALUE, Code.COMMENT_IN_VALUE.cause, line)
                 self.repaired = True
         return self._with_line_ends(key, value, line)
 
     def _name(self, value: JsonValue, event: Any) -> JsonValue:
+        """Read a plain name as text, and report one that YAML 1.1 reads as another type."""
         text = str(event.value)
         if value is None:
             return None
@@ -242,18 +244,19 @@ class AgentHandler(BaseHandler):
             tag = _YAML_1_1.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
             if tag == _STRING_TAG:
                 return text
-        self._note(Code.NAME_NOT_STRING, f"YAML 1.1 does not read the name `{text}` as text.", self.lines["name"])
+        self._report(Code.NAME_NOT_STRING, f"YAML 1.1 does not read the name `{text}` as text.", self.lines["name"])
         self.repaired = True
         return text
 
     def _with_line_ends(self, key: str, value: JsonValue, line: int) -> JsonValue:
+        """Replace a backslash and an `n` in a description by the line end that they represent."""
         if key != "description" or not isinstance(value, str) or "\\n" not in value:
             return value
-        self._note(Code.LITERAL_NEWLINE, Code.LITERAL_NEWLINE.cause, line)
+        self._report(Code.LITERAL_NEWLINE, Code.LITERAL_NEWLINE.cause, line)
         return value.replace("\\n", "\n")
 
-    def _note(self, code: Code, message: str, line: int) -> None:
-        self.findings.append(Diagnostic(code, message, self.path, line))
+    def _report(self, code: Code, message: str, line: int) -> None:
+        self.diagnostics.append(Diagnostic(code, message, self.path, line))
 
     def _error(self, code: Code, event: Any, message: str = "") -> Diagnostic:
         mark = event.start_mark
@@ -263,15 +266,19 @@ class AgentHandler(BaseHandler):
         return self.line if self.flat else self.line + int(mark.line)
 
 
-def _read(text: str, path: str) -> tuple[repair.Split, dict[str, JsonValue], AgentHandler]:
-    """Strictly where it stands; then strictly wherever it may stand; then entry by entry where that is likeliest."""
+def _read_frontmatter(text: str, path: str) -> tuple[repair.Split, dict[str, JsonValue], AgentHandler]:
+    """Read the frontmatter of a text, and how the text was split.
+
+    The strict reading comes first, between the plain fences and then at each other possible split. The last resort
+    is to read the likeliest split entry by entry.
+    """
     problem: _InvalidYamlError | None = None
-    for way in _ways(text):
-        handler = AgentHandler(path, way.line, flat=way.flat)
+    for candidate in _candidate_splits(text):
+        handler = AgentHandler(path, candidate.line, flat=candidate.flat)
         try:
-            return way, handler.load(way.head), handler
+            return candidate, handler.load(candidate.head), handler
         except _InvalidYamlError as error:
-            problem = problem or error
+            problem = problem or error  # that of the plain reading means most to the author
     if problem is None:
         raise UnreadableError(Diagnostic(Code.NO_FRONTMATTER, Code.NO_FRONTMATTER.cause, path, 1))
     likeliest = repair.splits(text)[0]
@@ -279,7 +286,7 @@ def _read(text: str, path: str) -> tuple[repair.Split, dict[str, JsonValue], Age
     return likeliest, metadata, handler
 
 
-def _ways(text: str) -> Iterator[repair.Split]:
+def _candidate_splits(text: str) -> Iterator[repair.Split]:
     if plain := repair.split(text):
         yield plain
     yield from repair.splits(text)
@@ -296,15 +303,15 @@ def _read_entries(
     for entry in entries:
         line = split.line if split.flat else split.line + entry.line
         loaded, part = _read_entry(entry, path, line)
-        if twice := loaded.keys() & metadata.keys():
-            message = f"The key `{min(twice)}` stands twice; tools disagree on which one counts."
+        if duplicates := loaded.keys() & metadata.keys():
+            message = f"The key `{min(duplicates)}` appears twice; tools disagree on which one counts."
             raise UnreadableError(Diagnostic(Code.DUPLICATE_KEY, message, path, line))
         metadata |= loaded
         whole.lines |= part.lines
-        whole.taken |= part.taken
-        whole.findings += part.findings
-    if not any(finding.code is Code.YAML_REPAIRED for finding in whole.findings):
-        whole.findings.append(Diagnostic(Code.YAML_REPAIRED, Code.YAML_REPAIRED.cause, path, split.line))
+        whole.consumed |= part.consumed
+        whole.diagnostics += part.diagnostics
+    if not any(diagnostic.code is Code.YAML_REPAIRED for diagnostic in whole.diagnostics):
+        whole.diagnostics.append(Diagnostic(Code.YAML_REPAIRED, Code.YAML_REPAIRED.cause, path, split.line))
     whole.repaired = True
     return metadata, whole
 
@@ -315,22 +322,22 @@ def _read_entry(entry: repair.Entry, path: str, line: int) -> tuple[dict[str, Js
         try:
             loaded = handler.load(text)
         except _InvalidYamlError:
-            continue  # the next reading, and at last the raw text, are what is made of it
+            continue  # try the next reading, and finally the raw text
         if entry.key in loaded:
             break
     else:
         handler = AgentHandler(path, line)
         loaded, text = {entry.key: handler.read_raw(entry)}, ""
         if key := entry.lost_restriction():
-            handler.findings.append(_lost_restriction(key, line, path))
+            handler.diagnostics.append(_lost_restriction(key, line, path))
     if text != entry.text:
         message = f"The value of `{entry.key}` is not valid YAML and was read as its author seems to have meant it."
-        handler.findings.append(Diagnostic(Code.YAML_REPAIRED, message, path, line))
+        handler.diagnostics.append(Diagnostic(Code.YAML_REPAIRED, message, path, line))
     return loaded, handler
 
 
 def _scalar(text: str) -> JsonValue:
-    """A plain scalar as YAML 1.2 reads it; a number that is not written as a program would write it stays text."""
+    """Read a plain scalar as YAML 1.2 does; a number in another form than a program would write stays text."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] in "-0123456789":

@@ -1,8 +1,8 @@
-"""Text in, text out: where frontmatter stands when its fences are wrong, and its entries when its YAML is.
+"""Find frontmatter whose fences are wrong, and the entries of frontmatter whose YAML is invalid.
 
-Nothing here reads YAML. What is cut or grouped here is read by agentsync.formats.frontmatter, which refuses what is
-unsafe however it was found. No cut may hide a key: a lost `tools` line would give an agent every tool. So every key
-that certainly restricts starts an entry of its own, and `lost_restriction` finds those that may have been meant to.
+This module works on text and does not read YAML. agentsync.formats.frontmatter reads the results, and refuses unsafe
+content in all of them. No cut may hide a key: a lost `tools` line would give an agent every tool. So every key that
+certainly restricts starts an entry of its own, and `lost_restriction` finds those that may have been intended to.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _FENCE = re.compile(r"---[ \t]*\r?\n")
-# The opening fence's own line end is where the search starts, so that empty frontmatter is found too.
+# The search starts at the line end of the opening fence, so that empty frontmatter is found, too.
 _CLOSE = re.compile(r"\n---[ \t]*(?:\r?\n|\Z)")
 _ODD_CLOSE = re.compile(r"\n(?:-{4,}|\.{3}|[–—─━]{3,})[ \t]*(?:\r?\n|\Z)")  # noqa: RUF001 (word processors draw these)
 _FLAT_CLOSE = re.compile(r" ---(?=[ \t\r]|$)")
@@ -48,21 +48,21 @@ _MAX_ENTRIES = 200
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Frontmatter and body, told apart.
+    """A text split into frontmatter and body.
 
     Attributes:
         head: the YAML between the fences, its lines ended by line feeds.
         body: what follows the closing fence.
         line: 1-based line of the file at which the head starts.
-        found: what was wrong, each with its line.
-        flat: whether the whole head stood on that one line.
-        guessed: whether the end of the frontmatter is no line of exactly three dashes.
+        problems: the repaired problems, each with its line.
+        flat: whether the whole head was on that one line.
+        guessed: whether the frontmatter ends at something other than a line of exactly three dashes.
     """
 
     head: str
     body: str
     line: int = 2
-    found: tuple[tuple[Code, int], ...] = ()
+    problems: tuple[tuple[Code, int], ...] = ()
     flat: bool = False
     guessed: bool = False
 
@@ -77,7 +77,7 @@ class Entry:
     has_prose: bool
 
     def readings(self) -> Iterator[str]:
-        """What may be tried as YAML: the text itself, then with tabs and bare `*` made what they were meant to be."""
+        """Texts to try as YAML: the original, then with tabs and bare `*` replaced by what they were intended to be."""
         if self.has_prose:
             return
         yield self.text
@@ -92,16 +92,16 @@ class Entry:
             yield starred
 
     def lost_restriction(self) -> str:
-        """A key that restricts within the text of another key's value; empty where there is none.
+        """Find a restricting key within the value of another key; empty where there is none.
 
-        A description is prose and may speak of such keys.
+        A description is prose and may mention such keys.
         """
         value = self.text.partition(":")[2]
         lines = () if self.key == "description" else value.split("\n")
-        return next((found.key for line in lines for found in restrictions_within(visible(line))), "")
+        return next((within.key for line in lines for within in restrictions_within(visible(line))), "")
 
     def raw(self) -> str:
-        """The value as it stands, without its quotes, block indicator and indentation."""
+        """Text of the value, without its quotes, block indicator and indentation."""
         first, _, more = self.text.partition(":")[2].partition("\n")
         first, more = first.strip(), dedent(more).rstrip()
         if more and re.fullmatch(r"[|>][-+0-9]*", first):
@@ -114,43 +114,43 @@ class Entry:
 
 
 def split(text: str) -> Split | None:
-    """Cuts at two lines of exactly `---`, the first of which starts the text."""
+    """Cut at two lines of exactly `---`, the first of which starts the text."""
     opening = _FENCE.match(text)
     closing = opening and _CLOSE.search(text, opening.end() - 1)
     return _cut(text, opening.end(), closing) if opening and closing else None
 
 
 def splits(text: str) -> list[Split]:
-    """Every way to cut a text whose plain reading failed, the likeliest first."""
-    text, dropped, found = _unwrap(text)
+    """List the possible splits of a text whose plain reading failed, the likeliest first."""
+    text, dropped, problems = _unwrap(text)
     opening = _FENCE.match(text)
     if opening is None:
-        ways = [_flattened(text)]
+        candidates = [_flattened(text)]
     else:
         exact = split(text)
         one_line = exact and _flattened_head(exact)
-        ways = [one_line, _odd_close(text, opening.end(), exact), _unclosed(text, opening.end(), exact), exact]
+        candidates = [one_line, _odd_close(text, opening.end(), exact), _unclosed(text, opening.end(), exact), exact]
     return [
         replace(
-            way,
-            line=way.line + dropped,
-            found=(*found, *((code, line + dropped) for code, line in way.found)),
+            candidate,
+            line=candidate.line + dropped,
+            problems=(*problems, *((code, line + dropped) for code, line in candidate.problems)),
         )
-        for way in ways
-        if way is not None
+        for candidate in candidates
+        if candidate is not None
     ]
 
 
 def entries(head: str) -> list[Entry]:
-    """Groups lines under their top-level keys; empty when there is no known key, or prose before the first key.
+    """Group lines under their top-level keys; empty when there is no known key, or prose before the first key.
 
-    After `description`, what is no known key continues it: examples hold lines such as `user: "..."`.
+    After `description`, a line without a known key continues it: examples have lines such as `user: "..."`.
     """
     groups: list[tuple[str, int, list[str]]] = []
     for number, line in enumerate(head.split("\n")):
-        found = key_line(line)
-        if found and (is_known(found.key) or not _in_description(groups)):
-            groups.append((found.key, number, [line]))
+        parsed = key_line(line)
+        if parsed and (is_known(parsed.key) or not _in_description(groups)):
+            groups.append((parsed.key, number, [line]))
         elif groups:
             groups[-1][2].append(line)
         elif line.strip() and not line.startswith("#"):
@@ -163,21 +163,21 @@ def entries(head: str) -> list[Entry]:
     ]
 
 
-def lost_restriction(cut: Split, read: Collection[str], taken: Collection[int]) -> tuple[str, int] | None:
-    """The first key that restricts, starts a line of its own, and was not read; with its 1-based line.
+def lost_restriction(cut: Split, read: Collection[str], consumed: Collection[int]) -> tuple[str, int] | None:
+    """Find the first restricting key that starts a line and was not read, with its 1-based line.
 
     Args:
-        cut: how the file was repaired.
+        cut: the repaired split of the file.
         read: the top-level keys that were read.
-        taken: the lines of which YAML made keys or parts of a text.
+        consumed: the lines that YAML read as keys or as parts of a text.
     """
     lines = _LINE_END.split(cut.head)
     if not cut.flat:
-        rest = ((cut.line + number, line) for number, line in enumerate(lines) if cut.line + number not in taken)
+        rest = ((cut.line + number, line) for number, line in enumerate(lines) if cut.line + number not in consumed)
         if lost := lost_in_head(rest, read):
             return lost
     if cut.guessed:
-        unclosed = any(code is Code.UNCLOSED for code, _ in cut.found)
+        unclosed = any(code is Code.UNCLOSED for code, _ in cut.problems)
         if lost := lost_in_body(cut.body, read, everywhere=unclosed):
             return lost[0], lost[1] + (1 if cut.flat else cut.line + len(lines) - unclosed)
     return None
@@ -192,18 +192,18 @@ def _is_prose(line: str) -> bool:
 
 
 def _unwrap(text: str) -> tuple[str, int, tuple[tuple[Code, int], ...]]:
-    """The text with its fence first, how many lines stood before that, and what was wrong."""
-    found: list[tuple[Code, int]] = []
+    """Return the text from its fence on, the number of lines before the fence, and the problems."""
+    problems: list[tuple[Code, int]] = []
     blank = _BLANK_LINES.match(text)
     rest = text[blank.end() :] if blank else text
     dropped = blank[0].count("\n") if blank else 0
     if rest.lstrip(" \t").startswith("---"):
         if blank:
-            found.append((Code.LEADING_BLANK, 1))
+            problems.append((Code.LEADING_BLANK, 1))
         if rest[0] != "-":
             rest = dedent(rest)
-            found.append((Code.INDENTED, dropped + 1))
-        return rest, dropped, tuple(found)
+            problems.append((Code.INDENTED, dropped + 1))
+        return rest, dropped, tuple(problems)
     fenced = _CODE_FENCED.match(text)
     if fenced:
         line = text.count("\n", 0, fenced.start("fenced"))
@@ -211,8 +211,8 @@ def _unwrap(text: str) -> tuple[str, int, tuple[tuple[Code, int], ...]]:
     return text, 0, ()
 
 
-def _cut(text: str, start: int, closing: re.Match[str], *found: tuple[Code, int]) -> Split:
-    return Split(_lines(text[start : closing.start() + 1]), text[closing.end() :], found=found)
+def _cut(text: str, start: int, closing: re.Match[str], *problems: tuple[Code, int]) -> Split:
+    return Split(_lines(text[start : closing.start() + 1]), text[closing.end() :], problems=problems)
 
 
 def _lines(text: str) -> str:
@@ -220,6 +220,7 @@ def _lines(text: str) -> str:
 
 
 def _odd_close(text: str, start: int, exact: Split | None) -> Split | None:
+    """End the frontmatter at a line that resembles a closing fence."""
     closing = _ODD_CLOSE.search(text, start - 1)
     if closing is None:
         return None
@@ -228,10 +229,10 @@ def _odd_close(text: str, start: int, exact: Split | None) -> Split | None:
 
 
 def _unclosed(text: str, start: int, exact: Split | None) -> Split | None:
-    """Ends the frontmatter at the first blank line that prose follows.
+    """End the frontmatter at the first blank line that is followed by prose.
 
-    A fence further down may be a rule in the prompt, so this is tried even where there is one; but then not after
-    a description, which is known to go on below a blank line.
+    A fence further down may be a horizontal rule in the prompt, so this is tried even where there is one. But then
+    not after a description, since descriptions are known to continue below a blank line.
     """
     lines = text[start:].split("\n")
     fence = exact.head.count("\n") if exact else -1
@@ -239,10 +240,10 @@ def _unclosed(text: str, start: int, exact: Split | None) -> Split | None:
     for index, line in enumerate(lines):
         if index == fence:
             return None
-        found = key_line(line)
-        if found and (is_known(found.key) or not blank):
-            # What may be a label of prose is no key for certain, so it leaves the description the last one.
-            last = last if last == "description" and not is_code(found.key) else found.key
+        parsed = key_line(line)
+        if parsed and (is_known(parsed.key) or not blank):
+            # A line that may be a label in prose is not certainly a key, so the description stays the last key.
+            last = last if last == "description" and not is_code(parsed.key) else parsed.key
             end, blank = index + 1, False
         elif not line.strip():
             blank = True
@@ -253,7 +254,7 @@ def _unclosed(text: str, start: int, exact: Split | None) -> Split | None:
     head = _lines("\n".join(lines[:end]) + "\n")
     if not last or (exact and last == "description") or not _holds_all_keys(head, exact.head if exact else text):
         return None
-    return Split(head, "\n".join(lines[end:]), found=((Code.UNCLOSED, end + 1),), guessed=True)
+    return Split(head, "\n".join(lines[end:]), problems=((Code.UNCLOSED, end + 1),), guessed=True)
 
 
 def _holds_all_keys(head: str, text: str) -> bool:
@@ -261,48 +262,48 @@ def _holds_all_keys(head: str, text: str) -> bool:
 
 
 def _known_keys(text: str) -> set[str]:
-    return {found.key for line in text.split("\n") if (found := key_line(line)) and is_known(found.key)}
+    return {parsed.key for line in text.split("\n") if (parsed := key_line(line)) and is_known(parsed.key)}
 
 
 def _flattened(text: str) -> Split | None:
-    """Frontmatter on one line, and perhaps the whole file: cut before each known key."""
+    """Split frontmatter that is all on one line, perhaps with the whole file, before each known key."""
     line, _, rest = text.partition("\n")
     ends = list(_FLAT_CLOSE.finditer(line, 4))
     if not line.startswith("--- ") or not ends:
         return None
     span, beyond = line[4 : ends[0].start()], line[ends[0].end() : ends[-1].end()]
     head, names = _unflattened(span)
-    hidden = {found.key for found in (*known_keys_within(beyond), *restrictions_within(beyond))}
-    # A key after what may be a rule in the description leaves open what it was.
+    hidden = {within.key for within in (*known_keys_within(beyond), *restrictions_within(beyond))}
+    # A key after a possible rule in the description is ambiguous: it may belong to the frontmatter or to the body.
     if not head or not hidden <= names:
         return None
     same_line = line[ends[0].end() :].strip()
     body = f"{same_line}\n{rest}" if same_line else rest
-    return Split(head, body, line=1, found=((Code.FLATTENED, 1),), flat=True, guessed=True)
+    return Split(head, body, line=1, problems=((Code.FLATTENED, 1),), flat=True, guessed=True)
 
 
 def _flattened_head(exact: Split) -> Split | None:
-    """Frontmatter of which all keys are on one line between its fences."""
+    """Split a head whose keys are all on one line between its fences."""
     line = exact.head.removesuffix("\n")
     head, names = _unflattened(line) if "\n" not in line else ("", frozenset())
     is_flat = names >= {"name", "description"}
-    return replace(exact, head=head, found=((Code.FLATTENED, exact.line),), flat=True) if is_flat else None
+    return replace(exact, head=head, problems=((Code.FLATTENED, exact.line),), flat=True) if is_flat else None
 
 
 def _unflattened(span: str) -> tuple[str, frozenset[str]]:
-    """A head of one line with a line for each key, and these keys; neither where it is not certain what they are."""
+    """Put each key of a one-line head on its own line, and return the keys; both are empty where this is uncertain."""
     span = span.strip().replace("\t", " ")
     if len(span) > MAX_HEAD_BYTES:
         return "", frozenset()
-    found = [*restrictions_within(span)]
-    known = [key for key in known_keys_within(span) if not any(one.start < key.start < one.end for one in found)]
-    keys = {one.start: one.key for one in (*known, *found) if one.is_clean}
+    restrictions = [*restrictions_within(span)]
+    known = [key for key in known_keys_within(span) if not any(one.start < key.start < one.end for one in restrictions)]
+    keys = {one.start: one.key for one in (*known, *restrictions) if one.is_clean}
     codes = {key for key in keys.values() if is_code(key)}
     keys = {start: key for start, key in sorted(keys.items()) if not is_label_of(key, codes)}
-    # A restriction that no cut sets free, or that only a reader sees, may be meant all the same.
-    unclear = [one for one in found if one.start not in keys and not is_label_of(one.key, codes)]
+    # A restriction that no cut separates, or that only a human reader sees, may be intended all the same.
+    unclear = [one for one in restrictions if one.start not in keys and not is_label_of(one.key, codes)]
     seen = visible(span)
-    hidden = seen != span and len([*restrictions_within(seen)]) > len(found)
+    hidden = seen != span and len([*restrictions_within(seen)]) > len(restrictions)
     names = frozenset(keys.values())
     if unclear or hidden or 0 not in keys or len(names) < len(keys):
         return "", frozenset()

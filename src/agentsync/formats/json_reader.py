@@ -1,4 +1,4 @@
-"""Agents as JSON."""
+"""Read and write agents as JSON."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _INT_BITS: Final = 64
 
 
 def parse_json(data: bytes, path: str) -> Document:
-    """Reads a JSON file that holds one object.
+    """Parse a JSON file that holds one object.
 
     Raises:
-        UnreadableError: it is none, a key stands twice, or it is unsafe.
+        UnreadableError: the file is not such an object, a key appears twice, or it is unsafe.
     """
-    text, findings, repaired = decode(data, path)
+    text, diagnostics, repaired = decode(data, path)
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_int, parse_float=_float)
         text.encode()
-        json.dumps(value, ensure_ascii=False).encode()  # half of a character that takes two escapes is no text
+        json.dumps(value, ensure_ascii=False).encode()  # refuses a lone surrogate, which is not text
         _check_depth(value, 1)
     except json.JSONDecodeError as error:
         message = f"The file is not valid JSON: {error.msg}."
@@ -44,25 +44,26 @@ def parse_json(data: bytes, path: str) -> Document:
     for number, line in enumerate(text.split("\n"), start=1):
         if (match := _KEY.match(line)) and match[1] in value:
             lines.setdefault(match[1], number)
-    return Document(path=path, metadata=value, lines=lines, repaired=repaired, diagnostics=findings, data=data)
+    return Document(path=path, metadata=value, lines=lines, repaired=repaired, diagnostics=diagnostics, data=data)
 
 
 def format_json(metadata: Mapping[str, JsonValue]) -> bytes:
-    """The keys in their order, as a person would lay them out."""
+    """Write a JSON file with the keys in order, indented as a person would."""
     return f"{json.dumps(metadata, indent=2, ensure_ascii=False)}\n".encode()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    """Build an object and refuse a duplicate key: tools disagree on which one counts."""
+    values: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!a} stands twice")
-        found[key] = value
-    return found
+        if key in values:
+            raise ValueError(f"the key {key!a} appears twice")
+        values[key] = value
+    return values
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"`{constant}` is no number of JSON's")
+    raise ValueError(f"`{constant}` is not a JSON number")
 
 
 def _int(text: str) -> int:
@@ -80,7 +81,7 @@ def _float(text: str) -> float:
 
 
 def _check_depth(value: object, depth: int) -> None:
-    """Raises RecursionError where too many objects and arrays stand within each other."""
+    """Raise RecursionError where objects and arrays are nested too deeply."""
     if not isinstance(value, dict | list):
         return
     if depth > MAX_DEPTH:

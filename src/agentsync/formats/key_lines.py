@@ -1,8 +1,9 @@
-"""Which lines of a text start with a key, and which keys that restrict are where nothing reads them.
+"""Find lines that start with a key, and restricting keys in places where no tool reads them.
 
 There are two kinds of spelling. `tools`, `disallowed-tools` and `sandboxMode` are written as in code, so such a line is
 a key wherever it is. `Tools` and `Read only` may also be the label of a line of prose, so after a description they are
-no keys. Where such a label may be meant as a key, its file is refused, unless the same key is there as in code.
+not keys. Where such a label may be intended as a key, its file is refused, unless the same key is also written as in
+code.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 from agentsync.agents.key_effects import FOREIGN_RESTRICTING, may_restrict, restricts
 from agentsync.core.naming import folded_key, visible
 
-# The top-level keys that restrict nothing and that the tools' documentation names or authors commonly add.
+# Top-level keys that restrict nothing: those in the tools' documentation, and those that authors commonly add.
 _PLAIN_KEYS: Final = frozenset(
     """
     name description model color effort maxTurns skills initialPrompt memory background isolation observer
@@ -40,8 +41,8 @@ _CODE: Final = re.compile(r"[a-z][A-Za-z0-9]*+(?:[-_][A-Za-z0-9]++)*+")
 _KEY: Final = re.compile(r"""["']?(?P<key>[^\W\d_][\w-]*+)["']?[ \t]*+:(?P<separated>\s|$)?""")
 # A key of several words, or with dots. The bound is longer than any key of that kind, and keeps the search short.
 _LONG_KEY: Final = re.compile(r"""["']?(?P<key>[^\W\d_][\w. -]{0,40}?)["']?[ \t]*+:(?P<separated>\s|$)?""")
-# A key as anybody may have written it: in a list, in bold, numbered, with a remark, with an equals sign, or as YAML's
-# complex key.
+# A key in any form that an author may have used: in a list, in bold, numbered, with a remark, with an equals sign, or
+# as YAML's complex key.
 _LOOSE_KEY: Final = re.compile(
     r"\W*+(?:\d{1,3}[.)]\W*+)?(?P<key>\w[\w. -]{0,40}?)(?:\s?\([^()]{0,40}\))?[^\w:=]*+[:=]"
     r"|\W*\? ?(?P<complex>\w[\w. -]{0,40}?)\W*$"
@@ -50,11 +51,11 @@ _COLON: Final = re.compile(r"[:=]")
 _BEFORE_COLON: Final = re.compile(r"""(?:[\w.-]++\W{1,3})?(?:[\w.-]++\W{1,3})?[\w.-]++(?P<marks>[^\w:=]*+)\Z""")
 _MARKS: Final = " \t\"'*_`)]}>"
 _LONGEST: Final = 60
-"""How many characters around a colon within a line may belong to a key, or are looked at of its value."""
+"""The most characters around a colon within a line that may belong to a key, or that are checked of its value."""
 
 
 class KeyLine(NamedTuple):
-    """A line that starts with a key: the key, and the text behind its colon."""
+    """A line that starts with a key: the key, and the text after its colon."""
 
     key: str
     value: str
@@ -66,7 +67,7 @@ class KeyLine(NamedTuple):
 
 
 def key_line(line: str) -> KeyLine | None:
-    """What a line of frontmatter starts with; of several words only a key that restricts."""
+    """Parse the key at the start of a line of frontmatter; a key of several words only if it restricts."""
     if (match := _KEY.match(line)) and (is_known(match["key"]) or match["separated"] is not None):
         return KeyLine(match["key"], line[match.end() :])
     match = _LONG_KEY.match(line)
@@ -79,37 +80,37 @@ def is_code(key: str) -> bool:
 
 
 def is_known(key: str) -> bool:
-    """Whether a key is certainly one of an agent's, whatever is above it."""
+    """Whether a key certainly belongs to an agent, whatever is above it."""
     return key in _PLAIN_KEYS or (is_code(key) and restricts(key))
 
 
 def lost_in_head(lines: Iterator[tuple[int, str]], read: Collection[str]) -> tuple[str, int] | None:
-    """The first restricting key on a line of its own among lines of frontmatter from which no key was read.
+    """Find the first restricting key on a line of its own, among lines of frontmatter from which no key was read.
 
     Args:
-        lines: the lines of which YAML made neither a key nor a part of a text, each with its number.
+        lines: the lines that YAML read neither as a key nor as part of a text, each with its number.
         read: the top-level keys that were read.
     """
     for number, line in lines:
         seen = visible(line).replace("\t", " ")
         match = _LOOSE_KEY.match(seen) if seen.lstrip()[:1] != "#" else None
         if match and (key := match["key"] or match["complex"]):
-            found = KeyLine(key, seen[match.end() :])
-            if found.restricts and not is_label_of(key, read):
+            candidate = KeyLine(key, seen[match.end() :])
+            if candidate.restricts and not is_label_of(key, read):
                 return key, number
     return None
 
 
 def lost_in_body(body: str, read: Collection[str], *, everywhere: bool) -> tuple[str, int] | None:
-    """The first restricting key on a line of its own in instructions of which the beginning was guessed.
+    """Find the first restricting key on a line of its own, in instructions with a guessed beginning.
 
     Args:
         body: the instructions.
         read: the top-level keys that were read.
-        everywhere: whether keys in code's spelling count below prose, too, as in frontmatter that is never closed.
+        everywhere: whether keys written as in code count below prose, too, as in frontmatter that is never closed.
 
     Returns:
-        The key, and the 0-based line of the body.
+        The key and its 0-based line in the body.
     """
     above_prose, ticks = True, ""
     for number, line in enumerate(map(visible, body.split("\n"))):
@@ -117,11 +118,11 @@ def lost_in_body(body: str, read: Collection[str], *, everywhere: bool) -> tuple
             ticks = "" if ticks == fence[1] else ticks or fence[1]
         if ticks or not line.strip():
             continue
-        found = key_line(line.strip() if above_prose else line)
-        counts = found and (above_prose or (everywhere and is_code(found.key)))
-        if found and counts and found.restricts and not is_label_of(found.key, read):
-            return found.key, number
-        if found is None and line[0] not in " \t" and not line.startswith("- "):
+        parsed = key_line(line.strip() if above_prose else line)
+        counts = parsed and (above_prose or (everywhere and is_code(parsed.key)))
+        if parsed and counts and parsed.restricts and not is_label_of(parsed.key, read):
+            return parsed.key, number
+        if parsed is None and line[0] not in " \t" and not line.startswith("- "):
             above_prose = False
             if not everywhere:
                 break
@@ -129,30 +130,30 @@ def lost_in_body(body: str, read: Collection[str], *, everywhere: bool) -> tuple
 
 
 def restriction_below(body: str) -> tuple[str, int] | None:
-    """The first restricting key where instructions begin with keys alone, up to a second closing fence.
+    """Find the first restricting key where the instructions start with nothing but keys, up to a second closing fence.
 
-    The first fence may then be part of a text of several lines. Most tools end the frontmatter at it.
+    The first fence may then be part of a multi-line text. Most tools end the frontmatter at it.
 
     Returns:
-        The key, and the 0-based line of the body.
+        The key and its 0-based line in the body.
     """
-    found: tuple[str, int] | None = None
+    first: tuple[str, int] | None = None
     for number, line in enumerate(body.split("\n")):
         if line.rstrip() == "---":
-            return found
+            return first
         key = match["key"] if (match := _KEY.match(line)) and match["separated"] is not None else None
         if key is None and line.strip() and line[0] not in " \t#" and not f"{line} ".startswith("- "):
             return None
         if key and match and may_restrict(key, line[match.end() :]):
-            # Of the words that restrict by some values only, a label is prose more often than not.
-            found = found or ((key, number) if is_code(key) or folded_key(key) in FOREIGN_RESTRICTING else None)
+            # For keys that restrict with some values only, a label is prose more often than not.
+            first = first or ((key, number) if is_code(key) or folded_key(key) in FOREIGN_RESTRICTING else None)
     return None
 
 
 class KeyWithin(NamedTuple):
-    """A key within a line: where it begins and ends, and whether it can be cut off there.
+    """A key within a line, with the positions where it starts and ends.
 
-    That is so where nothing but a colon is behind it.
+    It is clean, so that the line can be split there, where only a colon follows it.
     """
 
     start: int
@@ -162,7 +163,7 @@ class KeyWithin(NamedTuple):
 
 
 def restrictions_within(line: str) -> Iterator[KeyWithin]:
-    """The keys that restrict within one line, wherever they are."""
+    """Find restricting keys anywhere in one line."""
     for colon in _COLON.finditer(line):
         before = max(0, colon.start() - _LONGEST)
         last = line[before : colon.start()].rstrip(_MARKS)[-1:]
@@ -181,12 +182,12 @@ def restrictions_within(line: str) -> Iterator[KeyWithin]:
 
 
 def known_keys_within(line: str) -> Iterator[KeyWithin]:
-    """The keys that agents certainly have within one line."""
+    """Find keys that certainly belong to an agent anywhere in one line."""
     for match in re.finditer(r"""(?:(?<=[ \t])|^)["']?(?P<key>[^\W\d_][\w-]*+)["']?:(?=[ \t]|$)""", line):
         if is_known(match["key"]):
             yield KeyWithin(match.start(), match.end(), match["key"])
 
 
 def is_label_of(key: str, read: Collection[str]) -> bool:
-    """Whether a key is not spelled as in code while one of those read is the same in such a spelling."""
+    """Whether a key is not written as in code, and the same key was read in such a spelling."""
     return not is_code(key) and any(is_code(one) and folded_key(one) == folded_key(key) for one in read)

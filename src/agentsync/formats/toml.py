@@ -1,4 +1,4 @@
-"""TOML files as values."""
+"""Parse TOML files."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from agentsync.formats.document import MAX_DEPTH, Document, UnreadableError, che
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"""[ \t]*+(?:\[{1,2}[ \t]*+)?["']?([\w-]++)""")
-# How many steps tomllib may take over dotted keys. This is a third of a second, and far above any prose.
+# The most steps that tomllib may take over dotted keys: a third of a second, and far more than any prose needs.
 _MAX_STEPS = 25_000_000
 _STEPS_FOR_A_KEY = 16
 _INT_BITS = 64
 
 
 def parse_toml(data: bytes, path: str) -> Document:
-    """Reads a TOML file; dates and what JSON has no number for become strings.
+    """Parse a TOML file; dates, and numbers that JSON does not have, become strings.
 
     Raises:
-        UnreadableError: it is no TOML, or it is unsafe.
+        UnreadableError: the file is not TOML, or it is unsafe.
     """
-    text, findings, repaired = decode(data, path)
+    text, diagnostics, repaired = decode(data, path)
     try:
         metadata = load_toml(text)
     except ValueError as error:
@@ -45,17 +45,17 @@ def parse_toml(data: bytes, path: str) -> Document:
         metadata=metadata,
         lines=_lines(text, metadata),
         repaired=repaired,
-        diagnostics=findings,
+        diagnostics=diagnostics,
         data=data,
     )
 
 
 def load_toml(text: str) -> dict[str, JsonValue]:
-    """The values of a document; dates and what JSON has no number for become strings.
+    """Parse the values of a TOML text; dates, and numbers that JSON does not have, become strings.
 
     Raises:
-        ValueError: it is no TOML; the message says where.
-        RecursionError: it is nested too deeply, or would take too long.
+        ValueError: the text is not TOML; the message has the position.
+        RecursionError: the text is nested too deeply, or would take too long.
     """
     if _steps(text) > _MAX_STEPS:
         raise RecursionError
@@ -63,7 +63,8 @@ def load_toml(text: str) -> dict[str, JsonValue]:
 
 
 def _steps(text: str) -> int:
-    """At least what tomllib takes over dotted keys: their square, and a table's whole name again for each key in it."""
+    """Lower bound of the steps that tomllib takes over dotted keys."""
+    # It takes their square, and walks a table's whole name again for each key in the table.
     steps = dots_of_table = 0
     for line in text.split("\n"):
         dots = line.count(".")
@@ -86,11 +87,11 @@ def _value(value: Any, depth: int) -> JsonValue:
         return str(value)
     if isinstance(value, int) and value.bit_length() >= _INT_BITS:
         raise ValueError("an integer does not fit into 64 bits")
-    return value  # type: ignore[no-any-return]  # what is left of TOML's types is JSON's too
+    return value  # type: ignore[no-any-return]  # the remaining TOML types are JSON types, too
 
 
 def _lines(text: str, keys: Mapping[str, JsonValue]) -> dict[str, int]:
-    """The first line of each top-level key, outside strings of several lines."""
+    """First line of each top-level key, outside multi-line strings."""
     lines: dict[str, int] = {}
     inside = ""
     for number, line in enumerate(text.split("\n"), start=1):

@@ -1,4 +1,4 @@
-"""Agents as TOML: plain keys, the prompt as a person would write it, and tables at the end."""
+"""Write agents as TOML: plain keys, a readable prompt, and tables at the end."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, Final
 import tomli_w
 from pydantic import JsonValue
 
-# What a multi-line literal cannot hold: its own quotes, and control characters other than tab and line feed.
+# Not allowed in a multi-line literal: its own quotes, and control characters other than tab and line feed.
 _NOT_LITERAL: Final = re.compile("'''|[\\x00-\\x08\\x0b-\\x1f\\x7f]")
 
 
 def format_toml(metadata: Mapping[str, JsonValue], prompt_key: str, prompt: str) -> bytes:
-    """The file's bytes.
+    """Write a TOML file.
 
     Args:
-        metadata: the other keys, in order; what has no value is left out, since TOML has no word for that.
+        metadata: the other keys, in order; null values are left out, since TOML has none.
         prompt_key: the key of the prompt.
-        prompt: the instructions, without blanks around them; left out where they are empty.
+        prompt: the instructions, without surrounding blanks; left out where they are empty.
     """
     values = {key: _without_null(value) for key, value in metadata.items() if value is not None}
-    # Tables must follow the plain keys, or these would become the table's.
+    # Tables must follow the plain keys, which would otherwise belong to the table before them.
     tables = {key: value for key, value in values.items() if _is_table(value)}
     plain = {key: value for key, value in values.items() if key not in tables}
     parts = [tomli_w.dumps(plain), _instructions(prompt_key, prompt) if prompt else "", tomli_w.dumps(tables)]
@@ -30,7 +30,7 @@ def format_toml(metadata: Mapping[str, JsonValue], prompt_key: str, prompt: str)
 
 
 def _instructions(key: str, prompt: str) -> str:
-    """The prompt as a TOML literal, which a person can read, or escaped where a literal cannot hold it."""
+    """Write the prompt as a readable TOML literal, or escaped where a literal cannot contain it."""
     if _NOT_LITERAL.search(prompt):
         return tomli_w.dumps({key: f"{prompt}\n"}, multiline_strings=True)
     return f"{key} = '''\n{prompt}\n'''\n"

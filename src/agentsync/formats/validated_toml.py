@@ -1,4 +1,4 @@
-"""TOML checked against a model: every mistake is told with file, line, key and the nearest right word."""
+"""TOML checked against a model: a mistake is reported with file, line, key and the nearest valid word."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from agentsync.formats.toml import load_toml
 
 
 class Settings(BaseModel):
-    """A table of settings: an unknown key is an error, and nothing changes after it is read."""
+    """An immutable table of settings, in which an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class MisplacedError(ValueError):
-    """A mistake that a whole document's validator found, with the keys that lead to it."""
+    """A mistake reported by the validator of a whole document, with the keys that lead to it."""
 
     def __init__(self, message: str, *keys: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ Model = TypeVar("Model", bound=Settings)
 
 
 def load(text: str, model: type[Model], place: str) -> Model:
-    """Reads TOML into a model.
+    """Parse TOML into a model.
 
     Args:
         text: the TOML document.
@@ -41,9 +41,9 @@ def load(text: str, model: type[Model], place: str) -> Model:
         place: the file's name, for messages.
 
     Raises:
-        ConfigError: naming the first mistake; the others are counted.
+        ConfigError: names the first mistake and counts the others.
     """
-    text = text.removeprefix("\ufeff")  # as some editors begin each file
+    text = text.removeprefix("\ufeff")  # some editors start each file with it
     try:
         document = load_toml(text)
     except RecursionError as error:
@@ -56,10 +56,10 @@ def load(text: str, model: type[Model], place: str) -> Model:
 
 
 def validate(document: Mapping[str, object], model: type[Model], place: str, text: str = "") -> Model:
-    """Checks a document that is parsed already; `text` is what it was parsed from, for line numbers.
+    """Validate a parsed document; `text` is its source, for line numbers.
 
     Raises:
-        ConfigError: naming the first mistake; the others are counted.
+        ConfigError: names the first mistake and counts the others.
     """
     try:
         return model.model_validate(document)
@@ -70,9 +70,9 @@ def validate(document: Mapping[str, object], model: type[Model], place: str, tex
 
 def _as_config_error(detail: ErrorDetails, others: int, text: str, model: type[Settings], place: str) -> ConfigError:
     cause = detail.get("ctx", {}).get("error")
-    found = cause.keys if isinstance(cause, MisplacedError) else ()
-    # pydantic ends the path of a key that is none with a word of its own.
-    keys = [str(part) for part in (*detail["loc"], *found) if part != "[key]"]
+    misplaced = cause.keys if isinstance(cause, MisplacedError) else ()
+    # pydantic adds a marker of its own to the path of an invalid key.
+    keys = [str(part) for part in (*detail["loc"], *misplaced) if part != "[key]"]
     line = _line_of(keys, text)
     dotted = ".".join(keys)
     hint = ""
@@ -90,7 +90,7 @@ def _as_config_error(detail: ErrorDetails, others: int, text: str, model: type[S
     return ConfigError(message + more, place=f"{place}:{line}" if line else place, hint=hint)
 
 
-# What pydantic says in Python's words, in those of docs/configuration.md.
+# pydantic's error types, which use Python's terms, in the terms of docs/configuration.md.
 _TYPES: Final = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
@@ -109,14 +109,14 @@ _TYPES: Final = {
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    if wanted := _TYPES.get(detail["type"]):
-        return f"should be {wanted}"
+    if expected := _TYPES.get(detail["type"]):
+        return f"should be {expected}"
     text = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return text[0].lower() + text[1:]
 
 
 def _fields_at(model: type[BaseModel], keys: Sequence[str]) -> Sequence[str]:
-    """The known keys of the table at this path."""
+    """Known keys of the table at this path."""
     for key in keys:
         field = model.model_fields.get(key)
         inner = _inner_model(field.annotation) if field else None
@@ -126,12 +126,12 @@ def _fields_at(model: type[BaseModel], keys: Sequence[str]) -> Sequence[str]:
 
 
 def _inner_model(annotation: object) -> type[BaseModel] | None:
-    """The model of a field, or of the values of a table of models."""
+    """Model of a field, or of the values of a table of models; None where it has no model."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (dict, list, tuple, Union, UnionType):
-        found = (_inner_model(argument) for argument in get_args(annotation))
-        return next((model for model in found if model), None)
+        models = (_inner_model(argument) for argument in get_args(annotation))
+        return next((model for model in models if model), None)
     return None
 
 
@@ -139,7 +139,7 @@ _HEADER = re.compile(r"\s*\[\[?(?P<keys>[^\]]+)\]\]?\s*(#.*)?$")
 
 
 def _line_of(keys: Sequence[str], text: str) -> int:
-    """The line that sets a key, or its table's line where the key itself is missing; 0 where neither is there."""
+    """Line that sets a key, or the line of its table where the key is missing; 0 where both are missing."""
     table: list[str] = []
     best, best_depth = 0, 0
     for number, line in enumerate(text.splitlines(), start=1):

@@ -1,1 +1,1 @@
-"""Everything that asks git: processes, mirrors, signatures."""
+"""Everything that runs git: processes, mirrors, signatures."""

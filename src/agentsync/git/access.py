@@ -1,4 +1,4 @@
-"""What a fetch is told beyond every other command: the protocols it may use, and how it is let in."""
+"""Settings that only a fetch needs: the allowed protocols, and the authentication."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from agentsync.git.remote import Auth, Remote
 
 
 def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The URL and the environment of a fetch; secrets are in the environment, since arguments are seen in `ps`.
+    """Build the URL and the environment of a fetch; secrets are in the environment, since `ps` shows arguments.
 
     Args:
-        remote: what is fetched.
-        base: what git is told without it.
+        remote: the ref to fetch, and its repository.
+        base: the environment of every other command.
 
     Raises:
         SourceUnavailableError: the token file cannot be read.
@@ -37,7 +37,7 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
     if auth.token_file and scheme(url) in {"http", "https"}:
         user, password = auth.username, _token(auth.token_file)
     if scheme(url) in {"http", "https"}:
-        # What a server answers beside its status is told in no other way; git leaves credentials out of it.
+        # The trace is the only place where git reports the headers of an answer; it leaves credentials out.
         environment |= {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
     if user or password:
         basic = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -47,13 +47,14 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
     if auth.use_netrc or auth.use_credential_helper:
         environment["HOME"] = str(Path.home())
     if auth.use_credential_helper:
-        session = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # where a keyring is reached
+        session = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # needed to reach a keyring
         environment |= {name: os.environ[name] for name in session if name in os.environ}
         settings += _credential_settings(environment)
     return url, with_settings(environment, settings)
 
 
 def _token(path: Path) -> str:
+    """Read a token file, which must have one printable line."""
     try:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -64,9 +65,12 @@ def _token(path: Path) -> str:
 
 
 def ssh_command(auth: Auth) -> str:
-    """OpenSSH takes the user's home from the password database, not HOME, so its files are named or ruled out here."""
+    """Build the ssh command, with the files that it may use.
+
+    OpenSSH takes the user's home from the password database and not from HOME, so each file is named or excluded.
+    """
     options = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "ServerAliveInterval=15"]
-    # A shared connection would outlive the fetch, and hold its pipes open.
+    # A shared connection would outlive the fetch, and keep its pipes open.
     options += ["ControlMaster=no", "ControlPath=none"]
     if not auth.use_ssh_agent:
         options.append("IdentityAgent=none")
@@ -83,7 +87,7 @@ def _ssh_quoted(path: Path) -> str:
 
 
 def _credential_settings(environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The `credential.*` settings of the user and the system, and nothing else of what they have configured."""
+    """Read the `credential.*` settings of the user and the system, and none of their other settings."""
     isolated = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "XDG_CONFIG_HOME")
     theirs = {name: value for name, value in environment.items() if name not in isolated}
     theirs |= {name: os.environ[name] for name in ("XDG_CONFIG_HOME",) if name in os.environ}

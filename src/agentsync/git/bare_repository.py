@@ -1,4 +1,4 @@
-"""A bare repository on this machine: made whole or not at all, cleaned up, set aside once it is damaged."""
+"""A bare repository on this machine: created atomically, cleaned up, and set aside when damaged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentsync.core.errors import SourceUnavailableError
 from agentsync.git.environment import repository_environment
 from agentsync.git.process import READ_SECONDS, Done, Process, Quota, executable, run
 
-# What a git that was killed leaves behind: locks, which stop the next one, and parts of packs and refs.
+# Files that a killed git leaves behind: locks, which stop the next one, and parts of packs and refs.
 _LEFTOVERS = (
     "*.lock",
     "gc.pid",
@@ -28,14 +28,14 @@ _REPACK_SECONDS = 120.0
 
 
 class BareRepository:
-    """A directory that git works in; nothing is read or made before it is prepared."""
+    """A bare repository in a directory; nothing is read or created before `prepare`."""
 
     def __init__(self, directory: Path, home: Path) -> None:
-        """Both paths become absolute.
+        """Make both paths absolute.
 
         Args:
-            directory: the repository; its parent is made where missing.
-            home: an empty directory that git gets as HOME, made with mode 0700 where missing.
+            directory: the repository; its parent is created where missing.
+            home: an empty directory that git gets as HOME, created with mode 0700 where missing.
         """
         self.directory = directory.absolute()
         self._home = home.absolute()
@@ -43,7 +43,7 @@ class BareRepository:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What git is told when it works here."""
+        """Environment of every git command in this repository."""
         return repository_environment(self.directory, self._home)
 
     def run(
@@ -53,26 +53,29 @@ class BareRepository:
         until: float | None = None,
         quota: Quota | None = None,
     ) -> Done:
-        """Run a git command to its end, or to a moment of the monotonic clock."""
+        """Run a git command until it finishes, or until a time of the monotonic clock."""
         end = time.monotonic() + READ_SECONDS if until is None else until
         return run([executable(), *arguments], self._home, environment or self.environment, end, quota=quota)
 
     def read(self, *arguments: str, seconds: float = READ_SECONDS) -> bytes:
-        """What a git command puts out; that it fails means that the repository cannot be read."""
+        """Run a git command and return its output; a failure means that the repository cannot be read."""
         done = self.run(*arguments, until=time.monotonic() + seconds)
         if done.status:
             raise self.unreadable(done.reason)
         return done.output
 
     def start(self, *arguments: str, seconds: float) -> Process:
-        """Start a git command that is written to and read from meanwhile."""
+        """Start a git command that is written to and read from while it runs."""
         until = time.monotonic() + seconds
         return Process([executable(), *arguments], self._home, self.environment, until, stdin=True)
 
     def prepare(self, until: float) -> None:
-        """Make what is missing, until a moment of the monotonic clock, and remove what a killed git left behind.
+        """Create the repository where missing, and remove leftovers of a killed git.
 
-        The caller holds the lock of the run: what looks left behind may otherwise be at work.
+        The caller holds the lock of the run: otherwise, apparent leftovers may belong to a running git.
+
+        Args:
+            until: the deadline, as a time of the monotonic clock.
 
         Raises:
             SourceUnavailableError: git is missing, or the directory cannot be written.
@@ -91,31 +94,31 @@ class BareRepository:
 
     @property
     def packs(self) -> int:
-        """How many packs there are."""
+        """Number of packs."""
         return len(list(self.directory.glob("objects/pack/*.pack")))
 
     @property
     def size(self) -> int:
-        """How many bytes the objects take."""
+        """Bytes that the objects take."""
         return sum(path.stat().st_size for path in self.directory.glob("objects/**/*") if path.is_file())
 
     def repack(self) -> None:
-        """Make one pack of all, and drop what nothing refers to; what fails is left for the next time.
+        """Combine all packs into one, and delete unreachable objects; after a failure the next run tries again.
 
-        In the foreground, so that nothing of git's is at work when the run has given up its lock.
+        This runs in the foreground, so that no git process is left when the run releases its lock.
         """
         until = time.monotonic() + _REPACK_SECONDS
         done = self.run("gc", "--quiet", "--force", "--prune=now", until=until)
         if done.status and not done.timed_out:
-            self.unreadable(done.reason)
+            self.unreadable(done.reason)  # marks a damaged repository, which the next fetch replaces
 
     def is_damaged(self) -> bool:
-        """Whether git finds fault with what is there."""
+        """Whether `git fsck` reports errors."""
         done = self.run("fsck", "--full", "--no-dangling", "--no-progress")
         return done.status != 0 and not done.timed_out
 
     def set_aside(self) -> None:
-        """Keep one damaged repository for whoever wants to find out why."""
+        """Set the damaged repository aside for a later investigation; only the last one is kept."""
         number = 0
         try:
             for old in self.directory.parent.glob(f"{self.directory.name}.corrupt-*"):
@@ -126,24 +129,24 @@ class BareRepository:
             raise self._blocked(error) from error
 
     def unreadable(self, reason: str) -> SourceUnavailableError:
-        """The error for what could not be read.
+        """Build the error for a failed read.
 
-        A damaged repository is marked, and set aside by the next fetch: one that finds nothing new would not notice
-        the damage, and whoever only reads holds no lock.
+        A damaged repository is marked, and set aside by the next fetch. A fetch that finds nothing new would not
+        notice the damage itself, and a reader has no lock, so it must not move the repository.
         """
         try:
-            there = self.directory.exists()
-        except OSError as error:  # what may not be looked at is no damage
+            exists = self.directory.exists()
+        except OSError as error:  # missing permission is not damage
             return self._blocked(error)
-        if there and not self.is_damaged():
+        if exists and not self.is_damaged():
             return SourceUnavailableError(reason, place=str(self.directory))
         with suppress(OSError):
             self._mark.touch()
-        hint = "run again: the source is fetched anew"
+        hint = "run again: the source is then fetched again"
         return SourceUnavailableError(f"the mirror is damaged: {reason}", place=str(self.directory), hint=hint)
 
     def _create(self, until: float) -> None:
-        """Built beside its place and renamed, so that a mirror is there wholly or not at all."""
+        """Build the repository beside its final path and rename it, so that it never exists in part."""
         building = self.directory.with_name(f"{self.directory.name}.new")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700, parents=True)

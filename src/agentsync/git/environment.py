@@ -1,4 +1,4 @@
-"""What every git command is told: a clean environment, and settings that leave nothing to the user's own."""
+"""Environment of every git command, with settings that override any configuration of the user."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _FIXED_ENVIRONMENT = {
 _FIXED_SETTINGS = (
     ("protocol.version", "2"),
     ("fetch.fsckObjects", "true"),
-    ("fetch.unpackLimit", "1"),  # what is fetched is always one pack, so a limit on a file's size holds for all of it
-    ("core.bigFileThreshold", "1m"),  # what is larger than any agent is streamed and never held in memory
+    ("fetch.unpackLimit", "1"),  # a fetch always writes one pack, so the limit on a file's size limits it all
+    ("core.bigFileThreshold", "1m"),  # objects larger than any agent are streamed and never loaded into memory
     ("core.packedGitWindowSize", "32m"),
     ("transfer.bundleURI", "false"),
     ("http.followRedirects", "false"),
@@ -48,18 +48,18 @@ _FIXED_SETTINGS = (
 
 
 def base_environment() -> dict[str, str]:
-    """All that git needs where no repository is concerned."""
+    """Environment of a git command that uses no repository."""
     return _FIXED_ENVIRONMENT | {"PATH": os.environ.get("PATH", os.defpath)}
 
 
 def repository_environment(directory: Path, home: Path) -> dict[str, str]:
-    """What git needs to work in a bare repository, with a home that holds nothing."""
+    """Environment of a git command in a bare repository, with an empty home."""
     own = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "GIT_DIR": str(directory)}
     return with_settings(base_environment() | own, _FIXED_SETTINGS)
 
 
 def with_settings(environment: Mapping[str, str], settings: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Git's configuration by environment: settings are added to those that are there already."""
+    """Add git settings to an environment, after those that it has already."""
     first = int(environment.get("GIT_CONFIG_COUNT", "0"))
     result = dict(environment) | {"GIT_CONFIG_COUNT": str(first + len(settings))}
     for number, (name, value) in enumerate(settings, start=first):

@@ -1,4 +1,4 @@
-"""What git says when a fetch fails, as a sentence for the user and what to do about it."""
+"""Translate git's output after a failed fetch into a message for the user and a hint."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from agentsync.git.remote import Remote
 
 
 class TransientError(SourceUnavailableError):
-    """A source that could not be fetched now and may be in a moment: network, a server's error, the deadline."""
+    """A fetch failed for a reason that may pass: the network, an error of the server, the deadline."""
 
 
 class TooLargeError(SourceUnavailableError):
-    """What the server sends takes more room than the source may."""
+    """The server sends more data than the source may take."""
 
 
 class UnexplainedError(SourceUnavailableError):
-    """A failure that no known fault explains: the one case in which the mirror itself is suspected."""
+    """A failure that matches no known fault: the only case in which the mirror itself is suspected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,16 @@ def _fault(pattern: str, message: str, hint: str, *, transient: bool = False) ->
 _NO_REF = re.compile(r"couldn't find remote ref")
 _REFUSED_ID = re.compile(r"not our ref|unadvertised object|no such remote ref|not a valid SHA1")
 
-# Names and URLs that git quotes: a repository called `tls` is no sign of trouble with TLS.
+# Names and URLs that git quotes: a repository called `tls` does not indicate a TLS problem.
 _NAMES = re.compile(r"(?<!\w)'[^'\n]*'|\w+://\S+|(?<=host )\S+|(?<=hostname )\S+")
 
-# Its pack, or what git has to remember of its refs.
+# The pack exceeds the quota, or the list of refs exceeds the memory.
 _TOO_LARGE = re.compile(r"file too large|out of memory", re.IGNORECASE)
 
 _RETRY_AFTER = re.compile(r"^<= Recv header: retry-after:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _LONGEST_WAIT = 86400.0
 
-# The first that matches counts, so what is particular stands before what is general.
+# The first match wins, so specific patterns come before general ones.
 _FAULTS = (
     _fault(r"transport .*not allowed", "the URL's protocol is not allowed", "use https or ssh"),
     _fault(
@@ -72,7 +72,7 @@ _FAULTS = (
         r"authentication failed|could not read (username|password)|access denied|permission denied \("
         r"|too many authentication failures|returned error: (401|403)",
         "the server refused the credentials, or wants some",
-        "check the token file or ssh key; a host may say the same of a repository that does not exist",
+        "check the token file or ssh key; a host may report the same for a repository that does not exist",
     ),
     _fault(r"returned error: 407", "the proxy wants credentials", "write them into the source's proxy URL"),
     _fault(
@@ -102,7 +102,7 @@ _FAULTS = (
         r"repository .*not found|returned error: (404|410)|does not appear to be a git repository"
         r"|not valid: is this a git repository|no such file or directory|does not exist|could not be found",
         "there is no repository at this URL",
-        "check the URL; a host may say the same of a repository that these credentials cannot see",
+        "check the URL; a host may report the same for a repository that these credentials cannot access",
     ),
     _fault(r"no space left on device|disk quota exceeded", "there is no space left for the mirror", "free some space"),
     _fault(
@@ -127,51 +127,51 @@ _FAULTS = (
 
 
 def refuses_id(done: Done) -> bool:
-    """Whether the server hands out no commit by its id, or not this one."""
+    """Whether the server refuses to send commits by id, or this one."""
     return _REFUSED_ID.search(done.stderr) is not None
 
 
 def lacks_ref(done: Done, remote: Remote) -> bool:
-    """Whether the server answered, and has no such ref or commit."""
+    """Whether the server answered that it has no such ref or commit."""
     return not done.timed_out and (_NO_REF.search(done.stderr) is not None or (remote.is_commit and refuses_id(done)))
 
 
 def explain(done: Done, remote: Remote) -> SourceUnavailableError:
-    """The error for a fetch that failed: TransientError where it may work later."""
+    """Build the error for a failed fetch: a TransientError where it may work later."""
     if done.timed_out:
         message = f"there was no answer within {remote.deadline:.3g} seconds"
         return TransientError(
             message, place=remote.place, hint="check the network, or raise the `timeout` of the source"
         )
-    declared = _NAMES.sub("", done.stderr)
-    if _TOO_LARGE.search(declared):
+    output = _NAMES.sub("", done.stderr)
+    if _TOO_LARGE.search(output):
         return too_large(remote)
     for fault in _FAULTS:
-        if fault.pattern.search(declared):
+        if fault.pattern.search(output):
             kind = TransientError if fault.transient else SourceUnavailableError
             return kind(fault.message, place=remote.place, hint=fault.hint, retry_after=_retry_after(done.trace))
     return UnexplainedError(done.reason, place=remote.place)
 
 
 def _retry_after(trace: str) -> float:
-    """What the last answer's Retry-After says (RFC 9110, 10.2.3), in seconds from now, a day at most; 0 for nothing."""
-    found = _RETRY_AFTER.findall(trace)
-    if not found:
+    """Seconds to wait by the Retry-After of the last answer (RFC 9110, 10.2.3), at most a day; 0 where it has none."""
+    values = _RETRY_AFTER.findall(trace)
+    if not values:
         return 0
-    text = found[-1].strip()
+    text = values[-1].strip()
     if text.isdecimal() and text.isascii():
         return min(float(text[:9]), _LONGEST_WAIT)
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, and hardly ever needed
 
     try:
-        moment = parsedate_to_datetime(text).timestamp()
+        retry_at = parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
         return 0
-    return min(max(0.0, moment - time.time()), _LONGEST_WAIT)
+    return min(max(0.0, retry_at - time.time()), _LONGEST_WAIT)
 
 
 def too_large(remote: Remote) -> TooLargeError:
-    """The error for a source that takes more room than it may."""
+    """Build the error for a source that exceeds its limit of bytes."""
     message = f"the repository takes more than the {remote.max_bytes / (1 << 20):.4g} MiB that a source may"
     return TooLargeError(
         message, place=remote.place, hint="keep the agents in a repository of their own, or raise `limits.fetch_bytes`"
@@ -179,11 +179,11 @@ def too_large(remote: Remote) -> TooLargeError:
 
 
 def explain_missing_ref(remote: Remote, refs: Sequence[str] | None) -> SourceUnavailableError:
-    """The error for a ref or commit that the server does not have.
+    """Build the error for a ref or commit that the server does not have.
 
     Args:
-        remote: what was asked for.
-        refs: what the server has instead; None where it does not say.
+        remote: the requested ref.
+        refs: the refs that the server has; None where it does not list them.
     """
     if refs is not None and not refs:
         hint = "push the first agents to it"
@@ -193,8 +193,8 @@ def explain_missing_ref(remote: Remote, refs: Sequence[str] | None) -> SourceUna
         message = f"the repository has no commit {remote.ref}"
     else:
         message = f"the repository has no {remote.title}"
-        folder = "refs/tags/" if remote.ref.startswith("refs/tags/") else "refs/heads/"
-        names = [ref.removeprefix(folder) for ref in refs or () if ref.startswith(folder)]
-        names = get_close_matches(remote.ref.removeprefix(folder), names) or names[:5]
+        prefix = "refs/tags/" if remote.ref.startswith("refs/tags/") else "refs/heads/"
+        names = [ref.removeprefix(prefix) for ref in refs or () if ref.startswith(prefix)]
+        names = get_close_matches(remote.ref.removeprefix(prefix), names) or names[:5]
     hint = f"it has {printable(', '.join(names))}" if names else "check the source's ref"
     return SourceUnavailableError(message, place=remote.place, hint=hint)

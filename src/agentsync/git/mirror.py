@@ -1,6 +1,6 @@
-"""The mirror of a source: fetched into and read from, never checked out.
+"""The mirror of a source: a bare repository that is fetched into and read from, never checked out.
 
-All that the rest of the program needs of Git is here; the modules named `git_…` are how it is done.
+This is the interface of the package; its other modules are the implementation.
 """
 
 from __future__ import annotations
@@ -47,37 +47,37 @@ _FETCH = (
     "--no-auto-maintenance",
     "--",
 )
-# Not `show`, which compares the commit's whole tree with its parent's even where it is told to print nothing of it.
+# Not `show`, which compares the commit's whole tree with that of its parent even when it prints no difference.
 _FACTS = ("log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%ct%x00%s", "--end-of-options")
-_STREAM_SECONDS = 600.0  # whoever takes the blobs works between them
+_STREAM_SECONDS = 600.0  # the caller works on each blob before it takes the next
 _MAX_PACKS = 20
-_ODD = "git gave an answer that is none of git's"
-_MEMORY_BYTES = 2 << 30  # a server could otherwise fill it with refs
-_BATCH = 50  # ids written at once: under the 4,096 bytes that every pipe holds, so the write never waits
+_UNEXPECTED = "git gave an unexpected answer"
+_MEMORY_BYTES = 2 << 30  # a server could otherwise fill all memory with refs
+_BATCH = 50  # ids in one write: less than the 4,096 bytes that every pipe can buffer, so the write never blocks
 
 
 class Mirror:
-    """A bare repository in the cache. The caller holds the lock of the run; nothing else writes here."""
+    """A bare repository in the cache, written only while the caller holds the lock of the run."""
 
     def __init__(self, directory: Path, home: Path) -> None:
-        """Nothing is read or made before the first fetch.
+        """Set the paths; nothing is read or created before the first fetch.
 
         Args:
-            directory: the repository; its parent is made where missing.
-            home: an empty directory that git gets as HOME, made with mode 0700 where missing.
+            directory: the repository; its parent is created where missing.
+            home: an empty directory that git gets as HOME, created with mode 0700 where missing.
         """
         self._repository = BareRepository(directory, home)
 
     @property
     def directory(self) -> Path:
-        """Where it is, as an absolute path."""
+        """Absolute path of the repository."""
         return self._repository.directory
 
     def fetch(self, remote: Remote) -> CommitFacts:
-        """Fetch one ref with its whole history into the candidate ref; a damaged mirror is made anew first.
+        """Fetch one ref with its whole history into the candidate ref; a damaged mirror is replaced first.
 
         Returns:
-            The commit that it leads to; an annotated tag is followed to its commit.
+            The commit of the ref; an annotated tag is resolved to its commit.
 
         Raises:
             ConfigError: the ref or URL has a form that cannot be fetched.
@@ -97,16 +97,16 @@ class Mirror:
         return self._fetch(remote, until)
 
     def tree(self, commit: str, subfolder: str = "") -> list[Entry]:
-        """Every file below a folder at a commit, in git's order; none where there is no such folder.
+        """List the files below a directory at a commit, in git's order; none where the directory does not exist.
 
         Bytes of a path that are not UTF-8 are surrogate escapes; a submodule (mode 160000) has the size 0.
 
         Raises:
-            SourceRefusedError: there are so many that their names fill the memory.
+            SourceRefusedError: there are so many files that their names would fill the memory.
             SourceUnavailableError: the mirror cannot be read.
         """
-        folder = subfolder.strip("/")
-        pathspec = ("--", f"{folder}/") if folder else ()
+        directory = subfolder.strip("/")
+        pathspec = ("--", f"{directory}/") if directory else ()
         done = self._repository.run("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *pathspec)
         if done.overflowed:
             raise SourceRefusedError("it has far too many files", place=commit[:12])
@@ -115,20 +115,20 @@ class Mirror:
         try:
             return [_entry(record) for record in done.output.split(b"\0")[:-1]]
         except ValueError as error:
-            raise self._repository.unreadable(_ODD) from error
+            raise self._repository.unreadable(_UNEXPECTED) from error
 
     def identified(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """The same entries: git lists each with the id of its content."""
+        """Return the entries unchanged: git lists each with the id of its content."""
         return entries
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """The content of each blob, in the order asked for; one process, one blob in memory at a time."""
+        """Read the content of each blob, in order, with one process and one blob in memory at a time."""
         remaining = iter(ids)
         with self._repository.start("cat-file", "--batch", seconds=_STREAM_SECONDS) as process:
             while batch := list(islice(remaining, _BATCH)):
                 process.write("".join(f"{id_}\n" for id_ in batch).encode())
                 for id_ in batch:
-                    content = _answer(process.stdout)
+                    content = _read_blob(process.stdout)
                     if content is None:
                         raise self._repository.unreadable(f"the mirror cannot give object {id_}")
                     yield id_, content
@@ -141,33 +141,33 @@ class Mirror:
         return done.status == 0
 
     def commit_facts(self, commit: str) -> CommitFacts:
-        """What a commit says about itself."""
+        """Read the id, time and subject of a commit."""
         return _facts(self._repository.read(*_FACTS, commit))
 
     def has(self, commit: str) -> bool:
-        """Whether the mirror holds this commit."""
+        """Whether the mirror has this commit."""
         return self._repository.run("cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
     def verify(self, commit: str, remote: Remote, signers: Signers) -> None:
-        """Make sure that a commit that was just fetched is signed by one of these; for a tag, that the tag is.
+        """Check that a commit just fetched, or the tag that was followed to it, is signed by one of the signers.
 
         Raises:
-            UnverifiedError: it is not, or it cannot be checked.
+            UnverifiedError: the signature is missing or not allowed, or it cannot be checked.
             SourceUnavailableError: the mirror cannot be read.
         """
         verify(self._repository, CANDIDATE, commit, remote, signers)
 
     def trust(self, name: str, commit: str) -> None:
-        """Remember a commit as the last trusted one under a name."""
+        """Record a commit as the last trusted one under a name."""
         self._repository.read("update-ref", _trusted_ref(name), commit)
 
     def maintain(self) -> None:
-        """Repack, and drop what nothing refers to, once many fetches have left many packs."""
+        """Repack and delete unreachable objects, once fetches have left many packs."""
         if self._repository.packs > _MAX_PACKS:
             self._repository.repack()
 
     def _make_room(self, remote: Remote) -> None:
-        """Before each fetch, since those that were refused leave packs too: so what they take is bounded."""
+        """Enforce the size limit before each fetch: refused fetches leave packs, too, which must not add up."""
         repository = self._repository
         if repository.size > remote.max_bytes and repository.packs > 1:
             repository.repack()
@@ -192,9 +192,9 @@ class Mirror:
         return _facts(shown.output)
 
     def _fetch_all(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> Done:
-        """For servers that hand out no commit by its id: take every branch and look whether it is among them."""
+        """Fetch every branch and look for the commit there, for servers that send no commit by its id."""
         every = f"+refs/heads/*:{_HEADS}*"
-        fetch = (_FETCH[0], "--prune", *_FETCH[1:])  # a branch `a` that has gone would stand in the way of `a/b`
+        fetch = (_FETCH[0], "--prune", *_FETCH[1:])  # a deleted branch `a` would block `a/b`
         done = self._repository.run(*fetch, url, every, environment=environment, until=until, quota=_quota(remote))
         if done.status:
             return done
@@ -213,13 +213,14 @@ class Mirror:
 
 
 def _quota(remote: Remote) -> Quota:
-    """What a fetch may take. Programs of the user's own may reserve far more address space than they use."""
+    """Quota of a fetch."""
+    # No limit of memory for programs of the user's own, which may reserve far more address space than they use.
     runs_others = remote.auth.use_credential_helper or remote.auth.use_ssh_config
     return Quota(remote.max_bytes, None if runs_others else max(_MEMORY_BYTES, 2 * remote.max_bytes))
 
 
-def _answer(stream: IO[bytes]) -> bytes | None:
-    """One answer of `cat-file --batch`; None where there is no such object, or where it ends too soon."""
+def _read_blob(stream: IO[bytes]) -> bytes | None:
+    """Read one answer of `cat-file --batch`; None where the object is missing or the answer is cut short."""
     header = stream.readline().split()
     if len(header) != 3 or not header[2].isdigit():  # noqa: PLR2004 - id, type and size
         return None
@@ -233,11 +234,11 @@ def _facts(shown: bytes) -> CommitFacts:
         id_, seconds, subject = shown.decode(errors="replace").removesuffix("\n").split("\0")
         return CommitFacts(id_, int(seconds), subject)
     except ValueError as error:
-        raise UnexplainedError(_ODD) from error
+        raise UnexplainedError(_UNEXPECTED) from error
 
 
 def _entry(record: bytes) -> Entry:
-    # Only here: most runs find nothing new and list no tree, and what reads agents is slow to import.
+    # Imported here, since most runs find nothing new, list no tree, and need not wait for the import.
     from agentsync.git.objects import Entry  # noqa: PLC0415
 
     facts, _, path = record.partition(b"\t")

@@ -1,4 +1,4 @@
-"""What git says of a commit and of the files in its tree."""
+"""Commits, and the files in their trees."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CommitFacts:
-    """What a commit says about itself: its id, committer time in epoch seconds, first line."""
+    """A commit's id, committer time in epoch seconds, and first line of the message."""
 
     id: str
     time: int

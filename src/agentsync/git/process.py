@@ -1,7 +1,7 @@
-"""A git command in a process group of its own, under a deadline: the only module that imports GitPython.
+"""Run git commands in process groups of their own, with a deadline. Only this module imports GitPython.
 
-GitPython copies this process's environment into git's, whatever environment it is given, so `env -u` removes
-what was inherited. It is imported at the first command, since its import takes 90 ms.
+GitPython always copies this process's environment into that of git, whatever environment it is given, so `env -u`
+removes the inherited variables. It is imported at the first command, since its import takes 90 ms.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from git import Git
 
 MINIMUM_VERSION = (2, 31)
-"""The first that reads GIT_CONFIG_COUNT; an older one would ignore every setting that it is given."""
+"""The first version that reads GIT_CONFIG_COUNT; an older one would ignore all settings."""
 
 READ_SECONDS = 60.0
-"""How long a command may take that stays on this machine."""
+"""Timeout of a command that uses no network."""
 
 _VERSION_SECONDS = 10.0
 _NO_GIT_AT_IMPORT = {"GIT_PYTHON_GIT_EXECUTABLE": os.devnull, "GIT_PYTHON_REFRESH": "quiet"}
@@ -41,19 +41,19 @@ _STDERR_BYTES = 64 * 1024
 _TRACED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ http\.c:\d+ +([^\n]*)\n?", re.MULTILINE)
 _OUTPUT_BYTES = 64 << 20  # the names of several 100,000 files; a tree of a few KB can have a billion
 
-# A limit that is refused leaves a lower one in force, or a system that has none of this kind (`-v` on macOS). A write
-# that goes beyond is to fail, which git tells, and not to end git by a signal, which it does not tell of its children.
+# A limit can only be refused if a lower one is in force or the system has none of this kind (`-v` on macOS). XFSZ is
+# ignored so that a write beyond the limit fails, which git reports. A signal would end git's children without a report.
 _LIMITED = 'trap "" XFSZ; ulimit -f "$1" 2>/dev/null; ulimit -v "$2" 2>/dev/null; shift 2; exec "$@"'
-_BLOCK_BYTES = 512  # what `ulimit -f` counts, by POSIX
+_BLOCK_BYTES = 512  # the unit of `ulimit -f`, by POSIX
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a command and all that it starts may take; the system enforces it, save on Windows.
+    """Limits of a command and all its children, enforced by the system except on Windows.
 
     Attributes:
-        file: bytes of any one file that is written; a write that goes beyond fails.
-        memory: bytes of address space of each process; None for any number.
+        file: bytes of any one file that is written; a write beyond this fails.
+        memory: bytes of address space of each process; None for no limit.
     """
 
     file: int
@@ -62,15 +62,15 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a command.
+    """Result of a command.
 
     Attributes:
-        status: its exit status; negative where a signal ended it.
-        output: what it wrote to standard output.
-        stderr: the end of what it wrote to standard error, without its trace.
-        trace: that trace of what was said over HTTP (GIT_TRACE_CURL in git(1)), where it was asked for.
+        status: the exit status; negative where a signal ended the command.
+        output: its standard output.
+        stderr: the end of its standard error, without the trace.
+        trace: the trace of HTTP requests and answers (GIT_TRACE_CURL in git(1)), where it was requested.
         timed_out: whether it was killed at its deadline.
-        overflowed: whether it was killed since its output was larger than anybody asked for.
+        overflowed: whether it was killed because its output was too large.
     """
 
     status: int
@@ -82,7 +82,7 @@ class Done:
 
     @property
     def reason(self) -> str:
-        """The last line in which git says what is wrong, safe to show."""
+        """Git's last error line, safe to show."""
         if self.timed_out:
             return "git took too long"
         if self.overflowed:
@@ -94,7 +94,7 @@ class Done:
 
 
 class Process:
-    """A git command in a process group of its own, killed whole at its deadline or when it is left early."""
+    """A git command in its own process group, killed with its children at the deadline or when an error leaves it."""
 
     def __init__(
         self,
@@ -106,18 +106,18 @@ class Process:
         stdin: bool = False,
         quota: Quota | None = None,
     ) -> None:
-        """Start it.
+        """Start the command.
 
         Args:
             command: the program, by its path, and its arguments.
-            directory: where it runs.
-            environment: all that it gets; nothing else is inherited, save on Windows.
-            until: the moment of the monotonic clock at which it is killed.
+            directory: its working directory.
+            environment: all of its environment; nothing else is inherited, except on Windows.
+            until: the time of the monotonic clock at which it is killed.
             stdin: whether it will be written to.
-            quota: what it may take; without one, whatever this process may.
+            quota: its limits; without one, those of this process.
 
         Raises:
-            SourceUnavailableError: on Windows, a variable would lead git astray.
+            SourceUnavailableError: on Windows, an inherited variable would change what git does.
         """
         self._popen = _start(command, directory, environment, stdin=stdin, quota=quota)
         self.stdout = cast("IO[bytes]", self._popen.stdout)
@@ -153,14 +153,14 @@ class Process:
         return self._stderr.decode(errors="replace")
 
     def write(self, data: bytes) -> None:
-        """Hand data to git; a git that is gone is noticed by what it answers."""
+        """Send data to git; if git has exited, the missing answer shows it."""
         stdin = cast("IO[bytes]", self._popen.stdin)
         with contextlib.suppress(BrokenPipeError):
             stdin.write(data)
             stdin.flush()
 
     def kill(self) -> None:
-        """End it, and all that it started."""
+        """Kill the command and all its children."""
         if self._popen.poll() is not None:
             return
         if sys.platform == "win32":
@@ -170,7 +170,7 @@ class Process:
                 os.killpg(self._popen.pid, signal.SIGKILL)
 
     def _drain(self) -> None:
-        """Keep the end of what git says, so that a server cannot fill the memory with it."""
+        """Read standard error and keep its end only, so that a server cannot fill the memory."""
         with cast("IO[bytes]", self._popen.stderr) as stream:
             while chunk := os.read(stream.fileno(), _STDERR_BYTES):
                 self._stderr += chunk
@@ -190,7 +190,7 @@ def run(
     *,
     quota: Quota | None = None,
 ) -> Done:
-    """Run a command to its end, or to that of what its output may be; the arguments are those of a Process."""
+    """Run a command until it finishes, or exceeds the limit of output; the arguments are those of Process."""
     with Process(command, directory, environment, until, quota=quota) as process:
         output = process.stdout.read(_OUTPUT_BYTES + 1)
         overflowed = len(output) > _OUTPUT_BYTES
@@ -211,9 +211,9 @@ def _start(
 ) -> Popen[bytes]:
     inherited = [name for name in os.environ if name not in environment]
     if sys.platform == "win32":
-        # There is no env(1) there; what would lead git astray is refused instead of removed.
-        if astray := [name for name in inherited if name.upper().startswith("GIT_")]:
-            raise SourceUnavailableError(f"{astray[0]} is set and would change what git does", hint="unset it")
+        # Windows has no env(1), so a variable that git would read is refused instead of removed.
+        if unwanted := [name for name in inherited if name.upper().startswith("GIT_")]:
+            raise SourceUnavailableError(f"{unwanted[0]} is set and would change what git does", hint="unset it")
         isolated = list(command)
     else:
         isolated = ["env", *(part for name in inherited for part in ("-u", name)), *_limited(quota), *command]
@@ -226,15 +226,15 @@ def _start(
             env=environment,
             start_new_session=True,
         )
-    except OSError as error:  # no process or descriptor left
+    except OSError as error:  # out of processes or file descriptors
         raise SourceUnavailableError(f"git cannot be started: {error.strerror}") from error
-    # GitPython's wrapper would end the process whenever it is collected; from here on it is ours.
+    # Detach the process from GitPython's wrapper, which would end it when garbage-collected.
     popen, handle.proc = handle.proc, None
     return cast("Popen[bytes]", popen)
 
 
 def _limited(quota: Quota | None) -> list[str]:
-    """What stands before a command that has a quota."""
+    """Command prefix that enforces a quota; empty without one."""
     if quota is None:
         return []
     memory = "unlimited" if quota.memory is None else str(quota.memory // 1024)
@@ -243,7 +243,8 @@ def _limited(quota: Quota | None) -> list[str]:
 
 @cache
 def _facade() -> type[Git]:
-    """GitPython's way to run a command; its import would run a git itself, with all that is inherited and for ever."""
+    """Import GitPython's command class."""
+    # The import itself would run git, in the inherited environment and without a deadline: these variables prevent it.
     inherited = {name: os.environ.get(name) for name in _NO_GIT_AT_IMPORT}
     os.environ |= _NO_GIT_AT_IMPORT
     try:
@@ -258,10 +259,10 @@ def _facade() -> type[Git]:
 
 
 def executable() -> str:
-    """The path of a git that is new enough.
+    """Path of a git that is new enough.
 
     Raises:
-        SourceUnavailableError: there is none, or it does not answer.
+        SourceUnavailableError: git is missing, too old, or does not answer.
     """
     path = shutil.which("git")
     if path is None:
@@ -281,7 +282,7 @@ def _version(path: str) -> tuple[int, ...]:
         raise SourceUnavailableError("git does not answer", place=path, hint=hint)
     match = re.match(rb"git version (\d+)\.(\d+)", done.output)
     if match is None:
-        raise SourceUnavailableError("git does not tell its version", place=path, hint=hint)
+        raise SourceUnavailableError("git does not report its version", place=path, hint=hint)
     return tuple(map(int, match.groups()))
 
 

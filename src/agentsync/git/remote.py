@@ -1,4 +1,4 @@
-"""What to fetch, and how to be let in: values from the configuration, refused where git could misread them."""
+"""Remotes and their authentication: values from the configuration, refused where git could misread them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _REF = re.compile(r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """How to be let in; every file is read anew at each fetch.
+    """Authentication and proxy settings; every file is read again at each fetch.
 
     Attributes:
         token_file, username: an https token, sent as the password of basic authentication.
-        ssh_key, known_hosts: used instead of the user's own keys, and instead of their known hosts.
-        use_ssh_config, use_ssh_agent: whether the user's own ssh configuration and agent count.
+        ssh_key, known_hosts: used instead of the user's own keys and known hosts.
+        use_ssh_config, use_ssh_agent: whether the user's own ssh configuration and agent are used.
         ca_file: certificates to trust instead of the system's.
-        proxy: for http and https; no proxy where left out, whatever the environment says.
-        use_netrc, use_credential_helper: whether the user's `.netrc` and git credential helpers are asked.
+        proxy: for http and https; without it none is used, whatever the environment sets.
+        use_netrc, use_credential_helper: whether the user's `.netrc` and git credential helpers are used.
     """
 
     token_file: Path | None = None
@@ -40,16 +40,16 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What to fetch.
+    """A ref to fetch, and where from.
 
     Attributes:
         url: https or ssh, `host:path` included; a password in it never reaches git's arguments.
         ref: a full ref: `HEAD`, `refs/heads/x`, `refs/tags/x`, or a commit id of 40 or 64 hexadecimal digits.
-        auth: how to be let in.
+        auth: the authentication.
         allow_local: whether the URL may be a path or `file://`.
         allow_http: whether it may be http without TLS.
-        deadline: seconds that a fetch may take by the clock on the wall.
-        max_bytes: how large a pack may be that is fetched, and how large the mirror may be before a fetch.
+        deadline: seconds of wall-clock time that a fetch may take.
+        max_bytes: the largest pack that may be fetched, and the largest mirror before a fetch.
     """
 
     url: str = field(repr=False)
@@ -62,7 +62,7 @@ class Remote:
 
     @property
     def place(self) -> str:
-        """The URL without its secrets."""
+        """URL without its secrets."""
         return redact(self.url)
 
     @property
@@ -72,19 +72,19 @@ class Remote:
 
     @property
     def title(self) -> str:
-        """The ref as a person would say it: `branch x`, `tag x`, or as it is."""
-        for folder, kind in (("refs/heads/", "branch"), ("refs/tags/", "tag")):
-            if self.ref.startswith(folder):
-                return f"{kind} {self.ref.removeprefix(folder)}"
+        """Readable form of the ref: `branch x`, `tag x`, or the ref itself."""
+        for prefix, kind in (("refs/heads/", "branch"), ("refs/tags/", "tag")):
+            if self.ref.startswith(prefix):
+                return f"{kind} {self.ref.removeprefix(prefix)}"
         return self.ref
 
     @property
     def protocols(self) -> tuple[str, ...]:
-        """The transports that git may use."""
+        """Transports that git may use."""
         return ("https", "ssh", *(["file"] if self.allow_local else []), *(["http"] if self.allow_http else []))
 
     def check(self) -> None:
-        """Let only full refs and allowed URLs reach git.
+        """Refuse refs that are not full and URLs that are not allowed.
 
         Raises:
             ConfigError: the ref or URL has a form that cannot be fetched.

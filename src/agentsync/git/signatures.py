@@ -1,8 +1,8 @@
-"""Whether a commit or a tag is signed by somebody whom this machine lets sign.
+"""Check that a commit or a tag is signed by a signer allowed on this machine.
 
-Git decides, and of what it answers the exit status alone counts: it prints that a signature is good also where nobody
-knows the key. Which programs check, and by which files, is told on git's command line, which goes before whatever any
-configuration says. The files are read once and handed on as copies: git overlooks a list of revoked keys that has gone.
+Git decides, and only its exit status counts: it prints that a signature is good even where the key is unknown. The
+programs that check and their files are set in git's environment, which overrides any configuration. The files are
+read once and passed on as copies, since git ignores a missing list of revoked keys.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from agentsync.git.environment import with_settings
 from agentsync.git.process import READ_SECONDS, Done, run
 from agentsync.git.remote import Remote
 
-# Nothing of the user's, no daemon that would stay behind, no question, no network.
+# No files of the user, no daemon that would keep running, no prompts, no network.
 _GPG_SETTINGS = "batch\nno-tty\nno-autostart\ndisable-dirmngr\nno-auto-key-retrieve\nno-auto-key-import\n"
 
-# Each kind of signature is checked by this program, which cannot be run, unless keys of the kind are named.
+# The program for each kind of signature without configured keys. It cannot be run, so such a signature fails.
 _NO_PROGRAM = os.devnull
 
-# Bytes of a directory for gpg's files, since the path of a socket may have 107 (unix(7)), and in there it has 46 more:
-# `/agentsync-12345678/gnupg/S.gpg-agent.browser`.
+# The longest path of a directory for gpg's files, in bytes. A socket's path may have 107 (unix(7)), of which up to 46
+# are below the directory: `/agentsync-12345678/gnupg/S.gpg-agent.browser`.
 _LONGEST_FOR_SOCKETS = 60
-_SHORT = "/tmp"  # noqa: S108 - what is made there has a name that nobody guesses, and is its owner's alone
+_SHORT = "/tmp"  # noqa: S108 - the directory made there has a random name and is private
 
 _TAGS = "refs/tags/"
 _TAG_FACTS = "--format=%(objectname)%00%(objecttype)%00%(tag)"
@@ -39,11 +39,11 @@ _TAG_FACTS = "--format=%(objectname)%00%(objecttype)%00%(tag)"
 
 @dataclass(frozen=True, slots=True)
 class Signers:
-    """Who may sign: files of this machine, of which the first or the last is given, or both.
+    """Files with the keys that may sign; ssh keys, OpenPGP keys or both are set.
 
     Attributes:
-        allowed_signers: ssh keys, as ssh-keygen(1) describes such a file under ALLOWED SIGNERS.
-        revoked: ssh keys that count no more, whatever the other file says: public keys, or what `ssh-keygen -k` makes.
+        allowed_signers: ssh keys, in the format of ssh-keygen(1) under ALLOWED SIGNERS.
+        revoked: ssh keys that are refused even if allowed: public keys, or a list made by `ssh-keygen -k`.
         gpg_keys: exported OpenPGP keys, armored or not; each of them may sign.
     """
 
@@ -53,60 +53,60 @@ class Signers:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What decides, beside these paths themselves."""
+        """The files whose content decides, in addition to their paths."""
         return tuple(path for path in (self.allowed_signers, self.revoked, self.gpg_keys) if path)
 
     @property
     def words(self) -> str:
-        """Which files are asked, as one text; not what is in them."""
-        named = {"allowed_signers": self.allowed_signers, "revoked": self.revoked, "gpg_keys": self.gpg_keys}
-        return " ".join(f"{name}={path}" for name, path in named.items() if path)
+        """The configured files as one text, without their content."""
+        paths = {"allowed_signers": self.allowed_signers, "revoked": self.revoked, "gpg_keys": self.gpg_keys}
+        return " ".join(f"{name}={path}" for name, path in paths.items() if path)
 
     def check(self) -> None:
-        """Make sure that the files are there.
+        """Check that the files exist and can be used.
 
         Raises:
-            UnverifiedError: one cannot be read, or names nobody who may sign.
+            UnverifiedError: a file cannot be read, or has no key that may sign.
         """
         for path in self.files:
             _read(path, may_be_empty=path == self.revoked)
 
 
 def verify(repository: BareRepository, fetched: str, commit: str, remote: Remote, signers: Signers) -> None:
-    """Make sure that a commit is signed by one of these; where a tag was followed, that the tag is.
+    """Check that a commit is signed by one of the signers or, where a tag was followed, that the tag is.
 
-    A commit says nothing of the tags that lead to it, so whoever serves a tag could let it lead to any commit that was
-    ever signed. A signed tag names itself, and its commit.
+    A signed commit does not name its tags, so a server could point a tag at any commit that was ever signed. A signed
+    tag names itself and its commit.
 
     Args:
-        repository: where it was fetched to.
-        fetched: the ref that it was fetched into, which still leads to the tag.
-        commit: the commit that this leads to.
-        remote: what was fetched.
-        signers: who may sign.
+        repository: the repository that was fetched into.
+        fetched: the local ref that was fetched into, which still leads to the tag.
+        commit: the commit of that ref.
+        remote: the fetched ref.
+        signers: the allowed signers.
 
     Raises:
-        UnverifiedError: it is not, or it cannot be checked.
+        UnverifiedError: the signature is missing or not allowed, or it cannot be checked.
         SourceUnavailableError: the repository cannot be read.
     """
-    command, id_, what = "verify-commit", commit, f"commit {commit[:12]}"
+    command, id_, subject = "verify-commit", commit, f"commit {commit[:12]}"
     if remote.ref.startswith(_TAGS):
-        command, id_, what = "verify-tag", _tag_object(repository, fetched, commit, remote), remote.title
+        command, id_, subject = "verify-tag", _tag_object(repository, fetched, commit, remote), remote.title
     try:
         with TemporaryDirectory(prefix="agentsync-", dir=_directory_for(signers)) as scratch:
             environment = _environment(Path(scratch), signers, repository.environment)
             done = repository.run(command, id_, environment=environment)
-    except OSError as error:  # no space, most often
-        message = f"the signature of {what} cannot be checked: {error.strerror}"
+    except OSError as error:  # usually no space is left
+        message = f"the signature of {subject} cannot be checked: {error.strerror}"
         raise UnverifiedError(message, place=str(error.filename or remote.place)) from error
     if done.status:
-        raise _unverified(done, what, remote.place)
+        raise _unverified(done, subject, remote.place)
 
 
 def _tag_object(repository: BareRepository, fetched: str, commit: str, remote: Remote) -> str:
-    """The id of an annotated tag that leads to a commit and names itself as the ref does."""
+    """Id of the annotated tag that leads to a commit and has the name of the ref."""
     leads_to = repository.read("rev-parse", "--verify", f"{fetched}^{{commit}}").decode().strip()
-    if leads_to != commit:  # another run has fetched since
+    if leads_to != commit:  # another run has fetched since then
         raise SourceUnavailableError(f"{remote.title} moved meanwhile", place=remote.place, hint="run again")
     shown = repository.read("for-each-ref", _TAG_FACTS, fetched).removesuffix(b"\n")
     id_, kind, name = shown.decode(errors="surrogateescape").split("\0")
@@ -120,12 +120,12 @@ def _tag_object(repository: BareRepository, fetched: str, commit: str, remote: R
 
 
 def _environment(scratch: Path, signers: Signers, base: Mapping[str, str]) -> dict[str, str]:
-    """What git is told so that it finds the signatures of these signers good, and nobody else's.
+    """Build the environment in which git accepts signatures of these signers only.
 
     Args:
-        scratch: an empty directory for what git needs meanwhile.
-        signers: who may sign.
-        base: what git is told without it.
+        scratch: an empty directory for temporary files.
+        signers: the allowed signers.
+        base: the environment of every git command.
 
     Raises:
         UnverifiedError: a file cannot be used, or a program is missing.
@@ -148,34 +148,34 @@ def _environment(scratch: Path, signers: Signers, base: Mapping[str, str]) -> di
         ("gpg.ssh.program", ssh_keygen),
         ("gpg.ssh.allowedSignersFile", str(allowed)),
         ("gpg.ssh.revocationFile", str(revoked)),
-        ("gpg.minTrustLevel", "undefined"),  # each key that is named counts, and git knows no other
+        ("gpg.minTrustLevel", "undefined"),  # every key in the file may sign, and git has no other
     )
     return with_settings(environment, settings)
 
 
-def _unverified(done: Done, what: str, place: str) -> UnverifiedError:
-    """The error for what git's `verify-commit` or `verify-tag` found no good signature on.
+def _unverified(done: Done, subject: str, place: str) -> UnverifiedError:
+    """Build the error for a commit or tag that failed git's `verify-commit` or `verify-tag`.
 
     Args:
-        done: what came of the command.
-        what: the commit or tag, as a subject.
+        done: the result of the command.
+        subject: the commit or tag, as the subject of the message.
         place: the source.
     """
-    declared = done.stderr
-    if not done.timed_out and (not declared.strip() or "no signature found" in declared):
+    output = done.stderr
+    if not done.timed_out and (not output.strip() or "no signature found" in output):
         hint = "sign it with an allowed key, with `git commit -S` or `git tag -s`"
-        return UnverifiedError(f"{what} is not signed", place=place, hint=hint)
+        return UnverifiedError(f"{subject} is not signed", place=place, hint=hint)
     for pattern, message, hint in _REASONS:
-        if re.search(pattern, declared):
-            return UnverifiedError(f"{what} {message}{_key(declared)}", place=place, hint=hint)
-    message = f"the signature of {what} cannot be checked: {done.reason}"
-    return UnverifiedError(message, place=place, hint="see what `git verify-commit` says of it in a clone")
+        if re.search(pattern, output):
+            return UnverifiedError(f"{subject} {message}{_signing_key(output)}", place=place, hint=hint)
+    message = f"the signature of {subject} cannot be checked: {done.reason}"
+    return UnverifiedError(message, place=place, hint="see what `git verify-commit` reports for it in a clone")
 
 
 _NAME_IT = "sign with a key that is, or name this one in the file of keys"
 
-# What ssh-keygen and gpg say, in the language that they are told to speak; the first that matches counts. Only words
-# for the user hang on it.
+# Output of ssh-keygen and gpg, in English since the environment sets the language; the first match wins. Only the
+# message to the user depends on it, not the verdict.
 _REASONS = (
     (
         "key has expired|key is not yet valid|EXPKEYSIG|This key has expired|Signature expired",
@@ -202,42 +202,45 @@ _REASONS = (
 )
 
 
-def _key(declared: str) -> str:
-    """The key that was signed with, as ssh and gpg write it; nothing else of what they print is repeated."""
-    found = re.search(r"SHA256:[A-Za-z0-9+/]{43}|(?<= key )[0-9A-F]{16,64}\b", declared)
-    return f": {found[0]}" if found else ""
+def _signing_key(output: str) -> str:
+    """Fingerprint or id of the signing key; nothing else of the output is safe to repeat."""
+    match = re.search(r"SHA256:[A-Za-z0-9+/]{43}|(?<= key )[0-9A-F]{16,64}\b", output)
+    return f": {match[0]}" if match else ""
 
 
 def _directory_for(signers: Signers) -> str:
-    """Where the files may be for a while: the usual place, unless it is too deep for what gpg would have there."""
+    """Directory for the temporary files: the usual one, unless its path is too long for gpg's sockets."""
     usual = gettempdir()
-    too_deep = signers.gpg_keys is not None and len(os.fsencode(usual)) > _LONGEST_FOR_SOCKETS
-    return _SHORT if too_deep and os.access(_SHORT, os.W_OK) else usual
+    too_long = signers.gpg_keys is not None and len(os.fsencode(usual)) > _LONGEST_FOR_SOCKETS
+    return _SHORT if too_long and os.access(_SHORT, os.W_OK) else usual
 
 
 def _read(path: Path | None, *, may_be_empty: bool = False) -> bytes:
-    """A file's content; nothing where no file is named."""
+    """Read a file of keys; empty where none is set."""
     if path is None:
         return b""
     try:
         content = path.read_bytes()
     except OSError as error:
-        message = f"the keys that may sign cannot be known: {error.strerror}"
-        raise UnverifiedError(message, place=str(path), hint="put the file there; without it nothing counts") from error
+        message = f"the keys that may sign cannot be read: {error.strerror}"
+        raise UnverifiedError(
+            message, place=str(path), hint="put the file there; without it no signature is accepted"
+        ) from error
     if not content.strip() and not may_be_empty:
-        raise UnverifiedError("this file names nobody who may sign", place=str(path), hint="name a key in it")
+        raise UnverifiedError("this file has no key that may sign", place=str(path), hint="add a key to it")
     return content
 
 
 def _program(name: str, hint: str) -> str:
+    """Path of a program that checks signatures."""
     path = shutil.which(name)
     if path is None:
-        raise UnverifiedError(f"{name} was not found, and signatures are asked for", hint=hint)
+        raise UnverifiedError(f"{name} was not found, and signatures are required", hint=hint)
     return path
 
 
 def _import_keys(gpg: str, keys: Path, home: Path, environment: Mapping[str, str]) -> None:
-    """Makes a keyring of these keys and no other."""
+    """Create a keyring with these keys and no others."""
     copy = home / "keys"
     copy.write_bytes(_read(keys))
     (home / "gpg.conf").write_text(_GPG_SETTINGS, encoding="utf-8")

@@ -1,1 +1,1 @@
-"""How a sync and the service are shown to others: JSON, metrics, the page."""
+"""Presentations of a sync and of the service: JSON, metrics, the status page."""

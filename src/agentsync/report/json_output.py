@@ -1,4 +1,4 @@
-"""What a cycle found, in its documented JSON form (docs/json.md), and the differences behind it."""
+"""A cycle's report in its documented JSON form (docs/json.md), and the differences behind it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agentsync.targets.shared_file import SharedEntries
 
 
 def change_record(change: Change) -> dict[str, object]:
-    """A change."""
+    """The JSON form of a change."""
     owner = change.wanted or change.base
     return {
         "action": change.action.value,
@@ -34,7 +34,7 @@ def change_record(change: Change) -> dict[str, object]:
 
 
 def report_record(report: Report) -> dict[str, object]:
-    """What `pull` prints of a report."""
+    """The JSON form of a report, as `pull` prints it."""
     return {
         "sync_id": report.sync_id,
         "seconds": round(report.seconds, 3),
@@ -65,12 +65,12 @@ def report_record(report: Report) -> dict[str, object]:
 
 
 def status_record(report: Report) -> dict[str, object]:
-    """What `status` prints of a report, with what is pending, drifted or in conflict at each target."""
+    """The JSON form of a report, as `status` prints it: with what is pending, drifted or in conflict in each target."""
     return report_record(report) | {"targets": [_target_record(report, target.name) for target in report.targets]}
 
 
 def service_status_record(service_status: ServiceStatus) -> dict[str, object]:
-    """How the service stands; None where nothing is known, or nothing is wrong."""
+    """The JSON form of the service's status; None where nothing is known, or nothing is wrong."""
     return {
         "config": service_status.config,
         "config_error": service_status.config_error or None,
@@ -124,7 +124,7 @@ def _target_record(report: Report, name: str) -> dict[str, object]:
 
 
 def differences(report: Report, changes: Iterable[Change], *, largest: int = sys.maxsize) -> dict[Key, str]:
-    """By path, what would be different; for a file that is created, all of it is not repeated.
+    """The differences of updates and conflicts, by path; a file that is created is not repeated in full.
 
     Files of more than `largest` bytes, here or in the source, are left out.
     """
@@ -135,17 +135,17 @@ def differences(report: Report, changes: Iterable[Change], *, largest: int = sys
     for change in wanted:
         if change.wanted is None or not change.actual.digest:
             continue
-        before, after = _service_status(targets[change.target], change, largest), report.contents(change)
+        before, after = _current_content(targets[change.target], change, largest), report.contents(change)
         if before is not None and len(after) <= largest:
             path = shorten(absolute(change.directory, change.path))
             texts[change.key] = unified(before, after, path=path)
     return texts
 
 
-def _service_status(target: Target, change: Change, largest: int) -> bytes | None:
-    """What stands at a change's path: a file, or one agent of the file in which its tool keeps them all.
+def _current_content(target: Target, change: Change, largest: int) -> bytes | None:
+    """Read what is at a change's path now: a file, or one agent of a multi-agent file.
 
-    None where it is too large, or has gone since the plan was made, so that there is nothing left to compare.
+    None where it is too large, or has disappeared since the plan was made, so that there is nothing to compare.
     """
     try:
         if shared := target.written.shared:

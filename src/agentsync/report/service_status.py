@@ -1,4 +1,4 @@
-"""How the service stands: one value, replaced whole after each cycle, that health and metrics are told from."""
+"""The status of the service: one immutable value, from which the health endpoint and the metrics are made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agentsync.core.errors import ExitCode
 
 
 class Trigger(StrEnum):
-    """Why a cycle ran."""
+    """The reason why a cycle ran."""
 
     START = "start"
     SCHEDULE = "schedule"
@@ -22,16 +22,16 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CycleResult:
-    """What came of one cycle.
+    """The result of one cycle.
 
     Attributes:
-        trigger: the strongest reason for it, where there were several.
+        trigger: the strongest reason for the cycle, if there were several.
         ended_at: in seconds since the epoch.
-        seconds: how long it took.
-        exit_code: what `pull` would have ended with.
-        counts: as in a report: changes by action, and what stays, conflicts, is held, failed or was refused.
-        codes: how many findings there were of each diagnostic code.
-        error: why the cycle as a whole could not be run; empty where it was.
+        seconds: its duration.
+        exit_code: the exit status that `pull` would have had.
+        counts: as in a report: changes by action, and files that stay, conflict, are held, failed or were refused.
+        codes: the number of diagnostics by code.
+        error: why the cycle as a whole could not be run; empty where it could.
     """
 
     sync_id: str
@@ -46,15 +46,15 @@ class CycleResult:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """Where a source is.
+    """The status of a source.
 
     Attributes:
         url: without credentials.
-        applied: the commit that the targets were made from; empty where there is none.
-        desired: the one that the source leads to, as far as is known; another one where that is held or refused.
+        applied: the commit that the targets were written from; empty where there is none.
+        desired: the latest known commit of the source; differs from `applied` where that commit is held or refused.
         fetched_at: when the remote last answered, in seconds since the epoch.
-        error: why it could not be fetched or applied last; empty where it could.
-        retry_at: when it is asked again, where that is put off because it failed.
+        error: why the last fetch or apply failed; empty where it did not.
+        retry_at: when it is fetched again, if a failure delays that.
     """
 
     name: str
@@ -69,7 +69,7 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """How many files a target has, and how many of them are no longer as they were written, or in conflict."""
+    """The number of files in a target, and how many of them have drifted or are in conflict."""
 
     name: str
     dialect: str
@@ -81,17 +81,17 @@ class TargetStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """How the service stands.
+    """Immutable status of the service, replaced after each sync.
 
     Attributes:
-        config: the path of the configuration that is used.
+        config: the path of the configuration in use.
         config_error: why a newer text of it is not used; empty where it is.
-        started_at, next_run_at: in seconds since the epoch; the next run is None until it is planned.
-        succeeded_at: when last every source was fetched and applied, also by a run before this service; None never.
-        last: what came of the last cycle; None before the first.
-        cycles: how many there were.
-        suspended: why nothing is applied; empty where changes are.
-        fallbacks: what cannot be watched and is looked at only when a cycle runs, each with its reason.
+        started_at, next_run_at: in seconds since the epoch; the next run is None until it is scheduled.
+        succeeded_at: when every source was last fetched and applied, also before this service; None for never.
+        last: the result of the last cycle; None before the first.
+        cycles: the number of cycles so far.
+        suspended: why nothing is applied; empty where changes are applied.
+        fallbacks: what cannot be watched and is checked only in each cycle, with the reasons.
     """
 
     config: str

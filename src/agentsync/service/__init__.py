@@ -1,1 +1,1 @@
-"""The service: what lets a machine follow its sources by itself."""
+"""The service, which keeps a machine in step with its sources."""

@@ -1,8 +1,8 @@
-"""The service: runs a cycle when it is time, when somebody asks, and when something changed here.
+"""The service's main loop: runs a cycle on schedule, on request, and when something changed on this machine.
 
-Ticks, changes, questions and signals all come into one inbox, which the main thread empties: so one thing happens after
-the other, and nothing is waited for but the inbox. What came in while a cycle ran is answered by one more. Only a cycle
-is broken off by a signal that ends the service: it is made to be killed, and may take minutes.
+Ticks, changes, questions and signals all arrive in one inbox, which the main thread empties: so events are handled one
+after the other, and the loop waits for nothing but the inbox. Events that arrive during a cycle are handled by one more
+cycle. A signal that ends the service interrupts only a cycle, which may take minutes and is safe to kill.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
 from agentsync.core.paths import AppPaths, text_of
 from agentsync.report.service_status import ServiceStatus, Trigger
-from agentsync.service.control import Answer, Asked, Control, Question
+from agentsync.service.control_socket import Answer, Asked, Control, Question
+from agentsync.service.current_status import Result, in_words, known_sources, outcome, service_status_of, targets_after
 from agentsync.service.events import (
     log_clock_changed,
     log_failed,
@@ -42,7 +43,6 @@ from agentsync.service.overdue import PendingFetches
 from agentsync.service.polling import FetchPolicy, Polling
 from agentsync.service.requests import asks_for, consent_of, want_all
 from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
-from agentsync.service.status import Result, in_words, known_sources, outcome, service_status_of, targets_after
 from agentsync.service.watch import Watch
 from agentsync.state.lock import locked_for_service
 from agentsync.state.records import Action
@@ -54,31 +54,31 @@ from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from agentsync.targets.change import Consent
 
 Show = Callable[[Result, Question], Answer]
-"""What `pull` would print of a result."""
+"""A function that renders a result as `pull` prints it."""
 
-_WORK_SECONDS: Final = 600.0  # that a cycle may go on without a sign of progress, beside what its fetches may take
+_WORK_SECONDS: Final = 600.0  # a cycle may take without a sign of progress, in addition to its fetches
 _SIGN_SECONDS: Final = 5.0  # between two signs of progress
-_ASLEEP_SECONDS: Final = 900.0  # between two looks at the clock, which goes on while the machine sleeps
-_SPLAY_SECONDS: Final = 60.0  # over which machines that start at once come to ask what they missed
-_RESTORES: Final = 3  # cycles that may write back what was edited here, and no more within
+_ASLEEP_SECONDS: Final = 900.0  # between two looks at the wall clock, which advances while the machine sleeps
+_SPLAY_SECONDS: Final = 60.0  # over which machines that start together spread the fetches that they missed
+_RESTORES: Final = 3  # cycles that may restore locally edited files within _RESTORE_SECONDS
 _RESTORE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Reload:
-    """The configuration is to be read again."""
+    """A request to read the configuration again."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
-    """Something changed at these paths."""
+    """A change at these paths."""
 
     paths: frozenset[Path]
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """The service is to end."""
+    """A request to end the service."""
 
 
 _Event = Trigger | _Reload | _Changed | Asked | _End
@@ -88,12 +88,12 @@ class Daemon:
     """The service of one installation, in the main thread of its process."""
 
     def __init__(self, path: Path, app_paths: AppPaths, show: Show) -> None:
-        """Reads the configuration.
+        """Read the configuration.
 
         Args:
-            path: where it is; absolute.
+            path: the absolute path of the configuration.
             app_paths: where the state is.
-            show: what `pull` prints of a result.
+            show: renders a result as `pull` prints it.
 
         Raises:
             ConfigError: the configuration cannot be used.
@@ -116,13 +116,13 @@ class Daemon:
         self._signed_at = 0.0
 
     def run(self) -> None:
-        """Runs until the process is told to end.
+        """Run until a signal ends the process.
 
         Raises:
-            SystemExit, KeyboardInterrupt: it was, by SIGTERM or by ^C.
-            LockedError: there is a service already.
-            StateError: the directory of the state cannot be used.
-            ConfigError: something that the configuration asks for cannot be had.
+            SystemExit, KeyboardInterrupt: SIGTERM or ^C was received.
+            LockedError: another service runs already.
+            StateError: the state directory cannot be used.
+            ConfigError: something that the configuration requires is not available.
         """
         with ExitStack() as stack:
             stack.enter_context(locked_for_service(self._app_paths))
@@ -140,7 +140,7 @@ class Daemon:
             self._follow_schedule()
             self._follow_changes()  # before the first look, so that nothing changes unseen after it
             self._reload_changed()
-            self._cycle(Trigger.START, self._asked_at_start())
+            self._cycle(Trigger.START, self._policy_at_start())
             self._catch_up()
             self._notifier.ready(in_words(self._service_status))
             while True:
@@ -155,11 +155,11 @@ class Daemon:
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
         self._ending = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(int(ExitCode.TERMINATED))
-        self._inbox.put(_End())  # also in a cycle, where a library may swallow what is raised
+        self._inbox.put(_End())  # also during a cycle, where a library may swallow the exception
         if self._is_cycling:
             raise self._ending
 
-    def _end_if_told(self) -> None:
+    def _raise_if_ending(self) -> None:
         if self._ending:
             raise self._ending
 
@@ -169,19 +169,19 @@ class Daemon:
         except OSError as error:
             log_no_control(error)
 
-    def _asked_at_start(self) -> FetchPolicy:
-        """Nobody, so that a fleet that starts at once brings nothing down, unless a source is in trouble already."""
+    def _policy_at_start(self) -> FetchPolicy:
+        """Fetch nothing, so that a fleet that starts together overloads no server, unless a source failed before."""
         with State.open(self._app_paths.database) as state:
             known = known_sources(self._config, state).values()
         return FetchPolicy.DUE if any(source.error for source in known) else FetchPolicy.NONE
 
     def _catch_up(self) -> None:
-        """Plans a run soon where the machine was off when it was to ask; not at once, since then all would."""
+        """Schedule the run that was missed while the machine was off; not at once, since the whole fleet would."""
         known = [source.fetched_at for source in self._service_status.sources if source.fetched_at]
         if known and self._schedule.has_missed(min(known)):
             table = self._config.daemon
             splay = random.uniform(0, min(table.interval * table.jitter, _SPLAY_SECONDS))  # noqa: S311 - no secret
-            self._pending.owe(FetchPolicy.DUE, splay)
+            self._pending.schedule(FetchPolicy.DUE, splay)
             self._schedule.retry_in(splay)
 
     # Events
@@ -195,28 +195,31 @@ class Daemon:
         self._suspicious_at = None if seconds is None else time.monotonic() + seconds
 
     def _next(self) -> list[_Event]:
-        """All that came in; waits for the first."""
+        """Wait for events and return all that arrived.
+
+        A tick that is late by more than its grace means that the clock was set back, and is replaced by one now.
+        """
         while True:
-            left = inf if self._suspicious_at is None else self._suspicious_at - time.monotonic()
-            seconds = max(0.0, min(left, _ASLEEP_SECONDS))
+            remaining = inf if self._suspicious_at is None else self._suspicious_at - time.monotonic()
+            seconds = max(0.0, min(remaining, _ASLEEP_SECONDS))
             self._notifier.alive(within=seconds + GRACE_SECONDS)
             if events := self._inbox.get(seconds):
                 return events
-            if left <= seconds:
+            if remaining <= seconds:
                 log_clock_changed()
                 self._follow_schedule()
                 return [Trigger.SCHEDULE]
             self._schedule.look_at_clock()
 
     def _handle(self, events: Sequence[_Event]) -> None:
-        self._end_if_told()
+        self._raise_if_ending()
         changed = frozenset().union(*(event.paths for event in events if isinstance(event, _Changed))) - {self._path}
         questions = [event for event in events if isinstance(event, Asked)]
         triggers = [event for event in events if isinstance(event, Trigger)]
         if Trigger.SCHEDULE in triggers:
             self._expect_run()
-        reported = any(isinstance(event, _Reload) for event in events)
-        reloads = self._reload() if reported else self._reload_changed()
+        asked_to_reload = any(isinstance(event, _Reload) for event in events)
+        reloads = self._reload() if asked_to_reload else self._reload_changed()
         mine = [asked for asked in questions if self._is_mine(asked)]
         for asked in questions:
             if asked not in mine:
@@ -228,20 +231,24 @@ class Daemon:
         elif reloads or Trigger.SCHEDULE in triggers:
             self._cycle(Trigger.RELOAD if reloads else Trigger.SCHEDULE, FetchPolicy.DUE)
         elif triggers:
-            self._cycle(Trigger.RETRY, max(self._pending.due, FetchPolicy.FAILED))
+            self._cycle(Trigger.RETRY, max(self._pending.due, FetchPolicy.RETRY))
         elif changed:
             self._cycle(Trigger.CHANGE, FetchPolicy.NONE)
 
     def _is_mine(self, asked: Asked) -> bool:
-        """Whether it asks for what is applied here, which is not what stands in a configuration with a mistake."""
+        """Whether it asks for the configuration that is in use, which a file with a mistake is not."""
         return not self._service_status.config_error and asks_for(asked.question, self._path, self._text)
 
     def _reload_changed(self) -> bool:
-        """The same as `_reload`, where the text is another than when it was read last: no watch is needed for that."""
+        """Reload if the text changed since it was last read; this works without a watch too."""
         return text_of(self._path) != self._seen_text and self._reload()
 
     def _reload(self) -> bool:
-        """Whether there is a new configuration, which counts from now on; one with a mistake is told and left."""
+        """Read the configuration again, and use it unless it has a mistake, which is logged.
+
+        Returns:
+            Whether a new configuration is in use.
+        """
         self._notifier.reloading()
         self._seen_text = text_of(self._path)
         try:
@@ -259,7 +266,7 @@ class Daemon:
             self._polling.forgive()
             if changed:
                 log_reloaded(self._path)
-        self._tell(replace(self._service_status, fallbacks=self._follow_changes()))
+        self._publish(replace(self._service_status, fallbacks=self._follow_changes()))
         self._notifier.ready(in_words(self._service_status))
         return changed
 
@@ -271,29 +278,29 @@ class Daemon:
     # Cycles
 
     def _cycle(
-        self, trigger: Trigger, asks: FetchPolicy, *, consent: Consent | None = None, whole: bool = False
+        self, trigger: Trigger, policy: FetchPolicy, *, consent: Consent | None = None, whole: bool = False
     ) -> Result:
-        """Runs one cycle and tells everybody; a `whole` one takes no short cut."""
+        """Run one cycle and publish its result; a `whole` one skips the up-to-date check."""
         began = time.monotonic()
         last = self._service_status.last
-        asks = self._pending.with_failed(asks)
+        policy = self._pending.with_failed(policy)
         result: Result
         try:
-            # The short cut finds nothing anew, so it needs a whole cycle before it that found nothing wrong.
+            # The up-to-date check repeats no diagnostic, so it is used only after a whole cycle without errors.
             short = bool(self._text and last and last.exit_code is ExitCode.OK) and not (whole or consent)
             self._is_cycling = True
-            self._end_if_told()
-            result = self._run(trigger, asks, consent, short=short)
-            self._pending.asked(asks)
+            self._raise_if_ending()
+            result = self._run(trigger, policy, consent, short=short)
+            self._pending.succeeded(policy)
         except AgentsyncError as error:
             log_failed(error)
-            self._pending.failed(asks)
+            self._pending.failed(policy)
             result = error
         finally:
             self._is_cycling = False
         fallbacks = self._follow_changes()
         self._schedule.retry_in(self._retry_in())
-        self._tell(
+        self._publish(
             replace(
                 self._service_status,
                 last=outcome(result, trigger, time.monotonic() - began, before=last),
@@ -304,16 +311,16 @@ class Daemon:
             ),
         )
         if not isinstance(result, UpToDate):
-            gc.collect()  # what a whole cycle leaves would else be held until the next one, minutes later
+            gc.collect()  # else the garbage of a whole cycle would be held until the next one, minutes later
         return result
 
-    def _run(self, trigger: Trigger, asks: FetchPolicy, consent: Consent | None, *, short: bool) -> Report | UpToDate:
+    def _run(self, trigger: Trigger, policy: FetchPolicy, consent: Consent | None, *, short: bool) -> Report | UpToDate:
         self._show_life(force=True)
-        fetches = self._polling.fetches(asks)
-        if short and (unchanged := find_up_to_date(self._text, self._app_paths, fetches)):
-            if trigger is not Trigger.CHANGE:  # most often what was written here itself
-                log_up_to_date(unchanged)
-            return unchanged
+        fetches = self._polling.fetches(policy)
+        if short and (up_to_date := find_up_to_date(self._text, self._app_paths, fetches)):
+            if trigger is not Trigger.CHANGE:  # most changes are the service's own writes
+                log_up_to_date(up_to_date)
+            return up_to_date
         report = run(
             self._config,
             self._app_paths,
@@ -331,23 +338,27 @@ class Daemon:
         return report
 
     def _may_restore(self) -> bool:
-        """Whether drift may be written over at once: not again and again, against somebody who writes it each time."""
+        """Whether drift may be overwritten at once; limited, so as not to fight a program that writes it each time."""
         return len(self._restored) < _RESTORES or time.monotonic() - self._restored[0] > _RESTORE_SECONDS
 
     def _show_life(self, *, force: bool = False) -> None:
-        """Tells the service manager that the cycle goes on, and by when it will hear the next sign."""
+        """Report progress to the service manager, and by when the next report is due."""
         if force or time.monotonic() - self._signed_at > _SIGN_SECONDS:
             self._signed_at = time.monotonic()
             fetching = sum(source.timeout for source in self._config.sources.values())
             self._notifier.alive(within=fetching + _WORK_SECONDS)
 
     def _retry_in(self) -> float | None:
-        """In how many seconds a cycle is due before its regular time; None where none is."""
+        """Seconds until a cycle is due before its regular time; None where none is."""
         waits = [wait for wait in (self._polling.next_wait, self._pending.wait) if wait is not None]
         return max(0.0, min(waits)) if waits else None
 
     def _follow_changes(self) -> tuple[str, ...]:
-        """Watches what counts now; returns what cannot be watched."""
+        """Watch the paths that matter now.
+
+        Returns:
+            What cannot be watched, each with its reason.
+        """
         if not self._config.daemon.watch:
             return self._watch.follow([], [])
         targets = self._config.resolved_targets()
@@ -363,13 +374,13 @@ class Daemon:
             log_fallback(fallback)
         return fallbacks
 
-    # Standing
+    # Status
 
-    def _tell(self, service_status: ServiceStatus) -> None:
-        """Tells everybody how the service stands now."""
+    def _publish(self, service_status: ServiceStatus) -> None:
+        """Publish the service's status to monitors and to the service manager."""
         try:
             self._service_status = service_status_of(service_status, self._config, self._app_paths, self._polling)
-        except AgentsyncError:  # the cycle met it too, and told it
+        except AgentsyncError:  # the cycle met it too, and logged it
             self._service_status = service_status
         self._health.saw(self._service_status)
         self._notifier.status(in_words(self._service_status))

@@ -1,4 +1,4 @@
-"""What the service tells of itself as structured events, beside those of its cycles. docs/events.md lists them."""
+"""Structured log events of the service, in addition to those of its cycles; docs/events.md lists them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def log_failed(error: AgentsyncError) -> None:
 
 
 def log_fallback(message: str) -> None:
-    logger().warning("watch.fallback", message=message, hint="changes of it are seen in each cycle instead")
+    logger().warning("watch.fallback", message=message, hint="its changes are seen in each cycle instead")
 
 
 def log_clock_changed() -> None:
@@ -49,4 +49,4 @@ def log_healthy(what: str) -> None:
 
 
 def log_no_control(error: OSError) -> None:
-    logger().warning("control.failed", error=str(error), hint="`agentsync pull` runs by itself instead")
+    logger().warning("control.failed", error=str(error), hint="`agentsync pull` runs without the service instead")

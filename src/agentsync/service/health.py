@@ -1,7 +1,7 @@
-"""How the service is, for monitors, scripts and people: an HTTP endpoint, a file of metrics, a collector.
+"""The service's health, for monitors, scripts and people: an HTTP endpoint, a metrics file, an OTLP collector.
 
-The service's main thread says what is new; threads of the endpoint read it. What they share is replaced whole. Nothing
-here can fail a sync: what goes wrong is told in the log, once.
+The service's main thread publishes its status, and the endpoint's threads read it. Shared values are immutable and
+replaced as a whole. Nothing here can fail a sync: each error is logged once.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from agentsync.report.json_output import differences, service_status_record, sta
 from agentsync.report.metrics.measures import Reading, Tally
 from agentsync.report.page import POLICY, View, render
 from agentsync.report.service_status import ServiceStatus
-from agentsync.service.endpoint import Answer, Endpoint
 from agentsync.service.events import log_healthy, log_listening, log_unhealthy
-from agentsync.state.records import Key
-from agentsync.state.store import State, Sync
+from agentsync.service.http_endpoint import Answer, Endpoint
+from agentsync.state.records import Key, Sync
+from agentsync.state.store import State
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report, Scope
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from agentsync.report.metrics.otlp import Telemetry
     from agentsync.report.metrics.prometheus import Metrics
 
-_FRESH_SECONDS: Final = 2.0  # that a look counts: for a page and what is asked beside it
-_WORK_SECONDS: Final = 600.0  # that a cycle may take, beside what its fetches may
+_FRESH_SECONDS: Final = 2.0  # for which a check of everything is reused, by a page and the requests beside it
+_WORK_SECONDS: Final = 600.0  # a cycle may take, in addition to its fetches
 _SHOWN_SYNCS: Final = 15
 _SHOWN_DIFFERENCES: Final = 50
 _LARGEST_COMPARED: Final = 128 * 1024  # bytes
@@ -45,8 +45,8 @@ _HTML: Final = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the main thread said last."""
+class _Published:
+    """The status that the main thread published last, and the configuration that it is for."""
 
     config: Config
     service_status: ServiceStatus
@@ -54,11 +54,11 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
-    """A sign of life; both by the clock that stands still while the machine sleeps, as the service's own timers do.
+    """A sign of life; both times are by a clock that stops while the machine sleeps, as the service's timers do.
 
     Attributes:
         at: when it was given.
-        next_by: when there should be another.
+        next_by: when the next one is due.
     """
 
     at: float
@@ -66,7 +66,7 @@ class _Sign:
 
 
 class Health:
-    """Told by the service how it stands; tells everybody who asks."""
+    """The latest status of the service, served to everybody who asks."""
 
     def __init__(
         self,
@@ -75,37 +75,37 @@ class Health:
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing happens before `follow`.
+        """Start nothing before `follow`.
 
         Args:
             app_paths: where the state is that `status.json` and the page are made from.
-            clock: in seconds since the epoch.
-            timer: in seconds that the machine is awake.
+            clock: seconds since the epoch.
+            timer: seconds for which the machine was awake.
         """
         self._app_paths = app_paths
         self._clock = clock
         self._timer = timer
         self._tally = Tally()
         self._reading: Reading | None = None
-        self._seen: _Seen | None = None
+        self._published: _Published | None = None
         self._sign = _Sign(0.0, math.inf)
         self._config: Config | None = None
         self._endpoint: Endpoint | None = None
         self._metrics: Metrics | None = None
         self._telemetry: Telemetry | None = None
-        self._looks = _Looks()
-        self._failing: dict[str, str] = {}
+        self._cache = _AnswerCache()
+        self._errors: dict[str, str] = {}
 
     @property
     def address(self) -> str:
-        """Where it listens; empty where it does not."""
+        """The address of the endpoint; empty where it does not listen."""
         return str(self._endpoint.address) if self._endpoint else ""
 
     def follow(self, config: Config) -> None:
-        """Does what this configuration says from now on; where that cannot be, all stays as it was.
+        """Apply this configuration from now on; on an error, everything stays as it was.
 
         Raises:
-            ConfigError: the address cannot be had, or something that is needed is not installed.
+            ConfigError: the address is not available, or a required package is not installed.
         """
         metrics = self._metrics or _metrics(config.health)
         endpoint, telemetry = self._opened(config.health, self._config.health if self._config else HealthTable())
@@ -114,9 +114,9 @@ class Health:
         self._config, self._metrics = config, metrics
         if metrics and self._reading:
             metrics.saw(self._reading)
-        if self._seen:
-            self._seen = replace(self._seen, config=config)
-        self._looks.forget()
+        if self._published:
+            self._published = replace(self._published, config=config)
+        self._cache.clear()
         if telemetry is not self._telemetry:
             _close(self._telemetry)
             self._telemetry = telemetry
@@ -128,7 +128,7 @@ class Health:
                 log_listening(str(endpoint.address))
 
     def _opened(self, table: HealthTable, before: HealthTable) -> tuple[Endpoint | None, Telemetry | None]:
-        """What a configuration asks for: what there is already where that is the same, else something new."""
+        """The endpoint and the telemetry for a configuration; those in use where their settings are the same."""
         telemetry = self._telemetry if table.otlp == before.otlp else self._telemetry_for(table.otlp)
         if table.address == before.address:
             return self._endpoint, telemetry
@@ -140,13 +140,13 @@ class Health:
             raise
 
     def saw(self, service_status: ServiceStatus) -> None:
-        """Called after each cycle, and whenever else something changed."""
+        """Publish a new status; called after each cycle, and on every other change."""
         if self._config is None:
             return
         self._reading = self._tally.read(service_status)
-        self._seen = _Seen(self._config, service_status)
+        self._published = _Published(self._config, service_status)
         self._sign = self._sign_of_life(self._config, service_status.next_run_at)
-        self._looks.forget()
+        self._cache.clear()
         if self._metrics:
             self._metrics.saw(self._reading)
             self._write_textfile(self._metrics, self._config.health)
@@ -154,13 +154,13 @@ class Health:
             self._telemetry.saw(self._reading)
 
     def close(self) -> None:
-        """Tells nobody any more, until the next `follow`."""
+        """Stop publishing, until the next `follow`."""
         _close(self._endpoint)
         _close(self._telemetry)
         self._endpoint = self._telemetry = self._config = None
 
     def _sign_of_life(self, config: Config, next_run_at: float | None) -> _Sign:
-        """One that is given now; the next one is due when the next cycle has had its time."""
+        """Make a sign of life now; the next one is due once the next cycle has had its time."""
         now = self._timer()
         wait = max(0.0, next_run_at - self._clock()) if next_run_at is not None else 0.0
         fetching = sum(source.timeout for source in config.sources.values())
@@ -170,10 +170,10 @@ class Health:
         if url is None:
             return None
         try:
-            from agentsync.report.metrics.otlp import Telemetry  # noqa: PLC0415 - only who sends it pays for the import
+            from agentsync.report.metrics.otlp import Telemetry  # noqa: PLC0415 - slow to import, and rarely used
         except ImportError as error:
             raise _missing("health.otlp", "otlp") from error
-        return Telemetry(url, self._app_paths.state, lambda error: self._reported("otlp", error))
+        return Telemetry(url, self._app_paths.state, lambda error: self._note_error("otlp", error))
 
     def _write_textfile(self, metrics: Metrics, table: HealthTable) -> None:
         if table.textfile is None:
@@ -183,27 +183,27 @@ class Health:
         try:
             write(table.textfile, metrics.text())
         except OSError as error:
-            self._reported("textfile", f"{table.textfile}: {error.strerror or error}")
+            self._note_error("textfile", f"{table.textfile}: {error.strerror or error}")
         else:
-            self._reported("textfile", "")
+            self._note_error("textfile", "")
 
-    def _reported(self, what: str, error: str) -> None:
-        """Logs what does not work when that begins, and when it is over."""
-        if error and error != self._failing.get(what):
+    def _note_error(self, what: str, error: str) -> None:
+        """Log an error when it first occurs, and when it is over; `error` is empty where there is none."""
+        if error and error != self._errors.get(what):
             log_unhealthy(what, error)
-        if not error and self._failing.get(what):
+        if not error and self._errors.get(what):
             log_healthy(what)
-        self._failing[what] = error
+        self._errors[what] = error
 
-    # What the endpoint answers, in its threads
+    # Answers of the endpoint, in its threads
 
     def _respond(self, path: str) -> Answer:
         answers: Mapping[str, Callable[[], Answer]] = {
-            "/": lambda: self._looks("page", self._page),
+            "/": lambda: self._cache("page", self._page),
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._metrics_text,
-            "/status.json": lambda: self._looks("status", self._status),
+            "/status.json": lambda: self._cache("status", self._status),
         }
         answer = answers.get(path)
         return answer() if answer else Answer.text(HTTPStatus.NOT_FOUND, f"there are: {' '.join(answers)}")
@@ -216,12 +216,12 @@ class Health:
         return Answer.text(HTTPStatus.OK, "alive")
 
     def _readyz(self) -> Answer:
-        reason = self._unready(self._seen) if self._seen else "starting"
+        reason = self._unready(self._published) if self._published else "starting"
         return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK, reason or "ready")
 
-    def _unready(self, seen: _Seen) -> str:
-        """Why the service is not ready; empty where it is."""
-        service_status, limit, now = seen.service_status, seen.config.health.stale_after, self._clock()
+    def _unready(self, published: _Published) -> str:
+        """The reason why the service is not ready; empty where it is."""
+        service_status, limit, now = published.service_status, published.config.health.stale_after, self._clock()
         if service_status.is_ready(now, limit):
             return ""
         if service_status.succeeded_at is None:
@@ -238,27 +238,27 @@ class Health:
         return Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE)
 
     def _status(self) -> Answer:
-        seen = self._seen
-        if seen is None:
+        published = self._published
+        if published is None:
             return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, "starting")
-        service = {**service_status_record(seen.service_status), "unready": self._unready(seen) or None}
+        service = {**service_status_record(published.service_status), "unready": self._unready(published) or None}
         try:
-            record = status_record(run(seen.config, self._app_paths, Scope.LOOK))
+            record = status_record(run(published.config, self._app_paths, Scope.LOOK))
         except AgentsyncError as error:
-            reported = {"message": error.message, "place": error.place, "hint": error.hint}
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": reported, "service": service})
+            failure = {"message": error.message, "place": error.place, "hint": error.hint}
+            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": failure, "service": service})
         return _json(HTTPStatus.OK, {**record, "service": service})
 
     def _page(self) -> Answer:
-        seen = self._seen
-        if seen is None:
+        published = self._published
+        if published is None:
             return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, "starting")
         report: Report | None = None
         shown: dict[Key, str] | None = None
         syncs: list[Sync] = []
         trouble = ""
         try:
-            report = run(seen.config, self._app_paths, Scope.LOOK)
+            report = run(published.config, self._app_paths, Scope.LOOK)
             if self._shows_content:
                 changes = report.differing[:_SHOWN_DIFFERENCES]
                 shown = differences(report, changes, largest=_LARGEST_COMPARED)
@@ -267,8 +267,8 @@ class Health:
         except AgentsyncError as error:
             trouble = f"{error}; {error.hint}" if error.hint else str(error)
         view = View(
-            service_status=seen.service_status,
-            unready=self._unready(seen),
+            service_status=published.service_status,
+            unready=self._unready(published),
             now=self._clock(),
             report=report,
             trouble=trouble,
@@ -279,12 +279,12 @@ class Health:
 
     @property
     def _shows_content(self) -> bool:
-        """Whether what stands in files may be shown: only to this machine."""
+        """Whether the content of files may be shown: only to this machine."""
         return self._endpoint is not None and self._endpoint.address.is_local
 
 
-class _Looks:
-    """Answers that take a look at everything: never two at once, and one for all who ask within a moment."""
+class _AnswerCache:
+    """A cache for answers that check everything: one at a time, reused for requests that arrive soon after."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -298,8 +298,8 @@ class _Looks:
                 self._answers[name] = time.monotonic(), answer
             return answer
 
-    def forget(self) -> None:
-        """Something is new; whoever looks at this moment may still get what was."""
+    def clear(self) -> None:
+        """Forget all answers; a request in progress may still get the old one."""
         self._answers = {}
 
 
@@ -308,10 +308,10 @@ def _json(status: HTTPStatus, record: Mapping[str, object]) -> Answer:
 
 
 def _metrics(table: HealthTable) -> Metrics | None:
-    """What tells metrics where somebody could ask for them; None where it is not installed.
+    """The metrics, where the configuration makes them available; None where their package is not installed.
 
     Raises:
-        ConfigError: it is not, and a file of metrics is wanted.
+        ConfigError: it is not installed, and a metrics file is configured.
     """
     if table.address is None and table.textfile is None:
         return None
@@ -325,7 +325,7 @@ def _metrics(table: HealthTable) -> Metrics | None:
 
 
 def _missing(key: str, extra: str) -> ConfigError:
-    return ConfigError(f"`{key}` needs what is not installed", hint=f"pip install 'agentsync[{extra}]'")
+    return ConfigError(f"`{key}` needs a package that is not installed", hint=f"pip install 'agentsync[{extra}]'")
 
 
 def _close(what: Endpoint | Telemetry | None) -> None:

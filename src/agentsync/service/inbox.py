@@ -1,9 +1,9 @@
-"""What comes in to the service's loop: from its threads, and from the handlers of signals.
+"""The inbox of the service's loop, filled by its threads and by its signal handlers.
 
-A handler runs between two steps of the main thread's code only, and what it raises, wherever that is, can leave a lock
-of a library taken. So it puts an event here. And a signal that comes just before a wait begins is handled when that
-is over, which may be minutes later. So the wait is one for a socket, to which Python itself writes at once that there
-was a signal (`signal.set_wakeup_fd`).
+A signal handler runs between any two steps of the main thread's code, so an exception that it raises can leave a
+library's lock taken: it puts an event here instead. And a signal that arrives just before a wait begins is handled when
+the wait is over, which may be minutes later: so the loop waits for a socket, to which Python itself writes at once when
+a signal arrives (`signal.set_wakeup_fd`).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Generic, Self, TypeVar
 
-_RINGS = 4096  # bytes that are read at once: each is a sign that something came in
+_WAKEUP_BYTES = 4096  # that are read at once; each means only that something arrived
 
 Event = TypeVar("Event")
 
 
 class Inbox(Generic[Event]):
-    """Events, first come, first served; a context manager of the main thread, which only then hears signals."""
+    """A queue of events; a context manager of the main thread, within which signals wake up a waiting `get`."""
 
     def __init__(self) -> None:
         self._events: SimpleQueue[Event] = SimpleQueue()
-        self._received, self._bell = socket.socketpair()
+        self._wakeups, self._bell = socket.socketpair()
         self._bell.setblocking(False)  # noqa: FBT003 - takes no keyword
 
     def __enter__(self) -> Self:
@@ -35,21 +35,21 @@ class Inbox(Generic[Event]):
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._woken_before)
         self._bell.close()
-        self._received.close()
+        self._wakeups.close()
 
     def put(self, event: Event) -> None:
-        """Adds an event, from any thread or a signal's handler; nobody hears it once this is closed."""
+        """Add an event, from any thread or a signal handler; it is never read once the inbox is closed."""
         self._events.put(event)
-        with suppress(OSError):  # it is closed; or so full that it is sure to be heard
+        with suppress(OSError):  # the socket is closed, or so full that the reader is sure to wake up
             self._bell.send(b"\0")
 
     def get(self, seconds: float) -> list[Event]:
-        """All that came in; waits for the first, but no longer than so many seconds."""
+        """Return all events; wait at most so many seconds for the first one."""
         until = time.monotonic() + seconds
-        while self._events.empty() and (left := until - time.monotonic()) > 0:
-            self._received.settimeout(left)
+        while self._events.empty() and (remaining := until - time.monotonic()) > 0:
+            self._wakeups.settimeout(remaining)
             with suppress(TimeoutError):
-                self._received.recv(_RINGS)
+                self._wakeups.recv(_WAKEUP_BYTES)
         events = []
         while not self._events.empty():
             events.append(self._events.get())

@@ -1,4 +1,4 @@
-"""What the service owes: the sources that a cycle was to ask and did not, and when that will be made good."""
+"""Fetches that are overdue, and when to retry them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final
 
 from agentsync.service.polling import FetchPolicy
 
-_FIRST_SECONDS: Final = 2.0  # until a cycle that could not be run at all is tried again; doubled each time
+_FIRST_SECONDS: Final = 2.0  # until a cycle that could not be run at all is retried; doubled each time
 _MOST_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """Who is still to be asked, and when that is due, by a clock that only goes forward."""
+    """The sources to fetch, and when that is due by a monotonic clock."""
 
-    asks: FetchPolicy
+    policy: FetchPolicy
     due: float
 
 
 class PendingFetches:
-    """What is owed since the machine was off, or since a cycle could not be run; nothing at first."""
+    """Fetches missed while the machine was off, or in a cycle that could not be run; none at first."""
 
     def __init__(
         self,
@@ -31,39 +31,39 @@ class PendingFetches:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """Args: seconds that only go forward; a number between two others."""
+        """Take a monotonic clock in seconds, and a function that draws a number between two others."""
         self._clock = clock
         self._chance = chance
-        self._waiting: _Pending | None = None
+        self._pending: _Pending | None = None
         self._failures = 0
 
-    def owe(self, asks: FetchPolicy, seconds: float) -> None:
-        """These are to be asked in so many seconds."""
-        self._waiting = _Pending(asks, self._clock() + seconds)
+    def schedule(self, policy: FetchPolicy, seconds: float) -> None:
+        """Make these fetches due in so many seconds."""
+        self._pending = _Pending(policy, self._clock() + seconds)
 
     @property
     def wait(self) -> float | None:
-        """In how many seconds what is owed is due; None where nothing is."""
-        return max(0.0, self._waiting.due - self._clock()) if self._waiting else None
+        """Seconds until the pending fetches are due; None where there are none."""
+        return max(0.0, self._pending.due - self._clock()) if self._pending else None
 
     @property
     def due(self) -> FetchPolicy:
-        """Who is to be asked now; nobody where nothing is due."""
-        return self._waiting.asks if self._waiting and self._waiting.due <= self._clock() else FetchPolicy.NONE
+        """The fetches that are due now."""
+        return self._pending.policy if self._pending and self._pending.due <= self._clock() else FetchPolicy.NONE
 
-    def with_failed(self, asks: FetchPolicy) -> FetchPolicy:
-        """Who a cycle asks: with these, those whom the one before was to ask and could not."""
-        return max(asks, self._waiting.asks) if self._waiting and self._failures else asks
+    def with_failed(self, policy: FetchPolicy) -> FetchPolicy:
+        """Widen a cycle's policy by the fetches of the last cycle, where that could not be run."""
+        return max(policy, self._pending.policy) if self._pending and self._failures else policy
 
-    def asked(self, asks: FetchPolicy) -> None:
-        """A cycle asked these, and so did what is owed, where that is no more."""
+    def succeeded(self, policy: FetchPolicy) -> None:
+        """Note that a cycle ran with this policy, which settles the pending fetches where it covers them."""
         self._failures = 0
-        if self._waiting and self._waiting.asks <= asks:
-            self._waiting = None
+        if self._pending and self._pending.policy <= policy:
+            self._pending = None
 
-    def failed(self, asks: FetchPolicy) -> None:
-        """A cycle was to ask these and could not be run: they are owed, later and later."""
+    def failed(self, policy: FetchPolicy) -> None:
+        """Note that a cycle with this policy could not be run; it is retried with exponential backoff and jitter."""
         self._failures += 1
         most = min(_MOST_SECONDS, _FIRST_SECONDS * 2.0 ** min(self._failures, 16))
-        pending = max(asks, self._waiting.asks) if self._waiting else asks
-        self.owe(pending, self._chance(_FIRST_SECONDS / 2, most))
+        pending = max(policy, self._pending.policy) if self._pending else policy
+        self.schedule(pending, self._chance(_FIRST_SECONDS / 2, most))

@@ -1,7 +1,7 @@
-"""Which sources the service asks in a cycle, and when one that failed is asked again.
+"""Which sources the service fetches in a cycle, and when to retry a source that failed.
 
-A source that fails is asked less and less often, by chance within a limit that doubles up to an hour (full jitter), so
-that a fleet does not bring down a server that has just come up. The others are asked as ever.
+A failing source is retried with exponential backoff up to an hour and full jitter, so that a fleet does not bring down
+a server that has just come up. The others are fetched as usual.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _FIRST_SECONDS: Final = 60.0
 
 
 class FetchPolicy(IntEnum):
-    """Who is asked in a cycle, from few to many; of the others the commit that was applied last counts."""
+    """Which sources a cycle fetches, from few to many; the others stay at the commit that was applied last."""
 
-    NONE = 0  # but a source that was never asked
-    FAILED = 1  # those that failed and whose time has come
-    DUE = 2  # all but those that failed and whose time has not come
+    NONE = 0  # except a source that was never fetched
+    RETRY = 1  # failed sources whose retry is due
+    DUE = 2  # all except failed sources whose retry is not due
     ALL = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a source failed, and how often without a success in between.
+    """The last error of a source, and the number of failures since its last success.
 
     Attributes:
-        due: when it may be asked again, by a clock that only goes forward; None for whenever others are: it answered.
-        barred_until: until when its server wants to be left alone, whoever asks, by the same clock.
+        due: when it is retried, by a monotonic clock; None for together with the others, since its server answered.
+        barred_until: until when its server refuses every request (Retry-After), by the same clock.
     """
 
     error: AgentsyncError
@@ -49,37 +49,37 @@ class Failure:
 
 
 class Polling:
-    """What is remembered of failures between cycles."""
+    """The failures of sources, remembered between cycles."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.monotonic, chance: Callable[[], float] = random.random
     ) -> None:
-        """Args: seconds that only go forward; a number from 0 to 1, by which each limit is multiplied."""
+        """Take a monotonic clock in seconds, and a function that draws the jitter: a factor from 0 to 1."""
         self._clock = clock
         self._chance = chance
         self._failures: dict[Path, Failure] = {}
 
-    def fetches(self, asks: FetchPolicy) -> Fetches:
+    def fetches(self, policy: FetchPolicy) -> Fetches:
         """The fetches of one cycle."""
-        return _Polls(self, asks)
+        return _Polls(self, policy)
 
     def wait(self, mirror: Mirror) -> float | None:
-        """In how many seconds this source may be asked again, where that is put off."""
+        """Seconds until this source is retried; None where it is not backed off."""
         failure = self._failures.get(mirror.directory)
         return failure.due - self._clock() if failure and failure.due is not None else None
 
     @property
     def next_wait(self) -> float | None:
-        """In how many seconds the first of those that failed may be asked again."""
-        moments = [failure.due for failure in self._failures.values() if failure.due is not None]
-        return min(moments) - self._clock() if moments else None
+        """Seconds until the first retry of a failed source; None where there is none."""
+        times = [failure.due for failure in self._failures.values() if failure.due is not None]
+        return min(times) - self._clock() if times else None
 
     def forgive(self) -> None:
-        """Lets everybody be asked again, but those who want to be left alone: what failed may have been corrected."""
+        """Forget all failures, since their cause may have been corrected, except where a server refuses requests."""
         self._failures = {mirror: failure for mirror, failure in self._failures.items() if self.is_barred(failure)}
 
     def failure(self, mirror: Mirror) -> Failure | None:
-        """The failure that counts for this source."""
+        """The remembered failure of this source."""
         return self._failures.get(mirror.directory)
 
     def is_barred(self, failure: Failure | None) -> bool:
@@ -89,8 +89,8 @@ class Polling:
         return failure.due is None or failure.due <= self._clock()
 
     def failed(self, mirror: Mirror, error: AgentsyncError, *, counts: bool) -> None:
-        """Remembers a failure; one that does not count puts nothing off that was not put off before."""
-        error = copy(error)  # without its traceback, whose frames hold the failure before, and that the one before it
+        """Remember a failure; one that does not count starts no backoff and extends none."""
+        error = copy(error)  # without its traceback, whose frames hold the failure before it, and so on
         before = self._failures.get(mirror.directory)
         count = before.count + counts if before else 1
         if not isinstance(error, SourceUnavailableError):
@@ -108,10 +108,10 @@ class Polling:
 
 
 class _Polls(Fetches):
-    def __init__(self, polling: Polling, asks: FetchPolicy) -> None:
+    def __init__(self, polling: Polling, policy: FetchPolicy) -> None:
         super().__init__()
         self._polling = polling
-        self._asks = asks
+        self._policy = policy
         self._repeated: list[AgentsyncError] = []
 
     def repeats(self, error: AgentsyncError) -> bool:
@@ -121,27 +121,27 @@ class _Polls(Fetches):
         self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool
     ) -> CommitFacts:
         failure = self._polling.failure(mirror)
-        if not self._is_asked(failure):
+        if not self._is_fetched(failure):
             if failure:
-                error = copy(failure.error)  # each time that one is raised, its traceback grows
+                error = copy(failure.error)  # an exception's traceback grows each time that it is raised
                 self._repeated.append(error)
                 raise error
-            if previous and (kept := _kept(mirror, previous)):
-                return kept
+            if previous and (applied := _applied_commit(mirror, previous)):
+                return applied
         try:
             commit = super()._answer(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
         except AgentsyncError as error:
-            # Somebody who tries again and again by hand must not keep the service away for an hour.
-            self._polling.failed(mirror, error, counts=self._asks is not FetchPolicy.ALL)
+            # Repeated pulls by hand must not back the service off for an hour.
+            self._polling.failed(mirror, error, counts=self._policy is not FetchPolicy.ALL)
             raise
         self._polling.succeeded(mirror)
         return commit
 
-    def _is_asked(self, failure: Failure | None) -> bool:
-        match self._asks:
+    def _is_fetched(self, failure: Failure | None) -> bool:
+        match self._policy:
             case FetchPolicy.NONE:
                 return False
-            case FetchPolicy.FAILED:
+            case FetchPolicy.RETRY:
                 return failure is not None and failure.due is not None and self._polling.is_due(failure)
             case FetchPolicy.DUE:
                 return failure is None or self._polling.is_due(failure)
@@ -149,8 +149,8 @@ class _Polls(Fetches):
                 return not self._polling.is_barred(failure)
 
 
-def _kept(mirror: Mirror, commit: str) -> CommitFacts | None:
-    """What was applied last; None where the mirror is gone, which only its remote can mend."""
+def _applied_commit(mirror: Mirror, commit: str) -> CommitFacts | None:
+    """The commit that was applied last; None where the mirror is gone, which only a fetch can repair."""
     try:
         return mirror.commit_facts(commit)
     except SourceUnavailableError:

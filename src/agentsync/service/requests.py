@@ -1,4 +1,4 @@
-"""What the questions of `pull` mean: whether this service can answer them, and what those who ask want together."""
+"""Whether this service can answer a `pull` request, and what several requests have in common."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentsync.dialects import moving_variables
-from agentsync.service.control import Asked, Question, environment
+from agentsync.service.control_socket import Asked, Question, environment
 from agentsync.sync.up_to_date import deciding
 from agentsync.targets.change import Consent
 
 
 def asks_for(question: Question, config: Path, text: str) -> bool:
-    """Whether it asks for this configuration, and every variable that decides what it says is the same on both sides.
+    """Whether a question is for this configuration, with the same values of all environment variables that affect it.
 
     Args:
-        question: what was asked.
-        config: the path of the configuration.
-        text: what it was read from.
+        question: the client's question.
+        config: the path of the service's configuration.
+        text: the text that it was read from.
     """
     own = environment()
     same = all(question.environment.get(name) == own.get(name) for name in deciding(text, moving_variables()))
@@ -25,12 +25,12 @@ def asks_for(question: Question, config: Path, text: str) -> bool:
 
 
 def consent_of(asked: Sequence[Asked]) -> Consent | None:
-    """What all who ask agree to together; None where that is nothing."""
+    """The consent that the clients give together; None where there is none."""
     deletions = any(one.question.allow_deletions for one in asked)
     escalation = any(one.question.allow_escalation for one in asked)
     return Consent(deletions, escalation) if deletions or escalation else None
 
 
 def want_all(asked: Sequence[Asked]) -> bool:
-    """Whether somebody wants to see more than that there was nothing to do."""
+    """Whether a client wants more output than one line when there is nothing to do."""
     return any(one.question.json or one.question.verbosity > 0 for one in asked)

@@ -1,8 +1,8 @@
-"""When the service pulls: at a moment of each interval that is this machine's own, or as cron says.
+"""When the service pulls: once an interval, at this machine's own offset, or as a cron expression specifies.
 
-A fleet must not come all at once, and no machine may be forgotten. So each has its own place in the interval, told
-by a digest of its id, and each run is late by a little chance on top. APScheduler only says when: what is to be done
-is done elsewhere, one thing after the other.
+A fleet must not fetch all at once, and no machine may be forgotten. So each machine has its own offset in the interval,
+derived from a digest of its id, plus a random delay for each run. APScheduler decides only the times: the work itself
+is done in the service's loop.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from agentsync.core.paths import AppPaths
 from agentsync.report.service_status import Trigger
 
 GRACE_SECONDS: Final = 5.0
-"""By how much a run may be late before the clock is suspected."""
+"""How late a run may be before the clock is suspected."""
 
-_CRON_SPREAD: Final = 60.0  # seconds, since a cron's own field is the minute
+_CRON_SPREAD: Final = 60.0  # seconds, since cron's finest field is the minute
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MACHINE_ID: Final = Path("/etc/machine-id")
-_NO_IDS: Final = frozenset({"", "uninitialized"})  # what machine-id(5) has in an image, until its first boot
+_NO_IDS: Final = frozenset({"", "uninitialized"})  # in an image before its first boot, by machine-id(5)
 _KEPT_ID: Final = "installation-id"
 
 
 def own_fraction(machine_id: Path = _MACHINE_ID, fallback: str = "") -> float:
-    """This user's place on this machine, from 0 to 1, the same each time.
+    """The offset of this user on this machine, from 0 to 1, the same each time.
 
     Args:
-        machine_id: machine-id(5); it is told to nobody, a digest of it is used.
-        fallback: what stands in for it where there is none, as in most containers.
+        machine_id: machine-id(5); it is never disclosed, only a digest of it is used.
+        fallback: used where there is no machine id, as in most containers.
     """
     try:
         identity = machine_id.read_text(encoding="utf-8").strip()
@@ -57,10 +57,10 @@ def own_fraction(machine_id: Path = _MACHINE_ID, fallback: str = "") -> float:
 
 
 def kept_id(app_paths: AppPaths) -> str:
-    """An id of this installation: made by chance once, and kept with its state.
+    """The id of this installation: drawn at random once, and kept with its state.
 
-    Where it cannot be kept, the host's name stands in: in a fleet of containers each has another one.
-    The caller is the only service of this installation.
+    Where it cannot be kept, the host's name is used: in a fleet of containers each has another one.
+    The caller must be the only service of this installation.
     """
     path = app_paths.state / _KEPT_ID
     try:
@@ -75,26 +75,29 @@ def kept_id(app_paths: AppPaths) -> str:
 
 
 class Phased(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
-    """Once an interval, at this machine's place in it, late by chance.
+    """A trigger that fires once an interval, at this machine's offset, with a random delay.
 
     Attributes:
-        late: by how much at most.
+        late: the longest delay.
     """
 
     def __init__(self, interval: float, fraction: float, jitter: float) -> None:
-        """Args: the interval in seconds; the place in it and the share of it to be late by, both from 0 to 1."""
+        """Take the interval in seconds; the offset and the longest delay are fractions of it, from 0 to 1."""
         self._interval = timedelta(seconds=interval)
         self._first = _EPOCH + self._interval * fraction
         self.late = self._interval * jitter
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """The next run, after `previous_fire_time` and after `now`: of an interval that is over, none is made up."""
+        """The next run, after `previous_fire_time` and after `now`: a run that was missed is not made up for."""
         turn = (max(now, previous_fire_time or now) - self._first) // self._interval + 1
         return self._first + self._interval * turn + self.late * random.random()  # noqa: S311 - no secret
 
 
 class Spread(BaseTrigger):  # type: ignore[misc] # the same
-    """As cron says, and later by this machine's own part of a minute; `late` by chance by nothing."""
+    """A trigger that fires as a cron expression specifies, delayed by this machine's offset in a minute.
+
+    The delay is always the same, so nothing is random and `late` is zero.
+    """
 
     late = timedelta(0)
 
@@ -103,16 +106,16 @@ class Spread(BaseTrigger):  # type: ignore[misc] # the same
         self._spread = timedelta(seconds=_CRON_SPREAD * fraction)
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """The next run; None where cron's fields never meet again."""
+        """The next run; None where the expression never matches again."""
         previous = previous_fire_time - self._spread if previous_fire_time else None
-        moment: datetime | None = self._cron.get_next_fire_time(previous, now - self._spread)
-        return moment + self._spread if moment else None
+        next_match: datetime | None = self._cron.get_next_fire_time(previous, now - self._spread)
+        return next_match + self._spread if next_match else None
 
 
 class Schedule:
-    """Calls `tick` from a thread of its own when it is time; a context manager, which ends that thread.
+    """Calls `tick` from a thread of its own when a run is due; a context manager, which ends that thread.
 
-    `follow` comes first.
+    Call `follow` first.
     """
 
     def __init__(self, tick: Callable[[Trigger], None], fraction: float) -> None:
@@ -121,7 +124,7 @@ class Schedule:
         self._trigger: Phased | Spread
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            # In the scheduler's own thread: a tick is put into a queue and never waits.
+            # In the scheduler's own thread: a tick only puts an event into a queue, and never blocks.
             executors={"default": DebugExecutor()},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
@@ -134,7 +137,7 @@ class Schedule:
         self._scheduler.shutdown()
 
     def follow(self, table: DaemonTable) -> None:
-        """Runs as this table says from now on."""
+        """Use the schedule of this table from now on."""
         if table.cron:
             self._trigger = Spread(table.cron, self._fraction)
         else:
@@ -142,36 +145,36 @@ class Schedule:
         self._set(Trigger.SCHEDULE, self._trigger)
 
     def retry_in(self, seconds: float | None) -> None:
-        """Runs once more in so many seconds; None for no more."""
+        """Schedule one extra run in so many seconds; None cancels it."""
         if seconds is not None:
             self._set(Trigger.RETRY, DateTrigger(datetime.fromtimestamp(time.time() + seconds, UTC)))
         elif self._scheduler.get_job(Trigger.RETRY):
             self._scheduler.remove_job(Trigger.RETRY)
 
     def look_at_clock(self) -> None:
-        """Runs what is due by the clock on the wall, which a machine that slept has not noticed."""
+        """Run what is due by the wall clock, since a sleeping machine misses its timers."""
         self._scheduler.wakeup()
 
     def has_missed(self, since: float) -> bool:
-        """Whether a regular run would have been due between a moment, in seconds since the epoch, and now."""
-        moment = self._trigger.get_next_fire_time(None, datetime.fromtimestamp(since, UTC))
-        return moment is not None and moment <= datetime.fromtimestamp(time.time(), UTC)
+        """Whether a regular run was due between a time, in seconds since the epoch, and now."""
+        next_run = self._trigger.get_next_fire_time(None, datetime.fromtimestamp(since, UTC))
+        return next_run is not None and next_run <= datetime.fromtimestamp(time.time(), UTC)
 
     @property
     def next_run_at(self) -> float | None:
-        """The next regular run, in seconds since the epoch; None where there is none."""
+        """The time of the next regular run, in seconds since the epoch; None where there is none."""
         job = self._scheduler.get_job(Trigger.SCHEDULE)
         return job.next_run_time.timestamp() if job and job.next_run_time else None
 
     def seconds_until_suspicious(self) -> float | None:
-        """How long to wait for a tick before the clock must have been set back; None for ever.
+        """Seconds to wait for a tick before the clock must have been set back; None for ever.
 
-        The scheduler goes by the clock on the wall: where that is set back, the run that it waits for is further away
-        than one that would be planned now.
+        The scheduler goes by the wall clock: where that is set back, the run that it waits for is further away than one
+        that would be scheduled now.
         """
         now = datetime.fromtimestamp(time.time(), UTC)
-        moment = self._trigger.get_next_fire_time(None, now)
-        return (moment - now + self._trigger.late).total_seconds() + GRACE_SECONDS if moment else None
+        next_run = self._trigger.get_next_fire_time(None, now)
+        return (next_run - now + self._trigger.late).total_seconds() + GRACE_SECONDS if next_run else None
 
     def _set(self, trigger: Trigger, when: BaseTrigger) -> None:
         self._scheduler.add_job(self._tick, when, args=[trigger], id=trigger, replace_existing=True)

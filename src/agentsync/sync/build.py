@@ -22,7 +22,7 @@ from agentsync.core.digest import digest
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import Named, check_names, masked
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.overrides import also_denied, prefixed, unused
 from agentsync.state.render_cache import Cache
 from agentsync.sync.compiled_agent import CompiledAgent, Output, decode, encode

@@ -19,6 +19,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.core.naming import slug
 from agentsync.core.paths import AppPaths, is_file
+from agentsync.dialects import moving_variables
 from agentsync.repository.overlays import read_overlays
 from agentsync.repository.overrides import Override
 from agentsync.repository.working_tree import WorkingTree
@@ -28,20 +29,20 @@ from agentsync.state.records import Action, Key, Recorded
 from agentsync.state.render_cache import Cache
 from agentsync.state.store import State
 from agentsync.sync.build import BuildResult, build
+from agentsync.sync.cycle_diagnostics import kept_last_good, left_sources, suspended, without_agents
 from agentsync.sync.escalation import hold_escalations
 from agentsync.sync.events import log_sync
 from agentsync.sync.fetch import Fetches
-from agentsync.sync.findings import kept_last_good, left_sources, suspended, without_agents
 from agentsync.sync.report import Report, Scope, is_change
 from agentsync.sync.snapshot import Snapshot
 from agentsync.sync.source_state import keep_commit, moved_sources, source_state_after
 from agentsync.sync.sources import Progress, ResolvedSource, finding, resolve_sources
-from agentsync.sync.up_to_date import content_of, fingerprint_of, remember
+from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, remember
 from agentsync.targets.apply import apply, observe, recover
 from agentsync.targets.batch import WRITING, Outcome
 from agentsync.targets.change import Change, Consent, TargetState
-from agentsync.targets.opening import DirectoryOptions
 from agentsync.targets.plan import Plan, make_plan, recorded
+from agentsync.targets.target_place import DirectoryOptions
 
 
 def run(
@@ -362,3 +363,14 @@ def _reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], list[Diag
 
 def _urls(snapshots: Sequence[Snapshot]) -> dict[str, str]:
     return {snapshot.name: snapshot.url for snapshot in snapshots}
+
+
+def fingerprint_of(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Fingerprint:
+    """Build the fingerprint of a run that had nothing to do."""
+    commits = {source.name: source.commit for source in report.sources}
+    sources = [
+        AppliedSource(name, config.remote_of(name), table.allow_rewrite, commits[name])
+        for name, table in config.sources.items()
+    ]
+    targets = {str(target.directory): target.follow_symlinks for target in report.targets}
+    return Fingerprint(expansions(text, moving_variables()), read, sources, targets)

@@ -19,10 +19,10 @@ from agentsync.state.records import Action
 from agentsync.sync.build import ContentStore
 from agentsync.targets.batch import WRITING
 from agentsync.targets.change import Change, absolute
-from agentsync.targets.directory import TargetDirectory, TargetError
-from agentsync.targets.opening import DirectoryOptions, Place
 from agentsync.targets.plan import Plan
 from agentsync.targets.shared_file import SharedEntries
+from agentsync.targets.target_directory import TargetDirectory, TargetError
+from agentsync.targets.target_place import DirectoryOptions, Place
 
 _UNKNOWN = ("its previous abilities are not known here",)
 

@@ -23,8 +23,8 @@ from agentsync.sync.sources import Progress
 from agentsync.targets.apply import apply, observe, recover
 from agentsync.targets.batch import WRITING, Outcome
 from agentsync.targets.change import Actual, Change, Wanted, absolute
-from agentsync.targets.opening import DirectoryOptions
 from agentsync.targets.plan import Plan, conflict, decide
+from agentsync.targets.target_place import DirectoryOptions
 
 
 @dataclass(frozen=True, slots=True)

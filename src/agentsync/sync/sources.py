@@ -29,7 +29,7 @@ from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, mirror_of
 from agentsync.sync.snapshot import Files, Snapshot
-from agentsync.sync.trust import prove
+from agentsync.sync.verification import prove
 
 Progress = Callable[[str, int, int], None]
 """Callback with the current step, how much of it is done, and how much there is in total (0 where unknown)."""

@@ -23,20 +23,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agentsync.config import Config
 from agentsync.core.build_id import engine
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import AppPaths, is_file
 from agentsync.core.urls import redact
-from agentsync.dialects import moving_variables
 from agentsync.git.mirror import Auth, Remote
 from agentsync.state.lock import locked
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, mirror_of
-from agentsync.sync.report import Report
-from agentsync.targets.directory import TargetDirectory
+from agentsync.targets.target_directory import TargetDirectory
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")
@@ -215,14 +212,3 @@ def _files_unchanged(fingerprint: Fingerprint, state: State) -> bool:
             if not directory.holds({name: proof for (where, name), proof in proofs.items() if where == path}):
                 return False
     return True
-
-
-def fingerprint_of(config: Config, report: Report, text: str, read: Mapping[str, str]) -> Fingerprint:
-    """Build the fingerprint of a run that had nothing to do."""
-    commits = {source.name: source.commit for source in report.sources}
-    sources = [
-        AppliedSource(name, config.remote_of(name), table.allow_rewrite, commits[name])
-        for name, table in config.sources.items()
-    ]
-    targets = {str(target.directory): target.follow_symlinks for target in report.targets}
-    return Fingerprint(expansions(text, moving_variables()), read, sources, targets)

@@ -12,9 +12,9 @@ from agentsync.state.records import Action, Intent, Key, Known, Recorded
 from agentsync.state.store import State
 from agentsync.targets.batch import THREADS, Batch, OpenTargets, Outcome, Staging
 from agentsync.targets.change import Actual, Change
-from agentsync.targets.directory import TargetError
-from agentsync.targets.opening import DirectoryOptions, open_place
 from agentsync.targets.plan import Plan
+from agentsync.targets.target_directory import TargetError
+from agentsync.targets.target_place import DirectoryOptions, open_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

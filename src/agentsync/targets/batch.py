@@ -16,15 +16,15 @@ from agentsync.state.backups import Backups
 from agentsync.state.records import Action, FileChange, Intent, Key, Recorded
 from agentsync.state.store import State
 from agentsync.targets.change import Change, absolute
-from agentsync.targets.directory import TargetError
 from agentsync.targets.observe import ChangedError
 from agentsync.targets.plan import conflict
+from agentsync.targets.target_directory import TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-from agentsync.targets.opening import DirectoryOptions, Place, open_place
+from agentsync.targets.target_place import DirectoryOptions, Place, open_place
 
 THREADS = 8
 """How many files are staged at once where the disk is what is waited for. 3,000 files took 7.0 s with one thread and

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from agentsync.core.errors import AgentsyncError
 from agentsync.state.records import Known, Stat
 from agentsync.targets.change import Actual
-from agentsync.targets.dirfd import NOFOLLOW, DirectoryHandle
+from agentsync.targets.directory_handle import NOFOLLOW, DirectoryHandle
 
 _READ = os.O_RDONLY | NOFOLLOW | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 

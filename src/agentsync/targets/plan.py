@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from agentsync.core.entry_paths import split_path
 from agentsync.core.naming import slug
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.targets.change import Actual, Change, TargetState, Wanted, absolute
+from agentsync.targets.deletion_limits import DeletionLimits, excessive_deletions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,19 +33,6 @@ class Plan:
     held: tuple[Change, ...]
     diagnostics: tuple[Diagnostic, ...]
     held_sources: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of what a source may delete at once, counted in agents.
-
-    A source is held when it drops at least `min_deletions` agents and more than `max_deletion_share` of those that
-    are recorded for it, or when it no longer has any agent.
-    """
-
-    max_deletion_share: float = 0.5
-    min_deletions: int = 3
-    allow_deletions: bool = False
 
 
 def decide(base: str | None, actual: str | None, wanted: str | None) -> Action:
@@ -70,7 +57,7 @@ def make_plan(
     *,
     prunable: frozenset[str],
     source_urls: Mapping[str, str],
-    limits: Limits,
+    limits: DeletionLimits,
     gone: frozenset[str] = frozenset(),
     replaces: Callable[[Change], bool] = lambda _conflict: False,
 ) -> Plan:
@@ -94,7 +81,7 @@ def make_plan(
     ]
     changes = [_replaced(change) if _is_replaceable(change) and replaces(change) else change for change in changes]
     changes.sort(key=lambda change: (change.target, change.directory, change.path))
-    holds = {} if limits.allow_deletions else _holds(changes, limits)
+    holds = {} if limits.allow_deletions else excessive_deletions(changes, limits)
     held = {change.key for change in changes if change.source in holds and change.action not in _INERT}
     diagnostics = [change.diagnostic for change in changes if change.diagnostic]
     return Plan(
@@ -221,31 +208,6 @@ def _same_source(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str])
 def _same_origin(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str]) -> bool:
     """Whether the row still names the right agent; its commit is that of the last write and may be older."""
     return replace(base, commit=wanted.commit) == recorded(wanted, source_urls[wanted.source])
-
-
-def _holds(changes: Sequence[Change], limits: Limits) -> dict[str, Diagnostic]:
-    """Return the sources that would delete too much, each with its diagnostic."""
-    known: dict[str, set[str]] = defaultdict(set)
-    dropped: dict[str, set[str]] = defaultdict(set)
-    wanting = {(c.directory, c.wanted.source, c.wanted.source_path) for c in changes if c.wanted}
-    for change in changes:
-        if base := change.base:
-            known[base.source].add(base.source_path)
-            renamed = (change.directory, base.source, base.source_path) in wanting
-            if change.action is Action.DELETE and not renamed:
-                dropped[base.source].add(base.source_path)
-    holds = {}
-    for source in sorted(dropped):
-        lost, total = len(dropped[source]), len(known[source])
-        if source not in {owner for _, owner, _ in wanting}:
-            message = (
-                f"source `{source}` has no agents left and would delete {lost} of {total}; nothing of it is applied"
-            )
-            holds[source] = Diagnostic(Code.HELD_EMPTY, message)
-        elif lost >= limits.min_deletions and lost > limits.max_deletion_share * total:
-            message = f"source `{source}` would delete {lost} of {total} agents at once; nothing of it is applied"
-            holds[source] = Diagnostic(Code.HELD_DELETIONS, message)
-    return holds
 
 
 def _diagnostic(change: Change, code: Code, message: str, hint: str = "") -> Diagnostic:

@@ -21,8 +21,8 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.dialects import SharedFile, UneditableError
 from agentsync.state.records import Known
 from agentsync.targets.change import Actual
-from agentsync.targets.directory import TargetDirectory, TargetError, temporary
 from agentsync.targets.observe import ABSENT, ChangedError, Observed
+from agentsync.targets.target_directory import TargetDirectory, TargetError, temporary
 
 _REMEDY = "fix the file, or move it away"
 

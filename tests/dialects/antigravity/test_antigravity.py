@@ -1,4 +1,4 @@
-"""What goldens of Antigravity do not show: what its switches make of a list, and which files are no agents."""
+"""What golden files of Antigravity do not show: how its switches affect a list, and files that are refused."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import pytest
 
 from agentsync.agents.grants import Approval
 from agentsync.agents.narrowing import WriteOptions
-from agentsync.convert.policy import DEFAULT, judge_output
+from agentsync.convert.policy import DEFAULT
+from agentsync.convert.policy_check import judge_output
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 ANTIGRAVITY = dialects()["antigravity"]
@@ -60,24 +61,24 @@ def test_no_policy_may_run_commands_unasked() -> None:
     assert _enforced("", "bash") is Approval.ALLOW
 
 
-def test_a_command_is_asked_for_unless_the_target_says_otherwise() -> None:
+def test_a_command_is_asked_for_unless_the_target_is_configured_otherwise() -> None:
     source = read("a.md", b"---\nname: a\ndescription: Runs.\ntools: Bash\n---\nGo.\n", "claude")
     asked, free = (render(source, ANTIGRAVITY, WriteOptions(approval=word)).data or b"" for word in ("ask", "allow"))
     assert b'commandExecutionPolicy: "off"' in asked
     assert b"commandExecutionPolicy" not in free
 
 
-def test_what_its_author_leaves_unasked_is_left_to_the_session() -> None:
-    """`eager` is what the policy refuses, so an agent with it would not arrive."""
+def test_commands_allowed_by_the_author_are_left_to_the_session() -> None:
+    """The policy refuses `eager`, so an agent with it would not be written."""
     source = read("a.md", b"---\ndescription: Runs.\npermission:\n  bash: allow\n---\nGo.\n", "opencode")
     file = render(source, ANTIGRAVITY, WriteOptions())
     assert file.document is not None
     assert "commandExecutionPolicy" not in file.document.metadata
-    assert Code.APPROVAL_NARROWED in {found.code for found in file.diagnostics}
+    assert Code.APPROVAL_NARROWED in {diagnostic.code for diagnostic in file.diagnostics}
     assert judge_output(ANTIGRAVITY, file.document, "a", DEFAULT.rules("a")) == ()
 
 
 @pytest.mark.parametrize("keys", ["tools: view_file", "tools: {view_file: true}", "tools: 3"])
-def test_a_list_of_another_type_is_no_agent(keys: str) -> None:
+def test_a_list_of_another_type_is_refused(keys: str) -> None:
     text = f"---\nname: a\ndescription: Reviews.\n{keys}\n---\nGo.\n"
     assert isinstance(read_agent("a.md", text.encode(), "antigravity"), NoAgent)

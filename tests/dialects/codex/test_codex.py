@@ -1,4 +1,4 @@
-"""What goldens of Codex do not show: what a target's options make of it, and which files it refuses."""
+"""What golden files of Codex do not show: the effect of a target's options, and files that it refuses."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 CODEX = dialects()["codex"]
 
 
 def _claude(keys: str, options: WriteOptions) -> RenderedFile:
-    """What Codex gets of an agent of Claude Code with these keys."""
+    """The file for Codex of a Claude Code agent with these keys."""
     text = f"---\nname: reviewer\ndescription: Reviews changes.\n{keys}\n---\nYou review changes.\n"
     return render(read("reviewer.md", text.encode(), "claude"), CODEX, options)
 
@@ -39,17 +39,17 @@ def _grants(keys: str) -> Grants:
         "disallowedTools: mcp__github",
     ],
 )
-def test_a_denial_that_cannot_be_said_is_told_or_refused_where_approval_is_strict(keys: str) -> None:
+def test_an_inexpressible_denial_is_reported_or_refused_under_strict_approval(keys: str) -> None:
     lenient = _claude(keys, WriteOptions())
     assert lenient.data is not None
-    assert Code.UNRESTRICTABLE in {found.code for found in lenient.diagnostics}
+    assert Code.UNRESTRICTABLE in {diagnostic.code for diagnostic in lenient.diagnostics}
     strict = _claude(keys, WriteOptions(strict_approval=True))
     assert strict.data is None
-    assert Code.REFUSED_WIDER in {found.code for found in strict.diagnostics}
+    assert Code.REFUSED_WIDER in {diagnostic.code for diagnostic in strict.diagnostics}
 
 
 @pytest.mark.parametrize("denied", ["write", "edit"])
-def test_a_workspace_can_be_written_only_by_who_may_both_write_and_edit(denied: str) -> None:
+def test_a_workspace_is_writable_only_for_an_agent_that_may_both_write_and_edit(denied: str) -> None:
     free = b"---\nname: x\ndescription: d\npermissions: {'*': allow, task: ask}\n---\np\n"
     written = render(read("x.md", free, "neutral"), CODEX, WriteOptions()).data
     assert b'sandbox_mode = "workspace-write"' in (written or b"")

@@ -1,4 +1,4 @@
-"""What goldens of Copilot do not show: files that its CLI refuses, endings, and strict options."""
+"""What golden files of Copilot do not show: files that its CLI refuses, endings, and strict options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 COPILOT = dialects()["copilot"]
@@ -42,7 +42,7 @@ def _file(keys: str) -> bytes:
 def test_refuses_what_the_cli_refuses(keys: str) -> None:
     result = read_agent(".github/agents/checker.md", _file(keys))
     assert isinstance(result, NoAgent)
-    assert any(found.code is Code.WRONG_TYPE for found in result.diagnostics)
+    assert any(diagnostic.code is Code.WRONG_TYPE for diagnostic in result.diagnostics)
 
 
 def test_both_endings_are_read_and_the_longer_one_is_written() -> None:
@@ -81,7 +81,7 @@ def test_only_whole_servers_and_single_tools_have_a_name(pattern: str) -> None:
     file = render(read("a.md", data, "neutral"), COPILOT, WriteOptions())
     assert file.data is not None
     assert COPILOT.parse(file.data, file.path).metadata["tools"] == ["read"]
-    assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
+    assert Code.TOOL_LOST in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 @pytest.mark.parametrize("event", ["PreToolUse", "preToolUse"])
@@ -102,7 +102,7 @@ def test_a_hook_that_may_refuse_a_tool_is_a_restriction(event: str, matcher: str
         ("[read]", "[tester]", set()),
     ],
 )
-def test_a_list_of_agents_brings_none_that_it_does_not_name(tools: str, agents: str, callable_: set[str]) -> None:
+def test_a_list_of_agents_grants_only_those_it_names(tools: str, agents: str, callable_: set[str]) -> None:
     grants = read("checker.agent.md", _file(f"tools: {tools}\nagents: {agents}\n"), "copilot").agent.grants
     assert {name for name in ("tester", "deployer") if grants.approval("task", name)} == callable_
 
@@ -110,6 +110,6 @@ def test_a_list_of_agents_brings_none_that_it_does_not_name(tools: str, agents: 
 def test_skills_that_are_denied_by_name_are_refused_where_options_are_strict() -> None:
     source = read("a.md", b'---\ndescription: "d"\npermissions: {skill: deny}\n---\nDo it.\n', "neutral")
     assert source.agent.grants.approval("skill") is Approval.DENY
-    codes = {found.code for found in render(source, COPILOT, WriteOptions()).diagnostics}
+    codes = {diagnostic.code for diagnostic in render(source, COPILOT, WriteOptions()).diagnostics}
     assert Code.UNRESTRICTABLE in codes
     assert render(source, COPILOT, WriteOptions(strict_approval=True)).data is None

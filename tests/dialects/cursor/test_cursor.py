@@ -1,4 +1,4 @@
-"""What Cursor's files may hold that no agent can be made of, and what its loader makes of what is written."""
+"""Files of Cursor's that are refused, and how its loader reads files that are written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 from support.grants import available
 
@@ -25,7 +25,7 @@ CURSOR = dialects()["cursor"]
 def test_a_switch_that_only_cursor_sees_is_refused(head: str) -> None:
     result = read_agent("x.md", f"---\n{head}---\nLook.\n".encode(), "cursor")
     assert isinstance(result, NoAgent)
-    assert Code.WRONG_TYPE in [found.code for found in result.diagnostics]
+    assert Code.WRONG_TYPE in [diagnostic.code for diagnostic in result.diagnostics]
 
 
 def test_an_agent_without_instructions_is_refused() -> None:
@@ -44,8 +44,8 @@ def test_an_agent_without_instructions_is_refused() -> None:
         ("Two\nlines", 'description: "Two\\nlines"'),
     ],
 )
-def test_text_stands_without_quotes_wherever_yaml_takes_it_so(description: str, line: str) -> None:
-    """Cursor shows the quotes, since it does not know them."""
+def test_text_is_written_without_quotes_where_yaml_allows_it(description: str, line: str) -> None:
+    """Cursor does not parse quotes, so it would show them."""
     source = f"---\nname: x\ndescription: {description!r}\n---\nLook.\n".replace("'", '"')
     file = render(read("x.md", source.encode(), "claude"), CURSOR, WriteOptions())
     assert file.data is not None
@@ -61,7 +61,7 @@ def test_a_value_of_several_lines_is_written_on_one() -> None:
     assert b'team: {"lead": "a", "tags": ["b", "c: d"]}\n' in data
 
 
-def test_an_agent_that_denies_what_stays_the_sessions_is_refused_where_that_has_to_hold() -> None:
+def test_a_denial_that_the_session_decides_is_refused_under_strict_approval() -> None:
     source = b'---\nname: x\ndescription: d\npermissions: {"webfetch": deny}\n---\nLook.\n'
     agent = read("x.md", source, "neutral")
     assert render(agent, CURSOR, WriteOptions()).data is not None
@@ -89,7 +89,7 @@ def test_what_the_switch_leaves(data: bytes, *, restricted: bool) -> None:
 
 
 @pytest.mark.parametrize("fence", ["---", "--- ", "---\r"])
-def test_a_switch_stays_when_its_file_is_written_anew(fence: str) -> None:
+def test_a_switch_stays_when_its_file_is_rewritten(fence: str) -> None:
     data = f"{fence}\nname: x\ndescription: 'It''s'\nreadonly: true\nteam: [a]\n---\nLook.\n".encode()
     written = CURSOR.write(read("x.md", data, "cursor").agent, WriteOptions()).data
     assert b"\nreadonly: true\n" in (written or b"")

@@ -1,4 +1,4 @@
-"""What goldens of Gemini CLI do not show: which files it refuses, and what its names of servers can say."""
+"""What golden files of Gemini CLI do not show: files that it refuses, and what its names of servers can express."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 GEMINI = dialects()["gemini"]
@@ -20,7 +20,7 @@ def _file(keys: str, prompt: str = "You review.") -> bytes:
 
 
 def _from_claude(keys: str, prompt: str = "You review.", name: str = "reviewer") -> RenderedFile:
-    """What Gemini CLI gets of an agent of Claude Code with these keys."""
+    """The file for Gemini CLI of a Claude Code agent with these keys."""
     data = _file(keys, prompt).replace(b"name: reviewer", f"name: {name}".encode())
     return render(read("reviewer.md", data, "claude"), GEMINI, WriteOptions())
 
@@ -61,7 +61,7 @@ def test_a_file_that_gemini_refuses_is_refused(keys: str) -> None:
 def test_a_server_with_an_underscore_has_no_name_for_all_its_tools() -> None:
     file = _from_claude("tools: Read, mcp__my_server__*, mcp__my_server__search")
     assert _tools(file) == ["read_file", "mcp_my_server_search"]
-    assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
+    assert Code.TOOL_LOST in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 def test_a_tool_whose_name_would_be_cut_has_none() -> None:
@@ -85,11 +85,11 @@ def test_all_but_one_server_names_no_server() -> None:
 def test_instructions_that_would_be_filled_in_are_refused(prompt: str) -> None:
     file = _from_claude("tools: Read", prompt)
     assert file.data is None
-    assert Code.REFUSED_REQUIRED in {found.code for found in file.diagnostics}
+    assert Code.REFUSED_REQUIRED in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 @pytest.mark.parametrize("prompt", ["Look below $HOME.", "Take ${HOME:-/}.", "Say {{name}}."])
-def test_what_only_looks_like_that_is_written(prompt: str) -> None:
+def test_instructions_that_only_look_like_a_template_are_written(prompt: str) -> None:
     assert _from_claude("tools: Read", prompt).data is not None
 
 
@@ -108,16 +108,16 @@ def test_its_own_agents_keep_their_names() -> None:
         (_file("temperature: '0.5'"), False),
     ],
 )
-def test_what_gemini_reads_otherwise_is_written_anew(data: bytes, *, passes: bool) -> None:
-    found = read_agent("reviewer.md", data, "gemini")
-    assert (not isinstance(found, NoAgent) and found.passes_through) is passes
+def test_a_file_that_gemini_reads_differently_is_rewritten(data: bytes, *, passes: bool) -> None:
+    result = read_agent("reviewer.md", data, "gemini")
+    assert (not isinstance(result, NoAgent) and result.passes_through) is passes
 
 
-def test_servers_of_another_tool_are_told_and_left_out() -> None:
+def test_servers_of_another_tool_are_reported_and_left_out() -> None:
     file = _from_claude("tools: Read\nmcpServers:\n  - ledger: {command: x}")
     assert file.data is not None
     assert b"mcp_servers" not in file.data
-    assert Code.FIELD_LOST in {found.code for found in file.diagnostics}
+    assert Code.FIELD_LOST in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 def test_a_trusted_server_counts_as_allowed() -> None:

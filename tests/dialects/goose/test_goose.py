@@ -1,4 +1,4 @@
-"""What goldens of goose do not show: that nothing restricts an agent there, so whatever restricts one is refused."""
+"""What golden files of goose do not show: nothing restricts an agent there, so restricted agents are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOOSE = dialects()["goose"]
 
 
 def _claude(keys: str, options: WriteOptions) -> RenderedFile:
-    """What goose gets of an agent of Claude Code with these keys."""
+    """The file for goose of a Claude Code agent with these keys."""
     text = f"---\nname: reviewer\ndescription: Reviews changes.\n{keys}\n---\nYou review changes.\n"
     return render(read("reviewer.md", text.encode(), "claude"), GOOSE, options)
 
@@ -30,7 +30,7 @@ def _claude(keys: str, options: WriteOptions) -> RenderedFile:
 def test_an_agent_that_restricts_anything_is_refused(keys: str, options: WriteOptions) -> None:
     file = _claude(keys, options)
     assert file.data is None
-    assert Code.REFUSED_WIDER in {found.code for found in file.diagnostics}
+    assert Code.REFUSED_WIDER in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 @pytest.mark.parametrize("tool", sorted(TOOLS - {"notebook", "lsp", "task", "external_directory"}))
@@ -39,11 +39,11 @@ def test_each_tool_that_goose_has_can_be_taken_from_no_agent(tool: str, declared
     data = f"---\nname: a\ndescription: d\npermissions: {{{tool}: {declared}}}\n---\nGo.\n".encode()
     file = render(read("a.md", data, "neutral"), GOOSE, WriteOptions())
     assert file.data is None
-    assert Code.REFUSED_WIDER in {found.code for found in file.diagnostics}
+    assert Code.REFUSED_WIDER in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 @pytest.mark.parametrize("keys", ["", "tools: '*'", "disallowedTools: Agent", "disallowedTools: NotebookEdit, LSP"])
-def test_what_goose_gives_to_no_agent_may_be_denied(keys: str) -> None:
+def test_tools_that_goose_gives_to_no_agent_may_be_denied(keys: str) -> None:
     assert _claude(keys, WriteOptions(strict_approval=True)).data is not None
 
 
@@ -52,11 +52,11 @@ def test_a_denial_that_is_accepted_as_lost_is_no_reason_to_refuse() -> None:
     assert _claude(keys, WriteOptions()).data is None
     file = _claude(keys, WriteOptions(unenforceable="accept"))
     assert file.data is not None
-    assert Code.ACCEPTED_WIDER in {found.code for found in file.diagnostics}
+    assert Code.ACCEPTED_WIDER in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 def test_dashes_in_a_value_are_written_as_goose_reads_them() -> None:
-    """It cuts a file at every three dashes, and then finds no agent in it."""
+    """It splits a file at every three dashes, and would then find no agent in it."""
     source = read("a.md", b'---\nname: a\ndescription: "b --- c"\n---\nGo.\n', "goose")
     assert not source.passes_through
     written = render(source, GOOSE, WriteOptions()).data

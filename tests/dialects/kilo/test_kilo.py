@@ -1,4 +1,4 @@
-"""What goldens of Kilo Code do not show: where it differs from OpenCode, and which files it skips."""
+"""What golden files of Kilo Code do not show: differences from OpenCode, and files that it skips."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 KILO, OPENCODE = dialects()["kilo"], dialects()["opencode"]
@@ -31,16 +31,16 @@ def _intended(keys: str) -> Grants:
 
 
 def _from_claude(keys: str, prompt: str = "You review.", name: str = "reviewer") -> RenderedFile:
-    """What Kilo Code gets of an agent of Claude Code with these keys."""
+    """The file for Kilo Code of a Claude Code agent with these keys."""
     text = f"---\nname: {name}\ndescription: Reviews changes.\n{keys}\n---\n{prompt}\n"
     return render(read("reviewer.md", text.encode(), "claude"), KILO, WriteOptions())
 
 
 def _permission(file: RenderedFile) -> Mapping[str, JsonValue]:
     assert file.data is not None, file.diagnostics
-    found = KILO.parse(file.data, file.path).metadata.get("permission", {})
-    assert isinstance(found, dict)
-    return found
+    value = KILO.parse(file.data, file.path).metadata.get("permission", {})
+    assert isinstance(value, dict)
+    return value
 
 
 def test_denying_everything_leaves_the_outside_as_it_was() -> None:
@@ -56,7 +56,7 @@ def test_the_outside_is_denied_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("keys", ["permission: {bash: }", 'permission: {bash: {"*": }}', "permission: "])
-def test_an_empty_action_is_no_rule_and_meant_as_one(keys: str) -> None:
+def test_an_empty_action_is_not_a_rule_but_intended_as_one(keys: str) -> None:
     assert _enforced(keys).approval("bash", "rm x") is Approval.SESSION
     assert _intended(keys).approval("bash", "rm x") is Approval.DENY
 
@@ -77,7 +77,7 @@ def test_an_empty_action_stops_opencode() -> None:
         ("NotebookEdit", {"notebook_edit"}),
     ],
 )
-def test_what_does_the_like_is_denied_too(denied: str, keys: set[str]) -> None:
+def test_similar_tools_are_denied_too(denied: str, keys: set[str]) -> None:
     permission = _permission(_from_claude(f"disallowedTools: {denied}"))
     assert permission == dict.fromkeys(keys, "deny")
 
@@ -86,7 +86,7 @@ def test_what_does_the_like_is_denied_too(denied: str, keys: set[str]) -> None:
 def test_a_server_that_is_called_like_tools_of_kilo_is_left_out(server: str) -> None:
     file = _from_claude(f"tools: Read, mcp__{server}__*")
     assert f"{server}_*" not in _permission(file)
-    assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
+    assert Code.TOOL_LOST in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_server_that_is_called_like_tools_of_kilo_is_left_out(server: str) -> 
 def test_instructions_that_would_be_filled_in_are_refused(prompt: str) -> None:
     file = _from_claude("tools: Read", prompt)
     assert file.data is None
-    assert Code.REFUSED_WIDER in {found.code for found in file.diagnostics}
+    assert Code.REFUSED_WIDER in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 @pytest.mark.parametrize("name", ["ask", "build", "code", "debug", "explore", "general", "plan", "title"])
@@ -124,9 +124,9 @@ def test_a_file_that_kilo_skips_is_refused(keys: str) -> None:
 
 
 def test_a_file_in_its_directory_is_its_own() -> None:
-    found = read_agent(".kilo/agents/reviewer.md", _file("permission: {bash: }"))
-    assert not isinstance(found, NoAgent)
-    assert found.dialect is KILO
+    result = read_agent(".kilo/agents/reviewer.md", _file("permission: {bash: }"))
+    assert not isinstance(result, NoAgent)
+    assert result.dialect is KILO
     elsewhere = read_agent("agents/reviewer.md", _file("permission: {bash: deny}"))
     assert not isinstance(elsewhere, NoAgent)
     assert elsewhere.dialect is OPENCODE
@@ -143,6 +143,6 @@ def test_a_file_in_its_directory_is_its_own() -> None:
         ("steps: '3'", False, False),
     ],
 )
-def test_what_the_tool_would_not_load_is_written_anew(keys: str, *, kilo: bool, opencode: bool) -> None:
+def test_a_file_that_the_tool_would_not_load_is_rewritten(keys: str, *, kilo: bool, opencode: bool) -> None:
     for dialect, passes in ((KILO, kilo), (OPENCODE, opencode)):
         assert read("reviewer.md", _file(keys), dialect.name).passes_through is passes

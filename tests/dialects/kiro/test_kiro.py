@@ -1,4 +1,4 @@
-"""Rules of which the order counts, in a tool where the most restrictive one does."""
+"""Ordered rules, written for a tool where the most restrictive rule counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 
 KIRO = dialects()["kiro"]
 DENY, ASK, SESSION, ALLOW = Approval
@@ -24,7 +24,7 @@ def rules(*declared: Rule) -> object:
     return permissions["rules"] if isinstance(permissions, dict) else None
 
 
-def test_what_a_later_rule_frees_is_an_exception_of_the_earlier_one() -> None:
+def test_a_call_that_a_later_rule_allows_is_an_exception_of_the_earlier_rule() -> None:
     declared = rules(Rule("bash", DENY), Rule("bash", ASK, "git *"))
     assert declared == [
         {"capability": "shell", "effect": "deny", "match": ["*"], "exclude": ["git *", "git"]},
@@ -32,7 +32,7 @@ def test_what_a_later_rule_frees_is_an_exception_of_the_earlier_one() -> None:
     ]
 
 
-def test_what_a_later_rule_restricts_needs_no_exception() -> None:
+def test_a_later_restriction_needs_no_exception() -> None:
     declared = rules(Rule("bash", ALLOW, "git *"), Rule("bash", DENY, "git push *"))
     assert declared == [
         {"capability": "shell", "effect": "allow", "match": ["git *", "git"]},
@@ -40,18 +40,18 @@ def test_what_a_later_rule_restricts_needs_no_exception() -> None:
     ]
 
 
-def test_what_returns_to_the_session_is_an_exception_without_a_rule() -> None:
+def test_a_call_left_to_the_session_is_an_exception_without_a_rule() -> None:
     declared = rules(Rule("bash", ALLOW, "git *"), Rule("bash", SESSION, "git push *"))
     assert declared == [
         {"capability": "shell", "effect": "allow", "match": ["git *", "git"], "exclude": ["git push *", "git push"]}
     ]
 
 
-def test_a_pattern_that_kiro_has_no_sign_for_leaves_the_tool_out() -> None:
+def test_a_pattern_that_kiro_cannot_express_leaves_the_tool_out() -> None:
     assert rules(Rule("bash", DENY, "rm ?")) == [{"capability": "shell", "effect": "deny"}]
 
 
 @pytest.mark.parametrize("tools", ["{read: true}", "read", "[1]", "null"])
-def test_tools_that_are_no_list_are_refused(tools: str) -> None:
+def test_tools_that_are_not_a_list_are_refused(tools: str) -> None:
     result = read_agent("x.md", f"---\ndescription: d\ntools: {tools}\n---\nLook.\n".encode(), "kiro")
     assert isinstance(result, NoAgent)

@@ -1,4 +1,4 @@
-"""What JSON may hold that no agent can be made of, and prompts that are names of files."""
+"""JSON that is refused, and prompts that are names of files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 KIRO2 = dialects()["kiro2"]
@@ -30,10 +30,10 @@ KIRO2 = dialects()["kiro2"]
         pytest.param('{"name": ' + "[" * 200_000 + "}", Code.TOO_DEEP, id="far too deep"),
     ],
 )
-def test_what_is_no_json_is_refused(text: str, code: Code) -> None:
+def test_invalid_json_is_refused(text: str, code: Code) -> None:
     result = read_agent("x.json", text.encode(), "kiro2")
     assert isinstance(result, NoAgent)
-    assert code in [found.code for found in result.diagnostics]
+    assert code in [diagnostic.code for diagnostic in result.diagnostics]
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def test_a_value_that_kiro_does_not_take_is_refused(lines: str) -> None:
     assert isinstance(result, NoAgent), lines
 
 
-def test_a_finding_names_the_line_of_its_key() -> None:
+def test_a_diagnostic_has_the_line_of_its_key() -> None:
     result = read_agent("x.json", b'{\n  "name": "x",\n  "tools": ["Read"]\n}', "kiro2")
-    assert (Code.UNKNOWN_TOOL, 3) in [(found.code, found.line) for found in result.diagnostics]
+    assert (Code.UNKNOWN_TOOL, 3) in [(diagnostic.code, diagnostic.line) for diagnostic in result.diagnostics]
 
 
-def test_instructions_that_begin_like_a_files_name_are_no_files_name() -> None:
+def test_instructions_that_begin_like_a_file_name_are_not_read_as_one() -> None:
     source = b"---\nname: x\ndescription: d\ntools: Read\n---\nfile:///etc/passwd\n"
     file = render(read("x.md", source, "claude"), KIRO2, WriteOptions())
     assert file.data is not None

@@ -1,4 +1,4 @@
-"""What goldens of Qwen Code do not show: files that it refuses or misreads, and what a denial leaves."""
+"""What golden files of Qwen Code do not show: files that it refuses or misreads, and what a denial leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 QWEN = dialects()["qwen"]
@@ -33,7 +33,7 @@ def _file(keys: str = "", body: str = "Look at the change with care.\n") -> byte
 def test_refuses_what_qwen_code_refuses(data: bytes) -> None:
     result = read_agent(".qwen/agents/checker.md", data)
     assert isinstance(result, NoAgent)
-    assert any(found.code is Code.WRONG_TYPE for found in result.diagnostics)
+    assert any(diagnostic.code is Code.WRONG_TYPE for diagnostic in result.diagnostics)
 
 
 @pytest.mark.parametrize("name", ["Main", "SELF", "_checker", "checker-", "a b", "x" * 51])
@@ -81,11 +81,11 @@ def test_a_pattern_that_it_takes_for_a_name_is_never_written_as_a_denial() -> No
     )
     file = render(source, QWEN, WriteOptions())
     assert b"_all" not in (file.data or b"")
-    assert any(found.code is Code.TOOL_LOST for found in file.diagnostics)
+    assert any(diagnostic.code is Code.TOOL_LOST for diagnostic in file.diagnostics)
 
 
 def test_a_placeholder_of_another_tools_agent_is_refused() -> None:
     source = read("a.md", b'---\nname: runner\ndescription: "d"\n---\nRun it in ${HOME}, please.\n', "claude")
     file = render(source, QWEN, WriteOptions())
     assert file.data is None
-    assert [found.code for found in file.diagnostics] == [Code.REFUSED_REQUIRED]
+    assert [diagnostic.code for diagnostic in file.diagnostics] == [Code.REFUSED_REQUIRED]

@@ -1,4 +1,4 @@
-"""What goldens of Rovo Dev do not show: which lists it may not heed."""
+"""What golden files of Rovo Dev do not show: lists that it may ignore."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _enforced(keys: str, tool: str) -> Approval:
 
 
 @pytest.mark.parametrize("keys", ["", "tools: []", "tools:", "tools: grep", "tools: {grep: true}", "tools: [Read]"])
-def test_a_list_that_may_not_be_heeded_counts_as_none(keys: str) -> None:
+def test_a_list_that_may_be_ignored_counts_as_absent(keys: str) -> None:
     assert _enforced(keys, "bash") is Approval.SESSION
 
 

@@ -1,4 +1,4 @@
-"""What Vibe refuses, and what would stop it from starting."""
+"""Files that Vibe refuses, and files that would keep it from starting."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 VIBE = dialects()["vibe"]
@@ -29,13 +29,13 @@ HEAD = 'description = "Reviews"\nagent_type = "subagent"\n'
         pytest.param(f'{HEAD}outside_workdir = "no"\n', id="a policy that there is not"),
     ],
 )
-def test_a_file_that_vibe_does_not_take_is_no_agent(lines: str) -> None:
+def test_a_file_that_vibe_rejects_is_not_an_agent(lines: str) -> None:
     assert isinstance(read_agent("x.toml", lines.encode(), "vibe"), NoAgent)
 
 
 @pytest.mark.parametrize("name", ["main", "ask", "accept-edits", "explore"])
 def test_a_name_of_vibes_own_is_refused(name: str) -> None:
-    """A subagent called like the mode that a session starts in stops Vibe from starting."""
+    """A subagent named after the initial mode of a session keeps Vibe from starting."""
     assert isinstance(read_agent(f"{name}.toml", HEAD.encode(), "vibe"), NoAgent)
     source = f"---\nname: {name}\ndescription: d\n---\nLook.\n".encode()
     file = render(read("x.md", source, "claude"), VIBE, WriteOptions())

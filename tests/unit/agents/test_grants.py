@@ -16,7 +16,7 @@ from support.agents import thorough
 
 DENY, ASK, SESSION, ALLOW = Approval
 
-# Everything that can be told apart over an alphabet of two letters and a space, and by tools of two letters.
+# Every distinguishable text over an alphabet of two letters and a space, and every tool of two letters.
 TEXTS = ["".join(letters) for length in range(6) for letters in product("ab ", repeat=length)]
 NAMES = ["mcp/" + "".join(letters) for length in range(4) for letters in product("ab", repeat=length)]
 ALL_TOOLS = [*sorted(TOOLS), *NAMES]
@@ -24,7 +24,7 @@ ALL_TOOLS = [*sorted(TOOLS), *NAMES]
 arguments = st.text("ab *?", max_size=4)
 tools = st.sampled_from([ANY, "bash", "read", "write"]) | st.text("ab*?", max_size=3).map("mcp/".__add__)
 rules = st.builds(Rule, tools, st.sampled_from(Approval), arguments | st.just(ANY))
-grants = st.lists(rules, max_size=4).map(lambda found: Grants(tuple(found)))
+grants = st.lists(rules, max_size=4).map(lambda listed: Grants(tuple(listed)))
 
 
 def strength(tool: str, approval: Approval) -> Approval:
@@ -32,7 +32,7 @@ def strength(tool: str, approval: Approval) -> Approval:
 
 
 def as_regex(pattern: str) -> re.Pattern[str]:
-    """The documented meaning of a pattern, said another way."""
+    """The documented meaning of a pattern as a regular expression."""
     escaped = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     if pattern.endswith(" *"):
         escaped = escaped.removesuffix(r"\ .*") + r"(\ .*)?"
@@ -73,7 +73,7 @@ def test_the_last_rule_that_matches_decides() -> None:
     assert Grants((*granted.rules, Rule(ANY, DENY))).approval("bash", "ls") is DENY
 
 
-def test_what_no_rule_covers_is_denied() -> None:
+def test_a_call_without_a_rule_is_denied() -> None:
     assert NOTHING.approval("read") is DENY
     assert Grants((Rule("bash", ALLOW, "ls"),)).approval("bash", "rm") is DENY
     assert NOTHING.everything_else is DENY
@@ -83,7 +83,7 @@ def test_what_no_rule_covers_is_denied() -> None:
 @thorough
 @given(grants, st.sampled_from(["bash", "mcp/ab"]))
 def test_approvals_are_those_that_some_argument_gets(granted: Grants, tool: str) -> None:
-    # Short patterns tell apart nothing that texts of up to five characters and one strange one do not show.
+    # Short patterns differ only in ways that texts of up to five characters and one strange one show.
     assert granted.approvals(tool) == {granted.approval(tool, text) for text in [*TEXTS, "z", "zz", "a z", "zzzzz"]}
 
 
@@ -92,10 +92,10 @@ def test_approvals_are_those_that_some_argument_gets(granted: Grants, tool: str)
 def test_wider_is_none_exactly_where_no_call_gets_more(output: Grants, source: Grants) -> None:
     texts = [*TEXTS, "z", "zz", "a z", "zzzzz"]
     names = [*ALL_TOOLS, "mcp/z", "mcp/az", "mcp/zz", "other/z"]
-    if found := wider(output, source):
-        gets, may = output.approval(found.tool, found.argument), source.approval(found.tool, found.argument)
-        assert (gets, may) == (found.gets, found.may)
-        assert strength(found.tool, gets) > strength(found.tool, may)
+    if call := wider(output, source):
+        gets, may = output.approval(call.tool, call.argument), source.approval(call.tool, call.argument)
+        assert (gets, may) == (call.gets, call.may)
+        assert strength(call.tool, gets) > strength(call.tool, may)
         return
     for tool in names:
         given_rules, allowed_rules = Grants(output.for_tool(tool)), Grants(source.for_tool(tool))
@@ -125,10 +125,10 @@ def test_nothing_is_wider_than_itself(granted: Grants) -> None:
     ],
 )
 def test_wider_names_a_call_that_gets_more(output: Grants, source: Grants, call: tuple[str, str]) -> None:
-    found = wider(output, source)
-    assert found is not None
-    assert (found.tool, found.argument) == call
-    assert f"`{call[0]}`" in str(found)
+    wider_call = wider(output, source)
+    assert wider_call is not None
+    assert (wider_call.tool, wider_call.argument) == call
+    assert f"`{call[0]}`" in str(wider_call)
 
 
 def test_reading_tools_ask_nowhere() -> None:
@@ -136,15 +136,15 @@ def test_reading_tools_ask_nowhere() -> None:
     assert wider(Grants((Rule("read", ALLOW),)), Grants((Rule("read", ASK),))) is not None
 
 
-def test_a_character_that_stands_for_others_in_messages_is_no_loophole() -> None:
-    """A pattern that names the stand-in itself must not hide what other characters get."""
+def test_a_character_that_represents_others_in_messages_is_no_loophole() -> None:
+    """A pattern that names the representative itself must not hide the grants of other characters."""
     hostile = "\N{REPLACEMENT CHARACTER}"
     source = Grants((Rule("bash", ALLOW, hostile), Rule(f"mcp/{hostile}", ALLOW)))
     assert wider(Grants((Rule("bash", ALLOW, "?"),)), source) is not None
     assert wider(Grants((Rule("mcp/?", ALLOW),)), source) is not None
 
 
-def test_an_unnamed_tool_is_told_as_such() -> None:
+def test_an_unnamed_tool_is_reported_as_such() -> None:
     assert str(wider(EVERYTHING, Grants(tuple(Rule(tool, SESSION) for tool in sorted(TOOLS))))).startswith(
         "a tool that is not named"
     )
@@ -157,7 +157,7 @@ def test_flat_names_join_server_and_tool() -> None:
     )
 
 
-def test_a_free_shell_does_what_files_and_the_web_need() -> None:
+def test_a_free_shell_covers_files_and_the_web() -> None:
     effects = Grants((Rule("bash", ASK), Rule("write", ALLOW))).with_effects()
     assert {tool: effects.approval(tool) for tool in ("read", "edit", "webfetch", "write", "task")} == {
         "read": ASK,
@@ -173,7 +173,7 @@ def test_a_shell_that_is_refused_some_commands_does_nothing_more() -> None:
     assert some.with_effects() == some
 
 
-def test_who_reads_also_finds() -> None:
+def test_reading_includes_searching() -> None:
     effects = Grants((Rule("read", SESSION),)).with_effects()
     assert [effects.approval(tool) for tool in ("grep", "glob", "list", "bash")] == [SESSION, SESSION, SESSION, DENY]
 
@@ -194,18 +194,18 @@ def test_the_least_is_that_of_some_argument_that_the_pattern_covers(granted: Gra
 
 @thorough
 @given(grants)
-def test_everything_else_gets_the_least_of_what_its_arguments_get(granted: Grants) -> None:
+def test_everything_else_gets_the_lowest_level_of_its_arguments(granted: Grants) -> None:
     assert granted.everything_else == min(granted.approval("odd", text) for text in TEXTS)
 
 
-def test_effects_leave_what_is_higher_and_raise_what_is_lower() -> None:
+def test_effects_leave_higher_levels_and_raise_lower_ones() -> None:
     granted = Grants((Rule("bash", SESSION), Rule("write", SESSION), Rule("write", DENY, "x*")))
     assert granted.with_effects().approvals("write") == {SESSION}
     granted = Grants((Rule("bash", SESSION), Rule("write", DENY), Rule("write", ALLOW, "x*")))
     assert granted.with_effects().approvals("write") == {SESSION, ALLOW}
 
 
-def test_raising_lifts_what_is_high_enough() -> None:
+def test_raising_lifts_levels_that_are_high_enough() -> None:
     raised = Grants((Rule("bash", SESSION), Rule("edit", ASK), Rule("read", DENY), Rule("write", ALLOW))).raised(
         ALLOW, above=SESSION
     )

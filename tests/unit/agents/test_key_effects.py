@@ -27,7 +27,7 @@ from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.key_lines import is_code
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.agents import thorough
 from support.conversion import widening
 
@@ -37,7 +37,7 @@ COLON, SHY = "\N{FULLWIDTH COLON}", "\N{SOFT HYPHEN}"
 QUOTES = "\"'"
 BODY = "Please review the changes with care.\n"
 
-# What a damaged file looks like around a line of its frontmatter.
+# Damaged files, around a line of their frontmatter.
 REPAIRS: Final[dict[str, Callable[[str], str]]] = {
     "whole file on one line": lambda line: f"--- {HEAD} {line} --- {BODY}".replace("\n", " "),
     "frontmatter on one line": lambda line: f"--- {HEAD} {line}".replace("\n", " ") + f" ---\n{BODY}",
@@ -79,9 +79,9 @@ REPAIRS: Final[dict[str, Callable[[str], str]]] = {
 }
 
 BELOW_PROSE: Final = frozenset({"unclosed, prose before the key", "unclosed below a rule"})
-"""Where a spelling that is not as in code is a label in the instructions."""
+"""Places where a spelling that is not as in code is a label in the instructions."""
 
-# A value that restricts where one word does not.
+# Values that restrict where one word does not.
 VALUES: Final = {
     "mode": "plan",
     "hooks": "{PreToolUse: [{matcher: Bash}]}",
@@ -90,20 +90,20 @@ VALUES: Final = {
     "toolssettings": "{shell: {deniedCommands: [rm]}}",
     "targets": "{claude: {tools: [read]}}",
 }
-# Those that every dialect hears, whichever tool's they are.
-HEARD: Final = sorted(FOREIGN_RESTRICTING | VALUES.keys() - {"targets"})
+# Keys that every dialect honours, of any tool.
+HONOURED: Final = sorted(FOREIGN_RESTRICTING | VALUES.keys() - {"targets"})
 CLAUDE: Final = dialects()["claude"]
 MARKDOWN: Final = [one for one in dialects().values() if one.suffix == ".md" and one.name != "neutral"]
 
 
 def _check(text: str, key: str, dialect: Dialect, targets: Iterable[Dialect]) -> None:
-    """The file is refused, or its key was read, counts as meant, and leaves no output with more."""
+    """Assert that the file is refused, or its key was read, counts as intended, and no output has more."""
     result = read_agent("reviewer.md", text.encode(), dialect.name)
     if isinstance(result, NoAgent):
         assert result.refused
         return
-    assert folded_key(key) in {folded_key(found) for found in result.document.metadata}
-    if folded_key(key) not in HEARD:
+    assert folded_key(key) in {folded_key(name) for name in result.document.metadata}
+    if folded_key(key) not in HONOURED:
         return
     assert wider(EVERYTHING, result.agent.grants), "nothing is taken away"
     for target in targets:
@@ -163,11 +163,11 @@ def test_repairs_are_repairs() -> None:
         (f"---\nname: reviewer sandbox: read-only\n{BROKEN.partition(chr(10))[2]}---\n{BODY}", 2),
     ],
 )
-def test_the_refusal_says_which_key_and_where(text: str, line: int) -> None:
+def test_the_refusal_names_the_key_and_its_line(text: str, line: int) -> None:
     result = read_agent("reviewer.md", text.encode(), "claude")
     assert isinstance(result, NoAgent)
-    (found,) = [one for one in result.diagnostics if one.code is Code.RESTRICTION_LOST]
-    assert found.line == line
+    (diagnostic,) = [one for one in result.diagnostics if one.code is Code.RESTRICTION_LOST]
+    assert diagnostic.line == line
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_prose_that_speaks_of_such_a_key_is_prose(text: str) -> None:
     ],
 )
 def test_a_label_in_a_description_is_prose_where_the_key_itself_is_there(above: str, key: str, kept: str) -> None:
-    """And what is below it stays in the description, with the key where it is."""
+    """And the lines below it stay in the description, with the key where it is."""
     data = f"---\nname: reviewer\ndescription: Expert: finds bugs.\n\n{above}\n\nMore prose.\n\n{key}\n---\nReview.\n"
     result = read_agent("reviewer.md", data.encode(), "claude")
     assert not isinstance(result, NoAgent), result.diagnostics

@@ -1,4 +1,4 @@
-"""From grants to what a target can say: each option on shapes made by hand, and the proof on generated grants."""
+"""Narrowing grants to a target's capabilities: each option on examples, and the proof on generated grants."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OPTIONS = [
 
 
 def codes(narrowed: Narrowed) -> list[Code]:
-    return [found.code for found in narrowed.diagnostics]
+    return [diagnostic.code for diagnostic in narrowed.diagnostics]
 
 
 def test_everything_stays_everything_without_a_word() -> None:
@@ -59,7 +59,7 @@ def test_a_tool_that_is_denied_some_arguments_is_left_out() -> None:
 def test_or_the_agent_is_refused() -> None:
     narrowed = narrow(SOME_COMMANDS, PLAIN, WriteOptions(unenforceable="refuse"))
     assert narrowed.units["Shell"] is DENY
-    assert [found.severity for found in narrowed.diagnostics] == [Severity.ERROR]
+    assert [diagnostic.severity for diagnostic in narrowed.diagnostics] == [Severity.ERROR]
 
 
 def test_or_it_is_accepted_at_the_lowest_level_that_any_argument_has() -> None:
@@ -72,7 +72,7 @@ def test_or_it_is_accepted_at_the_lowest_level_that_any_argument_has() -> None:
 
 
 @pytest.mark.parametrize("some", [SOME_COMMANDS, Grants((*EVERYTHING.rules, Rule("bash", DENY, "rm *")))])
-def test_a_target_that_tells_arguments_apart_gets_them_in_order(some: Grants) -> None:
+def test_a_target_that_distinguishes_arguments_gets_them_in_order(some: Grants) -> None:
     """One rule alone is enough: `Bash(git *)` has no second."""
     narrowed = narrow(some, SPELLING, WriteOptions())
     assert narrowed.arguments == {"Shell": some.for_tool("bash")}
@@ -104,13 +104,13 @@ def test_a_unit_that_covers_more_than_was_granted(coarse: Choice, level: Approva
     assert upper_bound(only_edit, PLAIN, options).approval("write") is level
 
 
-def test_a_unit_gets_the_lowest_of_what_it_covers() -> None:
+def test_a_unit_gets_the_lowest_level_that_it_covers() -> None:
     narrowed = narrow(Grants((Rule("edit", ALLOW), Rule("write", ASK))), PLAIN, WriteOptions())
     assert narrowed.units["Edit"] is ASK
     assert codes(narrowed) == [Code.APPROVAL_NARROWED]
 
 
-def test_what_cannot_ask_is_left_to_the_session() -> None:
+def test_a_tool_that_cannot_ask_is_left_to_the_session() -> None:
     asks = Grants((Rule("bash", ASK),))
     narrowed = narrow(asks, MUTE, WriteOptions())
     assert narrowed.units["Shell"] is SESSION
@@ -126,7 +126,7 @@ def test_or_refused_where_approval_is_strict() -> None:
     assert upper_bound(asks, MUTE, strict).approval("bash") is ASK
 
 
-def test_session_becomes_allow_only_where_the_target_says_so() -> None:
+def test_session_becomes_allow_only_where_the_target_needs_it() -> None:
     session = Grants((Rule("bash", SESSION), Rule("edit", ASK)))
     assert upper_bound(session, PLAIN, WriteOptions()).approval("bash") is SESSION
     freed = upper_bound(session, PLAIN, WriteOptions(approval="allow"))
@@ -154,7 +154,7 @@ def test_a_server_with_arguments_is_left_out() -> None:
     assert codes(narrowed) == [Code.GLOB_NARROWED]
 
 
-def test_a_servers_tools_with_arguments_are_lifted_only_where_that_is_accepted_and_can_be_said() -> None:
+def test_a_servers_tools_with_arguments_are_lifted_only_where_that_is_accepted_and_can_be_expressed() -> None:
     partly = Grants((Rule("mcp/gh/*", SESSION), Rule("mcp/gh/*", DENY, "rm*")))
     accepting = WriteOptions(unenforceable="accept")
     for capabilities, options, level in (
@@ -177,16 +177,16 @@ def test_a_restricted_server_without_a_name_here_closes_the_list() -> None:
     assert codes(narrowed) == [Code.TOOL_LOST]
 
 
-def test_tools_without_a_name_here_are_told() -> None:
+def test_tools_without_a_name_here_are_reported() -> None:
     some = Grants((Rule("webfetch", SESSION), Rule("mcp/a", SESSION), Rule("other/codebase", SESSION)))
-    reported = [found.message for found in narrow(some, PLAIN, WriteOptions()).diagnostics]
-    assert reported == [
+    messages = [diagnostic.message for diagnostic in narrow(some, PLAIN, WriteOptions()).diagnostics]
+    assert messages == [
         "there is no `webfetch` here",
         "`a` has no name here and is left out",
     ]
 
 
-def test_bounds_of_the_project_that_cannot_be_said_are_told() -> None:
+def test_bounds_of_the_project_that_cannot_be_expressed_are_reported() -> None:
     inside = Grants((*EVERYTHING.rules, Rule("external_directory", DENY)))
     assert codes(narrow(inside, PLAIN, WriteOptions())) == [Code.APPROVAL_SESSION]
     assert upper_bound(inside, PLAIN, WriteOptions()).approval("external_directory") is SESSION
@@ -197,7 +197,7 @@ def test_bounds_of_the_project_that_are_lifted_stay_so() -> None:
     assert upper_bound(outside, PLAIN, WriteOptions()).approval("external_directory") is ALLOW
 
 
-def test_a_foreign_denial_says_nothing_about_tools_here() -> None:
+def test_a_foreign_denial_does_not_affect_tools_here() -> None:
     some = Grants((*EVERYTHING.rules, Rule("other/*", DENY)))
     assert wider(EVERYTHING, upper_bound(some, PLAIN, WriteOptions())) is None
 
@@ -205,8 +205,8 @@ def test_a_foreign_denial_says_nothing_about_tools_here() -> None:
 @pytest.mark.parametrize("target", dialects().values(), ids=lambda target: target.name)
 @thorough
 @given(granted=grants, options=st.sampled_from(OPTIONS))
-def test_no_dialect_writes_more_than_the_bound(target: Dialect, granted: Grants, options: WriteOptions) -> None:
-    """What the writer makes of a shape stays within the bound by itself, wherever the writer does not refuse.
+def test_no_dialect_writes_more_than_the_upper_bound(target: Dialect, granted: Grants, options: WriteOptions) -> None:
+    """Every output of a writer stays within the upper bound by itself, wherever the writer does not refuse.
 
     The render's own proof refuses the rest; here it is counted as an error of the writer, but for what patterns of
     servers' names cannot help.
@@ -214,9 +214,9 @@ def test_no_dialect_writes_more_than_the_bound(target: Dialect, granted: Grants,
     agent = Agent(name="x", slug="x", description="d", dialect="elsewhere", prompt="p\n", grants=granted)
     try:
         writing = target.write(agent, options)
-        if writing.data is None or any(found.severity is Severity.ERROR for found in writing.diagnostics):
+        if writing.data is None or any(diagnostic.severity is Severity.ERROR for diagnostic in writing.diagnostics):
             return
-        found = widening(agent, writing.data, target, options)
+        widened = widening(agent, writing.data, target, options)
     except TooManyPatternsError:
         return
-    assert found is None or found.tool.startswith("mcp/"), found
+    assert widened is None or widened.tool.startswith("mcp/"), widened

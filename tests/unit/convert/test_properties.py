@@ -18,7 +18,7 @@ from agentsync.core.naming import is_windows_device, slug
 from agentsync.dialects import Dialect, Writing, dialects
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown
-from agentsync.repository.detection import ReadAgent
+from agentsync.repository.dialect_detection import ReadAgent
 from support.agents import agents, descriptions, names, prompts, thorough
 from support.conversion import read, silent_losses, widening
 
@@ -109,7 +109,7 @@ def converted(source: ReadAgent, target: Dialect) -> ReadAgent | None:
 
 @thorough
 @given(head=claude_heads, body=prompts)
-def test_claude_to_opencode_and_back_keeps_what_both_have_and_gains_nothing(head: dict[str, object], body: str) -> None:
+def test_claude_to_opencode_and_back_keeps_common_fields_and_gains_nothing(head: dict[str, object], body: str) -> None:
     start = read("x.md", format_markdown(head, body), "claude")  # type: ignore[arg-type]  # JSON, as generated
     over = converted(start, OPENCODE)
     assert over is not None

@@ -1,4 +1,4 @@
-"""Where the service may be asked how it is: what a configuration can say, and what it must not say lightly."""
+"""Addresses of the health endpoint: valid ones, mistakes, and those that need an explicit permission."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def table(**health: object) -> HealthTable:
         ("unix:/run/agentsync/health.sock", Address(path="/run/agentsync/health.sock")),
     ],
 )
-def test_an_address_is_read_and_said_again(text: str, address: Address) -> None:
+def test_an_address_is_read_and_printed_again(text: str, address: Address) -> None:
     assert parse_address(text) == address
     assert parse_address(str(address)) == address
 
@@ -41,14 +41,14 @@ def test_an_address_is_read_and_said_again(text: str, address: Address) -> None:
         ("127.0.0.1:65536", "must be a number"),
         ("127.0.0.1:-1", "must be a number"),
         ("127.0.0.1:٣", "must be a number"),
-        ("::1:9417", "stands in brackets"),
-        ("[::1:9417", "stands in brackets"),
+        ("::1:9417", "must be in brackets"),
+        ("[::1:9417", "must be in brackets"),
         ("unix:health.sock", "must be absolute"),
         ("unix:", "must be absolute"),
         ("", "is not ADDRESS:PORT"),
     ],
 )
-def test_what_is_no_address_is_a_mistake_with_a_line(text: str, message: str) -> None:
+def test_an_invalid_address_is_a_mistake_with_a_line(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         table(listen=text)
     assert "`health.listen`" in caught.value.message

@@ -52,7 +52,7 @@ def test_a_person_gets_text_with_colours_only_where_they_are_wanted() -> None:
         assert ("\x1b[" in stream.getvalue()) is colors
 
 
-def test_a_terminal_is_not_commanded_by_what_is_logged() -> None:
+def test_an_event_does_not_command_the_terminal() -> None:
     stream = io.StringIO()
     configure(logging.INFO, stream=stream, readable=True, colors=False)
     logger().info("agent.diagnostic", path="agents/\x1b[2J.md")

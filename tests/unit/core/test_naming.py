@@ -45,12 +45,12 @@ def test_a_slug_is_one_or_nothing_and_stays_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "a1", "a-b-c", "0"])
-def test_what_is_a_slug(name: str) -> None:
+def test_valid_slugs(name: str) -> None:
     assert is_slug(name)
 
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "a--b", "-a", "a-", "a b", "é", "a\n"])
-def test_what_is_none(name: str) -> None:
+def test_invalid_slugs(name: str) -> None:
     assert not is_slug(name)
 
 
@@ -100,7 +100,7 @@ def test_hidden_characters(character: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["👩\u200d💻", "⚙\ufe0f", "\u0645\u06cc\u200c\u062e", "plain", "é", ""])
-def test_what_emoji_and_scripts_need_is_not_hidden(text: str) -> None:
+def test_joiners_of_emoji_and_scripts_are_not_hidden(text: str) -> None:
     assert hidden_character(text) == -1
 
 
@@ -110,7 +110,7 @@ _SCOTLAND = "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbs
 @pytest.mark.parametrize(
     "text", ["\u05d0\u200f", "a\u200eb", "1\ufe0f\u20e3", "\u845b\U000e0100", _SCOTLAND, "\U0001f441\ufe0f\u200d"]
 )
-def test_what_is_ordinary_in_running_text(text: str) -> None:
+def test_ordinary_characters_of_running_text(text: str) -> None:
     assert hidden_in_text(text) == -1
 
 
@@ -127,7 +127,7 @@ def test_what_is_ordinary_in_running_text(text: str) -> None:
         ("a\u3164b", 1),
     ],
 )
-def test_what_hides_something_in_running_text(text: str, index: int) -> None:
+def test_hidden_characters_of_running_text(text: str, index: int) -> None:
     assert hidden_in_text(text) == index
 
 

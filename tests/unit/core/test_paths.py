@@ -1,4 +1,4 @@
-"""Where things are kept."""
+"""The application's paths."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_places_are_in_the_home_directory(home: Path) -> None:
-    found = app_paths()
-    assert found.state.is_relative_to(home)
-    assert found.cache.is_relative_to(home)
-    assert found.database.parent == found.lock.parent == found.git_home.parent == found.state
-    assert found.mirror("abc").is_relative_to(found.cache)
+    paths = app_paths()
+    assert paths.state.is_relative_to(home)
+    assert paths.cache.is_relative_to(home)
+    assert paths.database.parent == paths.lock.parent == paths.git_home.parent == paths.state
+    assert paths.mirror("abc").is_relative_to(paths.cache)
 
 
 def test_the_directories_of_a_service_win(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_a_configuration_of_the_user_comes_before_that_of_the_machine(home: Path
 class TestWhereTheMachinesServiceServesAUser:
     @pytest.fixture(autouse=True)
     def served(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """What systemd makes for this user."""
+        """The directories that systemd makes for this user."""
         import pwd  # noqa: PLC0415 - Windows has none
 
         user = pwd.getpwuid(os.getuid())
@@ -69,7 +69,7 @@ class TestWhereTheMachinesServiceServesAUser:
         monkeypatch.setenv("HOME", str(tmp_path / "other"))
         assert app_paths().state.is_relative_to(tmp_path / "other")
 
-    def test_what_belongs_to_somebody_else_is_not_looked_at(self, served: Path) -> None:
+    def test_another_users_directories_are_not_looked_at(self, served: Path) -> None:
         if os.getuid():
             served.rmdir()
             served.symlink_to("/")

@@ -1,4 +1,4 @@
-"""What a URL says, and what is shown of it."""
+"""URLs: their parts, and what is shown of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECRETS = st.text(
 
 
 @given(secret=_SECRETS, used=st.sampled_from(["https", "ssh", "HTTP", "git+ssh"]))
-def test_a_password_is_redacted_wherever_the_url_stands(secret: str, used: str) -> None:
+def test_a_password_is_redacted_wherever_the_url_is(secret: str, used: str) -> None:
     shown = redact(f"fatal: unable to access '{used}://ada:{secret}@example.org/x.git/': 401")
     assert secret not in shown
     assert "example.org/x.git" in shown
@@ -35,7 +35,7 @@ def test_a_password_is_redacted_wherever_the_url_stands(secret: str, used: str) 
         ("/srv/x", "/srv/x"),
     ],
 )
-def test_what_is_no_secret_stays(url: str, shown: str) -> None:
+def test_a_url_without_a_secret_stays(url: str, shown: str) -> None:
     assert redact(url) == shown
 
 
@@ -65,5 +65,5 @@ def test_credentials_are_taken_out_of_http_urls_only() -> None:
     assert split_credentials("ssh://git@host/x") == ("ssh://git@host/x", "", "")
 
 
-def test_what_a_terminal_would_act_on_is_escaped() -> None:
+def test_control_characters_are_escaped() -> None:
     assert printable("café\x1b[2J\n\u202e") == "café\\x1b[2J\\n\\u202e"

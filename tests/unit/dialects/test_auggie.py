@@ -1,4 +1,4 @@
-"""What Augment's CLI makes of a file, as its own loader showed (version 0.36.0)."""
+"""How Augment's CLI reads a file, as observed with its own loader (version 0.36.0)."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def from_claude(**keys: JsonValue) -> dict[str, JsonValue]:
 
 
 @pytest.mark.parametrize("value", [[], "", None, {"view": True}, 5], ids=str)
-def test_a_list_that_names_nothing_grants_everything_and_means_nothing(value: JsonValue) -> None:
+def test_an_empty_list_grants_everything_but_intends_nothing(value: JsonValue) -> None:
     assert enforced(tools=value).approval("bash") is Approval.SESSION
     assert not intended(tools=value).approval("bash")
 
 
 @pytest.mark.parametrize("value", [["Read"], ["*"], "view launch-process", ["none"]], ids=str)
-def test_names_of_nothing_grant_nothing(value: JsonValue) -> None:
+def test_unknown_names_grant_nothing(value: JsonValue) -> None:
     assert not enforced(tools=value).approval("bash")
     assert not enforced(tools=value).approval("read")
 
 
-def test_a_list_of_denied_tools_puts_the_other_out_of_force() -> None:
+def test_a_list_of_denied_tools_disables_the_other_list() -> None:
     keys: dict[str, JsonValue] = {"tools": ["view"], "disabled_tools": ["web-fetch"]}
     assert enforced(**keys).approval("bash") is Approval.SESSION
     assert not intended(**keys).approval("bash")
@@ -63,7 +63,7 @@ def test_a_list_of_denied_tools_puts_the_other_out_of_force() -> None:
         (["grep-search"], "grep", False),
     ],
 )
-def test_only_a_denial_of_all_that_does_the_same_takes_it_away(denied: list[str], tool: str, *, gone: bool) -> None:
+def test_only_denying_all_equivalent_tools_denies_the_call(denied: list[str], tool: str, *, gone: bool) -> None:
     assert (not enforced(disabled_tools=[*denied]).approval(tool)) is gone
     assert not intended(disabled_tools=[*denied]).approval(tool)
 
@@ -72,11 +72,11 @@ def test_a_denied_name_that_may_be_a_servers_tool_denies_all_servers() -> None:
     assert not intended(disabled_tools=["search_github"]).approval("mcp/github/search")
 
 
-def test_nothing_is_said_by_a_name_of_nothing() -> None:
+def test_an_unknown_name_has_no_effect() -> None:
     assert from_claude(tools=[])["tools"] == ["none"]
 
 
-def test_who_may_not_run_commands_may_not_delete_files() -> None:
+def test_an_agent_without_commands_may_not_delete_files() -> None:
     denied = from_claude(disallowedTools="Bash")["disabled_tools"]
     assert isinstance(denied, list)
     assert {"launch-process", "write-process", "remove-files", "bash"} <= set(map(str, denied))
@@ -98,7 +98,7 @@ def test_who_may_not_run_commands_may_not_delete_files() -> None:
         ("WebSearch", "web-search"),
     ],
 )
-def test_a_denial_names_all_that_does_the_same(denied: str, names: str) -> None:
+def test_a_denial_names_all_equivalent_tools(denied: str, names: str) -> None:
     assert from_claude(disallowedTools=denied)["disabled_tools"] == names.split()
 
 
@@ -114,7 +114,7 @@ def test_a_denial_names_all_that_does_the_same(denied: str, names: str) -> None:
         ("Glob", "none"),
     ],
 )
-def test_a_list_names_nothing_that_does_more(granted: str, names: str) -> None:
+def test_a_list_names_no_tool_that_can_do_more(granted: str, names: str) -> None:
     written = from_claude(tools=granted)
     assert (written["tools"], written["disable_skills"]) == (names.split(), True)
 
@@ -126,16 +126,16 @@ def test_skills_are_switched_off_where_any_is_denied() -> None:
     assert b"disable_skills: true" in (render(read("x.md", data, "neutral"), AUGGIE, OPTIONS).data or b"")
 
 
-def test_claudes_readers_can_read_although_that_lists_directories() -> None:
+def test_agents_that_read_can_read_although_that_lists_directories() -> None:
     tools = from_claude(tools="Read, Grep, Glob")["tools"]
     assert isinstance(tools, list)
     assert tools[0] == "view"
 
 
-def test_who_may_not_list_directories_by_name_may_not_read_files_either() -> None:
+def test_an_agent_that_may_not_list_directories_may_not_read_files_either() -> None:
     data = b'---\ndescription: "d"\npermissions:\n  list: deny\n---\np\n'
     file = render(read("x.md", data, "neutral"), AUGGIE, OPTIONS)
-    assert Code.COARSE in {found.code for found in file.diagnostics}
+    assert Code.COARSE in {diagnostic.code for diagnostic in file.diagnostics}
     assert b"- view\n" in (file.data or b"")
 
 
@@ -149,7 +149,7 @@ def test_who_may_not_list_directories_by_name_may_not_read_files_either() -> Non
     ],
     ids=["fence at the end", "byte order mark", "colon", "date"],
 )
-def test_what_auggie_would_misread_is_written_anew(data: bytes) -> None:
+def test_a_file_that_auggie_would_misread_is_rewritten(data: bytes) -> None:
     source = read("x.md", data, "auggie")
     assert not source.passes_through
     assert read("x.md", render(source, AUGGIE, OPTIONS).data or b"", "auggie").passes_through

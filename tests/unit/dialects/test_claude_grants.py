@@ -1,4 +1,4 @@
-"""Every key, name and mode of Claude Code that restricts: what it takes away, what it leaves, and what is told."""
+"""Every restricting key, name and mode of Claude Code: what it denies, what it leaves, and what is reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DENY, ASK, SESSION, ALLOW = Approval
 CLAUDE = dialects()["claude"]
 
 
-# Every name that Claude Code has or had, and what it is; those in the second table grant nothing any more.
+# Every name that Claude Code has or had, and its tool; those in the second table no longer grant anything.
 CLAUDE_NAMES = {
     "Read": "read",
     "Write": "write",
@@ -71,8 +71,8 @@ SERVER_NAMES = {
 CALLS = [f"mcp/{server}/{tool}" for server in ("tracker", "other") for tool in ("get_a", "get_b", "search_tickets")]
 
 
-@pytest.mark.parametrize(("name", "granted", "denied"), [(name, *found) for name, found in SERVER_NAMES.items()])
-def test_names_of_servers_mean_what_claude_code_makes_of_them(name: str, granted: str, denied: str) -> None:
+@pytest.mark.parametrize(("name", "granted", "denied"), [(name, *patterns) for name, patterns in SERVER_NAMES.items()])
+def test_server_names_are_read_as_claude_code_reads_them(name: str, granted: str, denied: str) -> None:
     given, taken = claude(f"tools: [Read, '{name}']"), claude(f"disallowedTools: ['{name}']")
     for call in CALLS:
         level = SESSION if granted and matches(granted, call) else DENY
@@ -80,11 +80,11 @@ def test_names_of_servers_mean_what_claude_code_makes_of_them(name: str, granted
         assert CLAUDE.enforced(given.document).approval(call) is level
         assert bool(CLAUDE.enforced(taken.document).approval(call)) is not (bool(denied) and matches(denied, call))
     for read_agent, known in ((given, granted), (taken, denied)):
-        assert (Code.UNKNOWN_TOOL in {found.code for found in read_agent.diagnostics}) is not bool(known)
+        assert (Code.UNKNOWN_TOOL in {diagnostic.code for diagnostic in read_agent.diagnostics}) is not bool(known)
 
 
 @pytest.mark.parametrize("name", [name for name, (granted, _) in SERVER_NAMES.items() if not granted])
-def test_no_tool_is_given_what_such_a_name_does_not_grant(name: str) -> None:
+def test_no_other_tool_gets_more_than_such_a_name_grants(name: str) -> None:
     for target in dialects().values():
         file = render(claude(f"tools: [Read, '{name}']"), target, WriteOptions())
         plain = render(claude("tools: [Read]"), target, WriteOptions())
@@ -95,7 +95,7 @@ def test_no_tool_is_given_what_such_a_name_does_not_grant(name: str) -> None:
             assert file.data == plain.data, target.name
 
 
-def test_a_denial_by_such_a_name_is_meant_for_all_that_it_covers() -> None:
+def test_a_denial_by_such_a_name_is_intended_for_all_that_it_covers() -> None:
     denied = {
         "mcp__tr*": ("mcp/tracker/get_a", "mcp/other/get_a"),
         "mcp__*__get_a": ("mcp/other/get_a", "mcp/other/get_b"),
@@ -124,8 +124,8 @@ def test_arguments_in_a_list_of_claude_code_confine_nothing_there() -> None:
         '["Read", "Bash", "(git *)"]',
     ],
 )
-def test_arguments_that_stand_apart_from_their_tool_are_meant_and_not_heeded(tools: str) -> None:
-    """Claude Code was seen to take them for a tool that it does not know."""
+def test_arguments_separated_from_their_tool_are_intended_but_ignored(tools: str) -> None:
+    """As observed, Claude Code reads them as an unknown tool."""
     agent = claude(f"tools: {tools}")
     assert reported(f"tools: {tools}", "claude") == [Code.NO_EFFECT]
     assert agent.dialect.enforced(agent.document).approval("bash", "rm") is SESSION
@@ -134,7 +134,7 @@ def test_arguments_that_stand_apart_from_their_tool_are_meant_and_not_heeded(too
     assert agent.agent.grants.approval("read") is SESSION
 
 
-def test_only_a_tool_that_stands_before_parentheses_is_confined_by_them() -> None:
+def test_parentheses_confine_only_the_tool_before_them() -> None:
     agent = claude("tools: (git *), Read, Bash(ls) (git *)")
     assert agent.agent.grants.approval("read") is SESSION
     assert [agent.agent.grants.approval("bash", command) for command in ("ls", "git x", "rm")] == [
@@ -151,7 +151,7 @@ def test_the_key_that_claude_code_reads_counts_before_one_that_only_looks_like_i
     assert (granted.approval("read"), granted.approval("bash")) == (SESSION, DENY)
 
 
-def test_a_denial_counts_with_what_its_author_put_around_the_name() -> None:
+def test_a_denial_counts_with_quotes_and_signs_around_the_name() -> None:
     granted = claude("disallowedTools: '`Bash`: [Write]; \"Edit:(x)\"'").agent.grants
     assert [granted.approval(tool) for tool in ("bash", "write", "edit", "read")] == [DENY, DENY, DENY, SESSION]
 
@@ -163,7 +163,7 @@ def test_a_denial_keeps_every_letter_of_the_name() -> None:
 @pytest.mark.parametrize(
     "names", ["'Bash', 'Write'", '"Bash", "Write"', "`Bash`, `Write`", "[Bash, Write", "Bash: Write"]
 )
-def test_a_denial_that_is_no_yaml_is_written_as_it_was_meant(names: str) -> None:
+def test_a_denial_that_is_not_valid_yaml_is_written_as_intended(names: str) -> None:
     agent = claude(f"disallowedTools: {names}")
     assert agent.document.repaired
     written = render(agent, CLAUDE, WriteOptions()).data
@@ -172,7 +172,7 @@ def test_a_denial_that_is_no_yaml_is_written_as_it_was_meant(names: str) -> None
 
 
 @pytest.mark.parametrize("memory", ["user", "project", "local"])
-def test_a_memory_brings_the_tools_that_it_is_kept_with_unless_they_are_denied(memory: str) -> None:
+def test_a_memory_grants_the_tools_it_needs_unless_they_are_denied(memory: str) -> None:
     agent = claude(f"tools: Grep\nmemory: {memory}")
     most = agent.dialect.enforced(agent.document)
     assert available(most) == {"grep", "read", "write", "edit", "external_directory"}
@@ -191,7 +191,7 @@ def test_a_memory_brings_the_tools_that_it_is_kept_with_unless_they_are_denied(m
         ("tools: [Read, 3]", Code.INVALID_VALUE),
     ],
 )
-def test_a_list_that_claude_code_reads_in_another_way_is_told(keys: str, code: Code) -> None:
+def test_a_list_that_claude_code_reads_differently_is_reported(keys: str, code: Code) -> None:
     assert code in reported(keys, "claude")
 
 
@@ -202,7 +202,7 @@ def test_a_name_of_claude_code_denies_its_tool_and_no_other(name: str, tool: str
 
 
 @pytest.mark.parametrize(("name", "tool"), CLAUDE_NAMES.items())
-def test_a_name_of_claude_code_grants_its_tool_and_paths_their_surroundings(name: str, tool: str) -> None:
+def test_a_claude_code_name_grants_its_tool_and_a_path_tool_the_outside(name: str, tool: str) -> None:
     agent = claude(f"tools: {name}")
     expected = {tool, "external_directory"} if tool in PATHS else {tool}
     assert available(agent.agent.grants) == expected
@@ -210,7 +210,7 @@ def test_a_name_of_claude_code_grants_its_tool_and_paths_their_surroundings(name
 
 
 @pytest.mark.parametrize("name", CLAUDE_GONE)
-def test_a_name_that_claude_code_had_once_grants_nothing(name: str) -> None:
+def test_a_former_claude_code_name_grants_nothing(name: str) -> None:
     agent = claude(f"tools: {name}")
     assert available(agent.agent.grants) == set()
     assert available(agent.dialect.enforced(agent.document)) == set()
@@ -224,7 +224,7 @@ def test_a_name_that_claude_code_had_once_grants_nothing(name: str) -> None:
         *(f"{key}: plan" for key in ("permission-mode", "PermissionMode", "permission_mode")),
     ],
 )
-def test_a_key_that_only_looks_like_one_of_claude_code_restricts_as_its_author_meant(keys: str) -> None:
+def test_a_key_similar_to_a_claude_code_key_restricts_as_its_author_intended(keys: str) -> None:
     agent = claude(keys)
     assert agent.agent.grants.approval("bash") is DENY
     assert agent.agent.grants.approval("read") is SESSION
@@ -232,12 +232,12 @@ def test_a_key_that_only_looks_like_one_of_claude_code_restricts_as_its_author_m
 
 
 @pytest.mark.parametrize("key", ["Tools", "allowedTools", "allowed-tools"])
-def test_a_key_that_looks_like_a_list_gives_what_it_names(key: str) -> None:
+def test_a_key_that_looks_like_a_list_grants_what_it_names(key: str) -> None:
     assert available(claude(f"{key}: Read").agent.grants) == {"read", "external_directory"}
 
 
 @pytest.mark.parametrize("key", ["disallowed-tools", "deniedTools", "disabled_tools"])
-def test_a_key_that_looks_like_a_denial_takes_what_it_names(key: str) -> None:
+def test_a_key_that_looks_like_a_denial_denies_what_it_names(key: str) -> None:
     assert available(claude(f"{key}: Read").agent.grants) == TOOLS - {"read"}
 
 
@@ -284,9 +284,7 @@ def test_a_permission_mode_of_claude_code(mode: str, edit: Approval, shell: Appr
         ("[plan]", DENY, SESSION),
     ],
 )
-def test_a_permission_mode_that_claude_code_does_not_have_restricts_as_meant_or_asks(
-    mode: str, shell: Approval, task: Approval
-) -> None:
+def test_an_unknown_permission_mode_restricts_as_intended_or_asks(mode: str, shell: Approval, task: Approval) -> None:
     agent = claude(f"permissionMode: {mode}")
     assert (agent.agent.grants.approval("bash"), agent.agent.grants.approval("task")) == (shell, task)
     assert agent.dialect.enforced(agent.document).approval("bash") is SESSION
@@ -323,7 +321,7 @@ def test_a_hook_that_may_refuse_a_tool_is_a_restriction(matcher: str, guarded: s
         "[{event: PreToolUse, matcher: Bash, command: x}]",
     ],
 )
-def test_a_hook_in_another_form_is_meant_as_a_guard(hooks: str) -> None:
+def test_a_hook_in_another_form_counts_as_a_guard(hooks: str) -> None:
     assert DENY in claude(f"hooks: {hooks}").agent.grants.approvals("bash")
 
 
@@ -344,7 +342,7 @@ def test_a_server_that_a_hook_guards_is_written_whole_where_that_is_accepted() -
     agent = claude("tools: Read, mcp__db__query\nhooks: {PreToolUse: [{matcher: mcp__db__query, hooks: []}]}")
     file = render(agent, dialects()["opencode"], WriteOptions(unenforceable="accept"))
     assert b"db_query: ask\n" in (file.data or b"")
-    assert Code.ACCEPTED_WIDER in {found.code for found in file.diagnostics}
+    assert Code.ACCEPTED_WIDER in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 @pytest.mark.parametrize(
@@ -367,7 +365,7 @@ def test_a_server_that_a_hook_guards_is_written_whole_where_that_is_accepted() -
         ("Bash)", "rm", DENY),
     ],
 )
-def test_arguments_of_claude_code_grant_what_they_say(item: str, command: str, approval: Approval) -> None:
+def test_arguments_of_claude_code_grant_the_commands_they_match(item: str, command: str, approval: Approval) -> None:
     assert claude(f"tools: {item}").agent.grants.approval("bash", command) is approval
 
 
@@ -389,7 +387,7 @@ def test_only_lists_of_agents_are_written_with_arguments() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["mcp/g?/x", "mcp/gh/get_?", "mcp/gh/get_*", "mcp/*/x"])
-def test_a_pattern_of_servers_that_claude_code_takes_for_a_name_denies_what_has_no_name(pattern: str) -> None:
+def test_a_pattern_of_servers_that_claude_code_reads_as_a_name_denies_unnamed_tools(pattern: str) -> None:
     data = f"---\nname: x\ndescription: d\npermissions: {{'{pattern}': deny}}\n---\np\n".encode()
     written = (render(read("x.md", data, "neutral"), CLAUDE, WriteOptions()).data or b"").decode()
     assert "mcp__" not in written

@@ -1,4 +1,4 @@
-"""Every sandbox, policy and switch of Codex: what it takes away, what it leaves, and what is told."""
+"""Every sandbox, policy and switch of Codex: what it denies, what it leaves, and what is reported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.dialects.codex.grants import enforced
+from agentsync.dialects.codex.permissions import enforced
 from support.conversion import read
 from support.grants import CHANGES, available, codex
 
@@ -85,18 +85,18 @@ def test_a_switch_of_codex_that_is_off_takes_its_tools_away(switch: str, tools: 
     for value in ("false", "{enabled = false}"):
         agent = codex(f"[{table}]\n{key} = {value}")
         assert available(agent.agent.grants) == TOOLS - tools
-        assert Code.OWN_RESTRICTION in [found.code for found in agent.diagnostics]
+        assert Code.OWN_RESTRICTION in [diagnostic.code for diagnostic in agent.diagnostics]
     assert available(codex(f"[{table}]\n{key} = true").agent.grants) == TOOLS
 
 
 @pytest.mark.parametrize("keys", ['default_permissions = "mine"', "[permissions.mine]\nx = 1"])
-def test_a_profile_of_codex_that_nothing_else_can_say_leaves_no_shell(keys: str) -> None:
+def test_a_codex_profile_that_has_no_equivalent_leaves_no_shell(keys: str) -> None:
     granted = codex(keys).agent.grants
     assert available(granted) == TOOLS - {"bash", "webfetch", "external_directory", *CHANGES}
     assert all(DENY in granted.approvals(tool) for tool in ("read", "grep", "glob", "list"))
 
 
-def test_of_a_sandbox_and_a_profile_of_codex_the_narrower_counts() -> None:
+def test_the_narrower_of_a_codex_sandbox_and_a_profile_counts() -> None:
     intended, wide = 'default_permissions = ":read-only"\n', 'default_permissions = ":danger-full-access"\n'
     assert codex(WORKSPACE + intended).agent.grants.approval("edit") is DENY
     assert codex(READ_ONLY + wide).agent.grants.approval("edit") is DENY
@@ -144,7 +144,7 @@ def test_tools_of_servers_before_which_codex_asks_are_asked_for() -> None:
         assert granted.approval("mcp/git/delete") is SESSION
 
 
-def test_what_codex_lets_through_at_most() -> None:
+def test_the_widest_grants_of_codex() -> None:
     for sandbox in ("workspace-write", "danger-full-access"):
         assert enforced({"sandbox_mode": sandbox}).approval("bash") is ALLOW
     assert enforced({"sandbox_mode": "read-only", "approval_policy": "never"}).approval("bash") is DENY

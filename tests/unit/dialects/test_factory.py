@@ -1,4 +1,4 @@
-"""What Factory Droid makes of a file, as the tool itself showed (version 0.215.0, agents run against a fake model)."""
+"""How Factory Droid reads a file, as observed with the tool itself (version 0.215.0, run against a fake model)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.formats.frontmatter import format_markdown
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 FACTORY = dialects()["factory"]
@@ -47,7 +47,7 @@ def test_one_value_of_a_wrong_type_grants_everything_and_is_refused(data: bytes)
     assert enforced(data).rules[0] == EVERYTHING.rules[0]
     result = read_agent("x.md", data, "factory")
     assert isinstance(result, NoAgent)
-    assert Code.WRONG_TYPE in {found.code for found in result.diagnostics}
+    assert Code.WRONG_TYPE in {diagnostic.code for diagnostic in result.diagnostics}
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,13 @@ def test_one_value_of_a_wrong_type_grants_everything_and_is_refused(data: bytes)
     ],
     ids=["blank after the fence", "date", "number", "date in a list", "dashes within"],
 )
-def test_what_droid_would_misread_is_written_anew(head: str) -> None:
+def test_a_file_that_droid_would_misread_is_rewritten(head: str) -> None:
     agent = read("x.md", f"{head}p\n".encode(), "factory")
     assert not agent.passes_through
     assert read("x.md", render(agent, FACTORY, STRICT).data or b"", "factory").passes_through
 
 
-def test_the_word_for_reading_includes_the_shell_but_does_not_mean_it() -> None:
+def test_the_word_for_reading_grants_the_shell_but_does_not_intend_it() -> None:
     data = droid(tools="read-only")
     assert enforced(data).approval("bash") is Approval.SESSION
     assert enforced(data).approval("edit") is Approval.DENY
@@ -89,10 +89,10 @@ def test_a_list_of_servers_takes_none_away() -> None:
 
 
 @pytest.mark.parametrize("denied", ["Skill", "TodoWrite"])
-def test_what_cannot_be_denied_is_told_or_refused(denied: str) -> None:
+def test_a_denial_that_droid_lacks_is_reported_or_refused(denied: str) -> None:
     reported = from_claude(WriteOptions(), disallowedTools=denied)
     assert reported.data is not None
-    assert Code.UNRESTRICTABLE in {found.code for found in reported.diagnostics}
+    assert Code.UNRESTRICTABLE in {diagnostic.code for diagnostic in reported.diagnostics}
     assert from_claude(disallowedTools=denied).data is None
 
 
@@ -102,4 +102,4 @@ def test_what_cannot_be_denied_is_told_or_refused(denied: str) -> None:
 def test_an_effort_is_written_only_with_a_model_that_takes_it(model: str, effort: str, *, kept: bool) -> None:
     file = from_claude(WriteOptions(), effort=effort, **({"model": model} if model else {}))
     assert (b"reasoningEffort" in (file.data or b"")) is kept
-    assert (Code.FIELD_LOST in {found.code for found in file.diagnostics}) is not kept
+    assert (Code.FIELD_LOST in {diagnostic.code for diagnostic in file.diagnostics}) is not kept

@@ -1,4 +1,4 @@
-"""What stands in an agent of one tool and belongs to another: it may restrict, and gives nothing."""
+"""Keys of one tool in an agent of another: they may restrict, and grant nothing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import pytest
 
 from agentsync.agents.grants import MCP, READING, TOOLS, Approval
 from agentsync.agents.narrowing import WriteOptions
-from agentsync.convert.policy import Rules, judge_output
+from agentsync.convert.policy import Rules
+from agentsync.convert.policy_check import judge_output
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import Dialect, dialects
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 from support.grants import available
 
-# Tools that pass over keys that they do not know.
+# Tools that ignore unknown keys.
 LISTING = [dialects()[name] for name in "antigravity auggie cline copilot cursor factory junie qwen rovodev".split()]
 
 
@@ -36,7 +37,7 @@ def test_a_restriction_of_another_tool_leaves_reading_only(dialect: Dialect, key
 @pytest.mark.parametrize(
     "keys", ["zzz: 1", "mcpServers: {zzz: {command: zzz}}", "hooks: {Stop: [{hooks: [{type: command, command: zzz}]}]}"]
 )
-def test_what_only_its_own_tool_can_read_is_not_written_for_another(target: Dialect, keys: str) -> None:
+def test_keys_of_one_tool_are_not_written_for_another(target: Dialect, keys: str) -> None:
     data = render(read("reviewer.md", head(keys), "claude"), target, WriteOptions()).data
     assert data is not None
     assert (b"zzz" in data) is (target.name in ("claude", "neutral"))
@@ -77,8 +78,8 @@ def test_cursor_gets_no_agent_that_has_to_ask_where_only_that_will_do() -> None:
     "name", ["* ", " *", " read", "read ", " tracker/get_a", " read_file", "read_file ", " mcp__gh__x"]
 )
 @pytest.mark.parametrize("dialect", ["copilot", "gemini", "qwen"])
-def test_a_name_with_blanks_around_it_in_a_list_is_nobodys(dialect: str, name: str) -> None:
-    """Seen in all three: they compare the item as it is, where other tools trim it."""
+def test_a_name_with_blanks_around_it_in_a_list_matches_no_tool(dialect: str, name: str) -> None:
+    """Observed in all three: they compare the item unchanged, where other tools trim it."""
     agent = read_agent("reviewer.md", head(f"tools: ['{name}']"), dialect)
     if not isinstance(agent, NoAgent):
         assert available(agent.agent.grants) == set()
@@ -104,5 +105,5 @@ def test_a_denial_of_vibes_counts_in_another_case() -> None:
 def test_a_policy_sees_a_servers_tool_by_the_name_that_copilot_joins() -> None:
     copilot = dialects()["copilot"]
     document = copilot.parse(head("tools: [read, tracker-get_a]"), "x.md")
-    (found,) = judge_output(copilot, document, "x", [Rules(servers=("github",))])
-    assert found.code is Code.GRANT_REFUSED
+    (diagnostic,) = judge_output(copilot, document, "x", [Rules(servers=("github",))])
+    assert diagnostic.code is Code.GRANT_REFUSED

@@ -1,4 +1,4 @@
-"""Of two keys of one agent, neither gives back what the other takes away."""
+"""Of two keys of one agent, neither grants what the other denies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentsync.agents.grants import TOOLS, Grants
 from agentsync.dialects import dialects
 from support.conversion import read
 
-# By dialect: what takes something away, and what may give something.
+# By dialect: keys that deny something, and keys that may grant something.
 TAKING: Final = {
     "claude": [
         *("tools: Read", "tools: '*, !Bash'", "allowed-tools: Read", "disallowedTools: Bash", "denied-tools: [Write]"),
@@ -86,7 +86,7 @@ GIVING: Final = {
     ],
     "codex": ['approval_policy = "never"', 'sandbox_mode = "danger-full-access"', 'web_search = "live"'],
 }
-# What an agent has to say to have anything that can be taken away, or to be one.
+# Lines that an agent needs to be valid, or to have anything that can be denied.
 WHOLE: Final = {"kiro": ["tools: ['*', '@gh']"]}
 TABLES: Final = {
     "vibe": ('description = "d"', 'instructions = "p"'),
@@ -114,7 +114,7 @@ def granted(dialect: str, *lines: str) -> Grants:
 
 
 @pytest.mark.parametrize("dialect", TAKING)
-def test_no_key_gives_back_what_another_takes_away(dialect: str) -> None:
+def test_no_key_grants_what_another_denies(dialect: str) -> None:
     for taking in TAKING[dialect]:
         before = granted(dialect, taking)
         for other in dict.fromkeys([*GIVING[dialect], *TAKING[dialect]]):

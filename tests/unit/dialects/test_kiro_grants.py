@@ -1,4 +1,4 @@
-"""Every key and rule of Kiro's that restricts or frees: as its author meant it, and what it lets through at most."""
+"""Every key and rule of Kiro's that restricts or allows: as intended, and as enforced at most."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.dialects.kiro.grants import enforced, intended, is_known
-from agentsync.dialects.kiro.writer import finding
+from agentsync.dialects.kiro.permissions import enforced, intended, is_known
+from agentsync.dialects.kiro.writer import with_search
 from agentsync.formats.frontmatter import parse_markdown
 from support.conversion import read
 from support.grants import available
@@ -42,7 +42,7 @@ def rules(*declared: str) -> str:
         ("capability: shell, effect: deny", "bash", "ls", DENY, DENY),
         ("capability: shell, effect: deny, exclude: ['git *']", "bash", "git push", SESSION, SESSION),
         ("capability: shell, effect: deny, exclude: ['git *']", "bash", "rm", DENY, DENY),
-        # What cannot be read restricts in full as it was meant, and frees nothing; at most it is the other way.
+        # An unclear pattern restricts in full and allows nothing as intended; as enforced it is the other way round.
         ("capability: shell, effect: deny, match: ['r? x']", "bash", "ls", DENY, SESSION),
         ("capability: shell, effect: deny, match: ['r? x']", "bash", "r? x", DENY, SESSION),
         ("capability: shell, effect: ask, match: ['r? x']", "bash", "ls", ASK, SESSION),
@@ -87,7 +87,7 @@ def rules(*declared: str) -> str:
         ("capability: mcp, effect: allow, match: ['gh/?']", "mcp/gh/x", "", SESSION, ALLOW),
         ("capability: mcp, effect: ask", "mcp/gh/x", "", ASK, ASK),
         ("capability: mcp, effect: allow", "mcp/other/x", "", DENY, DENY),
-        # What is not among the tools is brought by no rule.
+        # No rule makes a tool available that is not listed.
         ("capability: web_search, effect: allow", "websearch", "x", DENY, DENY),
         ("capability: web_search, effect: ask", "websearch", "x", DENY, DENY),
         ("capability: skill, effect: allow", "skill", "x", DENY, DENY),
@@ -110,7 +110,7 @@ ALL = "capability: shell, effect: deny, exclude: ['git *']"
 @pytest.mark.parametrize(
     ("declared", "argument", "least", "most"),
     [
-        # What one excepts, another may cover.
+        # Another rule may cover an exception.
         ((ALL, "capability: shell, effect: deny, match: ['rm *'], exclude: ['rm x']"), "rm x", DENY, SESSION),
         ((ALL, "capability: shell, effect: deny, match: ['git push']"), "git push", DENY, DENY),
         ((ALL, "capability: shell, effect: deny, match: ['git push']"), "git pull", SESSION, SESSION),
@@ -129,7 +129,7 @@ ALL = "capability: shell, effect: deny, exclude: ['git *']"
         (("capability: shell, effect: deny", "capability: shell, effect: allow"), "ls", DENY, DENY),
     ],
 )
-def test_of_several_rules_the_most_restrictive_counts(
+def test_the_most_restrictive_of_several_rules_counts(
     declared: tuple[str, ...], argument: str, least: Approval, most: Approval
 ) -> None:
     intended, wide = both(SOME + rules(*declared))
@@ -196,14 +196,14 @@ def test_which_servers_and_agents_there_are() -> None:
     ],
 )
 @pytest.mark.parametrize("version", [2, 3])
-def test_what_runs_unasked_by_older_keys(keys: str, least: Approval, most: Approval, version: int) -> None:
+def test_calls_that_older_keys_allow(keys: str, least: Approval, most: Approval, version: int) -> None:
     intended, wide = both(f"tools: [shell]\n{keys}", version)
     assert (intended.approval("bash"), wide.approval("bash")) == (least, most)
     assert available(intended) == available(wide) == {"bash"}
 
 
 @pytest.mark.parametrize("key", ["deniedCommands", "denyByDefault", "deniedPaths", "blocked", "availableAgents"])
-def test_a_restriction_of_the_older_kind_is_one_of_some_arguments(key: str) -> None:
+def test_a_restriction_of_the_older_kind_covers_some_arguments(key: str) -> None:
     intended, wide = both(f"tools: [shell, read]\ntoolsSettings: {{shell: {{{key}: [x]}}, read: 3}}")
     assert {tool for tool in ("bash", "read") if DENY in intended.approvals(tool)} == {"bash"}
     assert wide.approvals("bash") == {SESSION}
@@ -234,7 +234,7 @@ def test_a_hook_that_may_refuse_a_tool_is_a_restriction(hooks: str, guarded: set
     assert {tool for tool in CHANGES | READING if DENY in intended.approvals(tool)} == guarded
 
 
-def test_a_restriction_of_the_older_kind_is_meant_in_any_case() -> None:
+def test_a_restriction_of_the_older_kind_counts_in_any_case() -> None:
     intended, _ = both("tools: ['*']\ntoolsSettings: {Execute_Bash: {denyByDefault: true}}")
     assert {tool for tool in TOOLS if DENY in intended.approvals(tool)} == {"bash"}
 
@@ -249,7 +249,7 @@ def test_a_restriction_of_the_older_kind_is_meant_in_any_case() -> None:
         *((setting, SESSION) for setting in ("allowedCommands: [x]", "deniedCommands: null", "timeout: 3")),
     ],
 )
-def test_a_restriction_of_the_older_kind_is_meant_in_any_word_for_it(setting: str, least: Approval) -> None:
+def test_a_restriction_of_the_older_kind_counts_in_any_spelling(setting: str, least: Approval) -> None:
     intended, _ = both(f"tools: ['*']\ntoolsSettings: {{shell: {{{setting}}}}}")
     assert min(intended.approvals("bash")) is least
 
@@ -259,12 +259,12 @@ def test_a_name_for_servers_grants_and_denies_them() -> None:
     assert both("tools: ['*']\nexcludedTools: ['@mcp']")[0].approval("mcp/gh/x") is DENY
 
 
-def test_who_may_read_all_files_may_find_them_and_keeps_what_is_more() -> None:
-    assert finding(Grants((Rule("read", SESSION),))).approvals("grep") == {SESSION}
-    assert finding(Grants((Rule("read", SESSION), Rule("read", DENY, "x*")))).approvals("grep") == {DENY}
-    assert finding(Grants((Rule("read", ASK), Rule("grep", SESSION)))).approvals("grep") == {SESSION}
+def test_reading_all_files_includes_searching_them() -> None:
+    assert with_search(Grants((Rule("read", SESSION),))).approvals("grep") == {SESSION}
+    assert with_search(Grants((Rule("read", SESSION), Rule("read", DENY, "x*")))).approvals("grep") == {DENY}
+    assert with_search(Grants((Rule("read", ASK), Rule("grep", SESSION)))).approvals("grep") == {SESSION}
     partly = Grants((Rule("read", SESSION), Rule("grep", SESSION), Rule("grep", DENY, "x*")))
-    assert finding(partly).approvals("grep") == {SESSION}
+    assert with_search(partly).approvals("grep") == {SESSION}
 
 
 def test_names_that_kiro_knows() -> None:
@@ -282,4 +282,4 @@ def test_a_tool_without_a_name_of_its_own_is_taken_away_by_a_complete_list(diale
     granted = target.enforced(target.parse(file.data, file.path))
     assert not max(granted.approvals("lsp"))
     assert granted.approval("bash") is SESSION
-    assert Code.TOOL_LOST in {found.code for found in file.diagnostics}
+    assert Code.TOOL_LOST in {diagnostic.code for diagnostic in file.diagnostics}

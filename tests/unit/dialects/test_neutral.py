@@ -1,4 +1,4 @@
-"""What agentsync's own dialect refuses: nobody else reads it, so each mistake is told and none is guessed at."""
+"""What agentsync's own dialect refuses: no other tool reads it, so each mistake is reported and none is guessed at."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule
 from agentsync.core.codes import Code
 from agentsync.dialects.neutral import spell
 from agentsync.formats.frontmatter import format_markdown
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 
 DENY, ASK, SESSION, ALLOW = Approval
@@ -19,7 +19,7 @@ def neutral(keys: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("keys", "declared"),
+    ("keys", "message"),
     [
         ("permisions: {bash: deny}", "unknown key `permisions`"),
         ("permissions: deny", "`permissions` must be a map"),
@@ -46,14 +46,14 @@ def neutral(keys: str) -> bytes:
         ("hooks: {}", "unknown key `hooks`"),
     ],
 )
-def test_a_mistake_is_an_error(keys: str, declared: str) -> None:
+def test_a_mistake_is_an_error(keys: str, message: str) -> None:
     result = read_agent("x.md", neutral(keys), "neutral")
     assert isinstance(result, NoAgent)
     assert result.refused
-    assert any(found.message.startswith(declared) for found in result.diagnostics), result.diagnostics
+    assert any(diagnostic.message.startswith(message) for diagnostic in result.diagnostics), result.diagnostics
 
 
-def test_tools_are_all_that_there_is() -> None:
+def test_a_list_of_tools_is_complete() -> None:
     grants = read("x.md", neutral("tools: [read]"), "neutral").agent.grants
     assert grants == Grants((Rule("read", Approval.SESSION), Rule("external_directory", Approval.SESSION)))
 
@@ -70,20 +70,20 @@ def test_rules_are_written_in_their_order_however_often_an_argument_returns() ->
     assert read("x.md", neutral(keys.rstrip()), "neutral").agent.grants == given
 
 
-def test_no_description_is_no_agent() -> None:
+def test_a_file_without_a_description_is_refused() -> None:
     result = read_agent("x.md", b"---\nname: x\ntools: []\n---\nDo it.\n", "neutral")
     assert isinstance(result, NoAgent)
-    assert [found.code for found in result.diagnostics] == [Code.DESCRIPTION_MISSING]
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.DESCRIPTION_MISSING]
 
 
 @pytest.mark.parametrize(
     "keys", ["targets: {claude: {model: opus}}", "permissions: {bash: {'git *': ask}}", "permissions: [{read: deny}]"]
 )
-def test_its_keys_show_whose_it_is(keys: str) -> None:
+def test_its_keys_identify_it(keys: str) -> None:
     assert read("agents/x.md", neutral(keys)).dialect.name == "neutral"
 
 
 @pytest.mark.parametrize("keys", ["", "tools: Read, Bash", "permission: {bash: deny}", "permissions: {Bash: deny}"])
-def test_nobody_elses_keys_do(keys: str) -> None:
+def test_keys_of_other_tools_do_not_identify_it(keys: str) -> None:
     result = read_agent("agents/x.md", neutral(keys))
     assert isinstance(result, NoAgent) or result.dialect.name != "neutral"

@@ -1,4 +1,4 @@
-"""A value of a form that no tool has is a finding, or none; it never ends the reading or the writing."""
+"""A value of a form that no tool has may be reported; it never breaks reading or writing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.dialects import dialects
-from agentsync.repository.detection import ReadAgent, read_agent
+from agentsync.repository.dialect_detection import ReadAgent, read_agent
 
 KEYS: Final = (
     "tools disallowedTools permissionMode model mode hooks mcpServers mcp_servers skills permission permissions color "
@@ -25,7 +25,7 @@ VALUES: Final = [
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_value_of_another_form_ends_nothing(key: str) -> None:
+def test_a_value_of_another_form_breaks_nothing(key: str) -> None:
     for value in VALUES:
         _is_read_and_written(key, value)
 

@@ -14,7 +14,7 @@ from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
-from agentsync.repository.detection import ReadAgent
+from agentsync.repository.dialect_detection import ReadAgent
 from support.conversion import read, widening
 
 CLAUDE, OPENCODE = dialects()["claude"], dialects()["opencode"]
@@ -31,15 +31,15 @@ def from_opencode(**keys: JsonValue) -> ReadAgent:
 
 
 def permission(file: RenderedFile) -> Mapping[str, JsonValue]:
-    """What was written for OpenCode."""
+    """The permissions of a file for OpenCode."""
     assert file.data is not None, file.diagnostics
-    found = parse_markdown(file.data, file.path).metadata.get("permission", {})
-    assert isinstance(found, dict)
-    return found
+    value = parse_markdown(file.data, file.path).metadata.get("permission", {})
+    assert isinstance(value, dict)
+    return value
 
 
 def written(grants: Grants) -> RenderedFile:
-    """Grants of a tool that nobody knows, as OpenCode's file; they are proven to be no wider."""
+    """OpenCode's file for grants of an unknown tool, which are proven to be no wider."""
     agent = Agent(name="x", slug="x", description="d", dialect="elsewhere", grants=grants)
     writing = OPENCODE.write(agent, OPTIONS)
     assert writing.data is not None
@@ -53,7 +53,7 @@ def without(tool: str, argument: str) -> Grants:
 
 
 def codes(file: RenderedFile) -> set[Code]:
-    return {found.code for found in file.diagnostics}
+    return {diagnostic.code for diagnostic in file.diagnostics}
 
 
 # JavaScript orders keys that look like an array's index before all others, and the last match counts.
@@ -93,7 +93,7 @@ def test_a_permission_like_an_index_is_read_first() -> None:
         assert [rule.tool for rule in grants.rules[:5]] == ["*", "mcp/7", "mcp/12", "*", "bash"]
 
 
-# OpenCode puts the home directory where a pattern starts with `~`, `~/` or `$HOME`.
+# OpenCode expands the home directory where a pattern starts with `~`, `~/` or `$HOME`.
 
 
 @pytest.mark.parametrize("command", ["~/bin/deploy *", "~", "$HOME/x", "$HOME", "$HOMEX"])
@@ -104,7 +104,7 @@ def test_a_command_below_the_home_directory_is_not_spelled(command: str) -> None
 
 
 @pytest.mark.parametrize("command", ["~x", "~*", "cat ~/x", "echo $HOME"])
-def test_what_opencode_leaves_as_it_is_is_spelled(command: str) -> None:
+def test_a_pattern_that_opencode_does_not_expand_is_written(command: str) -> None:
     assert permission(written(without("bash", command))) == {"bash": {"*": "ask", command: "deny"}}
 
 
@@ -117,7 +117,7 @@ def test_a_pattern_below_the_home_directory_is_for_opencode_alone(pattern: str, 
 
 @pytest.mark.parametrize("later", [{}, {"*a*": "allow"}, {"*~/bin*": "allow"}, {"*:*": "allow"}])
 def test_a_denial_below_the_home_directory_takes_the_tool_away_elsewhere(later: dict[str, JsonValue]) -> None:
-    """No later pattern hides it: whether that covers the home directory cannot be known."""
+    """No later pattern hides it: whether that one covers the home directory is unknown."""
     source = from_opencode(permission={"bash": {"*": "allow", "~/bin/deploy *": "deny", **later}})
     assert DENY in source.agent.grants.approvals("bash")
     file = render(source, CLAUDE, OPTIONS)
@@ -125,7 +125,7 @@ def test_a_denial_below_the_home_directory_takes_the_tool_away_elsewhere(later: 
     assert max(read(file.path, file.data, "claude").agent.grants.approvals("bash")) is DENY
 
 
-def test_a_denial_that_everything_overrides_is_none() -> None:
+def test_a_denial_that_everything_overrides_has_no_effect() -> None:
     source = from_opencode(permission={"bash": {"~/bin/deploy *": "deny", "*": "allow"}})
     assert source.agent.grants.approvals("bash") == {ALLOW}
 
@@ -181,19 +181,19 @@ def test_a_tool_that_was_switched_off_stays_so_elsewhere(
         ({"multiedit": False}, SESSION),
     ],
 )
-def test_what_opencode_enforces_is_the_last_of_them(tools: dict[str, JsonValue], level: Approval) -> None:
+def test_opencode_enforces_the_last_of_them(tools: dict[str, JsonValue], level: Approval) -> None:
     grants = OPENCODE.enforced(from_opencode(tools=tools).document)
     assert (grants.approval("write"), grants.approval("edit")) == (level, level)
 
 
-def test_a_todo_tool_that_is_gone_switches_nothing() -> None:
+def test_a_removed_todo_tool_has_no_effect() -> None:
     source = from_opencode(tools={"todoread": False})
     assert OPENCODE.enforced(source.document).approval("todo") is SESSION
     assert source.agent.grants.approval("todo") is DENY
-    assert Code.NO_EFFECT in {found.code for found in source.diagnostics}
+    assert Code.NO_EFFECT in {diagnostic.code for diagnostic in source.diagnostics}
 
 
-# agentsync gives every agent a slug for its name here.
+# agentsync writes every agent under the slug of its name here.
 
 
 def test_a_denied_agent_is_denied_under_both_its_names() -> None:
@@ -214,14 +214,14 @@ def test_an_agent_whose_slug_is_granted_too_keeps_both_names() -> None:
     assert file.diagnostics == ()
 
 
-def test_an_agent_that_cannot_be_called_under_its_new_name_is_told() -> None:
+def test_an_agent_that_cannot_be_called_by_its_new_name_is_reported() -> None:
     file = written(Grants((Rule("task", SESSION, "A B"),)))
     assert permission(file)["task"] == {"*": "deny", "A B": "ask"}
     assert "`A B` is called `a-b` here, which this agent may not call" in {f.message for f in file.diagnostics}
 
 
 @pytest.mark.parametrize("pattern", ["Code *", "a_?", "*.x"])
-def test_a_pattern_of_names_that_are_others_here_is_not_spelled(pattern: str) -> None:
+def test_a_pattern_of_names_that_differ_here_is_not_written(pattern: str) -> None:
     assert permission(written(without("task", pattern))) == {"task": "deny"}
 
 
@@ -258,7 +258,7 @@ def test_a_question_is_left_to_opencode_or_denied(rules: tuple[Rule, ...], wante
     assert permission(written(Grants((*EVERYTHING.rules, *rules)))).get("question") == wanted
 
 
-def test_nothing_is_said_of_a_question_that_was_not_granted() -> None:
+def test_nothing_is_written_for_a_question_that_was_not_granted() -> None:
     assert written(NOTHING).diagnostics == ()
     assert written(EVERYTHING).diagnostics == ()
 
@@ -280,7 +280,7 @@ def test_names_of_servers_and_tools_are_written_as_opencode_makes_them(tool: str
     assert permission(render(from_claude(tools=[tool]), OPENCODE, OPTIONS)) == {"*": "deny", name: "ask"}
 
 
-def test_a_key_that_javascript_swallows_is_no_name() -> None:
+def test_a_key_that_javascript_drops_is_not_a_name() -> None:
     assert permission(written(Grants((Rule("mcp/_/proto__", ASK),)))) == {"*": "deny"}
 
 
@@ -295,7 +295,7 @@ def test_a_key_that_javascript_swallows_is_no_name() -> None:
         (Rule("mcp/a_b/*", DENY), Rule("mcp/a.b/x", ALLOW)),
     ],
 )
-def test_servers_that_become_one_name_get_the_least_of_them(rules: tuple[Rule, ...]) -> None:
+def test_servers_that_share_one_name_get_the_lowest_approval(rules: tuple[Rule, ...]) -> None:
     file = written(Grants((*EVERYTHING.rules, *rules)))
     back = OPENCODE.enforced(parse_markdown(file.data or b"", "x.md"))
     assert back.approval("mcp/a_b_x") is DENY
@@ -306,19 +306,19 @@ def test_a_tool_of_the_same_server_is_still_granted() -> None:
     assert permission(file) == {"a_*": "deny", "a_x": "allow"}
 
 
-def test_the_proof_sees_servers_that_become_one_name() -> None:
+def test_the_proof_covers_servers_that_share_one_name() -> None:
     rules = (*EVERYTHING.rules, Rule("mcp/a_b/*", DENY), Rule("mcp/a.b/*", ALLOW))
     agent = Agent(name="x", slug="x", description="d", dialect="elsewhere", grants=Grants(rules))
     careless = format_markdown({"description": "d", "permission": {"a_b_*": "allow"}}, "p\n")
     assert widening(agent, careless, OPENCODE, OPTIONS) is not None
 
 
-def test_a_server_that_loses_to_another_is_told() -> None:
+def test_a_server_restricted_by_another_of_the_same_name_is_reported() -> None:
     file = written(Grants((*EVERYTHING.rules, Rule("mcp/a_b/*", DENY), Rule("mcp/a.b/*", ALLOW))))
     assert Code.COARSE in codes(file)
 
 
-# What OpenCode reads otherwise than this dialect does is written anew.
+# A file that OpenCode reads differently than this dialect is rewritten.
 
 OTHERWISE = {
     "equal-keys": 'permission:\n  task:\n    "*": deny\n    1: allow\n    1.0: deny\n',
@@ -348,7 +348,7 @@ ALIKE = {
 
 @pytest.mark.parametrize("head", OTHERWISE.values(), ids=OTHERWISE.keys())
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
-def test_what_opencode_reads_otherwise_is_written_anew(head: str, end: str) -> None:
+def test_a_file_that_opencode_reads_differently_is_rewritten(head: str, end: str) -> None:
     data = f"---\ndescription: d\n{head}---\np\n".replace("\n", end).encode()
     source = read("x.md", data, "opencode")
     assert not source.passes_through
@@ -359,6 +359,6 @@ def test_what_opencode_reads_otherwise_is_written_anew(head: str, end: str) -> N
 
 @pytest.mark.parametrize("head", ALIKE.values(), ids=ALIKE.keys())
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
-def test_what_opencode_reads_alike_passes_through(head: str, end: str) -> None:
+def test_a_file_that_opencode_reads_alike_passes_through(head: str, end: str) -> None:
     data = f"---\ndescription: d\n{head}---\n---\np 1.0: x\n".replace("\n", end).encode()
     assert read("x.md", data, "opencode").passes_through

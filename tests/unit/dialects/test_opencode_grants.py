@@ -1,4 +1,4 @@
-"""Every key and name of OpenCode that restricts: what it takes away, what it leaves, and what is told."""
+"""Every restricting key and name of OpenCode: what it denies, what it leaves, and what is reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DENY, ASK, SESSION, ALLOW = Approval
 CLAUDE, OPENCODE = (dialects()[name] for name in ("claude", "opencode"))
 
 
-# OpenCode's keys, and what each governs.
+# OpenCode's keys, and the tools that each governs.
 OPENCODE_KEYS = {
     "read": {"read"},
     "edit": {"write", "edit"},
@@ -35,7 +35,7 @@ OPENCODE_KEYS = {
 }
 
 
-# What an author means who denies a tool by a name that is no permission of OpenCode's.
+# The tools that a denial by a name other than OpenCode's permissions is intended for.
 OPENCODE_INTENDED = {
     "write": {"write", "edit", "notebook"},
     "patch": {"write", "edit", "notebook"},
@@ -69,13 +69,13 @@ def test_a_key_of_opencode_decides_about_its_tools_and_no_other(key: str, tools:
 
 
 @pytest.mark.parametrize(("key", "tools"), OPENCODE_INTENDED.items())
-def test_a_key_that_opencode_does_not_read_denies_what_its_author_meant(key: str, tools: set[str]) -> None:
+def test_a_key_that_opencode_does_not_read_denies_what_its_author_intended(key: str, tools: set[str]) -> None:
     for keys in (f"permission: {{{key}: deny}}", f"permissions: {{{key}: deny}}"):
         assert available(opencode(keys).agent.grants) == TOOLS - tools
 
 
 @pytest.mark.parametrize(("key", "tools"), OPENCODE_SWITCHES.items())
-def test_a_switch_that_is_off_takes_away_what_it_was_to_switch(key: str, tools: set[str]) -> None:
+def test_a_switch_that_is_off_denies_its_tools(key: str, tools: set[str]) -> None:
     granted = opencode(f"tools: {{{key}: false}}\npermission: {{edit: allow}}").agent.grants
     assert tools.isdisjoint(available(granted))
     alone = opencode(f"tools: {{{key}: false}}").agent.grants
@@ -96,19 +96,19 @@ def test_a_switch_that_is_off_takes_away_what_it_was_to_switch(key: str, tools: 
         "permission: {read: {x: maybe, y: deny}}",
     ],
 )
-def test_what_opencode_would_not_load_is_told(keys: str) -> None:
+def test_a_file_that_opencode_would_not_load_is_reported(keys: str) -> None:
     assert Code.WRONG_DIALECT in reported(keys, "opencode")
 
 
 @pytest.mark.parametrize(("word", "level"), [("deny", DENY), ("ask", ASK), ("allow", ALLOW)])
 @pytest.mark.parametrize("key", ["permission", "permissions"])
-def test_one_word_is_said_of_every_tool(key: str, word: str, level: Approval) -> None:
+def test_a_single_action_covers_every_tool(key: str, word: str, level: Approval) -> None:
     granted = opencode(f"{key}: {word}").agent.grants
     expected = min(level, SESSION) if key == "permissions" else level
     assert {granted.approval(tool) for tool in ("bash", "read", "edit", "mcp/gh/x")} == {expected}
 
 
-def test_a_list_that_opencode_does_not_read_gives_nothing() -> None:
+def test_a_list_that_opencode_does_not_read_grants_nothing() -> None:
     granted = opencode("permission: {bash: deny, read: ask}\npermissions: {bash: allow}").agent.grants
     assert granted.approval("bash") is DENY
     granted = opencode("permission: {bash: deny, Bash: allow, webfetch: ask, WebFetch: allow}").agent.grants
@@ -116,7 +116,7 @@ def test_a_list_that_opencode_does_not_read_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["~", "~/x/*", "$HOME/x", "$HOMEx"])
-def test_what_opencode_reads_as_the_home_directory_is_never_free_elsewhere(pattern: str) -> None:
+def test_a_pattern_below_the_home_directory_is_never_allowed_elsewhere(pattern: str) -> None:
     granted = opencode(f"permission: {{bash: {{'*': allow, '{pattern}': deny}}}}").agent.grants
     assert DENY in granted.approvals("bash")
     file = render(opencode(f"permission: {{bash: {{'*': deny, '{pattern}': allow}}}}"), CLAUDE, WriteOptions())
@@ -149,12 +149,12 @@ def test_a_name_of_a_server_keeps_its_case() -> None:
         ("webfetch: ask", "browser_open", "ask"),
     ],
 )
-def test_a_tool_that_does_the_like_is_restricted_along(rule: str, further: str, level: str) -> None:
+def test_a_similar_tool_is_restricted_too(rule: str, further: str, level: str) -> None:
     file = render(opencode(f"permission: {{{rule}}}"), dialects()["kilo"], WriteOptions())
     assert f"  {further}: {level}\n" in (file.data or b"").decode()
 
 
-def test_what_guards_secrets_in_files_that_are_read_is_a_rule_like_others_elsewhere() -> None:
+def test_the_guard_for_secrets_is_an_ordinary_rule_for_other_tools() -> None:
     guard = "{'*': allow, '*.env': ask, '*.env.*': ask, '*.env.example': allow}"
     granted = opencode(f"permission: {{bash: {guard}, read: {guard}}}").agent.grants
     assert granted.approval("bash", "cat .env") is ASK
@@ -169,7 +169,7 @@ def test_a_pattern_over_the_keys_of_opencode_decides_about_each() -> None:
         ]
 
 
-def test_what_opencode_does_not_read_lifts_no_denial() -> None:
+def test_keys_that_opencode_does_not_read_lift_no_denial() -> None:
     granted = opencode("permission: {bash: {'*': allow, 'rm *': deny}, Bash: {'rm *': allow}}").agent.grants
     assert granted.approval("bash", "rm x") is DENY
     granted = opencode("tools: {gh_a: false}\npermissions: {'gh_*': allow}").agent.grants
@@ -185,16 +185,14 @@ def test_what_opencode_does_not_read_lifts_no_denial() -> None:
         ("{'*': session, '*.pem': deny}", "x/.env.example", ALLOW),
         ("{'*': session, '*.pem': deny}", "x.pem", DENY),
         ("{'*': session, '*.env': deny}", "x/.env", DENY),
-        ("{'*': session, '*.env': ask}", "x/.env", ASK),  # comes to the very map that the tool starts with
+        ("{'*': session, '*.env': ask}", "x/.env", ASK),  # results in the tool's default map
         ("{'*': deny, 'src/*': session}", "src/.env", ASK),
         ("{'*': deny, 'src/*': session}", "doc/.env", DENY),
         ("{'*': deny, 'src/*': session}", "src/x", ALLOW),
         ("{'*': deny, 'src/*': allow}", "src/.env", ALLOW),
     ],
 )
-def test_what_the_tool_guards_by_itself_stays_guarded_beside_other_paths(
-    target: str, rules: str, path: str, level: Approval
-) -> None:
+def test_default_guards_stay_beside_rules_for_other_paths(target: str, rules: str, path: str, level: Approval) -> None:
     data = f"---\nname: x\ndescription: d\npermissions: {{read: {rules}}}\n---\np\n"
     tool = dialects()[target]
     file = render(read("x.md", data.encode(), "neutral"), tool, WriteOptions())

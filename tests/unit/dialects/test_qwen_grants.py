@@ -1,4 +1,4 @@
-"""Every mode and hook of Qwen Code: as its author meant it, and what it lets through at most."""
+"""Every mode and hook of Qwen Code: as intended, and as enforced at most."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentsync.agents.grants import CHANGING, TOOLS, Approval, Grants
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.dialects import dialects
-from agentsync.repository.detection import ReadAgent
+from agentsync.repository.dialect_detection import ReadAgent
 from support.conversion import read
 from support.grants import available
 
@@ -78,14 +78,14 @@ def test_a_mode(keys: str, least: list[Approval], most: list[Approval]) -> None:
 
 @pytest.mark.parametrize("mode", ["plan", "default", "auto-edit", "auto", "yolo", "bubble"])
 @pytest.mark.parametrize("other", ["plan", "default", "acceptEdits", "auto", "bypassPermissions", "dontAsk", "odd"])
-def test_no_mode_brings_a_tool_that_is_not_listed(mode: str, other: str) -> None:
+def test_no_mode_grants_a_tool_that_is_not_listed(mode: str, other: str) -> None:
     agent = qwen(f"tools: [read_file]\napprovalMode: {mode}\npermissionMode: {other}")
     for grants in (agent.agent.grants, QWEN.enforced(agent.document)):
         assert available(grants) == {"read", "external_directory"}
 
 
 @pytest.mark.parametrize("matcher", ["run_.*", "Shell|Edi.", "^edit$"])
-def test_a_hook_for_a_free_pattern_may_refuse_any_tool_that_changes_something(matcher: str) -> None:
+def test_a_hook_for_an_open_pattern_may_refuse_any_tool_that_changes_something(matcher: str) -> None:
     granted = qwen(f"hooks: {{PreToolUse: [{{matcher: '{matcher}', hooks: []}}]}}").agent.grants
     assert {tool for tool in TOOLS if DENY in granted.approvals(tool)} == CHANGING - {"external_directory"}
 
@@ -97,7 +97,7 @@ def test_a_hook_that_may_refuse_a_tool_is_a_restriction(event: str, matcher: str
     assert {tool for tool in TOOLS if DENY in granted.approvals(tool)} == {"bash"}
 
 
-def test_instructions_that_qwen_code_would_read_as_keys_are_written_anew() -> None:
+def test_instructions_that_qwen_code_would_read_as_keys_are_rewritten() -> None:
     data = b"---\nname: checker\ndescription: d\ntools: [read_file]\n--- \nLook with care.\n---\nAsk.\n"
     agent = read("checker.md", data, "qwen")
     assert not agent.passes_through

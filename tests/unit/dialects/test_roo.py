@@ -1,4 +1,4 @@
-"""A file of custom modes: our entries change, and what the user and the tool wrote stays as it is."""
+"""A file of custom modes: our entries change, and everything else in it is kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from agentsync.core.codes import Code
 from agentsync.dialects import UneditableError, dialects
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.dialects.roo.modes_layout import MAX_BYTES
-from agentsync.repository.detection import NoAgent, read_agent
-from agentsync.targets.installed import directory_of, has_home
+from agentsync.repository.dialect_detection import NoAgent, read_agent
+from agentsync.targets.installed_tools import directory_of, has_home
 
 USER = """# Mine, keep out
 version: 1   # odd, but mine
@@ -61,7 +61,7 @@ def test_an_entry_is_a_file_of_its_own() -> None:
     assert entries(mode()) == {"reviewer": mode()}
 
 
-def test_nothing_to_do_changes_nothing() -> None:
+def test_no_changes_keep_the_file() -> None:
     assert edited(USER.encode(), {}) == USER.encode()
     assert edited(USER.encode(), {"gone": None}) == USER.encode()
 
@@ -102,8 +102,8 @@ def test_the_first_mode_goes_below_its_key(start: str, end: str | None) -> None:
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_what_says_the_same_is_the_same_and_keeps_its_bytes(newline: str) -> None:
-    """Roo Code writes the whole file anew when a mode is edited in its window."""
+def test_an_entry_with_the_same_value_keeps_its_bytes(newline: str) -> None:
+    """Roo Code rewrites the whole file when a mode is edited in its window."""
     text = "You review.\nCarefully.\n\n# Not a comment\n"
     again = (
         f"customModes:\n  - groups:\n      - read\n    source: global\n    slug: reviewer\n    name: Reviewer\n"
@@ -137,7 +137,7 @@ def test_a_comment_in_an_entry_is_an_edit_of_it(comment: str) -> None:
     assert entries(edited(USER.encode(), {"reviewer": commented}))["reviewer"] == commented
 
 
-def test_a_comment_before_or_behind_an_entry_is_none() -> None:
+def test_a_comment_before_or_behind_an_entry_is_not_an_edit() -> None:
     text = mode().decode().replace("  - slug", "  # before\n  - slug") + "  # behind\n\n# end\n"
     assert entries(text.encode()) == {"reviewer": mode()}
     assert edited(text.encode(), {"reviewer": None}) == b"customModes: []\n  # before\n  # behind\n\n# end\n"
@@ -151,7 +151,7 @@ def test_a_text_that_keeps_its_blank_lines_keeps_them() -> None:
     assert edited(out, {"reviewer": None}) == text.encode()
 
 
-def test_a_text_that_keeps_its_blank_lines_gets_none_of_an_entry_that_goes() -> None:
+def test_a_text_that_keeps_its_blank_lines_gets_none_from_a_removed_entry() -> None:
     file = b"customModes:\n- slug: own\n  roleDefinition: |+\n    keep\n\n- slug: ours\n\nother: 1\n"
     with pytest.raises(UneditableError, match="without changing others"):
         edited(file, {"ours": None})
@@ -173,7 +173,7 @@ def test_a_text_at_the_end_ends_with_its_line() -> None:
         ("customModes: !!seq []\n", "tags"),
         ("a: 1\n---\ncustomModes: []\n", "several documents"),
         ("  customModes: []\n", "left edge"),
-        ("customModes: text\n", "no list"),
+        ("customModes: text\n", "not a list"),
         ("- a\n", "mapping"),
         ("customModes:\n\t- slug: a\n", "valid YAML"),
         ("customModes: [\n", "valid YAML"),
@@ -182,8 +182,8 @@ def test_a_text_at_the_end_ends_with_its_line() -> None:
         ("a: '\u2028'\n", "lines end"),
         ("\ufeffcustomModes: []\n", "byte order mark"),
         ("customModes:\n  - slug: a\n  - slug: a\n", "twice"),
-        ("a: 1\na: 2\n", "twice"),
-        ("? [a]\n: 1\n", "no text"),
+        ("a: 1\na: 2\n", "repeated"),
+        ("? [a]\n: 1\n", "not text"),
         ("customModes:\n  []\n", "without changing others"),
         ('"customModes": []\n', "written in a way"),
         ("a: 1\n...\n", "without changing others"),
@@ -191,12 +191,12 @@ def test_a_text_at_the_end_ends_with_its_line() -> None:
         ("#" * (MAX_BYTES + 1), "over"),
     ],
 )
-def test_what_cannot_be_edited_is_refused(text: str, reason: str) -> None:
+def test_a_file_that_cannot_be_edited_is_refused(text: str, reason: str) -> None:
     with pytest.raises(UneditableError, match=reason):
         edited(text.encode(), {"reviewer": mode()})
 
 
-def test_what_is_no_text_is_refused() -> None:
+def test_a_file_that_is_not_text_is_refused() -> None:
     with pytest.raises(UneditableError, match="UTF-8"):
         entries(b"a: \xff\n")
 
@@ -311,24 +311,24 @@ def test_whatever_is_written_the_users_entries_keep_their_bytes(
         ({"allowedMcpServers": "x"}, Code.WRONG_TYPE),
     ],
 )
-def test_what_would_take_all_modes_down_is_refused(keys: Mapping[str, JsonValue], code: Code | None) -> None:
+def test_a_mode_that_would_break_all_modes_is_refused(keys: Mapping[str, JsonValue], code: Code | None) -> None:
     data = canonical({"slug": "a", "name": "A", "roleDefinition": "R", "groups": ["read"], **keys})
     read = read_agent("a.yaml", data, "roo")
     assert isinstance(read, NoAgent) == (code is Code.WRONG_TYPE)
-    assert code is None or code in {found.code for found in read.diagnostics}
+    assert code is None or code in {diagnostic.code for diagnostic in read.diagnostics}
 
 
-def test_a_file_of_several_modes_is_no_agent() -> None:
+def test_a_file_of_several_modes_is_not_an_agent() -> None:
     read = read_agent("a.yaml", edited(None, {"a": mode("a"), "b": mode("b")}), "roo")
     assert isinstance(read, NoAgent)
     assert not read.refused
-    assert [(found.code, found.message) for found in read.diagnostics] == [
+    assert [(diagnostic.code, diagnostic.message) for diagnostic in read.diagnostics] == [
         (Code.NOT_AN_AGENT, "The file holds 2 modes, and is read only where it holds one.")
     ]
 
 
-def test_a_mode_keeps_what_only_its_tool_knows() -> None:
-    """It is written in the form that it always has, so formatting is no difference."""
+def test_a_mode_keeps_keys_that_only_its_tool_knows() -> None:
+    """It is written in canonical form, so formatting makes no difference."""
     loose = b"customModes:\n- {groups: [read], slug: a, name: A, source: x, roleDefinition: R, customInstructions: C}\n"
     read = read_agent("a.yaml", loose, "roo")
     assert not isinstance(read, NoAgent)
@@ -343,7 +343,7 @@ def test_the_dialect_is_one_file() -> None:
     assert dialects()["claude"].path_of("reviewer") == "reviewer.md"
 
 
-def test_the_projects_file_is_the_one_that_is_there(tmp_path: Path) -> None:
+def test_the_project_file_is_the_existing_one(tmp_path: Path) -> None:
     assert directory_of(dialects()["roo"], tmp_path) == tmp_path / ".roomodes"
     (tmp_path / ".zoomodes").touch()
     assert directory_of(dialects()["roo"], tmp_path) == tmp_path / ".zoomodes"

@@ -1,4 +1,4 @@
-"""Every list and table of Vibe's that restricts or frees: as its author meant it, and what it lets through at most."""
+"""Every list and table of Vibe's that restricts or allows: as intended, and as enforced at most."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agentsync.agents.grants import READING, Approval, Grants
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.dialects import dialects
-from agentsync.dialects.vibe.grants import enforced, intended, own_keys
+from agentsync.dialects.vibe.permissions import enforced, intended, own_keys
 from agentsync.formats.toml import parse_toml
 from support.conversion import read
 from support.grants import available
@@ -66,7 +66,7 @@ def test_each_tool_that_only_users_agents_have_is_granted_and_denied_by_its_name
     assert tool not in inside(both(f'disabled_tools = ["{name}"]', "agent")[0])
 
 
-def test_what_is_denied_under_either_name_is_written_again() -> None:
+def test_a_denial_under_either_name_is_written_again() -> None:
     assert own_keys({"disabled_tools": ["edit"], "base_disabled": ["bash"]}) == {"disabled_tools": ["edit", "bash"]}
     assert own_keys({"base_disabled": ["bash"]}) == {"disabled_tools": ["bash"]}
 
@@ -113,19 +113,19 @@ def test_a_table_of_a_tool(
         assert (intended.approval("read"), wide.approval("read")) == (SESSION, SESSION)
 
 
-def test_a_table_under_another_spelling_is_meant_and_not_read() -> None:
+def test_a_table_under_another_spelling_is_intended_but_not_read() -> None:
     intended, wide = both('[tools.Edit]\npermission = "never"')
     assert (intended.approval("edit"), wide.approval("edit")) == (DENY, SESSION)
     intended, wide = both('[tools]\nedit = "never"')
     assert (intended.approval("edit"), wide.approval("edit")) == (DENY, SESSION)
 
 
-def test_of_the_shells_the_most_restricted_is_meant_and_the_freest_counts() -> None:
+def test_the_most_restricted_shell_is_intended_and_the_widest_enforced() -> None:
     intended, wide = both('[tools.powershell]\npermission = "never"\n[tools.git_bash]\npermission = "always"', "agent")
     assert (intended.approval("bash"), wide.approval("bash")) == (DENY, ALLOW)
 
 
-def test_permissions_are_bypassed_only_for_users_and_bring_no_tool() -> None:
+def test_permissions_are_bypassed_only_for_users_and_grant_no_tool() -> None:
     keys = 'disabled_tools = ["edit"]\nbypass_tool_permissions = true\n[tools.bash]\npermission = "ask"'
     for grants in both(keys):
         assert (grants.approval("bash"), grants.approval("edit"), grants.approval("read")) != (ALLOW, DENY, ALLOW)
@@ -147,7 +147,7 @@ def test_permissions_are_bypassed_only_for_users_and_bring_no_tool() -> None:
         ('outside_workdir = "deny"\n[tools.bash]\noutside_workdir = "deny"', DENY, SESSION),
     ],
 )
-def test_what_lies_outside(keys: str, least: Approval, most: Approval) -> None:
+def test_paths_outside_the_project(keys: str, least: Approval, most: Approval) -> None:
     intended, wide = both(keys)
     assert (intended.approval("external_directory"), wide.approval("external_directory")) == (least, most)
 
@@ -177,7 +177,7 @@ def test_servers_are_there_for_users(keys: str, tool: str, least: Approval, most
 
 
 @pytest.mark.parametrize(("key", "level"), [("denylist", DENY), ("sensitive_patterns", ASK)])
-def test_a_restriction_of_some_commands_is_one_of_some_arguments(key: str, level: Approval) -> None:
+def test_a_restriction_of_some_commands_covers_some_arguments(key: str, level: Approval) -> None:
     for name, tool in (("bash", "bash"), ("read_file", "read")):
         intended, wide = both(f'[tools.{name}]\n{key} = ["x"]')
         assert level in intended.approvals(tool)
@@ -211,7 +211,7 @@ def test_skills_that_an_expression_denies_are_left_out_elsewhere() -> None:
 
 
 @pytest.mark.parametrize(("name", "tool"), [("web_fetch", "webfetch"), ("gh_x", "mcp/gh_x")])
-def test_a_restriction_in_part_binds_what_only_users_agents_have(name: str, tool: str) -> None:
+def test_a_partial_restriction_holds_for_tools_of_users_agents(name: str, tool: str) -> None:
     assert DENY in both(f'[tools.{name}]\ndenylist = ["x"]', "agent")[0].approvals(tool)
 
 

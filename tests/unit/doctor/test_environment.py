@@ -1,4 +1,4 @@
-"""What doctor says of the machine, told from made-up files and programs."""
+"""Doctor's checks of the environment, with made-up files and programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = 1_795_000_000.0
 
 
 @pytest.mark.parametrize(("ahead", "health"), [(-3600, Health.GOOD), (7200, Health.GOOD), (172800, Health.WARNING)])
-def test_a_commit_from_the_future_makes_the_clock_doubtful(ahead: int, health: Health) -> None:
+def test_a_commit_from_the_future_is_a_warning_about_the_clock(ahead: int, health: Health) -> None:
     assert check_clock([0, int(NOW) + ahead], NOW).health is health
 
 
@@ -24,7 +24,7 @@ def test_without_commits_the_clock_is_only_shown() -> None:
     assert time.strftime("%Y") in check_clock([]).message
 
 
-def test_few_watches_are_told_with_what_to_set(tmp_path: Path) -> None:
+def test_few_watches_are_reported_with_the_setting_to_change(tmp_path: Path) -> None:
     (tmp_path / "max_user_watches").write_text("128\n")
     (tmp_path / "max_user_instances").write_text("128\n")
     few, enough = check_watching(tmp_path)
@@ -35,36 +35,36 @@ def test_few_watches_are_told_with_what_to_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "health", "shown"),
+    ("command", "health", "shown"),
     [
         ("echo 99.0.1 '(Claude Code)'", Health.GOOD, "Claude Code 99.0.1"),
         ("echo 1.0.3", Health.WARNING, "Claude Code 1.0.3"),
         ("exit 1", Health.GOOD, "Claude Code unknown"),
     ],
 )
-def test_a_tools_version_stands_beside_the_known_one(
-    declared: str, health: Health, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_tools_version_is_shown_beside_the_known_one(
+    command: str, health: Health, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "claude"
-    program.write_text(f"#!/bin/sh\n{declared}\n")
+    program.write_text(f"#!/bin/sh\n{command}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     claude = dialects()["claude"]
-    [found] = check_tools([claude, claude])
-    assert found.health is health
-    assert found.message.startswith(shown)
-    assert claude.version in found.message
+    [result] = check_tools([claude, claude])
+    assert result.health is health
+    assert result.message.startswith(shown)
+    assert claude.version in result.message
 
 
 @pytest.mark.parametrize(
-    ("declared", "health"),
+    ("command", "health"),
     [("active", Health.GOOD), ("failed", Health.BAD), ("inactive", Health.WARNING), ("", Health.WARNING)],
 )
 def test_a_unit_that_was_installed_is_asked_after(
-    declared: str, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "systemctl"
-    program.write_text(f'#!/bin/sh\n[ "$3" = agentsync-pull.timer ] && echo {declared}\nexit 3\n')
+    program.write_text(f'#!/bin/sh\n[ "$3" = agentsync-pull.timer ] && echo {command}\nexit 3\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -72,8 +72,8 @@ def test_a_unit_that_was_installed_is_asked_after(
     units = tmp_path / "systemd/user"
     units.mkdir(parents=True)
     (units / "agentsync-pull.timer").touch()
-    [found] = check_units()
-    assert (found.subject, found.health) == ("agentsync-pull.timer", health)
+    [result] = check_units()
+    assert (result.subject, result.health) == ("agentsync-pull.timer", health)
 
 
 def test_a_tool_that_is_not_on_path_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def test_a_lost_final_line_end_is_a_difference() -> None:
 
 
 @pytest.mark.parametrize("data", [b"a\0b", b"\xff\xfe"], ids=["NUL", "not UTF-8"])
-def test_what_is_no_text_is_not_printed(data: bytes) -> None:
+def test_a_binary_file_is_not_printed(data: bytes) -> None:
     assert unified(b"text", data, path="x") == "Binary files a/x and b/x differ\n"
 
 
@@ -38,7 +38,7 @@ def test_what_is_no_text_is_not_printed(data: bytes) -> None:
     [(b"\x1b[2J", "\\x1b[2J"), ("\u202e".encode(), "\\u202e"), (b"a\r\n", "+a\\r\n"), (b"a\x0cb\n", "+a\\x0cb\n")],
     ids=["escape", "bidirectional", "carriage return", "form feed"],
 )
-def test_what_a_terminal_would_obey_is_escaped(data: bytes, shown: str) -> None:
+def test_control_characters_are_escaped(data: bytes, shown: str) -> None:
     assert shown in unified(b"", data, path="x")
 
 

@@ -76,7 +76,7 @@ def test_a_document_without_mistakes_becomes_the_model() -> None:
         ('name = "x"\nname = "y"\n', "a.toml:2", "this is not valid TOML", ""),
     ],
 )
-def test_a_mistake_is_told_with_place_key_and_hint(text: str, place: str, message: str, hint: str) -> None:
+def test_a_mistake_is_reported_with_place_key_and_hint(text: str, place: str, message: str, hint: str) -> None:
     error = mistake(text)
     assert error.place.startswith(place)
     assert message in error.message

@@ -24,9 +24,9 @@ def stages() -> list[list[tuple[str, str]]]:
     """The instructions of each stage of the Dockerfile."""
     text = (_ROOT / "Dockerfile").read_text(encoding="utf-8")
     lines = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines()
-    found = [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines if line)]
-    starts = [number for number, (word, _) in enumerate(found) if word == "FROM"]
-    return [found[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+    instructions = [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines if line)]
+    starts = [number for number, (word, _) in enumerate(instructions) if word == "FROM"]
+    return [instructions[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def objects() -> dict[str, Any]:
     return {document["kind"]: document for document in yaml.safe_load_all(text)}
 
 
-def test_the_image_holds_what_was_built_and_nothing_that_builds(stages: list[list[tuple[str, str]]]) -> None:
+def test_the_image_holds_the_built_package_and_no_build_tools(stages: list[list[tuple[str, str]]]) -> None:
     build, image = stages
     assert ("WORKDIR", "/build") in build
     assert [rest for word, rest in image if word == "COPY"] == ["--from=build /opt/agentsync /opt/agentsync"]

@@ -1,4 +1,4 @@
-"""The man page: it has all that the help has, says where things really are, and roff finds nothing wrong with it."""
+"""The man page has all of the help and the real paths, and roff accepts it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def _section(page: str, title: str) -> str:
 
 def test_it_has_every_command_with_every_option_and_example(page: str) -> None:
     parts = _section(page, "COMMANDS").removeprefix(".SS ").split("\n.SS ")
-    found = {part.partition("\n")[0].replace("\\", ""): part for part in parts}
-    assert list(found) == list(COMMANDS)
+    sections = {part.partition("\n")[0].replace("\\", ""): part for part in parts}
+    assert list(sections) == list(COMMANDS)
     for command in reference.commands():
-        text = found[command.name].replace("\\-", "-").replace("\\ti", "~")
+        text = sections[command.name].replace("\\-", "-").replace("\\ti", "~")
         names = [name for option in command.options for name in re.findall(r"--?[\w-]+", option.names)]
         assert [name for name in names if rf"\fB{name}\fR" not in text] == []
         assert [option.variable for option in command.options if option.variable not in text] == []
@@ -42,12 +42,12 @@ def test_it_has_every_command_with_every_option_and_example(page: str) -> None:
 
 
 def test_it_has_every_exit_status(page: str) -> None:
-    found = re.findall(r"^\\fB(\d+)\\fR$", _section(page, "EXIT STATUS"), re.MULTILINE)
-    assert found == [str(int(code)) for code in ExitCode]
+    codes = re.findall(r"^\\fB(\d+)\\fR$", _section(page, "EXIT STATUS"), re.MULTILINE)
+    assert codes == [str(int(code)) for code in ExitCode]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the page names the places of Linux")
-def test_it_says_where_things_are(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_has_the_real_paths(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CONFIG_HOME", "STATE_HOME", "CACHE_HOME"):
         monkeypatch.delenv(f"XDG_{name}", raising=False)
     for name in ("CONFIGURATION", "STATE", "CACHE"):
@@ -75,14 +75,14 @@ def test_nothing_in_a_text_commands_roff(text: str, line: str) -> None:
     assert manual._filled(text) == [line]
 
 
-def test_a_long_text_is_many_lines_of_which_none_is_a_request() -> None:
+def test_no_line_of_a_long_text_is_a_request() -> None:
     lines = manual._filled("see " + ".profile " * 40)
     assert len(lines) > 4
     assert [line for line in lines if line.startswith(".")] == []
 
 
 @pytest.mark.parametrize("tool", [("mandoc", "-T", "lint"), ("groff", "-ww", "-man", "-Tutf8", "-z"), ("lexgrog",)])
-def test_roff_finds_nothing_wrong_with_it(tool: tuple[str, ...]) -> None:
+def test_roff_accepts_it(tool: tuple[str, ...]) -> None:
     if shutil.which(tool[0]) is None:
         pytest.skip(f"{tool[0]} is not installed")
     done = subprocess.run([*tool, _PAGE], capture_output=True, text=True, check=False)

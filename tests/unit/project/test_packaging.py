@@ -1,4 +1,4 @@
-"""What goes out with the program: versions, licence, type marker, units and image."""
+"""The package: versions, licence, type marker, units and image."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_has_a_type_marker() -> None:
     assert (Path(agentsync.__file__).parent / "py.typed").is_file()
 
 
@@ -65,7 +65,7 @@ def test_a_unit_has_sections_and_settings_and_can_be_found_in_two_places(name: s
 
 @pytest.mark.parametrize("name", ["agentsync.service", "agentsync-pull.service"])
 def test_a_users_service_may_write_to_every_tools_directory(name: str) -> None:
-    """And to no more of a home than that, its state and its cache."""
+    """And, of a home directory, only to that, its state and its cache."""
     own = {"%h/.local/state/agentsync", "%h/.cache/agentsync"}
     assert _paths(name, "ReadWritePaths") == _tools("%h") | own
 
@@ -86,7 +86,7 @@ def _tools(home: str) -> set[str]:
     return {f"-{home}/{directory}" for directory in directories}
 
 
-def test_a_service_says_when_it_is_ready_and_that_it_lives() -> None:
+def test_a_service_notifies_systemd_of_its_start_and_progress() -> None:
     for name in ("agentsync.service", "agentsync@.service"):
         service = _unit(name)["Service"]
         assert (service["Type"], service["NotifyAccess"], service["Restart"]) == ("notify", "main", "on-failure")

@@ -1,4 +1,4 @@
-"""What is measured: each cycle once, in the names that the page of operations lists."""
+"""Metrics: each cycle counts once, under the names that the page of operations lists."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SERVICE_STATUS = ServiceStatus(
 
 
 def text(*statuses: ServiceStatus) -> dict[str, float]:
-    """The samples in Prometheus' text form, after the service stood so."""
+    """The samples in Prometheus' text form for a status of the service."""
     tally, metrics = Tally(), Metrics()
     for service_status in statuses:
         metrics.saw(tally.read(service_status))
@@ -47,7 +47,7 @@ def text(*statuses: ServiceStatus) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
-def test_every_number_is_told_under_its_labels() -> None:
+def test_every_number_is_exported_under_its_labels() -> None:
     reported = text(SERVICE_STATUS)
     assert reported['agentsync_syncs_total{result="ok",trigger="schedule"}'] == 1
     assert reported['agentsync_changes_total{action="create"}'] == 2
@@ -75,13 +75,13 @@ def test_every_number_is_told_under_its_labels() -> None:
     ]
 
 
-def test_what_is_not_known_is_not_told() -> None:
+def test_unknown_values_are_not_exported() -> None:
     reported = text(ServiceStatus(config="", started_at=1.0))
     assert not [name for name in reported if "timestamp" in name or "held" in name or "syncs" in name]
     assert reported["agentsync_config_valid"] == 1
 
 
-def test_trouble_is_told() -> None:
+def test_trouble_is_exported() -> None:
     reported = text(replace(SERVICE_STATUS, suspended="for a while", config_error="a mistake", fallbacks=("a", "b")))
     assert (
         reported["agentsync_suspended"],
@@ -90,7 +90,7 @@ def test_trouble_is_told() -> None:
     ) == (1, 0, 2)
 
 
-def test_a_cycle_counts_once_however_often_it_is_told() -> None:
+def test_a_cycle_counts_once_however_often_it_is_published() -> None:
     again = replace(SERVICE_STATUS, config_error="a mistake")
     second = replace(SERVICE_STATUS, cycles=2, last=cycle(7.0, ExitCode.INCOMPLETE, create=1))
     reported = text(SERVICE_STATUS, again, SERVICE_STATUS, second, second)
@@ -101,7 +101,7 @@ def test_a_cycle_counts_once_however_often_it_is_told() -> None:
     assert reported["agentsync_sync_duration_seconds_sum"] == pytest.approx(7.2)
 
 
-def test_what_was_only_planned_while_suspended_is_no_change() -> None:
+def test_a_plan_while_suspended_is_no_change() -> None:
     reported = text(replace(SERVICE_STATUS, suspended="for a while"))
     assert 'agentsync_changes_total{action="create"}' not in reported
 
@@ -142,4 +142,4 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) ->
     (tmp_path / "agentsync.prom").mkdir()
     with pytest.raises(OSError, match="agentsync"):
         write(tmp_path / "agentsync.prom", b"text")
-    assert [found.name for found in tmp_path.iterdir()] == ["agentsync.prom"]
+    assert [file.name for file in tmp_path.iterdir()] == ["agentsync.prom"]

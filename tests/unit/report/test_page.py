@@ -1,4 +1,4 @@
-"""The status page: what it says of each state, and that nothing a repository says becomes markup."""
+"""The status page: its text for each state, and no markup from a repository's text."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from agentsync.core.errors import ExitCode
 from agentsync.report.page import POLICY, View, render
 from agentsync.report.page.markup import element, html, void
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, Trigger
-from agentsync.state.records import Action, Recorded
-from agentsync.state.store import Suspension, Sync
+from agentsync.state.records import Action, Recorded, Suspension, Sync
 from agentsync.sync.compiled_agent import CompiledAgent, Output
 from agentsync.sync.report import Report, Scope
 from agentsync.targets.change import Actual, Change
@@ -38,8 +37,8 @@ SERVICE_STATUS = ServiceStatus(
 )
 
 
-def product(agent: str = "tester", *found: Diagnostic, digest: str = "d" * 64) -> CompiledAgent:
-    outputs = {"claude": Output(f"{agent}.md", digest, found)}
+def product(agent: str = "tester", *diagnostics: Diagnostic, digest: str = "d" * 64) -> CompiledAgent:
+    outputs = {"claude": Output(f"{agent}.md", digest, diagnostics)}
     return CompiledAgent("team", f"agents/{agent}.md", "e" * 40, name=agent, slug=agent, outputs=outputs)
 
 
@@ -48,12 +47,12 @@ def looked(*changes: Change, compiled: tuple[CompiledAgent, ...] = (product(),),
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def view(found: Report | None = None, **more: object) -> View:
+def view(report: Report | None = None, **more: object) -> View:
     made = View(
         service_status=SERVICE_STATUS,
         unready="",
         now=NOW,
-        report=found,
+        report=report,
         trouble="",
         differences={},
         syncs=[Sync("a", 1, 2, "ok", {}, {})],
@@ -62,14 +61,14 @@ def view(found: Report | None = None, **more: object) -> View:
 
 
 def text(page: str) -> str:
-    """What is read aloud: without markup and style, each blank once."""
+    """The text that a screen reader reads: without markup and style, each blank once."""
     body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
 
 
 def cell(page: str) -> str:
-    """How the one agent stands in the one target."""
-    agents = page[page.index('id="agents"') : page.index('id="findings"')]
+    """The status of the one agent in the one target."""
+    agents = page[page.index('id="agents"') : page.index('id="diagnostics"')]
     return text(re.findall(r"<td>(.*?)</td>", agents)[0]).strip()
 
 
@@ -79,13 +78,13 @@ class Tags(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.opened: list[str] = []
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.feed(page)
         self.close()
         assert self.opened == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
         if tag not in ("meta", "link"):
             self.opened.append(tag)
 
@@ -93,10 +92,10 @@ class Tags(HTMLParser):
         assert self.opened.pop() == tag
 
     def values(self, attribute: str) -> list[str]:
-        return [attributes[attribute] or "" for _, attributes in self.found if attribute in attributes]
+        return [attributes[attribute] or "" for _, attributes in self.elements if attribute in attributes]
 
 
-# What it says
+# Content
 
 
 def test_all_is_well() -> None:
@@ -109,22 +108,22 @@ def test_all_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service_status", "declared"),
+    ("service_status", "shown"),
     [
         ({"config_error": "config.toml:4: unknown key `brnach`"}, "The configuration has a mistake"),
         ({"suspended": "looking into it"}, "Looking into it. Nothing is changed here meanwhile."),
-        ({"sources": (replace(SOURCE, error="no answer", retry_at=NOW + 90),)}, "It is asked again in 1 min."),
+        ({"sources": (replace(SOURCE, error="no answer", retry_at=NOW + 90),)}, "It is fetched again in 1 min."),
         ({"last": replace(SERVICE_STATUS.last, error="the state is locked")}, "The last cycle could not be run"),  # type: ignore[type-var]
         ({"fallbacks": ("/mnt/agents: a network file system",)}, "Some changes are seen late"),
-        ({"sources": (replace(SOURCE, desired="d" * 40),)}, "it leads to dddddddddddd"),
+        ({"sources": (replace(SOURCE, desired="d" * 40),)}, "the latest commit is dddddddddddd"),
     ],
 )
-def test_trouble_comes_first(service_status: dict[str, object], declared: str) -> None:
+def test_trouble_comes_first(service_status: dict[str, object], shown: str) -> None:
     page = text(render(view(looked(change(Action.KEEP)), service_status=replace(SERVICE_STATUS, **service_status))))  # type: ignore[arg-type]
-    assert declared in page
+    assert shown in page
 
 
-def test_what_cannot_be_looked_at_is_told_and_the_service_is_shown() -> None:
+def test_a_failed_look_is_reported_and_the_service_is_shown() -> None:
     page = text(render(view(trouble="the state cannot be read", unready="never synced")))
     assert "2 things need attention" in page
     assert "The state cannot be read." in page
@@ -132,7 +131,7 @@ def test_what_cannot_be_looked_at_is_told_and_the_service_is_shown() -> None:
     assert "Agents" not in page
 
 
-def test_before_the_first_cycle_it_says_so() -> None:
+def test_before_the_first_cycle_there_is_a_note() -> None:
     page = text(render(view(service_status=ServiceStatus(config="/c", started_at=NOW), syncs=())))
     assert "! Starting" in page
     assert "none yet" in page
@@ -143,7 +142,7 @@ BASE = Recorded("b" * 64, "tester", "claude", "team", "https://git.example/a.git
 
 
 @pytest.mark.parametrize(
-    ("made", "declared"),
+    ("made", "shown"),
     [
         (change(Action.KEEP), "✓ in sync"),
         (change(Action.CREATE), "! pending"),
@@ -152,11 +151,11 @@ BASE = Recorded("b" * 64, "tester", "claude", "team", "https://git.example/a.git
         (replace(change(Action.UPDATE), base=BASE, actual=Actual(BASE.digest)), "! pending"),
     ],
 )
-def test_an_agent_stands_in_a_target_in_a_word(made: Change, declared: str) -> None:
-    assert cell(render(view(looked(made)))) == declared
+def test_the_status_of_an_agent_in_a_target_is_a_word(made: Change, shown: str) -> None:
+    assert cell(render(view(looked(made)))) == shown
 
 
-def test_an_agent_that_is_held_refused_left_out_or_not_used_says_so() -> None:
+def test_an_agent_that_is_held_refused_left_out_or_not_used_is_marked() -> None:
     made = change(Action.DELETE)
     held = looked()
     held = replace(held, plan=replace(held.plan, held=(made,)))
@@ -167,19 +166,19 @@ def test_an_agent_that_is_held_refused_left_out_or_not_used_says_so() -> None:
     assert cell(render(view(looked()))) == "· not used"
 
 
-def test_what_was_lost_is_told_with_its_reason_place_and_hint() -> None:
+def test_a_loss_is_shown_with_its_reason_place_and_hint() -> None:
     lost = Diagnostic(
         Code.FIELD_LOST, "left out: `color`", path="agents/tester.md", line=4, agent="tester", target="claude"
     )
     page = render(view(looked(change(Action.KEEP), compiled=(product("tester", lost),), diagnostics=(lost,))))
-    assert cell(page) == "✓ in sync 1 finding"
-    declared = text(page)
-    assert "warning AS301 left out: color" in declared
-    assert "at agents/tester.md:4" in declared
-    assert Code.FIELD_LOST.remedy in declared
+    assert cell(page) == "✓ in sync 1 diagnostic"
+    shown = text(page)
+    assert "warning AS301 left out: color" in shown
+    assert "at agents/tester.md:4" in shown
+    assert Code.FIELD_LOST.remedy in shown
     tags = Tags(page)
     assert "#agent-tester" in tags.values("href")
-    assert ("ul", {"id": "agent-tester"}) in tags.found
+    assert ("ul", {"id": "agent-tester"}) in tags.elements
 
 
 def test_a_difference_is_shown_line_by_line_and_not_without_end() -> None:
@@ -192,24 +191,24 @@ def test_a_difference_is_shown_line_by_line_and_not_without_end() -> None:
     assert "<span> 999</span>" not in page
 
 
-def test_what_may_not_be_shown_is_not() -> None:
+def test_private_content_is_not_shown() -> None:
     page = render(view(looked(change(Action.CONFLICT)), differences=None))
-    assert "on this machine alone" in page
+    assert "on this machine only" in page
     assert "<pre" not in page
 
 
 def test_a_thousand_of_everything_is_a_page_that_can_be_read() -> None:
     names = [f"agent-{number}" for number in range(1000)]
-    found = tuple(Diagnostic(Code.FIELD_LOST, "lost", agent=name) for name in names)
+    diagnostics = tuple(Diagnostic(Code.FIELD_LOST, "lost", agent=name) for name in names)
     made = [change(Action.UPDATE, name) for name in names]
-    page = render(view(looked(*made, compiled=tuple(map(product, names)), diagnostics=found)))
+    page = render(view(looked(*made, compiled=tuple(map(product, names)), diagnostics=diagnostics)))
     assert "And 500 more; agentsync list agents" in text(page)
     assert "And 500 more; agentsync status -vv" in text(page)
     assert "And 800 more; agentsync plan" in text(page)
     assert len(page) < 1_000_000
 
 
-def test_the_history_is_newest_first_and_names_what_was_done() -> None:
+def test_the_history_is_newest_first_and_names_each_action() -> None:
     syncs = [
         Sync("22", NOW - 10, NOW - 9, "source_unavailable", {"team": COMMIT}, {"create": 2, "keep": 7, "held": 0}),
         Sync("11", NOW - 99, None, "", {}, {}),
@@ -219,11 +218,11 @@ def test_the_history_is_newest_first_and_names_what_was_done() -> None:
     assert f"team {COMMIT[:12]} 2 create " in page
 
 
-# What it is made of
+# Markup
 
 
 def everything(words: str) -> str:
-    """A page on which these words stand wherever others may say something."""
+    """A page with these words in every place for text from elsewhere."""
     lost = Diagnostic(Code.FIELD_LOST, words, path=words, agent=words, target=words, hint=words)
     clash = replace(change(Action.CONFLICT, words), diagnostic=lost, path=words)
     made = looked(
@@ -255,10 +254,12 @@ def everything(words: str) -> str:
     )
 
 
-def test_nothing_that_anybody_says_becomes_markup() -> None:
+def test_no_text_becomes_markup() -> None:
     plain, evil = Tags(everything("words")), Tags(everything(EVIL))
-    assert [tag for tag, _ in evil.found] == [tag for tag, _ in plain.found]
-    assert [sorted(attributes) for _, attributes in evil.found] == [sorted(attributes) for _, attributes in plain.found]
+    assert [tag for tag, _ in evil.elements] == [tag for tag, _ in plain.elements]
+    assert [sorted(attributes) for _, attributes in evil.elements] == [
+        sorted(attributes) for _, attributes in plain.elements
+    ]
     assert "\u202e" not in everything(EVIL)
     assert everything(EVIL).count("&lt;script&gt;") > 20
 
@@ -274,7 +275,7 @@ def test_ids_are_there_once_and_every_link_within_leads_somewhere() -> None:
 def test_it_asks_nobody_for_anything() -> None:
     page = render(view(looked(change(Action.KEEP))))
     tags = Tags(page)
-    assert {tag for tag, _ in tags.found}.isdisjoint({"script", "img", "iframe", "form", "object", "base"})
+    assert {tag for tag, _ in tags.elements}.isdisjoint({"script", "img", "iframe", "form", "object", "base"})
     assert not tags.values("src")
     assert not tags.values("style")
     assert not re.search(r"url\(|@import|http-equiv|\bon[a-z]+=", page)
@@ -292,11 +293,11 @@ def test_its_policy_lets_in_its_own_style_and_no_other() -> None:
 def test_tables_name_their_rows_and_columns() -> None:
     page = render(view(looked(change(Action.KEEP))))
     tags = Tags(page)
-    headers = [attributes.get("scope") for tag, attributes in tags.found if tag == "th"]
+    headers = [attributes.get("scope") for tag, attributes in tags.elements if tag == "th"]
     assert headers
     assert set(headers) == {"col", "row"}
-    tables = sum(tag == "table" for tag, _ in tags.found)
-    assert sum(tag == "caption" for tag, _ in tags.found) == tables
+    tables = sum(tag == "table" for tag, _ in tags.elements)
+    assert sum(tag == "caption" for tag, _ in tags.elements) == tables
 
 
 def test_markup_is_kept_and_text_is_escaped() -> None:

@@ -7,7 +7,7 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.repository.checks import Named, check_names
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 
 HEAD = "---\nname: reviewer\ndescription: Reviews.\n---\n"
 # Made up, and put together here so that no scanner takes this file for a leak.

@@ -13,7 +13,7 @@ from agentsync.core.codes import Code
 from agentsync.core.errors import ConfigError
 from agentsync.core.globs import path_matches
 from agentsync.git.objects import Entry
-from agentsync.repository.detection import NoAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, read_agent
 from agentsync.repository.manifest import read_manifest
 from agentsync.repository.selection import Selection, select
 

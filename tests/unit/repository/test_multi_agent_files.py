@@ -8,7 +8,7 @@ import pytest
 
 from agentsync.core.codes import Code
 from agentsync.git.objects import Entry
-from agentsync.repository.detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.multi_agent_files import MAX_AGENTS, MAX_BYTES, split_file
 from agentsync.repository.selection import Selection, select
 

@@ -13,7 +13,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, dialects
-from agentsync.repository.detection import ReadAgent
+from agentsync.repository.dialect_detection import ReadAgent
 from agentsync.repository.overrides import (
     AgentFilter,
     Override,

@@ -1,4 +1,4 @@
-"""What comes in to the service's loop."""
+"""The inbox of the service's loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def inbox() -> Iterator[Inbox[str]]:
         yield inbox
 
 
-def test_what_came_in_is_given_in_its_order(inbox: Inbox[str]) -> None:
+def test_items_are_returned_in_their_order(inbox: Inbox[str]) -> None:
     inbox.put("first")
     inbox.put("second")
     assert inbox.get(0) == ["first", "second"]
@@ -45,7 +45,7 @@ def test_more_than_a_socket_holds_is_kept(inbox: Inbox[str]) -> None:
     assert len(inbox.get(0)) == 10_000
 
 
-def test_nobody_hears_what_comes_after_the_end() -> None:
+def test_items_after_the_end_are_dropped() -> None:
     with Inbox[str]() as inbox:
         pass
     inbox.put("late")
@@ -53,7 +53,7 @@ def test_nobody_hears_what_comes_after_the_end() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 def test_a_signal_that_does_not_interrupt_the_wait_ends_it(inbox: Inbox[str]) -> None:
-    """As one that came just before it: the system interrupts what another thread does, and not this wait."""
+    """As if it came just before the wait: the system interrupts another thread, and not this wait."""
     ended = Event()
     thread = Thread(target=ended.wait)
     before = signal.signal(signal.SIGUSR1, lambda *_: inbox.put("signal"))

@@ -1,4 +1,4 @@
-"""What the service owes after a cycle that could not be run, or after the machine was off."""
+"""Pending fetches after a cycle that could not be run, or after the machine was off."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def clock() -> Clock:
 
 @pytest.fixture
 def pending(clock: Clock) -> PendingFetches:
-    """The longest that chance can make each wait."""
+    """Pending fetches with the longest random wait."""
     return PendingFetches(clock=clock, chance=lambda _least, most: most)
 
 
-def test_nothing_is_owed_at_first(pending: PendingFetches) -> None:
+def test_nothing_is_pending_at_first(pending: PendingFetches) -> None:
     assert pending.wait is None
     assert pending.due is FetchPolicy.NONE
-    assert pending.with_failed(FetchPolicy.FAILED) is FetchPolicy.FAILED
+    assert pending.with_failed(FetchPolicy.RETRY) is FetchPolicy.RETRY
 
 
-def test_what_is_owed_is_due_when_its_time_has_come(pending: PendingFetches, clock: Clock) -> None:
-    pending.owe(FetchPolicy.DUE, 30)
+def test_a_pending_fetch_is_due_when_its_time_has_come(pending: PendingFetches, clock: Clock) -> None:
+    pending.schedule(FetchPolicy.DUE, 30)
     assert (pending.wait, pending.due) == (30, FetchPolicy.NONE)
     assert pending.with_failed(FetchPolicy.NONE) is FetchPolicy.NONE  # it has its own time
     clock.now += 31
@@ -35,16 +35,18 @@ def test_what_is_owed_is_due_when_its_time_has_come(pending: PendingFetches, clo
 
 
 @pytest.mark.parametrize(
-    ("asked", "left"),
-    [(FetchPolicy.NONE, 30), (FetchPolicy.FAILED, 30), (FetchPolicy.DUE, None), (FetchPolicy.ALL, None)],
+    ("policy", "wait"),
+    [(FetchPolicy.NONE, 30), (FetchPolicy.RETRY, 30), (FetchPolicy.DUE, None), (FetchPolicy.ALL, None)],
 )
-def test_whoever_asks_as_many_settles_it(pending: PendingFetches, asked: FetchPolicy, left: float | None) -> None:
-    pending.owe(FetchPolicy.DUE, 30)
-    pending.asked(asked)
-    assert pending.wait == left
+def test_a_cycle_with_the_same_scope_settles_it(
+    pending: PendingFetches, policy: FetchPolicy, wait: float | None
+) -> None:
+    pending.schedule(FetchPolicy.DUE, 30)
+    pending.succeeded(policy)
+    assert pending.wait == wait
 
 
-def test_a_cycle_that_fails_is_owed_later_and_later_for_ten_minutes_at_most(
+def test_a_failed_cycle_is_retried_later_and_later_for_ten_minutes_at_most(
     pending: PendingFetches, clock: Clock
 ) -> None:
     waits = []
@@ -54,7 +56,7 @@ def test_a_cycle_that_fails_is_owed_later_and_later_for_ten_minutes_at_most(
         clock.now += 1000
     assert waits[:3] == [4, 8, 16]
     assert waits[-1] == 600
-    pending.asked(FetchPolicy.NONE)
+    pending.succeeded(FetchPolicy.NONE)
     pending.failed(FetchPolicy.NONE)
     assert pending.wait == 4
 
@@ -63,11 +65,11 @@ def test_the_cycle_after_one_that_failed_makes_up_for_it(pending: PendingFetches
     pending.failed(FetchPolicy.ALL)
     pending.failed(FetchPolicy.NONE)
     assert pending.with_failed(FetchPolicy.NONE) is FetchPolicy.ALL
-    pending.asked(FetchPolicy.ALL)
+    pending.succeeded(FetchPolicy.ALL)
     assert pending.with_failed(FetchPolicy.NONE) is FetchPolicy.NONE
 
 
-def test_what_was_owed_before_is_not_forgotten_by_a_cycle_that_fails(pending: PendingFetches) -> None:
-    pending.owe(FetchPolicy.DUE, 30)
+def test_an_earlier_pending_fetch_is_not_forgotten_by_a_failed_cycle(pending: PendingFetches) -> None:
+    pending.schedule(FetchPolicy.DUE, 30)
     pending.failed(FetchPolicy.NONE)
     assert pending.with_failed(FetchPolicy.NONE) is FetchPolicy.DUE

@@ -1,4 +1,4 @@
-"""When the service pulls, told by triggers alone: the clock is an argument."""
+"""The service's schedule, from its triggers alone: the clock is an argument."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_the_next_run_is_ahead_and_no_further_than_an_interval_and_its_jitter(
     interval: float, fraction: float, jitter: float, seconds: float
 ) -> None:
     now = NOW + timedelta(seconds=seconds)
-    moment = Phased(interval, fraction, jitter).get_next_fire_time(None, now)
-    assert timedelta(0) <= moment - now <= timedelta(seconds=interval * (1 + jitter) + 1e-3)
+    fire_time = Phased(interval, fraction, jitter).get_next_fire_time(None, now)
+    assert timedelta(0) <= fire_time - now <= timedelta(seconds=interval * (1 + jitter) + 1e-3)
 
 
 @settings(deadline=None)
@@ -103,7 +103,7 @@ def test_an_id_that_was_lost_in_writing_is_made_again(tmp_path: Path) -> None:
     assert again == kept_id(app_paths)
 
 
-def test_where_no_id_can_be_kept_the_host_s_name_stands_in(tmp_path: Path) -> None:
+def test_where_no_id_can_be_kept_the_host_s_name_is_used(tmp_path: Path) -> None:
     assert kept_id(AppPaths(tmp_path / "missing", tmp_path)) == socket.gethostname()
     app_paths = AppPaths(tmp_path, tmp_path / "cache")
     kept_id(app_paths)

@@ -1,4 +1,4 @@
-"""Files for systemd: the seal that tells ours from others, and words that systemd reads as they were meant."""
+"""Files for systemd: the seal that marks our own, and words that systemd reads as intended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentsync.service.systemd.text import bind, command, drop_in, is_ours, seal
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_what_was_sealed_is_ours(text: str) -> None:
+def test_a_sealed_file_is_ours(text: str) -> None:
     assert is_ours(sealed(text).encode())
 
 
@@ -26,7 +26,7 @@ def test_what_was_sealed_is_ours(text: str) -> None:
         "",
     ],
 )
-def test_what_was_edited_or_never_sealed_is_not(edited: str) -> None:
+def test_an_edited_or_unsealed_file_is_not(edited: str) -> None:
     assert not is_ours(edited.encode())
 
 

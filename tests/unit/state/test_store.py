@@ -154,7 +154,7 @@ def test_a_database_with_damaged_pages_is_set_aside(path: Path) -> None:
         assert state.syncs(1) == []
 
 
-def test_what_is_remembered_goes_when_the_inventory_changes_or_another_takes_its_place(path: Path) -> None:
+def test_a_fingerprint_goes_when_the_inventory_changes_or_another_takes_its_place(path: Path) -> None:
     with begun(path) as state:
         state.remember("first", "1")
         assert (state.recall("first"), state.recall("second")) == ("1", None)

@@ -1,4 +1,4 @@
-"""The planner: its table by enumeration, who owns a row, and what a source may delete."""
+"""The planner: its table by enumeration, the owner of a row, and a source's deletions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.state.records import Action, Recorded
 from agentsync.targets.change import Actual, TargetState, Wanted
-from agentsync.targets.plan import Limits, Plan, decide, make_plan, recorded
+from agentsync.targets.deletion_limits import DeletionLimits
+from agentsync.targets.plan import Plan, decide, make_plan, recorded
 
 HERE = "/home/me/.claude/agents"
 URLS = {"team": "https://git.example/team", "mine": "https://git.example/mine"}
@@ -32,7 +33,7 @@ def plan_for(
     prunable: tuple[str, ...] = ("team", "mine"),
     kept: tuple[tuple[str, str], ...] = (),
     gone: tuple[str, ...] = (),
-    limits: Limits | None = None,
+    limits: DeletionLimits | None = None,
 ) -> Plan:
     """A plan for one target; files that `disk` does not name are as last written."""
     actual = {path: Actual(rows[path].digest if path in rows else None) for path in {*wanted, *rows}} | (disk or {})
@@ -42,7 +43,7 @@ def plan_for(
         {(HERE, path): value for path, value in actual.items()},
         prunable=frozenset(prunable),
         source_urls=URLS,
-        limits=limits or Limits(allow_deletions=True),
+        limits=limits or DeletionLimits(allow_deletions=True),
         gone=frozenset(gone),
     )
 
@@ -87,7 +88,7 @@ def test_changes_are_sorted_and_include_kept_files() -> None:
 
 def test_rows_of_directories_that_are_no_target_are_not_looked_at() -> None:
     plan = make_plan(
-        [], {("/elsewhere", "x.md"): row()}, {}, prunable=frozenset(URLS), source_urls=URLS, limits=Limits()
+        [], {("/elsewhere", "x.md"): row()}, {}, prunable=frozenset(URLS), source_urls=URLS, limits=DeletionLimits()
     )
     assert plan == Plan((), (), ())
 
@@ -96,7 +97,7 @@ def test_two_targets_of_one_directory_do_not_delete_each_others_files() -> None:
     targets = [TargetState("one", HERE, {"a.md": want()}), TargetState("two", HERE, {"b.md": want()})]
     rows = {(HERE, path): row() for path in ("a.md", "b.md")}
     disk = {key: Actual("a") for key in rows}
-    plan = make_plan(targets, rows, disk, prunable=frozenset(URLS), source_urls=URLS, limits=Limits())
+    plan = make_plan(targets, rows, disk, prunable=frozenset(URLS), source_urls=URLS, limits=DeletionLimits())
     assert {change.target: change.action for change in plan.changes} == {"one": Action.KEEP, "two": Action.KEEP}
 
 
@@ -205,21 +206,21 @@ def wants(numbers: range) -> dict[str, Wanted]:
 def test_agents_that_get_other_names_are_not_dropped() -> None:
     """As all of them do where a source is given a prefix."""
     wanted = {f"web-{path}": want("b", path=path) for path in agents(4)}
-    plan = plan_for(wanted, agents(4), limits=Limits())
+    plan = plan_for(wanted, agents(4), limits=DeletionLimits())
     assert (len(plan.changes), plan.held, plan.diagnostics) == (8, (), ())
     fewer = {f"web-{path}": want("b", path=path) for path in agents(1)}
-    assert only_code(plan_for(fewer, agents(4), limits=Limits())) is Code.HELD_DELETIONS
+    assert only_code(plan_for(fewer, agents(4), limits=DeletionLimits())) is Code.HELD_DELETIONS
 
 
 def test_a_source_that_is_suddenly_empty_is_held() -> None:
-    plan = plan_for({}, agents(1), limits=Limits())
+    plan = plan_for({}, agents(1), limits=DeletionLimits())
     assert only_code(plan) is Code.HELD_EMPTY
     assert plan.changes == ()
     assert [change.action for change in plan.held] == [Action.DELETE]
 
 
 def test_an_empty_source_whose_files_are_gone_already_is_forgotten() -> None:
-    plan = plan_for({}, agents(1), {"0.md": Actual(None)}, limits=Limits())
+    plan = plan_for({}, agents(1), {"0.md": Actual(None)}, limits=DeletionLimits())
     assert [change.action for change in plan.changes] == [Action.FORGET]
 
 
@@ -229,7 +230,7 @@ def test_an_empty_source_whose_files_are_gone_already_is_forgotten() -> None:
     ids=["half", "more than half", "three of five", "too few to matter"],
 )
 def test_a_source_that_drops_too_many_agents_is_held(recorded_count: int, left: int, held: bool) -> None:  # noqa: FBT001 - a case's data
-    plan = plan_for(wants(range(left)), agents(recorded_count), limits=Limits())
+    plan = plan_for(wants(range(left)), agents(recorded_count), limits=DeletionLimits())
     assert bool(plan.held) is held
     if held:
         assert only_code(plan) is Code.HELD_DELETIONS
@@ -241,23 +242,23 @@ def test_agents_are_counted_once_however_many_targets_have_them() -> None:
     rows = {(f"/{target}", path): value for target in range(4) for path, value in agents(5).items()}
     targets = [TargetState(str(number), f"/{number}", wants(range(1, 5))) for number in range(4)]
     disk = {key: Actual("a") for key in rows}
-    plan = make_plan(targets, rows, disk, prunable=frozenset(URLS), source_urls=URLS, limits=Limits())
+    plan = make_plan(targets, rows, disk, prunable=frozenset(URLS), source_urls=URLS, limits=DeletionLimits())
     assert plan.held == ()
 
 
 def test_a_hold_stops_its_own_source_only() -> None:
-    plan = plan_for({"m.md": want("b", "mine", "m.md")}, agents(3), limits=Limits())
+    plan = plan_for({"m.md": want("b", "mine", "m.md")}, agents(3), limits=DeletionLimits())
     assert [change.path for change in plan.changes] == ["m.md"]
     assert len(plan.held) == 3
 
 
 def test_a_hold_hides_no_conflict_and_no_file_in_sync() -> None:
     rows = agents(6)
-    plan = plan_for({"0.md": want(path="0.md")}, rows, {"1.md": Actual("user")}, limits=Limits())
+    plan = plan_for({"0.md": want(path="0.md")}, rows, {"1.md": Actual("user")}, limits=DeletionLimits())
     assert [change.action for change in plan.changes] == [Action.KEEP, Action.CONFLICT]
     assert {diagnostic.code for diagnostic in plan.diagnostics} == {Code.CONFLICT_EDITED, Code.HELD_DELETIONS}
 
 
 def test_deletions_go_through_when_they_are_allowed() -> None:
-    plan = plan_for({}, agents(9), limits=Limits(allow_deletions=True))
+    plan = plan_for({}, agents(9), limits=DeletionLimits(allow_deletions=True))
     assert (plan.held, {change.action for change in plan.changes}) == ((), {Action.DELETE})

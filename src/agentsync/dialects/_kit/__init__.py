@@ -1,1 +1,1 @@
-"""What several dialects are made of."""
+"""Building blocks that several dialects share."""

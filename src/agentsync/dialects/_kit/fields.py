@@ -1,4 +1,4 @@
-"""What readers and writers of all dialects share: typed access to a document's keys, names, and losses."""
+"""Shared by the readers and writers of all dialects: typed access to a document's keys, names, and losses."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
 class Fields:
-    """Typed access to a document's keys; a value of another type is a finding and counts as absent.
+    """Typed access to a document's keys; a value of another type is reported and counts as absent.
 
     Args:
-        document: what was parsed.
-        invalid: the code of such a finding: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
+        document: the parsed file.
+        invalid: the code of such a diagnostic: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
 
     Attributes:
-        respelled: whether a value was taken in another form than the tool reads, so the bytes must be written anew.
+        respelled: whether a value was accepted in another form than the tool reads, so the file must be rewritten.
     """
 
     def __init__(self, document: Document, invalid: Code) -> None:
         self._document = document
         self._invalid: Final = invalid
         self._used: set[str] = set()
-        self._found: list[Diagnostic] = []
+        self._diagnostics: list[Diagnostic] = []
         self.respelled = False
 
     def report(self, code: Code, message: str, key: str = "", hint: str = "") -> None:
         line = self._document.lines.get(key, 0)
-        self._found.append(Diagnostic(code, message, path=self._document.path, line=line, hint=hint))
+        self._diagnostics.append(Diagnostic(code, message, path=self._document.path, line=line, hint=hint))
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return tuple(self._found)
+        return tuple(self._diagnostics)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ class Fields:
         return key in self._document.metadata
 
     def peek(self, key: str) -> JsonValue:
-        """A value that stays unread, so that it still counts among the rest."""
+        """A value that stays unread, so that it is still among the rest."""
         return self._document.metadata.get(key)
 
     def raw(self, key: str) -> JsonValue:
@@ -120,13 +120,13 @@ class Fields:
         return ()
 
     def rest(self, native: Collection[str]) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
-        """The keys not read so far: those that the dialect knows, and those that nobody does."""
-        left = {key: value for key, value in self._document.metadata.items() if key not in self._used}
-        known = {key: value for key, value in left.items() if key in native}
-        return known, {key: value for key, value in left.items() if key not in native}
+        """The keys not read so far: those that the dialect knows, and those that it does not."""
+        unread = {key: value for key, value in self._document.metadata.items() if key not in self._used}
+        known = {key: value for key, value in unread.items() if key in native}
+        return known, {key: value for key, value in unread.items() if key not in native}
 
     def name(self, stem: str, *, required: bool) -> str | None:
-        """The agent's name, from the key or the file's stem; None, with an error told, where it cannot be used."""
+        """The agent's name, from the key or the file's stem; None, with an error reported, where it cannot be used."""
         name = self.text("name")
         if name is None:
             name = stem
@@ -141,7 +141,7 @@ class Fields:
         return name
 
     def description(self, *, required: bool) -> str | None:
-        """The description; None, with an error told, where it is required and missing or no text."""
+        """The description; None, with an error reported, where it is missing but required, or not text."""
         value = self.raw("description")
         if isinstance(value, str) and (value.strip() or not required):
             return value
@@ -168,7 +168,7 @@ class Fields:
 UNKNOWN_VENDOR: Final = "unknown"
 """The provider of a canonical model that no vendor is known to make."""
 
-# What a person would call the fields that a target may or may not carry.
+# Display names of the fields that a target may or may not carry.
 FIELDS = {
     "effort": "reasoning effort",
     "temperature": "temperature",
@@ -187,29 +187,35 @@ FIELDS = {
 
 
 def losses(agent: Agent, dialect: str, carried: Collection[str]) -> list[Diagnostic]:
-    """A finding for each field that the agent has and the target cannot carry."""
-    found = [
+    """A diagnostic for each field that the agent has and the target cannot carry."""
+    diagnostics = [
         Diagnostic(Code.FIELD_LOST, f"left out, having no place here: {title}")
         for field, title in FIELDS.items()
         if field not in carried and (value := getattr(agent, field)) is not None and value is not False and value != ()
     ]
     if agent.disabled and "disabled" not in carried:
-        found.append(Diagnostic(Code.REFUSED_WIDER, "the agent is disabled, which cannot be said here"))
+        diagnostics.append(Diagnostic(Code.REFUSED_WIDER, "the agent is disabled, which cannot be expressed here"))
     if agent.mode in ("primary", "all") and "mode" not in carried:
-        found.append(Diagnostic(Code.FIELD_LOST, f"mode `{agent.mode}` is left out: every agent is a subagent here"))
+        diagnostics.append(
+            Diagnostic(Code.FIELD_LOST, f"mode `{agent.mode}` is left out: every agent is a subagent here")
+        )
     if agent.dialect not in (dialect, NEUTRAL):
-        found += foreign_losses(agent)
-    return found
+        diagnostics += foreign_losses(agent)
+    return diagnostics
 
 
 def foreign_losses(agent: Agent) -> list[Diagnostic]:
-    """A finding for each key that only the agent's own tool has, or that no tool knows."""
-    found = [Diagnostic(Code.FIELD_LOST, f"`{key}` is left out: only {agent.dialect} has it") for key in agent.native]
+    """A diagnostic for each key that only the agent's own tool has, or that no tool knows."""
+    diagnostics = [
+        Diagnostic(Code.FIELD_LOST, f"`{key}` is left out: only {agent.dialect} has it") for key in agent.native
+    ]
     # A restriction is not lost: it is among the grants.
     if lost := [key for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)]:
         names = ", ".join(f"`{key}`" for key in lost)
-        found.append(Diagnostic(Code.UNKNOWN_KEY, f"left out, since {agent.dialect} itself does not know it: {names}"))
-    return found
+        diagnostics.append(
+            Diagnostic(Code.UNKNOWN_KEY, f"left out, since {agent.dialect} itself does not know it: {names}")
+        )
+    return diagnostics
 
 
 def speaks(agent: Agent, dialect: str) -> bool:
@@ -218,7 +224,7 @@ def speaks(agent: Agent, dialect: str) -> bool:
 
 
 def file_name(agent: Agent) -> tuple[str, list[Diagnostic]]:
-    """The name for tools that take only slugs, and a finding where it differs from the agent's own."""
+    """The name for tools that take only slugs, and a diagnostic where it differs from the agent's own."""
     if is_slug(agent.name):
         return agent.name, []
     return agent.slug, [Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here")]
@@ -230,10 +236,10 @@ def model_name(
     """The target's name for the agent's model, or None to inherit.
 
     Args:
-        agent: whose model.
-        options: whose table comes first.
+        agent: the agent with the model.
+        options: the target's options, with the table that comes first.
         table: canonical model to the target's name.
-        has: whether the target takes a canonical model as it is, with or without its provider.
+        has: whether the target accepts a canonical model as it is, with or without its provider.
     """
     if agent.model is None:
         return None, []
@@ -251,7 +257,7 @@ def model_name(
 
 
 def known_vendor(model: str, vendors: Mapping[str, str]) -> str:
-    """A bare model id as a canonical model, by the beginnings of ids that a vendor uses."""
+    """A bare model id as a canonical model, with the vendor found by the prefix of the id."""
     vendor = next((name for prefix, name in vendors.items() if model.startswith(prefix)), UNKNOWN_VENDOR)
     return f"{vendor}/{model}"
 

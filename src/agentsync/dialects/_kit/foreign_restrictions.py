@@ -1,4 +1,4 @@
-"""Keys by which an author restricts an agent as another tool would: meant, whether or not its own tool reads them."""
+"""Keys that restrict an agent in another tool: intended, whether or not the agent's own tool reads them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _TOOLS: Final = tuple(
     "antigravity auggie augment claude cline codex copilot cursor droid factory gemini githubcopilot goose junie kilo "
     "kiro mistral opencode qwen roo rovodev vibe zoo".split()
 )
-"""How keys begin, folded, under which some say what only one tool is to read."""
+"""Prefixes of keys, folded, under which some authors keep settings for one tool only."""
 
 _AROUND: Final = frozenset({"overrides", "platforms", "settings", "targets", "vendors"})
-"""Keys, folded, under which some keep several such, or their restrictions."""
+"""Keys, folded, under which some authors keep settings for several tools, or their restrictions."""
 
 
 def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[str]:
-    """The keys that restrict in another tool, less those that are a tool's own and those that say nothing."""
+    """The keys that restrict in another tool, without the tool's own keys and those that are off or empty."""
     return [
         key
         for key, value in metadata.items()
@@ -50,14 +50,14 @@ def _restricts(key: str, value: JsonValue) -> bool:
     if below:
         several = key in _AROUND or key.startswith(_TOOLS)
         return several and any(foreign_restrictions(each, ()) for each in below)
-    # A mode is the kind of agent in most tools; who writes one that takes away means a permission mode.
+    # A mode is the kind of agent in most tools; a value that takes tools away is intended as a permission mode.
     return key in _MODES and isinstance(value, str) and intended_mode(value) is not None
 
 
 def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[Rule]:
-    """The rules without what servers and hooks take away that the tool does not read, as they do in other tools.
+    """The rules, narrowed by servers and hooks that other tools would read, although this one does not.
 
-    Only reading is left where another tool's restriction stands, which nobody here makes out.
+    Another tool's restriction cannot be interpreted here, so it leaves nothing but reading.
     """
     for key, value in metadata.items():
         if key not in own and folded_key(key) in _SERVERS:
@@ -68,13 +68,13 @@ def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue]
 
 
 def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
-    """Whether these keys, which their file's own tool does not know, take anything away in another tool."""
+    """Whether these keys, unknown to the file's own tool, take anything away in another tool."""
     everything = list(EVERYTHING.rules)
     return without_what_is_foreign(everything, metadata, ()) != everything
 
 
 def report_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str) -> None:
-    """Tells each such key, and hooks that the tool does not run."""
+    """Report each such key, and hooks that the tool does not run."""
     hooks = [
         key
         for key, value in fields.metadata.items()

@@ -1,6 +1,6 @@
-"""What authors call tools, wherever they learned the name: a denial is meant, whether or not its tool knows the name.
+"""Names that authors use for tools, from any tool: a denial is intended, whether or not its own tool knows the name.
 
-Nothing is granted by these names. Where one covers more in one tool than in another, all of it is meant to be denied.
+Nothing is granted by these names. Where one covers more in one tool than in another, all of it is taken as denied.
 """
 
 from __future__ import annotations
@@ -53,27 +53,27 @@ _SIGNS: Final = ("!", "^", "~")
 
 
 def intended_mode(text: str) -> str | None:
-    """The mode of Claude Code's that takes away as this one does; None where that is not clear."""
+    """The mode of Claude Code that restricts as this one does; None where that is not clear."""
     return TAKING_MODES.get(folded_key(text).removesuffix("mode"))
 
 
 def known_as(name: str) -> tuple[str, ...]:
-    """The canonical tools and patterns that a name means in some tool; none where it means nothing in any."""
+    """The canonical tools and patterns that a name means in some tool; empty where it means nothing in any."""
     bare = name.partition("(")[0].strip()
-    if found := _SERVER_TOOL.fullmatch(bare):
-        return (f"{MCP}{found['server']}/{found['tool'] or ANY}",)
+    if match := _SERVER_TOOL.fullmatch(bare):
+        return (f"{MCP}{match['server']}/{match['tool'] or ANY}",)
     return _NAMES.get(folded_key(bare.partition(":")[0]), ())
 
 
 def intended_by(name: str) -> tuple[str, ...]:
     """The canonical tools and patterns that a denial of this name may mean.
 
-    A plain word may be a tool that nobody else has. Anything else is a restriction that cannot be made out, so it takes
-    away all that changes something.
+    A plain word may be a tool that only one product has. Anything else is a restriction that cannot be interpreted, so
+    it takes away all tools that change something.
     """
     bare = name.partition("(")[0].strip()
-    if found := known_as(bare):
-        return found
+    if known := known_as(bare):
+        return known
     server, slash, tool = bare.partition("/")
     if slash and _WORD.fullmatch(server.removeprefix("@")) and not known_as(server):
         return (f"{MCP}{server.removeprefix('@')}/{tool or ANY}",)
@@ -89,7 +89,7 @@ def _each(word: str) -> Iterable[str]:
 
 
 def excepted(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """A list of granted tools without what it excepts, as `!Bash` or `all except Bash`, and that by itself."""
+    """Split a list of granted tools from its exceptions, such as `!Bash` or `all except Bash`."""
     granted: list[str] = []
     denied: list[str] = []
     rest = iter(names)

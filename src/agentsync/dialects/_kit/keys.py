@@ -1,4 +1,4 @@
-"""A dialect's plain keys as a table: which field of Agent each one holds, and in which words."""
+"""Table of a dialect's plain keys: the field of Agent that each one holds, and the words for its values."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Key:
 
     Attributes:
         name: the key.
-        kind: what its value is; a "level" is a word or a whole number, "any" is taken as it is.
-        words: the tool's words and what each means; without them every word stands for itself.
+        kind: the type of its value; a "level" is a word or a whole number, "any" is taken as it is.
+        words: the tool's words and their meanings; without them every word means itself.
         low, high: the bounds of a number.
-        implied: what the tool takes for said where the key is missing.
+        implied: the values that the tool assumes where the key is missing.
     """
 
     name: str
@@ -78,12 +78,12 @@ def read_keys(fields: Fields, keys: Mapping[str, Key]) -> dict[str, JsonValue | 
 
 
 def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The keys that say what an agent's fields hold, in the table's order, and a finding for each value without a word.
+    """The keys for an agent's fields, in the table's order, and a diagnostic for each value that has no word.
 
     A field that is not set, and a flag that is off where the tool has no word for that, need no key.
     """
     written: dict[str, JsonValue] = {}
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for name, key in keys.items():
         value = getattr(agent, name)
         if value is None or value == () or (isinstance(value, str | bool) and value in key.implied):
@@ -93,5 +93,5 @@ def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonVal
             written[key.name] = spelled
         elif value is not False:
             title = FIELDS.get(name, name)
-            found.append(Diagnostic(Code.FIELD_LOST, f"left out, since the tool has no such {title}: `{value}`"))
-    return written, found
+            diagnostics.append(Diagnostic(Code.FIELD_LOST, f"left out, since the tool has no such {title}: `{value}`"))
+    return written, diagnostics

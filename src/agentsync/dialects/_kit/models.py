@@ -1,4 +1,4 @@
-"""A tool's names of models, and what they mean elsewhere."""
+"""A tool's names of models, and the canonical models that they mean."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Models:
     """How a tool names models.
 
     Attributes:
-        key: where; empty where an agent cannot choose its model.
-        inherit: the word for the session's own model; empty where the key is left out for that.
-        vendors: beginnings of bare ids, and the vendor of each.
+        key: the key for the model; empty where an agent cannot choose its model.
+        inherit: the word for the session's own model; empty where leaving the key out means that.
+        vendors: prefixes of bare ids, and the vendor of each.
         names: canonical models that the tool has a name of its own for; the first of two with one name is read.
         bare: whether ids are written without their vendor.
-        takes: whether the tool takes a canonical model that is not in `names`.
+        takes: whether the tool accepts a canonical model that is not in `names`.
     """
 
     key: str = "model"
@@ -38,7 +38,7 @@ class Models:
             return None
         named = [model for model, name in self.names.items() if name == value]
         exact = value if "/" in value else known_vendor(value, self.vendors)
-        # An id says more than the alias that is written as the same word.
+        # An id is more specific than an alias that is written as the same word.
         is_id = not exact.startswith(f"{UNKNOWN_VENDOR}/")
         return next((model for model in named if not (is_id and model in MODEL_ALIASES)), exact)
 
@@ -48,8 +48,8 @@ class Models:
             lost = [Diagnostic(Code.FIELD_LOST, "left out, having no place here: model")] if agent.model else []
             return None, lost
         own = agent.dialect == dialect
-        model, found = model_name(agent, options, self.names, lambda model: own or self.takes(model))
+        model, diagnostics = model_name(agent, options, self.names, lambda model: own or self.takes(model))
         if model is None:
-            return self.inherit or None, found
+            return self.inherit or None, diagnostics
         vendor, _, identifier = model.partition("/")
-        return (identifier if identifier and (self.bare or vendor == UNKNOWN_VENDOR) else model), found
+        return (identifier if identifier and (self.bare or vendor == UNKNOWN_VENDOR) else model), diagnostics

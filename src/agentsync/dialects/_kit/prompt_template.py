@@ -1,4 +1,4 @@
-"""Instructions that a tool takes for a template: a `${word}` in them is put in by the tool, or ends the run."""
+"""Instructions that a tool treats as a template: it replaces a `${word}` in them, or ends the run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from agentsync.core.diagnostics import Diagnostic
 
 _WORD = re.compile(r"\$\{([a-zA-Z_]\w*)\}", re.ASCII)
 ANY_WORD = re.compile(r"\$\{(\w+)\}", re.ASCII)
-"""A placeholder where its word may also begin with a digit."""
+"""A placeholder that may also begin with a digit."""
 
 
 def unknown_placeholder(
     prompt: str, known: frozenset[str], title: str, placeholder: re.Pattern[str] = _WORD
 ) -> list[Diagnostic]:
-    """A finding where the tool has no value for a placeholder in the instructions of its own agent."""
+    """A diagnostic where the tool has no value for a placeholder in the instructions of its own agent."""
     word = next((word for word in placeholder.findall(prompt) if word not in known), None)
     if word is None:
         return []

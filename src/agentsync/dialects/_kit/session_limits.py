@@ -1,4 +1,4 @@
-"""What no key of a tool's agents can restrict, and what therefore stays as the user's session has it."""
+"""Restrictions that no key of a tool's agents can express, so that the user's session decides."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from agentsync.core.diagnostics import Diagnostic
 
 
 def beyond(grants: Grants, covered: Collection[str], title: str, options: WriteOptions) -> Iterator[Diagnostic]:
-    """The restrictions of a source that the tool cannot say.
+    """Diagnostics for the restrictions of a source that the tool cannot express.
 
     Args:
-        grants: the source's own.
+        grants: the grants of the source.
         covered: the canonical tools that the tool's agents can restrict.
-        title: the tool's name for people.
-        options: whether such an agent is refused where it restricts a tool by name.
+        title: the tool's display name.
+        options: `strict_approval` refuses such an agent where it restricts a tool by name.
     """
     if not grants.everything_else:
         message = f"{title} has no list of tools: MCP servers, skills and agents of the user's session stay available"

@@ -1,4 +1,4 @@
-"""Tools whose agent is plain keys and a list of the tools that it may use: a few tables make reader and writer."""
+"""Reader and writer, built from a few tables, for tools with plain keys and a list of tools for each agent."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
 
-@dataclass(frozen=True)  # without slots, so that `shape` is made once: what is fitted to it is remembered by it
+@dataclass(frozen=True)  # without slots, so that `capabilities` is built once: `narrow` caches by its identity
 class TableDialect:
-    """A tool whose agents have plain keys and a list of tools.
+    """A tool with agents that consist of plain keys and a list of tools.
 
-    One that also has other restrictions overrides `rules`, `check` and `spell`.
+    A tool that also restricts agents in other ways overrides `rules`, `check` and `spell`.
 
     Attributes:
         name, title: as in Dialect.
         tools: the vocabulary of the lists.
-        lists: what a list means that says less than it seems to.
-        keys: the fields of Agent that have a key, in the order that they are written in.
-        models: how models are named.
-        own: the fields of Agent whose value is in the tool's own terms, and so is written for its own agents only.
+        lists: how the tool reads a list that restricts less than it seems to.
+        keys: the fields of Agent that have a key, in the order in which they are written.
+        models: the tool's names for models.
+        own: the fields of Agent with values in the tool's own terms, which are written for its own agents only.
         native: known keys that mean nothing elsewhere.
-        required: the keys without which the tool does not load a file; `prompt` stands for the instructions.
-        names: which names the tool takes.
+        required: the keys without which the tool does not load a file; `prompt` means the instructions.
+        names: the names that the tool accepts.
         tools_key: the key of the list of tools.
         further: other keys that restrict, which a subclass reads and writes.
-        invalid: what a value of a wrong type is: INVALID_VALUE where the tool drops it, WRONG_TYPE where it refuses
-            the file.
+        invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
+            refuses the file.
         strict: whether the tool refuses a file with a key that it does not know.
         format: metadata and prompt to the file's bytes.
     """
@@ -66,7 +66,7 @@ class TableDialect:
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """What the lists can say."""
+        """The permissions that the lists can express."""
         return self.tools.capabilities()
 
     @property
@@ -80,16 +80,16 @@ class TableDialect:
         return frozenset(folded_key(key) for key in (*self._list_keys(), *self.further))
 
     def enforced(self, document: Document) -> Grants:
-        """The widest that the tool may let through; what it has no name for is denied, whatever the list says."""
+        """The widest grants that the tool may enforce; tools that it has no name for are denied, whatever the list."""
         return Grants((*self.rules(document.metadata, intended=False), *self.capabilities.denials))
 
     def intended(self, metadata: Mapping[str, JsonValue]) -> Grants:
-        """What the author of these keys meant the agent to be able to do."""
+        """The grants that the author of these keys intended."""
         rules = self.rules(metadata, intended=True) + self.tools.excepted(metadata.get(self.tools_key))
         return Grants(tuple(without_what_is_foreign(rules, metadata, self._known_keys())))
 
     def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        """What the lists grant: as their author meant it where `narrow`, else as the tool enforces it."""
+        """The rules of the lists: as their author intended them if `intended`, else as the tool enforces them."""
         rules = self._granted(metadata, intended=intended)
         denied = metadata.get(self.lists.denied) if self.lists.denied else None
         if intended:
@@ -110,16 +110,16 @@ class TableDialect:
         return self._under(self.lists.mistyped if self._mistyped(value) else self.lists.empty, intended=intended)
 
     def names_in(self, value: JsonValue) -> list[str]:
-        """The names of a list as the tool takes them."""
+        """The names of a list as the tool reads them."""
         return [*listed(value, trims=self.lists.trims)]
 
     @staticmethod
     def _under(meaning: str, *, intended: bool) -> list[Rule]:
-        """The rules of a list that names nothing: what the tool makes of it, but never much in its author's name."""
+        """The rules of a list that names nothing: as the tool reads it, but no tools as its author intended it."""
         return list(EVERYTHING.rules) if meaning == "all" and not intended else []
 
     def _mistyped(self, value: JsonValue) -> bool:
-        """Whether a value that is there is neither a list of names nor one string of them, where that is one too."""
+        """Whether a value is neither a list of names nor, where the tool reads such, a string of names."""
         if value is None or isinstance(value, str):
             return value is not None and not self.lists.strings
         return not (isinstance(value, list) and all(isinstance(item, str) for item in value))
@@ -193,9 +193,9 @@ class TableDialect:
                     fields.report(code, f"{self.title} has no tool `{name}` and {verb}", key)
 
     def _check_nothing(self, fields: Fields, value: JsonValue) -> None:
-        """Tells what the tool makes of a list that names no tool."""
+        """Report how the tool reads a list that names no tool."""
         lists = self.lists
-        kind, meaning = ("is no list", lists.mistyped) if self._mistyped(value) else ("names no tool", lists.empty)
+        kind, meaning = ("is not a list", lists.mistyped) if self._mistyped(value) else ("names no tool", lists.empty)
         if value is None:
             kind, meaning = "is empty", lists.null
         key = self.tools_key
@@ -211,21 +211,21 @@ class TableDialect:
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         """As `Dialect.write`."""
-        name, found = self._name(agent)
+        name, diagnostics = self._name(agent)
         known = speaks(agent, self.name)
-        found += losses(agent, self.name, self.carries | (self.own if known else frozenset()))
+        diagnostics += losses(agent, self.name, self.carries | (self.own if known else frozenset()))
         missing = [key for key in ("description", "prompt") if key in self.required and not getattr(agent, key).strip()]
         if missing:
-            found.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs a {missing[0]}"))
-            return Writing(None, tuple(found))
+            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs a {missing[0]}"))
+            return Writing(None, tuple(diagnostics))
         own = agent.dialect == self.name
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
         if not own:
-            permissions, permission_found = self.spell(agent, options)
-            found += permission_found
+            permissions, permission_diagnostics = self.spell(agent, options)
+            diagnostics += permission_diagnostics
         keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
-        values, value_found = write_keys(agent, keys)
-        model, model_found = self.models.write(agent, self.name, options)
+        values, value_diagnostics = write_keys(agent, keys)
+        model, model_diagnostics = self.models.write(agent, self.name, options)
         named = "name" in self.required or not own or name != agent.slug
         metadata: dict[str, JsonValue] = {"name": name} if named else {}
         metadata["description"] = agent.description
@@ -235,21 +235,21 @@ class TableDialect:
         metadata |= values
         if known:
             metadata |= {**agent.native, **agent.unknown}
-        return Writing(self.format(metadata, agent.prompt), (*found, *value_found, *model_found))
+        return Writing(self.format(metadata, agent.prompt), (*diagnostics, *value_diagnostics, *model_diagnostics))
 
     def _name(self, agent: Agent) -> tuple[str, list[Diagnostic]]:
         free = not self.names.slugs and self.names.takes(agent.name)
         name = agent.name if free else agent.slug
-        found: list[Diagnostic] = []
+        diagnostics: list[Diagnostic] = []
         if not self.names.takes(name):
             low, high = self.names.low, self.names.high
             message = f"{self.title} takes no agent of the name `{name}`"
             hint = f"use {low} to {high} characters that match `{self.names.pattern}`"
             hint = "it is reserved" if name in self.names.reserved else hint
-            found.append(Diagnostic(Code.REFUSED_REQUIRED, message, hint=hint))
+            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, message, hint=hint))
         elif name != agent.name:
-            found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{name}` here"))
-        return name, found
+            diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{name}` here"))
+        return name, diagnostics
 
     def loads(self, document: Document) -> bool:
         """Whether the tool finds the same keys and instructions in the bytes as they are."""
@@ -257,26 +257,26 @@ class TableDialect:
         return True
 
     def model(self, fields: Fields) -> str | None:
-        """The tool's word for the agent's model."""
+        """The tool's name for the agent's model."""
         return fields.text(self.models.key)
 
     def check(self, fields: Fields) -> None:
-        """Tells what is wrong beyond the lists and keys, and takes the keys that it reads."""
+        """Report what is wrong beyond the lists and keys; keys that it reads count as known."""
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        """The keys that say what an agent of another dialect may do, and what they cannot say."""
+        """The permission keys for an agent of another dialect, and diagnostics for what they cannot express."""
         narrowed = narrow(agent.grants, self.capabilities, options)
         lists = spell_lists(narrowed, self.tools, denies=bool(self.lists.denied))
-        found = [*narrowed.diagnostics, *lists.diagnostics]
+        diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             permissions[self.tools_key] = list[JsonValue](lists.allowed)
             if not lists.allowed and self.lists.empty != "none":
                 message = f"no tool is left, and {self.title} reads an empty list as every tool there is"
-                found.append(Diagnostic(Code.REFUSED_WIDER, message))
+                diagnostics.append(Diagnostic(Code.REFUSED_WIDER, message))
         if lists.denied:
             permissions[self.lists.denied] = list[JsonValue](lists.denied)
-        return permissions, found
+        return permissions, diagnostics
 
     def dialect(
         self,
@@ -294,7 +294,7 @@ class TableDialect:
         also_reads: tuple[str, ...] = (),
         notice: str = "",
     ) -> Dialect:
-        """The record of this tool; the arguments are explained there."""
+        """Build the `Dialect` of this tool, which documents the arguments."""
         return Dialect(
             name=self.name,
             title=self.title,

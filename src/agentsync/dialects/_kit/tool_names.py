@@ -1,4 +1,4 @@
-"""A tool's own names for what an agent may use, and the lists that are made of them."""
+"""A tool's own names for the tools that an agent may use, and lists of them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._kit.intent import excepted, intended_by, known_as
 
 PATH_TOOLS = frozenset({"read", "write", "edit", "notebook", "grep", "glob", "list"})
-"""Those that take a path: who has one of them may also reach outside the project, as far as the session lets it."""
+"""Tools that take a path: with one of them, an agent may reach outside the project, if the session allows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerNames:
-    """How a tool joins an MCP server and one of its tools to a name.
+    """How a tool joins the names of an MCP server and of one of its tools.
 
     Attributes:
-        prefix: what such a name begins with.
-        separator: what stands between the two; `mcp__github__search` has `__`.
+        prefix: the beginning of such a name.
+        separator: the text between the two; `mcp__github__search` has `__`.
         whole: whether a server's name alone means all of its tools.
     """
 
@@ -33,12 +33,12 @@ class ServerNames:
     whole: bool = False
 
     def spell(self, pattern: str) -> str | None:
-        """The tool's name for `mcp/server/tool`; None for more than one server, or a name that some dialect joined."""
+        """The tool's name for `mcp/server/tool`; None for more than one server, or a pattern without a tool."""
         server, slash, tool = pattern.removeprefix(MCP).partition("/")
         return f"{self.prefix}{server}{self.separator}{tool}" if slash and ANY not in server else None
 
     def read(self, name: str) -> str | None:
-        """The canonical pattern of a name; None where it is none of a server's."""
+        """The canonical pattern of a name; None where it does not belong to a server."""
         if not name.startswith(self.prefix):
             return None
         server, separator, tool = name.removeprefix(self.prefix).partition(self.separator)
@@ -53,11 +53,11 @@ class ToolNames:
 
     Attributes:
         written: the names that are written, each with the canonical tools that it covers.
-        read: further names that the tool takes, each with what it covers; nothing where no other tool has the like.
-        gone: names that grant nothing any more; denying one means what it was.
-        everything: the names that stand for all tools.
-        folds: whether the tool does not heed case.
-        servers: how names of MCP tools look; None where a list cannot name any.
+        read: further names that the tool accepts, each with the canonical tools that it covers, if any.
+        gone: names that no longer grant anything; denying one means its former tools.
+        everything: the names that mean all tools.
+        folds: whether the tool ignores case.
+        servers: the form of names of MCP tools; None where a list cannot name any.
     """
 
     written: Mapping[str, tuple[str, ...]]
@@ -70,50 +70,50 @@ class ToolNames:
     def capabilities(
         self, *, asks: frozenset[str] = frozenset(), spells: Callable[[str, tuple[Rule, ...]], bool] | None = None
     ) -> Capabilities:
-        """What a list of these names can say."""
+        """The permissions that a list of these names can express."""
         server_name = self.servers.spell if self.servers else lambda _pattern: None
         if spells is None:
             return Capabilities(units=self.written, asks=asks, server_name=server_name)
         return Capabilities(units=self.written, asks=asks, server_name=server_name, spells=spells)
 
     def tools(self, name: str) -> tuple[str, ...]:
-        """The canonical tools and patterns that a name grants; one that nobody knows stays as it is, below `other/`."""
+        """The canonical tools and patterns that a name grants; an unknown name stays as it is, below `other/`."""
         if name in self.everything:
             return (ANY,)
-        if (found := self._known({**self.read, **self.written}, name)) is not None:
-            return found
+        if (known := self._known({**self.read, **self.written}, name)) is not None:
+            return known
         if self.servers and name == name.strip() and (pattern := self.servers.read(name)):
             return (pattern,)
         return (OTHER + name,)
 
     def denied(self, name: str) -> tuple[str, ...]:
-        """What a denial of this name means: in another case than the tool's, with arguments, or as others call it."""
+        """The tools that a denial of this name means, in any case, with arguments, or as another tool's name."""
         bare = name.partition("(")[0].strip().lower()
         known = [*self.gone.items(), *self.read.items(), *self.written.items()]
         is_exact = name in self.written or name in self.read
         own = () if is_exact else (tool for key, tools in known if key.lower() == bare for tool in tools)
-        found = (*self.tools(name), *own)
-        # What looks like a server and its tool may be two tools: `shell/edit`.
+        meanings = (*self.tools(name), *own)
+        # A name that looks like a server and its tool may mean two tools: `shell/edit`.
         first, slash, _ = name.partition("/")
-        several = slash and known_as(first) and any(tool.startswith(MCP) for tool in found)
-        unclear = several or all(tool.startswith(OTHER) for tool in found)
-        return (*found, *intended_by(name)) if unclear else found
+        several = slash and known_as(first) and any(tool.startswith(MCP) for tool in meanings)
+        unclear = several or all(tool.startswith(OTHER) for tool in meanings)
+        return (*meanings, *intended_by(name)) if unclear else meanings
 
     def is_known(self, name: str) -> bool:
-        """Whether the tool makes something of the name."""
+        """Whether the name means something to the tool."""
         return not any(tool.startswith(OTHER) for tool in self.tools(name))
 
     def granted(self, names: Iterable[str]) -> list[Rule]:
-        """The rules of a list of tools: what it names is available, with the session's approval."""
+        """The rules of a list of tools: those that it names are available, with the session's approval."""
         return available(tool for name in names for tool in self.tools(name))
 
     def intended(self, names: Iterable[str]) -> list[Rule]:
-        """The rules of a list of tools as its author meant it, which may except some."""
+        """The rules of a list of tools as its author intended it, without the tools that it excepts."""
         given, _ = excepted(names)
         return self.granted(given)
 
     def excepted(self, value: JsonValue) -> list[Rule]:
-        """The denials of what a list of tools excepts; they count after all that gives or frees."""
+        """The denials of the tools that a list excepts; they come after all rules that grant."""
         _, excluded = excepted(listed(value))
         return self.taken([*excluded, *nested_in(value)], intended=True)
 
@@ -122,7 +122,7 @@ class ToolNames:
 
         Args:
             names: the list.
-            intended: whether a name also denies what its author may have meant by it, where the tool differs.
+            intended: whether a name also denies the tools that its author may have intended, where the tool differs.
         """
         tools = (tool for name in names for tool in (self.denied(name) if intended else self.tools(name)))
         return [Rule(tool, Approval.DENY) for tool in dict.fromkeys(tools)]
@@ -152,18 +152,18 @@ def listed(value: JsonValue, *, trims: bool = True) -> Iterator[str]:
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, str):
             parts = [text] if isinstance(value, list) else text.split(",")
-            kept = isinstance(value, list) and not trims
-            yield from (part if kept else name for part in parts if (name := part.strip()))
+            untrimmed = isinstance(value, list) and not trims
+            yield from (part if untrimmed else name for part in parts if (name := part.strip()))
 
 
 def nested_in(value: JsonValue) -> list[str]:
-    """The names in maps and lists within a list, which nobody reads: whatever is said of them, they are not given."""
+    """The names in maps and lists within a list, which no tool reads: they are not granted, whatever their values."""
     inner = [item for item in value if isinstance(item, dict | list)] if isinstance(value, list) else []
     return [name for item in inner for name in (*(item if isinstance(item, dict) else ()), *named_in(item))]
 
 
 def named_in(value: JsonValue) -> Iterator[str]:
-    """The names that a value of any form holds; a map's are its keys, where they are not switched off."""
+    """The names in a value of any form; those of a map are its keys, unless they are switched off."""
     match value:
         case str():
             yield from listed(value)
@@ -179,12 +179,12 @@ def named_in(value: JsonValue) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class ListedTools:
-    """What lists of tools say of what was fitted.
+    """Lists of tools that express narrowed grants.
 
     Attributes:
         allowed: the complete list; None where every tool is granted.
-        denied: what is taken away from it, for tools that have such a list.
-        diagnostics: what the lists cannot say.
+        denied: the names that are denied, for tools that have such a list.
+        diagnostics: reports of what the lists cannot express.
     """
 
     allowed: list[str] | None
@@ -193,7 +193,7 @@ class ListedTools:
 
 
 def spell_lists(narrowed: Narrowed, names: ToolNames, *, denies: bool) -> ListedTools:
-    """The lists that grant what was fitted and no more.
+    """The lists that grant exactly what was narrowed.
 
     Args:
         narrowed: the levels of the tool's units and servers.
@@ -201,32 +201,34 @@ def spell_lists(narrowed: Narrowed, names: ToolNames, *, denies: bool) -> Listed
         denies: whether the tool also has a list of denied tools; without one, a denial makes the list complete.
     """
     levels = {**narrowed.units, **narrowed.servers}
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     closed = narrowed.default is Approval.DENY
     if not closed and not denies and not all(levels.values()):
         message = "only a complete list can take a tool away here, so tools that it does not name are left out"
-        found.append(Diagnostic(Code.TOOL_LOST, message))
+        diagnostics.append(Diagnostic(Code.TOOL_LOST, message))
         closed = True
     allowed = [name for name, level in levels.items() if level]
     holes = [name for name, level in narrowed.servers.items() if not level]
     if not denies:
         mixed = [name for name in allowed if any(matches(name, hole) or matches(hole, name) for hole in holes)]
         allowed = [name for name in allowed if name not in mixed]
-        found += [Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed]
+        diagnostics += [
+            Diagnostic(Code.GLOB_NARROWED, f"`{name}` is refused in part, so it is left out") for name in mixed
+        ]
     else:
         granted = [name for name, level in narrowed.servers.items() if level]
         swallowed = [name for name in granted if any(matches(hole, name) for hole in holes)]
         allowed = [name for name in allowed if name not in swallowed]
         message = "is left out: a denial covers it, and counts before what is granted"
-        found += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in swallowed]
+        diagnostics += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in swallowed]
     # A complete list needs no denials but those that cut a hole into a server's pattern.
     denied = [name for name, level in levels.items() if not level and not (closed and name in narrowed.units)]
     freed = [name for name, level in levels.items() if level is Approval.ALLOW and _changes(name, names)]
     if freed:
         shown = ", ".join(f"`{name}`" for name in freed)
         message = f"allowed by the source, left to the user's own settings here: {shown}"
-        found.append(Diagnostic(Code.APPROVAL_NARROWED, message))
-    return ListedTools(allowed if closed else None, denied if denies else [], found)
+        diagnostics.append(Diagnostic(Code.APPROVAL_NARROWED, message))
+    return ListedTools(allowed if closed else None, denied if denies else [], diagnostics)
 
 
 def _changes(name: str, names: ToolNames) -> bool:

@@ -1,7 +1,8 @@
 """Claude Code: Markdown with YAML frontmatter, a list of tools, and a permission mode.
 
-Facts: https://code.claude.com/docs/en/sub-agents, and the tool itself, version 2.1.329 (November 2026). It was seen to
-read `$CLAUDE_CONFIG_DIR/agents` and not the home's where that variable is set; XDG_CONFIG_HOME means nothing to it.
+Facts: https://code.claude.com/docs/en/sub-agents, and the tool itself, version 2.1.329 (November 2026). Where
+`CLAUDE_CONFIG_DIR` is set, it reads `$CLAUDE_CONFIG_DIR/agents` instead of the home's directory (seen); it ignores
+XDG_CONFIG_HOME.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from agentsync.dialects._kit.fields import (
     speaks,
     without_none,
 )
-from agentsync.dialects.claude.grants import (
+from agentsync.dialects.claude.lists import denials
+from agentsync.dialects.claude.permissions import (
     CAPABILITIES,
     KEYS,
     MEMORIES,
@@ -36,7 +38,6 @@ from agentsync.dialects.claude.grants import (
     intended,
     spell,
 )
-from agentsync.dialects.claude.lists import denials
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
@@ -66,7 +67,7 @@ def read(document: Document, stem: str) -> Reading:
         own["disallowedTools"] = ", ".join(denials(own["disallowedTools"]))
     color = fields.text("color")
     if color is not None and color not in _COLORS:
-        fields.report(Code.INVALID_VALUE, f"color `{color}` is none of {', '.join(_COLORS)}", "color")
+        fields.report(Code.INVALID_VALUE, f"color `{color}` is not one of {', '.join(_COLORS)}", "color")
     values = {
         "model": _read_model(fields.text("model")),
         "effort": _read_effort(fields),
@@ -101,29 +102,29 @@ def read(document: Document, stem: str) -> Reading:
 
 
 def _is_cut_short(document: Document) -> bool:
-    """Whether Claude Code would end the frontmatter early: it does at any three dashes, also within a value."""
+    """Whether Claude Code would end the frontmatter early: it does so at any three dashes, even within a value."""
     return document.data.removesuffix(document.body.encode()).count(b"---") > _FENCES
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
     carried = _CARRIED | ({"mcp_servers", "hooks"} if speaks(agent, "claude") else frozenset())
-    name, found = agent.name, losses(agent, "claude", carried)
+    name, diagnostics = agent.name, losses(agent, "claude", carried)
     if not agent.description.strip():
-        found.append(Diagnostic(Code.REFUSED_REQUIRED, "Claude Code needs a description"))
-        return Writing(None, tuple(found))
+        diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, "Claude Code needs a description"))
+        return Writing(None, tuple(diagnostics))
     if not _accepts_name(name):
-        found.append(Diagnostic(Code.NAME_CHANGED, f"{name!r} is called `{agent.slug}` here"))
+        diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{name!r} is called `{agent.slug}` here"))
         name = agent.slug
     own = agent.dialect == "claude"
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
         narrowed = narrow(agent.grants, CAPABILITIES, options)
-        found += narrowed.diagnostics
-        permissions, permission_found = spell(narrowed, remembers=agent.memory is not None)
-        found += permission_found
-    model, model_found = _write_model(agent, options)
-    color, color_found = _write_color(agent)
-    effort, effort_found = _write_effort(agent)
+        diagnostics += narrowed.diagnostics
+        permissions, permission_diagnostics = spell(narrowed, remembers=agent.memory is not None)
+        diagnostics += permission_diagnostics
+    model, model_diagnostics = _write_model(agent, options)
+    color, color_diagnostics = _write_color(agent)
+    effort, effort_diagnostics = _write_effort(agent)
     metadata: dict[str, JsonValue] = {
         "name": name,
         "description": agent.description,
@@ -146,7 +147,10 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     }
     if speaks(agent, "claude"):
         metadata |= {**agent.native, **agent.unknown}
-    return Writing(format_markdown(metadata, agent.prompt), (*found, *model_found, *color_found, *effort_found))
+    return Writing(
+        format_markdown(metadata, agent.prompt),
+        (*diagnostics, *model_diagnostics, *color_diagnostics, *effort_diagnostics),
+    )
 
 
 _CARRIED: Final = frozenset(
@@ -173,23 +177,25 @@ def _read_model(value: str | None) -> str | None:
 
 
 def _write_model(agent: Agent, options: WriteOptions) -> tuple[str | None, list[Diagnostic]]:
-    """Claude Code takes any id of its vendor, so those need no table; `inherit` is what it writes itself."""
+    """Claude Code takes any id of its vendor, so those need no table; it writes `inherit` itself."""
     if agent.dialect == "claude" and agent.model and agent.model.startswith(f"{UNKNOWN_VENDOR}/"):
         return agent.model.partition("/")[2], []
-    model, found = model_name(agent, options, {}, lambda model: model.startswith("anthropic/"))
-    return (model or "inherit").removeprefix("anthropic/"), found
+    model, diagnostics = model_name(agent, options, {}, lambda model: model.startswith("anthropic/"))
+    return (model or "inherit").removeprefix("anthropic/"), diagnostics
 
 
 def _write_color(agent: Agent) -> tuple[str | None, list[Diagnostic]]:
     if agent.color is None or agent.color in _COLORS or agent.dialect == "claude":
         return agent.color, []
-    return None, [Diagnostic(Code.FIELD_LOST, f"color `{agent.color}` is none of Claude Code's eight")]
+    return None, [Diagnostic(Code.FIELD_LOST, f"color `{agent.color}` is not one of Claude Code's eight")]
 
 
 def _write_effort(agent: Agent) -> tuple[str | int | None, list[Diagnostic]]:
     if not isinstance(agent.effort, str) or agent.effort in _EFFORTS or agent.dialect == "claude":
         return agent.effort, []
-    return None, [Diagnostic(Code.FIELD_LOST, f"reasoning effort `{agent.effort}` is no level that Claude Code takes")]
+    return None, [
+        Diagnostic(Code.FIELD_LOST, f"reasoning effort `{agent.effort}` is not a level that Claude Code accepts")
+    ]
 
 
 def _accepts_name(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""How lists of tools are written for Claude Code: their forms, the arguments of a tool, and what they except."""
+"""Lists of tools as written for Claude Code: their forms, the arguments of a tool, and exceptions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from agentsync.dialects._kit.intent import excepted
 from agentsync.dialects._kit.tool_names import named_in, nested_in
 
 Entry = tuple[str, tuple[str, ...]]
-"""A name in a list of tools, and the arguments behind it."""
+"""A name in a list of tools, and the arguments after it."""
 
 EVERY: Final[Entry] = (ANY, ())
+"""The entry for all tools."""
 
 
 def without_exceptions(value: JsonValue) -> tuple[list[Entry], list[str]]:
-    """The entries of a list of tools, and the names of those that it excepts."""
+    """The entries of a list of tools, and the names of the tools that it excepts."""
     entries = list(_joined(parsed_list(value)))
     given, denied = excepted(name for name, _ in entries)
     inner = nested_in(value)
@@ -26,7 +27,7 @@ def without_exceptions(value: JsonValue) -> tuple[list[Entry], list[str]]:
 
 
 def denials(value: JsonValue) -> tuple[str, ...]:
-    """The names that a value denies, without what quotes, brackets and arguments its author put around them."""
+    """The names that a value denies, without quotes, brackets and arguments around them."""
     texts = [value] if isinstance(value, str) else named_in(value)
     items = (item for text in texts for item in _items(text.replace(";", ",")))
     names = (item.strip("`'\"[]{}:").partition("(")[0] for item in items)
@@ -34,7 +35,7 @@ def denials(value: JsonValue) -> tuple[str, ...]:
 
 
 def parsed_list(value: JsonValue) -> Iterator[Entry]:
-    """Each `Tool` or `Tool(a, b)` of a list or a string; what has other parentheses is no tool's name."""
+    """Each `Tool` or `Tool(a, b)` of a list or a string; an item with other parentheses is kept whole."""
     for text in value if isinstance(value, list) else [value]:
         for item in _items(text) if isinstance(text, str) else ():
             name, _, rest = item.partition("(")
@@ -46,13 +47,13 @@ def parsed_list(value: JsonValue) -> Iterator[Entry]:
 
 
 def _joined(parsed: Iterable[Entry]) -> Iterator[Entry]:
-    """The same, with parentheses that stand apart taken for the arguments of the tool before them, as they are meant.
+    """The entries, with detached parentheses joined to the tool before them as its arguments, as their author intended.
 
-    Claude Code takes them for a tool that it does not know, and gives the one before them whole.
+    Claude Code reads them as a tool that it does not know, and gives the tool before them without restriction.
     """
     before: Entry | None = None
     for name, arguments in parsed:
-        if before and before[0] != ANY and stands_apart(name):
+        if before and before[0] != ANY and is_detached(name):
             before = before[0], (*before[1], name[1:-1].strip())
             continue
         if before:
@@ -62,12 +63,13 @@ def _joined(parsed: Iterable[Entry]) -> Iterator[Entry]:
         yield before
 
 
-def stands_apart(name: str) -> bool:
+def is_detached(name: str) -> bool:
+    """Whether an item is only the parentheses with a tool's arguments, as the second one in `Bash (git *)`."""
     return name.startswith("(") and name.endswith(")")
 
 
 def _items(text: str) -> Iterator[str]:
-    """The parts of a text between commas and blanks that stand outside parentheses."""
+    """The parts of a text between commas and blanks outside parentheses."""
     depth = start = 0
     for index, character in enumerate(text):
         depth = max(0, depth + (character == "(") - (character == ")"))

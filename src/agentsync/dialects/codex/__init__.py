@@ -1,4 +1,4 @@
-"""Codex: TOML, and no list of tools: a sandbox and an approval policy say what its one shell may do.
+"""Codex: TOML without a list of tools; a sandbox and an approval policy restrict its one shell.
 
 Facts: https://developers.openai.com/codex/subagents, and the tool itself, version 0.169.0 (November 2026). An unknown
 key makes Codex refuse the file.
@@ -27,7 +27,7 @@ from agentsync.dialects._kit.fields import (
     speaks,
     without_none,
 )
-from agentsync.dialects.codex.grants import CAPABILITIES, KEYS, RESTRICTIONS, check, enforced, intended, spell
+from agentsync.dialects.codex.permissions import CAPABILITIES, KEYS, RESTRICTIONS, check, enforced, intended, spell
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
@@ -51,8 +51,8 @@ def read(document: Document, stem: str) -> Reading:
     if not (prompt or "").strip():
         fields.report(Code.WRONG_TYPE, "`developer_instructions` must hold the prompt", "developer_instructions")
     check(fields, document.metadata)
-    declared = {key: fields.raw(key) for key in KEYS if fields.has(key)}
-    own = {key: value for key, value in declared.items() if value in KEYS[key]}
+    own_values = {key: fields.raw(key) for key in KEYS if fields.has(key)}
+    own = {key: value for key, value in own_values.items() if value in KEYS[key]}
     model = fields.text("model")
     effort = fields.text("model_reasoning_effort")
     mcp_servers = fields.raw("mcp_servers")
@@ -71,7 +71,7 @@ def read(document: Document, stem: str) -> Reading:
             "effort": effort,
             "mode": "subagent",
             "mcp_servers": mcp_servers,
-            "native": {**native, **{key: value for key, value in declared.items() if key not in own}},
+            "native": {**native, **{key: value for key, value in own_values.items() if key not in own}},
             "unknown": unknown,
         }
     )
@@ -79,22 +79,24 @@ def read(document: Document, stem: str) -> Reading:
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
-    name, found = file_name(agent)
+    name, diagnostics = file_name(agent)
     speaking = speaks(agent, "codex")
-    found += losses(agent, "codex", _CARRIED | ({"mcp_servers"} if speaking else frozenset()))
+    diagnostics += losses(agent, "codex", _CARRIED | ({"mcp_servers"} if speaking else frozenset()))
     prompt = agent.prompt.strip()
     if not (prompt and agent.description.strip()):
         missing = "a description" if prompt else "instructions"
-        found.append(Diagnostic(Code.REFUSED_REQUIRED, f"Codex needs {missing}"))
-        return Writing(None, tuple(found))
+        diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"Codex needs {missing}"))
+        return Writing(None, tuple(diagnostics))
     own = agent.dialect == "codex"
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
         narrowed = narrow(agent.grants.with_effects(), CAPABILITIES, options)
-        permissions, permission_found = spell(narrowed, agent.grants, options)
-        found += dict.fromkeys((*narrowed.diagnostics, *permission_found))
-    model, model_found = model_name(agent, options, {}, lambda model: own or model.removeprefix("openai/") in _MODELS)
-    effort, effort_found = _write_effort(agent)
+        permissions, permission_diagnostics = spell(narrowed, agent.grants, options)
+        diagnostics += dict.fromkeys((*narrowed.diagnostics, *permission_diagnostics))
+    model, model_diagnostics = model_name(
+        agent, options, {}, lambda model: own or model.removeprefix("openai/") in _MODELS
+    )
+    effort, effort_diagnostics = _write_effort(agent)
     metadata = without_none(
         {
             "name": agent.name if own else name,
@@ -108,7 +110,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     if speaking:
         metadata |= {**agent.native, **agent.unknown}
     data = format_toml(metadata, "developer_instructions", prompt)
-    return Writing(data, (*found, *model_found, *effort_found))
+    return Writing(data, (*diagnostics, *model_diagnostics, *effort_diagnostics))
 
 
 _CARRIED: Final = frozenset({"model", "effort"})
@@ -121,7 +123,7 @@ def enforced_by(document: Document) -> Grants:
 def _write_effort(agent: Agent) -> tuple[str | None, list[Diagnostic]]:
     if agent.effort is None or agent.effort in _EFFORTS or agent.dialect == "codex":
         return None if agent.effort is None else str(agent.effort), []
-    return None, [Diagnostic(Code.FIELD_LOST, f"reasoning effort `{agent.effort}` is no level that Codex takes")]
+    return None, [Diagnostic(Code.FIELD_LOST, f"reasoning effort `{agent.effort}` is not a level that Codex accepts")]
 
 
 def score(document: Document) -> int:

@@ -1,9 +1,9 @@
 """GitHub Copilot: Markdown with YAML frontmatter and one list of tools, for its CLI, its cloud agent and VS Code.
 
 Facts: https://docs.github.com/en/copilot/reference/custom-agents-configuration, and the CLI itself, version 1.0.102
-(November 2026); what VS Code alone reads is from https://code.visualstudio.com/docs/agent-customization/custom-agents.
+(November 2026); keys that only VS Code reads are from https://code.visualstudio.com/docs/agent-customization/custom-agents.
 The CLI refuses a file for a wrong type of a key that it knows. There is no list of denied tools, no mode that asks, and
-hooks were not seen to stop anything. An agent that a user selects always has skills, whatever its list says.
+hooks were not seen to stop anything. An agent that a user selects always has skills, whatever its list holds.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ _MODELS: Final = {
 
 
 _MOST_JOINED: Final = 50
-"""How many tools of servers dashed names may stand for before they count as all of them."""
+"""The most server tools that dashed names may mean before they count as all server tools."""
 
 
 class _Models(Models):
-    """Ids, and the names that people see: `Claude Sonnet 4.5 (copilot)`."""
+    """Ids, and display names such as `Claude Sonnet 4.5 (copilot)`."""
 
     __slots__ = ()
 
@@ -73,13 +73,13 @@ class _Models(Models):
 
 @dataclass(frozen=True)
 class _Copilot(TableDialect):
-    """Beside the list: the agents that VS Code lets an agent call, hooks, and types that the CLI insists on."""
+    """Besides the list: the agents that VS Code lets an agent call, hooks, and types that the CLI requires."""
 
     def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if not intended:
-            more = [tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name)]
-            more = more if len(more) <= _MOST_JOINED else [f"{MCP}{ANY}"]
-            return [*TableDialect.rules(self, metadata, intended=False), *available(more)]
+            joined = [tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name)]
+            joined = joined if len(joined) <= _MOST_JOINED else [f"{MCP}{ANY}"]
+            return [*TableDialect.rules(self, metadata, intended=False), *available(joined)]
         rules = TableDialect.rules(replace(self, tools=INTENDED), metadata, intended=True)
         rules = limited(metadata.get("mcp-servers"), rules)
         rules += _callable(metadata.get("agents"), Grants(tuple(rules)))
@@ -116,26 +116,26 @@ class _Copilot(TableDialect):
             )
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, found = TableDialect.spell(self, agent, options)
+        permissions, diagnostics = TableDialect.spell(self, agent, options)
         if not min(agent.grants.approvals("skill")):
             message = "Copilot gives the session's skills to every agent that a user selects, to this one too"
             named = options.strict_approval and "skill" in agent.grants.patterns
-            found.append(Diagnostic(Code.REFUSED_WIDER if named else Code.UNRESTRICTABLE, message))
-        return permissions, found
+            diagnostics.append(Diagnostic(Code.REFUSED_WIDER if named else Code.UNRESTRICTABLE, message))
+        return permissions, diagnostics
 
 
 def _incomplete(servers: JsonValue) -> list[str]:
-    """The servers that lack what the CLI insists on."""
+    """The servers without the keys that the CLI requires."""
     maps = servers if isinstance(servers, dict) else {}
     return [
         name
-        for name, declared in maps.items()
-        if not isinstance(declared, dict) or "type" not in declared or not isinstance(declared.get("tools"), list)
+        for name, settings in maps.items()
+        if not isinstance(settings, dict) or "type" not in settings or not isinstance(settings.get("tools"), list)
     ]
 
 
 def _callable(agents: JsonValue, grants: Grants) -> Iterator[Rule]:
-    """What a list of the agents that may be called leaves of calling agents."""
+    """The rules of a list of the agents that may be called."""
     if agents in (None, ANY, [ANY]) or not max(grants.approvals("task")):
         return
     yield Rule("task", Approval.DENY)

@@ -1,7 +1,7 @@
-"""Copilot's names of tools, without regard to case: its own, Claude Code's as aliases, and those of VS Code.
+"""Copilot's tool names, without regard to case: its own, Claude Code's as aliases, and those of VS Code.
 
-An alias may stand for more than its author meant: `Write` is all that changes files. So there are two vocabularies,
-one of what a name grants and one of what it was written for. Names that Copilot's CLI has no tool for are VS Code's.
+An alias may mean more than its author intended: `Write` is all tools that change files. So there are two vocabularies:
+the tools that a name grants, and those that it was written for. Names that Copilot's CLI does not know are VS Code's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from agentsync.agents.grants import MCP
 from agentsync.agents.patterns import ANY
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames
 
-# What names of VS Code begin with, which look like those of servers.
+# Prefixes of VS Code's names, which look like those of servers.
 _SETS: Final = frozenset("agent create edit execute read runcommands search todo vscode web".split())
 
 
@@ -38,7 +38,7 @@ _EDITING: Final = ("write", "edit")
 _SEARCHING: Final = ("grep", "glob")
 _BROWSING: Final = ("webfetch", "websearch")
 
-# What each further name grants, and what it was written for.
+# The tools that each further name grants, and the tools that it was written for.
 _READ: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     **dict.fromkeys(("view", "NotebookRead", "read/readFile", "search/readFile", "readFile"), (("read",), ("read",))),
     **dict.fromkeys(("Grep", "search/textSearch", "textSearch"), (_SEARCHING, ("grep",))),
@@ -89,21 +89,21 @@ TOOLS: Final = ToolNames(
     folds=True,
     servers=_Servers("", "/"),
 )
-"""What each name grants."""
+"""The tools that each name grants."""
 
 INTENDED: Final = replace(TOOLS, read={name: intended for name, (_, intended) in _READ.items()})
-"""What each name was written for."""
+"""The tools that each name was written for."""
 
 
 _MOST_DASHES: Final = 8
-"""How many dashes of one name are tried; of more it counts as any tool of a server."""
+"""The most dashes of one name that are tried; a name with more counts as any tool of any server."""
 
 
 def joined_names(name: str) -> Iterator[str]:
-    """The servers' tools that an unknown name may grant, which an author rarely means (seen with live servers).
+    """The server tools that an unknown name may grant, which its author rarely intended (seen with live servers).
 
-    Copilot calls a tool `server-tool`, and takes that name as well. A server may have the name of one of VS Code's
-    sets, too.
+    Copilot calls a tool `server-tool`, and accepts that name in a list as well. A server may also have the name of one
+    of VS Code's sets.
     """
     if TOOLS.is_known(name) or {"*", "?"} & set(name.removesuffix(f"/{ANY}")):
         return

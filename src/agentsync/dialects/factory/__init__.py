@@ -2,10 +2,10 @@
 
 Facts: https://docs.factory.ai/harness/subagents, and the tool itself, version 0.215.0 (November 2026). One value of a
 wrong type makes Droid drop the whole frontmatter, and the agent then has every tool; so those are errors here. When the
-user edits any droid in the tool, it deletes each file that is not called like the agent in it.
+user edits any droid in the tool, it deletes each file that is not named like the agent in it.
 
-Two tools cannot be taken from an agent: skills, and its own list of things to do. What the list does not name of them
-is told, not counted. `mcpServers` restricts nothing, whatever the documentation says.
+Two tools cannot be taken from an agent: skills, and its own list of things to do. If the list omits them, that is only
+reported. `mcpServers` restricts nothing, despite the documentation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from agentsync.dialects.factory.models import EFFORTS, MODELS
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_name, types_a_value
 
-# Words that stand for several tools where one of them is all that `tools` says; in a list they mean nothing.
+# Words that mean several tools where `tools` is only such a word; in a list they mean nothing.
 _CATEGORIES: Final = {
     "read-only": ("Read", "LS", "Grep", "Glob"),
     "edit": ("Edit", "Create", "ApplyPatch"),
@@ -46,7 +46,7 @@ _SERVER_TOOL: Final = re.compile(f"{MCP}[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*/[A-Za-z
 
 
 class _Servers(ServerNames):
-    """`server___tool`, of which no part may be a pattern (read in the tool's own code)."""
+    """`server___tool`, where neither part may be a pattern (read in the tool's own code)."""
 
     __slots__ = ()
 
@@ -61,7 +61,7 @@ _TOOLS: Final = ToolNames(
         "LS": ("list",),
         "Grep": ("grep",),
         "Glob": ("glob",),
-        # Which of three tools edits files depends on the session's model, and one of them does both.
+        # The session's model determines which of three tools edits files, and one of them also creates them.
         "Edit": ("write", "edit"),
         "Execute": ("bash",),
         "FetchUrl": ("webfetch",),
@@ -84,7 +84,7 @@ _TOOLS: Final = ToolNames(
 _WRITES: Final = frozenset({"Create", "ApplyPatch"})
 _EDITS: Final = frozenset({"Edit", "MultiEdit", "ApplyPatch"})
 
-_KEPT_FROM_READ_ONLY: Final = ("write", "edit", "notebook", "task", "question")
+_DENIED_TO_READ_ONLY: Final = ("write", "edit", "notebook", "task", "question")
 _ALWAYS: Final = ("skill", "todo")
 
 _SERVERS: Final = "mcpServers"
@@ -106,10 +106,10 @@ class _Droid(TableDialect):
             return list(EVERYTHING.rules)
         value = metadata.get("tools")
         if value == "read-only" and not intended:  # which includes the shell, and the servers
-            return [*EVERYTHING.rules, *(Rule(tool, Approval.DENY) for tool in _KEPT_FROM_READ_ONLY)]
+            return [*EVERYTHING.rules, *(Rule(tool, Approval.DENY) for tool in _DENIED_TO_READ_ONLY)]
         names = list(_named(value))
-        declared: dict[str, JsonValue] = {**metadata, "tools": list[JsonValue](names)} if names else {**metadata}
-        rules = TableDialect.rules(self, declared, intended=intended)
+        named: dict[str, JsonValue] = {**metadata, "tools": list[JsonValue](names)} if names else {**metadata}
+        rules = TableDialect.rules(self, named, intended=intended)
         if intended and names:
             rules += [Rule("write", Approval.DENY)] * (not _WRITES.intersection(names))
             rules += [Rule("edit", Approval.DENY)] * (not _EDITS.intersection(names))
@@ -126,7 +126,7 @@ class _Droid(TableDialect):
         if not isinstance(value, str) or "," in value:
             for name in listed(value):
                 if name in _CATEGORIES:
-                    fields.report(Code.UNKNOWN_TOOL, f"`{name}` means something only where it stands alone", "tools")
+                    fields.report(Code.UNKNOWN_TOOL, f"`{name}` has a meaning only on its own, not in a list", "tools")
         elif value == "read-only":
             message = "`read-only` includes the shell, which the session's autonomy alone restrains"
             fields.report(Code.NO_EFFECT, message, "tools", hint="name the tools: [Read, LS, Grep, Glob]")
@@ -136,13 +136,16 @@ class _Droid(TableDialect):
             fields.report(Code.NO_EFFECT, message, _SERVERS, hint="name single tools in `tools`, as `server___tool`")
 
     def loads(self, document: Document) -> bool:
-        """Droid wants the first line bare, ends the frontmatter at any three dashes, and types values by itself."""
+        """Whether Droid finds the same keys and instructions in the file.
+
+        It wants the first line bare, ends the frontmatter at any three dashes, and types values by itself.
+        """
         text = document.data.decode(errors="replace")
-        found = _FRONTMATTER.match(text)
-        if found is None or text[found.end() :] != document.body:
+        match = _FRONTMATTER.match(text)
+        if match is None or text[match.end() :] != document.body:
             return False
         names = [name for key in _LISTS for name in listed(document.metadata.get(key))]
-        return not types_a_value(found[1], _TEXTS) and not types_a_name(found[1], names)
+        return not types_a_value(match[1], _TEXTS) and not types_a_name(match[1], names)
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         model, _ = self.models.write(agent, self.name, options)
@@ -153,15 +156,15 @@ class _Droid(TableDialect):
         return Writing(writing.data, (*writing.diagnostics, Diagnostic(Code.FIELD_LOST, message)))
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, found = TableDialect.spell(self, agent, options)
+        permissions, diagnostics = TableDialect.spell(self, agent, options)
         names = permissions.get("tools")
         if isinstance(names, list) and "Edit" in names:
             names.insert(names.index("Edit") + 1, "Create")
-        return permissions, [*found, *_beyond(agent.grants, options)]
+        return permissions, [*diagnostics, *_beyond(agent.grants, options)]
 
 
 def _misfits(metadata: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
-    """The keys whose values Droid's schema refuses, and with them everything, and what each must be."""
+    """The keys with values that Droid's schema refuses, with the type that each needs; one drops the frontmatter."""
     for key in metadata:
         value = metadata[key]
         if key in _TEXTS and not isinstance(value, str):
@@ -185,23 +188,23 @@ def _named(value: JsonValue) -> Iterator[str]:
 
 
 def _only_servers(value: JsonValue, *, closed: bool) -> Iterator[Rule]:
-    """What the author of a list of servers meant: no other one; but a list of tools goes before it."""
+    """The rules that the author of a list of servers intended: no other server; a list of tools takes precedence."""
     if not closed:
         yield Rule(f"{MCP}{ANY}", Approval.DENY)
         yield from (Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in listed(value))
 
 
 def _server_tool(pattern: str) -> str | None:
-    """The name of one tool of a server; there is none for several."""
+    """The name of one tool of a server; None for a pattern of several."""
     return "___".join(pattern.removeprefix(MCP).split("/")) if _SERVER_TOOL.fullmatch(pattern) else None
 
 
 def _beyond(grants: Grants, options: WriteOptions) -> Iterator[Diagnostic]:
-    """What no list takes away."""
-    kept = [tool for tool in _ALWAYS if not min(grants.approvals(tool))]
-    if not kept:
+    """Diagnostics for the tools that no list takes away."""
+    still_given = [tool for tool in _ALWAYS if not min(grants.approvals(tool))]
+    if not still_given:
         return
-    message = f"Droid gives every agent its skills and a list of things to do, this one too: {', '.join(kept)}"
+    message = f"Droid gives every agent its skills and a list of things to do, this one too: {', '.join(still_given)}"
     if options.strict_approval and grants.everything_else:
         yield Diagnostic(Code.REFUSED_WIDER, f"{message}, and `strict_approval` is set")
     else:
@@ -233,6 +236,6 @@ DIALECT: Final = _DROID.dialect(
     version="0.215.0",
     source="https://docs.factory.ai/harness/subagents",
     score=_score,
-    environment=(Moved("FACTORY_HOME_OVERRIDE", ""),),  # seen: it stands for the home directory
-    notice="when a droid is edited in the tool itself, it writes all files of that directory anew",
+    environment=(Moved("FACTORY_HOME_OVERRIDE", ""),),  # seen: it replaces the home directory
+    notice="when a droid is edited in the tool itself, it rewrites all files of that directory",
 )

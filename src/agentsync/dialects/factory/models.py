@@ -1,4 +1,4 @@
-"""The models that Factory Droid offers (version 0.215.0, `droid exec --help`), and the efforts that each one takes."""
+"""The models that Factory Droid offers (version 0.215.0, `droid exec --help`), and the efforts that each accepts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from agentsync.dialects._kit.models import Models
 
-# Effort levels to the models that take them; `none` and `off` are words of some models only, so they are not written.
+# Effort levels to the models that accept them; only some models know `none` and `off`, so those are not written.
 _BY_EFFORTS: Final = {
     "low medium high xhigh max": (
         "claude-fable-5.1 claude-fable-5 claude-opus-5 claude-opus-5-fast claude-opus-4-8 claude-opus-4-8-fast "
@@ -34,10 +34,10 @@ _BY_EFFORTS: Final = {
 EFFORTS: Final = {
     model: frozenset(efforts.split()) for efforts, models in _BY_EFFORTS.items() for model in models.split()
 }
-"""Each model of the catalogue, and the reasoning efforts that it takes."""
+"""Each model of the catalogue, and the reasoning efforts that it accepts."""
 
 _VENDORS: Final = {"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}
-"""Whose a model is, by the beginning of its id; the ids of other vendors' models are Factory's own."""
+"""Vendors by the prefix of a model's id; the ids of other vendors' models are Factory's own."""
 
 
 def _takes(model: str) -> bool:
@@ -58,4 +58,4 @@ MODELS: Final = Models(
     },
     takes=_takes,
 )
-"""How Droid names models."""
+"""Droid's names for models."""

@@ -1,4 +1,4 @@
-"""Gemini CLI: Markdown with YAML frontmatter, and one list of the tools that there are.
+"""Gemini CLI: Markdown with YAML frontmatter, and one list of the available tools.
 
 Facts: https://geminicli.com/docs/core/subagents, and the tool itself, version 0.61.0 (November 2026). It refuses a file
 for every key, type or tool that it does not know. Without `tools` an agent has all that the session has, but never
@@ -41,11 +41,11 @@ _VENDOR: Final = "google/"
 
 @dataclass(frozen=True)
 class _Gemini(TableDialect):
-    """Beside the list: the agent's own servers, and instructions that are a template."""
+    """Besides the list: the agent's own servers, and instructions that are a template."""
 
     def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         rules = TableDialect.rules(self, metadata, intended=intended)
-        # An agent never gets other agents, which its author could rely on.
+        # An agent can never call other agents, and its author could rely on that.
         return [*rules, Rule("task", Approval.DENY), *of_servers(metadata.get("mcp_servers"), intended=intended)]
 
     def check(self, fields: Fields) -> None:
@@ -62,13 +62,14 @@ class _Gemini(TableDialect):
             fields.report(Code.WRONG_TYPE, "`timeout_mins` must be a whole number from 1", "timeout_mins")
         servers = fields.peek("mcp_servers")
         maps = servers.values() if isinstance(servers, dict) else [servers]
-        if fields.has("mcp_servers") and not all(isinstance(declared, dict) for declared in maps):
+        if fields.has("mcp_servers") and not all(isinstance(settings, dict) for settings in maps):
             fields.report(Code.WRONG_TYPE, "`mcp_servers` must be a map of names to servers", "mcp_servers")
 
     def loads(self, document: Document) -> bool:
-        """Gemini CLI ends the frontmatter at any line that starts with three dashes, and wants text to be text.
+        """Whether Gemini CLI finds the same keys and instructions in the file.
 
-        What else stands on that line, be it a blank, costs the agent its instructions.
+        It ends the frontmatter at any line that starts with three dashes, and wants text to be text. Anything else on
+        that line, even a blank, costs the agent its instructions.
         """
         head = document.data.removesuffix(document.body.encode())
         cut = head.count(b"\n---") == 1 and head.rstrip(b"\r\n").endswith(b"\n---")
@@ -76,20 +77,20 @@ class _Gemini(TableDialect):
 
     def read(self, document: Document, stem: str) -> Reading:
         reading = TableDialect.read(self, document, stem)
-        found = unknown_placeholder(document.body, _VALUES, self.title, ANY_WORD)
-        return replace(reading, diagnostics=(*reading.diagnostics, *found))
+        placeholders = unknown_placeholder(document.body, _VALUES, self.title, ANY_WORD)
+        return replace(reading, diagnostics=(*reading.diagnostics, *placeholders))
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         writing = TableDialect.write(self, agent, options)
-        found = foreign_placeholder(agent.prompt, self.title, ANY_WORD) if agent.dialect != self.name else []
-        return Writing(None if found else writing.data, (*writing.diagnostics, *found))
+        placeholders = foreign_placeholder(agent.prompt, self.title, ANY_WORD) if agent.dialect != self.name else []
+        return Writing(None if placeholders else writing.data, (*writing.diagnostics, *placeholders))
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, found = TableDialect.spell(self, agent, options)
+        permissions, diagnostics = TableDialect.spell(self, agent, options)
         tools, default = permissions.get("tools"), narrow(agent.grants, self.capabilities, options).default
         if isinstance(tools, list) and default and denies_no_server(agent.grants):
             permissions["tools"] = [*(name for name in tools if not str(name).startswith("mcp_")), ANY_SERVER]
-        return permissions, found
+        return permissions, diagnostics
 
 
 _GEMINI: Final = _Gemini(
@@ -121,7 +122,7 @@ _GEMINI: Final = _Gemini(
 
 
 def _score(document: Document) -> int:
-    """Most names of tools are Qwen Code's too, which has them of it; these are not."""
+    """Qwen Code inherited most names of tools from Gemini CLI, but not these."""
     metadata = document.metadata
     tools = metadata.get("tools")
     own = {"replace", "google_web_search", "write_todos", "activate_skill", "ask_user", "read_many_files"}

@@ -1,6 +1,6 @@
-"""The tools that Gemini CLI's `tools` names, and those that the servers in `mcp_servers` bring.
+"""The tools that Gemini CLI's `tools` names, and those of the servers in `mcp_servers`.
 
-The file can only choose tools; whether a call is asked for is up to the session and its policies.
+The file can only choose tools; the session and its policies decide whether a call needs approval.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _SERVER: Final = re.compile(r"[A-Za-z0-9.:-]+")
 _SERVER_OF_A_TOOL: Final = re.compile(r"[A-Za-z0-9.:-][A-Za-z0-9_.:-]*")
 _SERVER_TOOL: Final = re.compile(r"(?=_*[^_])[A-Za-z0-9_.:-]+|\*")
 _NO_PATTERN: Final = re.compile(r"[^*?/]+")
-_LONGEST_NAME: Final = 63  # of a longer one Gemini CLI takes out the middle
+_LONGEST_NAME: Final = 63  # Gemini CLI cuts out the middle of a longer one
 
-# Tools that nobody else has, or that it gives to no agent, as `invoke_agent` and `update_topic`.
+# Tools that no other product has, or that it gives to no agent, such as `invoke_agent` and `update_topic`.
 _ONLY_HERE: Final = (
     "tracker_create_task tracker_update_task tracker_get_task tracker_list_tasks tracker_add_dependency "
     "tracker_visualize read_mcp_resource list_mcp_resources get_internal_docs enter_plan_mode exit_plan_mode "
@@ -35,17 +35,17 @@ _ONLY_HERE: Final = (
 
 
 class _Servers(ServerNames):
-    """`mcp_server_tool`, cut at the first `_` after the prefix; `*` stands for all tools of a server, or nothing."""
+    """`mcp_server_tool`, cut at the first `_` after the prefix; `*` is only allowed for all tools of a server."""
 
     __slots__ = ()
 
     def spell(self, pattern: str) -> str | None:
         server, slash, tool = pattern.removeprefix(MCP).partition("/")
         name = f"{self.prefix}{server}{self.separator}{tool}"
-        # The whole name of one tool is looked up as it is, wherever its server's part of it ends.
-        server_says = _SERVER if tool == ANY else _SERVER_OF_A_TOOL
-        says = slash and server_says.fullmatch(server) and _SERVER_TOOL.fullmatch(tool)
-        return name if says and len(name) <= _LONGEST_NAME else None
+        # The full name of a single tool is looked up as it is, so the server's part may hold an underscore.
+        allowed_server = _SERVER if tool == ANY else _SERVER_OF_A_TOOL
+        is_valid = slash and allowed_server.fullmatch(server) and _SERVER_TOOL.fullmatch(tool)
+        return name if is_valid and len(name) <= _LONGEST_NAME else None
 
     def read(self, name: str) -> str | None:
         if name == ANY_SERVER:
@@ -56,7 +56,7 @@ class _Servers(ServerNames):
 
 
 class _Names(ToolNames):
-    """The vocabulary, and what a command of the user's discovers."""
+    """The vocabulary, and tools that a command of the user discovers."""
 
     __slots__ = ()
 
@@ -85,25 +85,25 @@ TOOLS: Final = _Names(
 
 
 def of_servers(servers: JsonValue, *, intended: bool) -> Iterator[Rule]:
-    """What the tools of an agent's own servers get: they are there whatever the list says.
+    """The rules for the tools of an agent's own servers, which are available whatever the list names.
 
     Args:
         servers: the value of `mcp_servers`.
-        intended: whether to read what the author meant, rather than the widest that may be.
+        intended: whether to read the author's intent, rather than the widest possible grants.
     """
-    for server, declared in servers.items() if isinstance(servers, dict) else ():
-        yield from _of_server(server, declared if isinstance(declared, dict) else {}, intended=intended)
+    for server, settings in servers.items() if isinstance(servers, dict) else ():
+        yield from _of_server(server, settings if isinstance(settings, dict) else {}, intended=intended)
 
 
-def _of_server(server: str, declared: Mapping[str, JsonValue], *, intended: bool) -> Iterator[Rule]:
+def _of_server(server: str, settings: Mapping[str, JsonValue], *, intended: bool) -> Iterator[Rule]:
     if not intended:
-        # What is trusted is never asked for.
-        yield Rule(f"{MCP}{server}/{ANY}", Approval.ALLOW if declared.get("trust") is True else Approval.SESSION)
+        # Calls to a trusted server never need approval.
+        yield Rule(f"{MCP}{server}/{ANY}", Approval.ALLOW if settings.get("trust") is True else Approval.SESSION)
     elif _NO_PATTERN.fullmatch(server):
-        yield from limited({server: dict(declared)}, [Rule(f"{MCP}{server}/{ANY}", Approval.SESSION)])
+        yield from limited({server: dict(settings)}, [Rule(f"{MCP}{server}/{ANY}", Approval.SESSION)])
 
 
 def denies_no_server(grants: Grants) -> bool:
-    """Whether no server, and no tool of one, gets less than what is not named."""
+    """Whether no server, and no tool of one, is denied by name."""
     servers = [pattern for pattern in grants.patterns if pattern.startswith(MCP)]
     return not any(Approval.DENY in grants.approvals(pattern) for pattern in servers)

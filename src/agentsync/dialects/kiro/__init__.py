@@ -1,9 +1,9 @@
-"""Kiro: Markdown with YAML frontmatter, tags for its tools, and rules for what they may do unasked.
+"""Kiro: Markdown with YAML frontmatter, tags for its tools, and rules for calls that run without asking.
 
-For the IDE from version 1 and the command line from version 3. Facts, none of them measured, since the program cannot
-be had without an account: https://kiro.dev/docs/custom-agents/configuration-reference and
-https://kiro.dev/docs/permissions (October 2026). What becomes of a file without `tools`, or with a broken one, is not
-documented, so every tool counts as there, and other tools are given none.
+For the IDE from version 1 and the command line from version 3. Facts, none of them measured, since the program is not
+available without an account: https://kiro.dev/docs/custom-agents/configuration-reference and
+https://kiro.dev/docs/permissions (October 2026). The meaning of a missing or broken `tools` is not documented, so every
+tool counts as available, and agents for other tools get none.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
-from agentsync.dialects.kiro.grants import KEYS, RESTRICTIONS, enforced, intended
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
-from agentsync.dialects.kiro.writer import CAPABILITIES, finding, spell
+from agentsync.dialects.kiro.permissions import KEYS, RESTRICTIONS, enforced, intended
+from agentsync.dialects.kiro.writer import CAPABILITIES, spell, with_search
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
@@ -33,7 +33,7 @@ def read(document: Document, stem: str) -> Reading:
     name, description = fields.name(stem, required=False), fields.description(required=False)
     check(fields)
     if fields.has("prompt"):
-        fields.report(Code.NO_EFFECT, "the instructions stand below the frontmatter, so `prompt` is not used", "prompt")
+        fields.report(Code.NO_EFFECT, "the instructions are below the frontmatter, so `prompt` is not used", "prompt")
     values = values_of(fields)
     if name is None or description is None or refused(fields.diagnostics):
         return Reading(None, fields.diagnostics)
@@ -56,15 +56,15 @@ def read(document: Document, stem: str) -> Reading:
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
     own, speaking = agent.dialect == "kiro", speaks(agent, "kiro")
-    found = losses(agent, "kiro", _CARRIED | ({"mcp_servers", "hooks"} if speaking else frozenset()))
+    diagnostics = losses(agent, "kiro", _CARRIED | ({"mcp_servers", "hooks"} if speaking else frozenset()))
     if agent.name != agent.slug and not own:
-        found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
+        diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
-        narrowed = narrow(finding(agent.grants), CAPABILITIES, options)
-        permissions, permission_found = spell(narrowed)
-        found += [*narrowed.diagnostics, *permission_found]
-    model, model_found = MODELS.write(agent, "kiro", options)
+        narrowed = narrow(with_search(agent.grants), CAPABILITIES, options)
+        permissions, permission_diagnostics = spell(narrowed)
+        diagnostics += [*narrowed.diagnostics, *permission_diagnostics]
+    model, model_diagnostics = MODELS.write(agent, "kiro", options)
     metadata: dict[str, JsonValue] = {"name": agent.name} if own and agent.name != agent.slug else {}
     metadata["description"] = agent.description
     if model:
@@ -74,7 +74,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
         servers = {"mcpServers": agent.mcp_servers, "hooks": agent.hooks}
         metadata |= {key: value for key, value in servers.items() if value is not None}
         metadata |= {**agent.native, **agent.unknown}
-    return Writing(format_markdown(metadata, agent.prompt), (*found, *model_found))
+    return Writing(format_markdown(metadata, agent.prompt), (*diagnostics, *model_diagnostics))
 
 
 def enforced_by(document: Document) -> Grants:

@@ -1,4 +1,4 @@
-"""What both forms of a Kiro agent have in common beside permissions: keys, models, and what is told of them."""
+"""What both forms of a Kiro agent share beside permissions: keys, models, and their checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.foreign_restrictions import BESIDE, report_foreign
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.tool_names import listed
-from agentsync.dialects.kiro.grants import KEYS, is_known
+from agentsync.dialects.kiro.permissions import KEYS, is_known
 from agentsync.dialects.kiro.rules import understood
 
 NATIVE: Final = frozenset(
@@ -19,8 +19,8 @@ NATIVE: Final = frozenset(
     | {"welcomeMessage", "toolSchema", "$schema"}
 )
 
-# What https://kiro.dev/docs/models/available-models listed in August 2026. An id that Kiro does not have makes every
-# request of the agent fail, so no other is written.
+# As listed by https://kiro.dev/docs/models/available-models in August 2026. An unknown id makes every request of the
+# agent fail, so no other is written.
 MODELS: Final = Models(
     names={
         "anthropic/claude-opus-5": "claude-opus-5",
@@ -39,7 +39,7 @@ MODELS: Final = Models(
 
 
 def check(fields: Fields) -> None:
-    """Tells what Kiro refuses, and what it reads in another way than it looks."""
+    """Report values that Kiro refuses, and values that it reads differently than they look."""
     tools = fields.raw("tools")
     if not fields.has("tools"):
         fields.report(Code.TOOLS_NONE, "there is no `tools`, so the agents of other tools are given none")
@@ -59,10 +59,10 @@ def check(fields: Fields) -> None:
 def _check_permissions(fields: Fields) -> None:
     permissions = fields.raw("permissions")
     if not (isinstance(permissions, dict) and isinstance(permissions.get("rules"), list)):
-        message = "`permissions` must hold `rules`; a list of them by itself is how early versions had it"
+        message = "`permissions` must hold `rules`; a bare list of rules was the format of early versions"
         fields.report(Code.NO_EFFECT, message, "permissions", hint="put the list under `permissions.rules`")
     elif not understood(permissions):
-        message = "`permissions` has a rule of which Kiro may make something else than its author"
+        message = "`permissions` has a rule that Kiro may read differently than its author intended"
         fields.report(
             Code.NO_EFFECT,
             message,
@@ -72,7 +72,7 @@ def _check_permissions(fields: Fields) -> None:
 
 
 def values_of(fields: Fields) -> dict[str, JsonValue]:
-    """The fields of Agent that keys of either form hold."""
+    """The fields of Agent that have keys in both forms."""
     return {
         "model": MODELS.read(fields.text("model")),
         "mcp_servers": fields.raw("mcpServers"),

@@ -1,7 +1,7 @@
 """The rules of Kiro's `permissions`: each for a capability and some of its arguments, whatever their order.
 
-The most restrictive of those that match counts. A rule may except arguments, which makes the reading of several of them
-as one ordered list a matter of care: what cannot be told is taken in the sense that is asked for.
+The most restrictive of the matching rules counts. A rule may except arguments, so several rules do not translate
+exactly into one ordered list: whatever is unclear is read in the requested sense, intended or enforced.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agentsync.agents.patterns import ANY, matches
 from agentsync.dialects._kit.tool_names import listed
 
 BUILTIN: Final = tuple(sorted(TOOLS - {"external_directory"}))
-"""What Kiro calls built-in: all but the tools of servers."""
+"""The tools that Kiro calls built-in: all but those of servers."""
 
 _CAPABILITIES: Final = {
     "fs_read": READ_COVERS,
@@ -40,12 +40,14 @@ _PATH: Final = re.compile(r"(?:\./)?[\w.@ -]+(?:/[\w.@ -]+)*/?")
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class PermissionRule:
     """One rule of `permissions`.
 
     Attributes:
-        capability, effect: as Kiro has them.
-        match, exclude: patterns of its arguments; no `match` is every argument.
+        capability: Kiro's name for a group of tools.
+        effect: the approval of calls that match.
+        match: patterns of its arguments; none covers every argument.
+        exclude: patterns of arguments that are excepted.
     """
 
     capability: str
@@ -54,16 +56,17 @@ class Declared:
     exclude: tuple[str, ...]
 
     def rules(self, *, intended: bool) -> Iterator[Rule]:
-        """What it says where it applies, without what it excludes."""
-        # What cannot be read restricts in full where that is the narrow sense, and frees in full where it is the wide.
+        """The rules for calls that it covers, regardless of exceptions."""
+        # An unclear pattern covers every argument where that is the safe reading: a restriction as intended, and an
+        # approval as enforced.
         full = intended != (self.effect is Approval.ALLOW)
         for pattern in self.match:
             yield from self._each(pattern, unclear=ANY if full else UNTRANSLATED + pattern)
         if not self.match:
             yield from (Rule(tool, self.effect) for tool in _CAPABILITIES.get(self.capability, ()))
 
-    def freed(self, *, intended: bool) -> Iterator[Rule]:
-        """What it excludes; where that cannot be read, nothing or everything."""
+    def exceptions(self, *, intended: bool) -> Iterator[Rule]:
+        """The rules for excepted calls; an unclear pattern excepts nothing as intended, everything as enforced."""
         for pattern in self.exclude:
             yield from self._each(pattern, unclear=UNTRANSLATED + pattern if intended else ANY)
 
@@ -79,7 +82,7 @@ class Declared:
 
 
 def _arguments(capability: str, pattern: str) -> tuple[str, ...]:
-    """A pattern in canonical form; none where it has none."""
+    """The canonical forms of a pattern; empty where it has none."""
     if pattern == ANY and capability not in _FILES:
         return (ANY,)
     if capability in _FILES:
@@ -90,29 +93,29 @@ def _arguments(capability: str, pattern: str) -> tuple[str, ...]:
         plain = pattern.removeprefix("./").rstrip("/")
         return (plain, f"{plain}/*") if _PATH.fullmatch(pattern) else ()
     several = capability in ("all", "builtin")
-    is_plain = not set(pattern) & set("?[]{}")  # which may be signs of more
+    is_plain = not set(pattern) & set("?[]{}")  # these may be special characters
     return (pattern,) if is_plain and not several else ()
 
 
-def declared_in(permissions: JsonValue) -> Iterator[Declared]:
-    """The rules; a bare list of them is how early versions had it."""
+def permission_rules(permissions: JsonValue) -> Iterator[PermissionRule]:
+    """The rules of `permissions`; early versions had a bare list of them."""
     rules = permissions.get("rules") if isinstance(permissions, dict) else permissions
     for rule in objects(rules):
         effect = _EFFECTS.get(str(rule.get("effect")))
         if effect is not None:
             match, exclude = (tuple(listed(rule.get(key))) for key in ("match", "exclude"))
-            yield Declared(str(rule.get("capability")), effect, match, exclude)
+            yield PermissionRule(str(rule.get("capability")), effect, match, exclude)
 
 
 def understood(permissions: JsonValue) -> bool:
-    """Whether these are rules, each with an effect and a capability that there are, and nothing else that may count."""
+    """Whether these are rules with known effects and capabilities, and without other keys that may count."""
     rules = permissions.get("rules") if isinstance(permissions, dict) else permissions
     return isinstance(rules, list) and all(isinstance(rule, dict) and _is_understood(rule) for rule in rules)
 
 
 def _is_understood(rule: Mapping[str, JsonValue]) -> bool:
-    declared = [rule[key] for key in ("match", "exclude") if key in rule]
-    patterns = [one for value in declared for one in (value if isinstance(value, list) and value else [value])]
+    values = [rule[key] for key in ("match", "exclude") if key in rule]
+    patterns = [one for value in values for one in (value if isinstance(value, list) and value else [value])]
     return (
         str(rule.get("effect")) in _EFFECTS
         and str(rule.get("capability")) in _CAPABILITIES
@@ -122,15 +125,15 @@ def _is_understood(rule: Mapping[str, JsonValue]) -> bool:
 
 
 def restricted(
-    declared: Sequence[Declared], freed: Sequence[Rule], asked: Sequence[Rule], *, intended: bool
+    declared: Sequence[PermissionRule], allowed: Sequence[Rule], asked: Sequence[Rule], *, intended: bool
 ) -> list[Rule]:
-    """Rules of one restricting effect: first those with exceptions, and after them the others.
+    """Translate the rules of one restricting effect: first those with exceptions, then the others.
 
     Args:
         declared: the rules.
-        freed: what others allow, which also counts for the exceptions.
-        asked: what others ask for, likewise.
-        intended: which of the two readings.
+        allowed: calls that other rules allow, which also counts for the exceptions.
+        asked: calls that other rules ask for, likewise.
+        intended: whether to read as intended or as enforced.
     """
     excepting = [one for one in declared if one.exclude]
     if intended and len(excepting) > 1:
@@ -139,17 +142,17 @@ def restricted(
     for one in excepting:
         rules += one.rules(intended=intended)
         rules += (
-            Rule(rule.tool, _left(rule, freed, asked, intended=intended), rule.argument)
-            for rule in one.freed(intended=intended)
+            Rule(rule.tool, _exception_level(rule, allowed, asked, intended=intended), rule.argument)
+            for rule in one.exceptions(intended=intended)
         )
     return [*rules, *(rule for one in declared if one not in excepting for rule in one.rules(intended=intended))]
 
 
-def _left(rule: Rule, freed: Iterable[Rule], asked: Iterable[Rule], *, intended: bool) -> Approval:
-    """What other rules say of an exception."""
+def _exception_level(rule: Rule, allowed: Iterable[Rule], asked: Iterable[Rule], *, intended: bool) -> Approval:
+    """The approval that other rules give to an exception."""
     if any(_overlap(rule, other) if intended else _is_covered(rule, other) for other in asked):
         return Approval.ASK
-    return Approval.ALLOW if not intended and any(_overlap(rule, other) for other in freed) else Approval.SESSION
+    return Approval.ALLOW if not intended and any(_overlap(rule, other) for other in allowed) else Approval.SESSION
 
 
 def _is_covered(rule: Rule, other: Rule) -> bool:
@@ -157,7 +160,7 @@ def _is_covered(rule: Rule, other: Rule) -> bool:
 
 
 def _overlap(one: Rule, other: Rule) -> bool:
-    """Whether some call may match both; said of some that do not, never the other way."""
+    """Whether some call may match both; true for some pairs that share no call, but never false for one that does."""
     return all(
         first.startswith(second) or second.startswith(first)
         for first, second in (
@@ -168,5 +171,5 @@ def _overlap(one: Rule, other: Rule) -> bool:
 
 
 def objects(value: JsonValue) -> list[dict[str, JsonValue]]:
-    """The objects of a list; anything else holds none."""
+    """The objects of a list; empty for anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

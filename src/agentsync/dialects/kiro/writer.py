@@ -1,4 +1,4 @@
-"""What was fitted for Kiro, in its words: tags for the tools, and rules for what is asked for, allowed or denied."""
+"""Write narrowed grants for Kiro: tags for the tools, and rules for calls that are asked for, allowed or denied."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentsync.agents.narrowing import Capabilities, Narrowed
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects.kiro.grants import NAMES
+from agentsync.dialects.kiro.permissions import NAMES
 
 _CAPABILITY: Final = {
     "read": "fs_read",
@@ -24,14 +24,14 @@ _CAPABILITY: Final = {
     "subagent": "subagent",
     "skill": "skill",
 }
-# Of two rules for one call the one further on counts; the session's word needs none.
+# Of two rules for one call the stronger counts; the session's approval needs no rule.
 _STRENGTH: Final = {Approval.SESSION: 0, Approval.ALLOW: 1, Approval.ASK: 2, Approval.DENY: 3}
 _FOLDER: Final = re.compile(r"[\w@-][\w.@-]*(?:/[\w@-][\w.@-]*)*/\*")
 _AGENT: Final = re.compile(r"[\w-]+")
 
 
 def server_name(pattern: str) -> str | None:
-    """`@server/tool`; None for a pattern of servers, or one that Kiro has no sign for."""
+    """`@server/tool`; None for a pattern that Kiro cannot express."""
     return NAMES.servers.spell(pattern) if NAMES.servers and "?" not in pattern else None
 
 
@@ -61,21 +61,21 @@ CAPABILITIES: Final = Capabilities(
 )
 
 
-def finding(grants: Grants, tools: Iterable[str] = READ_COVERS[1:]) -> Grants:
-    """The same, where who may read files may also find them, as there is one tool for both."""
+def with_search(grants: Grants, tools: Iterable[str] = READ_COVERS[1:]) -> Grants:
+    """The grants, with searching for files allowed wherever reading them is: Kiro has one tool for both."""
     level = min(grants.approvals("read"))
     raised = [Rule(tool, level) for tool in tools if level > min(grants.approvals(tool))]
     return Grants((*grants.rules, *raised))
 
 
 def spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The keys that say what was fitted, and what they cannot say."""
-    found: list[Diagnostic] = []
+    """The keys that express the narrowed grants, and diagnostics for losses."""
+    diagnostics: list[Diagnostic] = []
     asks = narrowed.default is Approval.ASK
     closed = asks or narrowed.default is Approval.DENY
     if asks:
         message = "only tools that have a name here can be made to ask, so no others are granted"
-        found.append(Diagnostic(Code.TOOL_LOST, message))
+        diagnostics.append(Diagnostic(Code.TOOL_LOST, message))
     tools = [unit for unit, level in narrowed.units.items() if level and unit in NAMES.written]
     if {"web_fetch", "web_search"} <= set(tools):
         tools = [unit for unit in tools if unit not in ("web_fetch", "web_search")] + ["web"]
@@ -83,28 +83,31 @@ def spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     tools += ["@mcp"] if asks else ["@" + name.removesuffix("/*") for name, level in servers if level]
     rules: list[JsonValue] = []
     for unit, level in narrowed.units.items():
-        declared = [(rule.argument, rule.approval) for rule in narrowed.arguments.get(unit, ())] or [(ANY, level)]
-        if not (closed and declared == [(ANY, Approval.DENY)]):
-            first = [] if declared[0][0] == ANY else [(ANY, Approval.DENY)]
-            rules += _rules(_CAPABILITY[unit], [*first, *declared])
+        levels = [(rule.argument, rule.approval) for rule in narrowed.arguments.get(unit, ())] or [(ANY, level)]
+        if not (closed and levels == [(ANY, Approval.DENY)]):
+            first = [] if levels[0][0] == ANY else [(ANY, Approval.DENY)]
+            rules += _rules(_CAPABILITY[unit], [*first, *levels])
     rules += _rules("mcp", servers if not narrowed.default else [(ANY, narrowed.default), *servers])
     keys: dict[str, JsonValue] = {"tools": list[JsonValue](tools) if closed else [ANY]}
     if closed and not tools:
-        rules = [{"capability": "all", "effect": "deny"}]  # what an empty list means is not documented
+        rules = [{"capability": "all", "effect": "deny"}]  # the meaning of an empty list is not documented
     if rules:
         keys["permissions"] = {"rules": rules}
     if narrowed.default or any(level for _, level in servers):
         keys["includeMcpJson"] = True
-    return keys, found
+    return keys, diagnostics
 
 
-def _rules(capability: str, declared: Sequence[tuple[str, Approval]]) -> list[JsonValue]:
-    """Rules of which the order counts, as rules of which the strongest does: each leaves out what a later one frees."""
+def _rules(capability: str, levels: Sequence[tuple[str, Approval]]) -> list[JsonValue]:
+    """Translate ordered rules, where the last match counts, into Kiro's, where the strongest match does.
+
+    Each rule excludes the arguments for which a later rule is weaker.
+    """
     rules: list[JsonValue] = []
-    for index, (argument, level) in enumerate(declared):
+    for index, (argument, level) in enumerate(levels):
         if level is Approval.SESSION or (level is Approval.ALLOW and capability in ("fs_read", "skill")):
             continue
-        later = [other for other, weaker in declared[index + 1 :] if _STRENGTH[weaker] < _STRENGTH[level]]
+        later = [other for other, weaker in levels[index + 1 :] if _STRENGTH[weaker] < _STRENGTH[level]]
         if argument in later:
             continue
         exclude = [pattern for other in later for pattern in _patterns(capability, other)]
@@ -120,5 +123,5 @@ def _rules(capability: str, declared: Sequence[tuple[str, Approval]]) -> list[Js
 def _patterns(capability: str, argument: str) -> list[str]:
     if capability.startswith("fs_"):
         return ["**" if argument == ANY else argument.removesuffix("*") + "**"]
-    # Kiro takes `ls *` for `ls` in some places and not in others.
+    # Kiro reads `ls *` as covering `ls` in some places and not in others.
     return [argument, argument[:-2]] if argument.endswith(" *") and capability == "shell" else [argument]

@@ -1,7 +1,7 @@
-"""agentsync's own dialect: everything that the model holds, in one readable frontmatter.
+"""agentsync's own dialect: every field of the model, in one readable frontmatter.
 
-docs/agent-format.md is its description for people, schema.py the one for editors. Because nobody else reads it, every
-mistake is an error: an unknown key, a value of a wrong type, a tool that does not exist.
+docs/agent-format.md describes it for people, schema.py for editors. Because no other tool reads it, every mistake is an
+error: an unknown key, a value of a wrong type, a tool that does not exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from agentsync.dialects import dialects, no_dialect
 from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity
 from agentsync.dialects._kit.keys import Key, Kind, read_keys, write_keys
-from agentsync.dialects.neutral.grants import LEVELS, read_grants, restricting, spell
+from agentsync.dialects.neutral.permissions import LEVELS, read_grants, restricting, spell
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
@@ -47,7 +47,7 @@ KEYS: Final = {
     "mcp_servers": Key("mcp_servers", "any"),
     "hooks": Key("hooks", "any"),
 }
-"""The fields of Agent that are plain keys; the last two stand only under a target, in whose terms they are."""
+"""The fields of Agent that are plain keys; the last two are allowed only under a target, and use its format."""
 
 FOR_TARGETS: Final = frozenset({"mcp_servers", "hooks"})
 _SHORT_MODELS: Final = {model.partition("/")[2]: model for model in MODEL_ALIASES}
@@ -89,20 +89,20 @@ def read_model(fields: Fields) -> str | None:
 
 
 def check_unknown(fields: Fields) -> None:
-    """Tells each key that was not read: nobody else reads this dialect, so it is a mistake."""
+    """Report each key that was not read: no other tool reads this dialect, so it is a mistake."""
     for key in fields.rest(())[1]:
         fields.report(Code.WRONG_TYPE, f"unknown key `{key}`", key, hint="docs/agent-format.md lists the keys")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What is said otherwise of an agent.
+    """Overrides of an agent's fields.
 
     Attributes:
         values: fields of Agent.
-        grants: what it may do instead; None where nothing is said of that.
-        native: keys in the target's own words.
-        excluded: whether the target gets no such agent.
+        grants: its grants instead; None to keep them.
+        native: keys of the target's own.
+        excluded: whether the agent is left out of the target.
     """
 
     values: Mapping[str, object]
@@ -112,12 +112,12 @@ class Table:
 
 
 def read_table(metadata: Mapping[str, JsonValue], place: str) -> tuple[Table, tuple[Diagnostic, ...]]:
-    """Reads what is said otherwise; an error stands among the findings where it cannot be used.
+    """Read overrides; the diagnostics hold an error where they cannot be used.
 
     Args:
         metadata: KEYS but `tags`, description, model, tools, permissions, native, exclude, and `targets`, which is
             left to the caller.
-        place: where they stand, for the findings.
+        place: the path to name in the diagnostics.
     """
     fields = Fields(Document(path=place, metadata=metadata, data=b""), Code.WRONG_TYPE)
     values: dict[str, object] = dict(read_keys(fields, {field: key for field, key in KEYS.items() if field != "tags"}))
@@ -137,7 +137,7 @@ def read_table(metadata: Mapping[str, JsonValue], place: str) -> tuple[Table, tu
 
 
 def _read_targets(fields: Fields) -> dict[str, dict[str, JsonValue]]:
-    """The tables of `targets`, checked; what they say is taken when an agent is made for that target."""
+    """The tables of `targets`, checked; they are applied when an agent is written for that target."""
     value = fields.raw("targets")
     if value is None:
         return {}
@@ -148,15 +148,16 @@ def _read_targets(fields: Fields) -> dict[str, dict[str, JsonValue]]:
             continue
         if target not in dialects():
             fields.report(Code.WRONG_TYPE, no_dialect(target), "targets")
-        for found in read_table(table, "")[1]:
-            fields.report(found.code, f"{found.message} (under `targets.{target}`)", "targets", hint=found.hint)
+        for diagnostic in read_table(table, "")[1]:
+            message = f"{diagnostic.message} (under `targets.{target}`)"
+            fields.report(diagnostic.code, message, "targets", hint=diagnostic.hint)
     return {target: dict(table) for target, table in tables.items() if isinstance(table, dict)}
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
-    """Nothing is lost but what the options say, of which there are none here: every field has a key."""
+    """As `Dialect.write`; every field has a key, so nothing is lost, and no option applies."""
     del options
-    values, found = write_keys(agent, {field: key for field, key in KEYS.items() if field not in FOR_TARGETS})
+    values, diagnostics = write_keys(agent, {field: key for field, key in KEYS.items() if field not in FOR_TARGETS})
     metadata: dict[str, JsonValue] = {"name": agent.name, "description": agent.description}
     if agent.model:
         metadata["model"] = agent.model
@@ -164,11 +165,11 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     metadata |= spell(agent.grants)
     if targets := _targets(agent):
         metadata["targets"] = targets
-    return Writing(format_markdown(metadata, agent.prompt), tuple(found))
+    return Writing(format_markdown(metadata, agent.prompt), tuple(diagnostics))
 
 
 def _targets(agent: Agent) -> dict[str, JsonValue]:
-    """What stands under each tool, with what only the agent's own tool has a key for."""
+    """The tables for each target, with the fields for which only the agent's own tool has a key."""
     targets: dict[str, dict[str, JsonValue]] = {name: dict(table) for name, table in agent.targets.items()}
     own: dict[str, JsonValue] = {}
     for field in sorted(FOR_TARGETS):
@@ -183,7 +184,7 @@ def _targets(agent: Agent) -> dict[str, JsonValue]:
 
 
 def enforced(document: Document) -> Grants:
-    """What it says: nobody enforces it but the targets that it is written for."""
+    """The declared grants; only the targets that it is written for enforce them."""
     return read_grants(Fields(document, Code.WRONG_TYPE)) or EVERYTHING
 
 

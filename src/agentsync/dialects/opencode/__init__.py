@@ -1,7 +1,7 @@
 """OpenCode: Markdown with YAML frontmatter, and ordered permission rules with globs.
 
 Facts: https://opencode.ai/docs/agents, https://opencode.ai/docs/permissions, and the tool itself, version 1.18.33
-(November 2026). One file with a value of a wrong type makes OpenCode refuse every command, so those are errors here.
+(November 2026). A value of a wrong type in one file makes OpenCode refuse every command, so it is an error here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from agentsync.dialects._base import Moved, NameRule
 from agentsync.dialects.opencode.family import Family
-from agentsync.dialects.opencode.grants import UNITS, Permissions
+from agentsync.dialects.opencode.permissions import UNITS, Permissions
 
 # The catalogue that version 1.18.33 ships (models.dev, November 2026).
 _MODELS: Final = {
@@ -43,11 +43,11 @@ DIALECT: Final = Family(
     permissions=Permissions("OpenCode", "refuses every command", UNITS, others=frozenset({"doom_loop"})),
     models=_MODELS,
     catalogue=_CATALOGUE,
-    # A file named like a built-in agent changes that one, which only its own author can mean.
+    # A file named like a built-in agent changes that agent, which only an author for OpenCode can intend.
     names=NameRule(reserved=frozenset("build compaction explore general plan summary title".split())),
 ).dialect(
     user_directory=".config/opencode/agents",
-    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # seen; OPENCODE_CONFIG_DIR adds a directory and moves none
+    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; OPENCODE_CONFIG_DIR adds a directory and moves none
     project_directories=(".opencode/agents", ".opencode/agent"),
     binaries=("opencode",),
     version="1.18.33",

@@ -1,4 +1,4 @@
-"""What OpenCode and its forks share: the keys of an agent, and how its file is found and cut."""
+"""What OpenCode and its forks share: the keys of an agent, and how its file is found and split."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Writing, refused
 from agentsync.dialects._kit.fields import Fields, file_name, identity, losses, model_name, speaks, without_none
-from agentsync.dialects.opencode.grants import KEYS, KEYS_READ, RESTRICTIONS, Permissions
+from agentsync.dialects.opencode.permissions import KEYS, KEYS_READ, RESTRICTIONS, Permissions
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.formats.yaml_types import types_a_value
 
-# Plain keys that YAML 1.1 may read as something else than text, of which JavaScript then makes another text.
+# Plain keys that YAML 1.1 may read as another type than text, and that JavaScript then turns into a different text.
 _RESPELLED_KEY: Final = re.compile(
     rb"(?:^|[{,])[ \t]*(?:\?[ \t]+)?(?!(?:0|-?[1-9][0-9]{0,14})[ \t]*(?::\s|\r?$))"
     rb"(?:[-+]?\.?[0-9][\w.:+-]*?|[-+]?\.(?i:inf|nan)|True|TRUE|False|FALSE|Null|NULL|~)[ \t]*(?::\s|\r?$)",
@@ -31,7 +31,7 @@ _RESPELLED_KEY: Final = re.compile(
 _MODES: Final = ("subagent", "primary", "all")
 _THEME_COLORS: Final = ("primary", "secondary", "accent", "success", "warning", "error", "info")
 _HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
-# Any other name of a colour stops OpenCode from starting. The hues are those that Claude Code shows.
+# Any other colour name keeps OpenCode from starting. The hues are those that Claude Code shows.
 _COLORS: Final = {
     "red": "#dc2626",
     "blue": "#2563eb",
@@ -60,14 +60,14 @@ class Family:
 
     Attributes:
         name, title: as in Dialect.
-        permissions: what its permissions say.
-        models: canonical models that it has a name of its own for.
-        catalogue: the ids that it knows, by provider. A model that is not in it is left out, since an agent fails whose
-            model is not known.
+        permissions: how it reads and writes permissions.
+        models: canonical models for which it has a name of its own.
+        catalogue: the ids that it knows, by provider. Any other model is left out, since an agent with an unknown
+            model fails.
         native: known keys that mean nothing elsewhere.
-        turns: the keys of the turn limit; the first is written, and the first that is there counts.
-        empties: the keys that may stand without a value; with another one the file is not loaded.
-        names: which names it takes of agents that are not its own.
+        turns: the keys of the turn limit; the first is written, and the first that is present counts.
+        empties: the keys that may lack a value; an empty value of any other key keeps the file from loading.
+        names: the names it accepts for agents of other tools.
     """
 
     name: str
@@ -85,8 +85,8 @@ class Family:
         fields = Fields(document, Code.WRONG_TYPE)
         name, description = fields.name(stem, required=False), fields.description(required=False)
         self.permissions.check(fields)
-        declared = [key for key in KEYS_READ if fields.has(key)]
-        own = {key: value for key in declared if (value := fields.raw(key)) is not None or key in self.empties}
+        present = [key for key in KEYS_READ if fields.has(key)]
+        own = {key: value for key in present if (value := fields.raw(key)) is not None or key in self.empties}
         color = fields.text("color")
         if color is not None and not (_HEX.fullmatch(color) or color in _THEME_COLORS):
             fields.report(Code.WRONG_TYPE, f"color `{color}` is neither #rrggbb nor a theme colour", "color")
@@ -125,9 +125,9 @@ class Family:
         return Reading(agent, fields.diagnostics, loads=not fields.respelled and self._loads(document))
 
     def _loads(self, document: Document) -> bool:
-        """Whether the tool finds the same keys, each with a value that it takes.
+        """Whether the tool reads the same keys, each with a value that it accepts.
 
-        It ends the frontmatter at any line that starts with three dashes, and wants text to be text.
+        It ends the frontmatter at any line that starts with three dashes, and requires text values to be text.
         """
         head = document.data.removesuffix(document.body.encode())
         empty = {key for key, value in document.metadata.items() if value is None}
@@ -140,21 +140,22 @@ class Family:
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         """As `Dialect.write`."""
-        name, found = file_name(agent)
-        found += losses(agent, self.name, _CARRIED)
+        name, diagnostics = file_name(agent)
+        diagnostics += losses(agent, self.name, _CARRIED)
         own = agent.dialect == self.name
         if not own and not self.names.takes(agent.slug):
             message = f"{self.title} has an agent `{agent.slug}` of its own, which this one would change"
-            found.append(Diagnostic(Code.REFUSED_REQUIRED, message, hint="give it another name"))
+            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, message, hint="give it another name"))
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
         if not own:
             narrowed = narrow(agent.grants, self.permissions.capabilities, options)
-            found += narrowed.diagnostics
-            permissions, permission_found = self.permissions.spell(narrowed, options)
-            found += permission_found
-        model, model_found = model_name(agent, options, self.models, lambda model: own or self._knows(model))
-        color, color_found = self._write_color(agent)
-        effort, effort_found = self._write_effort(agent, model)
+            diagnostics += narrowed.diagnostics
+            permissions, permission_diagnostics = self.permissions.spell(narrowed, options)
+            diagnostics += permission_diagnostics
+        model, model_diagnostics = model_name(agent, options, self.models, lambda model: own or self._knows(model))
+        color, color_diagnostics = self._write_color(agent)
+        effort, effort_diagnostics = self._write_effort(agent, model)
+        diagnostics += [*model_diagnostics, *color_diagnostics, *effort_diagnostics]
         metadata: dict[str, JsonValue] = without_none(
             {
                 "name": agent.name if own and agent.name != name else None,
@@ -173,7 +174,7 @@ class Family:
         metadata |= permissions
         if speaks(agent, self.name):
             metadata |= {**agent.native, **agent.unknown}
-        return Writing(format_markdown(metadata, agent.prompt), (*found, *model_found, *color_found, *effort_found))
+        return Writing(format_markdown(metadata, agent.prompt), tuple(diagnostics))
 
     def enforced(self, document: Document) -> Grants:
         """As `Dialect.enforced`."""
@@ -188,10 +189,10 @@ class Family:
             return agent.color, []
         if agent.color in _COLORS:
             return _COLORS[agent.color], []
-        return None, [Diagnostic(Code.FIELD_LOST, f"color `{agent.color}` is no colour that {self.title} takes")]
+        return None, [Diagnostic(Code.FIELD_LOST, f"color `{agent.color}` is not one that {self.title} accepts")]
 
     def _write_effort(self, agent: Agent, model: str | None) -> tuple[str | None, list[Diagnostic]]:
-        """An effort travels as an option of the provider, and only OpenAI's takes it in these words."""
+        """The effort for a model: it is an option of the provider, and only OpenAI accepts these values."""
         if agent.effort is None:
             return None, []
         if agent.dialect == self.name or (isinstance(agent.effort, str) and (model or "").startswith("openai/")):
@@ -221,7 +222,7 @@ class Family:
         version: str,
         source: str,
     ) -> Dialect:
-        """The record of this tool; the arguments are explained there."""
+        """The `Dialect` of this tool, which explains the arguments."""
         return Dialect(
             name=self.name,
             title=self.title,

@@ -1,9 +1,9 @@
-"""Qwen Code: Markdown with YAML frontmatter, a list of tools, one of those denied, and an approval mode.
+"""Qwen Code: Markdown with YAML frontmatter, lists of tools and of denied tools, and an approval mode.
 
 Facts: https://qwenlm.github.io/qwen-code-docs/en/users/features/sub-agents, and the tool itself, version 0.24.4
-(November 2026). It reads frontmatter that is no strict YAML line by line and loses lists by that. The instructions are
-a template. A session in auto mode, as it is out of the box, in auto-edit or in yolo mode stays in it whatever the
-agent's own mode says, so that mode restricts nothing for certain.
+(November 2026). It reads frontmatter that is not strict YAML line by line, which loses lists. The instructions are a
+template. A session in auto mode (the default), auto-edit or yolo mode keeps its mode regardless of the agent's own
+mode, so an agent's mode is no reliable restriction.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from agentsync.dialects.qwen.tools import NOTHING, TOOLS, calls_all, is_pattern,
 from agentsync.formats.document import Document
 
 _MODES: Final = ("plan", "default", "auto-edit", "auto", "yolo", "bubble")
-# What it makes of Claude Code's modes; `dontAsk` becomes one that asks.
+# How it translates Claude Code's modes; `dontAsk` becomes a mode that asks.
 _PERMISSION_MODES: Final = {
     "default": "default",
     "plan": "plan",
@@ -44,7 +44,7 @@ _PERMISSION_MODES: Final = {
     "bypassPermissions": "yolo",
     "dontAsk": "default",
 }
-_FREEING: Final = {"yolo", "bypassPermissions", "auto-edit", "acceptEdits"}
+_PERMISSIVE: Final = {"yolo", "bypassPermissions", "auto-edit", "acceptEdits"}
 _EDITS: Final = ("write", "edit", "notebook")
 _SHORTEST_PROMPT: Final = 10
 _PLACEHOLDERS: Final = frozenset({"task_prompt", "hook_context"})
@@ -55,11 +55,11 @@ _FRONTMATTER: Final = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 @dataclass(frozen=True)
 class _Qwen(TableDialect):
-    """Beside the lists: a mode, hooks, and agents that another program runs."""
+    """A table dialect with an approval mode, hooks, and agents that another program runs."""
 
     def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if not intended and "executor" in metadata:
-            return list(EVERYTHING.rules)  # the other program heeds no list
+            return list(EVERYTHING.rules)  # the other program ignores lists
         granted, denied = (self.names_in(metadata.get(key)) for key in ("tools", "disallowedTools"))
         rules = self._listed(granted, metadata, intended=intended)
         if not intended:
@@ -73,8 +73,8 @@ class _Qwen(TableDialect):
 
     def _listed(self, names: list[str], metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if not names:
-            declared = {key: metadata[key] for key in ("tools",) if key in metadata}
-            return TableDialect.rules(self, declared, intended=intended)
+            tools_only = {key: metadata[key] for key in ("tools",) if key in metadata}
+            return TableDialect.rules(self, tools_only, intended=intended)
         if not intended and calls_all(names):
             return list(EVERYTHING.rules)
         inner = intended and nested_in(metadata.get("tools"))
@@ -82,7 +82,7 @@ class _Qwen(TableDialect):
         return TOOLS.intended(named) if intended else TOOLS.granted(name for name in named if TOOLS.is_known(name))
 
     def _mistyped(self, value: JsonValue) -> bool:
-        return value is not None and not isinstance(value, str | list)  # what is no text in a list is dropped
+        return value is not None and not isinstance(value, str | list)  # list items that are not text are dropped
 
     def check(self, fields: Fields) -> None:
         for key in ("tools", "disallowedTools"):
@@ -101,57 +101,57 @@ class _Qwen(TableDialect):
             fields.report(Code.WRONG_TYPE, message, "approvalMode")
         fields.text("permissionMode", _PERMISSION_MODES)
         if "executor" in fields.keys and {"tools", "disallowedTools"}.intersection(fields.keys):
-            fields.report(Code.NO_EFFECT, "the program that `executor` names heeds no list of tools", "executor")
+            fields.report(Code.NO_EFFECT, "the program named by `executor` ignores lists of tools", "executor")
 
     def loads(self, document: Document) -> bool:
-        """Qwen Code ends the frontmatter at the first line of three dashes and nothing else, wherever it stands."""
+        """Whether Qwen Code finds the same frontmatter: it ends at the first line of exactly three dashes."""
         text = document.data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
         rest = _FRONTMATTER.sub("", text, count=1)
         return rest != text and rest == document.body.replace("\r\n", "\n").replace("\r", "\n")
 
     def read(self, document: Document, stem: str) -> Reading:
         reading = TableDialect.read(self, document, stem)
-        found = unknown_placeholder(document.body, _PLACEHOLDERS, self.title)
+        warnings = unknown_placeholder(document.body, _PLACEHOLDERS, self.title)
         if problem := _too_short(document.body, Code.WRONG_TYPE):
             return Reading(None, (*reading.diagnostics, problem))
-        return replace(reading, diagnostics=(*reading.diagnostics, *found))
+        return replace(reading, diagnostics=(*reading.diagnostics, *warnings))
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         writing = TableDialect.write(self, agent, options)
-        found = foreign_placeholder(agent.prompt, self.title) if agent.dialect != self.name else []
+        errors = foreign_placeholder(agent.prompt, self.title) if agent.dialect != self.name else []
         if problem := _too_short(agent.prompt, Code.REFUSED_REQUIRED):
-            found.append(problem)
-        return Writing(writing.data if not found else None, (*writing.diagnostics, *found))
+            errors.append(problem)
+        return Writing(None if errors else writing.data, (*writing.diagnostics, *errors))
 
     def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         lists = spell_lists(narrowed := narrow(agent.grants, self.capabilities, options), TOOLS, denies=True)
-        found = [*narrowed.diagnostics, *lists.diagnostics]
+        diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
         permissions: dict[str, JsonValue] = {}
         if lists.allowed is not None:
             lost = [name for name in lists.allowed if is_pattern(name)]
             message = "is left out: a list takes the tools of servers by their full names only"
-            found += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in lost]
+            diagnostics += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in lost]
             permissions["tools"] = [name for name in lists.allowed if name not in lost] or [NOTHING]
         if lists.denied:
             permissions["disallowedTools"] = list[JsonValue](with_substitutes(lists.denied))
         if any(Approval.ASK in agent.grants.approvals(tool) for tool in CHANGING):
             permissions["approvalMode"] = "default"
-        return permissions, found
+        return permissions, diagnostics
 
 
 def _too_short(prompt: str, code: Code) -> Diagnostic | None:
     if not prompt.strip() or len(prompt.strip()) >= _SHORTEST_PROMPT:
-        return None  # of none at all is told elsewhere
+        return None  # missing instructions are reported elsewhere
     return Diagnostic(code, f"Qwen Code takes no agent with instructions of under {_SHORTEST_PROMPT} characters")
 
 
 def _mode(metadata: Mapping[str, JsonValue]) -> str:
-    """The mode that Qwen Code makes of both keys, of which its own counts first; empty where there is none."""
+    """The mode that Qwen Code makes of both keys, its own key first; empty where there is none."""
     return str(metadata.get("approvalMode") or _PERMISSION_MODES.get(str(metadata.get("permissionMode")), ""))
 
 
 def _enforced_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
-    """What a mode frees: what it restricts, the user's session may free."""
+    """Apply what a mode allows; its restrictions do not count, since the user's session may lift them."""
     match _mode(metadata):
         case "yolo":
             return [Rule(rule.tool, Approval.ALLOW, rule.argument) for rule in rules]
@@ -162,12 +162,11 @@ def _enforced_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list
 
 
 def _intended_mode(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
-    """What the author of a mode meant; one that is invented restricts at least as far as asking does."""
+    """Apply a mode as its author intended; an unknown one restricts at least as much as asking."""
     values = (metadata.get(key) for key in ("approvalMode", "permissionMode"))
     declared = {str(each) for value in values for each in (value if isinstance(value, list) else [value]) if each}
-    for mode in sorted(
-        declared if len(declared) == 1 else declared - _FREEING
-    ):  # of two, one that frees is no clear word
+    # Beside another mode, a permissive one does not express a clear intent.
+    for mode in sorted(declared if len(declared) == 1 else declared - _PERMISSIVE):
         match mode if mode in (*_MODES, *_PERMISSION_MODES) else intended_mode(mode):
             case "auto":
                 pass

@@ -1,9 +1,9 @@
-"""Qwen Code's names of tools, and what its two lists make of them.
+"""Qwen Code's names of tools, and how its two lists read them.
 
 A list takes each tool by its name or its display name, and a tool of a server by its full name only; a denial also
-takes patterns of servers' tools that end in `*`, and compares what is before that with the beginning of the full name.
-Names of another case, with arguments, or of earlier releases are nothing to either. Some tools do what another one
-does, and have to be denied beside it. All of this was seen with live servers.
+takes patterns of servers' tools that end in `*`, and compares the part before it with the beginning of the full name.
+Both ignore names in another case, with arguments, or of earlier releases. Some tools can do the same as another one,
+and have to be denied beside it. All of this was observed with live servers.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from agentsync.agents.patterns import ANY
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames
 
 NOTHING: Final = "ask_user_question"
-"""A tool that is never given to an agent, so that a list of it alone grants nothing."""
+"""A tool that no agent gets, so a list of it alone grants nothing."""
 
 _PREFIX: Final = "mcp__"
 _DISPLAYED_SERVER_TOOL: Final = re.compile(r"(?P<tool>[\w-]+) \((?P<server>[\w-]+) MCP Server\)")
 _REGISTERED: Final = re.compile(r"[A-Za-z0-9_-]+")
-"""The full names of servers' tools; one with other characters is registered under a name that nobody can know."""
+"""The full names of servers' tools; a name with other characters is registered under an unpredictable one."""
 
 _ALL_SERVERS: Final = f"{_PREFIX}{ANY}"
 
 
 class _Servers(ServerNames):
-    """`mcp__server__tool`, of which a pattern may only leave open the end."""
+    """`mcp__server__tool`; a pattern may have a wildcard only at its end."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class _Servers(ServerNames):
         if pattern in (f"{MCP}{ANY}", f"{MCP}{ANY}/{ANY}"):
             return _ALL_SERVERS
         name = ServerNames.spell(self, pattern)
-        return name if name and not _is_free(name.removesuffix(ANY)) else None
+        return name if name and not _has_wildcard(name.removesuffix(ANY)) else None
 
     def read(self, name: str) -> str | None:
         if displayed := _DISPLAYED_SERVER_TOOL.fullmatch(name):
@@ -56,10 +56,15 @@ class _Names(ToolNames):
 def _also_covered(name: str) -> Iterator[str]:
     """All tools of `server`, which a denial of `mcp__server_*` covers beside those of `server_x`.
 
-    That `mcp__my` also covers a server called `my__x` is left out: nobody means it, and few tools could say it.
+    That `mcp__my` also covers a server called `my__x` is ignored: nobody intends it, and few tools can express it.
     """
     server = name.removeprefix(_PREFIX).removesuffix(f"_{ANY}")
-    if name == f"{_PREFIX}{server}_{ANY}" and "__" not in server and not server.endswith("_") and not _is_free(server):
+    if (
+        name == f"{_PREFIX}{server}_{ANY}"
+        and "__" not in server
+        and not server.endswith("_")
+        and not _has_wildcard(server)
+    ):
         yield f"{MCP}{server}/{ANY}"
 
 
@@ -81,7 +86,7 @@ _WRITTEN: Final = {
 }
 # A tool that runs code, which calls any other.
 _CODE: Final = frozenset({"exec", "Exec"})
-# Tools that do what another one does.
+# Tools that can do the same as another one.
 _SUBSTITUTES: Final = {
     "run_shell_command": ("monitor",),
     "agent": ("create_sub_session",),
@@ -137,7 +142,7 @@ TOOLS: Final = _Names(
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name is none of a single tool of a server, and so grants nothing."""
+    """Whether a name of servers' tools is not that of a single tool, and so grants nothing."""
     return name.startswith(_PREFIX) and (not _REGISTERED.fullmatch(name) or "__" not in name.removeprefix(_PREFIX))
 
 
@@ -152,36 +157,36 @@ def calls_all(names: Sequence[str]) -> bool:
 
 
 def without_effect(denied: Sequence[str]) -> Iterator[str]:
-    """What a denial leaves that its author may not expect."""
+    """Messages about denials that leave more than their author may expect."""
     gone = {_DISPLAYED.get(name, name) for name in denied}
     for name, others in _SUBSTITUTES.items():
-        left = [other for other in others if other not in gone]
-        if name in gone and left:
-            yield f"`{name}` is denied and `{left[0]}`, which can do the same, is not"
+        remaining = [other for other in others if other not in gone]
+        if name in gone and remaining:
+            yield f"`{name}` is denied and `{remaining[0]}`, which can do the same, is not"
     for name in denied:
-        if name == ANY or (name.startswith(_PREFIX) and _is_free(name.removesuffix(ANY))):
+        if name == ANY or (name.startswith(_PREFIX) and _has_wildcard(name.removesuffix(ANY))):
             yield f"`{name}` denies nothing: Qwen Code takes patterns of servers' tools only, with one `*` at the end"
 
 
 def taken(granted: Sequence[str], denied: Sequence[str]) -> Iterator[Rule]:
-    """The rules of a denial: a tool for which another name still stands is not denied.
+    """The rules of a denial: a tool that is still available by another name is not denied.
 
     Args:
-        granted: the list of tools; empty where there are all.
-        denied: that of those denied.
+        granted: the list of tools; empty for all tools.
+        denied: the list of denied tools.
     """
     gone = {_DISPLAYED.get(name, name) for name in denied}
-    there = {_DISPLAYED.get(name, name) for name in granted}
-    some = there and ANY not in there and not calls_all(granted)
+    named = {_DISPLAYED.get(name, name) for name in granted}
+    is_limited = named and ANY not in named and not calls_all(granted)
     for name, covered in _WRITTEN.items():
         names = {name, *_SUBSTITUTES.get(name, ())}
-        if names & gone and not (names & there if some else names) - gone:
+        if names & gone and not (names & named if is_limited else names) - gone:
             yield from (Rule(tool, Approval.DENY) for tool in covered)
     for name in denied:
         pattern = _SERVERS.read(name)
-        if pattern and not _is_free(name.removesuffix(ANY)):
+        if pattern and not _has_wildcard(name.removesuffix(ANY)):
             yield from (Rule(tool, Approval.DENY) for tool in (pattern, *_also_covered(name)))
 
 
-def _is_free(name: str) -> bool:
+def _has_wildcard(name: str) -> bool:
     return "*" in name or "?" in name

@@ -1,9 +1,9 @@
-"""Roo Code, and its successor Zoo Code: an agent is a custom mode, and all modes stand in one file.
+"""Roo Code, and its successor Zoo Code: an agent is a custom mode, and one file holds all modes.
 
 Facts: https://docs.roocode.com/features/custom-modes, the schema package `@roo-code/types` 1.115.0, and the source of
-Zoo Code (November 2026). What a mode may use are groups of tools. One mode that the schema refuses makes the tool
-refuse the whole file, the user's own modes with it, so what is doubtful is refused here. Whatever its groups, a mode
-may call other modes, ask the user, use skills and keep a list of its work.
+Zoo Code (November 2026). A mode may use groups of tools. One mode that the schema refuses makes the tool refuse the
+whole file, including the user's own modes, so doubtful values are refused here. Whatever its groups, a mode may call
+other modes, ask the user, use skills and keep a list of its work.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from agentsync.formats.document import Document, UnreadableError, decode
 
 _GROUPS: Final = "groups"
 _SERVERS: Final = "allowedMcpServers"
-_TITLE: Final = "title"  # the key `name` there, which is for people; a mode is called by its slug
+_TITLE: Final = "title"  # the key `name` there, for people; a mode is called by its slug
 _UNITS: Final[dict[str, tuple[str, ...]]] = {
     "read": ("read", "grep", "glob", "list"),
     "edit": ("write", "edit"),
     "command": ("bash",),
 }
-# Every group that the tool takes; `browser` is gone.
+# Every group that the tool accepts; `browser` no longer has any tools.
 _COVERED: Final[dict[str, tuple[str, ...]]] = {
     **_UNITS,
     "mcp": (f"{MCP}{ANY}",),
@@ -56,13 +56,13 @@ _ROLE: Final = "roleDefinition"
 _INSTRUCTIONS: Final = "customInstructions"
 _TEXTS: Final = (_TITLE, "description", _WHEN, _ROLE, _INSTRUCTIONS)
 _WRITTEN: Final = {_TITLE: "name"}
-# What begins a group in Python's patterns and not in JavaScript's, and a quantifier that never gives back.
+# Group syntax of Python's patterns that JavaScript lacks, and possessive quantifiers.
 _NOT_JAVASCRIPT: Final = re.compile(r"\(\?(?![:=!]|<[=!A-Za-z_$])|[*+?}]\+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Roo(TableDialect):
-    """Groups, each perhaps with a pattern of the files that it is for."""
+    """Groups of tools, each optionally limited to files that match a pattern."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -100,7 +100,7 @@ class _Roo(TableDialect):
                 shown = json.dumps(item)
                 fields.report(Code.WRONG_TYPE, f"the group {shown} makes the tool refuse the whole file", _GROUPS)
             elif pattern and not (group == "edit" and _file_pattern(item)):
-                message = f"the tool does not heed what restricts the group `{group}`"
+                message = f"the tool ignores the restriction of the group `{group}`"
                 fields.report(Code.NO_EFFECT, message, _GROUPS, hint="only `edit` takes a `fileRegex`")
             seen.add(group)
 
@@ -114,7 +114,7 @@ class _Roo(TableDialect):
 
 
 def _groups(value: JsonValue) -> Iterator[tuple[str, str]]:
-    """Each group and what is to restrict it: its pattern of files, or options that the tool does not know and drops."""
+    """Each group and its restriction: a pattern of files, or options that the tool does not know and drops."""
     for item in value if isinstance(value, list) else ():
         match item:
             case str():
@@ -127,7 +127,7 @@ def _groups(value: JsonValue) -> Iterator[tuple[str, str]]:
 
 
 def _file_pattern(item: JsonValue) -> str:
-    """The pattern of the files that a group is for; empty where it has none."""
+    """The pattern of the files that a group is limited to; empty where it has none."""
     match item:
         case [str(), {"fileRegex": str(pattern)}]:
             return pattern
@@ -136,7 +136,7 @@ def _file_pattern(item: JsonValue) -> str:
 
 
 def _is_valid(item: JsonValue) -> bool:
-    """Whether the tool takes a group that is not called by its name alone."""
+    """Whether the tool accepts a group that is not just a name."""
     if not isinstance(item, list):
         return True
     options = item[1]
@@ -157,7 +157,7 @@ def _strings(value: JsonValue) -> list[str] | None:
 
 
 def _only_servers(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[Rule]:
-    """The rules with all servers replaced by those that are named, where any are."""
+    """The rules with all servers replaced by the named ones, where the key names any."""
     servers = _strings(metadata.get(_SERVERS))
     if servers is None:
         return rules
@@ -167,14 +167,14 @@ def _only_servers(rules: list[Rule], metadata: Mapping[str, JsonValue]) -> list[
 
 
 def _with_search(grants: Grants) -> Grants:
-    """The same, with files to be found and listed by whom they may be read: one group does all of it."""
+    """The grants, with searching and listing files allowed wherever reading them is: one group covers all of these."""
     level = min(grants.approvals(READ_COVERS[0]))
     more = [Rule(tool, level) for tool in READ_COVERS[1:] if level > max(grants.approvals(tool))]
     return Grants((*grants.rules, *more))
 
 
 def _beyond(grants: Grants, options: WriteOptions) -> Iterator[Diagnostic]:
-    """What every mode may do, whatever its groups."""
+    """Diagnostics for denials of tools that every mode has, whatever its groups."""
     denied = [tool for tool in ("task", "skill") if not min(grants.approvals(tool))]
     if not denied:
         return
@@ -186,12 +186,12 @@ def _beyond(grants: Grants, options: WriteOptions) -> Iterator[Diagnostic]:
 
 
 def _parse(data: bytes, path: str) -> Document:
-    """Reads one mode: the one that the path names, or the only one; its bytes are the ones that always stand for it.
+    """Read one mode: the one that the path names, or the only one. Its bytes are its canonical form.
 
     Raises:
         UnreadableError: there is no such mode, or the file cannot be edited.
     """
-    _, found, repaired = decode(data, path)
+    _, diagnostics, repaired = decode(data, path)
     try:
         modes = layout(data).modes
     except UneditableError as error:
@@ -203,7 +203,7 @@ def _parse(data: bytes, path: str) -> Document:
         hint = "give each mode a file of its own that begins with `customModes:`"
         raise UnreadableError(Diagnostic(Code.NOT_AN_AGENT, message, path, hint=hint))
     mode = dict(modes[0].value)
-    # A text that is missing or empty stays among the keys, where it is found to be wrong.
+    # A missing or empty text stays among the keys, where the checks report it.
     mode[_ROLE] = mode.get(_ROLE) or None
     texts = [str(mode.pop(key)) for key in (_ROLE, _INSTRUCTIONS) if isinstance(mode.get(key), str) and mode[key]]
     metadata: dict[str, JsonValue] = {"name": mode.pop("slug")} if "slug" in mode else {}
@@ -216,18 +216,18 @@ def _parse(data: bytes, path: str) -> Document:
     if metadata.get(_WHEN) == metadata["description"]:
         metadata.pop(_WHEN, None)
     lines = dict.fromkeys(metadata, modes[0].start + 1)
-    return Document(path, metadata, "\n\n".join(texts), lines, repaired, found, canonical(modes[0].value))
+    return Document(path, metadata, "\n\n".join(texts), lines, repaired, diagnostics, canonical(modes[0].value))
 
 
 def _summary(role: str) -> str:
-    """What the tool tells other modes of one that does not say when it is to be used."""
+    """How the tool describes a mode without `whenToUse` to other modes: by the first sentence of its role."""
     return role.partition(".")[0].strip()
 
 
 def _format(metadata: Mapping[str, JsonValue], body: str) -> bytes:
     """A file that holds one mode."""
     slug, description = metadata["name"], metadata["description"]
-    # The description is shown to people; by the other text a mode is chosen for a task.
+    # People see the description; other modes choose a mode by `whenToUse`.
     chosen_by: dict[str, JsonValue] = {_WHEN: description} if description else {}
     mode: dict[str, JsonValue] = {**chosen_by, **metadata, "slug": slug, "name": metadata.get(_TITLE, slug)}
     mode[_ROLE] = body.replace("\r\n", "\n").strip()
@@ -250,7 +250,7 @@ _ROO: Final = _Roo(
     format=_format,
 )
 
-# Where editors keep what belongs to extensions: for Linux, macOS, Windows, and on machines that are worked on remotely.
+# Where editors keep the data of extensions: on Linux, macOS and Windows, and on remote machines.
 _EDITORS: Final = ("Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf", "Trae")
 _DATA: Final = (
     *(
@@ -279,9 +279,9 @@ DIALECT: Final = replace(
         source="https://docs.roocode.com/features/custom-modes",
         score=_score,
         parse=_parse,
-        # Where VS Code keeps what belongs to extensions (its userDataPath.ts), on Linux.
+        # Where VS Code keeps the data of extensions on Linux (its userDataPath.ts).
         environment=(Moved("XDG_CONFIG_HOME", ".config"),),
-        notice="a mode's tools ask as the settings of auto-approval say",
+        notice="a mode's tools ask as the auto-approval settings specify",
     ),
     uses_effects=True,
     shared=SharedFile(

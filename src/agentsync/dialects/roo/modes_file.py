@@ -1,8 +1,8 @@
-"""A file of Roo Code's custom modes: some of its entries are ours, and nothing else of it ever changes.
+"""Edit a file of Roo Code's custom modes: only our own entries ever change.
 
-Users and Roo Code itself write the same file, and the latter writes all of it anew whenever a mode is edited in its
-window: comments and quotes are gone then, and keys stand in another order. So an entry is compared by its value, and
-what stands in the file is touched only where a value has to change.
+Users and Roo Code itself write the same file, and the latter rewrites all of it whenever a mode is edited in its
+window: comments and quotes are lost then, and keys are in another order. So an entry is compared by its value, and the
+text of the file is touched only where a value has to change.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pydantic import JsonValue
 from agentsync.dialects._base import UneditableError
 from agentsync.dialects.roo.modes_layout import KEY, Layout, Mode, layout
 
-# The list comes last, so that a comment behind an entry cannot be taken for a line of a text.
+# The list comes last, so that a comment behind an entry is never read as a line of a text.
 _FIRST: Final = ("slug", "name", "description", "whenToUse", "roleDefinition", "customInstructions")
 _LAST: Final = "groups"
 _EMPTY: Final = re.compile(rf"{KEY}[ \t]*:(?:[ \t]*(?:\[[ \t]*\]|null|~))?([ \t]*(?:#.*)?)")
-# What Roo Code replaces in the whole file before it reads it: as an escape it comes through.
+# Characters that Roo Code replaces in the whole file before it reads it: they survive only as escapes.
 _REPLACED: Final = "\u00a0\u200b-\u200d\u2010-\u2015\u2018\u2019\u201c\u201d\u2212"
 _ESCAPED: Final = re.compile(f"[{_REPLACED}\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _ALONE: Final = Layout((), "\n", 0)
@@ -35,15 +35,15 @@ def entries(data: bytes) -> dict[str, bytes]:
 
 
 def edited(data: bytes | None, changes: Mapping[str, bytes | None]) -> bytes:
-    """As `SharedFile.edited`; new entries stand behind the others, in the order of their slugs."""
+    """As `SharedFile.edited`; new entries follow the others, in the order of their slugs."""
     before = layout(data or b"")
     texts = {slug: _written(entry, before) for slug, entry in changes.items()}
     ours = [mode for mode in before.modes if mode.slug in changes and _alone(mode, before) != changes[mode.slug]]
-    there = {mode.slug for mode in before.modes}
-    added = "".join(texts[slug] for slug in sorted(changes.keys() - there))
-    stay = len(before.modes) - sum(not texts[mode.slug] for mode in ours)
+    existing = {mode.slug for mode in before.modes}
+    added = "".join(texts[slug] for slug in sorted(changes.keys() - existing))
+    remaining = len(before.modes) - sum(not texts[mode.slug] for mode in ours)
     spans = [(mode.start, mode.end, texts[mode.slug]) for mode in ours]
-    result = _spliced(before, spans, added, filled=bool(stay or added))
+    result = _spliced(before, spans, added, filled=bool(remaining or added))
     try:
         after = layout(result)
     except UneditableError:
@@ -54,23 +54,23 @@ def edited(data: bytes | None, changes: Mapping[str, bytes | None]) -> bytes:
 
 
 def canonical(value: Mapping[str, JsonValue]) -> bytes:
-    """A file that holds this mode alone."""
+    """A file that holds only this mode."""
     return f"{KEY}:\n{_item(value, _ALONE)}".encode()
 
 
 def _alone(mode: Mode, file: Layout) -> bytes:
-    """A mode as a file of its own: the same bytes for the same value, unless a comment would be lost by that."""
+    """A mode as a file of its own: the same bytes for the same value, unless that would lose a comment."""
     return f"{KEY}:\n{_moved(mode, file, _ALONE)}".encode() if mode.commented else canonical(mode.value)
 
 
 def _written(entry: bytes | None, file: Layout) -> str:
-    """An entry that stands in a file of its own, as the lines that it is to be in this one."""
+    """The lines in this file for an entry that is a file of its own."""
     alone = layout(entry or b"")
     return "".join(_moved(mode, alone, file) if mode.commented else _item(mode.value, file) for mode in alone.modes)
 
 
 def _moved(mode: Mode, file: Layout, to: Layout) -> str:
-    """The lines of a mode as they would stand in another file."""
+    """The lines of a mode, indented as in another file."""
     lines = (line.removeprefix(file.indent) for line in mode.text.splitlines())
     return "".join(f"{to.indent}{line}{to.newline}" if line else to.newline for line in lines)
 
@@ -99,14 +99,14 @@ def _key_line(line: str, value: str) -> str:
 
 
 def _proved(before: Layout, after: Layout, changes: Mapping[str, bytes | None]) -> bool:
-    """Whether all that is not ours is as it was, and what is ours as it should be."""
-    theirs, kept = (
+    """Whether our entries are as requested, and everything else is unchanged."""
+    theirs_before, theirs_after = (
         [(mode.text.rstrip("\r\n"), mode.value) for mode in file.modes if mode.slug not in changes]
         for file in (before, after)
     )
     ours = {mode.slug: _alone(mode, after) for mode in after.modes if mode.slug in changes}
     wanted = {slug: entry for slug, entry in changes.items() if entry is not None}
-    return (theirs, ours, before.others) == (kept, wanted, after.others)
+    return (theirs_before, wanted, before.others) == (theirs_after, ours, after.others)
 
 
 def _item(value: Mapping[str, JsonValue], file: Layout) -> str:
@@ -120,7 +120,7 @@ def _item(value: Mapping[str, JsonValue], file: Layout) -> str:
 
 
 def _rows(key: str, value: JsonValue) -> Iterator[str]:
-    """A key and its value: a text of several lines as lines below the key where that is safe, else all on one line."""
+    """A key and its value: a text of several lines as a block below the key where that is safe, else on one line."""
     rows = value.removesuffix("\n").split("\n") if isinstance(value, str) else []
     if len(rows) > 1 and isinstance(value, str) and _is_block(value, rows):
         yield f"{key}: |" if value.endswith("\n") else f"{key}: |-"
@@ -130,12 +130,12 @@ def _rows(key: str, value: JsonValue) -> Iterator[str]:
 
 
 def _is_block(text: str, rows: list[str]) -> bool:
-    """Whether YAML and Roo Code read these rows as they stand."""
+    """Whether YAML and Roo Code read these rows unchanged."""
     bare = rows[0] and rows[0] == rows[0].lstrip() and rows[-1] and all(row == row.rstrip() for row in rows)
     return bool(bare) and not _ESCAPED.search(text) and not _NO_TEXT.search(text)
 
 
 def _quoted(value: JsonValue) -> str:
-    """A value as JSON writes it, in ASCII wherever Roo Code or YAML would read something else."""
+    """A value as JSON, in ASCII wherever Roo Code or YAML would read something else."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -1,7 +1,7 @@
-"""Where each mode stands in a file of Roo Code's custom modes, and what it says.
+"""The position and the value of each mode in a file of Roo Code's custom modes.
 
-Beside `agentsync.formats.frontmatter` the one module that reads YAML, since here the places in the text count.
-Values are built from the parser's events as they are there, and what is unsafe to edit is refused before.
+Beside `agentsync.formats.frontmatter` this is the only module that reads YAML, since positions in the text count here.
+Values are built from the parser's events without changes, and files that are unsafe to edit are refused first.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ KEY: Final = "customModes"
 """The list's key."""
 
 MAX_BYTES: Final = 4 << 20
-"""How large a file may be that is still read."""
+"""The size limit of a file."""
 
 INDENT: Final = "  "
-"""What stands before a `-` in files that have none yet."""
+"""The indentation before a `-` in files without entries."""
 
 _TOOLS_OWN: Final = "source"  # Roo Code adds it by itself
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -45,10 +45,11 @@ class Mode:
     """One entry of the list.
 
     Attributes:
-        value: what it says, without the key that the tool adds.
-        start, end: its lines, `end` being the first that is not its own any more.
-        text: these lines.
-        commented: whether somebody wrote a comment among them.
+        value: its value, without the key that the tool adds.
+        start: its first line.
+        end: the first line after it.
+        text: its lines.
+        commented: whether these hold a comment.
     """
 
     value: Mapping[str, JsonValue]
@@ -59,23 +60,23 @@ class Mode:
 
     @property
     def slug(self) -> str:
-        """What it is called; empty where that is no text."""
+        """Its slug; empty where that is not text."""
         slug = self.value.get("slug")
         return slug if isinstance(slug, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
         lines: the text, each line with its end.
-        newline: how they end.
+        newline: their line ending.
         behind: the line where a new entry goes.
         modes: in order.
-        indent: what stands before each `-`.
+        indent: the indentation before each `-`.
         key: the line of the list's key; None where there is none.
-        others: what else stands at the top.
+        others: the other keys at the top level.
     """
 
     lines: tuple[str, ...]
@@ -89,10 +90,10 @@ class Layout:
 
 @lru_cache(maxsize=8)  # a run asks for each entry of the same few files
 def layout(data: bytes) -> Layout:
-    """What stands where.
+    """Parse a file into its layout.
 
     Raises:
-        UneditableError: it is not UTF-8, no YAML, not in block style, or unsafe to edit.
+        UneditableError: it is not UTF-8, not YAML, not in block style, or unsafe to edit.
     """
     if len(data) > MAX_BYTES:
         raise UneditableError(f"it is over {MAX_BYTES:,} bytes")
@@ -106,30 +107,30 @@ def layout(data: bytes) -> Layout:
     if "\r" in bare or _ODD_LINE_END.search(bare) or ("\r" in text and "\n" in bare):
         raise UneditableError("its lines end in different ways")
     try:
-        found = _Reader(text).layout()
+        parsed = _Reader(text).layout()
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two without libyaml, at a wrong escape
         raise UneditableError(f"it is not valid YAML: {getattr(error, 'problem', None) or error}") from error
-    counts = Counter(mode.slug for mode in found.modes if mode.slug)
+    counts = Counter(mode.slug for mode in parsed.modes if mode.slug)
     if twice := next((slug for slug, count in counts.items() if count > 1), ""):
-        raise UneditableError(f"the mode `{twice}` stands in it twice")
-    return found
+        raise UneditableError(f"the mode `{twice}` is listed twice")
+    return parsed
 
 
 class _Reader:
     """One pass over the parser's events.
 
-    Scalars and the brackets of flow style have a width: between two of these there are only blanks, signs such as `-`
-    and `:`, and comments.
+    Only scalars and the brackets of flow style have a width: between two of these there are only blanks, indicators
+    such as `-` and `:`, and comments.
     """
 
     def __init__(self, text: str) -> None:
-        # The parser that Roo Code uses sees a line end behind the last line in any case.
+        # Roo Code's parser assumes a line end behind the last line in any case.
         self._text = text if text.endswith("\n") else f"{text}\n"
         self._lines = tuple(text.splitlines(keepends=True))
         self._starts = [0, *accumulate(map(len, self._lines))]
         self._events: Iterator[Any] = yaml.parse(self._text, Loader=_LOADER)
         self._depth = 0
-        # Behind what was read last: the index in the text, and the first line that is free.
+        # Behind the last event: the index in the text, and the first free line.
         self._index = 0
         self._end = 0
         self._commented = False
@@ -141,7 +142,7 @@ class _Reader:
             return Layout(self._lines, newline, len(self._lines))
         root = self._next()
         if not isinstance(root, yaml.MappingStartEvent) or root.flow_style or _column(root):
-            raise UneditableError("it is no YAML mapping in block style at the left edge (JSON, perhaps)")
+            raise UneditableError("it is not a YAML mapping in block style at the left edge (JSON, perhaps)")
         others: dict[str, JsonValue] = {}
         modes: tuple[Mode, ...] = ()
         indent, line = INDENT, None
@@ -152,7 +153,7 @@ class _Reader:
                     indent = " " * _column(event)
                     modes = tuple(self._modes(_column(event)))
                 elif self._value(event):
-                    raise UneditableError(f"`{KEY}` is no list in block style (JSON, perhaps)")
+                    raise UneditableError(f"`{KEY}` is not a list in block style (JSON, perhaps)")
             else:
                 others[key.value] = self._value(event)
         self._next()
@@ -167,7 +168,7 @@ class _Reader:
     def _modes(self, column: int) -> Iterator[Mode]:
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             start = self._dash(event.start_mark.line, column)
-            # What stands before the dash belongs to nobody.
+            # Anything before the dash belongs to no entry.
             self._index, self._end, self._commented = self._starts[start], start + 1, False
             self._see(event)
             value = self._value(event)
@@ -177,15 +178,15 @@ class _Reader:
             yield Mode(own, start, end, "".join(self._lines[start:end]), commented)
 
     def _dash(self, line: int, column: int) -> int:
-        """The line of the `-` before what begins in this line."""
+        """The line of the `-` of the entry that begins in this line."""
         dash = " " * column + "-"
         for number in range(min(line, len(self._lines) - 1), -1, -1):
             if self._lines[number].startswith(dash):
                 return number
-        raise UneditableError("its entries cannot be told apart")
+        raise UneditableError("its entries cannot be distinguished")
 
     def _with_comments(self, end: int, column: int) -> int:
-        """The first line that is free, behind the comments that are indented like what they follow."""
+        """The first free line, after the comments that belong to the entry by their indentation."""
         for number in range(end, len(self._lines)):
             bare = self._lines[number].strip()
             if bare and not (bare.startswith("#") and self._lines[number].index("#") > column):
@@ -194,11 +195,11 @@ class _Reader:
         return end
 
     def _pairs(self) -> Iterator[tuple[Any, Any]]:
-        """The events of a mapping's keys, each with the one that its value begins with."""
+        """The events of a mapping's keys, each with the first event of its value."""
         seen: set[str] = set()
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent) or event.value in seen:
-                raise UneditableError(f"the key `{getattr(event, 'value', '')}` is no text, or stands twice")
+                raise UneditableError(f"the key `{getattr(event, 'value', '')}` is not text, or is repeated")
             seen.add(event.value)
             yield event, self._next()
 
@@ -215,7 +216,7 @@ class _Reader:
     def _next(self) -> Any:
         event = next(self._events)
         if getattr(event, "anchor", None) or getattr(event, "tag", None):
-            raise UneditableError("it uses anchors or tags, so entries may hang together")
+            raise UneditableError("it uses anchors or tags, so entries may depend on each other")
         self._depth += isinstance(event, yaml.CollectionStartEvent)
         self._depth -= isinstance(event, yaml.CollectionEndEvent)
         if self._depth > MAX_DEPTH:
@@ -224,14 +225,14 @@ class _Reader:
         return event
 
     def _see(self, event: Any) -> None:
-        """Takes note of where an event ends, and of comments before it."""
+        """Record the end of an event, and comments before it."""
         start, index = event.start_mark.index, event.end_mark.index
         if start == index or index <= self._index:
             return
         body = self._text[start:index]
         head = body.partition("\n")[0] if getattr(event, "style", None) in ("|", ">") else ""
         self._commented |= "#" in self._text[self._index : start] or "#" in head
-        # Blank lines behind a block of text are of it only where its head says so, or where they are not quite blank.
+        # Blank lines behind a block of text belong to it only where its header keeps them, or where they hold blanks.
         if head and "+" not in head and not body[len(body.rstrip()) :].strip("\r\n"):
             body = body.rstrip()
         self._index = start + len(body)
@@ -243,7 +244,7 @@ def _column(event: Any) -> int:
 
 
 def _plain(text: str) -> JsonValue:
-    """A plain scalar as YAML 1.2 reads it, as far as people write such."""
+    """A plain scalar as YAML 1.2 reads it, in the notations that are in use."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if not _NUMBER.fullmatch(text):

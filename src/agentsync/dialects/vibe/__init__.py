@@ -1,8 +1,8 @@
-"""Mistral Vibe: TOML, with lists of tools, a permission for each, and any key of Vibe's own configuration.
+"""Mistral Vibe: TOML, with lists of tools, a permission for each tool, and any key of Vibe's own configuration.
 
-Facts: the tool's own code and what it does, version 3.0.3 (November 2026); https://docs.mistral.ai/vibe/code/overview
-says less. The file's name is the agent's. An empty list of enabled tools means all of them, and a permission in another
-case than `never` means nothing. A description or a prompt that is no text takes every other subagent down with it.
+Facts: the tool's own code and observed behaviour, version 3.0.3 (November 2026); https://docs.mistral.ai/vibe/code/overview
+covers less. The file's name is the agent's. An empty list of enabled tools means all of them, and a permission in
+another case, such as `Never`, means nothing. A description or a prompt that is not text breaks every other subagent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agentsync.core.naming import is_slug
 from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects.vibe.grants import CAPABILITIES, RESTRICTIONS, check, enforced, intended, own_keys, spell
+from agentsync.dialects.vibe.permissions import CAPABILITIES, RESTRICTIONS, check, enforced, intended, own_keys, spell
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
@@ -36,7 +36,7 @@ _NATIVE: Final = frozenset(
 )
 _MAX_INSTRUCTIONS: Final = 64 << 10
 
-# A model is called by the alias that the user's own configuration gives it, so none is known here.
+# Models are named by aliases from the user's own configuration, so no name is known here.
 _MODELS: Final = Models(
     key="active_model", vendors=dict.fromkeys(("mistral-", "devstral", "codestral", "magistral"), "mistral")
 )
@@ -47,7 +47,7 @@ _NAMES: Final = NameRule(
 
 
 def read(document: Document, stem: str) -> Reading:
-    # Vibe calls an agent after its file, whatever a key `name` says.
+    # Vibe names an agent after its file, regardless of a key `name`.
     unnamed = {key: value for key, value in document.metadata.items() if key != "name"}
     fields = Fields(replace(document, metadata=unnamed), Code.WRONG_TYPE)
     kind = fields.text("agent_type", ("agent", "subagent")) or "agent"
@@ -62,7 +62,7 @@ def read(document: Document, stem: str) -> Reading:
         return Reading(None, fields.diagnostics)
     native, unknown = fields.rest(_NATIVE)
     named = {"name": document.metadata["name"]} if "name" in document.metadata else {}
-    declared = {key: document.metadata[key] for key in ("safety",) if key in document.metadata}
+    safety = {key: document.metadata[key] for key in ("safety",) if key in document.metadata}
     agent = Agent.model_validate(
         {
             **identity(name),
@@ -74,7 +74,7 @@ def read(document: Document, stem: str) -> Reading:
             "model": _MODELS.read(model),
             "mode": "subagent" if kind == "subagent" else "primary",
             "mcp_servers": mcp_servers,
-            "native": {**native, **declared},
+            "native": {**native, **safety},
             "unknown": {**named, **unknown},
         }
     )
@@ -84,18 +84,18 @@ def read(document: Document, stem: str) -> Reading:
 def write(agent: Agent, options: WriteOptions) -> Writing:
     own, speaking = agent.dialect == "vibe", speaks(agent, "vibe")
     carried = _CARRIED | ({"mcp_servers"} if speaking else frozenset()) | ({"mode"} if own else frozenset())
-    found = losses(agent, "vibe", carried)
+    diagnostics = losses(agent, "vibe", carried)
     if not is_slug(agent.name):
-        found.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
+        diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
     prompt = agent.prompt.strip()
     if not own and (problem := _problem(agent, prompt)):
-        return Writing(None, (*found, Diagnostic(Code.REFUSED_REQUIRED, problem)))
+        return Writing(None, (*diagnostics, Diagnostic(Code.REFUSED_REQUIRED, problem)))
     permissions: dict[str, JsonValue] = dict(agent.own_permissions)
     if not own:
         narrowed = narrow(agent.grants, CAPABILITIES, options)
-        permissions, permission_found = spell(narrowed)
-        found += [*narrowed.diagnostics, *permission_found]
-    model, model_found = _MODELS.write(agent, "vibe", options)
+        permissions, permission_diagnostics = spell(narrowed)
+        diagnostics += [*narrowed.diagnostics, *permission_diagnostics]
+    model, model_diagnostics = _MODELS.write(agent, "vibe", options)
     metadata: dict[str, JsonValue] = {
         "description": agent.description,
         "agent_type": "agent" if own and agent.mode == "primary" else "subagent",
@@ -105,11 +105,11 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     }
     if speaking:
         metadata |= {**agent.native, **agent.unknown}
-    return Writing(format_toml(metadata, "instructions", prompt), (*found, *model_found))
+    return Writing(format_toml(metadata, "instructions", prompt), (*diagnostics, *model_diagnostics))
 
 
 def _problem(agent: Agent, prompt: str) -> str:
-    """Why Vibe would not take the agent; empty where it does."""
+    """Why Vibe would not accept the agent; empty where it does."""
     if not prompt or not agent.description.strip():
         return "Vibe needs a description" if prompt else "Vibe needs instructions, and gives its own without"
     if len(prompt) > _MAX_INSTRUCTIONS:

@@ -1,1 +1,1 @@
-"""How the service goes, in numbers: for Prometheus, and for OpenTelemetry."""
+"""Metrics of the service, for Prometheus and for OpenTelemetry."""

@@ -1,6 +1,6 @@
-"""What is measured of the service, as one table that Prometheus, its text file and OpenTelemetry are filled from.
+"""The service's metrics, as one table for Prometheus, its text file and OpenTelemetry.
 
-Commits are no labels: each would begin new series on every machine. `/status.json` has them.
+Commits are not labels: each would begin new series on every machine. `/status.json` has them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from agentsync.state.records import Action
 
 Labels = tuple[str, ...]
 Sample = tuple[Labels, float]
-"""The values of a measure's labels, and its own."""
+"""The values of a measure's labels, and its value."""
 
 
 class Kind(Enum):
-    """A gauge is what it is now; the others add up what each cycle brings, from the start of the service."""
+    """The kind of a measure: a gauge is a current value, the others accumulate from the start of the service."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
@@ -32,13 +32,13 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One thing that is measured.
+    """The definition of a metric.
 
     Attributes:
-        name: as OpenTelemetry has it, below `agentsync.`.
-        meaning: in one sentence.
-        read: its samples now; of a counter and a histogram, what the last cycle brought.
-        labels: their names.
+        name: the name in OpenTelemetry, below `agentsync.`.
+        meaning: its description in one sentence.
+        read: its current samples; for a counter or a histogram, those of the last cycle.
+        labels: the names of its labels.
         unit: `s` for seconds; empty for a plain number.
     """
 
@@ -51,7 +51,7 @@ class Measure:
 
     @property
     def prometheus_name(self) -> str:
-        """As Prometheus has it, and as a collector makes it of the other."""
+        """The name in Prometheus, which is also what a collector makes of the name in OpenTelemetry."""
         unit = "_seconds" if self.unit == "s" else ""
         total = "_total" if self.kind is Kind.COUNTER else ""
         return f"agentsync_{self.name.replace('.', '_')}{unit}{total}"
@@ -59,7 +59,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How many values there were up to each of BOUNDS, of all, and their sum."""
+    """A histogram: the number of values up to each of BOUNDS, the number of all values, and their sum."""
 
     up_to: tuple[int, ...]
     count: int
@@ -67,7 +67,7 @@ class Distribution:
 
 
 BOUNDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""In seconds: from a cycle that finds nothing changed to one that waits for a deadline."""
+"""In seconds: from a cycle that finds everything up to date to one that waits for a deadline."""
 
 
 def _syncs(service_status: ServiceStatus) -> Iterator[Sample]:
@@ -81,7 +81,7 @@ def _duration(service_status: ServiceStatus) -> Iterator[Sample]:
 
 
 def _changes(service_status: ServiceStatus) -> Iterator[Sample]:
-    if service_status.last and not service_status.suspended:  # then they were only planned
+    if service_status.last and not service_status.suspended:  # while suspended, changes are only planned
         for action in Action:
             if action not in (Action.KEEP, Action.CONFLICT):
                 yield (action.value,), service_status.last.counts.get(action.value, 0)
@@ -120,19 +120,19 @@ def _fetched(service_status: ServiceStatus) -> Iterator[Sample]:
 _GAUGE, _COUNTER, _HISTOGRAM = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM
 
 MEASURES: Final = (
-    Measure("syncs", _COUNTER, "Cycles, by what came of them and why they ran.", _syncs, labels=("result", "trigger")),
+    Measure("syncs", _COUNTER, "Cycles, by their result and trigger.", _syncs, labels=("result", "trigger")),
     Measure("sync.duration", _HISTOGRAM, "How long a cycle took.", _duration, unit="s"),
     Measure(
         "last_sync.timestamp",
         _GAUGE,
-        "When the last cycle ended, whatever came of it.",
+        "When the last cycle ended, whatever its result.",
         _of_last(lambda last: last.ended_at),
         unit="s",
     ),
     Measure(
         "last_success.timestamp",
         _GAUGE,
-        "When last every source was fetched and applied; missing where that never was.",
+        "When every source was last fetched and applied; missing if never.",
         _last_success,
         unit="s",
     ),
@@ -147,7 +147,7 @@ MEASURES: Final = (
     Measure(
         "drifted_files",
         _GAUGE,
-        "Files that are no longer as they were written; conflicts are among them.",
+        "Files that are no longer as they were written, including conflicts.",
         lambda service_status: [((target.name,), target.drifted) for target in service_status.targets],
         labels=("target",),
     ),
@@ -158,18 +158,18 @@ MEASURES: Final = (
         lambda service_status: [((target.name,), target.conflicts) for target in service_status.targets],
         labels=("target",),
     ),
-    Measure("changes", _COUNTER, "Files that were changed, by what was done.", _changes, labels=("action",)),
-    Measure("diagnostics", _GAUGE, "Findings of the last cycle, by their code.", _diagnostics, labels=("code",)),
+    Measure("changes", _COUNTER, "Files that were changed, by action.", _changes, labels=("action",)),
+    Measure("diagnostics", _GAUGE, "Diagnostics of the last cycle, by code.", _diagnostics, labels=("code",)),
     Measure(
         "held",
         _GAUGE,
-        "Changes that are held until somebody has looked at them.",
+        "Changes that are held until somebody has reviewed them.",
         _of_last(lambda last: last.counts.get("held", 0)),
     ),
     Measure(
         "source.up",
         _GAUGE,
-        "Whether the source could be fetched and used when it was asked last.",
+        "Whether the source could be fetched and used last time.",
         lambda service_status: [((source.name,), not source.error) for source in service_status.sources],
         labels=("source",),
     ),
@@ -179,7 +179,7 @@ MEASURES: Final = (
     Measure(
         "source.synced",
         _GAUGE,
-        "Whether the commit that the source leads to is the one that is applied.",
+        "Whether the source's latest commit is the one that is applied.",
         lambda service_status: [
             ((source.name,), bool(source.applied) and source.applied == source.desired)
             for source in service_status.sources
@@ -195,7 +195,7 @@ MEASURES: Final = (
     Measure(
         "config_valid",
         _GAUGE,
-        "Whether the configuration that stands in the file is the one that is used.",
+        "Whether the configuration file is valid and in use.",
         lambda service_status: [((), not service_status.config_error)],
     ),
     Measure(
@@ -210,12 +210,12 @@ MEASURES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All measures at one moment; it never changes, so any thread may read it.
+    """All measures at one time; immutable, so any thread may read it.
 
     Attributes:
-        samples: by name, of gauges and counters.
-        durations: of all cycles.
-        cycle: the one that came to it with this reading; None where it is another change that was read.
+        samples: the samples of gauges and counters, by name.
+        durations: the durations of all cycles.
+        cycle: the cycle that this reading adds; None where something else changed.
     """
 
     samples: Mapping[str, tuple[Sample, ...]]
@@ -225,15 +225,15 @@ class Reading:
 
 @dataclass(slots=True)
 class Tally:
-    """Adds up what the cycles bring."""
+    """Accumulates the counters and the histogram over all cycles."""
 
     _cycles: int = 0
-    _counted: dict[str, dict[Labels, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    _counters: dict[str, dict[Labels, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     _durations: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     _seconds: float = 0.0
 
     def read(self, service_status: ServiceStatus) -> Reading:
-        """All measures as they are now. A cycle counts once, however often its standing is read."""
+        """Read all measures. A cycle counts once, however often its status is read."""
         is_new = service_status.cycles > self._cycles
         self._cycles = service_status.cycles
         if is_new:
@@ -241,7 +241,7 @@ class Tally:
         gauges = {
             measure.name: tuple(measure.read(service_status)) for measure in MEASURES if measure.kind is Kind.GAUGE
         }
-        counters = {name: tuple(sorted(counted.items())) for name, counted in self._counted.items()}
+        counters = {name: tuple(sorted(totals.items())) for name, totals in self._counters.items()}
         *up_to, count = accumulate(self._durations)
         return Reading(
             samples=gauges | counters,
@@ -253,7 +253,7 @@ class Tally:
         for measure in MEASURES:
             for labels, value in measure.read(service_status) if measure.kind is not Kind.GAUGE else ():
                 if measure.kind is Kind.COUNTER:
-                    self._counted[measure.name][labels] += value
+                    self._counters[measure.name][labels] += value
                 else:
                     self._durations[bisect_left(BOUNDS, value)] += 1
                     self._seconds += value

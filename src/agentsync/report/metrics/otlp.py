@@ -1,8 +1,8 @@
-"""The measures and the log for an OpenTelemetry collector, by OTLP over HTTP.
+"""Exports the measures and the log to an OpenTelemetry collector, by OTLP over HTTP.
 
-Its library is imported where a collector is configured only. Everything is sent once, at the end of a cycle, by a
-thread that otherwise waits: no timer wakes the service up, and a collector that is slow or gone keeps nothing back.
-Logs that could not be sent are dropped; they stand on standard error.
+The library is imported only if a collector is configured. Everything is sent once, at the end of a cycle, by a thread
+that otherwise waits: no timer wakes the service up, and a collector that is slow or gone delays nothing. Log records
+that could not be sent are dropped; they are on standard error too.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from agentsync.core.log import also_handled_by
 from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Measure, Reading
 
 _SEND_SECONDS: Final = 10.0  # for one message, with all its attempts
-_CLOSE_SECONDS: Final = 1.0  # that what is under way gets at the end
-_MOST_EVENTS: Final = 10_000  # that wait for the end of a cycle
+_CLOSE_SECONDS: Final = 1.0  # for a message in progress at the end
+_MOST_EVENTS: Final = 10_000  # that wait for the end of a cycle; later ones are dropped
 
 _SEVERITIES: Final = {
     "debug": SeverityNumber.DEBUG,
@@ -48,17 +48,17 @@ _SEVERITIES: Final = {
 
 
 class Telemetry:
-    """Sends to one collector, from its start to `close`."""
+    """An exporter to one collector, from its start to `close`."""
 
     def __init__(self, url: str, state: Path, failed: Callable[[str], None]) -> None:
-        """Begins to listen to the log.
+        """Start to collect log events.
 
         Args:
             url: of the collector, without `/v1/...`.
-            state: the directory of the state, by which the installations of one machine differ.
-            failed: told why something could not be sent, or an empty text when it could again; in another thread.
+            state: the state directory, which distinguishes the installations of one machine.
+            failed: called after each attempt with the error, or with an empty text; in another thread.
         """
-        # It would write to standard error by itself, where each line is an event of ours.
+        # The library would log to standard error, where every line must be one of our events.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         self._failed = failed
         self._reading: Reading | None = None
@@ -69,25 +69,25 @@ class Telemetry:
         self._reader = InMemoryMetricReader()
         self._meters = MeterProvider([self._reader], resource, shutdown_on_exit=False)
         self._seconds = self._instruments(self._meters.get_meter("agentsync", __version__))
-        self._kept = _Kept(resource)
+        self._buffer = _LogBuffer(resource)
         self._loggers = LoggerProvider(resource, shutdown_on_exit=False)
-        self._loggers.add_log_record_processor(self._kept)
+        self._loggers.add_log_record_processor(self._buffer)
         self._logger = self._loggers.get_logger("agentsync", __version__)
         self._listening = ExitStack()
-        self._listening.enter_context(also_handled_by(self._received))
+        self._listening.enter_context(also_handled_by(self._record))
         self._thread = Thread(target=self._run, name="telemetry", daemon=True)
         self._thread.start()
 
     def saw(self, reading: Reading) -> None:
-        """Sends it, and the log up to here, soon."""
+        """Send a reading, and the log so far, in the background."""
         self._inbox.put(reading)
 
     def close(self) -> None:
-        """Sends what is left, if the collector takes it at once."""
+        """Send the rest, if the collector accepts it quickly."""
         self._listening.close()
         self._inbox.put(None)
         self._thread.join(_CLOSE_SECONDS)
-        self._metrics.shutdown()  # which ends what is still tried
+        self._metrics.shutdown()  # ends attempts in progress
         self._logs.shutdown()  # type: ignore[no-untyped-call]
         self._thread.join(_CLOSE_SECONDS)
         self._meters.shutdown()
@@ -96,30 +96,30 @@ class Telemetry:
     def _run(self) -> None:
         is_open = True
         while is_open:
-            came = [self._inbox.get()]
-            while not self._inbox.empty():  # what came while the last was sent goes together
-                came.append(self._inbox.get())
-            is_open = None not in came
-            for reading in filter(None, came):
+            readings = [self._inbox.get()]
+            while not self._inbox.empty():  # readings that arrived during the last message are sent together
+                readings.append(self._inbox.get())
+            is_open = None not in readings
+            for reading in filter(None, readings):
                 self._reading = reading
                 if reading.cycle:
                     self._seconds.record(reading.cycle.seconds)
             self._send()
 
     def _send(self) -> None:
-        """Sends everything; what cannot be sent stops nothing."""
+        """Send everything; an error is only reported."""
         try:
             data = self._reader.get_metrics_data()
             done = data is None or self._metrics.export(data) is MetricExportResult.SUCCESS
-            events = self._kept.take()
+            events = self._buffer.take()
             done = (not events or self._logs.export(events) is LogRecordExportResult.SUCCESS) and done
-        except Exception as error:  # noqa: BLE001 - whatever a library of others meets
+        except Exception as error:  # noqa: BLE001 - the library documents no errors
             self._failed(f"{type(error).__name__}: {error}")
         else:
             self._failed("" if done else "the collector cannot be reached, or does not take it")
 
     def _instruments(self, meter: Meter) -> Any:
-        """Makes an instrument for each measure; returns the one that has to be told of each cycle."""
+        """Create an instrument for each measure; return the histogram, in which each cycle has to be recorded."""
         makers = {Kind.GAUGE: meter.create_observable_gauge, Kind.COUNTER: meter.create_observable_counter}
         for measure in MEASURES:
             if measure.kind is not Kind.HISTOGRAM:
@@ -140,8 +140,8 @@ class Telemetry:
 
         return observe
 
-    def _received(self, event: Mapping[str, Any]) -> None:
-        """Keeps an event of the log until it is sent."""
+    def _record(self, event: Mapping[str, Any]) -> None:
+        """Buffer a log event until it is sent."""
         level = str(event.get("level", ""))
         self._logger.emit(
             timestamp=_nanoseconds(str(event.get("timestamp", ""))),
@@ -156,8 +156,8 @@ class Telemetry:
         )
 
 
-class _Kept(LogRecordProcessor):
-    """Keeps records until somebody takes them; where nobody does, the first of them."""
+class _LogBuffer(LogRecordProcessor):
+    """Buffers log records until they are taken; drops the latest ones once it is full."""
 
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
@@ -189,23 +189,23 @@ class _Kept(LogRecordProcessor):
 
 
 def _resource(state: Path) -> Resource:
-    """Who tells this; OTEL_RESOURCE_ATTRIBUTES can say more, and otherwise."""
+    """Identify this installation; OTEL_RESOURCE_ATTRIBUTES can add to that, and override it."""
     host = socket.gethostname()
     instance = uuid.uuid5(uuid.NAMESPACE_URL, f"agentsync://{host}{state}")
-    reported = {
+    attributes = {
         "service.name": "agentsync",
         "service.version": __version__,
         "service.instance.id": str(instance),
         "host.name": host,
         "process.owner": _user(),
     }
-    return Resource.create(reported).merge(OTELResourceDetector().detect())
+    return Resource.create(attributes).merge(OTELResourceDetector().detect())
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, ImportError, OSError):  # which of them depends on the version of Python
+    except (KeyError, ImportError, OSError):  # the type depends on the version of Python
         return str(os.getuid()) if hasattr(os, "getuid") else ""
 
 

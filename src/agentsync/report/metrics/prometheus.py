@@ -1,4 +1,4 @@
-"""The measures in Prometheus' text form, by its own library: imported where somebody asks for them only."""
+"""The measures in Prometheus' text format; its library is imported only where the metrics are used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 
 class Metrics(Collector):
-    """What was read last, and what the system says of this process."""
+    """A collector of the last reading, and of the system's metrics about this process."""
 
     def __init__(self) -> None:
         self._reading: Reading | None = None
@@ -28,11 +28,11 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def saw(self, reading: Reading) -> None:
-        """Replaces what is told."""
+        """Replace the reading."""
         self._reading = reading
 
     def text(self) -> bytes:
-        """All of it in the text format, version 0.0.4."""
+        """Render all metrics in the text format, version 0.0.4."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -43,12 +43,12 @@ class Metrics(Collector):
 
 
 def write(path: Path, text: bytes) -> None:
-    """Replaces a file of metrics at once; everybody may read it, since node_exporter is somebody else.
+    """Replace a metrics file atomically; every user may read it, since node_exporter runs as another one.
 
     Raises:
-        OSError: it cannot be written; what was there stays.
+        OSError: it cannot be written; the old file stays.
     """
-    # Not *.prom, which the collector would read half-written.
+    # Not *.prom, since the collector would read it half-written.
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(text)

@@ -1,6 +1,6 @@
-"""The status page: one HTML document that says all it has to say without a script, and asks nobody for anything more.
+"""The status page: one HTML document without scripts and external resources.
 
-It does not reload itself: that would take the place from whoever reads it. A link looks again.
+It does not reload itself, so that readers keep their place. A link reloads it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,20 @@ from agentsync.core.codes import Severity
 from agentsync.core.durations import ago
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import shorten
-from agentsync.report.page.agents import agents, differences, findings, targets
-from agentsync.report.page.components import counted, mark, moment, section, sentence, table, time_of, with_code
+from agentsync.report.page.agents import agents, diagnostics, differences, targets
+from agentsync.report.page.components import (
+    counted,
+    mark,
+    relative_time,
+    section,
+    sentence,
+    table,
+    time_of,
+    with_code,
+)
 from agentsync.report.page.markup import Html, element, html, void
 from agentsync.report.service_status import ServiceStatus, SourceStatus
-from agentsync.state.records import Action, Key
-from agentsync.state.store import Sync
+from agentsync.state.records import Action, Key, Sync
 from agentsync.sync.report import Report
 
 _STYLE: Final = files("agentsync.report.page").joinpath("page.css").read_text(encoding="utf-8")
@@ -41,20 +49,20 @@ POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""What a browser may load for the page: its own style and icon."""
+"""The Content-Security-Policy: a browser may load only the page's own style and icon."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that the page shows.
+    """The data of the page.
 
     Attributes:
         unready: why the service is not ready; empty where it is.
         now: in seconds since the epoch.
-        report: of a look at everything; None where that could not be.
-        trouble: why it could not.
-        differences: by path, between what is here and what the source has; None where they are not to be shown.
-        syncs: the last ones that changed something, newest first.
+        report: what a check of everything found; None where it failed.
+        trouble: why it failed.
+        differences: by path, between the files here and in the source; None where they must not be shown.
+        syncs: the last syncs that changed something, newest first.
     """
 
     service_status: ServiceStatus
@@ -68,7 +76,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """Something that a person should see first."""
+    """A problem that a person should see first."""
 
     title: str
     text: str
@@ -77,13 +85,13 @@ class _Note:
 
 
 def render(view: View) -> str:
-    """The whole document."""
+    """Render the document."""
     notes = list(_notes(view))
     sections = [
         _attention(notes),
         _service(view),
         _sources(view),
-        *([targets(view.report), agents(view.report), findings(view.report)] if view.report else []),
+        *([targets(view.report), agents(view.report), diagnostics(view.report)] if view.report else []),
         differences(view.report, view.differences) if view.report else "",
         _history(view),
     ]
@@ -113,7 +121,7 @@ def render(view: View) -> str:
 def _header(view: View, state: tuple[str, str]) -> Html:
     links = {"service": "Service", "sources": "Sources"}
     if view.report:
-        links |= {"targets": "Targets", "agents": "Agents", "findings": "Findings", "differences": "Differences"}
+        links |= {"targets": "Targets", "agents": "Agents", "diagnostics": "Diagnostics", "differences": "Differences"}
     links["history"] = "History"
     items = (element("li", element("a", title, href=f"#{name}")) for name, title in links.items())
     return html(
@@ -121,7 +129,7 @@ def _header(view: View, state: tuple[str, str]) -> Html:
             "header",
             element("h1", "agentsync"),
             element("p", mark(*state)),
-            element("p", "As of ", time_of(view.now), ". ", element("a", "Look again", href="/"), class_="moment"),
+            element("p", "As of ", time_of(view.now), ". ", element("a", "Look again", href="/"), class_="as-of"),
         ),
         element("nav", element("ul", *items), aria_label="On this page"),
     )
@@ -141,7 +149,7 @@ def _footer() -> Html:
 
 
 def _state(view: View, notes: Sequence[_Note]) -> tuple[str, str]:
-    """The whole in a few words, with the class that they have."""
+    """The overall state: its CSS class, and its description in a few words."""
     errors = sum(note.severity is Severity.ERROR for note in notes)
     if errors:
         return "bad", "1 thing needs attention" if errors == 1 else f"{errors} things need attention"
@@ -162,7 +170,7 @@ def _notes(view: View) -> Iterator[_Note]:
     if service_status.config_error:
         yield _Note(
             "The configuration has a mistake",
-            f"{sentence(service_status.config_error)} The one before is still used.",
+            f"{sentence(service_status.config_error)} The previous one is still used.",
             "Correct the file; it is read again when it changes, or on SIGHUP.",
         )
     if service_status.suspended:
@@ -173,13 +181,13 @@ def _notes(view: View) -> Iterator[_Note]:
             Severity.WARNING,
         )
     if service_status.last and service_status.last.error:
-        yield _Note("The last cycle could not be run", service_status.last.error, "It is tried again by itself.")
+        yield _Note("The last cycle could not be run", service_status.last.error, "It is retried automatically.")
     if view.trouble:
-        yield _Note("What is here cannot be shown", view.trouble)
+        yield _Note("The state of the targets cannot be shown", view.trouble)
     for source in service_status.sources:
         if source.error:
-            again = f"It is asked again {ago(source.retry_at, view.now)}." if source.retry_at else ""
-            yield _Note(f"Source {source.name} cannot be used", source.error, again)
+            retry = f"It is fetched again {ago(source.retry_at, view.now)}." if source.retry_at else ""
+            yield _Note(f"Source {source.name} cannot be used", source.error, retry)
     if view.unready:
         yield _Note("Not ready", sentence(view.unready))
     if report:
@@ -193,17 +201,19 @@ def _report_notes(report: Report) -> Iterator[_Note]:
     if held := len(report.plan.held):
         yield _Note(
             f"{counted(held, 'change')} held",
-            "They are not made until somebody has looked at them.",
-            "The findings below say why, and what lets them through.",
+            "They are not applied until somebody has reviewed them.",
+            "See the diagnostics below for the reasons, and for how to let them through.",
         )
     if conflicts := sum(change.action is Action.CONFLICT for change in report.differing):
         yield _Note(
             f"{counted(conflicts, 'file')} in conflict",
-            "What stands there was written or edited here, and is kept.",
+            "They were written or edited on this machine, and are kept.",
             "The differences are below.",
         )
     if refused := sum(compiled_agent.refused for compiled_agent in report.compiled):
-        yield _Note(f"{counted(refused, 'file')} refused", "No agent can be made of it.", "The findings below say why.")
+        yield _Note(
+            f"{counted(refused, 'file')} refused", "No agent can be read from it.", "See the diagnostics below."
+        )
 
 
 def _attention(notes: Sequence[_Note]) -> Html:
@@ -222,19 +232,19 @@ def _attention(notes: Sequence[_Note]) -> Html:
     return section("attention", "Needs attention", element("ul", *items, class_="notes", role="list"))
 
 
-# What there is
+# Sections
 
 
 def _service(view: View) -> Html:
     service_status, last = view.service_status, view.service_status.last
     rows: dict[str, str] = {
-        "Last good sync": moment(service_status.succeeded_at, view.now, "never"),
-        "Last cycle": html(moment(last.ended_at, view.now), f" ({last.trigger.value}, {last.seconds:.1f} s)")
+        "Last good sync": relative_time(service_status.succeeded_at, view.now, "never"),
+        "Last cycle": html(relative_time(last.ended_at, view.now), f" ({last.trigger.value}, {last.seconds:.1f} s)")
         if last
         else "none yet",
-        "Next cycle": moment(service_status.next_run_at, view.now, "not planned"),
+        "Next cycle": relative_time(service_status.next_run_at, view.now, "not planned"),
         "Running since": html(
-            moment(service_status.started_at, view.now), f", {counted(service_status.cycles, 'cycle')}"
+            relative_time(service_status.started_at, view.now), f", {counted(service_status.cycles, 'cycle')}"
         ),
         "Configuration": element("code", shorten(service_status.config)),
     }
@@ -252,7 +262,15 @@ def _sources(view: View) -> Html:
             element("span", known.subject, class_="small") if known else "",
         )
         place = html(element("code", source.url), element("span", source.ref, class_="small"))
-        rows.append([source.name, _source_state(source), applied, moment(source.fetched_at, view.now, "never"), place])
+        rows.append(
+            [
+                source.name,
+                _source_state(source),
+                applied,
+                relative_time(source.fetched_at, view.now, "never"),
+                place,
+            ]
+        )
     header = ("Source", "State", "Commit applied", "Fetched", "Repository")
     return section("sources", "Sources", table("Where the agents come from", header, rows))
 
@@ -261,8 +279,8 @@ def _source_state(source: SourceStatus) -> Html:
     if source.error:
         return html(mark("bad", "in trouble"), element("span", source.error, class_="small"))
     if source.applied != source.desired:
-        leads = f"it leads to {source.desired[:12]}"
-        return html(mark("warn", "not applied yet"), element("span", leads, class_="small"))
+        latest = f"the latest commit is {source.desired[:12]}"
+        return html(mark("warn", "not applied yet"), element("span", latest, class_="small"))
     return mark("good", "in sync")
 
 
@@ -273,7 +291,7 @@ def _history(view: View) -> Html:
         counts = ", ".join(f"{number} {what}" for what, number in sync.counts.items() if number and what != "keep")
         good = sync.result in (ExitCode.OK.name.lower(), "rolled back")
         result = mark("good" if good else "warn", sync.result.replace("_", " ") or "unfinished")
-        rows.append([element("code", sync.id), moment(sync.started_at, view.now), result, commits, counts])
+        rows.append([element("code", sync.id), relative_time(sync.started_at, view.now), result, commits, counts])
     if not rows:
         return section("history", "History", element("p", "Nothing has been changed here yet."))
     listed = table("The last syncs that changed something", ("Sync", "When", "Result", "Commits", "Changes"), rows)

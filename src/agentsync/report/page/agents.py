@@ -1,4 +1,4 @@
-"""Where each target and agent stands, on the status page: its state, what it lost on the way, what differs."""
+"""The sections of the status page on targets, agents, diagnostics and differences."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def targets(report: Report) -> Html:
             "held": counts.held,
             "pending": counts.pending,
         }
-        reported = [f"{number} {words}" for words, number in numbers.items() if number]
+        problems = [f"{number} {words}" for words, number in numbers.items() if number]
         kind = "bad" if counts.conflicts or counts.held else "warn"
-        state = mark(kind, ", ".join(reported)) if reported else mark("good", "in sync")
+        state = mark(kind, ", ".join(problems)) if problems else mark("good", "in sync")
         place = element("code", shorten(str(target.directory)))
         rows.append([target.name, state, str(counts.files), target.written.title, place])
     header = ("Target", "State", "Files", "Tool", "Directory")
@@ -67,7 +67,7 @@ def agents(report: Report) -> Html:
     held = frozenset(change.key for change in report.plan.held)
     rows = []
     for compiled_agent in compiled[:_MOST_AGENTS]:
-        reported = [compiled_agent.description, f"{compiled_agent.source}: {compiled_agent.path}"]
+        details = [compiled_agent.description, f"{compiled_agent.source}: {compiled_agent.path}"]
         cells = [
             _agent_state(
                 compiled_agent,
@@ -77,9 +77,9 @@ def agents(report: Report) -> Html:
             )
             for target in report.targets
         ]
-        rows.append([html(compiled_agent.name, *(element("span", text, class_="small") for text in reported)), *cells])
+        rows.append([html(compiled_agent.name, *(element("span", text, class_="small") for text in details)), *cells])
     header = ("Agent", *(target.name for target in report.targets))
-    caption = f"{counted(len(compiled), 'agent')} and how each stands in each target"
+    caption = f"{counted(len(compiled), 'agent')} and the state in each target"
     more = rest(len(compiled) - _MOST_AGENTS, "`agentsync list agents` lists all")
     return section("agents", "Agents", table(caption, header, rows), more)
 
@@ -89,7 +89,7 @@ def _agent_state(compiled_agent: CompiledAgent, target: str, change: Change | No
     if target in compiled_agent.excluded or output is None:
         return mark("none", "left out")
     if not output.digest:
-        return html(mark("bad", "refused"), _lost(compiled_agent, output))
+        return html(mark("bad", "refused"), _diagnostics_link(compiled_agent, output))
     if change is None:
         return mark("none", "not used")
     if change.key in held:
@@ -97,51 +97,52 @@ def _agent_state(compiled_agent: CompiledAgent, target: str, change: Change | No
     if change.action is Action.CONFLICT:
         return mark("bad", "in conflict")
     if change.action is Action.KEEP:
-        return html(mark("good", "in sync"), _lost(compiled_agent, output))
-    return html(mark("warn", "drifted" if is_drifted(change) else "pending"), _lost(compiled_agent, output))
+        return html(mark("good", "in sync"), _diagnostics_link(compiled_agent, output))
+    state = mark("warn", "drifted" if is_drifted(change) else "pending")
+    return html(state, _diagnostics_link(compiled_agent, output))
 
 
-def _lost(compiled_agent: CompiledAgent, output: Output) -> Html:
-    """A link to what was lost on the way to one target."""
-    number = sum(found.severity is not Severity.INFO for found in output.diagnostics)
+def _diagnostics_link(compiled_agent: CompiledAgent, output: Output) -> Html:
+    """A link to an agent's diagnostics, with the number of errors and warnings for one target."""
+    number = sum(diagnostic.severity is not Severity.INFO for diagnostic in output.diagnostics)
     if not number:
         return Html("")
-    return element("a", counted(number, "finding"), class_="small", href=f"#{_anchor(compiled_agent.name)}")
+    return element("a", counted(number, "diagnostic"), class_="small", href=f"#{_anchor(compiled_agent.name)}")
 
 
-def findings(report: Report) -> Html:
-    """What was repaired, lost and refused, by agent; what concerns no agent first."""
+def diagnostics(report: Report) -> Html:
+    """All diagnostics by agent; those that concern no agent first."""
     order = list(Severity)
-    found = sorted(report.diagnostics, key=lambda found: (bool(found.agent), found.agent, -order.index(found.severity)))
+    ordered = sorted(report.diagnostics, key=lambda one: (bool(one.agent), one.agent, -order.index(one.severity)))
     groups: dict[str, list[Diagnostic]] = defaultdict(list)
-    for diagnostic in found[:_MOST_DIAGNOSTICS]:
+    for diagnostic in ordered[:_MOST_DIAGNOSTICS]:
         groups[_anchor(diagnostic.agent)].append(diagnostic)
-    parts = [_group(anchor, diagnostics) for anchor, diagnostics in groups.items()]
-    more = rest(len(found) - _MOST_DIAGNOSTICS, "`agentsync status -vv` shows all")
-    return section("findings", "Findings", *(parts or [element("p", "There are none.")]), more)
+    parts = [_group(anchor, members) for anchor, members in groups.items()]
+    more = rest(len(ordered) - _MOST_DIAGNOSTICS, "`agentsync status -vv` shows all")
+    return section("diagnostics", "Diagnostics", *(parts or [element("p", "There are none.")]), more)
 
 
-def _group(anchor: str, diagnostics: Sequence[Diagnostic]) -> Html:
-    numbers = {severity: sum(found.severity is severity for found in diagnostics) for severity in Severity}
+def _group(anchor: str, members: Sequence[Diagnostic]) -> Html:
+    numbers = {severity: sum(one.severity is severity for one in members) for severity in Severity}
     words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
-    reported = ", ".join(counted(numbers[severity], word) for severity, word in words.items() if numbers[severity])
-    agent = diagnostics[0].agent
-    summary = element("summary", element("h3", agent or "The whole"), element("span", f" {reported}", class_="quiet"))
-    items = (element("li", *_finding(found)) for found in diagnostics)
+    counts = ", ".join(counted(numbers[severity], word) for severity, word in words.items() if numbers[severity])
+    agent = members[0].agent
+    summary = element("summary", element("h3", agent or "General"), element("span", f" {counts}", class_="quiet"))
+    items = (element("li", *_diagnostic(diagnostic)) for diagnostic in members)
     is_open = not agent or bool(numbers[Severity.ERROR])
-    # The list has the anchor, since a browser opens what a link's goal lies in.
+    # The anchor is on the list, since a browser opens the closed <details> that contain a link's target.
     return element("details", summary, element("ul", *items, id=anchor), open=is_open)
 
 
-def _finding(found: Diagnostic) -> Iterator[str]:
-    kind = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "none"}[found.severity]
-    yield mark(kind, found.severity.value)
-    yield html(" ", element("code", found.code.id), " ", with_code(found.message))
-    if found.target:
-        yield html(" (", found.target, ")")
-    if found.place:
-        yield html(element("span", "at ", element("code", shorten(found.place)), class_="small"))
-    if hint := found.hint or found.code.remedy:
+def _diagnostic(diagnostic: Diagnostic) -> Iterator[str]:
+    kind = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "none"}[diagnostic.severity]
+    yield mark(kind, diagnostic.severity.value)
+    yield html(" ", element("code", diagnostic.code.id), " ", with_code(diagnostic.message))
+    if diagnostic.target:
+        yield html(" (", diagnostic.target, ")")
+    if diagnostic.place:
+        yield html(element("span", "at ", element("code", shorten(diagnostic.place)), class_="small"))
+    if hint := diagnostic.hint or diagnostic.code.remedy:
         yield element("span", with_code(sentence(hint)), class_="small")
 
 
@@ -162,18 +163,18 @@ def _difference(change: Change, texts: Mapping[Key, str] | None) -> Html:
         element("h3", element("code", place)),
         element("span", f" {change.target}: {_WORDS[change.action]}", class_="quiet"),
     )
-    reported = change.diagnostic
-    why = (
-        element("p", with_code(" ".join(map(sentence, filter(None, (reported.message, reported.hint))))))
-        if reported
+    diagnostic = change.diagnostic
+    reason = (
+        element("p", with_code(" ".join(map(sentence, filter(None, (diagnostic.message, diagnostic.hint))))))
+        if diagnostic
         else ""
     )
-    return element("details", summary, why, _text_of(change, place, texts), open=bool(texts and change.key in texts))
+    return element("details", summary, reason, _text_of(change, place, texts), open=bool(texts and change.key in texts))
 
 
 def _text_of(change: Change, place: str, texts: Mapping[Key, str] | None) -> Html:
     if texts is None:
-        return element("p", "What stands in files is shown on this machine alone.", class_="quiet")
+        return element("p", "The content of files is shown on this machine only.", class_="quiet")
     if text := texts.get(change.key):
         lines = text.splitlines()
         shown = joined(element("span", line or " ", class_=_line_class(line)) for line in lines[:_MOST_LINES])
@@ -189,4 +190,4 @@ def _line_class(line: str) -> str | None:
 
 
 def _anchor(agent: str) -> str:
-    return f"agent-{slug(agent)}" if agent else "the-whole"
+    return f"agent-{slug(agent)}" if agent else "general"

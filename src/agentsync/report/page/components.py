@@ -1,4 +1,4 @@
-"""What the sections of the status page are made of."""
+"""Building blocks of the status page's sections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def section(name: str, title: str, *content: str) -> Html:
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> Html:
-    """A table whose first column names its rows, in a region that scrolls where it is too wide."""
+    """A table with row headers in its first column, in a region that scrolls where it is too wide."""
     right = dict.fromkeys(numbers, "number")
     head = (element("th", title, scope="col", class_=right.get(column)) for column, title in enumerate(header))
     body = (
@@ -35,34 +35,35 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], nu
 
 
 def mark(kind: str, words: str) -> Html:
-    """A state: in words, with a sign beside its colour for those who see none."""
+    """A state in words, with a sign for people who do not see its colour."""
     return element("span", element("span", _SIGNS[kind], aria_hidden="true"), f" {words}", class_=kind)
 
 
-def time_of(moment: float) -> Html:
-    return element("time", utc(moment), datetime=iso(moment))
+def time_of(at: float) -> Html:
+    """A time in UTC."""
+    return element("time", utc(at), datetime=iso(at))
 
 
-def moment(at: float | None, now: float, otherwise: str = "") -> Html:
-    """A moment in UTC, and how far away it is."""
+def relative_time(at: float | None, now: float, otherwise: str = "") -> Html:
+    """A time in UTC, and how far away it is."""
     return html(time_of(at), f" ({ago(at, now)})") if at is not None else html(otherwise)
 
 
 def with_code(text: str) -> Html:
-    """Text in which words between backquotes are code."""
+    """Mark words between backquotes as code."""
     parts = text.split("`")
     return joined(element("code", part) if number % 2 else part for number, part in enumerate(parts))
 
 
 def sentence(text: str) -> str:
-    """The same with a full stop, and with a capital where it begins with a word and not with a path."""
+    """Add a full stop, and a capital where the text begins with a word and not with a path."""
     first, _, _ = text.partition(" ")
-    begun = f"{text[:1].upper()}{text[1:]}" if first.isalpha() else text
-    return begun if begun.endswith((".", "?", "!")) else f"{begun}."
+    capitalized = f"{text[:1].upper()}{text[1:]}" if first.isalpha() else text
+    return capitalized if capitalized.endswith((".", "?", "!")) else f"{capitalized}."
 
 
 def rest(number: int, hint: str) -> Html:
-    """That there is more than is shown; nothing where there is not."""
+    """A note that there is more than is shown; nothing where there is not."""
     return element("p", f"And {number} more; ", with_code(hint), ".", class_="quiet") if number > 0 else Html("")
 
 

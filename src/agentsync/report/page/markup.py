@@ -1,4 +1,4 @@
-"""HTML from values: whatever is not markup already is escaped, so nothing that a repository says becomes any."""
+"""HTML from values: everything but markup is escaped, so that no text of a repository becomes markup."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 Attribute = str | int | bool | None
-"""True stands alone, False and None are left out."""
+"""True is an attribute without a value; False and None are left out."""
 
 
 class Html(str):
@@ -16,12 +16,12 @@ class Html(str):
 
 
 def html(*parts: str) -> Html:
-    """The parts one after the other."""
+    """Concatenate parts."""
     return Html("".join(part if isinstance(part, Html) else escape(_visible(part)) for part in parts))
 
 
 def joined(parts: Iterable[str]) -> Html:
-    """The same of an iterable."""
+    """Concatenate the parts of an iterable."""
     return html(*parts)
 
 
@@ -47,7 +47,7 @@ def _opening(name: str, attributes: dict[str, Attribute]) -> Html:
 
 
 def _visible(text: str) -> str:
-    """The text with the characters escaped that would hide or reorder what stands beside them."""
+    """Escape the characters that would hide or reorder the text beside them."""
     return "".join(
         character if character.isprintable() or character in "\t\n" else ascii(character)[1:-1] for character in text
     )

@@ -1,1 +1,1 @@
-"""The service in systemd's care."""
+"""Running agentsync with systemd."""

@@ -1,4 +1,4 @@
-"""What of this machine a configuration makes use of: a service that may reach nothing else has to be given it."""
+"""The paths and variables that a configuration uses, to which a sandboxed service needs access."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import moving_variables
 
 _PLACES: Final = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "STATE_DIRECTORY", "CACHE_DIRECTORY")
-"""Variables that say where agentsync looks for what is its own."""
+"""Variables that determine the directories of agentsync's own files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a service with this configuration reaches beside its state and cache; absolute paths.
+    """The absolute paths that a service with this configuration uses, apart from its state and cache.
 
     Attributes:
-        written: directories in which it makes and replaces files, whether they are there or not.
+        written: directories in which it creates and replaces files, whether they exist or not.
         read: files and directories below a home that it reads.
-        variables: what decides all that, as it is set here.
+        variables: the environment variables that determine these paths, as set here.
     """
 
     written: tuple[Path, ...]
@@ -34,7 +34,7 @@ class Footprint:
 
 
 def footprint(config: Config, path: Path) -> Footprint:
-    """The footprint of a configuration that lies at `path`."""
+    """The footprint of the configuration at `path`."""
     places = [*map(_written, config.resolved_targets())]
     if config.health.textfile:
         places.append(config.health.textfile.parent)
@@ -47,10 +47,10 @@ def footprint(config: Config, path: Path) -> Footprint:
 
 
 def make_directories(config: Config) -> Iterator[Path]:
-    """Makes the targets' directories as the first pull would, since a service cannot make what it is to be given.
+    """Create the targets' directories as the first pull would, since a service can be given only existing paths.
 
     Yields:
-        Those that were made.
+        The directories that were created.
 
     Raises:
         OSError: the file system refuses.
@@ -67,7 +67,7 @@ def _written(target: Target) -> Path:
 
 
 def _read(source: SourceTable) -> Iterator[Path]:
-    """Where a source's repository, keys and passwords are, as far as they are files."""
+    """The files of a source's local repository, keys and passwords."""
     if local := local_path(source.url):
         yield Path(local).expanduser().absolute()
     auth = source.auth

@@ -1,6 +1,7 @@
-"""Puts the service into systemd's care, and takes it out again.
+"""Installs the service's systemd units, and removes them.
 
-Every file is sealed (`text`), and one without an unbroken seal is never written over or deleted.
+Every file holds a digest of its text (`text.sealed`), and a file without a valid digest is never overwritten or
+deleted.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from typing import Final
 from agentsync.core.errors import AgentsyncError
 from agentsync.service.systemd.text import is_ours, sealed
 from agentsync.service.systemd.units import Service
-from agentsync.targets.directory import TargetDirectory
+from agentsync.targets.target_directory import TargetDirectory
 
 _SECONDS: Final = 60  # that a command may take
 
 
 class ServiceError(AgentsyncError):
-    """A unit cannot be written, or must not be."""
+    """A unit cannot or must not be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it.
+    """The result of an installation or removal.
 
     Attributes:
         changed: the files that were written or deleted.
-        undone: the commands that have to be run by hand, since the first of them failed, or could not be run.
-        trouble: why; empty where nothing is left to do.
+        undone: the commands to run by hand, since the first of them failed or could not be run.
+        trouble: the reason; empty where nothing is left to do.
     """
 
     changed: tuple[Path, ...]
@@ -39,17 +40,17 @@ class Outcome:
     trouble: str = ""
 
 
-def commands(service: Service, *, anew: bool) -> tuple[tuple[str, ...], ...]:
-    """What has systemd run it; `anew` where it may run already, otherwise than it should."""
-    start = "restart" if anew else "start"
-    return service.commands(["daemon-reload"], ["enable", service.unit], [start, "--no-block", service.unit])
+def commands(service: Service, *, restart: bool) -> tuple[tuple[str, ...], ...]:
+    """The commands that enable and start a service; `restart` where it may run with outdated settings."""
+    verb = "restart" if restart else "start"
+    return service.commands(["daemon-reload"], ["enable", service.unit], [verb, "--no-block", service.unit])
 
 
 def check(service: Service) -> None:
-    """Makes sure that all its files that are there are ours.
+    """Check that all existing files of a service were written by agentsync.
 
     Raises:
-        ServiceError: one of them is not.
+        ServiceError: one of them was not, or was edited since.
     """
     if service.directory.is_dir():
         with _opened(service.directory) as directory:
@@ -57,21 +58,21 @@ def check(service: Service) -> None:
                 _digest(directory, service, name)
 
 
-def install(service: Service, *, anew: bool = False) -> Outcome:
-    """Writes what differs, and has systemd run it now and whenever it starts; `anew` although nothing differs.
+def install(service: Service, *, restart: bool = False) -> Outcome:
+    """Write the files that differ, enable the service, and start it; restart it if a file changed, or if asked to.
 
     Raises:
-        ServiceError: a file is there that is not ours, or cannot be written; nothing has been changed then.
+        ServiceError: an existing file is not ours, or a file cannot be written; nothing was changed.
     """
     changed = _write_all(service)
-    return _reported(changed, commands(service, anew=anew or bool(changed)))
+    return _run_all(changed, commands(service, restart=restart or bool(changed)))
 
 
 def uninstall(service: Service) -> Outcome | None:
-    """Ends it and deletes its files; None where there is none of them.
+    """Stop a service and delete its files; None where it has none.
 
     Raises:
-        ServiceError: one of them is not ours, or cannot be deleted; nothing has been changed then.
+        ServiceError: a file is not ours, or cannot be deleted; nothing was changed.
     """
     if not service.directory.is_dir():
         return None
@@ -79,12 +80,12 @@ def uninstall(service: Service) -> Outcome | None:
         there = {name: digest for name in service.files if (digest := _digest(directory, service, name)) is not None}
         if not there:
             return None
-        ended = _reported((), service.commands(["disable", "--now", service.unit]))
+        ended = _run_all((), service.commands(["disable", "--now", service.unit]))
         for name, digest in there.items():
             _delete(directory, service, name, digest)
         directory.sync()
     deleted = tuple(service.directory / name for name in there)
-    reloaded = _reported(deleted, service.commands(["daemon-reload"]))
+    reloaded = _run_all(deleted, service.commands(["daemon-reload"]))
     return Outcome(deleted, (*ended.undone, *reloaded.undone), ended.trouble or reloaded.trouble)
 
 
@@ -107,12 +108,16 @@ def _opened(path: Path) -> TargetDirectory:
 
 
 def _digest(directory: TargetDirectory, service: Service, name: str) -> str | None:
-    """The digest of a file of ours; None where there is nothing."""
+    """The digest of an existing file; None where there is none.
+
+    Raises:
+        ServiceError: the file is not ours, or was edited.
+    """
     actual = directory.observe(name).actual
     if actual.digest is None:
         return None
     if not actual.digest or not is_ours(directory.read(name)):
-        hint = f"if it can go, keep its settings for `systemctl edit {service.unit}`, delete it, and say this again"
+        hint = f"if you do not need it, move its settings to `systemctl edit {service.unit}`, delete it, and try again"
         raise ServiceError(
             "this file was not written by `agentsync install-service`, or was edited since, and stays as it is",
             place=str(service.directory / name),
@@ -147,16 +152,16 @@ def _unwritable(service: Service, name: str, error: OSError | AgentsyncError) ->
     return ServiceError(f"this file cannot be changed: {reason}", place=str(service.directory / name))
 
 
-def _reported(changed: tuple[Path, ...], reported: Sequence[tuple[str, ...]]) -> Outcome:
-    """Runs commands until one fails; what is left is for the user, whose systemd may be out of reach from here."""
-    for number, words in enumerate(reported):
+def _run_all(changed: tuple[Path, ...], steps: Sequence[tuple[str, ...]]) -> Outcome:
+    """Run commands until one fails; the rest are left to the user, whose systemd may be out of reach from here."""
+    for number, words in enumerate(steps):
         if trouble := _run(words):
-            return Outcome(changed, tuple(reported[number:]), trouble)
+            return Outcome(changed, tuple(steps[number:]), trouble)
     return Outcome(changed)
 
 
 def _run(words: Sequence[str]) -> str:
-    """Runs a command; returns why it failed, empty where it did not."""
+    """Run a command; return why it failed, or an empty string."""
     try:
         done = subprocess.run(
             words,

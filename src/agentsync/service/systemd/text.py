@@ -1,4 +1,4 @@
-"""The text of files for systemd: settings spelled so that it reads what was meant, and a seal on what is ours."""
+"""The text of files for systemd: settings in its syntax, and a digest that marks a file as ours and unedited."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _SEALED: Final = re.compile(re.escape(_TITLE) + r"# sha256:(?P<digest>[0-9a-f]{6
 
 
 def sealed(text: str) -> str:
-    """The text below a digest of it."""
+    """Put the title and a digest above a text."""
     return f"{_TITLE}# sha256:{_digest(text)}\n\n{text}"
 
 
 def is_ours(content: bytes) -> bool:
-    """Whether a file is just as we once wrote it."""
+    """Whether a file is exactly as agentsync wrote it."""
     match = _SEALED.fullmatch(content.decode(errors="replace"))
     return match is not None and match["digest"] == _digest(match["text"])
 
 
 def drop_in(settings: Iterable[tuple[str, str]]) -> str:
-    """A file of settings for a service; one without a value empties the list that stands before it."""
+    """Write a drop-in of a service's settings; one without a value empties the list before it."""
     return "[Service]\n" + "".join(f"{name}={value}\n" for name, value in settings)
 
 
 def word(text: str) -> str:
-    """A text as one word of a setting (systemd.syntax(7), "Quoting"; systemd.unit(5), "Specifiers").
+    """Quote a text as one word of a setting (systemd.syntax(7), "Quoting"; systemd.unit(5), "Specifiers").
 
     Raises:
-        ConfigError: there is a line break in it.
+        ConfigError: the text has a line break.
     """
     if "\n" in text:
         raise ConfigError("systemd takes no line break", place=repr(text))
@@ -48,12 +48,12 @@ def word(text: str) -> str:
 
 
 def command(words: Iterable[str]) -> str:
-    """A command line, in which `$` would begin a variable."""
+    """Quote a command line, in which `$` would begin a variable."""
     return " ".join(word(part.replace("$", "$$")) for part in words)
 
 
 def bind(path: str, *, optional: bool = False) -> str:
-    """A path for BindPaths=, in which a colon would separate two; `optional` where it need not be there."""
+    """Quote a path for BindPaths=, in which a colon would separate two; an `optional` path may be missing."""
     return word(f"{'-' if optional else ''}{path}").replace(":", r"\:")
 
 

@@ -1,6 +1,6 @@
-"""The files by which systemd runs agentsync.
+"""The unit files with which systemd runs agentsync.
 
-A unit is written just as it ships. What is special to this machine stands in a drop-in file beside it.
+A unit is written exactly as it ships. Settings of this machine are in a drop-in file beside it.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from agentsync.service.systemd.text import bind, command, drop_in, word
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 
 USER_UNITS: Final = ("agentsync.service", "agentsync-pull.timer")
-"""What a user may have had installed: either of them."""
+"""The units of which a user may have installed one."""
 
 _DAEMON, _TIMER = USER_UNITS
 _PULL: Final = "agentsync-pull.service"
 _TEMPLATE: Final = "agentsync@.service"
 _DROP_IN: Final = "10-agentsync.conf"  # before `override.conf`, which is what `systemctl edit` makes
-_SECONDS: Final = 60  # that systemctl may take to say its version
+_SECONDS: Final = 60  # that systemctl may take to print its version
 _SINCE: Final = (
-    (253, (("Type", "notify-reload"), ("ExecReload", ""))),  # `systemctl reload` waits until the service has done it
-    (254, (("RestartSteps", "6"), ("RestartMaxDelaySec", "10min"))),  # it is started again later and later
+    (253, (("Type", "notify-reload"), ("ExecReload", ""))),  # `systemctl reload` waits until the service has reloaded
+    (254, (("RestartSteps", "6"), ("RestartMaxDelaySec", "10min"))),  # exponential backoff of restarts
 )
-"""Since which version of systemd a service that keeps running can have what."""
+"""Settings of a service that keeps running, each with the version of systemd that introduced it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A way to run agentsync with systemd.
+    """The units of one installation of agentsync in systemd.
 
     Attributes:
-        directory: where its files are; absolute.
-        unit: what is enabled and started.
-        manager: the command that speaks to systemd.
-        files: what is in them, by their paths below the directory.
+        directory: the absolute path of the directory of its files.
+        unit: the unit to enable and start.
+        manager: the systemctl command that manages it.
+        files: the text of each file, by its path below the directory.
     """
 
     directory: Path
@@ -52,29 +52,29 @@ class Service:
     files: Mapping[str, str]
 
     def commands(self, *verbs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-        """Each of these with its manager before it."""
+        """Each of these verbs as a command of its manager."""
         return tuple((*self.manager, *verb) for verb in verbs)
 
 
 def user_units() -> Path:
-    """Where a user's units are (systemd.unit(5), "Unit File Load Path")."""
+    """The directory of a user's units (systemd.unit(5), "Unit File Load Path")."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd/user"
 
 
 def user_service(directory: Path, program: Sequence[str], app_paths: AppPaths, needs: Footprint) -> Service:
-    """The service of the user who runs this, in the user's own systemd."""
+    """The service of the current user, in the user's own systemd."""
     settings = _settings([*program, "daemon"], needs, app_paths, keeps_running=True)
     return _of_user(directory, _DAEMON, {_DAEMON: settings})
 
 
 def user_timer(directory: Path, program: Sequence[str], app_paths: AppPaths, needs: Footprint) -> Service:
-    """A timer instead, with nothing that runs in between."""
+    """A timer instead of a service, so that nothing runs between two pulls."""
     settings = _settings([*program, "pull"], needs, app_paths, keeps_running=False)
     return _of_user(directory, _TIMER, {_PULL: settings, _TIMER: []})
 
 
 def system_service(user: str, program: Sequence[str], needs: Footprint) -> Service:
-    """The service for one user, in the machine's systemd, which says where its state and cache are."""
+    """The service for one user, in the machine's systemd, which sets its state and cache directories."""
     settings = _settings([*program, "daemon"], needs, None, keeps_running=True)
     read = [("BindReadOnlyPaths", bind(str(path), optional=True)) for path in needs.read]
     texts = {_TEMPLATE: _shipped(_TEMPLATE), f"agentsync@{user}.service.d/{_DROP_IN}": drop_in([*settings, *read])}
@@ -82,7 +82,7 @@ def system_service(user: str, program: Sequence[str], needs: Footprint) -> Servi
 
 
 def of_one_user(service: Service) -> Service:
-    """A system service without the template, where that is needed for another user still."""
+    """A system service without the template unit, if another user still needs that."""
     others = [
         *service.directory.glob("agentsync@?*.service.d"),
         *service.directory.glob("*.wants/agentsync@?*.service"),
@@ -102,7 +102,7 @@ def _of_user(directory: Path, unit: str, units: Mapping[str, list[tuple[str, str
 def _settings(
     program: Iterable[str], needs: Footprint, app_paths: AppPaths | None, *, keeps_running: bool
 ) -> list[tuple[str, str]]:
-    """What stands in a drop-in; paths are bound, which makes them writable wherever they lie, also below /tmp."""
+    """The settings of a drop-in; paths are bound, which makes them writable wherever they are, also below /tmp."""
     version = _systemd_version() if keeps_running else 0
     own = (app_paths.state, app_paths.cache) if app_paths else ()
     return [
@@ -111,7 +111,7 @@ def _settings(
         ("ExecStart", command(program)),
         *(setting for since, settings in _SINCE if version >= since for setting in settings),
         ("ReadWritePaths", ""),
-        ("BindPaths", ""),  # which empties BindReadOnlyPaths= too
+        ("BindPaths", ""),  # empties BindReadOnlyPaths= too
         *(("BindPaths", bind(str(path))) for path in own),
         *(("BindPaths", bind(str(path), optional=True)) for path in needs.written),
     ]
@@ -122,7 +122,7 @@ def _shipped(name: str) -> str:
 
 
 def _systemd_version() -> int:
-    """The version of systemd that runs here; 0 where there is none."""
+    """The version of systemd on this machine; 0 where there is none."""
     try:
         done = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):

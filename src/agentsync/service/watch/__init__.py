@@ -1,13 +1,13 @@
-"""Tells that files changed, soon after they did: a hint, and a full reconcile stays the guarantee.
+"""Reports that files changed, soon after they did: only a hint, since the regular full cycle is the guarantee.
 
-watchdog does the watching. What is done around it answers to what was seen of its version 7.1 on Linux:
+watchdog does the watching. The workarounds here are for the behaviour of its version 7.1 on Linux:
 
 - A directory that is deleted takes its watch with it, and the watch of one that is replaced stays on the old one, while
   the observer seems alive. So `follow` compares what is watched with what is there, and the parent is watched as well.
-- Where inotify's table is full, directories below the first are left out without a word. So one more watch is tried.
-- An observer that finds no file descriptor for its second need keeps what it took for the first. So they are tried.
-- That the kernel's queue ran over, and events are lost, is told to the log alone. So that is listened to.
-- Each watch takes a thread, and each directory a place in the table. So `followed` leaves out what nobody reads.
+- Where inotify's table is full, directories below the first are left out silently. So one more watch is tried.
+- An observer that lacks a second file descriptor never closes the first one. So their number is checked beforehand.
+- An overflow of the kernel's queue, by which events are lost, is only logged. So watchdog's log is read.
+- Each watch takes a thread, and each directory a place in the table. So `followed` leaves out ignored directories.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ _REASONS: Final = {
 }
 
 _DESCRIPTORS: Final = 8  # more than an observer takes
-_ROOM: Final = "/proc"  # a directory that nobody follows
+_PROBE: Final = "/proc"  # a directory that is never followed
 
 _LIBRARY: Final = logging.getLogger("watchdog")
 
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """A directory that is watched: how, which one it was, and what watchdog calls it."""
+    """A watched directory: how it is watched, its identity, and watchdog's handle for it."""
 
     spot: Spot
     identity: tuple[int, int]
@@ -74,27 +74,27 @@ class _Watched:
 
 
 class Watch:
-    """Tells that files changed, soon after they did: a hint, and a full reconcile stays the guarantee.
+    """Reports that files were created, written, moved or deleted, soon after that.
 
-    Only what changes tells (made, written, moved, deleted), never what is read. Nothing below `.git`, or another
-    directory in which no agents are looked for, does, nor do the temporary names that files are staged at.
+    Reading reports nothing, nor do changes below `.git` or another directory that is never searched for agents, nor
+    changes of the temporary files in which writes are staged.
     """
 
     def __init__(self, on_change: Callable[[frozenset[Path]], None], *, settle: float = 0.5, most: float = 5.0) -> None:
-        """Nothing is watched before `follow`.
+        """Watch nothing before `follow`.
 
         Args:
             on_change: called, in a thread of its own, with the followed files and directories that changed.
-            settle: seconds after the last change of a burst at which it is told.
-            most: seconds after its first one at which it is told at the latest.
+            settle: seconds after the last change of a burst until it is reported.
+            most: seconds after its first change until it is reported at the latest.
         """
         self._burst = Burst(on_change, settle=settle, most=most)
         self._observer: BaseObserver | None = None
-        self._handler = _Handler(self._noticed)
+        self._handler = _Handler(self._on_event)
         self._followed = FollowedPaths()
         self._watched: dict[Path, _Watched] = {}
         self._is_full = False
-        self._log = _Overheard(self._lost)
+        self._log = _OverflowListener(self._on_overflow)
         _LIBRARY.addHandler(self._log)
 
     def __enter__(self) -> Self:
@@ -106,57 +106,61 @@ class Watch:
         self.close()
 
     def close(self) -> None:
-        """Ends all watching, and every thread of it; not to be called by `tell`."""
+        """End all watching and its threads; must not be called by `on_change`."""
         self._stop()
         _LIBRARY.removeHandler(self._log)
         self._burst.close()
 
     def follow(self, files: Iterable[Path], directories: Iterable[Path]) -> tuple[str, ...]:
-        """Follows these absolute paths and no others.
+        """Follow these absolute paths and no others.
 
-        To be called again from time to time: it finds what was made, removed or replaced since. What was followed
-        already and had to be watched anew is told, since changes of it may have been missed.
+        Call it again from time to time: it finds what was created, removed or replaced since. A path that was followed
+        before and whose watch had to be renewed is reported, since changes of it may have been missed.
 
         Args:
             files: each is watched in the directory that it is in, and so is each link on the way to it.
-            directories: with all that is below them. One that is itself a symbolic link is not followed: whoever
-                writes through links hands in what they lead to.
+            directories: with everything below them. One that is itself a symbolic link is not followed: a caller that
+                writes through links passes what they lead to.
 
         Returns:
-            The fallbacks: each path that cannot be watched, or not as a whole, and why.
+            The fallbacks: each path that cannot be watched, or only in part, and the reason.
         """
-        found = Outlook(files, directories)
-        before, self._followed = self._followed, found.followed
-        anew = self._watch(found)
+        outlook = Outlook(files, directories)
+        before, self._followed = self._followed, outlook.followed
+        renewed = self._watch(outlook)
         self._is_full = bool(self._watched) and not self._has_room()
         if self._is_full:
-            found.fall_back(chain(*found.followed.trees.values()), _FULL)
-        self._burst.note(anew & before.all)
-        return tuple(f"{path}: {reason}" for path, reason in found.fallbacks.items())
+            outlook.fall_back(chain(*outlook.followed.trees.values()), _FULL)
+        self._burst.note(renewed & before.all)
+        return tuple(f"{path}: {reason}" for path, reason in outlook.fallbacks.items())
 
-    def _watch(self, found: Outlook) -> set[Path]:
-        """Brings what is watched in line with what was found; what is followed that had to be watched anew."""
+    def _watch(self, outlook: Outlook) -> set[Path]:
+        """Update the watches to what is there now.
+
+        Returns:
+            The followed paths for which a watch was added.
+        """
         if self._is_full and self._has_room():
             self._stop()
-        spots = found.spots()
+        spots = outlook.spots()
         for path in [path for path, watched in self._watched.items() if not self._holds(path, watched, spots)]:
             self._drop(path)
-        anew: set[Path] = set()
+        renewed: set[Path] = set()
         for path, spot in spots.items():
             if path in self._watched:
                 continue
             try:
                 self._add(path, spot)
             except (OSError, RuntimeError) as error:  # the latter where no thread can be started
-                found.fall_back(spot.followed, _reason(error))
+                outlook.fall_back(spot.followed, _reason(error))
             else:
-                anew |= spot.followed
-        return anew
+                renewed |= spot.followed
+        return renewed
 
-    def _noticed(self, path: Path) -> None:
-        self._burst.note(self._followed.intended_by(path))
+    def _on_event(self, path: Path) -> None:
+        self._burst.note(self._followed.affected_by(path))
 
-    def _lost(self) -> None:
+    def _on_overflow(self) -> None:
         self._burst.note(self._followed.all)
 
     def _add(self, path: Path, spot: Spot) -> None:
@@ -182,7 +186,7 @@ class Watch:
             self._observer = None
 
     def _holds(self, path: Path, watched: _Watched, spots: dict[Path, Spot]) -> bool:
-        """Whether what is watched is what is there, and is watched as it is to be."""
+        """Whether a watch is still alive, of the directory that is there now, and of the kind that is needed."""
         spot = spots.get(path)
         if spot is None or (spot.recursive, spot.writing) != (watched.spot.recursive, watched.spot.writing):
             return False
@@ -191,54 +195,54 @@ class Watch:
         return alive and watched.identity == _identity(path)
 
     def _has_room(self) -> bool:
-        """Whether there is room for one more watch; always, where systems have no table of them."""
+        """Whether there is room for one more watch; always true on systems without a table of watches."""
         if self._observer is None or sys.platform != "linux":
             return True
         try:
-            self._observer.unschedule(self._observer.schedule(self._handler, _ROOM, event_filter=[]))
+            self._observer.unschedule(self._observer.schedule(self._handler, _PROBE, event_filter=[]))
         except (OSError, RuntimeError):
             return False
         return True
 
 
 class _Handler(FileSystemEventHandler):
-    """Takes every event of watchdog's."""
+    """Passes on the paths of every watchdog event."""
 
-    def __init__(self, noticed: Callable[[Path], None]) -> None:
-        self._noticed = noticed
+    def __init__(self, on_event: Callable[[Path], None]) -> None:
+        self._on_event = on_event
 
     def dispatch(self, event: FileSystemEvent) -> None:
         for path in (event.src_path, event.dest_path):
             if path:
-                self._noticed(Path(os.fsdecode(path)))
+                self._on_event(Path(os.fsdecode(path)))
 
 
-class _Overheard(logging.Handler):
-    """Hears what watchdog logs, which nobody else does, and nobody should see."""
+class _OverflowListener(logging.Handler):
+    """Finds overflows in watchdog's log, which is shown nowhere."""
 
-    def __init__(self, lost: Callable[[], None]) -> None:
+    def __init__(self, on_overflow: Callable[[], None]) -> None:
         super().__init__(logging.WARNING)
-        self._lost = lost
+        self._on_overflow = on_overflow
 
     def emit(self, record: logging.LogRecord) -> None:
         if "overflow" in record.getMessage():
-            self._lost()
+            self._on_overflow()
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Which directory is at a path; zeros where none is."""
+    """The device and inode of the directory at a path; zeros where there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return 0, 0
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _try_descriptors() -> None:
-    """Takes as many file descriptors as are needed at once, and gives them back.
+    """Open as many file descriptors as an observer needs, and close them again.
 
     Raises:
-        OSError: there are not so many.
+        OSError: there are too few.
     """
     with ExitStack() as stack:
         for _ in range(_DESCRIPTORS):

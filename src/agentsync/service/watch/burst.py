@@ -1,4 +1,4 @@
-"""Many signs of one change, told once: when it has become quiet, or when it has gone on for too long."""
+"""Debounces events: a burst is reported once, when it is over or has gone on for too long."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from threading import Condition, Thread
 
 
 class Burst:
-    """Collects paths and tells them together, from a thread of its own that sleeps while there are none.
+    """Collects paths and reports them together, from a thread of its own that sleeps while there are none.
 
-    An editor that saves makes five events, a checkout thousands; each of them only moves the moment of telling.
+    An editor that saves makes five events, a checkout thousands; each of them only postpones the report.
     """
 
     def __init__(self, on_change: Callable[[frozenset[Path]], None], *, settle: float, most: float) -> None:
-        """Starts the thread.
+        """Start the thread.
 
         Args:
             on_change: called with the paths of a burst.
-            settle: seconds of quiet after which a burst is over.
-            most: seconds after its first sign at which it is told although it goes on.
+            settle: seconds without an event after which a burst is over.
+            most: seconds after its first event at which a burst is reported although it goes on.
         """
         self._on_change = on_change
         self._settle = settle
@@ -33,7 +33,7 @@ class Burst:
         self._thread.start()
 
     def note(self, paths: Iterable[Path]) -> None:
-        """Adds paths, from any thread."""
+        """Add paths, from any thread."""
         paths = set(paths)
         if not paths:
             return
@@ -41,11 +41,11 @@ class Burst:
             self._last = time.monotonic()
             if not self._paths:
                 self._first = self._last
-                self._changed.notify()  # the thread waits for this one; the moment that later ones move, it looks up
+                self._changed.notify()  # of later events, the thread sees the new times by itself
             self._paths |= paths
 
     def close(self) -> None:
-        """Ends the thread; what is not told by now never is."""
+        """End the thread; paths that are not reported by now never are."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -56,14 +56,14 @@ class Burst:
             self._on_change(paths)
 
     def _next(self) -> frozenset[Path]:
-        """Waits for a burst to be over; nothing once this is closed."""
+        """Wait for a burst to be over and return its paths; none once this is closed."""
         with self._changed:
             while not self._closed:
-                left = min(self._last + self._settle, self._first + self._most) - time.monotonic()
+                remaining = min(self._last + self._settle, self._first + self._most) - time.monotonic()
                 if not self._paths:
                     self._changed.wait()
-                elif left > 0:
-                    self._changed.wait(left)
+                elif remaining > 0:
+                    self._changed.wait(remaining)
                 else:
                     paths, self._paths = frozenset(self._paths), set()
                     return paths

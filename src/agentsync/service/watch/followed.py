@@ -1,4 +1,4 @@
-"""Where to watch, so that a change of some files and directories is seen whatever becomes of them."""
+"""Where to watch, so that changes of files and directories are seen even when these are replaced or created later."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Final
 
 from agentsync.repository.working_tree import IGNORED
 from agentsync.service.watch.mounts import network_devices
-from agentsync.targets.directory import TEMPORARY_SUFFIX
+from agentsync.targets.target_directory import TEMPORARY_SUFFIX
 
 _LINK: Final = "it is a symbolic link, which is not followed"
 _NOT_THERE: Final = "neither it nor the directory that it would be in is there"
 
 _MOST_SPOTS: Final = 64  # for one tree: each costs a thread
-_MOST_LINKS: Final = 40  # on the way to a file, as Linux has it
+_MOST_LINKS: Final = 40  # on the way to a file, as in Linux
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """How a directory is to be watched.
+    """How to watch a directory.
 
     Attributes:
-        recursive: with all that is below it.
-        writing: whether what is written to its files counts, or only what comes and goes.
-        followed: what for.
+        recursive: with everything below it.
+        writing: whether writing to its files matters, or only creating, moving and deleting them.
+        followed: the followed paths that need this watch.
     """
 
     recursive: bool
@@ -41,11 +41,11 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class FollowedPaths:
-    """What is followed, and which paths mean it.
+    """The followed files and directories, by the paths at which a change affects them.
 
     Attributes:
-        names: by path, what is there, or is reached by a link there.
-        trees: by path, the directory there with all that is below it.
+        names: by path, what is there, or is reached through a link there.
+        trees: by path, the followed directory of which everything below that path matters.
     """
 
     names: defaultdict[Path, set[Path]] = field(default_factory=lambda: defaultdict(set))
@@ -53,11 +53,11 @@ class FollowedPaths:
 
     @property
     def all(self) -> set[Path]:
-        """Everything that is followed."""
+        """All followed paths."""
         return set().union(*self.names.values())
 
-    def intended_by(self, path: Path) -> Iterator[Path]:
-        """What has changed when something changed at a path."""
+    def affected_by(self, path: Path) -> Iterator[Path]:
+        """The followed paths that a change at this path affects."""
         yield from self.names.get(path, ())
         if path.name.endswith(TEMPORARY_SUFFIX):
             return
@@ -67,15 +67,15 @@ class FollowedPaths:
 
 
 class Outlook:
-    """What is there of what is to be followed.
+    """The places to watch for a set of followed paths, given what exists now.
 
     Attributes:
-        followed: all of it, whether it is there or not.
-        fallbacks: what cannot be watched, and why.
+        followed: all followed paths, whether they exist or not.
+        fallbacks: the paths that cannot be watched, and why.
     """
 
     def __init__(self, files: Iterable[Path], directories: Iterable[Path]) -> None:
-        """Looks at the paths, which are absolute, and at all directories below the latter."""
+        """Look at the absolute paths, and at all directories below the latter."""
         self.followed = FollowedPaths()
         self.fallbacks: dict[Path, str] = {}
         self._spots: dict[Path, Spot] = {}
@@ -86,12 +86,12 @@ class Outlook:
             self._add_file(file)
 
     def spots(self) -> dict[Path, Spot]:
-        """Where to watch; nothing apart that is below what is watched with all below it."""
+        """The directories to watch; none separately that a recursive watch covers already."""
         trees = {path for path, spot in self._spots.items() if spot.recursive}
         return {path: spot for path, spot in self._spots.items() if not trees.intersection(path.parents)}
 
     def fall_back(self, followed: Iterable[Path], reason: str) -> None:
-        """Notes why something cannot be watched; the first reason counts."""
+        """Note why paths cannot be watched; the first reason counts."""
         for path in followed:
             self.fallbacks.setdefault(path, reason)
 
@@ -110,7 +110,7 @@ class Outlook:
                 self._add(below, Spot(recursive, writing=True, followed=frozenset([directory])))
         elif problem != _NOT_THERE:
             self.fall_back([directory], problem)
-        elif above:  # else it tells when the directory comes
+        elif above:  # else the watch of the parent reports when the directory is created
             self.fall_back([directory], above)
 
     def _add_file(self, file: Path) -> None:
@@ -121,13 +121,13 @@ class Outlook:
             self._add(path.parent, Spot(recursive=False, writing=True, followed=frozenset([file])))
 
     def _add_ways(self, followed: Path, *, links: bool) -> Path:
-        """Sees to the links that lead to a path; where they lead."""
+        """Watch the links that lead to a path, and return where they lead."""
         *ways, path = _ways(followed, links=links)
         for way in (*ways, path):
             self.followed.names[way].add(followed)
         for way in ways:
-            # The system's own, such as /var/run, stay as they are. Where a directory cannot be watched without all that
-            # is below it (macOS), the uppermost one would be the whole disk.
+            # Links of the system itself, such as /var/run, never change. And where every watch is recursive (macOS),
+            # watching the root directory would watch the whole disk.
             if way.parent != Path(way.anchor) and not self._problem(way.parent):
                 self._add(way.parent, Spot(recursive=False, writing=False, followed=frozenset([followed])))
         return path
@@ -136,7 +136,7 @@ class Outlook:
         self._spots[path] = self._spots[path] | spot if path in self._spots else spot
 
     def _problem(self, directory: Path) -> str | None:
-        """Why a directory cannot be watched, if that is so."""
+        """The reason why a directory cannot be watched, if there is one."""
         try:
             os.scandir(directory).close()
             type_ = self._network.get(directory.stat().st_dev)
@@ -144,34 +144,34 @@ class Outlook:
             return _NOT_THERE
         except OSError as error:
             return error.strerror
-        return f"it is on a network file system ({type_}), where not every change is told" if type_ else None
+        return f"it is on a network file system ({type_}), where not every change is reported" if type_ else None
 
 
 def _cover(top: Path) -> Mapping[Path, bool]:
-    """The directories to watch for a tree, each with whether all below it is meant.
+    """The directories to watch for a tree, each with whether it is watched recursively.
 
-    Where each directory takes a place in a table, those that nobody reads are left out, unless that makes too many
-    spots of the others. Elsewhere the system watches a whole tree at once.
+    Where each directory takes a place in a table (Linux), ignored directories are left out, unless that would need too
+    many watches for the others. Other systems watch a whole tree at once.
     """
     if sys.platform != "linux":
         return {top: True}
     directories: list[Path] = []
-    apart: set[Path] = set()  # without what is below
+    apart: set[Path] = set()  # watched without what is below
     for name, below, _ in os.walk(top):
         directory = Path(name)
         directories.append(directory)
-        kept = [name for name in below if name not in IGNORED]
-        if len(kept) < len(below):
+        searched = [name for name in below if name not in IGNORED]
+        if len(searched) < len(below):
             apart |= {above for above in (directory, *directory.parents) if above.is_relative_to(top)}
-        below[:] = kept
+        below[:] = searched
     cover = {path: path not in apart for path in directories if path == top or path.parent in apart}
     return cover if len(cover) <= _MOST_SPOTS else {top: True}
 
 
 def _ways(path: Path, *, links: bool) -> Iterator[Path]:
-    """Each link on the way to an absolute path, itself reached without links, and at last where the way leads.
+    """Yield each link on the way to an absolute path, itself reached without links, and at last where they lead.
 
-    A link in the last place is followed where `links` says so.
+    A link in the last place is followed only if `links` is set.
     """
     at, names = Path(path.anchor), list(path.parts[1:])
     followed = 0
@@ -191,7 +191,7 @@ def _ways(path: Path, *, links: bool) -> Iterator[Path]:
 
 
 def _target(path: Path) -> Path | None:
-    """What a symbolic link says; None for what is none, or may not be looked at."""
+    """Read a symbolic link; None where it is not one, or cannot be read."""
     try:
         return path.readlink()
     except OSError:

@@ -1,0 +1,393 @@
+"""Grants from Claude Code's `tools`, `disallowedTools`, `permissionMode` and hooks, and how to write them.
+
+There are two readings. The enforced grants are read exactly as the tool reads the keys: names by case, no arguments,
+unknown names dropped. The intended grants are read in the narrower sense wherever the two may differ, and are the ones
+that other tools get.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import (
+    CHANGING,
+    EVERYTHING,
+    MCP,
+    OTHER,
+    READING,
+    UNTRANSLATED,
+    Approval,
+    Grants,
+    Rule,
+    only_reading,
+)
+from agentsync.agents.key_effects import Meaning, meaning
+from agentsync.agents.narrowing import Capabilities, Narrowed
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.foreign_restrictions import BESIDE, report_foreign, without_what_is_foreign
+from agentsync.dialects._kit.hook_guards import guarded
+from agentsync.dialects._kit.intent import intended_by, intended_mode
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.tool_names import PATH_TOOLS
+from agentsync.dialects.claude.lists import EVERY, Entry, denials, is_detached, parsed_list, without_exceptions
+
+# The names that are written, each with its canonical tool.
+_UNITS: Final[dict[str, tuple[str, ...]]] = {
+    "Read": ("read",),
+    "Write": ("write",),
+    "Edit": ("edit",),
+    "NotebookEdit": ("notebook",),
+    "Bash": ("bash",),
+    "Grep": ("grep",),
+    "Glob": ("glob",),
+    "LSP": ("lsp",),
+    "WebFetch": ("webfetch",),
+    "WebSearch": ("websearch",),
+    "Agent": ("task",),
+    "TodoWrite": ("todo",),
+    "Skill": ("skill",),
+    "AskUserQuestion": ("question",),
+}
+_TOOLS: Final = {name: tool for name, (tool,) in _UNITS.items()} | {"Task": "task"}
+# Names of earlier releases, and helpers of another tool. Listing one grants nothing; denying one means the tool itself.
+_GONE: Final = {
+    "NotebookRead": "read",
+    "MultiEdit": "edit",
+    "LS": "list",
+    "BashOutput": "bash",
+    "KillBash": "bash",
+    "KillShell": "bash",
+    "TodoRead": "todo",
+}
+
+# The tools that an agent with a memory gets whatever its list names, so that it can keep notes.
+_MEMORY_TOOLS: Final = ("Read", "Write", "Edit")
+MEMORIES: Final = ("user", "project", "local")
+
+MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
+# The modes that take tools away, in the order in which they are combined.
+_TAKING_MODES: Final = ("default", "plan", "dontAsk")
+KEYS: Final = ("tools", "disallowedTools", "permissionMode")
+"""The keys that Claude Code itself reads permissions from."""
+
+# Spellings by which authors and other tools restrict, each with the key of Claude Code that it is intended as.
+_MEANINGS: Final = {
+    **dict.fromkeys(meaning(Meaning.ALLOWED_TOOLS), "tools"),
+    **dict.fromkeys(meaning(Meaning.DENIED_TOOLS), "disallowedTools"),
+    **dict.fromkeys(meaning(Meaning.PERMISSION_MODE), "permissionMode"),
+}
+RESTRICTIONS: Final = frozenset(_MEANINGS)
+"""The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
+
+
+def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
+    """The grants that Claude Code enforces; a list restricts the tools, not their arguments."""
+    rules = list(EVERYTHING.rules)
+    if "tools" in metadata:
+        rules = _granted(metadata["tools"])
+    if metadata.get("memory") in MEMORIES and rules != list(EVERYTHING.rules):
+        rules += _granted([*_MEMORY_TOOLS])
+    rules = _under_mode(rules, metadata.get("permissionMode"))
+    named = (_denied_by_tool(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
+    denied = (tool for tool in named if not tool.startswith(OTHER))
+    return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *CAPABILITIES.denials))
+
+
+def intended(metadata: Mapping[str, JsonValue]) -> Grants:
+    """The grants that the author of these keys intended."""
+    tools, denied, _ = ([*_values_of(metadata, key)] for key in KEYS)
+    lists = [without_exceptions(value) for value in tools]
+    rules = _in_all([entries for entries, _ in lists])
+    for mode in _in_order({*_modes(metadata)}):
+        rules = _under_mode(rules, mode)
+    names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
+    rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
+    rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
+    servers, hooks = (metadata.get(key) for key in BESIDE)
+    rules = [*limited(servers, rules), *guarded(hooks, _denied)]
+    if _denies_unknown(metadata):
+        rules = only_reading(rules)
+    return Grants(tuple(without_what_is_foreign(rules, metadata, (*_own(metadata), *BESIDE))))
+
+
+def _own(metadata: Mapping[str, JsonValue]) -> list[str]:
+    """The keys that are read as Claude Code's own, in every spelling."""
+    return [key for key in metadata if folded_key(key) in _MEANINGS]
+
+
+def _values_of(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
+    """The values of a key in every spelling; the author is taken to mean all of them."""
+    yield from (value for key, value in metadata.items() if _MEANINGS.get(folded_key(key)) == name)
+
+
+def _modes(metadata: Mapping[str, JsonValue]) -> Iterator[str | None]:
+    """The intended modes of an agent; of keys that Claude Code does not read, only those that take tools away."""
+    for key, value in metadata.items():
+        if _MEANINGS.get(folded_key(key)) == "permissionMode":
+            modes = map(_intended_mode, _each_mode(value))
+            yield from (mode for mode in modes if key in KEYS or mode in _TAKING_MODES)
+
+
+def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:
+    """Whether another spelling of `disallowedTools`, perhaps another tool's key, denies an unknown name."""
+    for key, value in metadata.items():
+        if key not in KEYS and _MEANINGS.get(folded_key(key)) == "disallowedTools" and value:
+            named = [_denied(name) for name in denials(value)]
+            if not named or any(all(tool.startswith(OTHER) for tool in tools) for tools in named):
+                return True
+    return False
+
+
+def _denied_in_part(entries: Iterable[Entry]) -> Iterator[Rule]:
+    """The denials of arguments that a list excepts, such as `Bash(git *, !git push *)`."""
+    for name, arguments in entries:
+        tool = _canonical(name)
+        excepted_from = (argument[1:].strip() for argument in arguments if argument.startswith("!"))
+        yield from (Rule(tool, Approval.DENY, _argument(tool, argument)) for argument in excepted_from)
+
+
+def _in_all(lists: Sequence[list[Entry]]) -> list[Rule]:
+    """The rules of the tools that all of these lists name."""
+    closed = [entries for entries in lists if EVERY not in entries] or [[EVERY]]
+    return _rules_of([entry for entry in closed[0] if all(entry in entries for entries in closed)], with_arguments=True)
+
+
+def _in_order(modes: set[str | None]) -> list[str | None]:
+    """The modes to apply: of several, only those that take tools away, since one that frees is then ambiguous."""
+    return [mode for mode in _TAKING_MODES if mode in modes] if len(modes) > 1 else [*modes]
+
+
+def check(fields: Fields) -> None:
+    """Report keys that Claude Code reads in another way than their author may expect."""
+    _check_tools(fields)
+    denied = fields.raw("disallowedTools")
+    if not _is_flat(denied):
+        fields.report(
+            Code.WRONG_TYPE, "`disallowedTools` must be a list of names; Claude Code ignores it", "disallowedTools"
+        )
+    fields.text("permissionMode", MODES)
+    own = _own(fields.metadata)
+    for key in own:
+        if key not in KEYS:
+            hint = f"write `{_MEANINGS[folded_key(key)]}`"
+            fields.report(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
+    report_foreign(fields, (*own, *BESIDE), title="Claude Code", hint="write `tools` or `disallowedTools`")
+
+
+def _check_tools(fields: Fields) -> None:
+    value = fields.raw("tools")
+    if fields.has("tools") and (value is None or isinstance(value, dict)):
+        kind = "a map" if value is not None else "nothing"
+        fields.report(Code.TOOLS_NONE, f"`tools` holds {kind}, which Claude Code reads as no tools at all", "tools")
+    elif not _is_flat(value):
+        fields.report(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
+    listed_names = {name for name, _ in parsed_list(value)}
+    for name in sorted(listed_names.intersection(without_exceptions(value)[1])):
+        message = f"Claude Code gives `{name}`, which `tools` is to except"
+        fields.report(Code.NO_EFFECT, message, "tools", hint="name it in `disallowedTools`")
+    for key in ("tools", "disallowedTools"):
+        for name, _ in parsed_list(fields.raw(key)):
+            if is_detached(name):
+                message = f"`{name}` is separated from a tool's name, so Claude Code drops it and gives the whole tool"
+                fields.report(Code.NO_EFFECT, message, key, hint="remove the blank before the parenthesis")
+            elif name in _GONE and key == "tools":
+                fields.report(Code.UNKNOWN_TOOL, f"`{name}` is no longer given to any agent", key)
+            elif _is_dropped_pattern(name, key):
+                verb = "grants" if key == "tools" else "denies"
+                hint = "name each tool, or the whole server as `mcp__server`"
+                fields.report(Code.UNKNOWN_TOOL, f"the pattern `{name}` {verb} nothing in Claude Code", key, hint=hint)
+            elif _denied_by_tool(name).startswith(OTHER):
+                fields.report(Code.UNKNOWN_TOOL, f"Claude Code has no tool `{name}` and drops it", key)
+
+
+def _is_dropped_pattern(name: str, key: str) -> bool:
+    read = _canonical if key == "tools" else _denied_by_tool
+    return _server_pattern(name) is not None and read(name).startswith(OTHER)
+
+
+def _is_flat(value: JsonValue) -> bool:
+    return (
+        value is None or isinstance(value, str) or (isinstance(value, list) and all(isinstance(i, str) for i in value))
+    )
+
+
+def _granted(value: JsonValue) -> list[Rule]:
+    """The rules of a list of tools; names that are retired or unknown grant no canonical tool."""
+    return _rules_of(list(parsed_list(value)), with_arguments=False)
+
+
+def _rules_of(entries: Iterable[Entry], *, with_arguments: bool) -> list[Rule]:
+    entries = list(entries)
+    if EVERY in entries:
+        return list(EVERYTHING.rules)
+    rules: list[Rule] = []
+    for name, arguments in entries:
+        tool = _canonical(name) if name not in _GONE else OTHER + name
+        patterns = arguments if with_arguments or tool == "task" else ()
+        rules += [Rule(tool, Approval.SESSION, _argument(tool, pattern)) for pattern in patterns or (ANY,)]
+    if any(rule.tool in PATH_TOOLS for rule in rules):
+        rules.append(Rule("external_directory", Approval.SESSION))
+    return rules
+
+
+def _under_mode(rules: list[Rule], mode: JsonValue) -> list[Rule]:
+    """The rules under a permission mode, which changes the session's approval."""
+    match mode:
+        case "default":
+            asking = [Rule(rule.tool, _asking(rule.tool), rule.argument) for rule in rules]
+            free = [Rule(tool, Approval.SESSION) for tool in sorted(READING)] if rules == list(EVERYTHING.rules) else []
+            return asking + free
+        case "dontAsk":
+            return only_reading(rules)  # calls that would need approval are refused
+        case "acceptEdits":
+            grants = Grants(tuple(rules))
+            edits = (tool for tool in ("write", "edit", "notebook") if grants.approval(tool))
+            return rules + [Rule(tool, Approval.ALLOW) for tool in edits]
+        case "bypassPermissions":
+            return [Rule(rule.tool, Approval.ALLOW, rule.argument) for rule in rules]
+        case "plan":
+            return rules + [Rule(tool, Approval.DENY) for tool in ("write", "edit", "notebook", "bash")]
+        case _:
+            return rules
+
+
+def _intended_mode(value: JsonValue) -> str | None:
+    """The mode, without regard to case; an unknown one is read as one that asks, at least."""
+    if value is None or value in MODES:
+        return value if isinstance(value, str) else None
+    return intended_mode(str(value)) or "default"
+
+
+def _each_mode(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) and value else [value]
+
+
+def _asking(tool: str) -> Approval:
+    return Approval.SESSION if tool in READING else Approval.ASK
+
+
+_MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
+# Names that deny every tool of every server, and grant none (seen with live servers).
+_ALL_SERVERS: Final = ("mcp__*", "mcp__*__*")
+_AGENT_NAME: Final = re.compile(rf"(?!{UNTRANSLATED})[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
+
+
+def _canonical(name: str) -> str:
+    """The canonical tool that a name in a list means, or the name below `other/` where it means none.
+
+    `mcp__server__*` is the only pattern with an effect (seen with live servers).
+    """
+    if name in _TOOLS:
+        return _TOOLS[name]
+    if name == ANY:
+        return ANY
+    if name in _GONE:
+        return _GONE[name]
+    pattern = _server_pattern(name)
+    return pattern if pattern and _is_exact(pattern) else OTHER + name
+
+
+def _server_pattern(name: str) -> str | None:
+    """The canonical pattern that the name of a server or of its tool is intended as; None for other names."""
+    match = _MCP_NAME.fullmatch(name)
+    return f"{MCP}{match['server']}/{match['tool'] or ANY}" if match else None
+
+
+def _is_exact(pattern: str) -> bool:
+    """Whether a canonical pattern is one tool of a server or all of them."""
+    return {"*", "?"}.isdisjoint(pattern.removesuffix(f"/{ANY}"))
+
+
+def _denied_by_tool(name: str) -> str:
+    """As `_canonical`, for a denial as Claude Code itself reads it."""
+    return f"{MCP}{ANY}" if name in _ALL_SERVERS else _canonical(name)
+
+
+def _denied(name: str) -> tuple[str, ...]:
+    """The canonical tools that a denial is intended for, even if Claude Code does not know the name in that case."""
+    bare = name.rstrip("_")
+    exact = _canonical(bare)
+    if not exact.startswith(OTHER):
+        return (exact,)
+    if pattern := _server_pattern(bare):
+        return (pattern,)
+    folded = {known.lower(): tool for known, tool in {**_GONE, **_TOOLS}.items()}
+    return (exact, folded[name.lower()]) if name.lower() in folded else (exact, *intended_by(name))
+
+
+def _server_name(pattern: str) -> str | None:
+    server, separator, tool = pattern.removeprefix(MCP).partition("/")
+    return f"mcp__{server}__{tool}" if separator and _is_exact(pattern) else None
+
+
+def _argument(tool: str, text: str) -> str:
+    """An argument pattern in canonical form, which only patterns of commands and of agents' names have."""
+    if tool == "task" or text == ANY:
+        return text
+    if tool == "bash" and "?" not in text:  # which is matched literally here
+        return text.removesuffix(":*") + " *" if text.endswith(":*") else text
+    return UNTRANSLATED + text
+
+
+def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
+    """Whether the rules only list the agents that may be called, which `Agent(a, b)` can express."""
+    named = rules[1:] if rules[0].argument == ANY and not rules[0].approval else rules
+    return (
+        tool == "task"
+        and bool(named)
+        and len({rule.approval for rule in named}) == 1
+        and all(rule.approval and _AGENT_NAME.fullmatch(rule.argument) for rule in named)
+    )
+
+
+CAPABILITIES: Final = Capabilities(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
+
+
+def spell(narrowed: Narrowed, *, remembers: bool) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys for narrowed grants, and diagnostics for what they cannot express.
+
+    Args:
+        narrowed: the levels of the tool's units and servers.
+        remembers: whether the agent has a memory, which brings tools of its own.
+    """
+    levels = {**narrowed.units, **narrowed.servers}
+    diagnostics: list[Diagnostic] = []
+    closed = narrowed.default is Approval.DENY
+    if narrowed.arguments and not closed:
+        diagnostics.append(
+            Diagnostic(Code.TOOL_LOST, "only a list can restrict the agents that may be called, so it names the tools")
+        )
+        closed = True
+    permissions: dict[str, JsonValue] = {}
+    if closed:
+        granted = [_spelled(name, narrowed.arguments.get(name, ())) for name, level in levels.items() if level]
+        permissions["tools"] = ", ".join(granted) if granted else []
+    # A complete list needs no denials but those of tools within a server's pattern, or of tools that a memory brings.
+    needless = narrowed.units.keys() - (_MEMORY_TOOLS if remembers else ()) if closed else ()
+    denied = [name for name, level in levels.items() if not level and name not in needless]
+    if denied:
+        permissions["disallowedTools"] = ", ".join(denied)
+    freed = [f"`{name}`" for name, level in levels.items() if level is Approval.ALLOW and _changes(name)]
+    if freed:
+        message = f"allowed by the source, left to the user's own settings here: {', '.join(freed)}"
+        diagnostics.append(Diagnostic(Code.APPROVAL_NARROWED, message))
+    if Approval.ASK in {narrowed.default, *levels.values()}:
+        permissions["permissionMode"] = "default"
+    return permissions, diagnostics
+
+
+def _changes(name: str) -> bool:
+    return not READING.issuperset(_UNITS.get(name, (name,)))
+
+
+def _spelled(name: str, rules: tuple[Rule, ...]) -> str:
+    arguments = ", ".join(rule.argument for rule in rules if rule.approval)
+    return f"{name}({arguments})" if arguments else name

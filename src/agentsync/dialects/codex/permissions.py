@@ -1,0 +1,232 @@
+"""Grants from Codex's sandbox and approval policy, and how to write them.
+
+There are two readings. The enforced grants are the widest that the tool's documentation allows. The intended grants are
+read in the narrower sense wherever the two may differ, and are the ones that other tools get. docs/permissions.md
+explains how grants become a sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PureWindowsPath
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
+from agentsync.agents.key_effects import FOREIGN_RESTRICTING
+from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions
+from agentsync.agents.patterns import ANY
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.session_limits import beyond
+
+_SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest
+# The built-in permission profiles: https://developers.openai.com/codex/permissions.
+_PROFILES: Final = {
+    ":read-only": "read-only",
+    ":workspace": "workspace-write",
+    ":danger-full-access": "danger-full-access",
+}
+_POLICIES: Final = ("untrusted", "on-failure", "on-request", "never")
+_SEARCHES: Final = ("disabled", "cached", "indexed", "live")
+
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "sandbox_mode": _SANDBOXES,
+    "default_permissions": tuple(_PROFILES),
+    "approval_policy": _POLICIES,
+    "web_search": _SEARCHES[:1],
+}
+"""The keys of permissions, each with the values that grants express in full."""
+
+RESTRICTIONS: Final = frozenset(
+    {"sandboxmode", "approvalpolicy", "websearch", "defaultpermissions", "permissions", "tools"}
+)
+"""The keys, folded, that are read as restrictions."""
+
+# Codex has one shell. Reading is free in every sandbox. The shell does everything else, so these tools are granted all
+# together or not at all.
+CAPABILITIES: Final = Capabilities(
+    units={
+        "reading": ("read", "grep", "glob", "list"),
+        "shell": ("bash", "write", "edit", "notebook", "webfetch"),
+        "web_search": ("websearch",),
+    },
+    asks=frozenset({"bash", "write", "edit", "notebook", "webfetch"}),
+)
+_SHELL: Final = (*CAPABILITIES.units["shell"], "external_directory")
+# Switches that take tools away from an agent where they are off; without a shell Codex does not read files either.
+_SWITCHES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("features", "shell_tool"): (*CAPABILITIES.units["reading"], *CAPABILITIES.units["shell"]),
+    ("features", "apply_patch_freeform"): ("write", "edit", "notebook"),
+    ("features", "web_search_request"): ("websearch",),
+    ("features", "web_search_cached"): ("websearch",),
+    ("tools", "web_search"): ("websearch",),
+    ("features", "multi_agent"): ("task",),
+    ("features", "multi_agent_v2"): ("task",),
+    ("agents", "enabled"): ("task",),
+}
+# Rules in every sandbox: reading is allowed, and the session decides about web search.
+_CONFINED: Final = (
+    *(Rule(tool, Approval.ALLOW) for tool in CAPABILITIES.units["reading"]),
+    Rule("websearch", Approval.SESSION),
+)
+
+
+def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
+    """The widest that the sandbox and the approval policy let through.
+
+    MCP servers and skills come from the session, and no key of an agent can take them away; `spell` reports that. A
+    permission profile counts only where the user's configuration names no sandbox, so it takes nothing away here.
+    """
+    sandbox, policy = metadata.get("sandbox_mode"), metadata.get("approval_policy")
+    match sandbox, policy:
+        case "read-only", "never":
+            shell = Approval.DENY
+        case (None, _) | ("read-only", None):
+            shell = Approval.SESSION
+        case "read-only", _:
+            shell = Approval.ASK
+        case _:
+            shell = Approval.ALLOW
+    if "profile" in metadata:  # which may name another sandbox in the user's configuration
+        shell = Approval.ALLOW
+    rules = [*_CONFINED, *_rules(_SHELL, shell)]
+    if metadata.get("web_search") == "disabled":
+        rules.append(Rule("websearch", Approval.DENY))
+    return Grants(tuple(rules))
+
+
+def intended(metadata: Mapping[str, JsonValue]) -> Grants:
+    """The grants that the author of these keys intended.
+
+    A policy alone restricts only as `untrusted`, which asks before all but reading. `on-request` and `on-failure`
+    leave approval to the session's sandbox, and `never` refuses calls that the sandbox stops: the session decides.
+    """
+    policy = metadata.get("approval_policy")
+    untrusted = policy == "untrusted"
+    rules = [Rule(ANY, Approval.ASK), *_rules(sorted(READING), Approval.SESSION)] if untrusted else [*EVERYTHING.rules]
+    # A table of policies may refuse some questions unasked, so it is read as refusing all.
+    escalated = Approval.ASK if policy in _POLICIES and policy != "never" else Approval.DENY
+    match _sandbox(metadata):
+        case "read-only":
+            rules += _rules(_SHELL, escalated)
+        case "workspace-write":
+            # Calls outside the workspace need approval or are refused; other tools have no such bounds, so they ask.
+            rules += _rules(_SHELL, Approval.ASK if policy is None else escalated)
+            rules += _rules(("write", "edit"), Approval.ASK if untrusted else Approval.ALLOW)
+        case "danger-full-access" if policy == "never":
+            rules += _rules(_SHELL, Approval.ALLOW)
+    if _has_own_profile(metadata):
+        # It may also keep files from being read, in a syntax of its own.
+        rules += _rules(_SHELL, Approval.DENY)
+        rules += _rules(CAPABILITIES.units["reading"], Approval.DENY, f"{UNTRANSLATED}profile")
+    for switch in _switched_off(metadata):
+        rules += _rules(_SWITCHES[switch], Approval.DENY)
+    if metadata.get("web_search") == "disabled":
+        rules.append(Rule("websearch", Approval.DENY))
+    rules += (Rule("skill", Approval.DENY, name) for name in _skills_off(metadata))
+    rules += (Rule(tool, Approval.ASK) for tool in _prompting(metadata.get("mcp_servers")))
+    return Grants(tuple(limited(metadata.get("mcp_servers"), rules)))
+
+
+def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
+    """Report keys that Codex refuses, and restrictions that no other tool can express.
+
+    The tables are read from the metadata, since a key that is read through the fields is no longer native.
+    """
+    if not isinstance(metadata.get("tools", {}), dict):
+        fields.report(Code.WRONG_DIALECT, "Codex has no list of tools and refuses a file with one in `tools`", "tools")
+    for key in fields.keys:
+        if folded_key(key) in FOREIGN_RESTRICTING | RESTRICTIONS and key not in (*KEYS, "permissions", "tools"):
+            message = f"Codex does not know `{key}`, and refuses a file with a key that it does not know"
+            fields.report(Code.WRONG_DIALECT, message, key)
+    fields.text("sandbox_mode", _SANDBOXES)
+    fields.text("default_permissions")
+    if not isinstance(metadata.get("approval_policy"), dict):
+        fields.text("approval_policy", _POLICIES)
+    fields.text("web_search", _SEARCHES)
+    if _has_own_profile(metadata):
+        key = "default_permissions" if "default_permissions" in metadata else "permissions"
+        message = "other tools have no permission profiles, so they get no shell and change nothing"
+        fields.report(Code.OWN_RESTRICTION, message, key)
+    for name, key in _switched_off(metadata):
+        tools = ", ".join(f"`{tool}`" for tool in _SWITCHES[name, key])
+        fields.report(Code.OWN_RESTRICTION, f"`{name}.{key}` is off, so other tools do without {tools}", name)
+
+
+def _rules(tools: Iterable[str], approval: Approval, argument: str = ANY) -> list[Rule]:
+    return [Rule(tool, approval, argument) for tool in tools]
+
+
+def _sandbox(metadata: Mapping[str, JsonValue]) -> str | None:
+    """The narrower of the sandbox and the built-in profile, although Codex ignores a profile beside a sandbox."""
+    named = (metadata.get("sandbox_mode"), _PROFILES.get(str(metadata.get("default_permissions"))))
+    return next((sandbox for sandbox in _SANDBOXES if sandbox in named), None)
+
+
+def _has_own_profile(metadata: Mapping[str, JsonValue]) -> bool:
+    return "permissions" in metadata or metadata.get("default_permissions") not in (None, *_PROFILES)
+
+
+def _switched_off(metadata: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
+    for name, key in _SWITCHES:
+        table = metadata.get(name)
+        value = table.get(key) if isinstance(table, dict) else None
+        if value is False or (isinstance(value, dict) and value.get("enabled") is False):
+            yield name, key
+
+
+def _skills_off(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
+    """The names of the skills that `[[skills.config]]` switches off, by name or by path."""
+    skills = metadata.get("skills")
+    entries = skills.get("config") if isinstance(skills, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("enabled") is False:
+            path = PureWindowsPath(str(entry.get("path", "")))  # which takes slashes, too
+            directory = path.parent if path.name == "SKILL.md" else path
+            yield str(entry.get("name") or directory.name)
+
+
+def _prompting(servers: JsonValue) -> Iterator[str]:
+    """The tools of servers that need approval in Codex, whatever its policy."""
+    for server, settings in servers.items() if isinstance(servers, dict) else ():
+        table = settings if isinstance(settings, dict) else {}
+        if table.get("default_tools_approval_mode") == "prompt":
+            yield f"{MCP}{server}/{ANY}"
+        tools = table.get("tools")
+        for tool, modes in tools.items() if isinstance(tools, dict) else ():
+            if isinstance(modes, dict) and modes.get("approval_mode") == "prompt":
+                yield f"{MCP}{server}/{tool}"
+
+
+def spell(narrowed: Narrowed, grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    """The keys for narrowed grants, and diagnostics for what they cannot express."""
+    levels = narrowed.units
+    permissions: dict[str, JsonValue] = {}
+    diagnostics: list[Diagnostic] = []
+    if not levels["reading"]:
+        diagnostics.append(Diagnostic(Code.REFUSED_WIDER, "Codex lets every agent read files, and this one may not"))
+    # Codex cannot restrict single other tools, and a shell that asks is the narrowest one that still does the rest.
+    if narrowed.default < Approval.SESSION or any(
+        min(grants.approvals(tool)) < Approval.SESSION for tool in TOOLS - {"websearch"}
+    ):
+        free = Approval.SESSION if options.approval == "allow" else Approval.ALLOW
+        # A workspace that can be written is for agents that may edit, not for all that have a shell to do it with.
+        writes = min(levels["shell"], *(min(grants.approvals(tool)) for tool in ("write", "edit"))) >= free
+        permissions = {
+            "sandbox_mode": "workspace-write" if writes else "read-only",
+            "approval_policy": "on-request" if levels["shell"] else "never",
+        }
+        if levels["shell"] and not writes and _allows_changes(grants):
+            diagnostics.append(Diagnostic(Code.APPROVAL_NARROWED, "`shell` asks for more calls than the source does"))
+    if not levels["web_search"]:
+        permissions["web_search"] = "disabled"
+    return permissions, [*diagnostics, *beyond(grants, {*CAPABILITIES.tools, *_SHELL}, "Codex", options)]
+
+
+def _allows_changes(grants: Grants) -> bool:
+    return any(Approval.ALLOW in grants.approvals(tool) for tool in CAPABILITIES.units["shell"])

@@ -1,0 +1,313 @@
+"""Target directory: files below it are observed and replaced without following a link out of it."""
+
+# Descriptors and plain paths go through the same calls here, and pathlib knows no descriptors.
+# ruff: noqa: PTH101, PTH103, PTH111, PTH114
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from agentsync.core.codes import Code
+from agentsync.core.errors import AgentsyncError
+from agentsync.state.records import Known
+from agentsync.targets.change import Actual
+from agentsync.targets.directory_handle import NOFOLLOW, DirectoryHandle, parts
+from agentsync.targets.observe import ABSENT, ChangedError, Observed, holds, observe, opened
+
+TEMPORARY_SUFFIX = ".agentsync-tmp"
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | getattr(os, "O_BINARY", 0)
+_LONGEST_STEM = 200
+_CHMOD_TAKES_DESCRIPTORS = os.chmod in os.supports_fd
+
+# Errors of file systems without hard links: FAT, some FUSE and SMB mounts, some sandboxes.
+_NO_LINKS = frozenset(
+    {errno.EPERM, errno.EACCES, errno.EINVAL, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+)
+
+
+class TargetError(AgentsyncError):
+    """A target directory cannot be used; `code` is the reason."""
+
+    def __init__(self, code: Code, message: str, *, place: str) -> None:
+        super().__init__(message, place=place, hint=code.remedy)
+        self.code = code
+
+
+def temporary(relative: str) -> str:
+    """Return a new path beside `relative` to stage its bytes at."""
+    above, slash, name = relative.rpartition("/")
+    stem = name.encode("utf-8", "ignore")[:_LONGEST_STEM].decode("utf-8", "ignore")
+    return f"{above}{slash}.{stem}.{secrets.token_hex(6)}{TEMPORARY_SUFFIX}"
+
+
+def find_link(path: Path) -> Path | None:
+    """Return the first symbolic link on the way to a target that is followed only where the user allows it."""
+    way = [part for part in (path, *path.parents) if _top(path) in part.parents]
+    return next((part for part in reversed(way) if os.path.islink(part)), None)
+
+
+class TargetDirectory:
+    """Open target directory. Paths are relative to it, with `/` between their parts.
+
+    Every method raises UnsafePathError for a path that is absolute, has empty parts, `.`, `..` or NUL, and OSError
+    where the file system refuses. Methods may be called from several threads.
+    """
+
+    def __init__(self, handle: DirectoryHandle) -> None:
+        self._handle = handle
+        self._touched: set[tuple[str, ...]] = set()
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False, follow_symlinks: bool = False) -> Self:
+        """Open a target directory.
+
+        Args:
+            path: an absolute path.
+            create: create the directory, and those above it, where they are missing.
+            follow_symlinks: accept symbolic links on the way to it. Links that belong to the system's own layout,
+                above the user's home or right below the root, are always followed.
+
+        Raises:
+            TargetError: it is missing, lies behind a symbolic link, is not a directory, or cannot be opened.
+        """
+        top = path if follow_symlinks else _top(path)
+        names = path.relative_to(top).parts
+        try:
+            if create:
+                os.makedirs(top, exist_ok=True)
+            handle = DirectoryHandle.open(top, passing=bool(names))
+            for remaining, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
+                with handle:
+                    handle = handle.child(name, create=create, passing=bool(remaining))
+        except OSError as error:
+            raise _target_error(path, top, error) from error
+        return cls(handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the directory."""
+        self._handle.close()
+
+    def observe(self, relative: str, known: Known | None = None) -> Observed:
+        """Observe a path; never raises OSError, since a file that cannot be read is reported in the result.
+
+        Args:
+            relative: the path.
+            known: an earlier result; the file is not read where its stat proves that this still holds.
+        """
+        try:
+            with self._parent(relative) as (handle, name):
+                return observe(handle, name, known)
+        except FileNotFoundError:
+            return ABSENT
+        except ChangedError as error:
+            return Observed(Actual("", reason=error.message))
+        except OSError as error:
+            return Observed(Actual("", reason=_reason(error)))
+
+    def read(self, relative: str) -> bytes:
+        """Read a regular file.
+
+        Raises:
+            ChangedError: it is not a regular file.
+        """
+        with (
+            self._parent(relative) as (handle, name),
+            opened(handle, name) as descriptor,
+            os.fdopen(descriptor, "rb", closefd=False) as file,
+        ):
+            return file.read()
+
+    def holds(self, known: Mapping[str, Known]) -> bool:
+        """Whether the stat of each of these files proves that it still has the known digest; nothing is read."""
+        by_directory: defaultdict[str, list[tuple[str, Known]]] = defaultdict(list)
+        for relative, proof in known.items():
+            above, _, name = relative.rpartition("/")
+            by_directory[above].append((name, proof))
+        try:
+            for above, files in by_directory.items():
+                with self._descend(tuple(parts(above)) if above else ()) as handle:
+                    if not all(holds(handle, name, proof) for name, proof in files):
+                        return False
+        except OSError:
+            return False
+        return True
+
+    def temporary(self, relative: str) -> str:
+        """Return a new path to stage the bytes of `relative` at."""
+        return temporary(relative)
+
+    def stage(self, temp: str, data: bytes) -> None:
+        """Write and fsync a new file, with the directories above it; `temp` comes from `temporary`."""
+        with self._parent(temp, create=True) as (handle, name):
+            descriptor = os.open(handle.at(name), _NEW, 0o666, dir_fd=handle.descriptor)
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                remaining = memoryview(data)
+                while remaining:
+                    remaining = remaining[file.write(remaining) :]
+                os.fsync(descriptor)
+
+    def publish_new(self, temp: str, relative: str) -> None:
+        """Give a staged file its name, where nothing has that name.
+
+        Raises:
+            ChangedError: there is a file of that name.
+        """
+        self._touch(relative)
+        with self._parent(relative) as (handle, name):
+            old, new = handle.at(_name(temp)), handle.at(name)
+            where = {"src_dir_fd": handle.descriptor, "dst_dir_fd": handle.descriptor}
+            try:
+                os.link(old, new, follow_symlinks=False, **where)
+            except FileExistsError as error:
+                raise ChangedError("a file has appeared here since", place=relative) from error
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                _rename_new(handle, _name(temp), name, relative)
+            else:
+                os.unlink(old, dir_fd=handle.descriptor)
+
+    def publish_over(self, temp: str, relative: str, expected: str) -> None:
+        """Replace a file that has the expected digest by a staged one.
+
+        Raises:
+            ChangedError: the file has another digest.
+        """
+        self._touch(relative)
+        with self._parent(relative) as (handle, name):
+            old, new = handle.at(_name(temp)), handle.at(name)
+            with suppress(FileNotFoundError):  # a missing file is reported by the check that follows
+                _copy_mode(handle, new, old)
+            # Nothing may come between the check and the rename: what the user writes in between would be lost.
+            _check(handle, name, expected, relative)
+            os.replace(old, new, src_dir_fd=handle.descriptor, dst_dir_fd=handle.descriptor)
+
+    def remove(self, relative: str, expected: str) -> None:
+        """Delete a file that has the expected digest, and the directories that it leaves empty.
+
+        Raises:
+            ChangedError: the file has another digest.
+        """
+        self._touch(relative)
+        with self._parent(relative) as (handle, name):
+            _check(handle, name, expected, relative)
+            os.unlink(handle.at(name), dir_fd=handle.descriptor)
+        self.prune(relative)
+
+    def discard(self, temp: str) -> None:
+        """Delete a staged file, if it is there, and the directories that it leaves empty."""
+        with suppress(FileNotFoundError), self._parent(temp) as (handle, name):
+            os.unlink(handle.at(name), dir_fd=handle.descriptor)
+        self.prune(temp)
+
+    def prune(self, relative: str) -> None:
+        """Remove the directories above a path that are empty, up to the target, which stays."""
+        names = parts(relative)[:-1]
+        while names:
+            try:
+                with self._parent("/".join(names)) as (handle, name):
+                    os.rmdir(handle.at(name), dir_fd=handle.descriptor)
+            except OSError:  # not empty, not ours to remove, or gone: an empty directory that stays does no harm
+                return
+            names = names[:-1]
+
+    def sync(self) -> None:
+        """Make the names durable that were created or removed since the last call."""
+        touched, self._touched = self._touched, set()
+        for names in sorted(touched):
+            # A directory that was pruned needs no sync, since its parent is touched too.
+            with suppress(FileNotFoundError), self._descend(names) as handle:
+                handle.sync()
+
+    def _touch(self, relative: str) -> None:
+        names = parts(relative)[:-1]
+        self._touched.update(tuple(names[:depth]) for depth in range(len(names) + 1))
+
+    @contextmanager
+    def _descend(self, names: tuple[str, ...], *, create: bool = False) -> Iterator[DirectoryHandle]:
+        with ExitStack() as stack:
+            handle = self._handle
+            for name in names:
+                handle = stack.enter_context(handle.child(name, create=create))
+            yield handle
+
+    @contextmanager
+    def _parent(self, relative: str, *, create: bool = False) -> Iterator[tuple[DirectoryHandle, str]]:
+        *names, name = parts(relative)
+        if not names:  # the usual case, and there are thousands
+            yield self._handle, name
+            return
+        with self._descend(tuple(names), create=create) as handle:
+            yield handle, name
+
+
+def _copy_mode(handle: DirectoryHandle, source: str, target: str) -> None:
+    """Give a file the permissions of another, so that a mode that the user narrowed stays narrow."""
+    mode = stat.S_IMODE(os.stat(source, dir_fd=handle.descriptor, follow_symlinks=False).st_mode)
+    if _CHMOD_TAKES_DESCRIPTORS:  # by name, a link that replaced the file would be followed
+        with opened(handle, _name(target)) as descriptor:
+            os.chmod(descriptor, mode & 0o777)
+    else:
+        os.chmod(target, mode & 0o777)
+
+
+def _name(relative: str) -> str:
+    return relative.rpartition("/")[2]
+
+
+def _check(handle: DirectoryHandle, name: str, expected: str, relative: str) -> None:
+    try:
+        actual = observe(handle, name).actual.digest
+    except FileNotFoundError:
+        actual = None
+    if not expected or actual != expected:  # the digest is empty for a link or a directory
+        raise ChangedError("the file has changed since it was looked at", place=relative)
+
+
+def _rename_new(handle: DirectoryHandle, temp: str, name: str, relative: str) -> None:
+    """Rename where there are no hard links; only here, between the check and the rename, could a new file be lost."""
+    try:
+        os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        os.rename(handle.at(temp), handle.at(name), src_dir_fd=handle.descriptor, dst_dir_fd=handle.descriptor)
+    else:
+        raise ChangedError("a file has appeared here since", place=relative)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return "a directory above it is a symbolic link or a file"
+    return f"it cannot be read: {error.strerror}"
+
+
+def _top(path: Path) -> Path:
+    """Return the part of a path that belongs to the system: the user's home, else the directory below the root."""
+    home = Path(os.path.expanduser("~"))
+    return home if home in path.parents else Path(*path.parts[: min(2, len(path.parts) - 1)])
+
+
+def _target_error(path: Path, top: Path, error: OSError) -> TargetError:
+    link = find_link(path) if path != top else None
+    if link:
+        return TargetError(Code.TARGET_SYMLINK, f"`{link}` is a symbolic link", place=str(path))
+    if isinstance(error, FileNotFoundError):
+        return TargetError(Code.TARGET_MISSING, "the directory does not exist", place=str(path))
+    return TargetError(Code.WRITE_FAILED, f"the directory cannot be opened: {error.strerror}", place=str(path))

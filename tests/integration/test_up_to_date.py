@@ -1,0 +1,179 @@
+"""The up-to-date check: it gives the same result as a whole run, or leaves the decision to one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from filelock import FileLock
+
+from agentsync.cli import cli
+from agentsync.core.errors import ExitCode
+from agentsync.state.store import State
+from agentsync.sync.fetch import Fetches
+from agentsync.sync.report import Report
+from support.installation import Installation, damage, lose_remote
+
+BROKEN = "---\nname: broken\ndescription: One.\ndescription: Or the other?\n---\nYou help.\n"
+
+
+def test_it_has_the_result_of_a_whole_run(resting: Installation) -> None:
+    checked = resting.find()
+    whole = resting.pull()
+    assert checked is not None
+    assert whole.exit_code is ExitCode.OK
+    assert checked.commits == {source.name: source.commit for source in whole.sources}
+    assert (checked.files, checked.targets, checked.counts) == (6, len(whole.targets), whole.counts)
+
+
+def test_the_time_of_the_fetch_is_recorded(resting: Installation) -> None:
+    with State.open(resting.app_paths.database) as state:
+        (before,) = [state.source("team", str(resting.source.path), "refs/heads/main")]
+    assert resting.find()
+    with State.open(resting.app_paths.database) as state:
+        after = state.source("team", str(resting.source.path), "refs/heads/main")
+        assert state.syncs(10)[1:] == []
+    assert before
+    assert after
+    assert before.fetched_at
+    assert after.fetched_at
+    assert after.fetched_at > before.fetched_at
+    assert after.commit == before.commit
+
+
+def test_after_a_run_that_changed_something_it_is_not_up_to_date(installation: Installation) -> None:
+    assert installation.find() is None
+    installation.pull()
+    assert installation.find() is None
+
+
+def test_a_run_in_progress_is_left_alone(resting: Installation) -> None:
+    with FileLock(resting.app_paths.lock):
+        assert resting.find() is None
+
+
+def test_a_damaged_state_is_still_reported(resting: Installation) -> None:
+    damage(resting)
+    assert resting.find() is None
+    assert resting.pull().recovered
+
+
+def keep_own(installation: Installation) -> None:
+    installation.first.mkdir(parents=True)
+    (installation.first / "tester.md").write_text("mine\n")
+
+
+def break_agent(installation: Installation) -> None:
+    installation.source.write({"agents/broken.md": BROKEN})
+    installation.source.commit()
+
+
+def miss_target(installation: Installation) -> None:
+    installation.text = installation.text.replace("[targets.claude]\ncreate = true", "[targets.claude]")
+
+
+def keep_secret(installation: Installation) -> None:
+    installation.text = installation.text.replace(
+        "allow_local = true", 'allow_local = true\nauth.proxy = "http://ada:s3cret@localhost:1"'
+    )
+
+
+@pytest.mark.parametrize("trouble", [keep_own, break_agent, miss_target, keep_secret])
+def test_a_repeated_report_or_a_secret_leaves_no_fingerprint(
+    installation: Installation, trouble: Callable[[Installation], None]
+) -> None:
+    trouble(installation)
+    for _ in range(3):
+        installation.pull()
+    assert installation.find() is None
+    assert b"s3cret" not in installation.app_paths.database.read_bytes()
+
+
+def test_a_file_that_is_not_an_agent_does_not_matter(installation: Installation) -> None:
+    installation.source.write({"notes/plan.md": "# Plan\n"})
+    installation.source.commit()
+    installation.pull()
+    assert installation.pull().diagnostics
+    assert installation.find()
+
+
+def test_a_whole_run_repeats_no_fetch(resting: Installation) -> None:
+    resting.publish()
+    fetches = Fetches()
+    assert resting.find(fetches) is None
+    lose_remote(resting)
+    report = resting.pull(fetches)
+    assert report.exit_code is ExitCode.OK
+    assert {change.agent for change in report.changes} == {"reader"}
+
+
+def test_a_whole_run_does_not_wait_for_a_lost_remote_again(resting: Installation) -> None:
+    lose_remote(resting)
+    fetches = Fetches()
+    assert resting.find(fetches) is None
+    (resting.root / "gone.git").rename(resting.source.path)
+    assert resting.pull(fetches).exit_code is ExitCode.SOURCE_UNAVAILABLE
+
+
+@pytest.fixture
+def log() -> Iterator[None]:
+    """Reset the log, which holds the stream that a command wrote its events to."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("log")
+def test_the_command_prints_the_same_either_way(
+    resting: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, elsewhere = resting.root / "config.toml", resting.root / "elsewhere.toml"
+    for path in (config, elsewhere):
+        path.write_text(resting.text)
+    monkeypatch.setenv("STATE_DIRECTORY", str(resting.app_paths.state))
+    monkeypatch.setenv("CACHE_DIRECTORY", str(resting.app_paths.cache))
+
+    def pull(*options: str, config: Path = config) -> tuple[object, str, list[dict[str, Any]]]:
+        code = cli.main(["--config", str(config), "pull", *options], standalone_mode=False)
+        out, err = capsys.readouterr()
+        events = [json.loads(line) for line in err.splitlines()]
+        changing = ("sync_id", "seconds", "timestamp")
+        assert all(event[key] for event in events for key in changing)
+        lasting = [{key: value for key, value in event.items() if key not in changing} for event in events]
+        return code, out.partition(" (")[0], lasting
+
+    pull()
+    started: list[str] = []
+    monkeypatch.setattr("agentsync.sync.cycle._Cycle.run", _counting(started))
+    checked = pull()
+    assert started == []
+    whole = pull("--allow-deletions")
+    assert started == ["run"]
+    assert checked == whole
+    assert checked[1] == "up to date: 6 files in 3 targets"
+    pull(config=elsewhere)  # it would have overlays of its own
+    assert started == ["run", "run"]
+
+
+def _counting(started: list[str]) -> Callable[..., Report]:
+    from agentsync.sync.cycle import _Cycle  # noqa: PLC0415
+
+    real = _Cycle.run
+
+    def counted(cycle: _Cycle) -> Report:
+        started.append("run")
+        return real(cycle)
+
+    return counted
+
+
+def test_the_check_imports_nothing_that_reads_configurations_or_agents() -> None:
+    heavy = "{'pydantic', 'structlog', 'yaml', 'frontmatter', 'git', 'agentsync.config', 'agentsync.dialects'}"
+    code = f"import sys, agentsync.cli.pull; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,371 @@
+"""Detection of a repository's files: those to read, their dialect, and those that are not agents."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.core.codes import Code
+from agentsync.core.globs import path_matches
+from agentsync.git.objects import Entry
+from agentsync.repository import selection as selection_module
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.selection import Selection, select
+
+AGENT = b"---\nname: x\ndescription: Does x.\n---\nDo x.\n"
+CODEX = b'name = "x"\ndescription = "Does x."\ndeveloper_instructions = "Do x."\n'
+
+
+def entry(path: str, mode: str = "100644", size: int = 10) -> Entry:
+    return Entry(path, mode, "blob", size)
+
+
+def chosen(*paths: str, **selection: object) -> list[str]:
+    picked, diagnostics = select([entry(path) for path in paths], Selection(**selection))  # type: ignore[arg-type]  # names
+    assert diagnostics == []
+    return [one.path for one in picked]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "x.md",
+        "agents/x.md",
+        ".claude/agents/deep/x.md",
+        ".codex/agents/x.toml",
+        ".opencode/agent/x.md",
+        "skills/review/agents/x.md",
+        "agents/readme-generator.md",
+        "team/security-auditor.md",
+        "agents/[a].md",
+    ],
+)
+def test_files_that_may_be_agents_are_read(path: str) -> None:
+    assert chosen(path) == [path]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README.md",
+        "docs/Changelog.md",
+        "x.txt",
+        "x.yaml",
+        "agents/CLAUDE.md",
+        "commands/x.md",
+        "skills/a/SKILL.md",
+        "agents/skills/x.md",
+        "node_modules/a/agents/x.md",
+        ".github/prompts/x.md",
+        ".gemini/x.md",
+        ".continue/agents/x.md",
+        "x.prompt.md",
+        "hooks/x.md",
+        "agents/Readme.md",
+    ],
+)
+def test_files_that_are_something_else_are_not(path: str) -> None:
+    assert chosen(path) == []
+
+
+def test_a_pattern_selects_exactly_the_files_to_read() -> None:
+    paths = ("README.md", "commands/x.md", "a/b.md", "a/c/d.md")
+    assert chosen(*paths, include=("commands/*.md", "a/**")) == ["commands/x.md", "a/b.md", "a/c/d.md"]
+    assert chosen(*paths, include=("a/**",), exclude=("c/",)) == ["a/b.md", "a/c/d.md"]
+    assert chosen(*paths, include=("a/**",), exclude=("a/c/",)) == ["a/b.md"]
+
+
+def test_only_the_subfolder_counts_and_patterns_are_relative_to_it() -> None:
+    paths = ("team/a.md", "team/old/b.md", "teams/c.md", "d.md")
+    assert chosen(*paths, subfolder="team") == ["team/a.md", "team/old/b.md"]
+    assert chosen(*paths, subfolder="/team/", exclude=("old/*",)) == ["team/a.md"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "covered"),
+    [
+        ("*.md", "a/b.md", True),
+        ("a/*.md", "a/b.md", True),
+        ("a/*.md", "a/b/c.md", False),
+        ("a/**/*.md", "a/b/c.md", True),
+        ("a/**/*.md", "a/c.md", True),
+        ("a/**", "a/b/c.md", True),
+        ("a/?.md", "a/b.md", True),
+        ("a/", "a/b/c.md", True),
+        ("a.b", "aXb", False),
+        ("**", "a", True),
+    ],
+)
+def test_path_globs(pattern: str, path: str, covered: bool) -> None:  # noqa: FBT001 (a column of the table)
+    assert path_matches(pattern, path) is covered
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../x.md",
+        "a/../x.md",
+        "a//x.md",
+        "/etc/x.md",
+        ".git/x.md",
+        "a/.GIT/x.md",
+        "con.md",
+        "a/NUL.md",
+        "a /x.md",
+        "a./x.md",
+        "a:b.md",
+        "a\\b.md",
+        "a\nb.md",
+        "a\x1bb.md",
+        "a\udc80b.md",
+        "./x.md",
+        "what?.md",
+        "git~1/x.md",
+        ".g\u200cit/x.md",
+        "aux .md",
+        "com\u00b9.md",
+        "conout$.md",
+        "a\u202eb.md",
+        f"{'a' * 256}.md",
+        f"{'a/' * 2048}x.md",
+    ],
+)
+def test_unsafe_paths_are_refused(path: str) -> None:
+    picked, diagnostics = select([entry(path)], Selection())
+    assert picked == []
+    assert [one.code for one in diagnostics] == [Code.PATH_UNSAFE]
+    assert diagnostics[0].path.isprintable()
+
+
+def test_links_are_reported_and_submodules_are_not_files() -> None:
+    picked, diagnostics = select(
+        [entry("a.md", "120000"), entry("b.md", "160000"), entry("c.md", "100755")], Selection()
+    )
+    assert [one.path for one in picked] == ["c.md"]
+    assert [(one.code, one.path) for one in diagnostics] == [(Code.SYMLINK, "a.md")]
+
+
+def test_files_that_are_not_selected_are_not_reported() -> None:
+    assert select([entry("docs/README.md", "120000"), entry("con.txt")], Selection()) == ([], [])
+
+
+def test_large_files_are_not_read() -> None:
+    picked, diagnostics = select([entry("a.md", size=1 << 21)], Selection())
+    assert (picked, [one.code for one in diagnostics]) == ([], [Code.TOO_LARGE])
+
+
+def test_too_many_files_are_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection_module, "MAX_FILES", 2)
+    picked, diagnostics = select([entry(f"{number}.md") for number in range(3)], Selection())
+    assert (picked, [one.code for one in diagnostics]) == ([], [Code.TOO_LARGE])
+
+
+@pytest.mark.parametrize("twin", ["Agents/X.md", "agents/X.md"])
+def test_of_paths_that_differ_by_case_only_none_is_read(twin: str) -> None:
+    picked, diagnostics = select([entry("agents/x.md"), entry(twin), entry("y.md")], Selection())
+    assert [one.path for one in picked] == ["y.md"]
+    assert [(one.code, one.path) for one in diagnostics] == [
+        (Code.PATH_UNSAFE, "agents/x.md"),
+        (Code.PATH_UNSAFE, twin),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "twin"),
+    [("pr\u00fcfer.md", "pru\u0308fer.md"), ("stra\u00dfe.md", "strasse.md"), ("\u1fb3.md", "\u03b1\u03b9.md")],
+)
+def test_of_paths_that_differ_by_unicode_form_only_none_is_read(path: str, twin: str) -> None:
+    picked, diagnostics = select([entry(path), entry(twin)], Selection())
+    assert (picked, [one.code for one in diagnostics]) == ([], [Code.PATH_UNSAFE] * 2)
+
+
+def test_the_first_pattern_decides_the_dialect() -> None:
+    selection = Selection(subfolder="a", dialects=(("x/*", "opencode"), ("**", "claude")))
+    assert [selection.dialect_of(path) for path in ("a/x/y.md", "a/z.md")] == ["opencode", "claude"]
+    assert Selection().dialect_of("a.md") is None
+
+
+def test_a_configured_dialect_counts() -> None:
+    assert dialect_of("x.md", AGENT, "opencode") == "opencode"
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("repo/.claude/agents/x.md", "claude"),
+        (".opencode/agent/x.md", "opencode"),
+        (".opencode/agents/deep/x.md", "opencode"),
+        (".config/opencode/agents/x.md", "opencode"),
+    ],
+)
+def test_a_tools_own_directory_determines_the_dialect(path: str, dialect: str) -> None:
+    assert dialect_of(path, AGENT) == dialect
+
+
+@pytest.mark.parametrize(
+    ("head", "dialect"),
+    [
+        ("name: x\ndescription: d", "claude"),
+        ("name: x\ndescription: d\ntools: Read, Bash\nmodel: sonnet", "claude"),
+        ("description: d", "opencode"),
+        ("description: d\nmode: subagent\ntemperature: 0", "opencode"),
+        ("name: x\ndescription: d\nmode: primary\npermission:\n  bash: ask", "opencode"),
+        ("name: x\ndescription: d\ntools:\n  write: false\nmode: all", "opencode"),
+        ("name: x\ndescription: d\nmodel: anthropic/claude-sonnet-5\nmode: all", "opencode"),
+        ("name: x\ndescription: d\ncolor: red\npermissionMode: plan", "claude"),
+    ],
+)
+def test_elsewhere_the_content_does(head: str, dialect: str) -> None:
+    assert dialect_of("team/x.md", f"---\n{head}\n---\nDo it.\n".encode()) == dialect
+
+
+def test_toml_with_instructions_is_codex() -> None:
+    assert dialect_of("team/x.toml", CODEX) == "codex"
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("docs/guide.md", b"# Guide\n\nText.\n"),
+        ("x.md", b""),
+        ("x.md", b"---\ntitle: A post\ndate: 2025-01-01\n---\nText.\n"),
+        ("team.md", b"---\nname: A page\n---\nText.\n"),
+        ("pyproject.toml", b'[project]\nname = "x"\ndescription = "d"\n'),
+        ("broken.toml", b"= ="),
+    ],
+)
+def test_other_files_are_no_agents_and_no_errors(path: str, data: bytes) -> None:
+    result = read_agent(path, data)
+    assert isinstance(result, NoAgent)
+    assert not result.refused
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.NOT_AN_AGENT]
+
+
+def test_in_a_tools_own_directory_they_are_errors() -> None:
+    result = read_agent(".claude/agents/x.md", b"# Guide\n")
+    assert isinstance(result, NoAgent)
+    assert result.refused
+
+
+def test_a_file_that_starts_like_an_agent_and_is_broken_is_an_error() -> None:
+    result = read_agent("team/x.md", b"---\nname: x\nname: y\ndescription: d\n---\np\n")
+    assert isinstance(result, NoAgent)
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.DUPLICATE_KEY]
+
+
+def test_a_pointer_is_not_the_file() -> None:
+    result = read_agent("x.md", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    assert isinstance(result, NoAgent)
+    assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.LFS_POINTER]
+
+
+def test_diagnostics_name_file_and_agent() -> None:
+    result = read_agent("team/x.md", b"---\nname: Big X\ndescription: d\n---\np\n", "claude")
+    assert isinstance(result, ReadAgent)
+    assert [(diagnostic.path, diagnostic.agent, diagnostic.line) for diagnostic in result.diagnostics] == [
+        ("team/x.md", "Big X", 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "passes"),
+    [
+        ("x.md", AGENT, True),
+        ("x.md", b"\xef\xbb\xbf" + AGENT, False),
+        ("x.md", AGENT.replace(b"name: x\n", b""), False),
+        ("x.md", AGENT.replace(b"name: x", b"name: 'SE: x'"), False),
+        ("x.md", AGENT.replace(b"\n", b"\r\n"), True),
+        ("x.md", AGENT.replace(b"Does x.", b"Does x --- then y."), False),  # Claude Code cuts the frontmatter there
+    ],
+)
+def test_bytes_pass_through_where_the_tool_itself_would_load_them(path: str, data: bytes, passes: bool) -> None:  # noqa: FBT001 (a column)
+    result = read_agent(path, data, "claude")
+    assert isinstance(result, ReadAgent)
+    assert result.passes_through is passes
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "name: x\ndescription: d\ncolor: blue\nsandbox_mode: read-only",
+        "name: x\ndescription: d\ncolor: blue\nenabledSkills: [a]",
+        "name: x\ndescription: d\ncolor: blue\npermission:\n  bash: deny",
+        "name: x\ndescription: d\nmodel: sonnet\npermission: deny",
+        "description: d\nmode: subagent\nmodel: openai/gpt-5.5\ntemperature: 0.1\nsteps: 3\npermissionMode: plan",
+    ],
+)
+def test_a_guess_that_leaves_a_restriction_unread_is_an_error(head: str) -> None:
+    data = f"---\n{head}\n---\nDo x.\n".encode()
+    result = read_agent("x.md", data)
+    assert isinstance(result, NoAgent)
+    assert result.refused
+
+
+@pytest.mark.parametrize(
+    ("head", "dialect"),
+    [
+        ("name: x\ndescription: d\npermission:\n  bash: deny", "opencode"),
+        ("name: x\ndescription: d\nmodel: a/x\npermission: deny", "opencode"),
+        ("name: x\ndescription: d\nmode: subagent\nmodel: a/x\ndisallowedTools: Bash", "claude"),
+    ],
+)
+def test_a_restriction_determines_the_agents_tool(head: str, dialect: str) -> None:
+    assert dialect_of("x.md", f"---\n{head}\n---\nDo x.\n".encode()) == dialect
+
+
+@pytest.mark.parametrize("hidden", [" disallowedTools: Bash", "\tdisallowedTools: Bash", "? disallowed-tools: Bash"])
+def test_a_repair_never_hides_a_restriction(hidden: str) -> None:
+    data = f"---\nname: x\ndescription: foo: bar\n{hidden}\n---\nDo x.\n".encode()
+    result = read_agent("x.md", data, "claude")
+    assert isinstance(result, NoAgent)
+    assert result.refused
+
+
+@pytest.mark.parametrize("value", ["\n  Bash: true", "\n  - [Bash, Write]", " true"])
+def test_denials_that_are_no_list_of_names_refuse_the_agent(value: str) -> None:
+    data = f"---\nname: x\ndescription: d\ndisallowedTools:{value}\n---\nDo x.\n".encode()
+    assert isinstance(read_agent("x.md", data, "claude"), NoAgent)
+
+
+def dialect_of(path: str, data: bytes, reported: str | None = None) -> str:
+    result = read_agent(path, data, reported)
+    assert isinstance(result, ReadAgent), result
+    return result.dialect.name
+
+
+def test_a_pattern_of_many_stars_is_decided_at_once() -> None:
+    """A matcher that goes back to try again would need days for these."""
+    assert not path_matches("*a" * 40 + "*b", "a" * 200 + ".md")
+    assert not path_matches("/".join(["**", "a"] * 40) + "/b", "/".join("a" * 200))
+
+
+@pytest.mark.parametrize("pattern", ["agents/", "agents/**", "**/x.md", "x.md", "agents/?.md", "agents/*", "**"])
+def test_a_pattern_covers_everything_below(pattern: str) -> None:
+    assert path_matches(pattern, "agents/x.md")
+
+
+HEAD = "---\nname: x\ndescription: |\n  d\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("below", "line"),
+    [
+        ("tools: [Read]\n---\np\n", 6),
+        ("model: x\n# only these\ndisallowed-tools:\n- Bash\n\n---\np\n", 8),
+        ("permission:\n  bash: deny\n--- \n", 6),
+        # No line closes anything behind these:
+        ("tools: [Read]\n", 0),
+        ("tools: [Read]\n----\np\n", 0),
+        # These are instructions:
+        ("\nUse your tools.\n---\np\n", 0),
+        ("tools: [Read]\nare all that you need.\n---\np\n", 0),
+        ("note: it is late\n---\np\n", 0),
+        ("https://example.org\ntools:\n---\np\n", 0),
+    ],
+)
+def test_keys_that_restrict_behind_the_closing_line_are_refused(below: str, line: int) -> None:
+    """In a text of several lines, most tools take a line of dashes for the closing one."""
+    result = read_agent("x.md", f"{HEAD}{below}".encode(), "claude")
+    assert isinstance(result, NoAgent) == bool(line)
+    assert [diagnostic.line for diagnostic in result.diagnostics if diagnostic.code is Code.RESTRICTION_LOST] == [
+        line
+    ] * bool(line)
