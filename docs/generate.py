@@ -18,8 +18,8 @@ from typing import Final
 import structlog
 
 from agentsync.agents.key_effects import KEY_EFFECTS, Effect
+from agentsync.convert.agent_schema import agent_schema
 from agentsync.convert.feature_matrix import matrix_row
-from agentsync.convert.schema import agent_schema
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError

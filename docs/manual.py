@@ -30,7 +30,7 @@ _FILES: Final = {
     f"{MACHINE_POLICY}": "The machine's policy, which no configuration can loosen.",
     f"{_HERE.database}": "The state: what was written, the last good commits, the history; small and worth keeping.",
     f"{_HERE.backups}": "What was replaced or deleted, for `rollback`.",
-    f"{_HERE.lock}": "Held by the run that is under way.",
+    f"{_HERE.lock}": "Held by the run in progress.",
     f"{_HERE.service_lock}": "Held by the service.",
     f"{_HERE.socket}": "Where `pull` asks the service.",
     f"{_HERE.state}/bug-report.txt": "What is known of the last bug that was met.",

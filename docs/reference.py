@@ -23,7 +23,7 @@ EXITS: Final = {
     ExitCode.INCOMPLETE: "Something was refused, held, in conflict or could not be written; the rest was done. Or the "
     "state cannot be used, or the output cannot be written.",
     ExitCode.BUG: "A bug in agentsync. Details are in `bug-report.txt` in the state directory.",
-    ExitCode.LOCKED: "Another run is under way.",
+    ExitCode.LOCKED: "Another run is in progress.",
     ExitCode.INTERRUPTED: "Interrupted with ctrl-C.",
     ExitCode.TERMINATED: "Ended by SIGTERM.",
 }
