@@ -41,7 +41,8 @@ from agentsync.service.events import (
 from agentsync.state.records import Action, Recorded
 from agentsync.sync.build import ContentStore
 from agentsync.sync.events import log_rollback, log_sync
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Actual, Change, Wanted

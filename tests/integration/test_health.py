@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agentsync.report.json_output import status_record
 from agentsync.sync.cycle import run
-from agentsync.sync.report import Scope
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from support.endpoint import Watched
 from support.machine import agent
 
@@ -63,7 +63,7 @@ def test_status_json_has_the_output_of_status_and_the_status_of_the_service(watc
     (watched.directory / "tester.md").write_text("mine\n")
     printed = watched.get("/status.json").json
     service = printed.pop("service")
-    known = status_record(run(watched.config, watched.app_paths, Scope.LOOK))
+    known = status_record(run(Environment(watched.config, watched.app_paths), SyncRequest(Scope.LOOK)))
     passing = ("sync_id", "seconds")
     assert {key: value for key, value in printed.items() if key not in passing} == {
         key: value for key, value in known.items() if key not in passing

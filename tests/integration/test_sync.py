@@ -18,7 +18,8 @@ from agentsync.core.paths import AppPaths
 from agentsync.state.records import Action, SourceState, Suspension
 from agentsync.state.store import State
 from agentsync.sync.cycle import run
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.rollback import roll_back
 from support.machine import agent
 from support.repository import Repository
@@ -47,7 +48,7 @@ class Installation:
         )
 
     def run(self, scope: Scope = Scope.APPLY) -> Report:
-        return run(self.config(), self.app_paths, scope)
+        return run(Environment(self.config(), self.app_paths), SyncRequest(scope))
 
     def suspend(self) -> None:
         with State.open(self.app_paths.database) as state:
@@ -141,7 +142,8 @@ def test_a_suspension_counts_for_a_run_that_has_not_begun_to_write(installation:
         if step == "reading":  # all is fetched
             installation.suspend()
 
-    report = run(installation.config(), installation.app_paths, Scope.APPLY, progress=suspend, text="the same")
+    environment = Environment(installation.config(), installation.app_paths, "the same", progress=suspend)
+    report = run(environment, SyncRequest(Scope.APPLY))
     assert (report.scope, report.outcomes, bool(report.changes)) == (Scope.PLAN, (), bool(prompt))
     assert report.suspension
     assert (installation.files(), installation.known().applied_at) == (files, applied)
@@ -178,7 +180,8 @@ def test_progress_names_each_step_and_counts_written_files(installation: Install
     installation.source.write({f"agents/{name}.md": agent(name) for name in NAMES})
     installation.source.commit()
     steps: list[tuple[str, int, int]] = []
-    run(installation.config(), installation.app_paths, Scope.APPLY, progress=lambda *step: steps.append(step))
+    environment = Environment(installation.config(), installation.app_paths, progress=lambda *step: steps.append(step))
+    run(environment, SyncRequest(Scope.APPLY))
     assert steps == [
         ("waiting for another run", 0, 0),
         ("fetching team", 0, 0),
@@ -196,18 +199,18 @@ def test_changed_settings_of_a_target_render_again(installation: Installation) -
         targets = {"opencode": TargetTable.model_validate(table)}
         return installation.config().model_copy(update={"targets": targets})
 
-    run(config("ask"), installation.app_paths, Scope.APPLY)
+    run(Environment(config("ask"), installation.app_paths), SyncRequest(Scope.APPLY))
     asking = installation.files()["tester"]
-    report = run(config("allow"), installation.app_paths, Scope.APPLY)
+    report = run(Environment(config("allow"), installation.app_paths), SyncRequest(Scope.APPLY))
     assert {(change.action, change.agent) for change in report.changes} >= {(Action.UPDATE, "tester")}
     assert installation.files()["tester"] != asking
-    assert run(config("allow"), installation.app_paths, Scope.APPLY).changes == ()
+    assert run(Environment(config("allow"), installation.app_paths), SyncRequest(Scope.APPLY)).changes == ()
 
 
 def test_a_source_with_an_impossible_ref_is_a_mistake_in_the_configuration(installation: Installation) -> None:
     source = SourceTable(url=str(installation.source.path), branch="-x..y", allow_local=True)
     with pytest.raises(ConfigError):
-        run(installation.config(team=source), installation.app_paths, Scope.APPLY)
+        run(Environment(installation.config(team=source), installation.app_paths), SyncRequest(Scope.APPLY))
 
 
 # Any sequence of events

@@ -52,9 +52,9 @@ def configure(installation: Installation) -> None:
     installation.text += 'approval = "allow"\n'
 
 
-def write_beside(installation: Installation) -> None:
-    installation.beside.mkdir()
-    (installation.beside / "tester.toml").write_text("model = 1\n")
+def write_overlay(installation: Installation) -> None:
+    installation.overlays.mkdir()
+    (installation.overlays / "tester.md").write_text("Be brief.\n")
 
 
 def apply_another(installation: Installation) -> None:
@@ -78,7 +78,7 @@ def apply_another(installation: Installation) -> None:
         rewrite,
         lose_remote,
         configure,
-        write_beside,
+        write_overlay,
         damage,
         apply_another,
     ],

@@ -19,7 +19,7 @@ from agentsync.service.current_status import outcome, service_status_of, targets
 from agentsync.service.health import Health
 from agentsync.service.polling import Polling
 from agentsync.sync.cycle import run
-from agentsync.sync.report import Scope
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from support.machine import agent
 from support.repository import Repository
 
@@ -92,7 +92,7 @@ class Watched:
         """Run a cycle and publish its result."""
         began = time.monotonic()
         try:
-            result = run(self.config, self.app_paths, Scope.APPLY)
+            result = run(Environment(self.config, self.app_paths), SyncRequest(Scope.APPLY))
         except AgentsyncError as error:
             raise AssertionError(error) from error
         last = outcome(result, trigger, time.monotonic() - began, before=self.service_status.last)

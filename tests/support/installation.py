@@ -15,7 +15,8 @@ from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.cycle import run
 from agentsync.sync.fetch import Fetches
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from support.machine import agent
 from support.repository import Repository
@@ -31,7 +32,7 @@ class Installation:
         self.home = root / "home"
         self.first = self.home / ".claude/agents"
         self.second = root / "elsewhere/agents"
-        self.beside = root / "beside"
+        self.overlays = root / "overlays"
         self.app_paths = AppPaths(root / "state", root / "cache")
         self.source = Repository(root / "served" / "team.git")
         self.source.write({"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
@@ -52,8 +53,9 @@ create = true
 
     def pull(self, fetches: Fetches | None = None) -> Report:
         """A whole run."""
-        config = load(self.text, Config, "config.toml")
-        return run(config, self.app_paths, Scope.APPLY, text=self.text, inputs=[self.beside], fetches=fetches)
+        config = load(self.text, Config, "config.toml").model_copy(update={"overlays": self.overlays})
+        environment = Environment(config, self.app_paths, self.text, fetches or Fetches())
+        return run(environment, SyncRequest(Scope.APPLY))
 
     def find(self, fetches: Fetches | None = None) -> UpToDate | None:
         """The up-to-date check."""

@@ -12,7 +12,8 @@ from agentsync.core.errors import AgentsyncError
 from agentsync.state.records import Action
 from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Actual, Change, Wanted

@@ -16,7 +16,8 @@ from agentsync.core.naming import slug
 from agentsync.report.json_output import change_record, report_record
 from agentsync.state.records import Action
 from agentsync.sync.fetch import Fetches
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Scope
 from agentsync.targets.change import Change, Consent, absolute
 
 _EPILOG = """\b

@@ -15,7 +15,8 @@ from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Scope
 from agentsync.targets.change import Change, absolute
 
 _SIGNS: Final = {

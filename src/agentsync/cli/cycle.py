@@ -21,7 +21,8 @@ from agentsync.repository.working_tree import WorkingTree
 from agentsync.state.lock import BRIEF_LOCK_TIMEOUT
 from agentsync.sync.cycle import run
 from agentsync.sync.fetch import Fetches
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.targets.change import Consent
 
 
@@ -86,17 +87,14 @@ def run_config(
     waiting = Waiting()
     try:
         return run(
-            config,
-            app_paths(),
-            scope,
-            consent=consent,
-            progress=waiting,
-            fetches=fetches,
-            working_trees=working_trees,
-            text=text,
-            inputs=[config.overlays] if config.overlays else [],
-            ad_hoc=ad_hoc,
-            lock_timeout=BRIEF_LOCK_TIMEOUT,
+            Environment(config, app_paths(), text, fetches or Fetches(), progress=waiting),
+            SyncRequest(
+                scope,
+                consent or Consent(),
+                working_trees or {},
+                ad_hoc=ad_hoc,
+                lock_timeout=BRIEF_LOCK_TIMEOUT,
+            ),
         )
     finally:
         waiting.clear()

@@ -21,7 +21,8 @@ from agentsync.core.paths import shorten
 from agentsync.report.json_output import report_record
 from agentsync.state.records import Action
 from agentsync.sync.cycle import run
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Environment, Scope, SyncRequest
 
 _EPILOG = """\b
 Examples:
@@ -53,11 +54,11 @@ def command(*, keep: bool) -> int:
 
 def _records(scene: Scene) -> Iterator[dict[str, object]]:
     """The JSON form of the demo: the reports of three pulls."""
-    yield report_record(run(scene.config, scene.app_paths, Scope.APPLY))
+    yield report_record(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)))
     scene.change_upstream()
     scene.edit_locally()
-    yield report_record(run(scene.config, scene.app_paths, Scope.APPLY))
-    yield report_record(run(scene.config, scene.app_paths, Scope.APPLY))
+    yield report_record(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)))
+    yield report_record(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)))
 
 
 @contextmanager
@@ -77,9 +78,9 @@ def _first(scene: Scene) -> None:
     for path in sorted(scene.repository.joinpath("agents").iterdir()):
         click.echo(f"  agents/{path.name}")
     _title("agentsync plan: what a machine with three tools would get")
-    _show(run(scene.config, scene.app_paths, Scope.PLAN), scene)
+    _show(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.PLAN)), scene)
     _title("agentsync pull")
-    report = run(scene.config, scene.app_paths, Scope.APPLY)
+    report = run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY))
     _show(report, scene, changes=False)
     _show_losses(report)
     _title("One agent as its author wrote it, for Claude Code")
@@ -94,9 +95,9 @@ def _second(scene: Scene) -> None:
     edited = scene.edit_locally()
     click.echo(f"  edited here: {shorten(str(edited), str(scene.home))}")
     _title("agentsync pull, again: updated, pruned, and the edit kept")
-    _show(run(scene.config, scene.app_paths, Scope.APPLY), scene)
+    _show(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)), scene)
     _title("agentsync pull, once more: nothing to do, and the edit is still there")
-    _show(run(scene.config, scene.app_paths, Scope.APPLY), scene)
+    _show(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)), scene)
 
 
 def _title(text: str) -> None:

@@ -19,7 +19,7 @@ from agentsync.core.paths import shorten, user_config
 from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.validated_toml import validate
-from agentsync.sync.report import Scope
+from agentsync.sync.request import Scope
 from agentsync.targets.installed_tools import also_read, directory_of, has_home, installed
 from agentsync.targets.target_directory import find_link
 

@@ -13,7 +13,8 @@ from agentsync.convert.feature_matrix import matrix_row
 from agentsync.core.paths import is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Scope
 from agentsync.targets.installed_tools import directory_of, has_program
 
 _EPILOG = """\b

@@ -11,7 +11,7 @@ from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options, place_options
 from agentsync.core.errors import ExitCode
 from agentsync.report.json_output import change_record, differences, report_record
-from agentsync.sync.report import Scope
+from agentsync.sync.request import Scope
 from agentsync.targets.change import Consent
 
 _EPILOG = """\b

@@ -137,7 +137,7 @@ def show_up_to_date(up_to_date: UpToDate, options: Common) -> None:
 
 def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> ExitCode:
     from agentsync.cli.cycle import run_cycle  # noqa: PLC0415 - see the module's docstring
-    from agentsync.sync.report import Scope  # noqa: PLC0415 - the same
+    from agentsync.sync.request import Scope  # noqa: PLC0415 - the same
 
     report = run_cycle(options, Scope.PLAN if dry_run else Scope.APPLY, fetches=fetches, **asked)
     options.status = report.exit_code

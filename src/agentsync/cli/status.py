@@ -18,7 +18,8 @@ from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.report.json_output import status_record
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Scope
 
 _WATCH_SECONDS: Final = 2.0  # between two looks
 

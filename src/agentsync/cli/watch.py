@@ -29,7 +29,8 @@ from agentsync.report.json_output import change_record
 from agentsync.repository.working_tree import WorkingTree
 from agentsync.service.watch import Watch
 from agentsync.state.records import Stat
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Scope
 from agentsync.targets.change import Change, Consent
 from agentsync.targets.installed_tools import installed
 

@@ -19,7 +19,8 @@ from agentsync.doctor.environment import (
 )
 from agentsync.doctor.result import CheckResult, Health
 from agentsync.sync.cycle import run
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.targets.installed_tools import also_read, has_program
 from agentsync.targets.target_directory import find_link
 
@@ -38,7 +39,7 @@ def run_checks(config: Config | ConfigError, app_paths: AppPaths) -> Iterator[Ch
         yield CheckResult("configuration", Health.BAD, str(config), config.hint)
         return
     try:
-        report = run(config, app_paths, Scope.PLAN)
+        report = run(Environment(config, app_paths), SyncRequest(Scope.PLAN))
     except AgentsyncError as error:
         health = Health.WARNING if isinstance(error, LockedError) else Health.BAD
         yield CheckResult("state", health, str(error), error.hint)

@@ -49,7 +49,8 @@ from agentsync.state.records import Action
 from agentsync.state.store import State
 from agentsync.sync.cycle import run
 from agentsync.sync.events import log_up_to_date
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from agentsync.targets.change import Consent
 
@@ -321,18 +322,16 @@ class Daemon:
             if trigger is not Trigger.CHANGE:  # most changes are the service's own writes
                 log_up_to_date(up_to_date)
             return up_to_date
-        report = run(
-            self._config,
-            self._app_paths,
+        environment = Environment(
+            self._config, self._app_paths, self._text, fetches, progress=lambda *_: self._show_life()
+        )
+        request = SyncRequest(
             Scope.APPLY,
-            consent=consent,
-            progress=lambda *_: self._show_life(),
-            fetches=fetches,
-            text=self._text,
-            inputs=[self._config.overlays] if self._config.overlays else [],
+            consent or Consent(),
             quiet_noop=trigger is Trigger.CHANGE,
             allow_restore=trigger is not Trigger.CHANGE or self._may_restore(),
         )
+        report = run(environment, request)
         if any(outcome.ok and outcome.change.action is Action.REPLACE for outcome in report.outcomes):
             self._restored.append(time.monotonic())
         return report

@@ -29,7 +29,8 @@ from agentsync.service.http_endpoint import Answer, Endpoint
 from agentsync.state.records import Key, Sync
 from agentsync.state.store import State
 from agentsync.sync.cycle import run
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Environment, Scope, SyncRequest
 
 if TYPE_CHECKING:
     from agentsync.report.metrics.otlp import Telemetry
@@ -243,7 +244,7 @@ class Health:
             return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, "starting")
         service = {**service_status_record(published.service_status), "unready": self._unready(published) or None}
         try:
-            record = status_record(run(published.config, self._app_paths, Scope.LOOK))
+            record = status_record(run(Environment(published.config, self._app_paths), SyncRequest(Scope.LOOK)))
         except AgentsyncError as error:
             failure = {"message": error.message, "place": error.place, "hint": error.hint}
             return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": failure, "service": service})
@@ -258,7 +259,7 @@ class Health:
         syncs: list[Sync] = []
         trouble = ""
         try:
-            report = run(published.config, self._app_paths, Scope.LOOK)
+            report = run(Environment(published.config, self._app_paths), SyncRequest(Scope.LOOK))
             if self._shows_content:
                 changes = report.differing[:_SHOWN_DIFFERENCES]
                 shown = differences(report, changes, largest=_LARGEST_COMPARED)

@@ -18,11 +18,9 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.core.naming import slug
-from agentsync.core.paths import AppPaths, is_file
+from agentsync.core.paths import is_file
 from agentsync.dialects import moving_variables
 from agentsync.repository.overlays import read_overlays
-from agentsync.repository.overrides import Override
-from agentsync.repository.working_tree import WorkingTree
 from agentsync.state.backups import Backups
 from agentsync.state.lock import locked
 from agentsync.state.records import Action, Key, Recorded
@@ -32,112 +30,54 @@ from agentsync.sync.build import BuildResult, build
 from agentsync.sync.cycle_diagnostics import kept_last_good, left_sources, suspended, without_agents
 from agentsync.sync.escalation import hold_escalations
 from agentsync.sync.events import log_sync
-from agentsync.sync.fetch import Fetches
-from agentsync.sync.report import Report, Scope, is_change
+from agentsync.sync.report import Report, is_change
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.snapshot import Snapshot
 from agentsync.sync.source_state import keep_commit, moved_sources, source_state_after
-from agentsync.sync.sources import Progress, ResolvedSource, finding, resolve_sources
+from agentsync.sync.sources import finding, resolve_sources
 from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, remember
 from agentsync.targets.apply import apply, observe, recover
 from agentsync.targets.batch import WRITING, Outcome
-from agentsync.targets.change import Change, Consent, TargetState
+from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan, make_plan, recorded
 from agentsync.targets.target_place import DirectoryOptions
 
 
-def run(
-    config: Config,
-    app_paths: AppPaths,
-    scope: Scope,
-    *,
-    consent: Consent | None = None,
-    progress: Progress = lambda _what, _done, _total: None,
-    fetches: Fetches | None = None,
-    working_trees: Mapping[str, WorkingTree] | None = None,
-    text: str = "",
-    inputs: Sequence[Path] = (),
-    quiet_noop: bool = False,
-    allow_restore: bool = True,
-    ad_hoc: bool = False,
-    lock_timeout: float = 0,
-) -> Report:
+def run(environment: Environment, request: SyncRequest) -> Report:
     """Run one cycle over all sources and targets.
-
-    Args:
-        config: what to sync.
-        app_paths: where state and caches are.
-        scope: how far to go; only APPLY changes a target. While pulling is suspended the run only plans, cleans up
-            after a run that was killed, and records what was fetched.
-        consent: what the user agrees to; nothing by default.
-        progress: called with how far a fetch or an apply is.
-        fetches: asks the remotes; a fetch that was made already is not made again.
-        working_trees: by name, the sources that are read from their saved files instead of a commit.
-        text: of the configuration; the fingerprint of a run with nothing to do is kept for it.
-        inputs: the other files and directories of this machine that decide what is written.
-        quiet_noop: log nothing where there was nothing to do.
-        allow_restore: whether targets with `on_drift = "restore"` may restore edited files in this run.
-        ad_hoc: whether sources and targets were given for this run only, so others may be configured.
-        lock_timeout: how many seconds to wait for a run that is in progress.
 
     Raises:
         ConfigError: the machine's policy cannot be used.
         LockedError: another run is in progress.
         StateError: the state cannot be used.
     """
-    signed = [path for table in config.sources.values() for path in table.signer_files()]
-    read = {str(path): content_of(path) for path in (*inputs, *signed, app_paths.policy)}
-    progress("waiting for another run", 0, 0)
-    lock = nullcontext() if scope is Scope.LOOK else locked(app_paths, lock_timeout=lock_timeout)  # looking needs none
+    app_paths, text = environment.app_paths, environment.text
+    inputs = {str(path): content_of(path) for path in environment.inputs}
+    environment.progress("waiting for another run", 0, 0)
+    is_looking = request.scope is Scope.LOOK  # which needs no lock
+    lock = nullcontext() if is_looking else locked(app_paths, lock_timeout=request.lock_timeout)
     with lock, State.open(app_paths.database) as state:
-        cycle = _Cycle(
-            config,
-            app_paths,
-            scope,
-            state,
-            progress=progress,
-            fetches=fetches or Fetches(),
-            working_trees=working_trees or {},
-            consent=consent or Consent(),
-            allow_restore=allow_restore,
-            ad_hoc=ad_hoc,
-        )
+        cycle = _Cycle(environment, request, state)
         report = cycle.run()
         at_rest = cycle.is_at_rest(report)
-        if report.scope is Scope.APPLY and not (quiet_noop and at_rest):
+        if report.scope is Scope.APPLY and not (request.quiet_noop and at_rest):
             log_sync(report)
         if text and not report.recovered and at_rest:
-            remember(state, text, fingerprint_of(config, report, text, read))
+            remember(state, text, fingerprint_of(environment.config, report, text, inputs))
         return report
 
 
 class _Cycle:
-    def __init__(
-        self,
-        config: Config,
-        app_paths: AppPaths,
-        scope: Scope,
-        state: State,
-        *,
-        progress: Progress,
-        fetches: Fetches,
-        working_trees: Mapping[str, WorkingTree],
-        consent: Consent,
-        allow_restore: bool,
-        ad_hoc: bool,
-    ) -> None:
-        self._config = config
-        self._app_paths = app_paths
-        self._scope = scope
+    def __init__(self, environment: Environment, request: SyncRequest, state: State) -> None:
+        self._environment = environment
+        self._request = request
         self._state = state
-        self._progress = progress
-        self._fetches = fetches
-        self._working_trees = working_trees
-        self._consent = consent
-        self._may_restore = allow_restore
-        self._ad_hoc = ad_hoc
-        self._policy = policy_of(config, app_paths.policy)
+        self._config = environment.config
+        self._app_paths = environment.app_paths
+        self._consent = request.consent
+        self._policy = policy_of(self._config, self._app_paths.policy)
         self._id = secrets.token_hex(6)
-        self._targets, self._missing = _reachable(config.resolved_targets())
+        self._targets, self._missing = _reachable(self._config.resolved_targets())
         self._directories = {
             str(target.directory): DirectoryOptions(
                 create=True, follow_symlinks=target.follow_symlinks, shared=target.written.shared
@@ -148,16 +88,16 @@ class _Cycle:
     def run(self) -> Report:
         started, began = time.time(), time.perf_counter()
         overlays, overlay_diagnostics = read_overlays(self._config.overlays)
-        sources, snapshots = self._resolve(overlays)
-        self._progress("reading", 0, 0)
+        sources, snapshots = resolve_sources(self._environment, self._request, self._state, overlays)
+        self._environment.progress("reading", 0, 0)
         with Cache.open(self._app_paths.outcomes) as cache:
             built = build(snapshots, self._targets, cache, self._policy)
-        if self._scope is Scope.APPLY:
+        if self._request.scope is Scope.APPLY:
             recover(self._state, self._directories)
         inventory = self._state.inventory(self._directories)
         states, former = self._keep_former_urls(built.states, inventory, snapshots)
         plan = self._with_escalations(self._plan(states, inventory, snapshots), built, snapshots)
-        applying = self._scope is Scope.APPLY and self._begin(plan, snapshots, started)
+        applying = self._request.scope is Scope.APPLY and self._begin(plan, snapshots, started)
         suspension = None if applying else self._state.suspension
         outcomes = self._apply(plan, built, snapshots) if applying else ()
         moving = moved_sources(sources, snapshots, plan) if applying else frozenset[str]()
@@ -180,7 +120,7 @@ class _Cycle:
         ]
         report = Report(
             sync_id=self._id,
-            scope=Scope.PLAN if self._scope is Scope.APPLY and not applying else self._scope,
+            scope=Scope.PLAN if self._request.scope is Scope.APPLY and not applying else self._request.scope,
             seconds=time.perf_counter() - began,
             sources=tuple(sources),
             targets=self._targets,
@@ -194,20 +134,9 @@ class _Cycle:
             recovered=self._state.recovered,
             suspension=suspension,
         )
-        if self._scope is Scope.APPLY:
+        if self._request.scope is Scope.APPLY:
             self._record(report, moving)
         return report
-
-    def _resolve(self, overlays: Sequence[Override]) -> tuple[list[ResolvedSource], list[Snapshot]]:
-        return resolve_sources(
-            self._config,
-            self._app_paths,
-            self._state,
-            fetches=None if self._scope is Scope.LOOK else self._fetches,
-            working_trees=self._working_trees,
-            progress=self._progress,
-            overlays=overlays,
-        )
 
     def is_at_rest(self, report: Report) -> bool:
         """Whether a run that finds all of this again has nothing to do and nothing to report."""
@@ -235,7 +164,7 @@ class _Cycle:
 
     def _gone(self, inventory: Mapping[Key, Recorded]) -> frozenset[str]:
         """The sources that wrote here and are no longer configured; none where that cannot be known."""
-        written = frozenset() if self._ad_hoc else frozenset(row.source for row in inventory.values())
+        written = frozenset() if self._request.ad_hoc else frozenset(row.source for row in inventory.values())
         return written - self._config.sources.keys()
 
     def _plan(
@@ -276,7 +205,7 @@ class _Cycle:
     def _restores(self, change: Change) -> bool:
         """Whether a conflict is an edited file of ours in a target that restores such files."""
         return (
-            self._may_restore
+            self._request.allow_restore
             and change.base is not None
             and any(target.allow_restore and target.name == change.target for target in self._targets)
         )
@@ -321,7 +250,7 @@ class _Cycle:
         def advance(_change: Change) -> None:
             nonlocal done
             done += 1
-            self._progress("writing", done, len(changes))
+            self._environment.progress("writing", done, len(changes))
 
         urls = _urls(snapshots)
         with Backups.open(self._app_paths.backups) as backups:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 from agentsync.config import Target
 from agentsync.core.codes import Severity
@@ -14,18 +13,11 @@ from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.state.records import Action, Key, Recorded, Suspension
 from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan
-
-
-class Scope(Enum):
-    """How far a cycle goes: look at the recorded state, fetch and plan, or fetch, plan and apply."""
-
-    LOOK = "look"
-    PLAN = "plan"
-    APPLY = "apply"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from agentsync.state.records import ROLLED_BACK, Action, FileChange, Key, Record
 from agentsync.state.store import State
 from agentsync.sync.events import log_rollback
 from agentsync.sync.report import is_change
-from agentsync.sync.sources import Progress
+from agentsync.sync.request import Progress
 from agentsync.targets.apply import apply, observe, recover
 from agentsync.targets.batch import WRITING, Outcome
 from agentsync.targets.change import Actual, Change, Wanted, absolute

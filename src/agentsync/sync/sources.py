@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from agentsync.config import Config
-from agentsync.config.tables import SourceTable
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import (
@@ -17,7 +15,6 @@ from agentsync.core.errors import (
     SourceUnavailableError,
     UnverifiedError,
 )
-from agentsync.core.paths import AppPaths
 from agentsync.core.urls import redact
 from agentsync.git.objects import CommitFacts, Entry
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
@@ -28,11 +25,9 @@ from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, mirror_of
+from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.snapshot import Files, Snapshot
 from agentsync.sync.verification import prove
-
-Progress = Callable[[str, int, int], None]
-"""Callback with the current step, how much of it is done, and how much there is in total (0 where unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +61,26 @@ class ResolvedSource:
 
 
 def resolve_sources(
-    config: Config,
-    app_paths: AppPaths,
-    state: State,
-    *,
-    fetches: Fetches | None,
-    working_trees: Mapping[str, WorkingTree],
-    progress: Progress,
-    overlays: Sequence[Override] = (),
+    environment: Environment, request: SyncRequest, state: State, overlays: Sequence[Override] = ()
 ) -> tuple[list[ResolvedSource], list[Snapshot]]:
-    """Resolve every resolver, in the configured order; one that fails does not stop the others.
+    """Resolve every source, in the configured order; one that fails does not stop the others.
 
     Args:
-        config: with the sources.
-        app_paths: where their mirrors are.
+        environment: with the sources, their mirrors, and the fetches; to look, the commits applied last are used.
+        request: with the sources that are read from a working directory; nothing is fetched for these.
         state: the recorded state of the sources.
-        fetches: asks the remotes; without it the commits that were applied last are used.
-        working_trees: by name, the sources that are read from a working directory; nothing is fetched for these.
-        progress: called before each fetch.
         overlays: the user's overlays, applied after all other overrides.
     """
+    config = environment.config
+    fetches = None if request.scope is Scope.LOOK else environment.fetches
     local_overrides = (*as_overrides(config.overrides, "the configuration"), *overlays)
     resolved_sources: list[ResolvedSource] = []
     snapshots: list[Snapshot] = []
-    for name, table in config.sources.items():
-        resolver = _SourceResolver(
-            name,
-            table,
-            config,
-            app_paths,
-            state,
-            local_overrides=local_overrides,
-            working_trees=working_trees.get(name),
-        )
-        if fetches and name not in working_trees:
-            progress(f"fetching {name}", 0, 0)
+    for name in config.sources:
+        working_tree = request.working_trees.get(name)
+        resolver = _SourceResolver(name, environment, state, local_overrides, working_tree)
+        if fetches and not working_tree:
+            environment.progress(f"fetching {name}", 0, 0)
         resolved, snapshot = resolver.resolve(fetches)
         resolved_sources.append(resolved)
         if snapshot:
@@ -114,30 +94,28 @@ class _SourceResolver:
     def __init__(
         self,
         name: str,
-        table: SourceTable,
-        config: Config,
-        app_paths: AppPaths,
+        environment: Environment,
         state: State,
-        *,
         local_overrides: tuple[Override, ...],
-        working_trees: WorkingTree | None,
+        working_tree: WorkingTree | None,
     ) -> None:
-        self._table = table
+        config = environment.config
+        self._table = table = config.sources[name]
         self._models = config.models
         self._local_overrides = local_overrides
         url = redact(table.url)
         self._remote = config.remote_of(name)
-        self._mirror = mirror_of(app_paths, name, table.url)
-        self._files: Files = working_trees or self._mirror
+        self._mirror = mirror_of(environment.app_paths, name, table.url)
+        self._files: Files = working_tree or self._mirror
         self._signers = table.signers()
         # A working tree has a ref of its own, so that saved and committed files have separate records.
-        ref = WORKING_TREE if working_trees else table.ref
+        ref = WORKING_TREE if working_tree else table.ref
         self._applied = applied = state.source(name, url, ref) or SourceState(name, url, ref)
         self._recorded = ResolvedSource(
             name,
             url,
             ref,
-            WORKING_TREE if working_trees else applied.commit,
+            WORKING_TREE if working_tree else applied.commit,
             applied.commit,
             fetched_at=applied.fetched_at,
             last_error=applied.error or applied.rejected_reason,

@@ -18,7 +18,8 @@ from agentsync.report.page.markup import element, html, void
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, Trigger
 from agentsync.state.records import Action, Recorded, Suspension, Sync
 from agentsync.sync.compiled_agent import CompiledAgent, Output
-from agentsync.sync.report import Report, Scope
+from agentsync.sync.report import Report
+from agentsync.sync.request import Scope
 from agentsync.targets.change import Actual, Change
 from support.reports import COMMIT, TARGET, change, report
 

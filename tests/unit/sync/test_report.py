@@ -9,7 +9,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError, ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.state.records import Action
 from agentsync.sync.compiled_agent import CompiledAgent
-from agentsync.sync.report import Scope
+from agentsync.sync.request import Scope
 from support.reports import COMMIT, change, outcome, report
 
 FAILED = Diagnostic(Code.WRITE_FAILED, "it could not be written: no space", agent="writer")
