@@ -19,7 +19,7 @@ from agentsync.core.limits import MAX_FILES
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
 
-Say = Literal["allow", "refuse"]
+Verdict = Literal["allow", "refuse"]
 _Globs = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=256)]
 EVERYTHING_GLOBS: Final = (ANY,)
 
@@ -46,19 +46,19 @@ class Rules(Settings):
         escalation: whether an agent given more than its last version had is only reported, or held until confirmed.
     """
 
-    hooks: Say = "refuse"
-    mcp_servers: Say = "refuse"
-    programs: Say = "refuse"
-    addresses: Say = "refuse"
-    files: Say = "refuse"
-    inherit: Say = "allow"
+    hooks: Verdict = "refuse"
+    mcp_servers: Verdict = "refuse"
+    programs: Verdict = "refuse"
+    addresses: Verdict = "refuse"
+    files: Verdict = "refuse"
+    inherit: Verdict = "allow"
     modes: _Globs = ()
     tools: _Globs = EVERYTHING_GLOBS
     servers: _Globs = EVERYTHING_GLOBS
     models: _Globs = EVERYTHING_GLOBS
     reserved: _Globs = ()
-    secrets: Say = "refuse"
-    hidden: Say = "refuse"
+    secrets: Verdict = "refuse"
+    hidden: Verdict = "refuse"
     max_bytes: int = Field(default=MAX_FILE_BYTES, ge=1, le=MAX_FILE_BYTES)
     escalation: Literal["report", "hold"] = "report"
 
@@ -168,11 +168,5 @@ DEFAULT: Final = Policy((PolicyTable(),)).of_source("", "")
 """The policy where nothing is configured."""
 
 
-# Judging
-
-
 def is_among(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
-
-
-# Growth
