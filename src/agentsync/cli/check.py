@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import click
 
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
+from agentsync.cli.cycle import source_name
 from agentsync.cli.options import common, common_options
 from agentsync.cli.wording import counted
-from agentsync.convert.policy import DEFAULT, Policy, SourcePolicy, read_policy
-from agentsync.convert.policy_check import judge_output, judge_text
-from agentsync.convert.render import render
+from agentsync.config import Target
+from agentsync.config.tables import SourceTable
+from agentsync.convert.policy import DEFAULT, Policy, read_policy
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.digest import digest
-from agentsync.core.entry_paths import split_path
-from agentsync.core.errors import ConfigError, ExitCode
+from agentsync.core.errors import ConfigError, ExitCode, SourceRefusedError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
-from agentsync.dialects import dialects
-from agentsync.git.objects import Entry
-from agentsync.repository.checks import Named, check_names, masked
-from agentsync.repository.dialect_detection import ReadAgent, read_agent
-from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
-from agentsync.repository.multi_agent_files import split_file
-from agentsync.repository.overrides import AgentFilter, unused
-from agentsync.repository.selection import Selection, select
-from agentsync.repository.working_tree import content, entry_of, list_files
+from agentsync.repository.working_tree import WORKING_TREE, WorkingTree, content, entry_of
+from agentsync.sync.build import build
+from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.snapshot import LocalSettings, Snapshot, snapshot_of_file, take_snapshot
 
 _EPILOG = """\b
 Examples:
@@ -91,6 +86,13 @@ class Checked:
     skipped: Sequence[str]
     diagnostics: Sequence[Diagnostic]
 
+    @classmethod
+    def of(cls, compiled: Sequence[CompiledAgent], diagnostics: Sequence[Diagnostic]) -> Self:
+        """Sort the results of a build by what became of each file."""
+        agents = [(one.name, one.dialect, one.path) for one in compiled if one.name]
+        skipped = [one.path for one in compiled if not (one.name or one.refused or one.excluded)]
+        return cls(agents, skipped, diagnostics)
+
     @property
     def record(self) -> dict[str, object]:
         """The documented JSON form (docs/json.md)."""
@@ -119,9 +121,11 @@ class Checked:
 
 
 def run_checks(
-    path: Path, targets: Collection[str], *, dialect: str | None = None, policy: SourcePolicy = DEFAULT
+    path: Path, targets: Collection[str], *, dialect: str | None = None, policy: Policy = DEFAULT
 ) -> Checked:
-    """Read and check the agents in a directory or a file.
+    """Read and check the agents in a directory or a file, by the steps of a sync.
+
+    Each agent is checked for its own tool as well: as if that were a target.
 
     Args:
         path: the directory or file.
@@ -132,88 +136,43 @@ def run_checks(
     Raises:
         ConfigError: something cannot be read, or the manifest has a mistake.
     """
+    snapshot = _snapshot(path.absolute(), dialect)
+    built = build([snapshot], [], None, policy)
+    own = {(one.path, one.dialect) for one in built.compiled}
+    wanted = sorted({*targets, *(name for _, name in own if name)})
+    built = build([snapshot], [_target(name) for name in wanted], None, policy)
+    diagnostics = (
+        diagnostic if diagnostic.target in targets else replace(diagnostic, target="")
+        for diagnostic in built.diagnostics
+        if diagnostic.target in {"", *targets} or (diagnostic.path, diagnostic.target) in own
+    )
+    return Checked.of(built.compiled, tuple(dict.fromkeys(diagnostics)))
+
+
+def _snapshot(path: Path, dialect: str | None) -> Snapshot:
+    """Take a snapshot of a directory, or of a single file, which is read whatever its name."""
     root = path if path.is_dir() else path.parent
-    there = list_files(root) if path.is_dir() else [entry_of(root, path)]
-    manifest = _manifest(root, there)
-    selection = _selection(manifest, dialect)
-    # A file given by the user is read, whatever its name.
-    entries, unsafe = select(there, selection) if path.is_dir() else (there, [])
-    entries, unclear = split_file(entries, selection, lambda files: (content(root / file.path) for file in files))
-    agents, skipped, diagnostics = _read(root, entries, selection, policy)
-    diagnostics = [*unsafe, *unclear, *diagnostics]
-    agents = [read for read in agents if AgentFilter(manifest.agents.only, manifest.agents.skip).takes(read.agent)]
-    overrides = as_overrides(manifest.overrides, FILE_NAME)
+    name = source_name(str(root))
+    table = SourceTable(url=str(root), dialect=dialect, allow_local=True)
+    files = WorkingTree(root)
     if path.is_dir():
-        diagnostics += unused(overrides, ((read.agent.slug, read.agent.tags) for read in agents))
-    for read in agents:
-        for target in targets:
-            rendered = render(read, dialects()[target], _options(manifest, target), overrides)
-            diagnostics += [d.at(path=read.document.path, target=target) for d in rendered.diagnostics]
-            if rendered.document and rendered.document is not read.document:
-                judged = judge_output(
-                    dialects()[target], rendered.document, read.agent.slug, policy.rules(read.agent.slug)
-                )
-                diagnostics += [replace(d, line=0).at(path=read.document.path, target=target) for d in judged]
-    named = [(read.agent.name, read.dialect.name, read.document.path) for read in agents]
-    return Checked(named, skipped, [*map(masked, diagnostics)])
+        try:
+            local = LocalSettings()
+            return take_snapshot(files, table, name=name, url=table.url, commit=WORKING_TREE, local=local)
+        except SourceRefusedError as error:
+            raise ConfigError(error.message, place=str(root / error.place), hint=error.hint) from error
+    return snapshot_of_file(files, table, entry_of(root, path), name=name)
 
 
-def _policy(path: Path | None) -> SourcePolicy:
+def _target(dialect: str) -> Target:
+    """Make a target that is never written."""
+    return Target(
+        name=dialect, dialect=dialect, directory=Path(), create=False, follow_symlinks=False, options=WriteOptions()
+    )
+
+
+def _policy(path: Path | None) -> Policy:
     """Read a policy file; without one, the default policy."""
     if path is None:
         return DEFAULT
-    return Policy((read_policy(content(path).decode(errors="replace"), str(path)),)).of_source("", "")
-
-
-def _judged(read: ReadAgent, policy: SourcePolicy) -> Iterator[Diagnostic]:
-    """The diagnostics of an agent, and of the permissions that its own tool would give it."""
-    slug, document = read.agent.slug, read.document
-    rules = policy.rules(slug)
-    judged = (
-        *judge_text(read.diagnostics, slug, len(document.data), rules),
-        *judge_output(read.dialect, document, slug, rules),
-    )
-    return (diagnostic.at(path=document.path, agent=read.agent.name) for diagnostic in judged)
-
-
-def _read(
-    root: Path, entries: Sequence[Entry], selection: Selection, policy: SourcePolicy
-) -> tuple[list[ReadAgent], list[str], list[Diagnostic]]:
-    """Read entries: the agents, the paths of files that define none, and all diagnostics."""
-    diagnostics: list[Diagnostic] = []
-    agents: list[ReadAgent] = []
-    skipped: list[str] = []
-    names: list[Named] = []
-    for entry in entries:
-        data = content(root / split_path(entry.path)[0])
-        read = read_agent(entry.path, data, selection.dialect_of(entry.path))
-        if isinstance(read, ReadAgent):
-            diagnostics += _judged(read, policy)
-            agents.append(read)
-            names.append(Named("", entry.path, digest(data), read.agent.slug))
-            continue
-        diagnostics += read.diagnostics
-        if not read.refused:
-            skipped.append(entry.path)
-    return agents, skipped, [*diagnostics, *check_names(names, frozenset())[1]]
-
-
-def _selection(manifest: Manifest, dialect: str | None) -> Selection:
-    agents = manifest.agents
-    forced = (("**", dialect),) if dialect else ()
-    return Selection("", agents.include, agents.exclude, (*forced, *agents.dialects.items()))
-
-
-def _options(manifest: Manifest, target: str) -> WriteOptions:
-    return WriteOptions(models=manifest.models.get(target, {}))
-
-
-def _manifest(root: Path, there: Sequence[Entry]) -> Manifest:
-    """Read the repository's manifest; it is refused where `pull` refuses it."""
-    entry = next((entry for entry in there if entry.path == FILE_NAME), None)
-    if entry is None:
-        return Manifest()
-    path = root / entry.path
-    if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
-        raise ConfigError(f"it must be a file of at most {MAX_BYTES} bytes", place=str(path))
-    return read_manifest(content(path))
+    return Policy((read_policy(content(path).decode(errors="replace"), str(path)),))

@@ -118,27 +118,9 @@ def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletio
         working_trees = {source_name(str(root)): tree}
         consent = Consent(deletions=allow_deletions)
         report = run_config(options, config, Scope.APPLY, consent=consent, working_trees=working_trees, ad_hoc=True)
-        return _Round(_checked(report), report)
+        return _Round(Checked.of(report.compiled, report.diagnostics), report)
 
     return _Work(tree, run)
-
-
-def _checked(report: Report) -> Checked:
-    """The result that `check` would have for the agents in a report."""
-    compiled = report.compiled
-    return Checked(
-        [
-            (compiled_agent.name, compiled_agent.dialect, compiled_agent.path)
-            for compiled_agent in compiled
-            if compiled_agent.name
-        ],
-        [
-            compiled_agent.path
-            for compiled_agent in compiled
-            if not (compiled_agent.name or compiled_agent.refused or compiled_agent.excluded)
-        ],
-        report.diagnostics,
-    )
 
 
 @dataclass

@@ -164,7 +164,7 @@ def _exceptions(table: PolicyTable, name: str, url: str) -> Iterator[tuple[str, 
             yield agent, rules
 
 
-DEFAULT: Final = Policy((PolicyTable(),)).of_source("", "")
+DEFAULT: Final = Policy((PolicyTable(),))
 """The policy where nothing is configured."""
 
 

@@ -46,7 +46,7 @@ _CACHE_SHARE = 3
 _CACHE_LEAST = 2000
 
 
-def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache, policy: Policy) -> BuildResult:
+def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache | None, policy: Policy) -> BuildResult:
     """Read and render every file of every source for every target.
 
     An agent that the policy does not accept is refused, and treated like a file that cannot be read.
@@ -65,7 +65,8 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
             oversized.append(problem)
             of_source = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in of_source)
         compiled += of_source
-    cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
+    if cache:
+        cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
     overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.replaces)
     names = {_named(compiled_agent): compiled_agent for compiled_agent in compiled if compiled_agent.slug}
     used_names, name_diagnostics = check_names(list(names), overriding)
@@ -148,12 +149,13 @@ def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], poli
 
 
 def _compile(
-    snapshot: Snapshot, targets: Sequence[Target], cache: Cache, contents: ContentStore, policy: SourcePolicy
+    snapshot: Snapshot, targets: Sequence[Target], cache: Cache | None, contents: ContentStore, policy: SourcePolicy
 ) -> Iterator[CompiledAgent]:
     """Compile each file, in the order of the entries; results that are not in the cache are added to it."""
     common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix))
     keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
-    compiled = {key: decode(value) for key, value in cache.get_many(keys.values()).items()}
+    cached = cache.get_many(keys.values()) if cache else {}
+    compiled = {key: decode(value) for key, value in cached.items()}
     missing: dict[str, list[Entry]] = {}
     for entry, key in keys.items():
         if key not in compiled:
@@ -164,7 +166,8 @@ def _compile(
             for blob, data in snapshot.files.blobs(missing)
             for entry in missing[blob]
         }
-        cache.put_many({key: encode(compiled_agent) for key, compiled_agent in fresh.items()})
+        if cache:
+            cache.put_many({key: encode(compiled_agent) for key, compiled_agent in fresh.items()})
         compiled |= fresh
     for entry, key in keys.items():
         yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)

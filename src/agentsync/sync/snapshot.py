@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
+from agentsync.config.tables import SourceTable
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ConfigError, SourceRefusedError
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
+from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
+from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
-from agentsync.repository.selection import Selection
-from agentsync.repository.working_tree import WorkingTree
+from agentsync.repository.selection import Selection, select
+from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 
 Files = Mirror | WorkingTree
 """Store of a source's files: committed in a mirror, or saved in a working tree."""
@@ -45,3 +50,84 @@ class Snapshot:
     filters: tuple[AgentFilter, ...] = ()
     prefix: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """Settings of this machine for the agents of every source.
+
+    Attributes:
+        models: dialect to model table, over the manifest's.
+        overrides: the configuration's, then the user's overlays; they apply after the manifest's.
+    """
+
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
+
+
+def take_snapshot(
+    files: Files, table: SourceTable, *, name: str, url: str, commit: str, local: LocalSettings
+) -> Snapshot:
+    """Read the manifest of a source at a commit, and select the files to read.
+
+    Args:
+        files: of the source.
+        table: the source's settings.
+        name: the source's name.
+        url: without credentials.
+        commit: which files.
+        local: this machine's settings.
+
+    Raises:
+        SourceRefusedError: the manifest cannot be used.
+        SourceUnavailableError: the files cannot be read.
+    """
+    entries = files.tree(commit)
+    manifest = _manifest(files, entries)
+    selection = table.selection(manifest.agents)
+    entries, unsafe = select(entries, selection)
+    entries, unclear = split_file(files.identified(entries), selection, partial(_contents, files))
+    models = {
+        dialect: {**manifest.models.get(dialect, {}), **local.models.get(dialect, {})}
+        for dialect in {*manifest.models, *local.models}
+    }
+    from_manifest = as_overrides(manifest.overrides, FILE_NAME)
+    return Snapshot(
+        name=name,
+        url=url,
+        commit=commit,
+        files=files,
+        entries=entries,
+        selection=selection,
+        models=models,
+        replaces=table.replaces,
+        overrides=(*(override.under(table.prefix) for override in from_manifest), *local.overrides),
+        filters=tuple(AgentFilter(one.only, one.skip).under(table.prefix) for one in (manifest.agents, table)),
+        prefix=table.prefix,
+        diagnostics=(*unsafe, *unclear),
+    )
+
+
+def snapshot_of_file(files: WorkingTree, table: SourceTable, entry: Entry, *, name: str) -> Snapshot:
+    """Take a snapshot of one file of a working tree, whatever its name, without the manifest."""
+    selection = table.selection(Manifest().agents)
+    entries, unclear = split_file(files.identified([entry]), selection, partial(_contents, files))
+    return Snapshot(name, table.url, WORKING_TREE, files, entries, selection, {}, diagnostics=tuple(unclear))
+
+
+def _contents(files: Files, entries: Sequence[Entry]) -> Iterator[bytes]:
+    return (data for _, data in files.blobs(entry.blob for entry in entries))
+
+
+def _manifest(files: Files, entries: Sequence[Entry]) -> Manifest:
+    """Read the repository's manifest; one that cannot be read refuses the commit."""
+    for entry in entries:
+        if entry.path == FILE_NAME:
+            if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
+                raise SourceRefusedError(f"it must be a file of at most {MAX_BYTES} bytes", place=FILE_NAME)
+            (data,) = _contents(files, files.identified([entry]))
+            try:
+                return read_manifest(data)
+            except ConfigError as error:
+                raise SourceRefusedError(error.message, place=error.place, hint=error.hint) from error
+    return Manifest()

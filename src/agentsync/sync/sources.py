@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import (
     AgentsyncError,
-    ConfigError,
     SourceRefusedError,
     SourceUnavailableError,
     UnverifiedError,
 )
 from agentsync.core.urls import redact
-from agentsync.git.objects import CommitFacts, Entry
-from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
-from agentsync.repository.multi_agent_files import split_file
-from agentsync.repository.overrides import AgentFilter, Override
-from agentsync.repository.selection import select
+from agentsync.git.objects import CommitFacts
+from agentsync.repository.manifest import as_overrides
+from agentsync.repository.overrides import Override
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, mirror_of
 from agentsync.sync.request import Environment, Scope, SyncRequest
-from agentsync.sync.snapshot import Files, Snapshot
+from agentsync.sync.snapshot import Files, LocalSettings, Snapshot, take_snapshot
 from agentsync.sync.verification import prove
 
 
@@ -73,12 +70,13 @@ def resolve_sources(
     """
     config = environment.config
     fetches = None if request.scope is Scope.LOOK else environment.fetches
-    local_overrides = (*as_overrides(config.overrides, "the configuration"), *overlays)
+    overrides = (*as_overrides(config.overrides, "the configuration"), *overlays)
+    local = LocalSettings(config.models, overrides)
     resolved_sources: list[ResolvedSource] = []
     snapshots: list[Snapshot] = []
     for name in config.sources:
         working_tree = request.working_trees.get(name)
-        resolver = _SourceResolver(name, environment, state, local_overrides, working_tree)
+        resolver = _SourceResolver(name, environment, state, local, working_tree)
         if fetches and not working_tree:
             environment.progress(f"fetching {name}", 0, 0)
         resolved, snapshot = resolver.resolve(fetches)
@@ -96,13 +94,12 @@ class _SourceResolver:
         name: str,
         environment: Environment,
         state: State,
-        local_overrides: tuple[Override, ...],
+        local: LocalSettings,
         working_tree: WorkingTree | None,
     ) -> None:
         config = environment.config
         self._table = table = config.sources[name]
-        self._models = config.models
-        self._local_overrides = local_overrides
+        self._local = local
         url = redact(table.url)
         self._remote = config.remote_of(name)
         self._mirror = mirror_of(environment.app_paths, name, table.url)
@@ -179,55 +176,15 @@ class _SourceResolver:
             message = f"commit {resolved.commit[:12]} was applied before its signature was asked for in this way"
             raise UnverifiedError(message, place=resolved.url, hint="run `agentsync pull`, which checks it")
         facts = resolved.facts or self._files.commit_facts(resolved.commit)
-        entries = self._files.tree(resolved.commit)
-        manifest = self._manifest(entries)
-        selection = self._table.selection(manifest.agents)
-        entries_to_read, unsafe = select(entries, selection)
-        entries_to_read, unclear = split_file(self._files.identified(entries_to_read), selection, self._read)
-        models = {
-            dialect: {**manifest.models.get(dialect, {}), **self._models.get(dialect, {})}
-            for dialect in {*manifest.models, *self._models}
-        }
-        snapshot = Snapshot(
+        snapshot = take_snapshot(
+            self._files,
+            self._table,
             name=resolved.name,
             url=resolved.url,
             commit=resolved.commit,
-            files=self._files,
-            entries=entries_to_read,
-            selection=selection,
-            models=models,
-            replaces=self._table.replaces,
-            overrides=self._overrides(manifest),
-            filters=self._filters(manifest),
-            prefix=self._table.prefix,
-            diagnostics=(*unsafe, *unclear),
+            local=self._local,
         )
         return replace(resolved, facts=facts), snapshot
-
-    def _read(self, entries: Sequence[Entry]) -> Iterator[bytes]:
-        return (data for _, data in self._files.blobs(entry.blob for entry in entries))
-
-    def _overrides(self, manifest: Manifest) -> tuple[Override, ...]:
-        """Overrides of its agents: the repository's, then this machine's, then the user's overlays."""
-        from_manifest = as_overrides(manifest.overrides, FILE_NAME)
-        return (*(override.under(self._table.prefix) for override in from_manifest), *self._local_overrides)
-
-    def _filters(self, manifest: Manifest) -> tuple[AgentFilter, ...]:
-        tables = (manifest.agents, self._table)
-        return tuple(AgentFilter(table.only, table.skip).under(self._table.prefix) for table in tables)
-
-    def _manifest(self, entries: Sequence[Entry]) -> Manifest:
-        """Read the repository's manifest; one that cannot be read refuses the commit."""
-        for entry in entries:
-            if entry.path == FILE_NAME:
-                if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
-                    raise SourceRefusedError(f"it must be a file of at most {MAX_BYTES} bytes", place=FILE_NAME)
-                (data,) = self._read(self._files.identified([entry]))
-                try:
-                    return read_manifest(data)
-                except ConfigError as error:
-                    raise SourceRefusedError(error.message, place=error.place, hint=error.hint) from error
-        return Manifest()
 
 
 def finding(source: ResolvedSource) -> Diagnostic | None:

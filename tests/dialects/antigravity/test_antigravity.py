@@ -75,7 +75,7 @@ def test_commands_allowed_by_the_author_are_left_to_the_session() -> None:
     assert file.document is not None
     assert "commandExecutionPolicy" not in file.document.metadata
     assert Code.APPROVAL_NARROWED in {diagnostic.code for diagnostic in file.diagnostics}
-    assert judge_output(ANTIGRAVITY, file.document, "a", DEFAULT.rules("a")) == ()
+    assert judge_output(ANTIGRAVITY, file.document, "a", DEFAULT.of_source("", "").rules("a")) == ()
 
 
 @pytest.mark.parametrize("keys", ["tools: view_file", "tools: {view_file: true}", "tools: 3"])

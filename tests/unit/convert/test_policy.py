@@ -181,5 +181,5 @@ def test_a_credential_is_taken_out_of_every_diagnostic() -> None:
 
 
 def test_the_default_policy_is_that_of_an_empty_configuration() -> None:
-    assert DEFAULT.rules("x") == (PolicyTable(),)
+    assert DEFAULT.of_source("", "").rules("x") == (PolicyTable(),)
     assert configured().policy == PolicyTable()
