@@ -122,7 +122,13 @@ def test_claude_code_gives_a_running_agent_no_tool_beyond_the_intended_ones(
 def test_opencode_decides_each_call_as_intended(
     repository: str, ask: Callable[[str], Oracle], synced: Callable[[str], Synced], tmp_path: Path
 ) -> None:
-    sample = _sample(synced(repository).written("opencode"), repository)
+    # OpenCode lists no agent that is disabled.
+    listed = {
+        file: written
+        for file, written in synced(repository).written("opencode").items()
+        if written.document.metadata.get("disable") is not True
+    }
+    sample = _sample(listed, repository)
     _copy("opencode", sample, tmp_path)
     (tmp_path / dialects()["opencode"].project_directories[0] / "bare.md").write_text(_BARE, encoding="utf-8")
 
