@@ -220,3 +220,24 @@ def test_no_dialect_writes_more_than_the_upper_bound(target: Dialect, granted: G
     except TooManyPatternsError:
         return
     assert widened is None or widened.tool.startswith("mcp/"), widened
+
+
+def _raised_by_acceptance(tool: str, *rules: Rule) -> frozenset[Approval]:
+    """Levels of a tool in the upper bound of a target that names every server and tells arguments of tools apart."""
+    capabilities = Capabilities({"Shell": ("bash",)}, server_name=lambda pattern: pattern, spells=lambda *_: True)
+    grants = Grants((*EVERYTHING.rules, *rules))
+    return upper_bound(grants, capabilities, WriteOptions(unenforceable="accept")).approvals(tool)
+
+
+def test_what_a_server_is_denied_for_some_arguments_may_be_accepted_for_all() -> None:
+    some = (Rule("mcp/gh/push", SESSION), Rule("mcp/gh/push", DENY, "main*"))
+    assert _raised_by_acceptance("mcp/gh/push", *some) == {SESSION}
+
+
+def test_acceptance_raises_nothing_that_is_denied_for_every_argument_or_for_none() -> None:
+    assert _raised_by_acceptance("mcp/gh/push", Rule("mcp/gh/push", DENY)) == {DENY}
+    assert _raised_by_acceptance("mcp/gh/push", Rule("mcp/gh/push", ALLOW, "main*")) == {SESSION, ALLOW}
+
+
+def test_acceptance_for_servers_raises_no_tool_whose_arguments_the_target_tells_apart() -> None:
+    assert _raised_by_acceptance("bash", Rule("bash", DENY, "rm *")) == {SESSION, DENY}
