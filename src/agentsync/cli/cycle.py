@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +17,6 @@ from agentsync.core.paths import app_paths
 from agentsync.core.urls import local_path, printable, redact, scheme
 from agentsync.dialects import dialects, no_dialect
 from agentsync.formats.validated_toml import validate
-from agentsync.repository.working_tree import WorkingTree
 from agentsync.state.lock import BRIEF_LOCK_TIMEOUT
 from agentsync.sync.cycle import run
 from agentsync.sync.fetch import Fetches
@@ -53,32 +52,14 @@ def run_cycle(
         config, text = load_with_text(path)
         if scope is not Scope.LOOK:
             check_complete(config, path)
-    return run_config(
-        common,
-        config,
-        scope,
-        consent=consent,
-        fetches=fetches,
-        text=text,
-        ad_hoc=bool(source or to),
-    )
+    request = SyncRequest(scope, consent or Consent(), ad_hoc=bool(source or to))
+    return run_config(common, config, request, fetches=fetches, text=text)
 
 
 def run_config(
-    common: Common,
-    config: Config,
-    scope: Scope,
-    *,
-    consent: Consent | None = None,
-    fetches: Fetches | None = None,
-    working_trees: Mapping[str, WorkingTree] | None = None,
-    text: str = "",
-    ad_hoc: bool = False,
+    common: Common, config: Config, request: SyncRequest, *, fetches: Fetches | None = None, text: str = ""
 ) -> Report:
-    """Run a cycle for this configuration; `text` is the text that it was read from.
-
-    Sources in `working_trees` are read from their saved files instead of a commit. A configuration is `ad_hoc` if it is
-    not the one of this machine.
+    """Run a cycle for this configuration, waiting briefly for another run; `text` is the text that it was read from.
 
     Raises:
         AgentsyncError: the configuration, the lock or the state cannot be used.
@@ -86,16 +67,8 @@ def run_config(
     start_log(common)
     waiting = Waiting()
     try:
-        return run(
-            Environment(config, app_paths(), text, fetches or Fetches(), progress=waiting),
-            SyncRequest(
-                scope,
-                consent or Consent(),
-                working_trees or {},
-                ad_hoc=ad_hoc,
-                lock_timeout=BRIEF_LOCK_TIMEOUT,
-            ),
-        )
+        environment = Environment(config, app_paths(), text, fetches or Fetches(), progress=waiting)
+        return run(environment, replace(request, lock_timeout=BRIEF_LOCK_TIMEOUT))
     finally:
         waiting.clear()
 

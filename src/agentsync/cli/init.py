@@ -19,7 +19,7 @@ from agentsync.core.paths import shorten, user_config
 from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.validated_toml import validate
-from agentsync.sync.request import Scope
+from agentsync.sync.request import Scope, SyncRequest
 from agentsync.targets.installed_tools import also_read, directory_of, has_home, installed
 from agentsync.targets.target_directory import find_link
 
@@ -53,7 +53,7 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     if url is None:
         return _propose(chosen)
     document = _document(url, chosen, branch, subfolder)
-    report = run_config(options, validate(document, Config, "the options"), Scope.PLAN)
+    report = run_config(options, validate(document, Config, "the options"), SyncRequest(Scope.PLAN))
     for source in report.sources:
         if source.error:
             raise source.error

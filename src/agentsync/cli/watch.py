@@ -30,7 +30,7 @@ from agentsync.repository.working_tree import WorkingTree
 from agentsync.service.watch import Watch
 from agentsync.state.records import Stat
 from agentsync.sync.report import Report
-from agentsync.sync.request import Scope
+from agentsync.sync.request import Scope, SyncRequest
 from agentsync.targets.change import Change, Consent
 from agentsync.targets.installed_tools import installed
 
@@ -116,8 +116,8 @@ def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletio
 
     def run() -> _Round:
         working_trees = {source_name(str(root)): tree}
-        consent = Consent(deletions=allow_deletions)
-        report = run_config(options, config, Scope.APPLY, consent=consent, working_trees=working_trees, ad_hoc=True)
+        request = SyncRequest(Scope.APPLY, Consent(deletions=allow_deletions), working_trees, ad_hoc=True)
+        report = run_config(options, config, request)
         return _Round(Checked.of(report.compiled, report.diagnostics), report)
 
     return _Work(tree, run)
