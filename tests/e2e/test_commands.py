@@ -213,6 +213,15 @@ def test_check_judges_a_directory_a_file_and_nothing_at_all(machine: Machine) ->
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_check_of_a_pipe_is_refused_and_not_waited_for(machine: Machine) -> None:
+    pipe = machine.root / "pipe.md"
+    os.mkfifo(pipe)
+    result = machine.run("check", pipe)
+    assert result.code == 2
+    assert "this is not a regular file" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
 def test_check_reads_neither_pipes_nor_links(machine: Machine) -> None:
     agents = machine.root / "agents"
     agents.mkdir()

@@ -161,7 +161,10 @@ def _snapshot(path: Path, dialect: str | None) -> Snapshot:
             return take_snapshot(files, table, name=name, url=table.url, commit=WORKING_TREE, local=local)
         except SourceRefusedError as error:
             raise ConfigError(error.message, place=str(root / error.place), hint=error.hint) from error
-    return snapshot_of_file(files, table, entry_of(root, path), name=name)
+    entry = entry_of(root, path)
+    if not entry.mode:  # such as a pipe, which would be waited for
+        raise ConfigError("this is not a regular file", place=str(path))
+    return snapshot_of_file(files, table, entry, name=name)
 
 
 def _target(dialect: str) -> Target:
