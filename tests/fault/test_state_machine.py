@@ -107,7 +107,8 @@ class Life(RuleBasedStateMachine):
         users: the user's own content, by path, that they still want.
         given_up: what `adopt` replaced, by path: it is in the backups or back in its place.
         ever: wanted content of any time, by path.
-        deleted: what the user deleted and agentsync has not written since.
+        after: what agentsync had in place at the end of each sync, without what the user has deleted since: a rollback
+            to that sync leaves it deleted, also where a later sync wrote it again.
         own: the shared file without what could be the team's, byte for byte; None where the user has none.
     """
 
@@ -127,7 +128,6 @@ class Life(RuleBasedStateMachine):
         self.ever: defaultdict[Path, set[bytes]] = defaultdict(set)
         self.known: dict[tuple[object, ...], dict[Path, bytes]] = {}
         self.after: dict[str, dict[Path, bytes]] = {}
-        self.deleted: set[Path] = set()
         self.own: bytes | None = MODES
 
     @initialize()
@@ -312,8 +312,7 @@ class Life(RuleBasedStateMachine):
         """Assert that the files of the end of a sync are back, unless the user has changed them since."""
         files, was = self.files(), self.after.get(sync, {})
         for path, data in was.items():
-            touched = path in self.users or path in self.links or path in self.deleted
-            if self.is_target(path) and not touched:
+            if self.is_target(path) and path not in self.users and path not in self.links:
                 assert files.get(path) == data, path
 
     # How it is done
@@ -346,7 +345,6 @@ class Life(RuleBasedStateMachine):
                 del self.links[path]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        self.deleted.discard(path)
         self.users[path] = data
         self.cede()
 
@@ -359,7 +357,8 @@ class Life(RuleBasedStateMachine):
             self.shared.write_bytes(edited(self.shared.read_bytes(), {path.name: None}))
         else:
             path.unlink()
-        self.deleted.add(path)
+        for files in self.after.values():
+            files.pop(path, None)
 
     @staticmethod
     def link_or_unlink(directory: Path) -> None:
@@ -410,7 +409,7 @@ class Life(RuleBasedStateMachine):
     def run(self, *arguments: str, at: At | None = None) -> Run:
         """Run the program, and record the content that the user has given up by it."""
         self.wanted()
-        before, ran = self.files(), self.syncs()
+        ran = self.syncs()
         ended = self.machine.step(*arguments, at=at)
         assert ended.result.code in (*ENDINGS, *((-9,) if ended.hit else ())), ended
         files = self.files()
@@ -422,8 +421,6 @@ class Life(RuleBasedStateMachine):
         for path, data in files.items():
             if data in self.given_up[path] and path not in self.users:
                 self.users[path] = data
-            if files.get(path) != before.get(path):
-                self.deleted.discard(path)
         self.cede()
         for path in [path for path in self.modes if not path.is_file()]:
             del self.modes[path]
