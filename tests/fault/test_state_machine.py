@@ -240,6 +240,13 @@ class Life(RuleBasedStateMachine):
     def adopt(self, kill_at: At | None) -> None:
         self.run("adopt", "--all", at=kill_at)
 
+    @rule(where=paths, kill_at=kill_times)
+    def write_and_adopt(self, where: tuple[str, str], kill_at: At | None) -> None:
+        """The two together, while nothing is suspended: by chance alone they rarely meet."""
+        self.put(where, self.words(where))
+        self.run("resume")
+        self.run("adopt", "--all", at=kill_at)
+
     @rule(kill_at=kill_times, pick=st.integers(0, 3))
     def roll_back(self, kill_at: At | None, pick: int) -> None:
         syncs = self.syncs()
