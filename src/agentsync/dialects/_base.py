@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from agentsync.agents.grants import Grants
@@ -13,6 +13,9 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
+from agentsync.core.naming import folded_key
+from agentsync.dialects._kit.guards import Names, ignored_restrictions, restricted
+from agentsync.dialects._kit.intent import intended_by
 from agentsync.formats.document import Document
 
 
@@ -152,8 +155,13 @@ class Dialect:
         source: where they are documented.
         parse: bytes to Document; raises UnreadableError.
         score: how much a document looks like this dialect, from 0; decides where the path does not.
-        read: Document and the file's stem to an agent.
-        restrictions: the keys, without case, dashes and underscores, that `read` makes restrictions of.
+        reader: Document and the file's stem to an agent; `read` is what the rest of the program calls.
+        permission_keys: the keys that `reader` makes restrictions of. Any other key that restricts in some tool leaves
+            an agent nothing but reading.
+        any_spelling: whether `reader` does so in any spelling of such a key: case, dashes and underscores.
+        remedy: how to restrict an agent of this tool, as a hint.
+        guarded_tools: the canonical tools that a hook refuses whose matcher has this name.
+        runs_hooks: whether the tool runs the hooks of an agent.
         write: agent and options to bytes.
         capabilities: the permissions that the tool can express.
         carries: the fields of Agent beyond name, description, prompt and grants that the tool has a place for.
@@ -179,12 +187,16 @@ class Dialect:
     source: str
     parse: Callable[[bytes, str], Document]
     score: Callable[[Document], int]
-    read: Callable[[Document, str], Reading]
+    reader: Callable[[Document, str], Reading]
     write: Callable[[Agent, WriteOptions], Writing]
     capabilities: Capabilities
     enforced: Callable[[Document], Grants]
-    restrictions: frozenset[str]
+    permission_keys: frozenset[str]
     carries: frozenset[str]
+    remedy: str
+    any_spelling: bool = False
+    guarded_tools: Names = intended_by
+    runs_hooks: bool = False
     lists: ToolLists | None = None
     required: tuple[str, ...] = ()
     names: NameRule = SLUGS
@@ -193,6 +205,29 @@ class Dialect:
     notice: str = ""
     uses_effects: bool = False
     shared: SharedFile | None = None
+
+    def read(self, document: Document, stem: str) -> Reading:
+        """Read a document as `reader` does, then apply what holds whatever the reader makes of it.
+
+        Limits on the agent's servers, its hooks and other tools' restrictions come last, so that no dialect can leave
+        them out.
+        """
+        reading = self.reader(document, stem)
+        own = [key for key in document.metadata if self._restricts_by(key)]
+        ignored = ignored_restrictions(document, own, runs_hooks=self.runs_hooks, title=self.title, hint=self.remedy)
+        diagnostics = (*reading.diagnostics, *ignored)
+        if reading.agent is None:
+            return Reading(None, diagnostics)
+        grants = restricted(reading.agent.grants, document.metadata, own, self.guarded_tools)
+        return replace(reading, agent=reading.agent.model_copy(update={"grants": grants}), diagnostics=diagnostics)
+
+    def _restricts_by(self, key: str) -> bool:
+        return folded_key(key) in self.restrictions if self.any_spelling else key in self.permission_keys
+
+    @property
+    def restrictions(self) -> frozenset[str]:
+        """The permission keys, without case, dashes and underscores."""
+        return frozenset(map(folded_key, self.permission_keys))
 
     @property
     def suffix(self) -> str:

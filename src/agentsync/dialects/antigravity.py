@@ -24,10 +24,8 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
-from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames, listed, spell_lists
@@ -109,8 +107,6 @@ class _Antigravity(TableDialect):
             least, most = _POLICIES.get(str(policy), (Approval.DENY if refuses else Approval.ASK, Approval.ALLOW))
             level = least if intended else most
             rules += [Rule("bash", level)] if level is not Approval.SESSION else []
-        if intended:
-            rules = [*limited(metadata.get("mcpServers"), rules), *guarded(metadata.get("hooks"), self.tools.denied)]
         return rules
 
     def check(self, fields: Fields) -> None:
@@ -167,6 +163,7 @@ _ANTIGRAVITY: Final = _Antigravity(
     },
     models=Models(inherit="inherit", vendors={"flash": "google", "pro": "google", "gemini-": "google"}),
     native=frozenset({"subagent", "mcpServers", "skills", "preloadSkills", "plugins", "agents", "rules", "hooks"}),
+    runs_hooks=True,
     further=(_CLOSED, _INHERITS, _INHERITS_SERVERS, _POLICY),
 )
 

@@ -23,7 +23,6 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
 from agentsync.dialects._base import Dialect, Reading, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, known_vendor, losses, speaks
-from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.session_limits import beyond
@@ -73,7 +72,6 @@ def read(document: Document, stem: str) -> Reading:
         fields.report(
             Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and nothing else on that line"
         )
-    report_foreign(fields, own, title="Cursor", hint=f"write `{_SWITCH}: true`")
     model, values = fields.text("model"), read_keys(fields, _KEYS) | read_keys(fields, _SHORT)
     if name is None or description is None or refused(fields.diagnostics):
         return Reading(None, fields.diagnostics)
@@ -100,7 +98,7 @@ def _intended_grants(metadata: Mapping[str, JsonValue]) -> Grants:
     """The grants that the author intended: only reading, if the switch or another tool's restriction is set."""
     own = {key: value for key, value in metadata.items() if folded_key(key) == _SWITCH}
     rules = [*EVERYTHING.rules] if all(map(is_off, own.values())) else only_reading(EVERYTHING.rules)
-    return Grants(tuple(without_what_is_foreign(rules, metadata, own)))
+    return Grants(tuple(rules))
 
 
 def _off(value: JsonValue) -> JsonValue:
@@ -237,11 +235,13 @@ DIALECT: Final = Dialect(
     source="https://cursor.com/docs/subagents",
     parse=parse_markdown,
     score=score,
-    read=read,
+    reader=read,
     write=write,
     capabilities=_CAPABILITIES,
     enforced=enforced,
-    restrictions=frozenset({_SWITCH}),
+    permission_keys=frozenset({_SWITCH}),
+    any_spelling=True,
+    remedy=f"write `{_SWITCH}: true`",
     carries=_CARRIED,
     required=("prompt",),
     also_reads=("claude",),

@@ -26,7 +26,6 @@ from agentsync.dialects._base import NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import excepted
 from agentsync.dialects._kit.keys import Key
-from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
@@ -88,7 +87,6 @@ class _Junie(TableDialect):
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
             rules += [Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in names if name != _NO_SERVER]
             rules += [*denied, *(Rule(f"{MCP}{name}/{ANY}", Approval.DENY) for name in excluded)]
-            rules = limited(servers, rules) if intended else rules
         elif closed and not intended:
             rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
         return rules

@@ -20,8 +20,8 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
 from agentsync.dialects._base import Dialect, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
-from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
-from agentsync.dialects.kiro.permissions import KEYS, RESTRICTIONS, enforced, intended
+from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
+from agentsync.dialects.kiro.permissions import KEYS, enforced, guarded_tools, intended
 from agentsync.dialects.kiro.writer import server_name, with_search
 from agentsync.formats.document import Document
 from agentsync.formats.json_reader import format_json, parse_json
@@ -153,11 +153,14 @@ DIALECT: Final = Dialect(
     source="https://kiro.dev/docs/custom-agents/configuration-reference",
     parse=parse_json,
     score=score,
-    read=read,
+    reader=read,
     write=write,
     capabilities=_CAPABILITIES,
     enforced=enforced_by,
-    restrictions=RESTRICTIONS,
+    permission_keys=frozenset(KEYS),
+    remedy=REMEDY,
+    guarded_tools=guarded_tools,
+    runs_hooks=True,
     carries=_CARRIED,
     lists=ToolLists(absent="none", null="refused", mistyped="refused"),
     required=("name",),

@@ -11,7 +11,7 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects import Dialect, dialects
-from agentsync.dialects._kit.foreign_restrictions import takes_away
+from agentsync.dialects._kit.guards import takes_away
 from agentsync.formats.document import Document, UnreadableError
 from agentsync.repository.checks import check_agent
 from agentsync.repository.selection import dialect_of_path

@@ -9,7 +9,8 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.dialects.kiro.permissions import enforced, intended, is_known
+from agentsync.dialects._kit.guards import restricted
+from agentsync.dialects.kiro.permissions import KEYS, enforced, guarded_tools, intended, is_known
 from agentsync.dialects.kiro.writer import with_search
 from agentsync.formats.frontmatter import parse_markdown
 from support.conversion import read
@@ -21,7 +22,8 @@ SOME = "tools: [read, write, shell, web_fetch, subagent, '@gh']\n"
 
 def both(keys: str, version: int = 3) -> tuple[Grants, Grants]:
     metadata = parse_markdown(f"---\n{keys}\n---\n".encode(), "x.md").metadata
-    return intended(metadata, version=version), enforced(metadata, version=version)
+    least = restricted(intended(metadata, version=version), metadata, KEYS, guarded_tools)
+    return least, enforced(metadata, version=version)
 
 
 def rules(*declared: str) -> str:

@@ -8,7 +8,8 @@ from agentsync.agents.grants import READING, Approval, Grants
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.dialects import dialects
-from agentsync.dialects.vibe.permissions import enforced, intended, own_keys
+from agentsync.dialects._kit.guards import restricted
+from agentsync.dialects.vibe.permissions import PERMISSION_KEYS, enforced, intended, own_keys
 from agentsync.formats.toml import parse_toml
 from support.conversion import read
 from support.grants import available
@@ -21,7 +22,7 @@ USERS = OWN | {"webfetch", "websearch", "todo", "question", "task"}
 
 def both(keys: str, kind: str = "subagent") -> tuple[Grants, Grants]:
     metadata = parse_toml(f'agent_type = "{kind}"\n{keys}\n'.encode(), "x.toml").metadata
-    return intended(metadata), enforced(metadata)
+    return restricted(intended(metadata), metadata, PERMISSION_KEYS), enforced(metadata)
 
 
 def inside(granted: Grants) -> set[str]:

@@ -7,20 +7,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.agents.grants import EVERYTHING, Rule, only_reading
 from agentsync.agents.key_effects import Meaning, is_foreign_restriction, meaning
-from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
-from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.hook_guards import guarded
-from agentsync.dialects._kit.intent import intended_by, intended_mode
-from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.intent import intended_mode
 
-BESIDE: Final = ("mcpServers", "hooks")
-"""The keys of servers and hooks in tools that read both."""
-
-_SERVERS: Final = meaning(Meaning.SERVERS)
-_HOOKS: Final = meaning(Meaning.HOOKS)
 _MODES: Final = meaning(Meaning.MODE)
 
 _TOOLS: Final = tuple(
@@ -52,33 +42,3 @@ def _restricts(key: str, value: JsonValue) -> bool:
         return several and any(foreign_restrictions(each, ()) for each in below)
     # A mode is the kind of agent in most tools; a value that takes tools away is intended as a permission mode.
     return key in _MODES and isinstance(value, str) and intended_mode(value) is not None
-
-
-def without_what_is_foreign(rules: list[Rule], metadata: Mapping[str, JsonValue], own: Collection[str]) -> list[Rule]:
-    """The rules, narrowed by servers and hooks that other tools would read, although this one does not.
-
-    Another tool's restriction cannot be interpreted here, so it leaves nothing but reading.
-    """
-    for key, value in metadata.items():
-        if key not in own and folded_key(key) in _SERVERS:
-            rules = limited(value, rules)
-        elif key not in own and folded_key(key) in _HOOKS:
-            rules = [*rules, *guarded(value, intended_by)]
-    return only_reading(rules) if foreign_restrictions(metadata, own) else rules
-
-
-def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
-    """Whether these keys, unknown to the file's own tool, take anything away in another tool."""
-    everything = list(EVERYTHING.rules)
-    return without_what_is_foreign(everything, metadata, ()) != everything
-
-
-def report_foreign(fields: Fields, own: Collection[str], *, title: str, hint: str) -> None:
-    """Report each such key, and hooks that the tool does not run."""
-    hooks = [
-        key
-        for key, value in fields.metadata.items()
-        if key not in own and folded_key(key) in _HOOKS and any(guarded(value, intended_by))
-    ]
-    for key in (*foreign_restrictions(fields.metadata, own), *hooks):
-        fields.report(Code.NO_EFFECT, f"{title} does not read `{key}`", key, hint=hint)

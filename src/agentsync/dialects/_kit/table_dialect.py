@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,10 +13,9 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import folded_key, is_slug
+from agentsync.core.naming import is_slug
 from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
-from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
@@ -45,6 +44,7 @@ class TableDialect:
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
         strict: whether the tool refuses a file with a key that it does not know.
+        runs_hooks: whether the tool runs the hooks of an agent.
         format: metadata and prompt to the file's bytes.
     """
 
@@ -62,6 +62,7 @@ class TableDialect:
     further: tuple[str, ...] = ()
     invalid: Code = Code.INVALID_VALUE
     strict: bool = False
+    runs_hooks: bool = False
     format: Callable[[Mapping[str, JsonValue], str], bytes] = format_markdown
 
     @cached_property
@@ -75,9 +76,14 @@ class TableDialect:
         return (frozenset(self.keys) - self.own) | ({"model"} if self.models.key else frozenset())
 
     @property
-    def restrictions(self) -> frozenset[str]:
-        """The keys, folded, that are read as restrictions."""
-        return frozenset(folded_key(key) for key in (*self._list_keys(), *self.further))
+    def permission_keys(self) -> frozenset[str]:
+        """The keys that are read as restrictions."""
+        return frozenset((*self._list_keys(), *self.further))
+
+    @property
+    def remedy(self) -> str:
+        """How to restrict an agent, as a hint."""
+        return f"write `{self.tools_key}`" if self.tools_key else "leave it to tools that know it"
 
     def enforced(self, document: Document) -> Grants:
         """The widest grants that the tool may enforce; tools that it has no name for are denied, whatever the list."""
@@ -86,7 +92,11 @@ class TableDialect:
     def intended(self, metadata: Mapping[str, JsonValue]) -> Grants:
         """The grants that the author of these keys intended."""
         rules = self.rules(metadata, intended=True) + self.tools.excepted(metadata.get(self.tools_key))
-        return Grants(tuple(without_what_is_foreign(rules, metadata, self._known_keys())))
+        return Grants(tuple(rules))
+
+    def guarded_tools(self, name: str) -> Iterable[str]:
+        """As `Dialect.guarded_tools`."""
+        return self.tools.denied(name)
 
     def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         """The rules of the lists: as their author intended them if `intended`, else as the tool enforces them."""
@@ -124,12 +134,8 @@ class TableDialect:
             return value is not None and not self.lists.strings
         return not (isinstance(value, list) and all(isinstance(item, str) for item in value))
 
-    def _known_keys(self) -> frozenset[str]:
-        named = {key.name for key in self.keys.values()}
-        return frozenset({*self._list_keys(), *self.further, *self.native, *named, self.models.key})
-
     def read(self, document: Document, stem: str) -> Reading:
-        """As `Dialect.read`."""
+        """As `Dialect.reader`."""
         fields = Fields(document, self.invalid)
         name = fields.name(stem, required="name" in self.required)
         description = fields.description(required="description" in self.required)
@@ -139,8 +145,6 @@ class TableDialect:
         values = read_keys(fields, self.keys)
         if "prompt" in self.required and not document.body.strip():
             fields.report(Code.WRONG_TYPE, f"{self.title} takes no agent without instructions")
-        hint = f"write `{self.tools_key}`" if self.tools_key else "leave it to tools that know it"
-        report_foreign(fields, self._known_keys(), title=self.title, hint=hint)
         own = {key: fields.raw(key) for key in (*self._list_keys(), *self.further) if fields.has(key)}
         native, unknown = fields.rest(self.native)
         if self.strict and unknown:
@@ -307,12 +311,15 @@ class TableDialect:
             source=source,
             parse=parse,
             score=score,
-            read=self.read,
+            reader=self.read,
             write=self.write,
             capabilities=self.capabilities,
             enforced=self.enforced,
-            restrictions=self.restrictions,
+            permission_keys=self.permission_keys,
             carries=self.carries,
+            remedy=self.remedy,
+            guarded_tools=self.guarded_tools,
+            runs_hooks=self.runs_hooks,
             lists=self.lists,
             required=self.required,
             names=self.names,

@@ -32,10 +32,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.foreign_restrictions import BESIDE, report_foreign, without_what_is_foreign
-from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.intent import intended_by, intended_mode
-from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.tool_names import PATH_TOOLS
 from agentsync.dialects.claude.lists import EVERY, Entry, denials, is_detached, parsed_list, without_exceptions
 
@@ -84,7 +81,7 @@ _MEANINGS: Final = {
     **dict.fromkeys(meaning(Meaning.DENIED_TOOLS), "disallowedTools"),
     **dict.fromkeys(meaning(Meaning.PERMISSION_MODE), "permissionMode"),
 }
-RESTRICTIONS: Final = frozenset(_MEANINGS)
+PERMISSION_KEYS: Final = frozenset(_MEANINGS)
 """The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
 
 
@@ -109,18 +106,9 @@ def intended(metadata: Mapping[str, JsonValue]) -> Grants:
     for mode in _in_order({*_modes(metadata)}):
         rules = _under_mode(rules, mode)
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
-    rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied(name)]
+    rules += [Rule(tool, Approval.DENY) for name in names for tool in denied_tools(name)]
     rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
-    servers, hooks = (metadata.get(key) for key in BESIDE)
-    rules = [*limited(servers, rules), *guarded(hooks, _denied)]
-    if _denies_unknown(metadata):
-        rules = only_reading(rules)
-    return Grants(tuple(without_what_is_foreign(rules, metadata, (*_own(metadata), *BESIDE))))
-
-
-def _own(metadata: Mapping[str, JsonValue]) -> list[str]:
-    """The keys that are read as Claude Code's own, in every spelling."""
-    return [key for key in metadata if folded_key(key) in _MEANINGS]
+    return Grants(tuple(only_reading(rules) if _denies_unknown(metadata) else rules))
 
 
 def _values_of(metadata: Mapping[str, JsonValue], name: str) -> Iterator[JsonValue]:
@@ -140,7 +128,7 @@ def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:
     """Whether another spelling of `disallowedTools`, perhaps another tool's key, denies an unknown name."""
     for key, value in metadata.items():
         if key not in KEYS and _MEANINGS.get(folded_key(key)) == "disallowedTools" and value:
-            named = [_denied(name) for name in denials(value)]
+            named = [denied_tools(name) for name in denials(value)]
             if not named or any(all(tool.startswith(OTHER) for tool in tools) for tools in named):
                 return True
     return False
@@ -174,12 +162,10 @@ def check(fields: Fields) -> None:
             Code.WRONG_TYPE, "`disallowedTools` must be a list of names; Claude Code ignores it", "disallowedTools"
         )
     fields.text("permissionMode", MODES)
-    own = _own(fields.metadata)
-    for key in own:
-        if key not in KEYS:
+    for key in fields.keys:
+        if folded_key(key) in _MEANINGS and key not in KEYS:
             hint = f"write `{_MEANINGS[folded_key(key)]}`"
             fields.report(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
-    report_foreign(fields, (*own, *BESIDE), title="Claude Code", hint="write `tools` or `disallowedTools`")
 
 
 def _check_tools(fields: Fields) -> None:
@@ -311,7 +297,7 @@ def _denied_by_tool(name: str) -> str:
     return f"{MCP}{ANY}" if name in _ALL_SERVERS else _canonical(name)
 
 
-def _denied(name: str) -> tuple[str, ...]:
+def denied_tools(name: str) -> tuple[str, ...]:
     """The canonical tools that a denial is intended for, even if Claude Code does not know the name in that case."""
     bare = name.rstrip("_")
     exact = _canonical(bare)

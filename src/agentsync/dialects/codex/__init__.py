@@ -27,7 +27,7 @@ from agentsync.dialects._kit.fields import (
     speaks,
     without_none,
 )
-from agentsync.dialects.codex.permissions import CAPABILITIES, KEYS, RESTRICTIONS, check, enforced, intended, spell
+from agentsync.dialects.codex.permissions import CAPABILITIES, KEYS, PERMISSION_KEYS, check, enforced, intended, spell
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
@@ -142,11 +142,12 @@ DIALECT: Final = Dialect(
     source="https://developers.openai.com/codex/subagents",
     parse=parse_toml,
     score=score,
-    read=read,
+    reader=read,
     write=write,
     capabilities=CAPABILITIES,
     enforced=enforced_by,
-    restrictions=RESTRICTIONS,
+    permission_keys=PERMISSION_KEYS,
+    remedy="write `sandbox_mode`",
     carries=_CARRIED,
     required=("name", "description", "developer_instructions"),
     environment=(Moved("CODEX_HOME", ".codex"),),

@@ -21,7 +21,6 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.session_limits import beyond
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest
@@ -42,10 +41,9 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 }
 """The keys of permissions, each with the values that grants express in full."""
 
-RESTRICTIONS: Final = frozenset(
-    {"sandboxmode", "approvalpolicy", "websearch", "defaultpermissions", "permissions", "tools"}
-)
-"""The keys, folded, that are read as restrictions."""
+PERMISSION_KEYS: Final = frozenset({*KEYS, "permissions", "tools"})
+"""The keys that are read as restrictions."""
+_FOLDED_KEYS: Final = frozenset(map(folded_key, PERMISSION_KEYS))
 
 # Codex has one shell. Reading is free in every sandbox. The shell does everything else, so these tools are granted all
 # together or not at all.
@@ -130,7 +128,7 @@ def intended(metadata: Mapping[str, JsonValue]) -> Grants:
         rules.append(Rule("websearch", Approval.DENY))
     rules += (Rule("skill", Approval.DENY, name) for name in _skills_off(metadata))
     rules += (Rule(tool, Approval.ASK) for tool in _prompting(metadata.get("mcp_servers")))
-    return Grants(tuple(limited(metadata.get("mcp_servers"), rules)))
+    return Grants(tuple(rules))
 
 
 def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
@@ -141,7 +139,7 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
     if not isinstance(metadata.get("tools", {}), dict):
         fields.report(Code.WRONG_DIALECT, "Codex has no list of tools and refuses a file with one in `tools`", "tools")
     for key in fields.keys:
-        if folded_key(key) in FOREIGN_RESTRICTING | RESTRICTIONS and key not in (*KEYS, "permissions", "tools"):
+        if folded_key(key) in FOREIGN_RESTRICTING | _FOLDED_KEYS and key not in PERMISSION_KEYS:
             message = f"Codex does not know `{key}`, and refuses a file with a key that it does not know"
             fields.report(Code.WRONG_DIALECT, message, key)
     fields.text("sandbox_mode", _SANDBOXES)

@@ -9,7 +9,7 @@ hooks were not seen to stop anything. An agent that a user selects always has sk
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,9 +23,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, ToolLists
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.keys import Key
-from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_names import available, listed
@@ -75,15 +73,16 @@ class _Models(Models):
 class _Copilot(TableDialect):
     """Besides the list: the agents that VS Code lets an agent call, hooks, and types that the CLI requires."""
 
+    def guarded_tools(self, name: str) -> Iterable[str]:
+        return INTENDED.denied(name)
+
     def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if not intended:
             joined = [tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name)]
             joined = joined if len(joined) <= _MOST_JOINED else [f"{MCP}{ANY}"]
             return [*TableDialect.rules(self, metadata, intended=False), *available(joined)]
         rules = TableDialect.rules(replace(self, tools=INTENDED), metadata, intended=True)
-        rules = limited(metadata.get("mcp-servers"), rules)
-        rules += _callable(metadata.get("agents"), Grants(tuple(rules)))
-        return [*rules, *guarded(metadata.get("hooks"), INTENDED.denied)]
+        return [*rules, *_callable(metadata.get("agents"), Grants(tuple(rules)))]
 
     def model(self, fields: Fields) -> str | None:
         """The first of several models; the list itself stays among the native keys."""
@@ -163,6 +162,7 @@ _COPILOT: Final = _Copilot(
         "hooks": Key("hooks", "any"),
     },
     own=frozenset({"mcp_servers", "hooks"}),
+    runs_hooks=True,
     models=_Models(vendors={"gpt-": "openai", "gemini-": "google"}, names=_MODELS),
     native=frozenset(
         {"model", "model-policy", "argument-hint", "handoffs", "agents", "target", "metadata", "github", "sidekick"}

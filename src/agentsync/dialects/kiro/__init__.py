@@ -19,8 +19,8 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
-from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
-from agentsync.dialects.kiro.permissions import KEYS, RESTRICTIONS, enforced, intended
+from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
+from agentsync.dialects.kiro.permissions import KEYS, enforced, guarded_tools, intended
 from agentsync.dialects.kiro.writer import CAPABILITIES, spell, with_search
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
@@ -100,11 +100,14 @@ DIALECT: Final = Dialect(
     source="https://kiro.dev/docs/custom-agents/configuration-reference",
     parse=parse_markdown,
     score=score,
-    read=read,
+    reader=read,
     write=write,
     capabilities=CAPABILITIES,
     enforced=enforced_by,
-    restrictions=RESTRICTIONS,
+    permission_keys=frozenset(KEYS),
+    remedy=REMEDY,
+    guarded_tools=guarded_tools,
+    runs_hooks=True,
     carries=_CARRIED,
     lists=ToolLists(denied="excludedTools"),
     names=NameRule(slugs=False),

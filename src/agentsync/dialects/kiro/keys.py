@@ -8,7 +8,6 @@ from pydantic import JsonValue
 
 from agentsync.core.codes import Code
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.foreign_restrictions import BESIDE, report_foreign
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.tool_names import listed
 from agentsync.dialects.kiro.permissions import KEYS, is_known
@@ -38,6 +37,9 @@ MODELS: Final = Models(
 )
 
 
+REMEDY: Final = "write `tools` or `excludedTools`"
+
+
 def check(fields: Fields) -> None:
     """Report values that Kiro refuses, and values that it reads differently than they look."""
     tools = fields.raw("tools")
@@ -51,9 +53,8 @@ def check(fields: Fields) -> None:
                 fields.report(Code.UNKNOWN_TOOL, f"Kiro has no tool `{name}` and drops it", key)
     if fields.has("permissions"):
         _check_permissions(fields)
-    for key in (*KEYS, *BESIDE):
+    for key in KEYS:
         fields.raw(key)
-    report_foreign(fields, (*KEYS, *BESIDE), title="Kiro", hint="write `tools` or `excludedTools`")
 
 
 def _check_permissions(fields: Fields) -> None:

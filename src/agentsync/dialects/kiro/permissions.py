@@ -28,9 +28,7 @@ from agentsync.agents.grants import (
 from agentsync.agents.key_effects import is_off
 from agentsync.agents.patterns import ANY, matches
 from agentsync.core.naming import folded_key
-from agentsync.dialects._kit.foreign_restrictions import BESIDE, without_what_is_foreign
-from agentsync.dialects._kit.hook_guards import ALL_GUARDED, guarded
-from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._kit.hook_guards import ALL_GUARDED
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames, listed, named_in
 from agentsync.dialects.kiro.rules import BUILTIN, permission_rules, restricted, understood
 
@@ -78,8 +76,6 @@ _AGENT: Final = "subagent/"
 KEYS: Final = ("tools", "excludedTools", "allowedTools", "permissions", "toolsSettings")
 """The keys from which Kiro reads permissions."""
 
-RESTRICTIONS: Final = frozenset(folded_key(key) for key in KEYS)
-
 
 def is_known(name: str) -> bool:
     """Whether Kiro recognises a name in `tools`."""
@@ -90,10 +86,8 @@ def intended(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
     """The grants that the author of these keys intended."""
     rules = _rules(metadata, intended=True, version=version)
     rules += _partial_denials(metadata.get("toolsSettings"))
-    servers, hooks = (metadata.get(key) for key in BESIDE)
-    rules = [*limited(servers, rules), *guarded(hooks, _guarded)]
     unclear = "permissions" in metadata and not understood(metadata["permissions"])
-    return Grants(tuple(only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, (*KEYS, *BESIDE))))
+    return Grants(tuple(only_reading(rules) if unclear else rules))
 
 
 def enforced(metadata: Mapping[str, JsonValue], *, version: int) -> Grants:
@@ -197,7 +191,7 @@ def _partial_denials(settings: JsonValue) -> list[Rule]:
     ]
 
 
-def _guarded(name: str) -> Iterable[str]:
+def guarded_tools(name: str) -> Iterable[str]:
     """The tools that a hook with this matcher may refuse before they run."""
     return NAMES.tools(name) if NAMES.is_known(name) else ALL_GUARDED
 

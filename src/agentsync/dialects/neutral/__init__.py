@@ -18,7 +18,6 @@ from agentsync.agents.model import MODEL_ALIASES, NEUTRAL, Agent, Mode
 from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import folded_key
 from agentsync.dialects import dialects, no_dialect
 from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity
@@ -193,8 +192,6 @@ def score(document: Document) -> int:
     return 6 * isinstance(metadata.get("targets"), dict) + 4 * restricting(metadata) + 2 * ("max_turns" in metadata)
 
 
-RESTRICTIONS: Final = frozenset(folded_key(key) for key in ("tools", "permissions", "targets"))
-
 DIALECT: Final = Dialect(
     name=NEUTRAL,
     title="agentsync",
@@ -207,11 +204,12 @@ DIALECT: Final = Dialect(
     source="docs/agent-format.md",
     parse=parse_markdown,
     score=score,
-    read=read,
+    reader=read,
     write=write,
     capabilities=Capabilities(units={tool: (tool,) for tool in sorted(TOOLS)}, asks=TOOLS, exact=True),
     enforced=enforced,
-    restrictions=RESTRICTIONS,
+    permission_keys=frozenset({"tools", "permissions", "targets"}),
+    remedy="write `tools` or `permissions`",
     carries=frozenset({"model", *KEYS}),
     lists=ToolLists(null="refused", mistyped="refused", unknown="refused"),
     required=("description",),

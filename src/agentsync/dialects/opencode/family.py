@@ -16,7 +16,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Writing, refused
 from agentsync.dialects._kit.fields import Fields, file_name, identity, losses, model_name, speaks, without_none
-from agentsync.dialects.opencode.permissions import KEYS, KEYS_READ, RESTRICTIONS, Permissions
+from agentsync.dialects.opencode.permissions import KEYS, KEYS_READ, Permissions
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.formats.yaml_types import types_a_value
@@ -81,7 +81,7 @@ class Family:
     names: NameRule = field(default=SLUGS)
 
     def read(self, document: Document, stem: str) -> Reading:
-        """As `Dialect.read`."""
+        """As `Dialect.reader`."""
         fields = Fields(document, Code.WRONG_TYPE)
         name, description = fields.name(stem, required=False), fields.description(required=False)
         self.permissions.check(fields)
@@ -235,11 +235,12 @@ class Family:
             source=source,
             parse=parse_markdown,
             score=self.score,
-            read=self.read,
+            reader=self.read,
             write=self.write,
             capabilities=self.permissions.capabilities,
             enforced=self.enforced,
-            restrictions=RESTRICTIONS,
+            permission_keys=frozenset(KEYS),
+            remedy="write `permission`",
             carries=_CARRIED,
             names=self.names,
             environment=environment,

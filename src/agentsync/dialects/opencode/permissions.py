@@ -31,7 +31,6 @@ from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.intent import known_as
 from agentsync.dialects.opencode.arguments import (
     GUARDED,
@@ -89,9 +88,6 @@ KEYS_READ: Final = ("tools", "permission")
 
 KEYS: Final = (*KEYS_READ, "permissions")
 """The keys that hold permissions, including one that OpenCode does not read."""
-
-RESTRICTIONS: Final = frozenset(KEYS)
-"""The keys, folded, that are read as restrictions, whether OpenCode itself reads them or not."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +150,10 @@ class Permissions:
         rules = [*rules, *_below_home(rules)]
         unclear = not _is_clear(metadata.get("permissions"))
         unclear = unclear or (self.empties and metadata.get("permission", ANY) is None)
-        rules = only_reading(rules) if unclear else without_what_is_foreign(rules, metadata, KEYS)
-        return Grants(tuple(rules))
+        return Grants(tuple(only_reading(rules) if unclear else rules))
 
     def check(self, fields: Fields) -> None:
         """Report values that the tool refuses, and values that it reads differently than they look."""
-        report_foreign(fields, KEYS, title=self.title, hint="write `permission`")
         tools = fields.raw("tools")
         if tools is not None and not (isinstance(tools, dict) and all(isinstance(on, bool) for on in tools.values())):
             message = f"`tools` must be a map of names to true or false; {self.title} {self.refusal} otherwise"

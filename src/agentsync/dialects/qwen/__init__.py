@@ -23,10 +23,8 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
-from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.prompt_template import foreign_placeholder, unknown_placeholder
 from agentsync.dialects._kit.table_dialect import TableDialect
@@ -64,12 +62,10 @@ class _Qwen(TableDialect):
         rules = self._listed(granted, metadata, intended=intended)
         if not intended:
             return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
-        rules = [
+        return [
             *_intended_mode(rules, metadata),
             *TOOLS.taken(named_in(metadata.get("disallowedTools")), intended=True),
         ]
-        rules = limited(metadata.get("mcpServers"), rules)
-        return [*rules, *guarded(metadata.get("hooks"), TOOLS.denied)]
 
     def _listed(self, names: list[str], metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
         if not names:
@@ -199,6 +195,7 @@ def _asking(rules: list[Rule]) -> Iterator[Rule]:
 _COLORS: Final = ("red", "blue", "green", "yellow", "purple", "orange", "pink", "cyan", "auto")
 
 _QWEN: Final = _Qwen(
+    runs_hooks=True,
     name="qwen",
     title="Qwen Code",
     tools=TOOLS,

@@ -21,7 +21,15 @@ from agentsync.core.naming import is_slug
 from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects.vibe.permissions import CAPABILITIES, RESTRICTIONS, check, enforced, intended, own_keys, spell
+from agentsync.dialects.vibe.permissions import (
+    CAPABILITIES,
+    PERMISSION_KEYS,
+    check,
+    enforced,
+    intended,
+    own_keys,
+    spell,
+)
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
@@ -138,11 +146,12 @@ DIALECT: Final = Dialect(
     source="https://docs.mistral.ai/vibe/code/overview",
     parse=parse_toml,
     score=score,
-    read=read,
+    reader=read,
     write=write,
     capabilities=CAPABILITIES,
     enforced=enforced_by,
-    restrictions=RESTRICTIONS,
+    permission_keys=PERMISSION_KEYS,
+    remedy="write `enabled_tools`",
     carries=_CARRIED,
     lists=ToolLists(empty="all", mistyped="refused", denied="disabled_tools"),
     required=("description", "instructions"),

@@ -20,11 +20,8 @@ from agentsync.agents.narrowing import Capabilities, Narrowed
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.intent import excepted, intended_by, known_as
-from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.tool_names import listed
 
 _SHELLS: Final = ("bash", "git_bash", "powershell")  # the machine decides which of them exists
@@ -52,8 +49,8 @@ _KEYS: Final = (
     *("enabled_tools", "disabled_tools", "base_disabled", "tools", "outside_workdir"),
     *("enabled_skills", "disabled_skills", "bypass_tool_permissions"),
 )
-RESTRICTIONS: Final = frozenset(folded_key(key) for key in _KEYS if restricts(key))
-"""The keys, folded, by which Vibe restricts an agent."""
+PERMISSION_KEYS: Final = frozenset(key for key in _KEYS if restricts(key))
+"""The keys by which Vibe restricts an agent."""
 
 
 def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
@@ -64,7 +61,7 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
 def intended(metadata: Mapping[str, JsonValue]) -> Grants:
     """The grants that the author of these keys intended."""
     rules = _rules(metadata, intended=True)
-    rules = limited(metadata.get("mcp_servers"), [*rules, *_by_other_names(metadata, rules)])
+    rules = [*rules, *_by_other_names(metadata, rules)]
     rules += [
         rule
         for name, table in _tables(metadata)
@@ -72,7 +69,7 @@ def intended(metadata: Mapping[str, JsonValue]) -> Grants:
         for rule in _partial_restrictions(tool, table)
     ]
     rules += _skills(metadata, min(Grants(tuple(rules)).approvals("skill")))
-    return Grants(tuple(without_what_is_foreign(rules, metadata, (*_KEYS, "mcp_servers"))))
+    return Grants(tuple(rules))
 
 
 def _by_other_names(metadata: Mapping[str, JsonValue], rules: Sequence[Rule]) -> Iterator[Rule]:
@@ -119,7 +116,6 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
         fields.report(Code.WRONG_TYPE, "`tools` must be a table for each tool; Vibe does not take the agent", "tools")
     for key in _KEYS:
         fields.raw(key)
-    report_foreign(fields, _KEYS, title="Vibe", hint="write `enabled_tools`")
 
 
 def _check_names(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:

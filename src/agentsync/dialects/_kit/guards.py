@@ -1,0 +1,90 @@
+"""Restrictions that hold for every agent, whatever its dialect makes of them.
+
+They are applied after a dialect's own reading, by `Dialect.read`, and only ever take away: limits on an agent's own MCP
+servers, calls that its hooks may refuse, and keys that restrict in another tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from agentsync.agents.grants import EVERYTHING, OTHER, Grants, Rule, only_reading, wider
+from agentsync.agents.key_effects import Meaning, meaning
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
+from agentsync.dialects._kit.foreign_restrictions import foreign_restrictions
+from agentsync.dialects._kit.hook_guards import guarded
+from agentsync.dialects._kit.intent import intended_by
+from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.formats.document import Document
+
+_SERVERS: Final = meaning(Meaning.SERVERS)
+_HOOKS: Final = meaning(Meaning.HOOKS)
+
+Names = Callable[[str], Iterable[str]]
+"""The canonical tools and patterns that a denial of a tool's name means."""
+
+
+def restricted(
+    grants: Grants, metadata: Mapping[str, JsonValue], own: Collection[str], names: Names = intended_by
+) -> Grants:
+    """Narrow the grants that a dialect read from a file.
+
+    Another tool's restriction cannot be interpreted here, so it leaves nothing but reading.
+
+    Args:
+        grants: the grants by the dialect's own keys.
+        metadata: all keys of the file.
+        own: the keys, as spelled in the file, that the dialect has read as restrictions.
+        names: the dialect's names for tools, for the matchers of hooks; what it does not know is looked up among the
+            names of all tools.
+    """
+    for key, value in metadata.items():
+        if folded_key(key) in _SERVERS:
+            grants = _narrowed(grants, limited(value, grants.rules))
+        elif folded_key(key) in _HOOKS:
+            grants = _narrowed(grants, [*grants.rules, *guarded(value, lambda name: _known(name, names))])
+    return Grants(tuple(only_reading(grants.rules))) if foreign_restrictions(metadata, own) else grants
+
+
+def _narrowed(grants: Grants, rules: Iterable[Rule]) -> Grants:
+    """The grants of these rules, or the given ones where they already are as narrow."""
+    narrowed = Grants(tuple(rules))
+    return narrowed if wider(grants, narrowed) else grants
+
+
+def _known(name: str, names: Names) -> Iterable[str]:
+    own = [tool for tool in names(name) if not tool.startswith(OTHER)]
+    return own or intended_by(name)
+
+
+def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
+    """Whether these keys, unknown to the file's own tool, take anything away in another tool."""
+    return restricted(EVERYTHING, metadata, ()) != EVERYTHING
+
+
+def ignored_restrictions(
+    document: Document, own: Collection[str], *, runs_hooks: bool, title: str, hint: str
+) -> Iterator[Diagnostic]:
+    """Report each key that restricts in another tool, and hooks that the tool does not run.
+
+    Args:
+        document: the file.
+        own: as for `restricted`.
+        runs_hooks: whether the tool runs the hooks of an agent.
+        title: the tool's display name.
+        hint: how to restrict an agent of this tool.
+    """
+    metadata = document.metadata
+    hooks = [
+        key
+        for key, value in metadata.items()
+        if not runs_hooks and folded_key(key) in _HOOKS and any(guarded(value, intended_by))
+    ]
+    for key in (*foreign_restrictions(metadata, own), *hooks):
+        message, line = f"{title} does not read `{key}`", document.lines.get(key, 0)
+        yield Diagnostic(Code.NO_EFFECT, message, path=document.path, line=line, hint=hint)
