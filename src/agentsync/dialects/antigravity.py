@@ -21,13 +21,14 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
-from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames, listed, spell_lists
 from agentsync.formats.document import Document
 
@@ -81,33 +82,33 @@ _POLICIES: Final = {
 _DEFAULT_POLICY: Final = "sandbox"
 
 
-@dataclass(frozen=True, slots=True)
-class _Antigravity(TableDialect):
+@dataclass(frozen=True)
+class _Tools(ToolList):
     """The list, the switches that make it complete, and the policy for commands."""
 
     @cached_property
     def capabilities(self) -> Capabilities:
         return self.tools.capabilities(asks=frozenset({"bash"}))
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        value = metadata.get(self.tools_key)
-        names = [name for name in listed(value) if intended or self.tools.is_known(name)]
-        complete = _is_complete(metadata) or (intended and self.tools_key in metadata)
-        rules = self.tools.granted(names) if complete else list(EVERYTHING.rules)
-        inherits = metadata.get(_INHERITS, True) is not False or metadata.get(_INHERITS_SERVERS) is True
+    def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        complete = _is_complete(metadata) or self.tools_key in metadata
+        rules = self.tools.granted(listed(metadata.get(self.tools_key))) if complete else list(EVERYTHING.rules)
         off = [key for key in (_INHERITS, _INHERITS_SERVERS) if metadata.get(key) is not None and is_off(metadata[key])]
-        if intended and off:
+        if off:
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
             rules += [Rule(tool, Approval.DENY) for tool in _INHERITED if _INHERITS in off and not complete]
-        elif not intended and (inherits or metadata.get("mcpServers")):
+        policy = str(metadata.get(_POLICY, _DEFAULT_POLICY))
+        otherwise = Approval.ASK if intended_mode(policy) is None else Approval.DENY
+        return _with_shell(rules, _POLICIES[policy][0] if policy in _POLICIES else otherwise)
+
+    def enforced_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        names = filter(self.tools.is_known, listed(metadata.get(self.tools_key)))
+        rules = self.tools.granted(names) if _is_complete(metadata) else list(EVERYTHING.rules)
+        inherits = metadata.get(_INHERITS, True) is not False or metadata.get(_INHERITS_SERVERS) is True
+        if inherits or metadata.get("mcpServers"):
             rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
-        if any(rule.tool in ("bash", ANY) for rule in rules):
-            policy = metadata.get(_POLICY, _DEFAULT_POLICY)
-            refuses = intended_mode(str(policy)) is not None
-            least, most = _POLICIES.get(str(policy), (Approval.DENY if refuses else Approval.ASK, Approval.ALLOW))
-            level = least if intended else most
-            rules += [Rule("bash", level)] if level is not Approval.SESSION else []
-        return rules
+        policy = str(metadata.get(_POLICY, _DEFAULT_POLICY))
+        return _with_shell(rules, _POLICIES[policy][1] if policy in _POLICIES else Approval.ALLOW)
 
     def check(self, fields: Fields) -> None:
         fields.text(_POLICY, _POLICIES)
@@ -117,9 +118,9 @@ class _Antigravity(TableDialect):
             message = f"`tools` takes nothing away without `{_CLOSED}: true`: the built-in tools stay"
             fields.report(Code.NO_EFFECT, message, self.tools_key, hint=f"add `{_CLOSED}: true`")
 
-    def _check_nothing(self, fields: Fields, value: JsonValue) -> None:
+    def check_nothing(self, fields: Fields, value: JsonValue) -> None:
         key = self.tools_key
-        if self._mistyped(value):
+        if self.mistyped(value):
             fields.report(Code.WRONG_TYPE, f"`{key}` must be a list of names", key)
         elif fields.raw(_CLOSED) is True:
             fields.report(Code.TOOLS_NONE, f"`{key}` names nothing, so the agent has no tools at all", key)
@@ -127,7 +128,7 @@ class _Antigravity(TableDialect):
             message = f"`{key}` names nothing, and takes nothing away without `{_CLOSED}: true`"
             fields.report(Code.NO_EFFECT, message, key)
 
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
         narrowed = narrow(agent.grants, self.capabilities, options)
         level = narrowed.units[_SHELL]
         lists = spell_lists(narrowed, self.tools, denies=False)
@@ -146,17 +147,26 @@ class _Antigravity(TableDialect):
         return permissions, [*narrowed.diagnostics, *lists.diagnostics]
 
 
+def _with_shell(rules: list[Rule], level: Approval) -> list[Rule]:
+    """The rules, with the shell at a level where they grant it."""
+    has_shell = any(rule.tool in ("bash", ANY) for rule in rules)
+    return [*rules, Rule("bash", level)] if has_shell and level is not Approval.SESSION else rules
+
+
 def _is_complete(metadata: Mapping[str, JsonValue]) -> bool:
     """Whether the agent has the tools that it lists and no others."""
     value = metadata.get("tools")
     return metadata.get(_CLOSED) is True and (value is None or isinstance(value, list))
 
 
-_ANTIGRAVITY: Final = _Antigravity(
+_ANTIGRAVITY: Final = TableDialect(
     name="antigravity",
     title="Antigravity",
-    tools=_TOOLS,
-    lists=ToolLists(empty="all", mistyped="refused", strings=False),
+    permissions=_Tools(
+        _TOOLS,
+        ToolLists(empty="all", mistyped="refused", strings=False),
+        further=(_CLOSED, _INHERITS, _INHERITS_SERVERS, _POLICY),
+    ).codec,
     keys={
         "mode": Key("mainAgent", "flag", words={False: "subagent", True: "all"}),
         "hidden": Key("hidden", "flag"),
@@ -164,7 +174,6 @@ _ANTIGRAVITY: Final = _Antigravity(
     models=Models(inherit="inherit", vendors={"flash": "google", "pro": "google", "gemini-": "google"}),
     native=frozenset({"subagent", "mcpServers", "skills", "preloadSkills", "plugins", "agents", "rules", "hooks"}),
     runs_hooks=True,
-    further=(_CLOSED, _INHERITS, _INHERITS_SERVERS, _POLICY),
 )
 
 

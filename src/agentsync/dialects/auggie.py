@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
@@ -28,7 +28,9 @@ from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_value
@@ -102,14 +104,12 @@ _FRONTMATTER: Final = re.compile(r"---(?>\s*\n)(?:(.*?)\n|)---(?>\s*\n)", re.DOT
 _COLORS: Final = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "cyan")
 
 
-@dataclass(frozen=True, slots=True)
-class _Auggie(TableDialect):
+@dataclass(frozen=True)
+class _Tools(ToolList):
     """Two lists, only one of which is used, and several names for the same tool."""
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        allowed, denied = [*_items(metadata.get("tools"))], [*_items(metadata.get(_DENIED))]
-        if intended:
-            return self._intended_rules(metadata, allowed, [*named_in(metadata.get(_DENIED))])
+    def enforced_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        allowed, denied = _items(metadata.get("tools")), _items(metadata.get(_DENIED))
         known = (name for name in allowed if self.tools.is_known(name))
         rules = list(EVERYTHING.rules) if not allowed or denied else self.tools.granted(known)
         if _DELETION in allowed:
@@ -117,9 +117,10 @@ class _Auggie(TableDialect):
         taken = [unit for unit, names in _SUFFICIENT.items() if names <= set(denied)]
         return [*rules, *(Rule(tool, Approval.DENY) for unit in taken for tool in self.tools.written[unit])]
 
-    def _intended_rules(self, metadata: Mapping[str, JsonValue], allowed: list[str], denied: list[str]) -> list[Rule]:
-        rules = self.tools.intended(allowed) if "tools" in metadata else list(EVERYTHING.rules)
-        rules += self.tools.taken(denied, intended=True)
+    def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        rules = self.tools.intended(_items(metadata["tools"])) if "tools" in metadata else list(EVERYTHING.rules)
+        denied = [*named_in(metadata.get(_DENIED))]
+        rules += self.tools.intended_denials(denied)
         if not is_off(metadata.get("disable_skills")):
             rules.append(Rule("skill", Approval.DENY))
         # A name that is not auggie's own may be a server's tool, which has other names in other tools.
@@ -127,27 +128,15 @@ class _Auggie(TableDialect):
             rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
         return rules
 
-    def _mistyped(self, value: JsonValue) -> bool:
+    def mistyped(self, value: JsonValue) -> bool:
         return not isinstance(value, str | list)
 
     def check(self, fields: Fields) -> None:
-        both = all([*_items(fields.peek(key))] for key in ("tools", _DENIED))
-        if both:
+        if all(_items(fields.peek(key)) for key in ("tools", _DENIED)):
             message = f"`tools` has no effect beside `{_DENIED}`, so every other tool is granted"
             fields.report(Code.NO_EFFECT, message, "tools", hint="write one of the two")
 
-    def loads(self, document: Document) -> bool:
-        """Whether Auggie finds the same keys and instructions in the file.
-
-        It wants three dashes at the start and a line end after the closing ones, and takes the first that fit.
-        """
-        text = document.data.decode(errors="replace")
-        match = _FRONTMATTER.match(text)
-        if match is None or text[match.end() :].lstrip() != document.body.lstrip():
-            return False
-        return not types_a_value(match[1] or "", _TEXTS)
-
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
         narrowed = narrow(_listing(agent.grants), self.capabilities, options)
         lists = spell_lists(narrowed, self.tools, denies=True)
         diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
@@ -197,11 +186,28 @@ def _listing(grants: Grants) -> Grants:
     return Grants((*grants.rules, Rule("list", level)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Auggie(TableDialect):
+    """A loader that wants its fences at certain places."""
+
+    def loads(self, document: Document) -> bool:
+        """Whether Auggie finds the same keys and instructions in the file.
+
+        It wants three dashes at the start and a line end after the closing ones, and takes the first that fit.
+        """
+        text = document.data.decode(errors="replace")
+        match = _FRONTMATTER.match(text)
+        if match is None or text[match.end() :].lstrip() != document.body.lstrip():
+            return False
+        return not types_a_value(match[1] or "", _TEXTS)
+
+
 _AUGGIE: Final = _Auggie(
     name="auggie",
     title="Auggie",
-    tools=_TOOLS,
-    lists=ToolLists(empty="all", denied=_DENIED),
+    permissions=_Tools(
+        _TOOLS, ToolLists(empty="all", denied=_DENIED), further=("disable_skills",), uses_effects=True
+    ).codec,
     keys={"color": Key("color", words={color: color for color in _COLORS}), "hidden": Key("hidden", "flag")},
     models=Models(
         vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"},
@@ -217,7 +223,6 @@ _AUGGIE: Final = _Auggie(
         | {"disable_rules", "disable_workspace_guidelines", "tool_description", "instruction_description"}
     ),
     required=(),
-    further=("disable_skills",),
 )
 
 
@@ -225,17 +230,14 @@ def _score(document: Document) -> int:
     return 4 * (_DENIED in document.metadata) + 4 * ("disable_skills" in document.metadata)
 
 
-DIALECT: Final = replace(
-    _AUGGIE.dialect(
-        suffixes=(".md", ".txt"),
-        user_directory=".augment/agents",
-        project_directories=(".augment/agents",),
-        recursive=True,
-        binaries=("auggie",),
-        version="0.36.0",
-        source="https://docs.augmentcode.com/cli/subagents",
-        score=_score,
-        also_reads=("claude",),
-    ),
-    uses_effects=True,
+DIALECT: Final = _AUGGIE.dialect(
+    suffixes=(".md", ".txt"),
+    user_directory=".augment/agents",
+    project_directories=(".augment/agents",),
+    recursive=True,
+    binaries=("auggie",),
+    version="0.36.0",
+    source="https://docs.augmentcode.com/cli/subagents",
+    score=_score,
+    also_reads=("claude",),
 )

@@ -25,7 +25,9 @@ from agentsync.dialects._base import Moved, NameRule, ToolLists, Writing
 from agentsync.dialects._kit.fields import UNKNOWN_VENDOR, Fields, model_name
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames, listed
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_name, types_a_value
@@ -79,8 +81,8 @@ class _SessionModels(Models):
         return model_name(agent, options, {}, lambda _model: False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cline(TableDialect):
+@dataclass(frozen=True)
+class _Tools(ToolList):
     """The list of tools, and a list of skills, without which an agent does not get the tool for them."""
 
     @cached_property
@@ -88,19 +90,42 @@ class _Cline(TableDialect):
         return Capabilities(units=self.tools.written, asks=CHANGING)
 
     def enforced(self, document: Document) -> Grants:
-        rules = self.rules(document.metadata, intended=False)
+        metadata = document.metadata
+        granted = self.tools.granted(filter(self.tools.is_known, self._names(metadata)))
         # A name also means skills of that name in any plugin.
-        skills = [Rule("skill", Approval.SESSION)] if "skills" in document.metadata else []
-        return Grants((*rules, *self.capabilities.denials, *skills))
+        skills = [Rule("skill", Approval.SESSION)] if "skills" in metadata else []
+        return Grants((*granted, *self.capabilities.denials, *skills))
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        if "tools" not in metadata:
-            names = list(self.tools.written)  # an agent has no others, and no tools of servers
-        else:
-            names = [name for name in listed(metadata["tools"]) if not intended or name.lower() != _LISTS_FILES]
-        if intended:
-            return [*self.tools.intended(names), *_skills(metadata)]
-        return self.tools.granted(name for name in names if self.tools.is_known(name))
+    def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        names = (name for name in self._names(metadata) if name.lower() != _LISTS_FILES)
+        return [*self.tools.intended(names), *_skills(metadata)]
+
+    def _names(self, metadata: Mapping[str, JsonValue]) -> list[str]:
+        """The tools of an agent; it has no others without a list, and no tools of servers."""
+        return [*listed(metadata["tools"])] if "tools" in metadata else list(self.tools.written)
+
+    def check(self, fields: Fields) -> None:
+        if any(name.lower() == _LISTS_FILES for name in listed(fields.peek("tools"))):
+            message = f"for `{_LISTS_FILES}`, Cline gives an agent the whole shell"
+            fields.report(Code.NO_EFFECT, message, "tools", hint="write `search_codebase`")
+
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
+        narrowed = narrow(agent.grants, self.capabilities, options)
+        diagnostics = list(narrowed.diagnostics)
+        asked = [unit for unit, level in narrowed.units.items() if level is Approval.ASK]
+        if asked:
+            shown = ", ".join(f"`{unit}`" for unit in asked)
+            message = f"left out, since Cline asks for nothing that an agent does: {shown}"
+            diagnostics.append(Diagnostic(Code.TOOL_LOST, message))
+        names = [unit for unit, level in narrowed.units.items() if level and unit not in asked]
+        if "editor" in names:
+            names.insert(names.index("editor") + 1, "apply_patch")
+        return {"tools": list[JsonValue](names)}, diagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class _Cline(TableDialect):
+    """A schema that refuses empty values, and skills that bring a tool."""
 
     def check(self, fields: Fields) -> None:
         for key in (*_TEXTS, "skills", "maxIterations"):
@@ -110,9 +135,6 @@ class _Cline(TableDialect):
         if isinstance(fields.peek("skills"), str | list) and not [*listed(fields.peek("skills"))]:
             message = "`skills` names no skill, which Cline reads as every skill there is"
             fields.report(Code.WRONG_DIALECT, message, "skills", hint="leave the key out, or name a skill")
-        if any(name.lower() == _LISTS_FILES for name in listed(fields.peek("tools"))):
-            message = f"for `{_LISTS_FILES}`, Cline gives an agent the whole shell"
-            fields.report(Code.NO_EFFECT, message, "tools", hint="write `search_codebase`")
 
     def loads(self, document: Document) -> bool:
         head = document.data.decode(errors="replace").removesuffix(document.body)
@@ -128,19 +150,6 @@ class _Cline(TableDialect):
         message = "left out, since naming them would bring a tool that the agent may not use: skills"
         return Writing(writing.data, (*writing.diagnostics, Diagnostic(Code.FIELD_LOST, message)))
 
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        narrowed = narrow(agent.grants, self.capabilities, options)
-        diagnostics = list(narrowed.diagnostics)
-        asked = [unit for unit, level in narrowed.units.items() if level is Approval.ASK]
-        if asked:
-            shown = ", ".join(f"`{unit}`" for unit in asked)
-            message = f"left out, since Cline asks for nothing that an agent does: {shown}"
-            diagnostics.append(Diagnostic(Code.TOOL_LOST, message))
-        names = [unit for unit, level in narrowed.units.items() if level and unit not in asked]
-        if "editor" in names:
-            names.insert(names.index("editor") + 1, "apply_patch")
-        return {"tools": list[JsonValue](names)}, diagnostics
-
 
 def _skills(metadata: Mapping[str, JsonValue]) -> Iterator[Rule]:
     """The intended rules for skills: those that the list names, without patterns."""
@@ -151,8 +160,7 @@ def _skills(metadata: Mapping[str, JsonValue]) -> Iterator[Rule]:
 _CLINE: Final = _Cline(
     name="cline",
     title="Cline",
-    tools=_TOOLS,
-    lists=ToolLists(null="refused", mistyped="refused"),
+    permissions=_Tools(_TOOLS, ToolLists(null="refused", mistyped="refused")).codec,
     keys={"skills": Key("skills", "names"), "max_turns": Key("maxIterations", "count")},
     models=_SessionModels(key="modelId", vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}),
     native=frozenset({"providerId"}),

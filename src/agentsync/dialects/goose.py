@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pydantic import JsonValue
-
 from agentsync.agents.grants import EVERYTHING, Grants, wider
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow, upper_bound
@@ -20,7 +18,9 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, ToolLists
 from agentsync.dialects._kit.fields import UNKNOWN_VENDOR
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.formats.document import Document
 
@@ -53,32 +53,35 @@ class _SessionModels(Models):
 
 
 @dataclass(frozen=True, slots=True)
-class _Unrestricted(TableDialect):
-    """A tool that restricts nothing."""
+class _Goose(TableDialect):
+    """A table dialect whose files are split at dashes."""
 
     def loads(self, document: Document) -> bool:
         # goose splits the file at every three dashes, even within a value of the frontmatter.
         return document.data.removesuffix(document.body.encode()).count(b"---") == _FENCES
 
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+
+@dataclass(frozen=True)
+class _Unrestricted(ToolList):
+    """A tool that restricts nothing."""
+
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
         # goose never asks within an agent, so a call that needs approval counts as denied here.
         allowed = upper_bound(agent.grants, self.capabilities, replace(options, strict_approval=True, approval="ask"))
         if widening := wider(Grants((*EVERYTHING.rules, *self.capabilities.denials)), allowed):
-            message = f"{self.title} cannot restrict an agent: {widening}"
+            message = f"goose cannot restrict an agent: {widening}"
             return {}, [Diagnostic(Code.REFUSED_WIDER, message)]
         return {}, list(narrow(agent.grants, self.capabilities, options).diagnostics)
 
 
-_GOOSE: Final = _Unrestricted(
+_GOOSE: Final = _Goose(
     name="goose",
     title="goose",
-    tools=_TOOLS,
-    lists=ToolLists(empty="all"),
+    permissions=_Unrestricted(_TOOLS, ToolLists(empty="all"), tools_key="").codec,
     keys={},
     models=_SessionModels(vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}),
     required=("name",),
     names=NameRule(slugs=False),
-    tools_key="",
 )
 
 

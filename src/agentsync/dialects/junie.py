@@ -9,7 +9,7 @@ happens to such a word where no argument is passed is not documented.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -27,7 +27,9 @@ from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import excepted
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.formats.document import Document
 
@@ -63,44 +65,34 @@ _TOOLS: Final = ToolNames(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Junie(TableDialect):
-    """A table dialect with a list of MCP servers beside the lists of tools."""
+@dataclass(frozen=True)
+class _Tools(ToolList):
+    """A list of MCP servers beside the lists of tools."""
 
     @cached_property
     def capabilities(self) -> Capabilities:
         return Capabilities(units=self.tools.written, server_name=_server)
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        rules = TableDialect.rules(self, metadata, intended=intended)
-        servers = metadata.get(_SERVERS)
-        names: list[str] = [*listed(servers)] if isinstance(servers, list) else []
-        excluded: list[str] = []
-        closed = Rule(ANY, Approval.SESSION) not in rules
-        if intended:
-            names, excluded = excepted(servers if isinstance(servers, dict) else named_in(servers))
-        if intended and closed:
+    def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        rules = ToolList.intended_rules(self, metadata)
+        closed = _is_closed(rules)
+        if closed:
             rules = [rule for rule in rules if rule.tool != "webfetch"]
-        if names or (intended and not closed and servers is not None):
-            # A listed server keeps its denied tools denied.
-            denied = [rule for rule in rules if intended and not rule.approval and rule.tool.startswith((MCP, ANY))]
-            rules.append(Rule(f"{MCP}{ANY}", Approval.DENY))
-            rules += [Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in names if name != _NO_SERVER]
-            rules += [*denied, *(Rule(f"{MCP}{name}/{ANY}", Approval.DENY) for name in excluded)]
-        elif closed and not intended:
-            rules.append(Rule(f"{MCP}{ANY}", Approval.SESSION))
-        return rules
+        servers = metadata.get(_SERVERS)
+        names, excluded = excepted(servers if isinstance(servers, dict) else named_in(servers))
+        if not names and (closed or servers is None):
+            return rules
+        # A listed server keeps its denied tools denied.
+        denied = [rule for rule in rules if not rule.approval and rule.tool.startswith((MCP, ANY))]
+        excluding = (Rule(f"{MCP}{name}/{ANY}", Approval.DENY) for name in excluded)
+        return [*rules, *_only_servers(names), *denied, *excluding]
 
-    def read(self, document: Document, stem: str) -> Reading:
-        metadata = dict(document.metadata)
-        if "effort" in metadata:  # a synonym, which takes precedence where both are set
-            metadata["reasoningLevel"] = metadata.pop("effort")
-        return TableDialect.read(self, replace(document, metadata=metadata), stem)
-
-    def write(self, agent: Agent, options: WriteOptions) -> Writing:
-        writing = TableDialect.write(self, agent, options)
-        warnings = _argument_warnings(agent.prompt) if agent.dialect != self.name else []
-        return replace(writing, diagnostics=(*writing.diagnostics, *warnings))
+    def enforced_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        rules = ToolList.enforced_rules(self, metadata)
+        servers = metadata.get(_SERVERS)
+        if names := [*listed(servers)] if isinstance(servers, list) else []:
+            return [*rules, *_only_servers(names)]
+        return [*rules, Rule(f"{MCP}{ANY}", Approval.SESSION)] if _is_closed(rules) else rules
 
     def check(self, fields: Fields) -> None:
         value = fields.raw(_SERVERS)
@@ -108,7 +100,7 @@ class _Junie(TableDialect):
             message = f"`{_SERVERS}` names no server, so Junie shows the agent every one there is"
             fields.report(Code.NO_EFFECT, message, _SERVERS)
 
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
         narrowed = narrow(agent.grants, self.capabilities, options)
         lists = spell_lists(narrowed, self.tools, denies=True)
         diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
@@ -126,6 +118,31 @@ class _Junie(TableDialect):
             permissions[_SERVERS] = list[JsonValue](servers or [_NO_SERVER])
             diagnostics += server_diagnostics
         return permissions, diagnostics
+
+
+def _is_closed(rules: list[Rule]) -> bool:
+    return Rule(ANY, Approval.SESSION) not in rules
+
+
+def _only_servers(names: Iterable[str]) -> Iterator[Rule]:
+    yield Rule(f"{MCP}{ANY}", Approval.DENY)
+    yield from (Rule(f"{MCP}{name}/{ANY}", Approval.SESSION) for name in names if name != _NO_SERVER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Junie(TableDialect):
+    """A synonym, and instructions with arguments."""
+
+    def read(self, document: Document, stem: str) -> Reading:
+        metadata = dict(document.metadata)
+        if "effort" in metadata:  # a synonym, which takes precedence where both are set
+            metadata["reasoningLevel"] = metadata.pop("effort")
+        return TableDialect.read(self, replace(document, metadata=metadata), stem)
+
+    def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        writing = TableDialect.write(self, agent, options)
+        warnings = _argument_warnings(agent.prompt) if agent.dialect != self.name else []
+        return replace(writing, diagnostics=(*writing.diagnostics, *warnings))
 
 
 def _argument_warnings(prompt: str) -> list[Diagnostic]:
@@ -159,8 +176,9 @@ def _server(pattern: str) -> str | None:
 _JUNIE: Final = _Junie(
     name="junie",
     title="Junie",
-    tools=_TOOLS,
-    lists=ToolLists(empty="all", strings=False, denied="disallowedTools"),
+    permissions=_Tools(
+        _TOOLS, ToolLists(empty="all", strings=False, denied="disallowedTools"), further=(_SERVERS,)
+    ).codec,
     keys={
         "effort": Key("reasoningLevel"),
         "max_turns": Key("maxTurns", "count"),
@@ -170,7 +188,6 @@ _JUNIE: Final = _Junie(
     required=("description",),
     names=NameRule(pattern="[a-z][a-z0-9-]*"),
     models=Models(names={"anthropic/sonnet": "sonnet", "anthropic/opus": "opus"}),
-    further=(_SERVERS,),
 )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.formats.document import Document
 
@@ -39,8 +40,7 @@ _TOOLS: Final = ToolNames(
 _ROVODEV: Final = TableDialect(
     name="rovodev",
     title="Rovo Dev",
-    tools=_TOOLS,
-    lists=ToolLists(empty="all", strings=False),
+    permissions=ToolList(_TOOLS, ToolLists(empty="all", strings=False)).codec,
     keys={},
     models=Models(),
     native=frozenset({"load_memory"}),

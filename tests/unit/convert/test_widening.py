@@ -247,9 +247,9 @@ def lists(servers: dict[str, Approval], *, denies: bool, default: Approval = DEN
 
 @pytest.mark.parametrize("name", ["Run", "run", "RUN(x)", " run (x)", "shell", "Shell(git *)"])
 def test_a_denial_names_the_tool_also_in_another_case_or_with_arguments(name: str) -> None:
-    assert Rule("bash", DENY) in NAMES.taken([name], intended=True)
-    assert (Rule("bash", DENY) in NAMES.taken([name], intended=False)) is (name == "Run")
-    assert Rule("webfetch", DENY) in NAMES.taken(["fetch"], intended=True)
+    assert Rule("bash", DENY) in NAMES.intended_denials([name])
+    assert (Rule("bash", DENY) in NAMES.denials([name])) is (name == "Run")
+    assert Rule("webfetch", DENY) in NAMES.intended_denials(["fetch"])
     assert all(rule.tool.startswith("other/") for rule in NAMES.granted(["Fetch", "run", "Foo"]))
 
 

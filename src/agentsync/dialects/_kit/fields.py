@@ -26,13 +26,15 @@ class Fields:
         document: the parsed file.
         invalid: the code of such a diagnostic: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
+        title: the tool's display name, for messages.
 
     Attributes:
         respelled: whether a value was accepted in another form than the tool reads, so the file must be rewritten.
     """
 
-    def __init__(self, document: Document, invalid: Code) -> None:
+    def __init__(self, document: Document, invalid: Code, title: str = "") -> None:
         self._document = document
+        self.title: Final = title
         self._invalid: Final = invalid
         self._used: set[str] = set()
         self._diagnostics: list[Diagnostic] = []
@@ -72,10 +74,10 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, str):
-            self._wrong(key, "text")
+            self.wrong_type(key, "text")
             return None
         if choices and value not in choices:
-            self._wrong(key, "one of " + ", ".join(sorted(choices)))
+            self.wrong_type(key, "one of " + ", ".join(sorted(choices)))
             return None
         return value
 
@@ -85,7 +87,7 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             bounds = "" if (low, high) == (float("-inf"), float("inf")) else f" from {low:g} to {high:g}"
-            self._wrong(key, f"a number{bounds}")
+            self.wrong_type(key, f"a number{bounds}")
             return None
         return value
 
@@ -95,7 +97,7 @@ class Fields:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self._wrong(key, "a whole number from 1")
+            self.wrong_type(key, "a whole number from 1")
             return None
         return value
 
@@ -104,7 +106,7 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, bool):
-            self._wrong(key, "true or false")
+            self.wrong_type(key, "true or false")
             return None
         return value
 
@@ -116,7 +118,7 @@ class Fields:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(str(item) for item in value)
         if value is not None:
-            self._wrong(key, "a list of names")
+            self.wrong_type(key, "a list of names")
         return ()
 
     def rest(self, native: Collection[str]) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
@@ -161,7 +163,8 @@ class Fields:
         self.respelled = True
         return float(value) if "." in value else int(value)
 
-    def _wrong(self, key: str, wanted: str) -> None:
+    def wrong_type(self, key: str, wanted: str) -> None:
+        """Report a value that is not what the tool takes."""
         self.report(self._invalid, f"`{key}` must be {wanted}", key)
 
 

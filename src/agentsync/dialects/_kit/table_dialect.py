@@ -1,151 +1,83 @@
-"""Reader and writer, built from a few tables, for tools with plain keys and a list of tools for each agent."""
+"""Reader and writer, built from a few tables and a permission codec, for tools with plain keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from pydantic import JsonValue
 
-from agentsync.agents.grants import EVERYTHING, Grants, Rule
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
+from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, SharedFile, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
+from agentsync.dialects._kit.permission_codec import PermissionCodec
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
 
-@dataclass(frozen=True)  # without slots, so that `capabilities` is built once: `narrow` caches by its identity
+@dataclass(frozen=True, slots=True)
 class TableDialect:
-    """A tool with agents that consist of plain keys and a list of tools.
+    """A tool with agents that consist of plain keys and instructions.
 
-    A tool that also restricts agents in other ways overrides `rules`, `check` and `spell`.
+    A tool that differs overrides a method: `check` and `loads` most often, `read` and `write` where its instructions
+    are more than text.
 
     Attributes:
         name, title: as in Dialect.
-        tools: the vocabulary of the lists.
-        lists: how the tool reads a list that restricts less than it seems to.
+        permissions: how the tool restricts an agent.
         keys: the fields of Agent that have a key, in the order in which they are written.
         models: the tool's names for models.
         own: the fields of Agent with values in the tool's own terms, which are written for its own agents only.
         native: known keys that mean nothing elsewhere.
         required: the keys without which the tool does not load a file; `prompt` means the instructions.
         names: the names that the tool accepts.
-        tools_key: the key of the list of tools.
-        further: other keys that restrict, which a subclass reads and writes.
+        prompt_key: the key of the instructions; empty where they are the text below the keys.
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
         strict: whether the tool refuses a file with a key that it does not know.
-        runs_hooks: whether the tool runs the hooks of an agent.
+        runs_hooks: as in Dialect.
         format: metadata and prompt to the file's bytes.
     """
 
     name: str
     title: str
-    tools: ToolNames
-    lists: ToolLists
+    permissions: PermissionCodec
     keys: Mapping[str, Key]
     models: Models = Models()
     own: frozenset[str] = frozenset()
     native: frozenset[str] = frozenset()
     required: tuple[str, ...] = ("name", "description")
     names: NameRule = SLUGS
-    tools_key: str = "tools"
-    further: tuple[str, ...] = ()
+    prompt_key: str = ""
     invalid: Code = Code.INVALID_VALUE
     strict: bool = False
     runs_hooks: bool = False
     format: Callable[[Mapping[str, JsonValue], str], bytes] = format_markdown
-
-    @cached_property
-    def capabilities(self) -> Capabilities:
-        """The permissions that the lists can express."""
-        return self.tools.capabilities()
 
     @property
     def carries(self) -> frozenset[str]:
         """The fields of Agent that have a key for an agent of any dialect."""
         return (frozenset(self.keys) - self.own) | ({"model"} if self.models.key else frozenset())
 
-    @property
-    def permission_keys(self) -> frozenset[str]:
-        """The keys that are read as restrictions."""
-        return frozenset((*self._list_keys(), *self.further))
-
-    @property
-    def remedy(self) -> str:
-        """How to restrict an agent, as a hint."""
-        return f"write `{self.tools_key}`" if self.tools_key else "leave it to tools that know it"
-
-    def enforced(self, document: Document) -> Grants:
-        """The widest grants that the tool may enforce; tools that it has no name for are denied, whatever the list."""
-        return Grants((*self.rules(document.metadata, intended=False), *self.capabilities.denials))
-
-    def intended(self, metadata: Mapping[str, JsonValue]) -> Grants:
-        """The grants that the author of these keys intended."""
-        rules = self.rules(metadata, intended=True) + self.tools.excepted(metadata.get(self.tools_key))
-        return Grants(tuple(rules))
-
-    def guarded_tools(self, name: str) -> Iterable[str]:
-        """As `Dialect.guarded_tools`."""
-        return self.tools.denied(name)
-
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        """The rules of the lists: as their author intended them if `intended`, else as the tool enforces them."""
-        rules = self._granted(metadata, intended=intended)
-        denied = metadata.get(self.lists.denied) if self.lists.denied else None
-        if intended:
-            return rules + self.tools.taken(named_in(denied), intended=True)
-        return rules if self._mistyped(denied) else rules + self.tools.taken(self.names_in(denied), intended=False)
-
-    def _granted(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        if self.tools_key not in metadata:
-            return list(EVERYTHING.rules)
-        value = metadata[self.tools_key]
-        names = self.names_in(value)
-        if names and (not self._mistyped(value) or (intended and isinstance(value, str))):
-            known = [name for name in names if self.tools.is_known(name)]
-            rules = self.tools.intended(names) if intended else self.tools.granted(known)
-            return rules or self._under(self.lists.empty, intended=intended)
-        if value is None:
-            return self._under(self.lists.null, intended=intended)
-        return self._under(self.lists.mistyped if self._mistyped(value) else self.lists.empty, intended=intended)
-
-    def names_in(self, value: JsonValue) -> list[str]:
-        """The names of a list as the tool reads them."""
-        return [*listed(value, trims=self.lists.trims)]
-
-    @staticmethod
-    def _under(meaning: str, *, intended: bool) -> list[Rule]:
-        """The rules of a list that names nothing: as the tool reads it, but no tools as its author intended it."""
-        return list(EVERYTHING.rules) if meaning == "all" and not intended else []
-
-    def _mistyped(self, value: JsonValue) -> bool:
-        """Whether a value is neither a list of names nor, where the tool reads such, a string of names."""
-        if value is None or isinstance(value, str):
-            return value is not None and not self.lists.strings
-        return not (isinstance(value, list) and all(isinstance(item, str) for item in value))
-
     def read(self, document: Document, stem: str) -> Reading:
         """As `Dialect.reader`."""
-        fields = Fields(document, self.invalid)
+        fields = Fields(document, self.invalid, self.title)
         name = fields.name(stem, required="name" in self.required)
         description = fields.description(required="description" in self.required)
-        self._check_lists(fields)
+        prompt = (fields.text(self.prompt_key) or "") if self.prompt_key else document.body
+        self.permissions.check(fields)
         self.check(fields)
         model = self.model(fields) if self.models.key else None
         values = read_keys(fields, self.keys)
-        if "prompt" in self.required and not document.body.strip():
-            fields.report(Code.WRONG_TYPE, f"{self.title} takes no agent without instructions")
-        own = {key: fields.raw(key) for key in (*self._list_keys(), *self.further) if fields.has(key)}
+        if "prompt" in self.required and not prompt.strip():
+            fields.report(Code.WRONG_TYPE, f"{self.title} takes no agent without instructions", self.prompt_key)
+        own = self.permissions.own(fields, self.permissions.keys)
         native, unknown = fields.rest(self.native)
         if self.strict and unknown:
             names = ", ".join(f"`{key}`" for key in unknown)
@@ -159,8 +91,8 @@ class TableDialect:
                 **values,
                 "description": description,
                 "dialect": self.name,
-                "prompt": document.body,
-                "grants": self.intended(document.metadata),
+                "prompt": prompt,
+                "grants": self.permissions.intended(document.metadata),
                 "own_permissions": own,
                 "model": self.models.read(model),
                 "native": native,
@@ -174,44 +106,17 @@ class TableDialect:
         given = "name" in document.metadata or "name" not in self.required
         return given and self.names.takes(name) and (is_slug(name) or not self.names.slugs)
 
-    def _list_keys(self) -> tuple[str, ...]:
-        return tuple(key for key in (self.tools_key, self.lists.denied) if key)
+    def check(self, fields: Fields) -> None:
+        """Report what is wrong beyond permissions and keys; keys that it reads count as known."""
 
-    def _check_lists(self, fields: Fields) -> None:
-        for key in self._list_keys():
-            value = fields.raw(key)
-            if not fields.has(key):
-                continue
-            if key == self.tools_key and (value is None or self._mistyped(value) or not [*listed(value)]):
-                self._check_nothing(fields, value)
-            elif self._mistyped(value):
-                fields.report(self.invalid, f"`{key}` must be a list of names", key)
-            names = self.names_in(value)
-            nothing = key == self.tools_key and self.lists.empty == "none" and self.lists.unknown == "dropped"
-            if nothing and names and not any(map(self.tools.is_known, names)):
-                self._check_nothing(fields, [])
-            for name in names:
-                if not self.tools.is_known(name):
-                    code = Code.WRONG_TYPE if self.lists.unknown == "refused" else Code.UNKNOWN_TOOL
-                    verb = "refuses the file" if self.lists.unknown == "refused" else "drops it"
-                    fields.report(code, f"{self.title} has no tool `{name}` and {verb}", key)
+    def loads(self, document: Document) -> bool:
+        """Whether the tool finds the same keys and instructions in the bytes as they are."""
+        del document
+        return True
 
-    def _check_nothing(self, fields: Fields, value: JsonValue) -> None:
-        """Report how the tool reads a list that names no tool."""
-        lists = self.lists
-        kind, meaning = ("is not a list", lists.mistyped) if self._mistyped(value) else ("names no tool", lists.empty)
-        if value is None:
-            kind, meaning = "is empty", lists.null
-        key = self.tools_key
-        match meaning:
-            case "refused":
-                fields.report(Code.WRONG_TYPE, f"`{key}` {kind}, so {self.title} refuses the file", key)
-            case "all":
-                message = f"`{key}` {kind}, which {self.title} reads as every tool there is"
-                fields.report(Code.NO_EFFECT, message, key, hint="leave the key out, or name a tool")
-            case "none":
-                message = f"`{key}` {kind}, which {self.title} reads as no tools at all"
-                fields.report(Code.TOOLS_NONE, message, key)
+    def model(self, fields: Fields) -> str | None:
+        """The tool's name for the agent's model."""
+        return fields.text(self.models.key)
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         """As `Dialect.write`."""
@@ -225,7 +130,7 @@ class TableDialect:
         own = agent.dialect == self.name
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
         if not own:
-            permissions, permission_diagnostics = self.spell(agent, options)
+            permissions, permission_diagnostics = self.permissions.write(agent, options)
             diagnostics += permission_diagnostics
         keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
         values, value_diagnostics = write_keys(agent, keys)
@@ -255,33 +160,6 @@ class TableDialect:
             diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{name}` here"))
         return name, diagnostics
 
-    def loads(self, document: Document) -> bool:
-        """Whether the tool finds the same keys and instructions in the bytes as they are."""
-        del document
-        return True
-
-    def model(self, fields: Fields) -> str | None:
-        """The tool's name for the agent's model."""
-        return fields.text(self.models.key)
-
-    def check(self, fields: Fields) -> None:
-        """Report what is wrong beyond the lists and keys; keys that it reads count as known."""
-
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        """The permission keys for an agent of another dialect, and diagnostics for what they cannot express."""
-        narrowed = narrow(agent.grants, self.capabilities, options)
-        lists = spell_lists(narrowed, self.tools, denies=bool(self.lists.denied))
-        diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
-        permissions: dict[str, JsonValue] = {}
-        if lists.allowed is not None:
-            permissions[self.tools_key] = list[JsonValue](lists.allowed)
-            if not lists.allowed and self.lists.empty != "none":
-                message = f"no tool is left, and {self.title} reads an empty list as every tool there is"
-                diagnostics.append(Diagnostic(Code.REFUSED_WIDER, message))
-        if lists.denied:
-            permissions[self.lists.denied] = list[JsonValue](lists.denied)
-        return permissions, diagnostics
-
     def dialect(
         self,
         *,
@@ -297,6 +175,7 @@ class TableDialect:
         environment: tuple[Moved, ...] = (),
         also_reads: tuple[str, ...] = (),
         notice: str = "",
+        shared: SharedFile | None = None,
     ) -> Dialect:
         """Build the `Dialect` of this tool, which documents the arguments."""
         return Dialect(
@@ -313,17 +192,20 @@ class TableDialect:
             score=score,
             reader=self.read,
             write=self.write,
-            capabilities=self.capabilities,
-            enforced=self.enforced,
-            permission_keys=self.permission_keys,
+            capabilities=self.permissions.capabilities,
+            enforced=self.permissions.enforced,
+            permission_keys=self.permissions.keys,
+            any_spelling=self.permissions.any_spelling,
             carries=self.carries,
-            remedy=self.remedy,
-            guarded_tools=self.guarded_tools,
+            remedy=self.permissions.remedy,
+            guarded_tools=self.permissions.guarded_tools,
             runs_hooks=self.runs_hooks,
-            lists=self.lists,
+            lists=self.permissions.lists,
+            uses_effects=self.permissions.uses_effects,
             required=self.required,
             names=self.names,
             environment=environment,
             also_reads=also_reads,
             notice=notice,
+            shared=shared,
         )

@@ -115,22 +115,24 @@ class ToolNames:
     def excepted(self, value: JsonValue) -> list[Rule]:
         """The denials of the tools that a list excepts; they come after all rules that grant."""
         _, excluded = excepted(listed(value))
-        return self.taken([*excluded, *nested_in(value)], intended=True)
+        return self.intended_denials([*excluded, *nested_in(value)])
 
-    def taken(self, names: Iterable[str], *, intended: bool) -> list[Rule]:
-        """The rules of a list of denied tools.
+    def denials(self, names: Iterable[str]) -> list[Rule]:
+        """The rules of a list of denied tools as the tool enforces them."""
+        return _denying(tool for name in names for tool in self.tools(name))
 
-        Args:
-            names: the list.
-            intended: whether a name also denies the tools that its author may have intended, where the tool differs.
-        """
-        tools = (tool for name in names for tool in (self.denied(name) if intended else self.tools(name)))
-        return [Rule(tool, Approval.DENY) for tool in dict.fromkeys(tools)]
+    def intended_denials(self, names: Iterable[str]) -> list[Rule]:
+        """The rules of a list of denied tools as its author may have intended them, where that is more."""
+        return _denying(tool for name in names for tool in self.denied(name))
 
     def _known(self, table: Mapping[str, tuple[str, ...]], name: str) -> tuple[str, ...] | None:
         if not self.folds:
             return table.get(name)
         return next((tools for key, tools in table.items() if key.lower() == name.lower()), None)
+
+
+def _denying(tools: Iterable[str]) -> list[Rule]:
+    return [Rule(tool, Approval.DENY) for tool in dict.fromkeys(tools)]
 
 
 def available(tools: Iterable[str]) -> list[Rule]:

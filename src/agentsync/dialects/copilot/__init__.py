@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
@@ -25,7 +25,9 @@ from agentsync.dialects._base import Moved, NameRule, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import available, listed
 from agentsync.dialects.copilot.tools import INTENDED, TOOLS, joined_names
 from agentsync.formats.document import Document
@@ -70,19 +72,39 @@ class _Models(Models):
 
 
 @dataclass(frozen=True)
-class _Copilot(TableDialect):
-    """Besides the list: the agents that VS Code lets an agent call, hooks, and types that the CLI requires."""
+class _Tools(ToolList):
+    """Besides the list: the agents that VS Code lets an agent call."""
 
     def guarded_tools(self, name: str) -> Iterable[str]:
         return INTENDED.denied(name)
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        if not intended:
-            joined = [tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name)]
-            joined = joined if len(joined) <= _MOST_JOINED else [f"{MCP}{ANY}"]
-            return [*TableDialect.rules(self, metadata, intended=False), *available(joined)]
-        rules = TableDialect.rules(replace(self, tools=INTENDED), metadata, intended=True)
+    def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        rules = ToolList(INTENDED, self.lists).intended_rules(metadata)
         return [*rules, *_callable(metadata.get("agents"), Grants(tuple(rules)))]
+
+    def enforced_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        joined = [tool for name in self.names_in(metadata.get(self.tools_key)) for tool in joined_names(name)]
+        joined = joined if len(joined) <= _MOST_JOINED else [f"{MCP}{ANY}"]
+        return [*ToolList.enforced_rules(self, metadata), *available(joined)]
+
+    def check(self, fields: Fields) -> None:
+        if fields.peek("agents") not in (None, ANY, [ANY]):
+            fields.report(
+                Code.NO_EFFECT, "only VS Code reads `agents`: elsewhere, the agent may call any other", "agents"
+            )
+
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
+        permissions, diagnostics = ToolList.write(self, agent, options)
+        if not min(agent.grants.approvals("skill")):
+            message = "Copilot gives the session's skills to every agent that a user selects, to this one too"
+            named = options.strict_approval and "skill" in agent.grants.patterns
+            diagnostics.append(Diagnostic(Code.REFUSED_WIDER if named else Code.UNRESTRICTABLE, message))
+        return permissions, diagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class _Copilot(TableDialect):
+    """Several models, and types that the CLI requires."""
 
     def model(self, fields: Fields) -> str | None:
         """The first of several models; the list itself stays among the native keys."""
@@ -109,18 +131,6 @@ class _Copilot(TableDialect):
             fields.report(Code.INVALID_VALUE, message, "mcp-servers")
         if isinstance(fields.peek("skills"), str):
             fields.report(Code.WRONG_TYPE, "`skills` must be a list of names", "skills")
-        if fields.peek("agents") not in (None, ANY, [ANY]):
-            fields.report(
-                Code.NO_EFFECT, "only VS Code reads `agents`: elsewhere, the agent may call any other", "agents"
-            )
-
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, diagnostics = TableDialect.spell(self, agent, options)
-        if not min(agent.grants.approvals("skill")):
-            message = "Copilot gives the session's skills to every agent that a user selects, to this one too"
-            named = options.strict_approval and "skill" in agent.grants.patterns
-            diagnostics.append(Diagnostic(Code.REFUSED_WIDER if named else Code.UNRESTRICTABLE, message))
-        return permissions, diagnostics
 
 
 def _incomplete(servers: JsonValue) -> list[str]:
@@ -146,8 +156,7 @@ def _callable(agents: JsonValue, grants: Grants) -> Iterator[Rule]:
 _COPILOT: Final = _Copilot(
     name="copilot",
     title="GitHub Copilot",
-    tools=TOOLS,
-    lists=ToolLists(null="refused", mistyped="refused", trims=False),
+    permissions=_Tools(TOOLS, ToolLists(null="refused", mistyped="refused", trims=False)).codec,
     keys={
         "effort": Key("reasoning-effort", words={effort: effort for effort in _EFFORTS}),
         "skills": Key("skills", "names"),

@@ -27,7 +27,9 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames, listed
 from agentsync.dialects.factory.models import EFFORTS, MODELS
 from agentsync.formats.document import Document
@@ -93,36 +95,35 @@ _LISTS: Final = ("tools", _SERVERS)
 _FRONTMATTER: Final = re.compile(r"---\r?\n(.*?)\r?\n---\r?\n?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class _Droid(TableDialect):
+@dataclass(frozen=True)
+class _Tools(ToolList):
     """The list, the words for several tools, and a schema that fails open."""
 
     @cached_property
     def capabilities(self) -> Capabilities:
         return Capabilities(units=self.tools.written, server_name=_server_tool)
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        if not intended and any(_misfits(metadata)):
-            return list(EVERYTHING.rules)
-        value = metadata.get("tools")
-        if value == "read-only" and not intended:  # which includes the shell, and the servers
-            return [*EVERYTHING.rules, *(Rule(tool, Approval.DENY) for tool in _DENIED_TO_READ_ONLY)]
-        names = list(_named(value))
-        named: dict[str, JsonValue] = {**metadata, "tools": list[JsonValue](names)} if names else {**metadata}
-        rules = TableDialect.rules(self, named, intended=intended)
-        if intended and names:
+    def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        rules = ToolList.intended_rules(self, _spelled_out(metadata))
+        if names := [*_named(metadata.get("tools"))]:
             rules += [Rule("write", Approval.DENY)] * (not _WRITES.intersection(names))
             rules += [Rule("edit", Approval.DENY)] * (not _EDITS.intersection(names))
-        if intended and _SERVERS in metadata:
+        if _SERVERS in metadata:
             rules += _only_servers(metadata[_SERVERS], closed="tools" in metadata)
         return rules
 
+    def enforced_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        if any(_misfits(metadata)):
+            return list(EVERYTHING.rules)
+        if metadata.get("tools") == "read-only":  # which includes the shell, and the servers
+            return [*EVERYTHING.rules, *(Rule(tool, Approval.DENY) for tool in _DENIED_TO_READ_ONLY)]
+        return ToolList.enforced_rules(self, _spelled_out(metadata))
+
     def check(self, fields: Fields) -> None:
-        metadata = {key: fields.peek(key) for key in fields.keys}
-        for key, wanted in _misfits(metadata):
+        for key, wanted in _misfits(fields.metadata):
             message = f"`{key}` must be {wanted}; Droid drops the whole frontmatter and grants every tool otherwise"
             fields.report(Code.WRONG_TYPE, message, key)
-        value = metadata.get("tools")
+        value = fields.peek("tools")
         if not isinstance(value, str) or "," in value:
             for name in listed(value):
                 if name in _CATEGORIES:
@@ -134,6 +135,18 @@ class _Droid(TableDialect):
         if fields.has(_SERVERS):
             message = "Droid neither takes servers away nor adds any by `mcpServers`"
             fields.report(Code.NO_EFFECT, message, _SERVERS, hint="name single tools in `tools`, as `server___tool`")
+
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
+        permissions, diagnostics = ToolList.write(self, agent, options)
+        names = permissions.get("tools")
+        if isinstance(names, list) and "Edit" in names:
+            names.insert(names.index("Edit") + 1, "Create")
+        return permissions, [*diagnostics, *_beyond(agent.grants, options)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Droid(TableDialect):
+    """A loader that types values by itself, and efforts by model."""
 
     def loads(self, document: Document) -> bool:
         """Whether Droid finds the same keys and instructions in the file.
@@ -155,13 +168,6 @@ class _Droid(TableDialect):
         message = f"reasoning effort `{agent.effort}` is left out: Droid takes it only with a model that has it"
         return Writing(writing.data, (*writing.diagnostics, Diagnostic(Code.FIELD_LOST, message)))
 
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, diagnostics = TableDialect.spell(self, agent, options)
-        names = permissions.get("tools")
-        if isinstance(names, list) and "Edit" in names:
-            names.insert(names.index("Edit") + 1, "Create")
-        return permissions, [*diagnostics, *_beyond(agent.grants, options)]
-
 
 def _misfits(metadata: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
     """The keys with values that Droid's schema refuses, with the type that each needs; one drops the frontmatter."""
@@ -175,6 +181,12 @@ def _misfits(metadata: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
 
 def _is_listed(value: JsonValue) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
+def _spelled_out(metadata: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """The keys, with a word for several tools replaced by their names."""
+    names = [*_named(metadata.get("tools"))]
+    return {**metadata, "tools": list[JsonValue](names)} if names else metadata
 
 
 def _named(value: JsonValue) -> Iterator[str]:
@@ -214,13 +226,11 @@ def _beyond(grants: Grants, options: WriteOptions) -> Iterator[Diagnostic]:
 _DROID: Final = _Droid(
     name="factory",
     title="Factory Droid",
-    tools=_TOOLS,
-    lists=ToolLists(null="all", mistyped="all"),
+    permissions=_Tools(_TOOLS, ToolLists(null="all", mistyped="all"), further=(_SERVERS,)).codec,
     keys={"effort": Key("reasoningEffort")},
     models=MODELS,
     native=frozenset({"color", "version", "createdAt", "updatedAt"}),
     required=(),
-    further=(_SERVERS,),
 )
 
 

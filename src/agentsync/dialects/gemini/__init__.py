@@ -18,15 +18,22 @@ from agentsync.agents.grants import Approval, Rule
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
-from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, Reading, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.prompt_template import ANY_WORD, foreign_placeholder, unknown_placeholder
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import listed
-from agentsync.dialects.gemini.tools import ANY_SERVER, TOOLS, denies_no_server, of_servers
+from agentsync.dialects.gemini.tools import (
+    ANY_SERVER,
+    TOOLS,
+    denies_no_server,
+    enforced_of_servers,
+    intended_of_servers,
+)
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_value
 
@@ -39,14 +46,33 @@ _TEXTS: Final = ("name", "description", "display_name", "model")
 _VENDOR: Final = "google/"
 
 
+_NO_AGENTS: Final = Rule("task", Approval.DENY)
+"""An agent can never call other agents, and its author could rely on that."""
+
+
+@dataclass(frozen=True)
+class _Tools(ToolList):
+    """Besides the list: the agent's own servers."""
+
+    def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        rules = ToolList.intended_rules(self, metadata)
+        return [*rules, _NO_AGENTS, *intended_of_servers(metadata.get("mcp_servers"))]
+
+    def enforced_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        rules = ToolList.enforced_rules(self, metadata)
+        return [*rules, _NO_AGENTS, *enforced_of_servers(metadata.get("mcp_servers"))]
+
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
+        permissions, diagnostics = ToolList.write(self, agent, options)
+        tools, default = permissions.get("tools"), narrow(agent.grants, self.capabilities, options).default
+        if isinstance(tools, list) and default and denies_no_server(agent.grants):
+            permissions["tools"] = [*(name for name in tools if not str(name).startswith("mcp_")), ANY_SERVER]
+        return permissions, diagnostics
+
+
 @dataclass(frozen=True)
 class _Gemini(TableDialect):
-    """Besides the list: the agent's own servers, and instructions that are a template."""
-
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        rules = TableDialect.rules(self, metadata, intended=intended)
-        # An agent can never call other agents, and its author could rely on that.
-        return [*rules, Rule("task", Approval.DENY), *of_servers(metadata.get("mcp_servers"), intended=intended)]
+    """A schema that refuses much, and instructions that are a template."""
 
     def check(self, fields: Fields) -> None:
         for key in fields.keys:
@@ -85,19 +111,13 @@ class _Gemini(TableDialect):
         placeholders = foreign_placeholder(agent.prompt, self.title, ANY_WORD) if agent.dialect != self.name else []
         return Writing(None if placeholders else writing.data, (*writing.diagnostics, *placeholders))
 
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        permissions, diagnostics = TableDialect.spell(self, agent, options)
-        tools, default = permissions.get("tools"), narrow(agent.grants, self.capabilities, options).default
-        if isinstance(tools, list) and default and denies_no_server(agent.grants):
-            permissions["tools"] = [*(name for name in tools if not str(name).startswith("mcp_")), ANY_SERVER]
-        return permissions, diagnostics
-
 
 _GEMINI: Final = _Gemini(
     name="gemini",
     title="Gemini CLI",
-    tools=TOOLS,
-    lists=ToolLists(null="refused", mistyped="refused", unknown="refused", strings=False, trims=False),
+    permissions=_Tools(
+        TOOLS, ToolLists(null="refused", mistyped="refused", unknown="refused", strings=False, trims=False)
+    ).codec,
     keys={
         "temperature": Key("temperature", "number"),
         "max_turns": Key("max_turns", "count"),

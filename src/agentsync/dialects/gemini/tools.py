@@ -6,14 +6,13 @@ The file can only choose tools; the session and its policies decide whether a ca
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from pydantic import JsonValue
 
 from agentsync.agents.grants import MCP, Approval, Grants, Rule
 from agentsync.agents.patterns import ANY
-from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames
 
 ANY_SERVER: Final = "mcp_*"
@@ -84,23 +83,17 @@ TOOLS: Final = _Names(
 )
 
 
-def of_servers(servers: JsonValue, *, intended: bool) -> Iterator[Rule]:
-    """The rules for the tools of an agent's own servers, which are available whatever the list names.
+def intended_of_servers(servers: JsonValue) -> Iterator[Rule]:
+    """The rules for the tools of an agent's own servers, which are available whatever the list names."""
+    names = servers if isinstance(servers, dict) else ()
+    return (Rule(f"{MCP}{server}/{ANY}", Approval.SESSION) for server in names if _NO_PATTERN.fullmatch(server))
 
-    Args:
-        servers: the value of `mcp_servers`.
-        intended: whether to read the author's intent, rather than the widest possible grants.
-    """
+
+def enforced_of_servers(servers: JsonValue) -> Iterator[Rule]:
+    """The widest rules for these tools: calls to a trusted server never need approval."""
     for server, settings in servers.items() if isinstance(servers, dict) else ():
-        yield from _of_server(server, settings if isinstance(settings, dict) else {}, intended=intended)
-
-
-def _of_server(server: str, settings: Mapping[str, JsonValue], *, intended: bool) -> Iterator[Rule]:
-    if not intended:
-        # Calls to a trusted server never need approval.
-        yield Rule(f"{MCP}{server}/{ANY}", Approval.ALLOW if settings.get("trust") is True else Approval.SESSION)
-    elif _NO_PATTERN.fullmatch(server):
-        yield from limited({server: dict(settings)}, [Rule(f"{MCP}{server}/{ANY}", Approval.SESSION)])
+        trusted = isinstance(settings, dict) and settings.get("trust") is True
+        yield Rule(f"{MCP}{server}/{ANY}", Approval.ALLOW if trusted else Approval.SESSION)
 
 
 def denies_no_server(grants: Grants) -> bool:

@@ -146,10 +146,10 @@ def _by_alias(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
 def _excluded(names: Sequence[str], *, intended: bool) -> Iterator[Rule]:
     """Denials in `excludedTools`; patterns and agents to call count as intended only."""
     if not intended:
-        yield from NAMES.taken(names, intended=False)
+        yield from NAMES.denials(names)
         return
     plain = [name for name in names if name.startswith("@") or not (ANY in name or name.startswith(("#", _AGENT)))]
-    yield from NAMES.taken(plain, intended=True)
+    yield from NAMES.intended_denials(plain)
     for name in names:
         if name.startswith(_AGENT):
             yield Rule("task", Approval.DENY, name.removeprefix(_AGENT))

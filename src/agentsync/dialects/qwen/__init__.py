@@ -26,8 +26,10 @@ from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.prompt_template import foreign_placeholder, unknown_placeholder
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import named_in, nested_in, spell_lists
 from agentsync.dialects.qwen.tools import NOTHING, TOOLS, calls_all, is_pattern, taken, with_substitutes, without_effect
 from agentsync.formats.document import Document
@@ -52,32 +54,31 @@ _FRONTMATTER: Final = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class _Qwen(TableDialect):
-    """A table dialect with an approval mode, hooks, and agents that another program runs."""
+class _Tools(ToolList):
+    """Lists with an approval mode, and agents that another program runs."""
 
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        if not intended and "executor" in metadata:
-            return list(EVERYTHING.rules)  # the other program ignores lists
+    def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        rules = self._intended_tools(metadata)
+        denied = TOOLS.intended_denials(named_in(metadata.get("disallowedTools")))
+        return [*_intended_mode(rules, metadata), *denied]
+
+    def _intended_tools(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
+        value = metadata.get("tools")
+        if names := self.names_in(value):
+            inner = nested_in(value)
+            return TOOLS.intended(name for name in names if not is_pattern(name) and not (inner and name == ANY))
+        return [] if "tools" in metadata else list(EVERYTHING.rules)
+
+    def enforced_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
         granted, denied = (self.names_in(metadata.get(key)) for key in ("tools", "disallowedTools"))
-        rules = self._listed(granted, metadata, intended=intended)
-        if not intended:
-            return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
-        return [
-            *_intended_mode(rules, metadata),
-            *TOOLS.taken(named_in(metadata.get("disallowedTools")), intended=True),
-        ]
+        if "executor" in metadata:
+            return list(EVERYTHING.rules)  # the other program ignores lists
+        rules = list(EVERYTHING.rules)  # also for a list that names nothing
+        if granted and not calls_all(granted):
+            rules = TOOLS.granted(name for name in granted if not is_pattern(name) and TOOLS.is_known(name))
+        return [*_enforced_mode(rules, metadata), *taken(granted, denied)]
 
-    def _listed(self, names: list[str], metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        if not names:
-            tools_only = {key: metadata[key] for key in ("tools",) if key in metadata}
-            return TableDialect.rules(self, tools_only, intended=intended)
-        if not intended and calls_all(names):
-            return list(EVERYTHING.rules)
-        inner = intended and nested_in(metadata.get("tools"))
-        named = [name for name in names if not is_pattern(name) and not (inner and name == ANY)]
-        return TOOLS.intended(named) if intended else TOOLS.granted(name for name in named if TOOLS.is_known(name))
-
-    def _mistyped(self, value: JsonValue) -> bool:
+    def mistyped(self, value: JsonValue) -> bool:
         return value is not None and not isinstance(value, str | list)  # list items that are not text are dropped
 
     def check(self, fields: Fields) -> None:
@@ -99,6 +100,26 @@ class _Qwen(TableDialect):
         if "executor" in fields.keys and {"tools", "disallowedTools"}.intersection(fields.keys):
             fields.report(Code.NO_EFFECT, "the program named by `executor` ignores lists of tools", "executor")
 
+    def write(self, agent: Agent, options: WriteOptions) -> Permissions:
+        lists = spell_lists(narrowed := narrow(agent.grants, self.capabilities, options), TOOLS, denies=True)
+        diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
+        permissions: dict[str, JsonValue] = {}
+        if lists.allowed is not None:
+            lost = [name for name in lists.allowed if is_pattern(name)]
+            message = "is left out: a list takes the tools of servers by their full names only"
+            diagnostics += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in lost]
+            permissions["tools"] = [name for name in lists.allowed if name not in lost] or [NOTHING]
+        if lists.denied:
+            permissions["disallowedTools"] = list[JsonValue](with_substitutes(lists.denied))
+        if any(Approval.ASK in agent.grants.approvals(tool) for tool in CHANGING):
+            permissions["approvalMode"] = "default"
+        return permissions, diagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class _Qwen(TableDialect):
+    """Instructions that are a template, and must not be short."""
+
     def loads(self, document: Document) -> bool:
         """Whether Qwen Code finds the same frontmatter: it ends at the first line of exactly three dashes."""
         text = document.data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
@@ -118,21 +139,6 @@ class _Qwen(TableDialect):
         if problem := _too_short(agent.prompt, Code.REFUSED_REQUIRED):
             errors.append(problem)
         return Writing(None if errors else writing.data, (*writing.diagnostics, *errors))
-
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        lists = spell_lists(narrowed := narrow(agent.grants, self.capabilities, options), TOOLS, denies=True)
-        diagnostics = [*narrowed.diagnostics, *lists.diagnostics]
-        permissions: dict[str, JsonValue] = {}
-        if lists.allowed is not None:
-            lost = [name for name in lists.allowed if is_pattern(name)]
-            message = "is left out: a list takes the tools of servers by their full names only"
-            diagnostics += [Diagnostic(Code.TOOL_LOST, f"`{name}` {message}") for name in lost]
-            permissions["tools"] = [name for name in lists.allowed if name not in lost] or [NOTHING]
-        if lists.denied:
-            permissions["disallowedTools"] = list[JsonValue](with_substitutes(lists.denied))
-        if any(Approval.ASK in agent.grants.approvals(tool) for tool in CHANGING):
-            permissions["approvalMode"] = "default"
-        return permissions, diagnostics
 
 
 def _too_short(prompt: str, code: Code) -> Diagnostic | None:
@@ -195,11 +201,13 @@ def _asking(rules: list[Rule]) -> Iterator[Rule]:
 _COLORS: Final = ("red", "blue", "green", "yellow", "purple", "orange", "pink", "cyan", "auto")
 
 _QWEN: Final = _Qwen(
-    runs_hooks=True,
     name="qwen",
     title="Qwen Code",
-    tools=TOOLS,
-    lists=ToolLists(empty="all", null="all", mistyped="all", trims=False, denied="disallowedTools"),
+    permissions=_Tools(
+        TOOLS,
+        ToolLists(empty="all", null="all", mistyped="all", trims=False, denied="disallowedTools"),
+        further=("approvalMode", "permissionMode"),
+    ).codec,
     keys={
         "max_turns": Key("maxTurns", "count"),
         "color": Key("color", words={color: color for color in _COLORS}),
@@ -212,7 +220,7 @@ _QWEN: Final = _Qwen(
     native=frozenset({"runConfig", "modelConfig", "executor", "executionBackend"}),
     required=("name", "description", "prompt"),
     names=NameRule(2, 50, _RESERVED, slugs=False, pattern=_NAME),
-    further=("approvalMode", "permissionMode"),
+    runs_hooks=True,
 )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
@@ -27,8 +27,8 @@ from agentsync.core.entry_paths import split_path
 from agentsync.dialects._base import Moved, NameRule, SharedFile, ToolLists, UneditableError
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
-from agentsync.dialects._kit.tool_names import ToolNames
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.dialects.roo.modes_layout import layout
 from agentsync.formats.document import Document, UnreadableError, decode
@@ -60,25 +60,63 @@ _WRITTEN: Final = {_TITLE: "name"}
 _NOT_JAVASCRIPT: Final = re.compile(r"\(\?(?![:=!]|<[=!A-Za-z_$])|[*+?}]\+")
 
 
+_CAPABILITIES: Final = Capabilities(
+    units=_UNITS, server_name=lambda pattern: "mcp" if pattern == f"{MCP}{ANY}" else None
+)
+
+
+def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
+    rules = _only_servers(_in_groups(metadata, within_files=True), metadata)
+    return Grants((*rules, *(Rule(tool, Approval.SESSION) for tool in _ALWAYS)))
+
+
+def _enforced(document: Document) -> Grants:
+    return Grants((*_in_groups(document.metadata, within_files=False), *_CAPABILITIES.denials))
+
+
+def _in_groups(metadata: Mapping[str, JsonValue], *, within_files: bool) -> list[Rule]:
+    """The rules of the groups, each limited to files that match its pattern if such patterns count."""
+    rules: list[Rule] = []
+    for group, pattern in _groups(metadata.get(_GROUPS)):
+        argument = f"{UNTRANSLATED}{pattern}" if pattern and within_files else ANY
+        rules += [Rule(tool, Approval.SESSION, argument) for tool in _COVERED.get(group, ())]
+    if any(rule.tool in _PATHS for rule in rules):
+        rules.append(Rule("external_directory", Approval.SESSION))
+    return rules
+
+
+def _check(fields: Fields) -> None:
+    if fields.has(_SERVERS):
+        fields.report(Code.NO_EFFECT, f"Roo Code does not read `{_SERVERS}`; Zoo Code does", _SERVERS)
+        if _strings(fields.raw(_SERVERS)) is None:
+            fields.report(Code.WRONG_TYPE, f"`{_SERVERS}` must be a list of names", _SERVERS)
+    value = fields.raw(_GROUPS)
+    if not isinstance(value, list):
+        fields.report(Code.WRONG_TYPE, "`groups` must be a list; else the file is refused", _GROUPS)
+        return
+    seen: set[str] = set()
+    for item, (group, pattern) in zip(value, _groups(value), strict=True):
+        if group not in _COVERED or group in seen or not _is_valid(item):
+            shown = json.dumps(item)
+            fields.report(Code.WRONG_TYPE, f"the group {shown} makes the tool refuse the whole file", _GROUPS)
+        elif pattern and not (group == "edit" and _file_pattern(item)):
+            message = f"the tool ignores the restriction of the group `{group}`"
+            fields.report(Code.NO_EFFECT, message, _GROUPS, hint="only `edit` takes a `fileRegex`")
+        seen.add(group)
+
+
+def _write(agent: Agent, options: WriteOptions) -> Permissions:
+    grants = Grants(tuple(rule for rule in agent.grants.rules if rule.tool not in _ALWAYS))
+    narrowed = narrow(_with_search(grants), _CAPABILITIES, options)
+    groups = [group for group, level in narrowed.units.items() if level]
+    if narrowed.servers.get("mcp", narrowed.default):
+        groups.append("mcp")
+    return {_GROUPS: list[JsonValue](groups)}, [*narrowed.diagnostics, *_beyond(agent.grants, options)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Roo(TableDialect):
-    """Groups of tools, each optionally limited to files that match a pattern."""
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(units=_UNITS, server_name=lambda pattern: "mcp" if pattern == f"{MCP}{ANY}" else None)
-
-    def rules(self, metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
-        rules: list[Rule] = []
-        for group, pattern in _groups(metadata.get(_GROUPS)):
-            argument = f"{UNTRANSLATED}{pattern}" if pattern and intended else ANY
-            rules += [Rule(tool, Approval.SESSION, argument) for tool in _COVERED.get(group, ())]
-        if any(rule.tool in _PATHS for rule in rules):
-            rules.append(Rule("external_directory", Approval.SESSION))
-        if intended:
-            rules = _only_servers(rules, metadata)
-            rules += [Rule(tool, Approval.SESSION) for tool in _ALWAYS]
-        return rules
+    """A schema that refuses the whole file for one key that is not text."""
 
     def check(self, fields: Fields) -> None:
         for key in _TEXTS:
@@ -86,31 +124,6 @@ class _Roo(TableDialect):
                 fields.report(
                     Code.WRONG_TYPE, f"`{_WRITTEN.get(key, key)}` must be text; else the file is refused", key
                 )
-        if fields.has(_SERVERS):
-            fields.report(Code.NO_EFFECT, f"Roo Code does not read `{_SERVERS}`; Zoo Code does", _SERVERS)
-            if _strings(fields.raw(_SERVERS)) is None:
-                fields.report(Code.WRONG_TYPE, f"`{_SERVERS}` must be a list of names", _SERVERS)
-        value = fields.raw(_GROUPS)
-        if not isinstance(value, list):
-            fields.report(Code.WRONG_TYPE, "`groups` must be a list; else the file is refused", _GROUPS)
-            return
-        seen: set[str] = set()
-        for item, (group, pattern) in zip(value, _groups(value), strict=True):
-            if group not in _COVERED or group in seen or not _is_valid(item):
-                shown = json.dumps(item)
-                fields.report(Code.WRONG_TYPE, f"the group {shown} makes the tool refuse the whole file", _GROUPS)
-            elif pattern and not (group == "edit" and _file_pattern(item)):
-                message = f"the tool ignores the restriction of the group `{group}`"
-                fields.report(Code.NO_EFFECT, message, _GROUPS, hint="only `edit` takes a `fileRegex`")
-            seen.add(group)
-
-    def spell(self, agent: Agent, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        grants = Grants(tuple(rule for rule in agent.grants.rules if rule.tool not in _ALWAYS))
-        narrowed = narrow(_with_search(grants), self.capabilities, options)
-        groups = [group for group, level in narrowed.units.items() if level]
-        if narrowed.servers.get("mcp", narrowed.default):
-            groups.append("mcp")
-        return {_GROUPS: list[JsonValue](groups)}, [*narrowed.diagnostics, *_beyond(agent.grants, options)]
 
 
 def _groups(value: JsonValue) -> Iterator[tuple[str, str]]:
@@ -237,15 +250,22 @@ def _format(metadata: Mapping[str, JsonValue], body: str) -> bytes:
 _ROO: Final = _Roo(
     name="roo",
     title="Roo Code",
-    tools=ToolNames(written=_UNITS),
-    lists=ToolLists(absent="refused", null="refused", mistyped="refused", unknown="refused"),
+    permissions=PermissionCodec(
+        keys=frozenset({_GROUPS, _SERVERS}),
+        capabilities=_CAPABILITIES,
+        intended=_intended,
+        enforced=_enforced,
+        write=_write,
+        check=_check,
+        remedy="leave it to tools that know it",
+        lists=ToolLists(absent="refused", null="refused", mistyped="refused", unknown="refused"),
+        uses_effects=True,
+    ),
     keys={},
     models=Models(key=""),
     native=frozenset({_TITLE, _WHEN}),
     required=("name", "prompt"),
     names=NameRule(reserved=_BUILT_IN),
-    tools_key="",
-    further=(_GROUPS, _SERVERS),
     invalid=Code.WRONG_TYPE,
     format=_format,
 )
@@ -269,21 +289,18 @@ def _score(document: Document) -> int:
     return 6 * isinstance(document.metadata.get(_GROUPS), list)
 
 
-DIALECT: Final = replace(
-    _ROO.dialect(
-        suffixes=(".yaml",),
-        user_directory=f".config/Code/{_STORED.format(_EXTENSIONS[1])}",
-        project_directories=(".roomodes", ".zoomodes"),
-        binaries=(),
-        version="1.115.0",
-        source="https://docs.roocode.com/features/custom-modes",
-        score=_score,
-        parse=_parse,
-        # Where VS Code keeps the data of extensions on Linux (its userDataPath.ts).
-        environment=(Moved("XDG_CONFIG_HOME", ".config"),),
-        notice="a mode's tools ask as the auto-approval settings specify",
-    ),
-    uses_effects=True,
+DIALECT: Final = _ROO.dialect(
+    suffixes=(".yaml",),
+    user_directory=f".config/Code/{_STORED.format(_EXTENSIONS[1])}",
+    project_directories=(".roomodes", ".zoomodes"),
+    binaries=(),
+    version="1.115.0",
+    source="https://docs.roocode.com/features/custom-modes",
+    score=_score,
+    parse=_parse,
+    # Where VS Code keeps the data of extensions on Linux (its userDataPath.ts).
+    environment=(Moved("XDG_CONFIG_HOME", ".config"),),
+    notice="a mode's tools ask as the auto-approval settings specify",
     shared=SharedFile(
         entries,
         edited,
