@@ -22,7 +22,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import ToolLists
+from agentsync.dialects._base import Recognition, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.intent import intended_mode
@@ -183,4 +183,5 @@ DIALECT: Final = _ANTIGRAVITY.dialect(
     source="https://antigravity.google/docs/subagents",
     score=_score,
     notice="it enforces an agent's restrictions from version 1.2.1 on",
+    recognition=Recognition(other_directories=()),  # `.agents` is not its alone
 )

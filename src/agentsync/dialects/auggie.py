@@ -24,7 +24,7 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import ToolLists
+from agentsync.dialects._base import Recognition, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -236,6 +236,7 @@ DIALECT: Final = replace(
         source="https://docs.augmentcode.com/cli/subagents",
         score=_score,
         also_reads=("claude",),
+        recognition=Recognition(aliases=("augment",)),
     ),
     uses_effects=True,
 )

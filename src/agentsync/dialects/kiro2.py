@@ -18,7 +18,7 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import Dialect, Reading, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
 from agentsync.dialects.kiro.permissions import KEYS, RESTRICTIONS, enforced, intended
@@ -163,4 +163,5 @@ DIALECT: Final = Dialect(
     required=("name",),
     notice="version 3 and the IDE read these files as well as Markdown: write for one of them only",
     uses_effects=True,
+    recognition=Recognition(sniff=None),  # much is JSON
 )

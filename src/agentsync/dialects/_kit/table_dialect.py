@@ -14,7 +14,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
-from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
@@ -293,6 +293,7 @@ class TableDialect:
         environment: tuple[Moved, ...] = (),
         also_reads: tuple[str, ...] = (),
         notice: str = "",
+        recognition: Recognition = Recognition(),
     ) -> Dialect:
         """Build the `Dialect` of this tool, which documents the arguments."""
         return Dialect(
@@ -319,4 +320,5 @@ class TableDialect:
             environment=environment,
             also_reads=also_reads,
             notice=notice,
+            recognition=recognition,
         )

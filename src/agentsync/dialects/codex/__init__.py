@@ -15,7 +15,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, Moved, Reading, Writing, refused
+from agentsync.dialects._base import Dialect, Moved, Reading, Recognition, Writing, refused
 from agentsync.dialects._kit.fields import (
     UNKNOWN_VENDOR,
     Fields,
@@ -130,6 +130,11 @@ def score(document: Document) -> int:
     return 4 * ("developer_instructions" in document.metadata) + ("name" in document.metadata)
 
 
+def sniff(document: Document) -> bool:
+    """Whether a TOML file is an agent; `name` and `description` are in many that are not."""
+    return "developer_instructions" in document.metadata
+
+
 DIALECT: Final = Dialect(
     name="codex",
     title="Codex",
@@ -151,4 +156,5 @@ DIALECT: Final = Dialect(
     required=("name", "description", "developer_instructions"),
     environment=(Moved("CODEX_HOME", ".codex"),),
     uses_effects=True,
+    recognition=Recognition(anywhere=(".toml",), sniff=sniff, other_directories=()),
 )
