@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from agentsync.agents.key_effects import add_own_restrictions
 from agentsync.dialects import _unread
 from agentsync.dialects._base import Dialect, SharedFile, UneditableError, Writing, refused
 
@@ -30,7 +31,10 @@ def dialects() -> Mapping[str, Dialect]:
     """Every dialect by name, in alphabetical order."""
     # What begins with an underscore is shared code, not a dialect.
     modules = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__) if info.name[0] != "_")
-    return {module.DIALECT.name: module.DIALECT for module in modules}
+    found = {module.DIALECT.name: module.DIALECT for module in modules}
+    for dialect in found.values():
+        add_own_restrictions(dialect.restrictions)
+    return found
 
 
 @cache

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from agentsync.agents.grants import Grants
+from agentsync.agents.key_effects import KeyEffect, effects_of
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
+from agentsync.core.naming import folded_key
 from agentsync.formats.document import Document
 
 
@@ -207,6 +209,7 @@ class Dialect:
         shared: how the single file with all agents is edited; None where each agent has a file of its own. The
             locations above are those of that file then.
         recognition: what identifies the tool's files outside of the directories above.
+        effects: the effects of keys that have them in this tool only, apart from `restrictions`, by folded key.
     """
 
     name: str
@@ -235,6 +238,7 @@ class Dialect:
     uses_effects: bool = False
     shared: SharedFile | None = None
     recognition: Recognition = Recognition()
+    effects: Mapping[str, tuple[KeyEffect, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def suffix(self) -> str:
@@ -258,6 +262,10 @@ class Dialect:
             return frozenset(self.recognition.other_directories)
         tops = (directory.partition("/") for directory in self.project_directories)
         return frozenset(top for top, _, below in tops if below and top.startswith("."))
+
+    def effects_of(self, key: str) -> tuple[KeyEffect, ...]:
+        """The effects of a key, in any spelling, in this tool's files."""
+        return (*effects_of(key), *self.effects.get(folded_key(key), ()))
 
     def sniffs(self, document: Document) -> bool:
         """Whether a document that is in no tool's directory is an agent in this format."""

@@ -18,7 +18,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, MCP, Approval, Grants, Rule
-from agentsync.agents.key_effects import is_off
+from agentsync.agents.key_effects import Effect, effects_by_key, is_off, row
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
@@ -236,6 +236,10 @@ DIALECT: Final = replace(
         source="https://docs.augmentcode.com/cli/subagents",
         score=_score,
         also_reads=("claude",),
+        effects=effects_by_key(
+            row("providerbaseurl", Effect.OPENS_ADDRESS),
+            row("providermodel providerapikey", Effect.CHANGES_MODEL),
+        ),
         recognition=Recognition(aliases=("augment",)),
     ),
     uses_effects=True,

@@ -20,6 +20,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
 from agentsync.dialects._base import Dialect, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects.kiro.effects import EFFECTS
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, check, values_of
 from agentsync.dialects.kiro.permissions import KEYS, RESTRICTIONS, enforced, intended
 from agentsync.dialects.kiro.writer import server_name, with_search
@@ -158,6 +159,7 @@ DIALECT: Final = Dialect(
     capabilities=_CAPABILITIES,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
+    effects=EFFECTS,
     carries=_CARRIED,
     lists=ToolLists(absent="none", null="refused", mistyped="refused"),
     required=("name",),

@@ -112,8 +112,9 @@ def _located(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Dia
 
 def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | None:
     """Report a key that restricts in a dialect other than the guessed one, since the guess may be wrong."""
+    by_presence = RESTRICTING.union(*(dialect.restrictions for dialect in dialects().values())) - READ_BY_VALUE
     for key in document.metadata:
-        if folded_key(key) in RESTRICTING - READ_BY_VALUE - chosen.restrictions:
+        if folded_key(key) in by_presence - chosen.restrictions:
             message = f"this looks like {chosen.title}'s, which does not read `{key}`: whose agent is it?"
             hint = (
                 "move it to its tool's own directory, or name its dialect under `[agents.dialects]` in agentsync.toml"

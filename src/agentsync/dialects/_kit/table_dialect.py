@@ -9,6 +9,7 @@ from functools import cached_property
 from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, Grants, Rule
+from agentsync.agents.key_effects import KeyEffect
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
@@ -294,6 +295,7 @@ class TableDialect:
         also_reads: tuple[str, ...] = (),
         notice: str = "",
         recognition: Recognition = Recognition(),
+        effects: Mapping[str, tuple[KeyEffect, ...]] | None = None,
     ) -> Dialect:
         """Build the `Dialect` of this tool, which documents the arguments."""
         return Dialect(
@@ -321,4 +323,5 @@ class TableDialect:
             also_reads=also_reads,
             notice=notice,
             recognition=recognition,
+            effects=effects or {},
         )

@@ -27,6 +27,7 @@ from agentsync.dialects._kit.fields import (
     speaks,
     without_none,
 )
+from agentsync.dialects.codex.effects import EFFECTS
 from agentsync.dialects.codex.permissions import CAPABILITIES, KEYS, RESTRICTIONS, check, enforced, intended, spell
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
@@ -152,6 +153,7 @@ DIALECT: Final = Dialect(
     capabilities=CAPABILITIES,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
+    effects=EFFECTS,
     carries=_CARRIED,
     required=("name", "description", "developer_instructions"),
     environment=(Moved("CODEX_HOME", ".codex"),),

@@ -21,6 +21,7 @@ from agentsync.core.naming import is_slug
 from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects.vibe.effects import EFFECTS
 from agentsync.dialects.vibe.permissions import CAPABILITIES, RESTRICTIONS, check, enforced, intended, own_keys, spell
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
@@ -143,6 +144,7 @@ DIALECT: Final = Dialect(
     capabilities=CAPABILITIES,
     enforced=enforced_by,
     restrictions=RESTRICTIONS,
+    effects=EFFECTS,
     carries=_CARRIED,
     lists=ToolLists(empty="all", mistyped="refused", denied="disabled_tools"),
     required=("description", "instructions"),
