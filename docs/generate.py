@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from agentsync.agents.key_effects import KEY_EFFECTS, Effect
+from agentsync.agents.key_effects import KEY_EFFECTS, RESTRICTING, Effect
 from agentsync.convert.agent_schema import agent_schema
 from agentsync.convert.feature_matrix import matrix_row
 from agentsync.core.codes import Code
@@ -390,11 +390,18 @@ def _notices() -> str:
 
 def _key_effects() -> str:
     """A row for each effect and the tools that it counts in, with keys folded."""
+    tools: dict[tuple[str, str], list[str]] = {}
+    for key, everywhere in KEY_EFFECTS.items():
+        for row in everywhere:
+            tools[row.effect.value, key] = ["every tool"]
+    for dialect in dialects().values():
+        own = [(Effect.RESTRICTS, key) for key in sorted(dialect.restrictions - RESTRICTING)]
+        own += [(row.effect, key) for key, there in dialect.effects.items() for row in there]
+        for kind, key in own:
+            tools.setdefault((kind.value, key), []).append(dialect.title)
     rows: dict[tuple[str, str], list[str]] = {}
-    for key, effects in KEY_EFFECTS.items():
-        for row in effects:
-            tools = ", ".join(dialects()[name].title for name in sorted(row.dialects)) or "every tool"
-            rows.setdefault((row.effect.value, tools), []).append(f"`{key}`")
+    for (effect, key), titles in tools.items():
+        rows.setdefault((effect, ", ".join(titles)), []).append(f"`{key}`")
     order = [effect.value for effect in Effect]
     body = sorted(rows.items(), key=lambda item: (order.index(item[0][0]), item[0][1] != "every tool", item[0][1]))
     return _table(("effect", "in the files of", "keys"), ((*place, " ".join(keys)) for place, keys in body))

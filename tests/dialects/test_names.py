@@ -2,7 +2,8 @@
 
 A line holds a name and two or four columns. The first two list the tools of an agent that lists only this name, as
 intended and at most. Where the dialect has denials, the other two list the tools of which a part is missing from an
-agent that denies only this name, likewise. A dash is an empty column.
+agent that denies only this name, likewise. A dash is an empty column. The keys of the lists, and what an agent needs
+beside them, are in `facts.toml` (`support/tool_facts.py`).
 
 `pytest tests/dialects --update-goldens` rewrites the columns of the names in these files.
 """
@@ -18,22 +19,9 @@ from pydantic import JsonValue
 from agentsync.agents.grants import MCP, NOTHING, OTHER, TOOLS, Grants
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.document import Document
+from support.tool_facts import facts
 
 HERE: Final = Path(__file__).parent
-GRANTING: Final = {"vibe": "enabled_tools"}
-DENYING: Final = {
-    "auggie": "disabled_tools",
-    "junie": "disallowedTools",
-    "kiro": "excludedTools",
-    "kiro2": "excludedTools",
-    "qwen": "disallowedTools",
-    "vibe": "disabled_tools",
-}
-BESIDE: Final[dict[str, dict[str, JsonValue]]] = {
-    "antigravity": {"excludeDefaultComponents": True, "inheritCustomizations": False, "inheritMcp": False},
-    "vibe": {"agent_type": "subagent"},
-}
-"""Keys that are needed beside a list to make it complete, or its columns short."""
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*/names.txt")), ids=lambda path: path.parent.name)
@@ -46,9 +34,10 @@ def test_names_match_the_golden_files(path: Path, *, update_goldens: bool) -> No
 
 
 def _line(dialect: Dialect, name: str) -> str:
-    columns = [_available(grants) for grants in _readings(dialect, {GRANTING.get(dialect.name, "tools"): [name]})]
-    if key := DENYING.get(dialect.name):
-        everything: dict[str, JsonValue] = {"tools": ["*"]} if dialect.name.startswith("kiro") else {}
+    keys = facts(dialect.name, "names")
+    columns = [_available(grants) for grants in _readings(dialect, {keys.get("allowed", "tools"): [name]})]
+    if key := keys.get("denied"):
+        everything: dict[str, JsonValue] = keys.get("everything", {})
         before = [_missing(grants) for grants in _readings(dialect, everything)]
         after = [_missing(grants) for grants in _readings(dialect, {**everything, key: [name]})]
         columns += [now - ever for now, ever in zip(after, before, strict=True)]
@@ -57,7 +46,12 @@ def _line(dialect: Dialect, name: str) -> str:
 
 def _readings(dialect: Dialect, keys: dict[str, JsonValue]) -> tuple[Grants, Grants]:
     """The grants as intended, and as enforced at most."""
-    head = {"name": "reviewer", "description": "Reviews.", **keys, **BESIDE.get(dialect.name, {})}
+    head = {
+        "name": "reviewer",
+        "description": "Reviews.",
+        **keys,
+        **(facts(dialect.name, "names") or {}).get("beside", {}),
+    }
     document = Document("reviewer", head, "You review changes.\n")
     agent = dialect.read(document, "reviewer").agent
     return agent.grants if agent else NOTHING, dialect.enforced(document)

@@ -17,7 +17,7 @@ from agentsync.config import Config
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import shorten, user_config
 from agentsync.core.urls import local_path, scheme
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.formats.validated_toml import validate
 from agentsync.sync.request import Scope, SyncRequest
 from agentsync.targets.installed_tools import also_read, directory_of, has_home, installed
@@ -48,7 +48,8 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     chosen = [dialects()[name] for name in targets] or [*installed()]
     if not chosen:
         titles = ", ".join(dialect.title for dialect in dialects().values() if directory_of(dialect))
-        raise ConfigError(f"none of {titles} was found here", hint="name a target with --to, such as --to claude")
+        hint = f"name a target with --to, such as --to {default_dialect().name}"
+        raise ConfigError(f"none of {titles} was found here", hint=hint)
     names = [dialect.name for dialect in chosen]
     if url is None:
         return _propose(chosen)

@@ -24,7 +24,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, why
 from agentsync.core.paths import config_candidates, is_directory, is_file, text_of
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.git.mirror import Remote
 from agentsync.repository.manifest import OverrideTables, known_dialect
@@ -221,7 +221,8 @@ def check_complete(config: Config, path: Path) -> None:
     Raises:
         ConfigError: there is no source, or no target.
     """
-    tables = {"source": (config.sources, "[sources.team] with a `url`"), "target": (config.targets, "[targets.claude]")}
+    target = f"[targets.{default_dialect().name}]"
+    tables = {"source": (config.sources, "[sources.team] with a `url`"), "target": (config.targets, target)}
     for what, (table, example) in tables.items():
         if not table:
             raise ConfigError(f"no {what} is configured", place=str(path), hint=f"add a table such as {example}")

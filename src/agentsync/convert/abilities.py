@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import TOOLS, Grants, Rule, wider
-from agentsync.agents.key_effects import Effect, KeyEffect, Meaning, effects_of
+from agentsync.agents.key_effects import Effect, KeyEffect, Meaning
 from agentsync.convert.policy import OUTSIDE
 from agentsync.dialects import Dialect
 from agentsync.formats.document import Document
@@ -21,7 +21,7 @@ def effective_keys(target: Dialect, document: Document) -> Iterator[tuple[str, J
     Keys count in every spelling: which one a tool reads is its own to know.
     """
     for key, value in document.metadata.items():
-        yield from ((key, value, row) for row in effects_of(key) if row.applies_to(target.name, value))
+        yield from ((key, value, row) for row in target.effects_of(key) if not row.is_harmless(value))
 
 
 def brought_servers(servers: JsonValue) -> dict[str, JsonValue]:

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 
+from agentsync.dialects import _unread
 from agentsync.dialects._base import Dialect, SharedFile, UneditableError, Writing, refused
+from agentsync.dialects._registry import dialects
 
 __all__ = [
     "Dialect",
     "SharedFile",
     "UneditableError",
     "Writing",
+    "default_dialect",
     "dialects",
     "moving_variables",
     "no_dialect",
+    "other_directories",
     "refused",
 ]
 
 
 @cache
-def dialects() -> Mapping[str, Dialect]:
-    """Every dialect by name, in alphabetical order."""
-    # What begins with an underscore is shared code, not a dialect.
-    modules = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__) if info.name[0] != "_")
-    return {module.DIALECT.name: module.DIALECT for module in modules}
+def default_dialect() -> Dialect:
+    """The dialect of agents that show no tool's signs."""
+    return next(dialect for dialect in dialects().values() if dialect.recognition.is_default)
+
+
+def other_directories() -> frozenset[str]:
+    """The directories of tools in which nothing is an agent, apart from a tool's own directories for agents."""
+    return _unread.DIRECTORIES.union(*(dialect.other_directories for dialect in dialects().values()))
 
 
 def moving_variables() -> frozenset[str]:

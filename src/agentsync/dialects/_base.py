@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from agentsync.agents.grants import Grants
+from agentsync.agents.key_effects import KeyEffect, effects_of
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Severity
@@ -108,6 +109,46 @@ class Moved(NamedTuple):
     below: str = ""
 
 
+def looks_like_agent(document: Document) -> bool:
+    """Whether the keys are those of an agent: a description, or a name with something else that only agents have."""
+    keys = document.metadata.keys()
+    if "description" in keys or "permission" in keys:
+        return True
+    own = {"tools", "model", "mode", "color", "disallowedTools"}
+    return "name" in keys and (not own.isdisjoint(keys) or "agents/" in document.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What identifies a tool's files in a repository, and which of its files are no agents.
+
+    A file in one of the tool's directories is the tool's, whatever it contains. These facts concern all other files.
+
+    Attributes:
+        decisive: the endings that identify the tool in any directory.
+        anywhere: the endings of files that may be agents in any directory. Files with other endings are read only in
+            the tool's directories, or where the repository's patterns include them.
+        sniff: whether a document with one of the tool's endings is an agent at all; None where the tool's files are
+            recognised by their place alone, since other programs have files that look the same.
+        is_default: whether the dialect wins a tie, and reads files with an ending that no dialect has. Exactly one
+            dialect does.
+        aliases: further names of the tool. Some authors keep settings for one tool under keys that start with its name.
+        other_stems: the names, in lower case and without their ending, of the tool's files that are no agents.
+        other_suffixes: the endings of such files.
+        other_directories: directories in which nothing is an agent outside of the tool's directories for agents; None
+            for the hidden directories that contain its project directories.
+    """
+
+    decisive: tuple[str, ...] = ()
+    anywhere: tuple[str, ...] = ()
+    sniff: Callable[[Document], bool] | None = looks_like_agent
+    is_default: bool = False
+    aliases: tuple[str, ...] = ()
+    other_stems: tuple[str, ...] = ()
+    other_suffixes: tuple[str, ...] = ()
+    other_directories: tuple[str, ...] | None = None
+
+
 class UneditableError(AgentsyncError):
     """A shared file that cannot be changed without touching what is not agentsync's; the message gives the reason."""
 
@@ -174,6 +215,8 @@ class Dialect:
         uses_effects: whether grants are compared by their effects, since one shell does everything here.
         shared: how the single file with all agents is edited; None where each agent has a file of its own. The
             locations above are those of that file then.
+        recognition: what identifies the tool's files outside of the directories above.
+        effects: the effects of keys that have them in this tool only, apart from `restrictions`, by folded key.
     """
 
     name: str
@@ -205,6 +248,8 @@ class Dialect:
     notice: str = ""
     uses_effects: bool = False
     shared: SharedFile | None = None
+    recognition: Recognition = Recognition()
+    effects: Mapping[str, tuple[KeyEffect, ...]] = field(default_factory=dict, hash=False)
 
     def read(self, document: Document, stem: str) -> Reading:
         """Read a document as `reader` does, then apply what holds whatever the reader makes of it.
@@ -238,6 +283,28 @@ class Dialect:
     def written_directory(self) -> str:
         """Where files are created for the user, relative to the home directory; empty where there is no such place."""
         return self.user_directory.rpartition("/")[0] if self.shared else self.user_directory
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The directories of its agents, in a repository of a home directory or of a project."""
+        return frozenset({self.user_directory, *self.project_directories} - {""})
+
+    @property
+    def other_directories(self) -> frozenset[str]:
+        """The directories in which nothing is an agent outside of `places`."""
+        if self.recognition.other_directories is not None:
+            return frozenset(self.recognition.other_directories)
+        tops = (directory.partition("/") for directory in self.project_directories)
+        return frozenset(top for top, _, below in tops if below and top.startswith("."))
+
+    def effects_of(self, key: str) -> tuple[KeyEffect, ...]:
+        """The effects of a key, in any spelling, in this tool's files."""
+        return (*effects_of(key), *self.effects.get(folded_key(key), ()))
+
+    def sniffs(self, document: Document) -> bool:
+        """Whether a document that is in no tool's directory is an agent in this format."""
+        sniff = self.recognition.sniff
+        return sniff is not None and sniff(document)
 
     def path_of(self, slug: str) -> str:
         """The path of an agent below the tool's directory, or its name in the shared file."""

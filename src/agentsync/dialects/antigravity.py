@@ -16,13 +16,14 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, MCP, Approval, Rule
-from agentsync.agents.key_effects import is_off
+from agentsync.agents.key_effects import Effect, effects_by_key, is_off, is_one_of, row
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
-from agentsync.dialects._base import ToolLists
+from agentsync.dialects._base import Recognition, ToolLists
 from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.harmless import is_off_throughout
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -188,5 +189,10 @@ DIALECT: Final = _ANTIGRAVITY.dialect(
     version="1.2.10",
     source="https://antigravity.google/docs/subagents",
     score=_score,
+    effects=effects_by_key(
+        row("plugins", Effect.RUNS_PROGRAM, unless=is_off_throughout),
+        row("commandexecutionpolicy", Effect.CHANGES_APPROVAL, unless=is_one_of("off", "sandbox")),
+    ),
     notice="it enforces an agent's restrictions from version 1.2.1 on",
+    recognition=Recognition(other_directories=()),  # `.agents` is not its alone
 )

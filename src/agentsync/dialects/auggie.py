@@ -18,13 +18,13 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, MCP, Approval, Grants, Rule
-from agentsync.agents.key_effects import is_off
+from agentsync.agents.key_effects import Effect, effects_by_key, is_off, row
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import ToolLists
+from agentsync.dialects._base import Recognition, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -240,4 +240,9 @@ DIALECT: Final = _AUGGIE.dialect(
     source="https://docs.augmentcode.com/cli/subagents",
     score=_score,
     also_reads=("claude",),
+    effects=effects_by_key(
+        row("providerbaseurl", Effect.OPENS_ADDRESS),
+        row("providermodel providerapikey", Effect.CHANGES_MODEL),
+    ),
+    recognition=Recognition(aliases=("augment",)),
 )

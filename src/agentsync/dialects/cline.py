@@ -17,6 +17,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, Approval, Grants, Rule
+from agentsync.agents.key_effects import Effect, effects_by_key, row
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
@@ -183,5 +184,6 @@ DIALECT: Final = _CLINE.dialect(
     source="https://github.com/cline/cline/tree/main/sdk/packages/core",
     score=_score,
     environment=(Moved("CLINE_DIR", ".cline"),),
+    effects=effects_by_key(row("providerid", Effect.CHANGES_MODEL)),
     notice="it asks before it starts an agent, and for nothing that the agent does then",
 )

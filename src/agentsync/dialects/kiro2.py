@@ -18,8 +18,9 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import Dialect, Reading, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects.kiro.effects import EFFECTS
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
 from agentsync.dialects.kiro.permissions import KEYS, enforced, guarded_tools, intended
 from agentsync.dialects.kiro.writer import server_name, with_search
@@ -161,9 +162,11 @@ DIALECT: Final = Dialect(
     remedy=REMEDY,
     guarded_tools=guarded_tools,
     runs_hooks=True,
+    effects=EFFECTS,
     carries=_CARRIED,
     lists=ToolLists(absent="none", null="refused", mistyped="refused"),
     required=("name",),
     notice="version 3 and the IDE read these files as well as Markdown: write for one of them only",
     uses_effects=True,
+    recognition=Recognition(sniff=None),  # much is JSON
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from agentsync.config import Config, Target
 from agentsync.core.errors import AgentsyncError, ConfigError, LockedError
 from agentsync.core.paths import AppPaths, is_directory, shorten
+from agentsync.dialects import default_dialect
 from agentsync.doctor.environment import (
     check_clock,
     check_disk,
@@ -49,7 +50,8 @@ def run_checks(config: Config | ConfigError, app_paths: AppPaths) -> Iterator[Ch
     yield from _sources(report)
     targets = config.resolved_targets()
     if not targets:
-        yield CheckResult("targets", Health.BAD, "no target is configured", "add a table such as [targets.claude]")
+        hint = f"add a table such as [targets.{default_dialect().name}]"
+        yield CheckResult("targets", Health.BAD, "no target is configured", hint)
     for target in targets:
         yield _target(target)
     yield from check_tools(target.written for target in targets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -10,14 +11,11 @@ from agentsync.agents.model import Agent
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.dialects._kit.guards import takes_away
 from agentsync.formats.document import Document, UnreadableError
 from agentsync.repository.checks import check_agent
 from agentsync.repository.selection import dialect_of_path
-
-# Dialect of an agent with nothing but a name and a description, which mean the same everywhere.
-_DEFAULT = "claude"
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 
@@ -63,19 +61,11 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     """
     if data.startswith(_LFS):
         return NoAgent((Diagnostic(Code.LFS_POINTER, "this is a Git LFS pointer, not the file itself", path=path),))
-    known = dialects()
-    named = known.get(dialect or dialect_of_path(path))
-    parse = (named or known["codex" if path.endswith(".toml") else _DEFAULT]).parse
+    named = dialects().get(dialect or dialect_of_path(path))
     try:
-        document = parse(data, path)
+        chosen, document = (named, named.parse(data, path)) if named else _guessed(path, data)
     except UnreadableError as error:
         return NoAgent((_not_an_agent(error.diagnostic) if not named else error.diagnostic,))
-    if named is None and not _looks_like_agent(path, document):
-        return NoAgent((Diagnostic(Code.NOT_AN_AGENT, "nothing here defines an agent", path=path),))
-    chosen = named or max(
-        (candidate for candidate in known.values() if path.endswith(candidate.suffixes)),
-        key=lambda candidate: (candidate.score(document), candidate.name == _DEFAULT),
-    )
     if named is None and (problem := _unread_restriction(document, chosen)):
         return NoAgent((*document.diagnostics, problem))
     reading = chosen.read(document, _stem(path, chosen))
@@ -91,6 +81,28 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled)
 
 
+def _guessed(path: str, data: bytes) -> tuple[Dialect, Document]:
+    """Guess the dialect of a file that is in no tool's directory, and parse it.
+
+    Raises:
+        UnreadableError: no dialect with this ending can parse it, or none takes it for an agent.
+    """
+    named_so = [one for one in dialects().values() if path.endswith(one.suffixes)] or [default_dialect()]
+    candidates = [one for one in named_so if one.recognition.sniff]
+    documents: dict[Callable[[bytes, str], Document], Document] = {}
+    problem = UnreadableError(Diagnostic(Code.NOT_AN_AGENT, "nothing here defines an agent", path=path))
+    for parse in dict.fromkeys(candidate.parse for candidate in candidates):
+        try:
+            documents[parse] = parse(data, path)
+        except UnreadableError as error:
+            problem = error
+    parsed = [(candidate, documents[candidate.parse]) for candidate in candidates if candidate.parse in documents]
+    agents = [(candidate, document) for candidate, document in parsed if candidate.sniffs(document)]
+    if not agents:
+        raise problem
+    return max(agents, key=lambda pair: (pair[0].score(pair[1]), pair[0].recognition.is_default))
+
+
 def _located(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Diagnostic:
     """Add the path to a diagnostic; in a multi-agent file the line is that where the agent begins."""
     if chosen.shared:
@@ -100,8 +112,9 @@ def _located(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Dia
 
 def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | None:
     """Report a key that restricts in a dialect other than the guessed one, since the guess may be wrong."""
+    by_presence = RESTRICTING.union(*(dialect.restrictions for dialect in dialects().values())) - READ_BY_VALUE
     for key in document.metadata:
-        if folded_key(key) in RESTRICTING - READ_BY_VALUE - chosen.restrictions:
+        if folded_key(key) in by_presence - chosen.restrictions:
             message = f"this looks like {chosen.title}'s, which does not read `{key}`: whose agent is it?"
             hint = (
                 "move it to its tool's own directory, or name its dialect under `[agents.dialects]` in agentsync.toml"
@@ -118,21 +131,11 @@ def _stem(path: str, dialect: Dialect) -> str:
     return name.removesuffix(ending) if ending else PurePosixPath(name).stem
 
 
-def _looks_like_agent(path: str, document: Document) -> bool:
-    """Whether the keys are those of an agent: a description, or a name with something else that only agents have."""
-    keys = document.metadata.keys()
-    if path.endswith(".toml"):
-        return "developer_instructions" in keys
-    if "description" in keys or "permission" in keys:
-        return True
-    return "name" in keys and bool(keys & {"tools", "model", "mode", "color", "disallowedTools"} or "agents/" in path)
-
-
 def _not_an_agent(diagnostic: Diagnostic) -> Diagnostic:
     """Turn a diagnostic on a file that does not even start like an agent into "not an agent".
 
     Outside a tool's own directory such a file is another kind of file.
     """
-    if diagnostic.code in (Code.NO_FRONTMATTER, Code.EMPTY, Code.TOML_INVALID):
+    if diagnostic.code in (Code.NO_FRONTMATTER, Code.EMPTY, Code.JSON_INVALID, Code.TOML_INVALID):
         return replace(diagnostic, code=Code.NOT_AN_AGENT)
     return diagnostic

@@ -7,7 +7,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -15,25 +17,17 @@ from agentsync.core.entry_paths import split_path
 from agentsync.core.globs import path_matches
 from agentsync.core.limits import MAX_FILES
 from agentsync.core.naming import hidden_character, is_windows_device
-from agentsync.dialects import Dialect, dialects
+from agentsync.dialects import Dialect, dialects, other_directories
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.objects import Entry
 
-# Endings of an agent's file in any directory; other endings have a meaning only within a tool's directory.
-_SUFFIXES = (".md", ".toml")
-
 # Files beside agents that are not agents, and directories of other things that are Markdown too.
 _OTHER_STEMS = frozenset(
-    "readme changelog contributing license licence code_of_conduct security support claude agents gemini skill "
-    "index todo notes".split()
+    "readme changelog contributing license licence code_of_conduct security support agents skill index todo "
+    "notes".split()
 )
 _OTHER_DIRECTORIES = frozenset({"commands", "command", "skills", "skill", "prompts", "rules", "hooks"})
 _AGENT_DIRECTORIES = frozenset({"agents", "agent"})
-# A tool's other files, and tools whose dialect is not read: as another tool's agents they would mean something else.
-_OTHER_FILES = re.compile(
-    r"(^|/)\.(github|gemini|cursor|kiro|kilo|kilocode|qwen|factory|cline|junie|roo|augment|vibe|goose|rovodev|copilot"
-    r"|continue|pi|devin|kimi-code|grok|deepagents)/|\.(chatmode|prompt|instructions)\.md$"
-)
 
 # The longest name that file systems accept, and the longest path that operating systems accept.
 _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4_096
@@ -105,15 +99,38 @@ def _wanted(path: str, selection: Selection) -> bool:
         return any(path_matches(pattern, path) for pattern in selection.include)
     pure = PurePosixPath(path)
     directories = [part.lower() for part in pure.parent.parts]
-    if pure.stem.lower() in _OTHER_STEMS or "node_modules" in directories:
+    signs = _signs()
+    if pure.stem.lower() in signs.other_stems or "node_modules" in directories:
         return False
     if dialect_of_path(path):
         return True
-    if not path.endswith(_SUFFIXES) or _OTHER_FILES.search(path):
+    if not path.endswith(signs.anywhere) or path.endswith(signs.other_suffixes):
+        return False
+    if not signs.other_directories.isdisjoint(pure.parent.parts):
         return False
     # The nearest of the two kinds of directory decides: `skills/review/agents/x.md` is an agent's place.
     kinds = [part for part in directories if part in _OTHER_DIRECTORIES | _AGENT_DIRECTORIES]
     return not (kinds and kinds[-1] in _OTHER_DIRECTORIES)
+
+
+class _Signs(NamedTuple):
+    """What all dialects declare about files outside of their tools' directories; see `Recognition`."""
+
+    anywhere: tuple[str, ...]
+    other_stems: frozenset[str]
+    other_suffixes: tuple[str, ...]
+    other_directories: frozenset[str]
+
+
+@cache
+def _signs() -> _Signs:
+    all_of_them = [dialect.recognition for dialect in dialects().values()]
+    return _Signs(
+        anywhere=tuple({suffix for each in all_of_them for suffix in each.anywhere}),
+        other_stems=_OTHER_STEMS.union(*(each.other_stems for each in all_of_them)),
+        other_suffixes=tuple({suffix for each in all_of_them for suffix in each.other_suffixes}),
+        other_directories=other_directories(),
+    )
 
 
 def _problem(entry: Entry) -> Diagnostic | None:
@@ -168,22 +185,18 @@ def _escaped(path: str) -> str:
 def dialect_of_path(path: str) -> str:
     """Return the dialect whose own directory contains the file; empty where the path does not determine one.
 
-    Of several, the one whose directory comes last in the path wins, then the longest ending. An ending of two parts, as
-    `.agent.md`, identifies a tool in any directory, and so does a tool's multi-agent file.
+    Of several, the one whose directory comes last in the path wins, then the longest ending. An ending that the dialect
+    declares as decisive identifies its tool in any directory, and so does a tool's multi-agent file.
     """
     path, _ = split_path(path)
     candidates: list[tuple[int, int, str]] = []
     for dialect in dialects().values():
         if dialect.shared and f"/{path}".endswith(dialect.shared.locations):
             return dialect.name
-        place = max(f"/{path}".rfind(f"/{directory}/") for directory in _places(dialect))
+        place = max((f"/{path}".rfind(f"/{directory}/") for directory in dialect.places), default=-1)
         candidates += [
             (place, len(suffix), dialect.name)
             for suffix in dialect.suffixes
-            if path.endswith(suffix) and (place >= 0 or suffix.count(".") > 1)
+            if path.endswith(suffix) and (place >= 0 or suffix in dialect.recognition.decisive)
         ]
     return max(candidates, default=(0, 0, ""))[2]
-
-
-def _places(dialect: Dialect) -> set[str]:
-    return {dialect.user_directory, *dialect.project_directories} - {""}

@@ -92,6 +92,8 @@ VALUES: Final = {
 }
 # Keys that every dialect honours, of any tool.
 HONOURED: Final = sorted(FOREIGN_RESTRICTING | VALUES.keys() - {"targets"})
+OWN: Final = frozenset[str]().union(*(dialect.restrictions for dialect in dialects().values()))
+"""Keys by which some dialect restricts."""
 CLAUDE: Final = dialects()["claude"]
 MARKDOWN: Final = [one for one in dialects().values() if one.suffix == ".md" and one.name != "neutral"]
 
@@ -122,14 +124,14 @@ def _line(key: str) -> str:
 
 @pytest.mark.parametrize("repair", REPAIRS.values(), ids=REPAIRS)
 def test_every_key_that_restricts_survives_every_repair(repair: Callable[[str], str]) -> None:
-    for key in sorted(RESTRICTING):
+    for key in sorted(RESTRICTING | OWN):
         _check(repair(_line(key)), key, CLAUDE, [CLAUDE])
 
 
 @st.composite
 def spellings(draw: st.DrawFn) -> str:
     """A key with case, dashes, underscores, blanks and quotes as somebody may write it."""
-    key = draw(st.sampled_from(sorted(RESTRICTING)))
+    key = draw(st.sampled_from(sorted(RESTRICTING | OWN)))
     cuts = draw(st.lists(st.integers(1, max(1, len(key) - 1)), max_size=2, unique=True))
     parts = [key[start:end] for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), None], strict=True)]
     style = draw(st.sampled_from([str.lower, str.upper, str.title]))
@@ -234,21 +236,15 @@ def test_a_mode_under_another_spelling_frees_nothing(key: str, mode: str) -> Non
 
 
 def test_every_key_is_folded() -> None:
-    assert [key for key in KEY_EFFECTS if not re.fullmatch("[a-z]+", key) or folded_key(key) != key] == []
-
-
-def test_rows_name_dialects_that_there_are() -> None:
-    assert {name for rows in KEY_EFFECTS.values() for row in rows for name in row.dialects} <= dialects().keys()
-
-
-@pytest.mark.parametrize("dialect", dialects().values(), ids=lambda dialect: dialect.name)
-def test_every_key_by_which_a_dialect_restricts_is_in_the_table(dialect: Dialect) -> None:
-    assert dialect.restrictions <= RESTRICTING
+    keys = {*KEY_EFFECTS, *OWN, *(key for dialect in dialects().values() for key in dialect.effects)}
+    assert [key for key in sorted(keys) if not re.fullmatch("[a-z]+", key) or folded_key(key) != key] == []
 
 
 def test_a_key_counts_in_every_spelling_and_with_what_follows_a_dot() -> None:
     for key in ("disallowedTools", "disallowed-tools", "DISALLOWED TOOLS", "permissions.deny"):
         assert restricts(key)
     assert not restricts("description")
-    assert [row.effect for row in effects_of("tool_paths")] == [Effect.RUNS_PROGRAM]
+    assert restricts("web-search")
+    assert [row.effect for row in dialects()["vibe"].effects_of("tool_paths")] == [Effect.RUNS_PROGRAM]
+    assert effects_of("tool_paths") == ()
     assert meaning(Meaning.HOOKS) == {"hooks"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentsync.agents.key_effects import KEY_EFFECTS, Effect, KeyEffect, effects_of
+from agentsync.agents.key_effects import Effect, KeyEffect
 from agentsync.convert.policy import Rules
 from agentsync.convert.policy_check import judge_output
 from agentsync.core.codes import Code
@@ -155,10 +155,12 @@ def _harmful(key: str, row: KeyEffect) -> str:
 @pytest.mark.parametrize("name", ["codex", "vibe"])
 def test_every_effect_of_the_table_is_judged_in_the_formats_that_take_any_key(name: str) -> None:
     effects = {Effect.RUNS_PROGRAM, Effect.OPENS_ADDRESS, Effect.READS_FILE, Effect.CHANGES_APPROVAL}
-    rows = [(key, row) for key, entries in KEY_EFFECTS.items() for row in entries if name in row.dialects]
+    dialect = dialects()[name]
+    rows = [(key, row) for key, entries in dialect.effects.items() for row in entries]
+    assert rows
     for key, row in rows:
-        diagnostics = judge_output(dialects()[name], file_with(name, f"{key} = {_harmful(key, row)}"), "x", [Rules()])
-        assert bool(diagnostics) == any(one.effect in effects for one in effects_of(key)), key
+        diagnostics = judge_output(dialect, file_with(name, f"{key} = {_harmful(key, row)}"), "x", [Rules()])
+        assert bool(diagnostics) == any(one.effect in effects for one in dialect.effects_of(key)), key
 
 
 def test_a_model_that_is_chosen_in_another_way_counts_where_models_are_restricted() -> None:

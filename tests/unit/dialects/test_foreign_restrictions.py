@@ -15,21 +15,20 @@ from agentsync.repository.dialect_detection import NoAgent, read_agent
 from support.conversion import read
 from support.grants import available
 
-# Tools that ignore unknown keys.
-LISTING = [dialects()[name] for name in "antigravity auggie cline copilot cursor factory junie qwen rovodev".split()]
-
 
 def head(keys: str) -> bytes:
     return f"---\nname: reviewer\ndescription: Reviews changes.\n{keys}\n---\nYou review changes.\n".encode()
 
 
-@pytest.mark.parametrize("dialect", LISTING, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", dialects().values(), ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize(
     "key", ["readonly: true", "readOnly: 'yes'", "sandbox_mode: read-only", "approvalPolicy: true"]
 )
 def test_a_restriction_of_another_tool_leaves_reading_only(dialect: Dialect, key: str) -> None:
     agent = read_agent(f"reviewer{dialect.suffix}", head(key), dialect.name)
-    assert not isinstance(agent, NoAgent), agent.diagnostics
+    if isinstance(agent, NoAgent):
+        assert agent.refused
+        return
     assert available(agent.agent.grants) <= READING | {"external_directory"}
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from agentsync.core.codes import Code
 from agentsync.core.globs import path_matches
+from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.git.objects import Entry
 from agentsync.repository import selection as selection_module
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
@@ -222,6 +223,25 @@ def test_toml_with_instructions_is_codex() -> None:
     assert dialect_of("team/x.toml", CODEX) == "codex"
 
 
+def test_a_file_with_an_ending_that_no_tool_has_is_read_as_markdown() -> None:
+    """Only a pattern of the repository selects such a file."""
+    assert dialect_of("team/x.rst", AGENT) == "claude"
+
+
+def test_one_dialect_is_the_default_and_takes_files_of_any_directory() -> None:
+    (default,) = [one for one in dialects().values() if one.recognition.is_default]
+    assert default is default_dialect()
+    assert default.suffix in default.recognition.anywhere
+    assert default.recognition.sniff
+
+
+@pytest.mark.parametrize("dialect", dialects().values(), ids=lambda dialect: dialect.name)
+def test_endings_that_identify_a_tool_are_endings_of_its_files(dialect: Dialect) -> None:
+    signs = dialect.recognition
+    assert {*signs.decisive, *signs.anywhere} <= {*dialect.suffixes}
+    assert not signs.anywhere or signs.sniff
+
+
 @pytest.mark.parametrize(
     ("path", "data"),
     [
@@ -231,6 +251,9 @@ def test_toml_with_instructions_is_codex() -> None:
         ("team.md", b"---\nname: A page\n---\nText.\n"),
         ("pyproject.toml", b'[project]\nname = "x"\ndescription = "d"\n'),
         ("broken.toml", b"= ="),
+        ("agents/x.json", b'{"name": "x", "description": "d", "tools": ["read"]}'),  # package.json looks the same
+        ("agents/x.json", AGENT),
+        ("modes.yaml", AGENT.replace(b"description", b"summary")),
     ],
 )
 def test_other_files_are_no_agents_and_no_errors(path: str, data: bytes) -> None:

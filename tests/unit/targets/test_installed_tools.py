@@ -8,30 +8,17 @@ import pytest
 
 from agentsync.dialects import dialects
 from agentsync.targets.installed_tools import directory_of, has_home
+from support.tool_facts import facts_by_tool
 
 EXTENSION = "User/globalStorage/zoocodeorganization.zoo-code/settings/custom_modes.yaml"
 
 
 MOVES = [
-    # The directory in which the tool keeps its own things:
-    ("claude", "CLAUDE_CONFIG_DIR", "agents"),
-    ("cline", "CLINE_DIR", "agents"),
-    ("codex", "CODEX_HOME", "agents"),
-    ("copilot", "COPILOT_HOME", "agents"),
-    ("qwen", "QWEN_HOME", "agents"),
-    ("vibe", "VIBE_HOME", "agents"),
-    # The home directory:
-    ("factory", "FACTORY_HOME_OVERRIDE", ".factory/droids"),
-    ("gemini", "GEMINI_CLI_HOME", ".gemini/agents"),
-    # The directory of every program's configuration:
-    ("goose", "XDG_CONFIG_HOME", "goose/agents"),
-    ("kilo", "XDG_CONFIG_HOME", "kilo/agents"),
-    ("opencode", "XDG_CONFIG_HOME", "opencode/agents"),
-    ("roo", "XDG_CONFIG_HOME", "Code/User/globalStorage/rooveterinaryinc.roo-cline/settings/custom_modes.yaml"),
-    # A directory of the tool's own, with another layout:
-    ("goose", "GOOSE_PATH_ROOT", "config/agents"),
+    (tool, variable, place)
+    for tool, variables in facts_by_tool("variables").items()
+    for variable, place in variables.items()
 ]
-"""By hand, as each tool was seen to behave: a dialect, a variable, and the path behind the variable's value."""
+"""As each tool was observed to behave: a dialect, a variable, and the path behind the variable's value."""
 
 
 @pytest.fixture(autouse=True)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Final
 
 from pydantic import JsonValue
 
 from agentsync.agents.key_effects import Meaning, is_foreign_restriction, meaning
+from agentsync.agents.model import NEUTRAL
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.intent import intended_mode
+from agentsync.dialects._registry import dialects
 
 _MODES: Final = meaning(Meaning.MODE)
-
-_TOOLS: Final = tuple(
-    "antigravity auggie augment claude cline codex copilot cursor droid factory gemini githubcopilot goose junie kilo "
-    "kiro mistral opencode qwen roo rovodev vibe zoo".split()
-)
-"""Prefixes of keys, folded, under which some authors keep settings for one tool only."""
 
 _AROUND: Final = frozenset({"overrides", "platforms", "settings", "targets", "vendors"})
 """Keys, folded, under which some authors keep settings for several tools, or their restrictions."""
@@ -38,7 +35,14 @@ def _restricts(key: str, value: JsonValue) -> bool:
     key = folded_key(key)
     below = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
     if below:
-        several = key in _AROUND or key.startswith(_TOOLS)
+        several = key in _AROUND or key.startswith(_tools())
         return several and any(foreign_restrictions(each, ()) for each in below)
     # A mode is the kind of agent in most tools; a value that takes tools away is intended as a permission mode.
     return key in _MODES and isinstance(value, str) and intended_mode(value) is not None
+
+
+@cache
+def _tools() -> tuple[str, ...]:
+    """Prefixes of keys, folded, under which some authors keep settings for one tool only."""
+    tools = (dialect for dialect in dialects().values() if dialect.name != NEUTRAL)
+    return tuple(folded_key(name) for dialect in tools for name in (dialect.name, *dialect.recognition.aliases))

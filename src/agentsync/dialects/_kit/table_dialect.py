@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from agentsync.agents.key_effects import KeyEffect
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, SharedFile, Writing, refused
+from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, SharedFile, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
@@ -176,6 +177,8 @@ class TableDialect:
         also_reads: tuple[str, ...] = (),
         notice: str = "",
         shared: SharedFile | None = None,
+        recognition: Recognition = Recognition(),
+        effects: Mapping[str, tuple[KeyEffect, ...]] | None = None,
     ) -> Dialect:
         """Build the `Dialect` of this tool, which documents the arguments."""
         return Dialect(
@@ -208,4 +211,6 @@ class TableDialect:
             also_reads=also_reads,
             notice=notice,
             shared=shared,
+            recognition=recognition,
+            effects=effects or {},
         )

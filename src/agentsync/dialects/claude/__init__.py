@@ -16,7 +16,7 @@ from agentsync.agents.model import MODEL_ALIASES, Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import (
     UNKNOWN_VENDOR,
     Fields,
@@ -242,4 +242,6 @@ DIALECT: Final = Dialect(
     lists=ToolLists(null="none", mistyped="none", denied="disallowedTools"),
     required=("name", "description"),
     names=NameRule(high=_MAX_NAME, slugs=False),
+    # Most agents that are in no tool's directory are written as for Claude Code, as are some elsewhere in `.claude`.
+    recognition=Recognition(anywhere=(".md",), is_default=True, other_stems=("claude",), other_directories=()),
 )

@@ -15,7 +15,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, Moved, Reading, Writing, refused
+from agentsync.dialects._base import Dialect, Moved, Reading, Recognition, Writing, refused
 from agentsync.dialects._kit.fields import (
     UNKNOWN_VENDOR,
     Fields,
@@ -27,6 +27,7 @@ from agentsync.dialects._kit.fields import (
     speaks,
     without_none,
 )
+from agentsync.dialects.codex.effects import EFFECTS
 from agentsync.dialects.codex.permissions import CAPABILITIES, KEYS, PERMISSION_KEYS, check, enforced, intended, spell
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
@@ -130,6 +131,11 @@ def score(document: Document) -> int:
     return 4 * ("developer_instructions" in document.metadata) + ("name" in document.metadata)
 
 
+def sniff(document: Document) -> bool:
+    """Whether a TOML file is an agent; `name` and `description` are in many that are not."""
+    return "developer_instructions" in document.metadata
+
+
 DIALECT: Final = Dialect(
     name="codex",
     title="Codex",
@@ -148,8 +154,10 @@ DIALECT: Final = Dialect(
     enforced=enforced_by,
     permission_keys=PERMISSION_KEYS,
     remedy="write `sandbox_mode`",
+    effects=EFFECTS,
     carries=_CARRIED,
     required=("name", "description", "developer_instructions"),
     environment=(Moved("CODEX_HOME", ".codex"),),
     uses_effects=True,
+    recognition=Recognition(anywhere=(".toml",), sniff=sniff, other_directories=()),
 )

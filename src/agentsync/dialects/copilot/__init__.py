@@ -21,7 +21,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, ToolLists
+from agentsync.dialects._base import Moved, NameRule, Recognition, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -203,4 +203,10 @@ DIALECT: Final = _COPILOT.dialect(
     score=_score,
     environment=(Moved("COPILOT_HOME", ".copilot"),),
     also_reads=("claude",),
+    recognition=Recognition(
+        decisive=(".agent.md",),
+        aliases=("githubcopilot",),
+        other_suffixes=(".chatmode.md", ".prompt.md", ".instructions.md"),
+        other_directories=(".copilot", ".github"),
+    ),
 )

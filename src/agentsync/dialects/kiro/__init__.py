@@ -19,6 +19,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects.kiro.effects import EFFECTS
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
 from agentsync.dialects.kiro.permissions import KEYS, enforced, guarded_tools, intended
 from agentsync.dialects.kiro.writer import CAPABILITIES, spell, with_search
@@ -108,6 +109,7 @@ DIALECT: Final = Dialect(
     remedy=REMEDY,
     guarded_tools=guarded_tools,
     runs_hooks=True,
+    effects=EFFECTS,
     carries=_CARRIED,
     lists=ToolLists(denied="excludedTools"),
     names=NameRule(slugs=False),

@@ -19,7 +19,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import dialects, no_dialect
-from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, NameRule, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity
 from agentsync.dialects._kit.keys import Key, Kind, read_keys, write_keys
 from agentsync.dialects.neutral.permissions import LEVELS, read_grants, restricting, spell
@@ -214,4 +214,5 @@ DIALECT: Final = Dialect(
     lists=ToolLists(null="refused", mistyped="refused", unknown="refused"),
     required=("description",),
     names=NameRule(slugs=False),
+    recognition=Recognition(other_directories=()),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agentsync.dialects._base import Moved, NameRule
+from agentsync.dialects._base import Moved, NameRule, Recognition
 from agentsync.dialects.opencode.family import Family
 from agentsync.dialects.opencode.permissions import UNITS, Permissions
 
@@ -52,4 +52,5 @@ DIALECT: Final = Family(
     binaries=("opencode",),
     version="1.18.33",
     source="https://opencode.ai/docs/agents",
+    recognition=Recognition(other_directories=()),
 )

@@ -14,7 +14,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Writing, refused
+from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, Writing, refused
 from agentsync.dialects._kit.fields import Fields, file_name, identity, losses, model_name, speaks, without_none
 from agentsync.dialects.opencode.permissions import KEYS, KEYS_READ, Permissions
 from agentsync.formats.document import Document
@@ -221,6 +221,7 @@ class Family:
         binaries: tuple[str, ...],
         version: str,
         source: str,
+        recognition: Recognition = Recognition(),
     ) -> Dialect:
         """The `Dialect` of this tool, which explains the arguments."""
         return Dialect(
@@ -244,4 +245,5 @@ class Family:
             carries=_CARRIED,
             names=self.names,
             environment=environment,
+            recognition=recognition,
         )

@@ -16,6 +16,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, EVERYTHING, READING, Approval, Grants, Rule, only_reading
+from agentsync.agents.key_effects import Effect, effects_by_key, row
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
@@ -236,4 +237,7 @@ DIALECT: Final = _QWEN.dialect(
     source="https://qwenlm.github.io/qwen-code-docs/en/users/features/sub-agents",
     score=_score,
     environment=(Moved("QWEN_HOME", ".qwen"),),
+    effects=effects_by_key(
+        row("executor executionbackend", Effect.RUNS_PROGRAM), row("modelconfig", Effect.CHANGES_MODEL)
+    ),
 )

@@ -24,7 +24,7 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
-from agentsync.dialects._base import Moved, NameRule, SharedFile, ToolLists, UneditableError
+from agentsync.dialects._base import Moved, NameRule, Recognition, SharedFile, ToolLists, UneditableError
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
@@ -301,6 +301,7 @@ DIALECT: Final = _ROO.dialect(
     # Where VS Code keeps the data of extensions on Linux (its userDataPath.ts).
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),
     notice="a mode's tools ask as the auto-approval settings specify",
+    recognition=Recognition(sniff=None, aliases=("zoo",), other_directories=(".roo",)),
     shared=SharedFile(
         entries,
         edited,

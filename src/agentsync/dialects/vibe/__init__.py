@@ -18,9 +18,10 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects.vibe.effects import EFFECTS
 from agentsync.dialects.vibe.permissions import (
     CAPABILITIES,
     PERMISSION_KEYS,
@@ -152,10 +153,13 @@ DIALECT: Final = Dialect(
     enforced=enforced_by,
     permission_keys=PERMISSION_KEYS,
     remedy="write `enabled_tools`",
+    effects=EFFECTS,
     carries=_CARRIED,
     lists=ToolLists(empty="all", mistyped="refused", denied="disabled_tools"),
     required=("description", "instructions"),
     names=_NAMES,
     environment=(Moved("VIBE_HOME", ".vibe"),),
     notice="agents of a project count where its folder is trusted",
+    # A TOML file elsewhere is an agent of a tool with instructions under a key of its own, or something else.
+    recognition=Recognition(sniff=None, aliases=("mistral",)),
 )
