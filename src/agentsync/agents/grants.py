@@ -9,7 +9,7 @@ no more than the other, or names a call that only one of them grants.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -171,19 +171,29 @@ class Widening:
         tool, argument: an example of such a call.
         gets: its approval in the output.
         may: the highest approval that it may have.
+        pattern: the tool pattern of the output's rule that decides it.
     """
 
     tool: str
     argument: str
     gets: Approval
     may: Approval
+    pattern: str
 
     @property
     def call(self) -> str:
         """The call, as text for a message."""
-        tool = "a tool that is not named" if UNNAMED in (self.tool or UNNAMED) else f"`{self.tool}`"
-        argument = f" with `{self.argument}`" if self.argument and UNNAMED not in self.argument else ""
-        return tool + argument
+        return self._with_argument(
+            "a tool that is not named" if UNNAMED in (self.tool or UNNAMED) else f"`{self.tool}`"
+        )
+
+    @property
+    def granted(self) -> str:
+        """What the output's rule grants, as text for a list: the call, or the rule's pattern for several tools."""
+        return self._with_argument(f"`{self.pattern}`") if self.pattern not in {ANY, self.tool} else self.call
+
+    def _with_argument(self, tool: str) -> str:
+        return f"{tool} with `{self.argument}`" if self.argument and UNNAMED not in self.argument else tool
 
     def __str__(self) -> str:
         return f"{self.call} would be {self.gets.name.lower()} where the source sets {self.may.name.lower()}"
@@ -198,16 +208,30 @@ def wider(output: Grants, source: Grants) -> Widening | None:
     Raises:
         TooManyPatternsError: the patterns cannot be compared within bounds.
     """
+    return next(_widenings(output, source), None)
+
+
+def widenings(output: Grants, source: Grants) -> tuple[Widening, ...]:
+    """Find one call of each class of tools of which `output` grants some call more; the first is that of `wider`.
+
+    Raises:
+        TooManyPatternsError: the patterns cannot be compared within bounds.
+    """
+    return tuple(_widenings(output, source)) if wider(output, source) else ()
+
+
+def _widenings(output: Grants, source: Grants) -> Iterator[Widening]:
     for tool, patterns in _tool_classes(tuple(dict.fromkeys((*output.patterns, *source.patterns)))):
         given, allowed = output.under(patterns), source.under(patterns)
         if given == allowed:
             continue
         arguments = tuple(dict.fromkeys(rule.argument for rule in (*given, *allowed)))
         for argument, matched in classes_of(arguments):
-            gets, may = _decide(given, matched), _decide(allowed, matched)
-            if _strength(tool, gets) > _strength(tool, may):
-                return Widening(tool, argument, gets, may)
-    return None
+            deciding = _deciding(given, matched)
+            may = _decide(allowed, matched)
+            if deciding and _strength(tool, deciding.approval) > _strength(tool, may):
+                yield Widening(tool, argument, deciding.approval, may, deciding.tool)
+                break
 
 
 def _strength(tool: str, approval: Approval) -> Approval:
@@ -218,7 +242,12 @@ def _strength(tool: str, approval: Approval) -> Approval:
 
 
 def _decide(rules: tuple[Rule, ...], matched: frozenset[str]) -> Approval:
-    return next((rule.approval for rule in reversed(rules) if rule.argument in matched), Approval.DENY)
+    rule = _deciding(rules, matched)
+    return rule.approval if rule else Approval.DENY
+
+
+def _deciding(rules: tuple[Rule, ...], matched: frozenset[str]) -> Rule | None:
+    return next((rule for rule in reversed(rules) if rule.argument in matched), None)
 
 
 def flat_name(pattern: str) -> str:

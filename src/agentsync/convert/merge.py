@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from agentsync.agents.grants import Grants, wider
+from agentsync.agents.abilities import Abilities, gained
+from agentsync.agents.grants import Grants
 from agentsync.agents.model import NEUTRAL, Agent
 from agentsync.agents.narrowing import WriteOptions
-from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -116,10 +116,8 @@ def _neutral_keys(agent: Agent) -> Mapping[str, JsonValue]:
 
 
 def _alike(one: Grants, other: Grants) -> bool:
-    try:
-        return wider(one, other) is None and wider(other, one) is None
-    except TooManyPatternsError:
-        return one == other
+    first, second = Abilities(one), Abilities(other)
+    return not gained(first, second) and not gained(second, first)
 
 
 def _text(agent: Agent) -> str:

@@ -6,12 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, assert_never
 
-from pydantic import JsonValue
-
-from agentsync.agents.grants import wider
-from agentsync.agents.key_effects import Effect, KeyEffect, Meaning
+from agentsync.agents.abilities import Abilities, Ability, brought, gained
+from agentsync.agents.key_effects import Effect, Meaning
 from agentsync.agents.patterns import TooManyPatternsError
-from agentsync.convert.abilities import brought_servers, effective_keys, mode_name
 from agentsync.convert.policy import EVERYTHING_GLOBS, Rules, is_among
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -61,15 +58,15 @@ def judge_output(target: Dialect, document: Document, slug: str, policy: Sequenc
 
 
 def _refusals(target: Dialect, document: Document, slug: str, rules: Rules) -> Iterator[Diagnostic]:
-    for key, value, row in effective_keys(target, document):
-        for code, message in _refused_effect(key, value, row, rules):
-            yield Diagnostic(code, message, line=document.lines.get(key, 0))
+    for ability in brought(target.effects_of, document.metadata.items()):
+        if refusal := _refused(ability, rules):
+            yield Diagnostic(*refusal, line=document.lines.get(ability.key, 0))
     if rules.models != EVERYTHING_GLOBS:
         agent = target.read(document, slug).agent
         if agent and agent.model and not is_among(agent.model, rules.models):
             yield Diagnostic(Code.MODEL_REFUSED, f"model `{agent.model}`", line=document.lines.get("model", 0))
-    if grant := _excess(target, document, rules):
-        yield Diagnostic(Code.GRANT_REFUSED, grant)
+    if excess := _excess(target, document, rules):
+        yield Diagnostic(Code.GRANT_REFUSED, excess)
 
 
 # The setting that takes or refuses what keys bring, with the code and the message of a refusal.
@@ -94,25 +91,23 @@ _SETTINGS: Final[Mapping[tuple[Effect, Meaning | None], tuple[str, Code, str]]] 
 }
 
 
-def _refused_effect(key: str, value: JsonValue, row: KeyEffect, rules: Rules) -> Iterator[tuple[Code, str]]:
-    """The refusals of one effect that a key of a file has."""
-    match row.effect:
+def _refused(ability: Ability, rules: Rules) -> tuple[Code, str] | None:
+    """The refusal of what a key brings; None where the rules allow it."""
+    name = ability.name
+    match ability.effect:
         case Effect.RESTRICTS:
-            pass
+            return None
         case Effect.CHANGES_APPROVAL:
-            mode = mode_name(key, value)
-            if not is_among(mode, rules.modes):
-                yield Code.MODE_REFUSED, f"permission mode `{mode}` takes the user's guard away"
+            message = f"permission mode `{name}` takes the user's guard away"
+            return None if is_among(name, rules.modes) else (Code.MODE_REFUSED, message)
         case Effect.CHANGES_MODEL:
-            if rules.models != EVERYTHING_GLOBS:
-                yield Code.MODEL_REFUSED, f"`{key}` chooses a model in a way that `models` cannot judge"
+            message = f"`{name}` chooses a model in a way that `models` cannot judge"
+            return None if rules.models == EVERYTHING_GLOBS else (Code.MODEL_REFUSED, message)
         case Effect.RUNS_PROGRAM | Effect.OPENS_ADDRESS | Effect.READS_FILE:
-            setting, code, message = _SETTINGS[row.effect, row.meaning]
-            names = brought_servers(value) if row.meaning is Meaning.SERVERS else (key,)
-            if getattr(rules, setting) == "refuse":
-                yield from ((code, message.format(name)) for name in names)
+            setting, code, message = _SETTINGS[ability.effect, ability.meaning]
+            return (code, message.format(name)) if getattr(rules, setting) == "refuse" else None
         case _:
-            assert_never(row.effect)
+            assert_never(ability.effect)
 
 
 def _excess(target: Dialect, document: Document, rules: Rules) -> str:
@@ -124,11 +119,11 @@ def _excess(target: Dialect, document: Document, rules: Rules) -> str:
     try:
         if rules.inherit == "refuse" and granted.everything_else:
             return "it has every tool that its session has, since it names none"
-        if allowed is None:
-            return ""
-        if target.uses_effects:
+        if allowed and target.uses_effects:
             allowed = allowed.with_effects()
-        excess = wider(granted.with_flat_names(), allowed.with_flat_names())
     except TooManyPatternsError as error:
         return error.message
-    return f"it would have {excess.call}" if excess else ""
+    if allowed is None:
+        return ""
+    gains = gained(Abilities(allowed.with_flat_names()), Abilities(granted.with_flat_names()))
+    return f"it would have {', '.join(gain.name for gain in gains)}" if gains else ""

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentsync.agents.grants import wider
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import TooManyPatternsError
-from agentsync.convert.proof import read_back, upper_bound_of
+from agentsync.convert.proof import gain_by_overrides, read_back, upper_bound_of
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_windows_device
 from agentsync.dialects import Dialect, refused
 from agentsync.formats.document import Document
 from agentsync.repository.dialect_detection import ReadAgent
-from agentsync.repository.overrides import SWITCHED_ON, Override, overridden, regranted
+from agentsync.repository.overrides import Override, overridden, regranted
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +73,6 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
 
 
 def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) -> str:
-    """Describe what an output grants beyond the agent without overrides; empty where it grants nothing more.
-
-    The target's reader covers what neither the grants nor the proof do: guards, and an agent that is switched off.
-    """
+    """Describe what an output gives beyond the agent without overrides; empty where it gives nothing more."""
     before = render(read, target, options)
-    if before.data is None:
-        return ""
-    had, has = (target.read(target.parse(text, ""), read.agent.slug).agent for text in (before.data, data))
-    if had is None or has is None:
-        return "the output does not read back"
-    if had.disabled and not has.disabled:
-        return SWITCHED_ON
-    try:
-        return str(wider(has.grants, had.grants) or "")
-    except TooManyPatternsError as error:
-        return error.message
+    return gain_by_overrides(before.data, data, read.agent.slug, target) if before.data is not None else ""

@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 
 from pydantic import JsonValue
 
-from agentsync.agents.grants import UNTRANSLATED, Grants, Rule, wider
+from agentsync.agents.abilities import Abilities, gained
+from agentsync.agents.grants import UNTRANSLATED, Grants, Rule
 from agentsync.agents.key_effects import is_foreign_restriction
 from agentsync.agents.model import NEUTRAL, Agent
 from agentsync.agents.patterns import ANY, TooManyPatternsError
@@ -27,8 +28,6 @@ _CALLS = "task"
 
 TAG = "tag:"
 """Prefix of a pattern that chooses agents by a tag instead of their name."""
-
-SWITCHED_ON = "its author switched it off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +236,9 @@ def _narrowed(before: Overridden, after: Overridden, place: str) -> Overridden:
     """Return the result of an override, or refuse the agent where it grants more than the agent had before."""
     if before.agent is None or after.agent is None:
         return after
-    try:
-        widening = wider(after.agent.grants, before.agent.grants)
-    except TooManyPatternsError as error:
-        message = error.message
-    else:
-        if widening is None and not (before.agent.disabled and not after.agent.disabled):
-            return after
-        message = str(widening) if widening else SWITCHED_ON
-    refusal = Diagnostic(Code.OVERRIDE_WIDER, message, path=place)
+    had, has = (Abilities(agent.grants, is_disabled=bool(agent.disabled)) for agent in (before.agent, after.agent))
+    gains = gained(had, has)
+    if not gains:
+        return after
+    refusal = Diagnostic(Code.OVERRIDE_WIDER, gains[0].reason, path=place)
     return Overridden(None, changed=True, diagnostics=(*before.diagnostics, refusal))

@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from agentsync.convert.abilities import Abilities, abilities, escalation
+from agentsync.agents.abilities import Abilities, gained
+from agentsync.convert.abilities import enforced_abilities
 from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -106,15 +107,16 @@ def _added(change: Change, place: Place, contents: ContentStore) -> tuple[str, .
         before = place.read(change.path)
         if digest(before) != change.base.digest:
             return _UNKNOWN
-        return escalation(_abilities(change, before), _abilities(change, contents(change)))
+        gains = gained(_abilities(change, before), _abilities(change, contents(change)))
     except (AgentsyncError, OSError):
         return _UNKNOWN
+    return tuple(dict.fromkeys(gain.name for gain in gains))
 
 
 def _abilities(change: Change, data: bytes) -> Abilities:
     assert change.wanted is not None  # noqa: S101 - only changes that write are compared
     target = dialects()[change.wanted.dialect]
-    return abilities(target, target.parse(data, change.path), slug(change.agent))
+    return enforced_abilities(target, target.parse(data, change.path), slug(change.agent))
 
 
 def _diagnostic(change: Change, code: Code, message: str, added: Sequence[str]) -> Diagnostic:

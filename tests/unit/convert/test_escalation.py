@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentsync.convert.abilities import Abilities, abilities, escalation
+from agentsync.agents.abilities import Abilities, gained
+from agentsync.convert.abilities import enforced_abilities
 from agentsync.dialects import dialects
 from support.policies import HOOK, document, file_with
 
@@ -16,30 +17,34 @@ if TYPE_CHECKING:
 CLAUDE = dialects()["claude"]
 
 
+def grown(before: Abilities, after: Abilities) -> tuple[str, ...]:
+    return tuple(gain.name for gain in gained(before, after))
+
+
 def test_escalation_names_each_key_that_has_its_tool_do_more() -> None:
     vibe = dialects()["vibe"]
     before, after = (
-        abilities(vibe, file_with("vibe", keys), "x") for keys in ('tool_paths = ["a"]', 'tool_paths = ["b"]')
+        enforced_abilities(vibe, file_with("vibe", keys), "x") for keys in ('tool_paths = ["a"]', 'tool_paths = ["b"]')
     )
-    assert escalation(before, after) == ("`tool_paths`",)
-    assert escalation(before, before) == ()
-    claude = [abilities(CLAUDE, document(permissionMode=mode), "x") for mode in ("plan", "acceptEdits")]
-    assert escalation(*claude)[-1] == "permission mode `acceptEdits`"
-    assert len([word for word in escalation(*claude) if "ermission" in word]) == 1
+    assert grown(before, after) == ("`tool_paths`",)
+    assert grown(before, before) == ()
+    claude = [enforced_abilities(CLAUDE, document(permissionMode=mode), "x") for mode in ("plan", "acceptEdits")]
+    assert grown(*claude)[-1] == "permission mode `acceptEdits`"
+    assert len([word for word in grown(*claude) if "ermission" in word]) == 1
 
 
 def given_by(dialect: str = "claude", /, **keys: JsonValue) -> Abilities:
-    return abilities(dialects()[dialect], document(dialect, **keys), "x")
+    return enforced_abilities(dialects()[dialect], document(dialect, **keys), "x")
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "gained"),
+    ("before", "after", "names"),
     [
         ({"tools": "Read"}, {"tools": "Read"}, ()),
         ({"tools": "Read, Bash"}, {"tools": "Read"}, ()),
         ({}, {"tools": "Read"}, ()),
         ({"tools": "Read"}, {"tools": "Read, Bash, Write"}, ("`bash`", "`write`")),
-        ({"tools": "Read"}, {"tools": "Read, mcp__gh__*"}, ("`mcp/gh_*`",)),
+        ({"tools": "Read"}, {"tools": "Read, mcp__gh__*"}, ("`mcp/gh/*`",)),
         ({"tools": "Read"}, {}, ("every tool that its session has",)),
         ({}, {"permissionMode": "plan"}, ()),
         ({"permissionMode": "plan"}, {"permissionMode": "default"}, ("`bash`", "`edit`", "`notebook`", "`write`")),
@@ -58,15 +63,15 @@ def given_by(dialect: str = "claude", /, **keys: JsonValue) -> Abilities:
     ],
 )
 def test_new_abilities_of_a_change_are_named(
-    before: dict[str, JsonValue], after: dict[str, JsonValue], gained: tuple[str, ...]
+    before: dict[str, JsonValue], after: dict[str, JsonValue], names: tuple[str, ...]
 ) -> None:
-    assert escalation(given_by(**before), given_by(**after)) == gained
+    assert grown(given_by(**before), given_by(**after)) == names
 
 
 def test_escalation_sees_arguments_and_switches() -> None:
     def allowed(*commands: str) -> Abilities:
         return given_by("opencode", permission={"*": "deny", "bash": dict.fromkeys(commands, "allow")})
 
-    assert escalation(allowed("git diff"), allowed("git diff", "rm")) == ("`bash` with `rm`",)
-    assert escalation(allowed("git *"), allowed("git diff")) == ()
-    assert escalation(given_by("opencode", disable=True), given_by("opencode")) == ("to be switched on",)
+    assert grown(allowed("git diff"), allowed("git diff", "rm")) == ("`bash` with `rm`",)
+    assert grown(allowed("git *"), allowed("git diff")) == ()
+    assert grown(given_by("opencode", disable=True), given_by("opencode")) == ("to be switched on",)

@@ -43,7 +43,7 @@ DOCS = "https://git.acme.example/docs.git"
         (Rules(tools=("*",), servers=("github",)), "Read, mcp__github__*, mcp__github__x", ""),
         (Rules(tools=("*",), servers=("git*",)), "mcp__gitlab__*", ""),
         (Rules(tools=("*",), servers=("github",)), "mcp__jira__search", "`mcp/jira_search`"),
-        (Rules(servers=()), "Read, mcp__jira__*", "`mcp/jira_`"),
+        (Rules(servers=()), "Read, mcp__jira__*", "`mcp/jira_*`"),
         (Rules(tools=("read",), servers=("github",)), "mcp__github__x", ""),
         (Rules(tools=("read",)), "Foo", "`other/Foo`"),
     ],

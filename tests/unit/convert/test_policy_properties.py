@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsync.agents.grants import TOOLS, wider
+from agentsync.agents.key_effects import Effect, Meaning
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.config import Target
-from agentsync.convert.abilities import abilities
+from agentsync.convert.abilities import enforced_abilities
 from agentsync.convert.policy import Policy, PolicyTable, Rules, SourcePolicy
 from agentsync.convert.policy_check import judge_output
 from agentsync.convert.render import render
@@ -73,11 +74,12 @@ def test_an_accepted_output_is_within_its_policy(head: dict[str, JsonValue], rul
     reached = {tool for tool in TOOLS - {"external_directory"} if max(granted.approvals(tool))}
     covered = allowed | {"grep", "glob", "list"} if dialect.uses_effects and "read" in allowed else allowed
     assert reached <= covered or (dialect.uses_effects and "bash" in allowed)
-    given = abilities(dialect, file.document, "agent-x")
-    assert not (given.hooks and rules.hooks == "refuse")
-    assert not (given.servers and rules.mcp_servers == "refuse")
+    given = enforced_abilities(dialect, file.document, "agent-x")
+    effects = {(ability.effect, ability.meaning) for ability in given.brought}
+    assert not ((Effect.RUNS_PROGRAM, Meaning.HOOKS) in effects and rules.hooks == "refuse")
+    assert not ((Effect.OPENS_ADDRESS, Meaning.SERVERS) in effects and rules.mcp_servers == "refuse")
     assert not (granted.everything_else and (rules.inherit == "refuse" or ANY not in rules.tools))
-    assert all(rules.modes for _ in given.modes)
+    assert not ((Effect.CHANGES_APPROVAL, None) in effects and not rules.modes)
     assert not (given.model and rules.models == ())
     if rules.grants is not None and not dialect.uses_effects:
         assert wider(granted.with_flat_names(), rules.grants.with_flat_names()) is None

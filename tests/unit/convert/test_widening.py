@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 DENY, ASK, SESSION, ALLOW = Approval
-CLAUDE, OPENCODE = (dialects()[name] for name in ("claude", "opencode"))
+CLAUDE, OPENCODE, VIBE = (dialects()[name] for name in ("claude", "opencode", "vibe"))
 
 
 PLAIN = Capabilities(units={"Read": ("read",), "Shell": ("bash",), "Edit": ("edit", "write")}, asks=CHANGING)
@@ -179,6 +179,24 @@ def test_names_of_servers_are_compared_as_the_target_joins_them() -> None:
     wide = b"---\ndescription: d\npermission: {'*': deny, 'gh_*': ask}\n---\np\n"
     assert render(claude("tools: mcp__gh__*"), careless(OPENCODE, wide), WriteOptions()).data == wide
     assert render(claude("tools: mcp__gh__read"), careless(OPENCODE, wide), WriteOptions()).data is None
+
+
+MARKDOWN = "---\nname: x\ndescription: d\ntools: Read\n{}\n---\np\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "output", "gain"),
+    [
+        (CLAUDE, MARKDOWN.format("hooks: {Stop: []}"), "hooks would be added"),
+        (CLAUDE, MARKDOWN.format("mcpServers: {db: {}}"), "MCP server `db` would be added"),
+        (VIBE, 'description = "d"\ninstructions = "p"\ntool_paths = ["t"]\n', "`tool_paths` would be added"),
+    ],
+)
+def test_a_key_that_its_agent_does_not_declare_for_the_tool_is_refused(target: Dialect, output: str, gain: str) -> None:
+    agent = read("x.md", b"---\ndescription: d\nhooks: {Stop: []}\ntool_paths: [t]\n---\np\n", "opencode")
+    file = render(agent, careless(target, output.encode()), WriteOptions())
+    assert file.data is None
+    assert gain in file.diagnostics[-1].message
 
 
 @pytest.mark.parametrize("name", ["con", "NUL", "lpt1"])

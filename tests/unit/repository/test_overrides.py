@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -118,6 +119,27 @@ GUARDED = TEAMS.replace(
 def test_an_authors_guard_cannot_be_taken_away(table: dict[str, JsonValue]) -> None:
     file = rendered(read("reviewer.md", GUARDED, "claude"), CLAUDE, override_of({"targets": {"claude": table}}))
     assert (file.data, codes(file)) == (None, [Code.OVERRIDE_WIDER])
+
+
+@pytest.mark.parametrize(
+    ("target", "table"),
+    [
+        (CLAUDE, {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "id"}]}]}}),
+        (CLAUDE, {"mcp_servers": {"db": {"command": "id"}}}),
+        (CODEX, {"native": {"notify": ["id"]}}),
+    ],
+)
+def test_only_the_author_adds_a_program_or_a_server(target: Dialect, table: dict[str, JsonValue]) -> None:
+    file = rendered(team(), target, override_of({"targets": {target.name: table}}))
+    assert (file.data, codes(file)[-1:]) == (None, [Code.OVERRIDE_WIDER])
+    author = neutral(f"tools: [read, bash]\ntargets: {json.dumps({target.name: table})}")
+    assert rendered(author, target).data is not None
+
+
+@pytest.mark.parametrize(("target", "key"), [(CLAUDE, "model"), (CODEX, "model_provider")])
+def test_a_tools_own_key_may_choose_a_model(target: Dialect, key: str) -> None:
+    table: dict[str, JsonValue] = {"native": {key: "haiku"}}
+    assert b"haiku" in (rendered(team(), target, override_of({"targets": {target.name: table}})).data or b"")
 
 
 def test_an_authors_guard_stays_beside_native_keys() -> None:
