@@ -147,6 +147,21 @@ class Recognition:
     other_directories: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a reviewer of agents should know about a tool, each as a clause in Markdown.
+
+    Attributes:
+        restricted_by: what restricts an agent there.
+        handling: what agentsync does about it.
+        from_documentation: whether this is based on documentation, since the tool's own code is not available.
+    """
+
+    restricted_by: str
+    handling: str
+    from_documentation: bool = False
+
+
 class UneditableError(AgentsyncError):
     """A shared file that cannot be changed without touching what is not agentsync's; the message gives the reason."""
 
@@ -209,6 +224,7 @@ class Dialect:
         shared: how the single file with all agents is edited; None where each agent has a file of its own. The
             locations above are those of that file then.
         recognition: what identifies the tool's files outside of the directories above.
+        review: a row of docs/permissions.md; None where that page explains the tool at length.
         effects: the effects of keys that have them in this tool only, apart from `restrictions`, by folded key.
     """
 
@@ -238,6 +254,7 @@ class Dialect:
     uses_effects: bool = False
     shared: SharedFile | None = None
     recognition: Recognition = Recognition()
+    review: Review | None = None
     effects: Mapping[str, tuple[KeyEffect, ...]] = field(default_factory=dict, hash=False)
 
     @property

@@ -15,7 +15,18 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
-from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, ToolLists, Writing, refused
+from agentsync.dialects._base import (
+    SLUGS,
+    Dialect,
+    Moved,
+    NameRule,
+    Reading,
+    Recognition,
+    Review,
+    ToolLists,
+    Writing,
+    refused,
+)
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.foreign_restrictions import report_foreign, without_what_is_foreign
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
@@ -295,6 +306,7 @@ class TableDialect:
         also_reads: tuple[str, ...] = (),
         notice: str = "",
         recognition: Recognition = Recognition(),
+        review: Review | None = None,
         effects: Mapping[str, tuple[KeyEffect, ...]] | None = None,
     ) -> Dialect:
         """Build the `Dialect` of this tool, which documents the arguments."""
@@ -323,5 +335,6 @@ class TableDialect:
             also_reads=also_reads,
             notice=notice,
             recognition=recognition,
+            review=review,
             effects=effects or {},
         )
