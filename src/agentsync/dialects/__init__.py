@@ -23,6 +23,7 @@ __all__ = [
     "no_dialect",
     "other_directories",
     "refused",
+    "restrictions",
 ]
 
 
@@ -32,8 +33,7 @@ def dialects() -> Mapping[str, Dialect]:
     # What begins with an underscore is shared code, not a dialect.
     modules = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__) if info.name[0] != "_")
     found = {module.DIALECT.name: module.DIALECT for module in modules}
-    for dialect in found.values():
-        add_own_restrictions(dialect.restrictions)
+    add_own_restrictions(key for dialect in found.values() for key in dialect.restrictions)
     return found
 
 
@@ -46,6 +46,12 @@ def default_dialect() -> Dialect:
 def other_directories() -> frozenset[str]:
     """The directories of tools in which nothing is an agent, apart from a tool's own directories for agents."""
     return _unread.DIRECTORIES.union(*(dialect.other_directories for dialect in dialects().values()))
+
+
+@cache
+def restrictions() -> frozenset[str]:
+    """The keys, folded, by which agents of some dialect are restricted."""
+    return frozenset(key for dialect in dialects().values() for key in dialect.restrictions)
 
 
 def moving_variables() -> frozenset[str]:

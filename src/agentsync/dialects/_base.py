@@ -107,13 +107,15 @@ class Moved(NamedTuple):
     below: str = ""
 
 
+_AGENT_KEYS = frozenset({"tools", "model", "mode", "color", "disallowedTools"})
+
+
 def looks_like_agent(document: Document) -> bool:
     """Whether the keys are those of an agent: a description, or a name with something else that only agents have."""
     keys = document.metadata.keys()
     if "description" in keys or "permission" in keys:
         return True
-    own = {"tools", "model", "mode", "color", "disallowedTools"}
-    return "name" in keys and (not own.isdisjoint(keys) or "agents/" in document.path)
+    return "name" in keys and (not _AGENT_KEYS.isdisjoint(keys) or "agents/" in document.path)
 
 
 @dataclass(frozen=True, slots=True)
