@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -385,6 +386,18 @@ def _notices() -> str:
     return "\n".join(lines)
 
 
+def _other_tools() -> str:
+    reviewed = [(dialect.title, dialect.review) for dialect in dialects().values() if dialect.review]
+    rows = ((title, review.restricted_by, review.handling) for title, review in reviewed)
+    documented = [title for title, review in reviewed if review.from_documentation]
+    remark = (
+        f"The own code of {', '.join(documented[:-1])} and {documented[-1]} is not available. This is based on their "
+        "documentation, and anything that it leaves open counts as everything."
+    )
+    table = _table(("tool", "what restricts an agent there", "how agentsync handles it"), rows)
+    return f"{table}\n{textwrap.fill(remark, 120)}"
+
+
 # Effects of keys.
 
 
@@ -419,6 +432,7 @@ _PARTS: Final[dict[str, Callable[[], str]]] = {
     "matrix": _matrix,
     "lists": _lists,
     "notices": _notices,
+    "other-tools": _other_tools,
     "key-effects": _key_effects,
 }
 

@@ -20,6 +20,7 @@ __all__ = [
     "no_dialect",
     "other_directories",
     "refused",
+    "restrictions",
 ]
 
 
@@ -32,6 +33,12 @@ def default_dialect() -> Dialect:
 def other_directories() -> frozenset[str]:
     """The directories of tools in which nothing is an agent, apart from a tool's own directories for agents."""
     return _unread.DIRECTORIES.union(*(dialect.other_directories for dialect in dialects().values()))
+
+
+@cache
+def restrictions() -> frozenset[str]:
+    """The keys, folded, by which agents of some dialect are restricted."""
+    return frozenset(key for dialect in dialects().values() for key in dialect.restrictions)
 
 
 def moving_variables() -> frozenset[str]:

@@ -109,13 +109,15 @@ class Moved(NamedTuple):
     below: str = ""
 
 
+_AGENT_KEYS = frozenset({"tools", "model", "mode", "color", "disallowedTools"})
+
+
 def looks_like_agent(document: Document) -> bool:
     """Whether the keys are those of an agent: a description, or a name with something else that only agents have."""
     keys = document.metadata.keys()
     if "description" in keys or "permission" in keys:
         return True
-    own = {"tools", "model", "mode", "color", "disallowedTools"}
-    return "name" in keys and (not own.isdisjoint(keys) or "agents/" in document.path)
+    return "name" in keys and (not _AGENT_KEYS.isdisjoint(keys) or "agents/" in document.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,21 @@ class Recognition:
     other_stems: tuple[str, ...] = ()
     other_suffixes: tuple[str, ...] = ()
     other_directories: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a reviewer of agents should know about a tool, each as a clause in Markdown.
+
+    Attributes:
+        restricted_by: what restricts an agent there.
+        handling: what agentsync does about it.
+        from_documentation: whether this is based on documentation, since the tool's own code is not available.
+    """
+
+    restricted_by: str
+    handling: str
+    from_documentation: bool = False
 
 
 class UneditableError(AgentsyncError):
@@ -216,6 +233,7 @@ class Dialect:
         shared: how the single file with all agents is edited; None where each agent has a file of its own. The
             locations above are those of that file then.
         recognition: what identifies the tool's files outside of the directories above.
+        review: a row of docs/permissions.md; None where that page explains the tool at length.
         effects: the effects of keys that have them in this tool only, apart from `restrictions`, by folded key.
     """
 
@@ -249,6 +267,7 @@ class Dialect:
     uses_effects: bool = False
     shared: SharedFile | None = None
     recognition: Recognition = Recognition()
+    review: Review | None = None
     effects: Mapping[str, tuple[KeyEffect, ...]] = field(default_factory=dict, hash=False)
 
     def read(self, document: Document, stem: str) -> Reading:

@@ -22,6 +22,5 @@ def dialects() -> Mapping[str, Dialect]:
     names = (info.name for info in iter_modules(package.__path__) if info.name[0] != "_")
     modules = (import_module(f"{__package__}.{name}") for name in names)
     found: dict[str, Dialect] = {module.DIALECT.name: module.DIALECT for module in modules}
-    for dialect in found.values():
-        add_own_restrictions(dialect.restrictions)
+    add_own_restrictions(key for dialect in found.values() for key in dialect.restrictions)
     return found

@@ -21,7 +21,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
-from agentsync.dialects._base import Recognition, ToolLists
+from agentsync.dialects._base import Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.harmless import is_off_throughout
 from agentsync.dialects._kit.intent import intended_mode
@@ -186,6 +186,11 @@ DIALECT: Final = _ANTIGRAVITY.dialect(
     user_directory=".gemini/config/agents",
     project_directories=(".agents/agents",),
     binaries=("agy", "antigravity"),
+    review=Review(
+        restricted_by="`tools` together with three switches",
+        handling="all four are written together; commands are off unless they are allowed",
+        from_documentation=True,
+    ),
     version="1.2.10",
     source="https://antigravity.google/docs/subagents",
     score=_score,

@@ -24,7 +24,7 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Recognition, ToolLists
+from agentsync.dialects._base import Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -236,6 +236,10 @@ DIALECT: Final = _AUGGIE.dialect(
     project_directories=(".augment/agents",),
     recursive=True,
     binaries=("auggie",),
+    review=Review(
+        restricted_by="`tools` or `disabled_tools`, which voids the other; an empty list is every tool",
+        handling='"nothing" is written as a name that no tool has; removing files belongs to the shell',
+    ),
     version="0.36.0",
     source="https://docs.augmentcode.com/cli/subagents",
     score=_score,

@@ -22,7 +22,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, ToolLists, Writing
+from agentsync.dialects._base import Moved, NameRule, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import UNKNOWN_VENDOR, Fields, model_name
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -180,6 +180,10 @@ DIALECT: Final = _CLINE.dialect(
     user_directory=".cline/agents",
     project_directories=(".cline/agents",),
     binaries=("cline",),
+    review=Review(
+        restricted_by="`tools`; it asks before it starts an agent, and for nothing that the agent does then",
+        handling="tools that need approval in the source are left out",
+    ),
     version="3.0.65",
     source="https://github.com/cline/cline/tree/main/sdk/packages/core",
     score=_score,

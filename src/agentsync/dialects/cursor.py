@@ -21,7 +21,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
-from agentsync.dialects._base import Dialect, Reading, Writing, refused
+from agentsync.dialects._base import Dialect, Reading, Review, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, known_vendor, losses, speaks
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
@@ -231,6 +231,14 @@ DIALECT: Final = Dialect(
     project_directories=(".cursor/agents",),
     recursive=True,
     binaries=("cursor", "cursor-agent"),
+    review=Review(
+        restricted_by="`readonly: true` on a line of its own, and nothing else",
+        handling=(
+            "an agent that may not change everything is written read-only or refused; web, servers and agents "
+            "stay as in the session (`AS313`)"
+        ),
+        from_documentation=True,
+    ),
     version="1.0.32 (SDK)",
     source="https://cursor.com/docs/subagents",
     parse=parse_markdown,

@@ -15,7 +15,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow, upper_bound
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, ToolLists
+from agentsync.dialects._base import Moved, NameRule, Review, ToolLists
 from agentsync.dialects._kit.fields import UNKNOWN_VENDOR
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import Permissions
@@ -93,6 +93,10 @@ DIALECT: Final = _GOOSE.dialect(
     user_directory=".config/goose/agents",
     project_directories=(".goose/agents",),
     binaries=("goose",),
+    review=Review(
+        restricted_by="nothing",
+        handling="an agent with any restriction or approval is refused",
+    ),
     version="1.52.0",
     source="https://goose-docs.ai/docs/guides/context-engineering/subagents",
     score=_score,

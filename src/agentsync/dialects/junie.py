@@ -22,7 +22,7 @@ from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions, nar
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import NameRule, Reading, ToolLists, Writing
+from agentsync.dialects._base import NameRule, Reading, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import excepted
 from agentsync.dialects._kit.keys import Key
@@ -199,6 +199,11 @@ DIALECT: Final = _JUNIE.dialect(
     user_directory=".junie/agents",
     project_directories=(".junie/agents",),
     binaries=("junie",),
+    review=Review(
+        restricted_by="`tools`, `disallowedTools`, `mcpServers`; empty lists are everything",
+        handling='servers are always listed together with tools; "none" is a server that does not exist',
+        from_documentation=True,
+    ),
     version="1 (November 2026)",
     source="https://junie.jetbrains.com/docs/junie-cli-subagents.html",
     score=_score,

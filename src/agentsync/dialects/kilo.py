@@ -16,7 +16,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Reading, Writing
+from agentsync.dialects._base import Moved, NameRule, Reading, Review, Writing
 from agentsync.dialects.opencode.family import Family
 from agentsync.dialects.opencode.permissions import UNITS, Permissions
 from agentsync.formats.document import Document
@@ -126,6 +126,10 @@ DIALECT: Final = _Kilo(
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; KILO_CONFIG_DIR adds a directory and moves none
     project_directories=(".kilo/agents", ".kilo/agent", ".kilocode/agents", ".kilocode/agent"),
     binaries=("kilo", "kilocode"),
+    review=Review(
+        restricted_by="as OpenCode",
+        handling="as OpenCode",
+    ),
     version="7.7.9",
     source="https://kilo.ai/docs/customize/custom-subagents",
 )

@@ -18,7 +18,7 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import Dialect, Reading, Recognition, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, Reading, Recognition, Review, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects.kiro.effects import EFFECTS
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
@@ -150,6 +150,11 @@ DIALECT: Final = Dialect(
     project_directories=(".kiro/agents",),
     recursive=False,
     binaries=(),
+    review=Review(
+        restricted_by="`tools`, `allowedTools`; without a list there is no tool",
+        handling="a list is always written",
+        from_documentation=True,
+    ),
     version="2.28",
     source="https://kiro.dev/docs/custom-agents/configuration-reference",
     parse=parse_json,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agentsync.dialects._base import ToolLists
+from agentsync.dialects._base import Review, ToolLists
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
@@ -57,6 +57,11 @@ DIALECT: Final = _ROVODEV.dialect(
     user_directory=".rovodev/subagents",
     project_directories=(".rovodev/subagents",),
     binaries=("acli",),
+    review=Review(
+        restricted_by="`tools`; the meaning of an empty or unknown list is not documented, so it counts as everything",
+        handling="a list is written only if it has a known name",
+        from_documentation=True,
+    ),
     version="1 (November 2026)",
     source="https://support.atlassian.com/rovo/docs/use-subagents-in-rovo-dev-cli",
     score=_score,

@@ -11,7 +11,7 @@ from agentsync.agents.model import Agent
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
-from agentsync.dialects import Dialect, default_dialect, dialects
+from agentsync.dialects import Dialect, default_dialect, dialects, restrictions
 from agentsync.dialects._kit.guards import takes_away
 from agentsync.formats.document import Document, UnreadableError
 from agentsync.repository.checks import check_agent
@@ -112,9 +112,9 @@ def _located(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Dia
 
 def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | None:
     """Report a key that restricts in a dialect other than the guessed one, since the guess may be wrong."""
-    by_presence = RESTRICTING.union(*(dialect.restrictions for dialect in dialects().values())) - READ_BY_VALUE
+    unread = (RESTRICTING | restrictions()) - READ_BY_VALUE - chosen.restrictions
     for key in document.metadata:
-        if folded_key(key) in by_presence - chosen.restrictions:
+        if folded_key(key) in unread:
             message = f"this looks like {chosen.title}'s, which does not read `{key}`: whose agent is it?"
             hint = (
                 "move it to its tool's own directory, or name its dialect under `[agents.dialects]` in agentsync.toml"

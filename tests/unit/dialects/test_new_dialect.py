@@ -23,7 +23,7 @@ _DOCS: Final = Path(__file__).parents[3] / "docs"
 
 _MODULE: Final = """
 from agentsync.agents.key_effects import Effect, effects_by_key, row
-from agentsync.dialects._base import Recognition, ToolLists
+from agentsync.dialects._base import Recognition, Review, ToolLists
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames
@@ -52,6 +52,7 @@ DIALECT = TableDialect(
         other_suffixes=(".note.md",),
     ),
     effects=effects_by_key(row("launcher", Effect.RUNS_PROGRAM)),
+    review=Review("two lists", "both are written"),
 )
 """
 
@@ -167,6 +168,7 @@ def test_it_is_listed_and_documented(facts: dict[str, Any]) -> None:
     assert (
         "| `acme` | [Acme](https://acme.example) | `~/.acme/crew` | - | `.acme/crew` | `.crew`, `.crew.md` |" in pages
     )
+    assert "| Acme | two lists | both are written |" in pages
     assert "| runs a program | Acme | `launcher` |" in pages
     assert "| restricts | Acme | `crewlimit` |" in pages
     assert "ReadWritePaths=-%h/.acme/crew\n" in pages

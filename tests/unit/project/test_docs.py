@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from agentsync.agents.model import NEUTRAL
 from agentsync.cli import cli
 from agentsync.cli.options import Common
 from agentsync.core.codes import Code
+from agentsync.dialects import dialects
 from support.repository import Repository
 
 _ROOT = Path(__file__).parents[3]
@@ -151,6 +153,13 @@ def test_every_symptom_is_a_message_of_the_program_or_the_system() -> None:
     parts = [part.strip(" :") for quote in quoted for part in quote.split("…")]
     assert len(parts) > 40
     assert [part for part in parts if part not in source] == []
+
+
+def test_every_tool_is_explained_to_reviewers() -> None:
+    """By its `review`, or by sections of the page."""
+    headings = re.findall(r"^\|.*\|$", _text("permissions.md"), re.MULTILINE)
+    others = [dialect for dialect in dialects().values() if not dialect.review and dialect.name != NEUTRAL]
+    assert [dialect.name for dialect in others if f"| {dialect.title} |" not in "".join(headings)] == []
 
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")

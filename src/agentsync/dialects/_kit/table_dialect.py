@@ -13,7 +13,18 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, SharedFile, Writing, refused
+from agentsync.dialects._base import (
+    SLUGS,
+    Dialect,
+    Moved,
+    NameRule,
+    Reading,
+    Recognition,
+    Review,
+    SharedFile,
+    Writing,
+    refused,
+)
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
@@ -178,6 +189,7 @@ class TableDialect:
         notice: str = "",
         shared: SharedFile | None = None,
         recognition: Recognition = Recognition(),
+        review: Review | None = None,
         effects: Mapping[str, tuple[KeyEffect, ...]] | None = None,
     ) -> Dialect:
         """Build the `Dialect` of this tool, which documents the arguments."""
@@ -212,5 +224,6 @@ class TableDialect:
             notice=notice,
             shared=shared,
             recognition=recognition,
+            review=review,
             effects=effects or {},
         )

@@ -21,7 +21,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Recognition, ToolLists
+from agentsync.dialects._base import Moved, NameRule, Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -198,6 +198,10 @@ DIALECT: Final = _COPILOT.dialect(
     project_directories=(".github/agents",),
     recursive=True,
     binaries=("copilot",),
+    review=Review(
+        restricted_by="`tools`; `disallowedTools` is ignored",
+        handling="a denial becomes a complete list; `skill` cannot be taken from an agent that a user may select",
+    ),
     version="1.0.102",
     source="https://docs.github.com/en/copilot/reference/custom-agents-configuration",
     score=_score,

@@ -24,7 +24,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, Recognition, ToolLists, Writing
+from agentsync.dialects._base import Moved, Recognition, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.permission_codec import Permissions
@@ -243,6 +243,10 @@ DIALECT: Final = _DROID.dialect(
     user_directory=".factory/droids",
     project_directories=(".factory/droids",),
     binaries=("droid",),
+    review=Review(
+        restricted_by="`tools`; one null or mistyped value drops the frontmatter and grants every tool",
+        handling="such a file is an error; Skill and TodoWrite cannot be removed (`AS313`)",
+    ),
     version="0.215.0",
     source="https://docs.factory.ai/harness/subagents",
     score=_score,

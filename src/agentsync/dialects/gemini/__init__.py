@@ -18,7 +18,7 @@ from agentsync.agents.grants import Approval, Rule
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
-from agentsync.dialects._base import Moved, NameRule, Reading, Recognition, ToolLists, Writing
+from agentsync.dialects._base import Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -154,6 +154,10 @@ DIALECT: Final = _GEMINI.dialect(
     user_directory=".gemini/agents",
     project_directories=(".gemini/agents",),
     binaries=("gemini",),
+    review=Review(
+        restricted_by="`tools`; an unknown name refuses the file",
+        handling="calls of other agents are never written; they do not exist for agents",
+    ),
     version="0.61.0",
     source="https://geminicli.com/docs/core/subagents",
     score=_score,

@@ -17,7 +17,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, NameRule, Reading, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, NameRule, Reading, Review, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects.kiro.effects import EFFECTS
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
@@ -97,6 +97,14 @@ DIALECT: Final = Dialect(
     project_directories=(".kiro/agents",),
     recursive=True,
     binaries=("kiro", "kiro-cli"),
+    review=Review(
+        restricted_by="`tools`, `permissions`; deny takes precedence over ask, ask over allow, whatever their order",
+        handling=(
+            "ordered rules are written with `exclude`; without `tools`, other tools get nothing; a pattern or "
+            "an agent in `excludedTools` is read as a denial"
+        ),
+        from_documentation=True,
+    ),
     version="IDE 1.2, CLI 3",
     source="https://kiro.dev/docs/custom-agents/configuration-reference",
     parse=parse_markdown,

@@ -14,7 +14,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, Writing, refused
+from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, Review, Writing, refused
 from agentsync.dialects._kit.fields import Fields, file_name, identity, losses, model_name, speaks, without_none
 from agentsync.dialects.opencode.permissions import KEYS, KEYS_READ, Permissions
 from agentsync.formats.document import Document
@@ -222,6 +222,7 @@ class Family:
         version: str,
         source: str,
         recognition: Recognition = Recognition(),
+        review: Review | None = None,
     ) -> Dialect:
         """The `Dialect` of this tool, which explains the arguments."""
         return Dialect(
@@ -246,4 +247,5 @@ class Family:
             names=self.names,
             environment=environment,
             recognition=recognition,
+            review=review,
         )

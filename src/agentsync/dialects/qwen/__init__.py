@@ -22,7 +22,7 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Reading, ToolLists, Writing
+from agentsync.dialects._base import Moved, NameRule, Reading, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
@@ -233,6 +233,10 @@ DIALECT: Final = _QWEN.dialect(
     user_directory=".qwen/agents",
     project_directories=(".qwen/agents",),
     binaries=("qwen",),
+    review=Review(
+        restricted_by="`tools`, `disallowedTools`, `approvalMode`; an empty list is every tool",
+        handling="an agent without any tool is refused",
+    ),
     version="0.24.4",
     source="https://qwenlm.github.io/qwen-code-docs/en/users/features/sub-agents",
     score=_score,

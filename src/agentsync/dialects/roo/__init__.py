@@ -24,7 +24,7 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
-from agentsync.dialects._base import Moved, NameRule, Recognition, SharedFile, ToolLists, UneditableError
+from agentsync.dialects._base import Moved, NameRule, Recognition, Review, SharedFile, ToolLists, UneditableError
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
@@ -294,6 +294,13 @@ DIALECT: Final = _ROO.dialect(
     user_directory=f".config/Code/{_STORED.format(_EXTENSIONS[1])}",
     project_directories=(".roomodes", ".zoomodes"),
     binaries=(),
+    review=Review(
+        restricted_by="`groups`; calling modes, skills, questions and the list of work are always there",
+        handling=(
+            "these stay as in the session (`AS313`); `fileRegex` applies only to `edit`, so paths are not "
+            "a restriction elsewhere"
+        ),
+    ),
     version="1.115.0",
     source="https://docs.roocode.com/features/custom-modes",
     score=_score,

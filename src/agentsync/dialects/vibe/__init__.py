@@ -18,7 +18,7 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects.vibe.effects import EFFECTS
@@ -143,6 +143,13 @@ DIALECT: Final = Dialect(
     project_directories=(".vibe/agents",),
     recursive=False,
     binaries=("vibe",),
+    review=Review(
+        restricted_by="`enabled_tools`, `disabled_tools`, `tools.<name>.permission`; an empty list is every tool",
+        handling=(
+            "servers and the web do not exist for agents; patterns are read in their widest sense; a denial "
+            "of one of its three shells is read as denying the shell"
+        ),
+    ),
     version="3.0.3",
     source="https://docs.mistral.ai/vibe/code/overview",
     parse=parse_toml,
