@@ -128,7 +128,7 @@ def test_a_servers_list_may_be_one_name_beside_an_entry_that_is_not_a_server() -
     "declared",
     [
         *("tools: {search: true, delete: false}", "tools: {delete: 'no'}", "tools: ['*', '!delete']"),
-        *("tools: '* except delete'", "excludeTools: {delete: true}", "excludeTools: [[delete]]"),
+        *("excludeTools: {delete: true}", "excludeTools: [[delete]]"),
         *("excludeTools: [mcp__gh__delete]", "excludeTools: [gh/delete]", "excludeTools: ['@gh/delete']"),
         *("blocked_tools: [delete]", "denyTools: delete", "deny: [delete]", "disable-tools: [delete]"),
     ],

@@ -18,12 +18,13 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.foreign_restrictions import foreign_restrictions
 from agentsync.dialects._kit.hook_guards import guarded
-from agentsync.dialects._kit.intent import intended_by
+from agentsync.dialects._kit.intent import excepts_in_words, intended_by
 from agentsync.dialects._kit.mcp_limits import limited
 from agentsync.formats.document import Document
 
 _SERVERS: Final = meaning(Meaning.SERVERS)
 _HOOKS: Final = meaning(Meaning.HOOKS)
+_TOOLS: Final = meaning(Meaning.ALLOWED_TOOLS)
 
 Names = Callable[[str], Iterable[str]]
 """The canonical tools and patterns that a denial of a tool's name means."""
@@ -34,7 +35,7 @@ def restricted(
 ) -> Grants:
     """Narrow the grants that a dialect read from a file.
 
-    Another tool's restriction cannot be interpreted here, so it leaves nothing but reading.
+    Another tool's restriction, and an exception in words, cannot be interpreted, so they leave nothing but reading.
 
     Args:
         grants: the grants by the dialect's own keys.
@@ -48,7 +49,15 @@ def restricted(
             grants = _narrowed(grants, limited(value, grants.rules))
         elif folded_key(key) in _HOOKS:
             grants = _narrowed(grants, [*grants.rules, *guarded(value, lambda name: _known(name, names))])
-    return Grants(tuple(only_reading(grants.rules))) if foreign_restrictions(metadata, own) else grants
+    unclear = foreign_restrictions(metadata, own) or _exceptions_in_words(metadata)
+    return Grants(tuple(only_reading(grants.rules))) if unclear else grants
+
+
+def _exceptions_in_words(metadata: Mapping[str, JsonValue]) -> list[str]:
+    """The lists of tools that except some of them in words."""
+    lists = ((key, value) for key, value in metadata.items() if folded_key(key) in _TOOLS)
+    items = ((key, value if isinstance(value, list) else [value]) for key, value in lists)
+    return [key for key, names in items if any(isinstance(name, str) and excepts_in_words(name) for name in names)]
 
 
 def _narrowed(grants: Grants, rules: Iterable[Rule]) -> Grants:
@@ -70,7 +79,7 @@ def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
 def ignored_restrictions(
     document: Document, own: Collection[str], *, runs_hooks: bool, title: str, hint: str
 ) -> Iterator[Diagnostic]:
-    """Report each key that restricts in another tool, and hooks that the tool does not run.
+    """Report each key that restricts in another tool, exceptions in words, and hooks that the tool does not run.
 
     Args:
         document: the file.
@@ -88,3 +97,6 @@ def ignored_restrictions(
     for key in (*foreign_restrictions(metadata, own), *hooks):
         message, line = f"{title} does not read `{key}`", document.lines.get(key, 0)
         yield Diagnostic(Code.NO_EFFECT, message, path=document.path, line=line, hint=hint)
+    for key in _exceptions_in_words(metadata):
+        message, line = f"{title} does not read the exception in `{key}`", document.lines.get(key, 0)
+        yield Diagnostic(Code.NO_EFFECT, message, path=document.path, line=line, hint="name each tool")

@@ -88,16 +88,21 @@ def _each(word: str) -> Iterable[str]:
     return known_as(word) or (() if _WORD.fullmatch(word) else _UNCLEAR)
 
 
+def excepts_in_words(text: str) -> bool:
+    """Whether an item of a list of tools excepts something in words, as `all except Bash`.
+
+    No file in the corpus does, so it is not interpreted.
+    """
+    return _EXCEPTION.search(text) is not None
+
+
 def excepted(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Split a list of granted tools from its exceptions, such as `!Bash` or `all except Bash`."""
+    """Split a list of granted tools from its exceptions, such as `!Bash`."""
     granted: list[str] = []
     denied: list[str] = []
     rest = iter(names)
     for name in rest:
-        if exception := _EXCEPTION.search(name):
-            granted.append(name[: exception.start()].strip())
-            denied += [name[exception.end() :].strip().removesuffix(")"), *(each.removesuffix(")") for each in rest)]
-        elif name in _SIGNS or (name == "-" and granted[:1] == [ANY]):  # a dash may also begin each line of a list
+        if name in _SIGNS or (name == "-" and granted[:1] == [ANY]):  # a dash may also begin each line of a list
             denied.append(next(rest, ""))
         elif len(name) > 1 and name[0] in (*_SIGNS, "-"):
             denied.append(name[1:])

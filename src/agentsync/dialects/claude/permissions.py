@@ -175,10 +175,6 @@ def _check_tools(fields: Fields) -> None:
         fields.report(Code.TOOLS_NONE, f"`tools` holds {kind}, which Claude Code reads as no tools at all", "tools")
     elif not _is_flat(value):
         fields.report(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
-    listed_names = {name for name, _ in parsed_list(value)}
-    for name in sorted(listed_names.intersection(without_exceptions(value)[1])):
-        message = f"Claude Code gives `{name}`, which `tools` is to except"
-        fields.report(Code.NO_EFFECT, message, "tools", hint="name it in `disallowedTools`")
     for key in ("tools", "disallowedTools"):
         for name, _ in parsed_list(fields.raw(key)):
             if is_detached(name):
