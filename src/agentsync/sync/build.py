@@ -104,23 +104,26 @@ class ContentStore:
         self._bytes[target, digested] = data
         return digested
 
-    def load(self, changes: Iterable[Change]) -> None:
-        """Render the files that these changes want and this run took from the cache, reading each mirror once."""
+    def load(self, files: Iterable[tuple[str, Wanted]]) -> None:
+        """Render those of these files, each with its target, that this run took from the cache; read each mirror once.
+
+        Raises:
+            SourceUnavailableError: a mirror cannot be read.
+        """
         missing: dict[str, dict[str, set[str]]] = {}
-        for change in changes:
-            wanted = change.wanted
-            if wanted and (change.target, wanted.digest) not in self._bytes:
+        for target, wanted in files:
+            if (target, wanted.digest) not in self._bytes:
                 missing.setdefault(wanted.source, {}).setdefault(wanted.blob, set()).add(wanted.source_path)
         for source, paths in missing.items():
             snapshot = self._snapshots[source]
             for blob, data in snapshot.files.blobs(paths):
                 for path in paths[blob]:
-                    for target, file in _render(snapshot, path, data, self._targets)[1].items():
+                    for name, file in _render(snapshot, path, data, self._targets)[1].items():
                         if file.data is not None:
-                            self.keep(target, file.data)
+                            self.keep(name, file.data)
 
     def __call__(self, change: Change) -> bytes:
-        """Return the bytes of a change's wanted file; `load` must have been called with the change before."""
+        """Return the bytes of a change's wanted file; `load` must have been called with that file before."""
         assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
         return self._bytes[change.target, change.wanted.digest]
 

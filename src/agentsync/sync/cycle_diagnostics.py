@@ -23,6 +23,17 @@ def left_sources(plan: Plan, gone: Collection[str]) -> list[Diagnostic]:
     ]
 
 
+def left_targets(left: Mapping[str, int]) -> list[Diagnostic]:
+    """Report each directory that is no longer a target while files that agentsync wrote remain there."""
+    return [
+        Diagnostic(
+            Code.TARGET_LEFT, f"no longer a target, and files that agentsync wrote stay: {count}", path=directory
+        )
+        for directory, count in sorted(left.items())
+        if count
+    ]
+
+
 def suspended(suspension: Suspension | None) -> list[Diagnostic]:
     """Report that nothing is applied, where pulling is suspended."""
     return [Diagnostic(Code.SUSPENDED, f"pulling is suspended: {suspension.reason}")] if suspension else []
