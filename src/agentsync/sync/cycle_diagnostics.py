@@ -40,15 +40,16 @@ def suspended(suspension: Suspension | None) -> list[Diagnostic]:
 
 
 def without_agents(snapshots: Sequence[Snapshot], built: BuildResult) -> list[Diagnostic]:
-    """Report each source without a single agent: most often a folder or a pattern is wrong."""
+    """Report each source without a single agent: most often a folder or a pattern is wrong.
+
+    That is an error where no other source has one, so that a wrong place is not taken for success.
+    """
     with_agents = {
         compiled_agent.source for compiled_agent in built.compiled if compiled_agent.name or compiled_agent.refused
     }
-    return [
-        Diagnostic(Code.NO_AGENTS, f"source `{snapshot.name}` has no agents at {snapshot.commit[:12]}")
-        for snapshot in snapshots
-        if snapshot.name not in with_agents
-    ]
+    empty = [snapshot for snapshot in snapshots if snapshot.name not in with_agents]
+    code = Code.NO_AGENTS if with_agents else Code.NO_AGENTS_AT_ALL
+    return [Diagnostic(code, f"source `{one.name}` has no agents at {one.commit[:12]}") for one in empty]
 
 
 def kept_last_good(built: BuildResult, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:
