@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from agentsync.convert.feature_matrix import matrix_row
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
-from agentsync.core.log import configure
+from agentsync.core.log import Event, configure, log
 from agentsync.dialects import dialects
 from agentsync.service.events import (
     log_clock_changed,
@@ -41,7 +41,7 @@ from agentsync.service.events import (
 )
 from agentsync.state.records import Action, Recorded
 from agentsync.sync.build import ContentStore
-from agentsync.sync.events import log_rollback, log_sync
+from agentsync.sync.events import RunEvents
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource
@@ -66,6 +66,7 @@ _GROUPS: Final = {
 _EVENTS: Final = {
     "source.moved": "A source leads to another commit than the one that was applied last.",
     "source.failed": "A source could not be fetched, or was fetched and refused. Its last good commit stays.",
+    "state.recovered": "The state was damaged and was created again; what is on the disk is recognised by its content.",
     "agent.created": "A file was written where there was none.",
     "agent.updated": "A file that agentsync wrote was replaced.",
     "agent.replaced": "A file that agentsync did not write, or that was edited since, was backed up and replaced, "
@@ -82,7 +83,7 @@ _EVENTS: Final = {
     "agent.refused": "An agent, or one of its conversions, cannot be used. The code gives the reason.",
     "agent.diagnostic": "Something was repaired or lost; or, at level debug, a remark.",
     "sync.rolled_back": "`rollback` restored the state after the sync `to`; one event per file precedes it.",
-    "sync.finished": "The cycle is over. There is one in every `pull`.",
+    "sync.finished": "The cycle is over. There is one in every `pull`, unless it is stopped or pulling is suspended.",
     "sync.failed": "The service could not run a cycle: another run was in progress, or the state cannot be used. It "
     "tries again soon.",
     "daemon.started": "The service begins, before its first cycle.",
@@ -221,12 +222,22 @@ def _logged(*, readable: bool) -> str:
     stream = io.StringIO()
     try:
         configure(logging.DEBUG, stream=stream, readable=readable)
-        log_sync(_cycle())
-        log_rollback("2d6e297023cb", "9c4f0b1d77aa", (), ())
+        for event in _cycle_events(_cycle()):
+            log(event)
         _log_service()
     finally:
         structlog.configure(**before)
     return stream.getvalue()
+
+
+def _cycle_events(report: Report) -> Iterator[Event]:
+    events = RunEvents(report.sync_id)
+    for source in report.sources:
+        yield from events.source(source)
+    yield from map(events.outcome, report.outcomes)
+    yield from events.report(report)
+    yield events.rolled_back("9c4f0b1d77aa")
+    yield events.recovered()
 
 
 def _log_service() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from agentsync.cli.cycle import source_name
 from agentsync.config import Config
 from agentsync.config.tables import SourceTable, TargetTable
 from agentsync.convert.policy import Policy, PolicyTable, Rules
-from agentsync.core.codes import Code, Severity
 from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import AppPaths
 from agentsync.dialects import dialects
@@ -49,24 +49,23 @@ class Result:
 
     @classmethod
     def of(cls, checked: Checked, *, fails: bool) -> Result:
-        # That a source has no agents at all, `check` reports by its exit status.
-        diagnostics = [one for one in checked.diagnostics if one.code is not Code.NO_AGENTS]
         return cls(
             frozenset(checked.agents),
             frozenset(checked.skipped),
-            frozenset((one.code.id, one.path, one.line, one.target) for one in diagnostics),
+            frozenset((one.code.id, one.path, one.line, one.target) for one in checked.diagnostics),
             fails,
         )
 
 
 def check(root: Path, policy: PolicyTable) -> Result:
     checked = run_checks(root, dialects(), policy=Policy((policy,)))
-    return Result.of(checked, fails=any(one.severity is Severity.ERROR for one in checked.diagnostics))
+    return Result.of(checked, fails=checked.is_wrong())
 
 
 def plan(root: Path, policy: PolicyTable, scratch: Path) -> Result:
     report = _plan(root, policy, scratch)
     if report.sources[0].error:
+        assert report.exit_code is ExitCode.INCOMPLETE
         raise ConfigError(report.sources[0].error.message)
     checked = Checked.of(report.compiled, report.diagnostics)
     return Result.of(checked, fails=report.exit_code is ExitCode.INCOMPLETE)
@@ -122,6 +121,26 @@ def test_check_and_plan_agree_on_public_repositories(corpus: Path, tmp_path: Pat
     owners = sorted(path for path in (corpus / "public").iterdir() if path.is_dir())
     for root in part(owners, of=10, first=2):
         agree(root, PolicyTable(), tmp_path / root.name)
+
+
+@pytest.mark.parametrize("renamed", [False, True], ids=["of one name", "renamed"])
+def test_check_and_plan_agree_on_the_seeds(corpus: Path, tmp_path: Path, *, renamed: bool) -> None:
+    agents = tmp_path / "team/agents"
+    agents.mkdir(parents=True)
+    for path in (corpus.parent / "seeds").iterdir():
+        text, name = path.read_text(), path.stem.replace("_", "-")
+        if renamed:
+            text = re.sub(r"^name:.*", f"name: {name}", text, flags=re.MULTILINE)
+        (agents / f"{name}.md").write_text(text)
+    for name, policy in POLICIES.items():
+        agree(tmp_path / "team", policy, tmp_path / name)
+
+
+def test_check_and_plan_agree_where_there_is_no_agent(tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team/plan.md").write_text("# Nothing yet\n")
+    agree(tmp_path / "team", PolicyTable(), tmp_path)
+    assert check(tmp_path / "team", PolicyTable()).fails
 
 
 def test_check_and_plan_agree_on_reported_cases(corpus: Path, tmp_path: Path) -> None:

@@ -142,6 +142,25 @@ def test_a_tool_is_named_with_its_directory(machine: Machine, clone: Path) -> No
     assert [path.name for path in (clone / "agents").iterdir()] == ["planner.md"]
 
 
+def test_a_directory_is_read_and_checked_as_a_source_is(machine: Machine, clone: Path) -> None:
+    there = machine.root / "old"
+    there.mkdir()
+    (there / "planner.md").write_text(agent("planner"))
+    (there / "same.md").write_text(agent("planner", "Another."))
+    (there / "twice.md").write_text("---\ndescription: One.\ndescription: Two.\n---\nWhich?\n")
+    (there / "link.md").symlink_to("planner.md")
+    (there / "hidden.md").write_text(agent("hidden", "Do\u200b it."))
+    (there / "key.md").write_text(agent("key", f"Log in with ghp_{'x1' * 18}."))
+    (there / "fine.md").write_text(agent("fine"))
+    (there / "other.md").write_text(agent("other"))
+    (there / "agentsync.toml").write_text('[agents]\nskip = ["other"]\n')
+    imported = machine.run("import", clone, "--from", f"claude={there}", "--format", "json")
+    checked = machine.run("check", there, "--from", "claude", "--format", "json")
+    assert sorted(imported.codes) == sorted(checked.codes)
+    assert {"AS212", "AS116", "AS220"} < set(checked.codes)
+    assert [path.name for path in (clone / "agents").iterdir()] == ["fine.md"]
+
+
 @pytest.mark.parametrize(
     ("given", "message"), [("clod", "there is no dialect `clod`"), ("claude=/nowhere", "there is no such directory")]
 )

@@ -251,6 +251,10 @@ def test_a_source_without_agents_is_reported(machine: Machine, make: Maker) -> N
     team = make("team", {"README.md": "# Nothing yet\n"})
     machine.follow(team)
     result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (4, ["AS419"])
+    other = make("other", {"tester.md": agent("tester")})
+    machine.configure(source("team", team.url) + source("other", other.url) + TARGETS)
+    result = machine.run("pull", "--format", "json")
     assert (result.code, result.codes) == (0, ["AS414"])
 
 

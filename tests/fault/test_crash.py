@@ -12,6 +12,7 @@ every step with all errors.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -41,6 +42,9 @@ ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EXDEV, errno.EINTR)
 
 ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE)
 """Exit codes of a run where the disk fails."""
+
+CHANGES = frozenset({"agent.created", "agent.updated", "agent.replaced", "agent.pruned", "agent.restored"})
+"""The events of changes on the disk."""
 
 MINE = b"---\nname: mine\n---\nMy own.\n"
 
@@ -370,6 +374,17 @@ class Whole:
         for path, data in self.users.items():
             assert files.get(path) == data or self.bench.kept(data), path
 
+    def check_log(self, run: Run) -> None:
+        """Assert that the log has each change that was made, but for one that the run was killed at."""
+        events = [json.loads(line) for line in run.result.stderr.splitlines()]
+        logged = {event["path"] for event in events if event["event"] in CHANGES}
+        before, files = self.bench.pieces(self.before), self.bench.pieces(self.bench.files())
+        made = {path for path in before.keys() | files.keys() if before.get(path) != files.get(path)}
+        made = {path for path in made if not path.endswith(TEMPORARY_SUFFIX)}
+        assert logged <= made
+        entries = {path for path in made if path.startswith(f"{self.bench.modes}/")}  # of which all are made at once
+        assert len(made - logged - entries) <= 1
+
     def check_next_run(self, *, history: bool) -> None:
         """Assert that the next run ends as if nothing had happened."""
         ended = self.bench.again()
@@ -410,9 +425,10 @@ def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
     bench: Bench, scenario: Callable[[Bench], None]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, _ in each_step(bench, every=1 if scenario in CLOSELY else 4):
+    for step, run in each_step(bench, every=1 if scenario in CLOSELY else 4):
         with at(step):
             whole.check_disk()
+            whole.check_log(run)
             whole.check_next_run(history=not bench.overtaken_by)
 
 

@@ -10,7 +10,7 @@ import pytest
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.git.mirror import Mirror, Remote, TransientError
 from agentsync.git.objects import CommitFacts
-from agentsync.sync.fetch import fetch
+from agentsync.sync.fetch import Retries, fetch
 from support.mirror import trusted
 
 if TYPE_CHECKING:
@@ -132,16 +132,8 @@ def test_the_trusted_commit_stays_as_it_was(repository: Repository, mirror: Mirr
 
 def fetch_with_retries(mirror: Mirror, server: GitServer, clock: Clock, deadline: float = 60.0) -> CommitFacts:
     remote = Remote(server.url("source.git"), allow_http=True, deadline=deadline)
-    return fetch(
-        mirror,
-        "team",
-        remote,
-        previous=None,
-        allow_rewrite=False,
-        clock=clock,
-        sleep=clock.sleep,
-        jitter=lambda: 1.0,
-    )
+    retries = Retries(clock=clock, sleep=clock.sleep, jitter=lambda: 1.0)
+    return fetch(mirror, "team", remote, previous=None, allow_rewrite=False, retries=retries)
 
 
 def test_a_passing_failure_is_tried_again_with_growing_waits(

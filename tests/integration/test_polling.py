@@ -11,7 +11,7 @@ import pytest
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.service.polling import MOST_SECONDS, FetchPolicy, Polling
-from agentsync.sync.fetch import fetch
+from agentsync.sync.fetch import Retries, fetch
 from support.clock import Clock
 from support.gitserver import GitServer
 from support.mirror import local, over_http
@@ -182,8 +182,9 @@ def test_01_a_server_that_is_out_of_order_is_left_alone_for_the_time_it_states(
     mirror: Mirror, server: GitServer, retry_after: str, seconds: float
 ) -> None:
     server.mode, server.status, server.headers = "error", 503, {"Retry-After": retry_after}
+    retries = Retries(sleep=lambda _seconds: None)
     with pytest.raises(SourceUnavailableError) as caught:
-        fetch(mirror, "team", over_http(server), previous=None, allow_rewrite=False, sleep=lambda _seconds: None)
+        fetch(mirror, "team", over_http(server), previous=None, allow_rewrite=False, retries=retries)
     assert caught.value.retry_after == seconds
     assert len(server.seen) == (1 if seconds else 3)
 

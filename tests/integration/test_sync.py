@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from agentsync.config import Config
 from agentsync.config.tables import LimitsTable, SourceTable, TargetTable
 from agentsync.core.errors import ConfigError, ExitCode, LockedError, StateError
+from agentsync.core.log import unlogged
 from agentsync.core.paths import AppPaths
 from agentsync.state.records import Action, SourceState, Suspension
 from agentsync.state.store import State
@@ -156,7 +157,7 @@ def test_a_rollback_suspends_before_it_waits_and_a_dry_run_does_not(installation
     config, app_paths = installation.config(), installation.app_paths
     for dry_run, hint in ((True, "wait for it to end"), (False, "pulling is suspended; wait for it to end")):
         with FileLock(app_paths.lock), pytest.raises(LockedError, match="another run is in progress") as raised:
-            roll_back(config, app_paths, None, dry_run=dry_run, lock_timeout=0)
+            unlogged(roll_back(config, app_paths, None, dry_run=dry_run, lock_timeout=0))
         assert raised.value.hint.startswith(hint)
         with State.open(app_paths.database) as state:
             assert bool(state.suspension) is not dry_run
@@ -165,7 +166,7 @@ def test_a_rollback_suspends_before_it_waits_and_a_dry_run_does_not(installation
 def test_a_rollback_to_nowhere_suspends_nothing(installation: Installation) -> None:
     installation.run()
     with pytest.raises(ConfigError, match="there is no sync nosuch"):
-        roll_back(installation.config(), installation.app_paths, "nosuch", dry_run=False)
+        unlogged(roll_back(installation.config(), installation.app_paths, "nosuch", dry_run=False))
     with State.open(installation.app_paths.database) as state:
         assert state.suspension is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ from filelock import FileLock
 
 from agentsync.cli import cli
 from agentsync.core.errors import ExitCode
+from agentsync.core.log import Event
 from agentsync.state.store import State
+from agentsync.sync.cycle import cycle
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
+from agentsync.sync.request import Environment, SyncRequest
 from support.installation import Installation, damage, lose_remote
 
 BROKEN = "---\nname: broken\ndescription: One.\ndescription: Or the other?\n---\nYou help.\n"
@@ -149,7 +152,7 @@ def test_the_command_prints_the_same_either_way(
 
     pull()
     started: list[str] = []
-    monkeypatch.setattr("agentsync.sync.cycle._Cycle.run", _counting(started))
+    monkeypatch.setattr("agentsync.cli.cycle.cycle", _counting(started))
     checked = pull()
     assert started == []
     whole = pull("--allow-deletions")
@@ -160,14 +163,10 @@ def test_the_command_prints_the_same_either_way(
     assert started == ["run", "run"]
 
 
-def _counting(started: list[str]) -> Callable[..., Report]:
-    from agentsync.sync.cycle import _Cycle  # noqa: PLC0415
-
-    real = _Cycle.run
-
-    def counted(cycle: _Cycle) -> Report:
+def _counting(started: list[str]) -> Callable[[Environment, SyncRequest], Generator[Event, None, Report]]:
+    def counted(environment: Environment, request: SyncRequest) -> Generator[Event, None, Report]:
         started.append("run")
-        return real(cycle)
+        return cycle(environment, request)
 
     return counted
 

@@ -12,13 +12,14 @@ from typing import Any, Self
 
 from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError
+from agentsync.core.log import logged
 from agentsync.core.paths import AppPaths
 from agentsync.formats.validated_toml import validate
 from agentsync.report.service_status import ServiceStatus, Trigger
 from agentsync.service.current_status import outcome, service_status_of, targets_after
 from agentsync.service.health import Health
 from agentsync.service.polling import Polling
-from agentsync.sync.cycle import run
+from agentsync.sync.cycle import cycle
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from support.machine import agent
 from support.repository import Repository
@@ -92,7 +93,7 @@ class Watched:
         """Run a cycle and publish its result."""
         began = time.monotonic()
         try:
-            result = run(Environment(self.config, self.app_paths), SyncRequest(Scope.APPLY))
+            result = logged(cycle(Environment(self.config, self.app_paths), SyncRequest(Scope.APPLY)))
         except AgentsyncError as error:
             raise AssertionError(error) from error
         last = outcome(result, trigger, time.monotonic() - began, before=self.service_status.last)

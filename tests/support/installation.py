@@ -59,7 +59,7 @@ create = true
 
     def find(self, fetches: Fetches | None = None) -> UpToDate | None:
         """The up-to-date check."""
-        return find_up_to_date(self.text, self.app_paths, fetches or Fetches())
+        return find_up_to_date(self.text, self.app_paths, fetches or Fetches(), SyncRequest(Scope.APPLY))
 
     def publish(self, name: str = "reader") -> None:
         self.source.write({f"agents/{name}.md": agent(name)})

@@ -23,7 +23,7 @@ from agentsync.state.records import Recorded
 from agentsync.state.store import State
 from agentsync.targets.apply import apply, observe, recover
 from agentsync.targets.batch import Outcome
-from agentsync.targets.change import Change, TargetState, Wanted
+from agentsync.targets.change import TargetState, Wanted
 from agentsync.targets.deletion_limits import DeletionLimits
 from agentsync.targets.plan import Plan, make_plan, recorded
 from agentsync.targets.target_place import DirectoryOptions
@@ -84,12 +84,12 @@ class Machine:
         state: State,
         plan: Plan,
         trees: Mapping[str, Tree],
-        progress: Callable[[Change], None] | None = None,
     ) -> list[Outcome]:
+        """The outcome of each change that counts, in the plan's order."""
         self.runs += 1
         sync_id = f"{os.getpid()}-{self.runs}"
         state.begin_sync(sync_id, started_at=0, commits={})
-        return apply(
+        outcomes = apply(
             plan,
             lambda change: trees[change.target][change.path],
             state,
@@ -97,8 +97,9 @@ class Machine:
             directories=self.options,
             rows=lambda change: recorded(change.wanted, URLS[change.wanted.source]) if change.wanted else None,
             backups=self.backups,
-            progress=progress,
         )
+        last = {outcome.change.key: outcome for outcome in outcomes}
+        return [last[change.key] for change in plan.changes if change.key in last]
 
     def sync(self, **trees: Tree) -> list[Outcome]:
         """One whole run; arguments are target names."""

@@ -22,13 +22,14 @@ from agentsync.config.tables import SourceTable
 from agentsync.convert.policy import DEFAULT, Policy, read_policy
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ConfigError, ExitCode, SourceRefusedError
+from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
-from agentsync.repository.working_tree import WORKING_TREE, WorkingTree, content, entry_of
+from agentsync.repository.working_tree import WorkingTree, content, entry_of
 from agentsync.sync.build import build
 from agentsync.sync.compiled_agent import CompiledAgent
-from agentsync.sync.snapshot import LocalSettings, Snapshot, snapshot_of_file, take_snapshot
+from agentsync.sync.cycle_diagnostics import without_agents
+from agentsync.sync.snapshot import Snapshot, snapshot_of_directory, snapshot_of_file
 
 _EPILOG = """\b
 Examples:
@@ -58,15 +59,13 @@ def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], policy
     """
     options = common()
     checked = run_checks(path, targets, dialect=dialect, policy=_policy(policy))
-    failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
-    wrong = any(diagnostic.severity in failing for diagnostic in checked.diagnostics)
-    # Green for the wrong directory would be worse than red for an empty one.
-    nothing = not checked.agents and not wrong
+    wrong = checked.is_wrong(strict=strict)
+    nothing = path.is_file() and not checked.agents and not wrong
     options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
     if options.json:
         click.echo(json.dumps(checked.record))
     else:
-        checked.show(1 if nothing and path.is_file() else options.verbosity)
+        checked.show(1 if nothing else options.verbosity)
     if nothing:
         click.echo(f"there is no agent in {printable(shorten(str(path)))}", err=True)
     return options.status
@@ -92,6 +91,11 @@ class Checked:
         agents = [(one.name, one.dialect, one.path) for one in compiled if one.name]
         skipped = [one.path for one in compiled if not (one.name or one.refused or one.excluded)]
         return cls(agents, skipped, diagnostics)
+
+    def is_wrong(self, *, strict: bool = False) -> bool:
+        """Whether there is an error, or where it is strict a warning; for a directory, that is where `plan` fails."""
+        failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+        return any(diagnostic.severity in failing for diagnostic in self.diagnostics)
 
     @property
     def record(self) -> dict[str, object]:
@@ -138,6 +142,7 @@ def run_checks(
     """
     snapshot = _snapshot(path.absolute(), dialect)
     built = build([snapshot], [], None, policy)
+    nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled}
     wanted = sorted({*targets, *(name for _, name in own if name)})
     built = build([snapshot], [_target(name) for name in wanted], None, policy)
@@ -146,7 +151,7 @@ def run_checks(
         for diagnostic in built.diagnostics
         if diagnostic.target in {"", *targets} or (diagnostic.path, diagnostic.target) in own
     )
-    return Checked.of(built.compiled, tuple(dict.fromkeys(diagnostics)))
+    return Checked.of(built.compiled, tuple(dict.fromkeys((*diagnostics, *nothing))))
 
 
 def _snapshot(path: Path, dialect: str | None) -> Snapshot:
@@ -156,11 +161,7 @@ def _snapshot(path: Path, dialect: str | None) -> Snapshot:
     table = SourceTable(url=str(root), dialect=dialect, allow_local=True)
     files = WorkingTree(root)
     if path.is_dir():
-        try:
-            local = LocalSettings()
-            return take_snapshot(files, table, name=name, url=table.url, commit=WORKING_TREE, local=local)
-        except SourceRefusedError as error:
-            raise ConfigError(error.message, place=str(root / error.place), hint=error.hint) from error
+        return snapshot_of_directory(files, table, name=name)
     entry = entry_of(root, path)
     if not entry.mode:  # such as a pipe, which would be waited for
         raise ConfigError("this is not a regular file", place=str(path))

@@ -12,13 +12,14 @@ from agentsync.cli.options import Common
 from agentsync.cli.waiting import Waiting
 from agentsync.config import Config, check_complete, find_config, load_config, load_with_text
 from agentsync.core.errors import ConfigError
+from agentsync.core.log import logged
 from agentsync.core.naming import slug
 from agentsync.core.paths import app_paths
 from agentsync.core.urls import local_path, printable, redact, scheme
 from agentsync.dialects import dialects, no_dialect
 from agentsync.formats.validated_toml import validate
 from agentsync.state.lock import BRIEF_LOCK_TIMEOUT
-from agentsync.sync.cycle import run
+from agentsync.sync.cycle import cycle
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
@@ -68,7 +69,7 @@ def run_config(
     waiting = Waiting()
     try:
         environment = Environment(config, app_paths(), text, fetches or Fetches(), progress=waiting)
-        return run(environment, replace(request, lock_timeout=BRIEF_LOCK_TIMEOUT))
+        return logged(cycle(environment, replace(request, lock_timeout=BRIEF_LOCK_TIMEOUT)))
     finally:
         waiting.clear()
 

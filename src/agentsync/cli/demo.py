@@ -16,11 +16,11 @@ from agentsync.cli.console import show_changes, show_diagnostic, show_sources, s
 from agentsync.cli.demo_scene import Scene
 from agentsync.cli.options import common, common_options
 from agentsync.core.codes import Severity
-from agentsync.core.log import configure
+from agentsync.core.log import configure, logged
 from agentsync.core.paths import shorten
 from agentsync.report.json_output import report_record
 from agentsync.state.records import Action
-from agentsync.sync.cycle import run
+from agentsync.sync.cycle import cycle
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 
@@ -54,11 +54,11 @@ def command(*, keep: bool) -> int:
 
 def _records(scene: Scene) -> Iterator[dict[str, object]]:
     """The JSON form of the demo: the reports of three pulls."""
-    yield report_record(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)))
+    yield report_record(_run(scene, Scope.APPLY))
     scene.change_upstream()
     scene.edit_locally()
-    yield report_record(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)))
-    yield report_record(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)))
+    yield report_record(_run(scene, Scope.APPLY))
+    yield report_record(_run(scene, Scope.APPLY))
 
 
 @contextmanager
@@ -73,14 +73,18 @@ def _scratch(*, keep: bool) -> Iterator[Path]:
             shutil.rmtree(root)
 
 
+def _run(scene: Scene, scope: Scope) -> Report:
+    return logged(cycle(Environment(scene.config, scene.app_paths), SyncRequest(scope)))
+
+
 def _first(scene: Scene) -> None:
     _title("A team keeps six agents in Git: some written for Claude Code, some for OpenCode")
     for path in sorted(scene.repository.joinpath("agents").iterdir()):
         click.echo(f"  agents/{path.name}")
     _title("agentsync plan: what a machine with three tools would get")
-    _show(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.PLAN)), scene)
+    _show(_run(scene, Scope.PLAN), scene)
     _title("agentsync pull")
-    report = run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY))
+    report = _run(scene, Scope.APPLY)
     _show(report, scene, changes=False)
     _show_losses(report)
     _title("One agent as its author wrote it, for Claude Code")
@@ -95,9 +99,9 @@ def _second(scene: Scene) -> None:
     edited = scene.edit_locally()
     click.echo(f"  edited here: {shorten(str(edited), str(scene.home))}")
     _title("agentsync pull, again: updated, pruned, and the edit kept")
-    _show(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)), scene)
+    _show(_run(scene, Scope.APPLY), scene)
     _title("agentsync pull, once more: nothing to do, and the edit is still there")
-    _show(run(Environment(scene.config, scene.app_paths), SyncRequest(Scope.APPLY)), scene)
+    _show(_run(scene, Scope.APPLY), scene)
 
 
 def _title(text: str) -> None:

@@ -13,10 +13,12 @@ import click
 
 from agentsync.agents.model import NEUTRAL
 from agentsync.cli.console import show_diagnostic
-from agentsync.cli.cycle import parse_target
+from agentsync.cli.cycle import parse_target, source_name
 from agentsync.cli.options import common, common_options, complete_dialect
 from agentsync.cli.wording import counted
+from agentsync.config.tables import SourceTable
 from agentsync.convert.merge import merge
+from agentsync.convert.policy import DEFAULT
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
@@ -26,12 +28,13 @@ from agentsync.core.paths import app_paths, is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Dialect, dialects
 from agentsync.repository.checks import Named, check_names
-from agentsync.repository.dialect_detection import ReadAgent, read_agent
+from agentsync.repository.dialect_detection import ReadAgent
 from agentsync.repository.manifest import FILE_NAME, read_manifest
-from agentsync.repository.multi_agent_files import split_file
-from agentsync.repository.selection import Selection, select
-from agentsync.repository.working_tree import content, entry_of, list_files
+from agentsync.repository.selection import Selection
+from agentsync.repository.working_tree import WorkingTree, content
 from agentsync.state.store import State
+from agentsync.sync.build import build
+from agentsync.sync.snapshot import snapshot_of_directory
 from agentsync.targets.installed_tools import directory_of, installed
 from agentsync.targets.observe import ChangedError
 from agentsync.targets.target_directory import TargetDirectory, TargetError, temporary
@@ -163,23 +166,29 @@ def _collect(directories: Sequence[tuple[Dialect, Path]]) -> tuple[dict[str, lis
 def _read(
     dialect: Dialect, directory: Path, managed: frozenset[tuple[str, str]]
 ) -> tuple[list[ReadAgent], list[Diagnostic]]:
-    """Read the agents of a directory, or of a multi-agent file, with their diagnostics."""
+    """Read and check the agents of a directory, or of a multi-agent file, as those of a source; with diagnostics."""
     root = directory.parent if dialect.shared else directory
-    there = [entry_of(root, directory)] if dialect.shared else list_files(root)
     names = (directory.name,) if dialect.shared else tuple(f"*{end}" for end in dialect.suffixes)
-    selection = Selection(include=names, dialects=(("**", dialect.name),))
-    chosen, unsafe = select(there, selection)
-    chosen, unclear = split_file(chosen, selection, lambda files: (content(root / file.path) for file in files))
-    shown = shorten(str(root))
-    reads = [
-        read_agent(f"{shown}/{entry.path}", content(root / split_path(entry.path)[0]), dialect.name)
-        for entry in chosen
-        if (str(directory), split_path(entry.path)[1] or entry.path) not in managed
+    table = SourceTable(url=str(root), dialect=dialect.name, include=names, allow_local=True)
+    files = WorkingTree(root, only=directory.name if dialect.shared else "")
+    snapshot = snapshot_of_directory(files, table, name=source_name(str(root)))
+    own = [
+        entry for entry in snapshot.entries if (str(directory), split_path(entry.path)[1] or entry.path) not in managed
     ]
-    diagnostics = [replace(diagnostic, path=f"{shown}/{diagnostic.path}") for diagnostic in (*unsafe, *unclear)]
-    diagnostics += [diagnostic for read in reads for diagnostic in read.diagnostics]
-    problems = [diagnostic for diagnostic in diagnostics if diagnostic.severity is not Severity.INFO]
-    return [read for read in reads if isinstance(read, ReadAgent)], problems
+    built = build([replace(snapshot, entries=own)], [], None, DEFAULT)
+    shown = shorten(str(root))
+    problems = [
+        replace(diagnostic, path=f"{shown}/{diagnostic.path}".rstrip("/"))
+        for diagnostic in built.diagnostics
+        if diagnostic.severity is not Severity.INFO
+    ]
+    return [_located(read, shown) for read in built.contents.read_again(built.used)], problems
+
+
+def _located(read: ReadAgent, directory: str) -> ReadAgent:
+    """Return the agent with the path that its file has on this machine."""
+    document = read.document
+    return replace(read, document=replace(document, path=f"{directory}/{document.path}"))
 
 
 def _managed(directories: Sequence[Path]) -> frozenset[tuple[str, str]]:

@@ -18,8 +18,10 @@ from agentsync.cli.options import Common, common, common_options, place_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.wording import up_to_date_line
 from agentsync.core.errors import ExitCode
+from agentsync.core.log import log
 from agentsync.core.paths import app_paths, first_config, text_of
 from agentsync.sync.fetch import Fetches
+from agentsync.sync.request import Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from agentsync.targets.change import Consent
 
@@ -63,7 +65,8 @@ def command(
         click.echo(answer.stderr, err=True, nl=False, color=options.colored)
         click.echo(answer.stdout, nl=False, color=True)
         return answer.status or ExitCode.OK
-    if not (own or allow_deletions or allow_escalation) and (up_to_date := _check_up_to_date(options, fetches)):
+    consent = Consent(allow_deletions, allow_escalation)
+    if not own and (up_to_date := _check_up_to_date(options, fetches, consent)):
         _log_up_to_date(up_to_date, options)
         return ExitCode.OK
     return _run(
@@ -74,7 +77,7 @@ def command(
         to=to,
         branch=branch,
         subfolder=subfolder,
-        consent=Consent(allow_deletions, allow_escalation),
+        consent=consent,
     )
 
 
@@ -106,7 +109,7 @@ def _ask_service(options: Common, *, deletions: bool, escalation: bool) -> Answe
         waiting.clear()
 
 
-def _check_up_to_date(options: Common, fetches: Fetches) -> UpToDate | None:
+def _check_up_to_date(options: Common, fetches: Fetches, consent: Consent) -> UpToDate | None:
     """Check whether there is nothing to do; None where there may be, or where the output needs a full run."""
     config = options.config or first_config()
     text = text_of(config) if config else ""
@@ -115,17 +118,17 @@ def _check_up_to_date(options: Common, fetches: Fetches) -> UpToDate | None:
     waiting = Waiting()
     waiting("fetching", 0, 0)
     try:
-        return find_up_to_date(text, app_paths(), fetches)
+        return find_up_to_date(text, app_paths(), fetches, SyncRequest(Scope.APPLY, consent))
     finally:
         waiting.clear()
 
 
 def _log_up_to_date(up_to_date: UpToDate, options: Common) -> None:
     if is_verbose(options):
-        from agentsync.sync.events import log_up_to_date  # noqa: PLC0415 - see the module's docstring
+        from agentsync.sync.events import RunEvents  # noqa: PLC0415 - see the module's docstring
 
         start_log(options)
-        log_up_to_date(up_to_date)
+        log(RunEvents(up_to_date.sync_id).up_to_date(up_to_date))
     show_up_to_date(up_to_date, options)
 
 
@@ -137,7 +140,6 @@ def show_up_to_date(up_to_date: UpToDate, options: Common) -> None:
 
 def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> ExitCode:
     from agentsync.cli.cycle import run_cycle  # noqa: PLC0415 - see the module's docstring
-    from agentsync.sync.request import Scope  # noqa: PLC0415 - the same
 
     report = run_cycle(options, Scope.PLAN if dry_run else Scope.APPLY, fetches=fetches, **asked)
     options.status = report.exit_code

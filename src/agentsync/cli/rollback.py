@@ -12,6 +12,7 @@ from agentsync.cli.logs import start_log
 from agentsync.cli.options import common, common_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.wording import counted
+from agentsync.core.log import logged
 from agentsync.core.paths import app_paths
 from agentsync.report.json_output import change_record
 from agentsync.sync.rollback import roll_back
@@ -41,7 +42,7 @@ def command(*, sync_id: str | None, dry_run: bool) -> int:
     start_log(options)
     config, waiting = read_config(options), Waiting()
     try:
-        result = roll_back(config, app_paths(), sync_id, dry_run=dry_run, progress=waiting)
+        result = logged(roll_back(config, app_paths(), sync_id, dry_run=dry_run, progress=waiting))
     finally:
         waiting.clear()
     options.status = result.exit_code

@@ -7,14 +7,53 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from agentsync.core.urls import printable, redact
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: its name, its level as in `logging`, and its facts, in the order of the log."""
+
+    name: str
+    level: int
+    facts: Mapping[str, Any]
+
+
+def logged(events: Generator[Event, None, _Result]) -> _Result:
+    """Log each event as it happens, and return the result of what yields them."""
+    return _exhausted(events, log)
+
+
+def unlogged(events: Generator[Event, None, _Result]) -> _Result:
+    """Return the result of what yields events, and log none of them."""
+    return _exhausted(events, lambda _event: None)
+
+
+def _exhausted(events: Generator[Event, None, _Result], handle: Callable[[Event], None]) -> _Result:
+    with closing(events):  # where the handler is interrupted, so is what yields the events, here and now
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                result: _Result = end.value
+                return result
+            handle(event)
+
+
+def log(event: Event) -> None:
+    """Log an event."""
+    logger().log(event.level, event.name, **event.facts)
 
 
 def configure(

@@ -28,31 +28,31 @@ class WorkingTree:
     Every method raises ConfigError where something cannot be read.
     """
 
-    def __init__(self, root: Path, left_out: Collection[Path] = ()) -> None:
+    def __init__(self, root: Path, left_out: Collection[Path] = (), only: str = "") -> None:
         """Set the directory, without reading it.
 
         Args:
             root: the directory; absolute.
             left_out: files and directories to skip, such as those that the agents are written to.
+            only: the name of the only file that counts; all do where it is empty.
         """
         self._root = root
         self._left_out = left_out
+        self._only = only
         self._ids: dict[str, str] = {}  # by path
 
     def stats(self) -> dict[str, Stat]:
         """Return each file's stat by path; it differs once a file was saved."""
         stats = {}
-        for path in _paths(self._root):
+        for path in self._paths():
             with suppress(FileNotFoundError):  # most often an editor's temporary file, which is gone again
                 now = path.lstat()
                 stats[path] = Stat(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
-        return {
-            path.relative_to(self._root).as_posix(): stat for path, stat in stats.items() if not self._is_left_out(path)
-        }
+        return {path.relative_to(self._root).as_posix(): stat for path, stat in stats.items()}
 
     def tree(self, _commit: str) -> list[Entry]:
-        """Return every file in it, without the ids of their contents."""
-        return [entry for entry in list_files(self._root) if not self._is_left_out(self._root / entry.path)]
+        """Return every file in it, sorted by path, without the ids of their contents."""
+        return sorted((entry_of(self._root, path) for path in self._paths()), key=lambda entry: entry.path)
 
     def identified(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries with the ids that git gives their contents, which stay the same once committed."""
@@ -76,22 +76,14 @@ class WorkingTree:
     def trust(self, name: str, commit: str) -> None:
         """Do nothing: what was applied cannot be kept, since the next save replaces it."""
 
-    def _is_left_out(self, path: Path) -> bool:
-        return any(path.is_relative_to(other) for other in self._left_out)
+    def _paths(self) -> Iterator[Path]:
+        paths = [self._root / self._only] if self._only else _paths(self._root)
+        return (path for path in paths if not any(path.is_relative_to(other) for other in self._left_out))
 
 
 def _blob(data: bytes) -> str:
     """Return git's id of a content, in a repository with SHA-1 ids."""
     return hashlib.sha1(b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
-
-
-def list_files(root: Path) -> list[Entry]:
-    """List every file below a directory, sorted by path.
-
-    Raises:
-        ConfigError: the directory cannot be read.
-    """
-    return sorted((entry_of(root, path) for path in _paths(root)), key=lambda entry: entry.path)
 
 
 def entry_of(root: Path, path: Path) -> Entry:

@@ -22,6 +22,7 @@ from typing import Final
 
 from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
+from agentsync.core.log import log, logged
 from agentsync.core.paths import AppPaths, text_of
 from agentsync.report.service_status import ServiceStatus, Trigger
 from agentsync.service.control_socket import Answer, Asked, Control, Question
@@ -47,8 +48,8 @@ from agentsync.service.watch import Watch
 from agentsync.state.lock import locked_for_service
 from agentsync.state.records import Action
 from agentsync.state.store import State
-from agentsync.sync.cycle import run
-from agentsync.sync.events import log_up_to_date
+from agentsync.sync.cycle import cycle
+from agentsync.sync.events import RunEvents
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
@@ -318,20 +319,20 @@ class Daemon:
     def _run(self, trigger: Trigger, policy: FetchPolicy, consent: Consent | None, *, short: bool) -> Report | UpToDate:
         self._show_life(force=True)
         fetches = self._polling.fetches(policy)
-        if short and (up_to_date := find_up_to_date(self._text, self._app_paths, fetches)):
-            if trigger is not Trigger.CHANGE:  # most changes are the service's own writes
-                log_up_to_date(up_to_date)
+        request = SyncRequest(
+            Scope.APPLY,
+            consent or Consent(),
+            quiet_noop=trigger is Trigger.CHANGE,  # most changes are the service's own writes
+            allow_restore=trigger is not Trigger.CHANGE or self._may_restore(),
+        )
+        if short and (up_to_date := find_up_to_date(self._text, self._app_paths, fetches, request)):
+            if not request.quiet_noop:
+                log(RunEvents(up_to_date.sync_id).up_to_date(up_to_date))
             return up_to_date
         environment = Environment(
             self._config, self._app_paths, self._text, fetches, progress=lambda *_: self._show_life()
         )
-        request = SyncRequest(
-            Scope.APPLY,
-            consent or Consent(),
-            quiet_noop=trigger is Trigger.CHANGE,
-            allow_restore=trigger is not Trigger.CHANGE or self._may_restore(),
-        )
-        report = run(environment, request)
+        report = logged(cycle(environment, request))
         if any(outcome.ok and outcome.change.action is Action.REPLACE for outcome in report.outcomes):
             self._restored.append(time.monotonic())
         return report

@@ -104,23 +104,42 @@ class ContentStore:
         self._bytes[target, digested] = data
         return digested
 
-    def load(self, changes: Iterable[Change]) -> None:
-        """Render the files that these changes want and this run took from the cache, reading each mirror once."""
-        missing: dict[str, dict[str, set[str]]] = {}
-        for change in changes:
-            wanted = change.wanted
-            if wanted and (change.target, wanted.digest) not in self._bytes:
-                missing.setdefault(wanted.source, {}).setdefault(wanted.blob, set()).add(wanted.source_path)
-        for source, paths in missing.items():
+    def load(self, files: Iterable[tuple[str, Wanted]]) -> None:
+        """Render those of these files, each with its target, that this run took from the cache; read each mirror once.
+
+        Raises:
+            SourceUnavailableError: a mirror cannot be read.
+        """
+        missing = (file for target, file in files if (target, file.digest) not in self._bytes)
+        for snapshot, path, data in self._sources_of((file.source, file.blob, file.source_path) for file in missing):
+            for name, rendered in _render(snapshot, path, data, self._targets)[1].items():
+                if rendered.data is not None:
+                    self.keep(name, rendered.data)
+
+    def read_again(self, compiled: Iterable[CompiledAgent]) -> Iterator[ReadAgent]:
+        """Read agents again as they were read for the build, which does not keep them; each mirror is read once.
+
+        Raises:
+            SourceUnavailableError: a mirror cannot be read.
+            ConfigError: a working tree cannot be read, or has changed.
+        """
+        for snapshot, path, data in self._sources_of((one.source, one.blob, one.path) for one in compiled):
+            read, _ = _render(snapshot, path, data, ())
+            assert isinstance(read, ReadAgent)  # noqa: S101 - the build found an agent in the same bytes
+            yield read
+
+    def _sources_of(self, files: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Snapshot, str, bytes]]:
+        """Yield the snapshot, the path and the bytes of files that are given by source, blob and path."""
+        paths: dict[str, dict[str, dict[str, None]]] = {}
+        for source, blob, path in files:
+            paths.setdefault(source, {}).setdefault(blob, {})[path] = None
+        for source, blobs in paths.items():
             snapshot = self._snapshots[source]
-            for blob, data in snapshot.files.blobs(paths):
-                for path in paths[blob]:
-                    for target, file in _render(snapshot, path, data, self._targets)[1].items():
-                        if file.data is not None:
-                            self.keep(target, file.data)
+            for blob, data in snapshot.files.blobs(blobs):
+                yield from ((snapshot, path, data) for path in blobs[blob])
 
     def __call__(self, change: Change) -> bytes:
-        """Return the bytes of a change's wanted file; `load` must have been called with the change before."""
+        """Return the bytes of a change's wanted file; `load` must have been called with that file before."""
         assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
         return self._bytes[change.target, change.wanted.digest]
 

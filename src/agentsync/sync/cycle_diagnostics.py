@@ -23,21 +23,33 @@ def left_sources(plan: Plan, gone: Collection[str]) -> list[Diagnostic]:
     ]
 
 
+def left_targets(left: Mapping[str, int]) -> list[Diagnostic]:
+    """Report each directory that is no longer a target while files that agentsync wrote remain there."""
+    return [
+        Diagnostic(
+            Code.TARGET_LEFT, f"no longer a target, and files that agentsync wrote stay: {count}", path=directory
+        )
+        for directory, count in sorted(left.items())
+        if count
+    ]
+
+
 def suspended(suspension: Suspension | None) -> list[Diagnostic]:
     """Report that nothing is applied, where pulling is suspended."""
     return [Diagnostic(Code.SUSPENDED, f"pulling is suspended: {suspension.reason}")] if suspension else []
 
 
 def without_agents(snapshots: Sequence[Snapshot], built: BuildResult) -> list[Diagnostic]:
-    """Report each source without a single agent: most often a folder or a pattern is wrong."""
+    """Report each source without a single agent: most often a folder or a pattern is wrong.
+
+    That is an error where no other source has one, so that a wrong place is not taken for success.
+    """
     with_agents = {
         compiled_agent.source for compiled_agent in built.compiled if compiled_agent.name or compiled_agent.refused
     }
-    return [
-        Diagnostic(Code.NO_AGENTS, f"source `{snapshot.name}` has no agents at {snapshot.commit[:12]}")
-        for snapshot in snapshots
-        if snapshot.name not in with_agents
-    ]
+    empty = [snapshot for snapshot in snapshots if snapshot.name not in with_agents]
+    code = Code.NO_AGENTS if with_agents else Code.NO_AGENTS_AT_ALL
+    return [Diagnostic(code, f"source `{one.name}` has no agents at {one.commit[:12]}") for one in empty]
 
 
 def kept_last_good(built: BuildResult, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
-from pathlib import Path
 
 from agentsync.agents.abilities import Abilities, gained
 from agentsync.convert.abilities import enforced_abilities
 from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.naming import slug
 from agentsync.dialects import dialects
-from agentsync.state.records import Action
+from agentsync.state.records import Action, Key
 from agentsync.sync.build import ContentStore
 from agentsync.targets.batch import WRITING
 from agentsync.targets.change import Change, absolute
 from agentsync.targets.plan import Plan
-from agentsync.targets.shared_file import SharedEntries
-from agentsync.targets.target_directory import TargetDirectory, TargetError
-from agentsync.targets.target_place import DirectoryOptions, Place
 
 _UNKNOWN = ("its previous abilities are not known here",)
 
@@ -31,7 +25,7 @@ _UNKNOWN = ("its previous abilities are not known here",)
 def hold_escalations(
     plan: Plan,
     contents: ContentStore,
-    directories: Mapping[str, DirectoryOptions],
+    previous: Mapping[Key, bytes],
     *,
     rules: Callable[[Change], Sequence[Rules]],
     is_confirmed: Callable[[Change], bool],
@@ -40,19 +34,17 @@ def hold_escalations(
 
     Args:
         plan: what would be done.
-        contents: the bytes that would be written.
-        directories: how the targets' directories may be opened.
+        contents: the bytes that would be written; those of a path in `previous` are loaded.
+        previous: the bytes of each file that is still as agentsync wrote it, where another version is wanted.
         rules: the policy's rules for a change's agent.
         is_confirmed: whether the user confirmed a change although it is an escalation.
-
-    Raises:
-        SourceUnavailableError: a mirror cannot be read.
     """
-    newer = [change for change in plan.changes if _is_newer(change)]
-    contents.load(newer)
     reported = []
     held = {}
-    for change, added in _escalations(newer, contents, directories):
+    for change in filter(_is_newer, plan.changes):
+        added = _added(change, contents, previous)
+        if not added:
+            continue
         is_held = not is_confirmed(change) and any(rule.escalation == "hold" for rule in rules(change))
         if is_held:
             diagnostic = _diagnostic(change, Code.HELD_ESCALATION, "held, since it would be given more: ", added)
@@ -78,37 +70,14 @@ def _is_newer(change: Change) -> bool:
     )
 
 
-def _escalations(
-    changes: Sequence[Change], contents: ContentStore, directories: Mapping[str, DirectoryOptions]
-) -> Iterator[tuple[Change, Sequence[str]]]:
-    """Yield the changes that give an agent more, or may, each with a description of what is added."""
-    for directory, group in groupby(changes, key=lambda change: change.directory):
-        together = list(group)
-        try:
-            with _opened(directory, directories[directory]) as place:
-                compared = [(change, _added(change, place, contents)) for change in together]
-        except TargetError:  # the directory is gone, with all files in it
-            compared = [(change, _UNKNOWN) for change in together]
-        yield from ((change, added) for change, added in compared if added)
-
-
-def _opened(directory: str, options: DirectoryOptions) -> Place:
-    path, follow = Path(directory), options.follow_symlinks
-    if options.shared:
-        return SharedEntries.open(path, options.shared, follow_symlinks=follow)
-    return TargetDirectory.open(path, follow_symlinks=follow)
-
-
-def _added(change: Change, place: Place, contents: ContentStore) -> tuple[str, ...]:
+def _added(change: Change, contents: ContentStore, previous: Mapping[Key, bytes]) -> tuple[str, ...]:
     """Describe what a change adds to the version here; unknown unless that is still as agentsync wrote it."""
-    if change.action is not Action.UPDATE or change.base is None:
+    before = previous.get(change.key)
+    if change.action is not Action.UPDATE or before is None:
         return _UNKNOWN
     try:
-        before = place.read(change.path)
-        if digest(before) != change.base.digest:
-            return _UNKNOWN
         gains = gained(_abilities(change, before), _abilities(change, contents(change)))
-    except (AgentsyncError, OSError):
+    except AgentsyncError:
         return _UNKNOWN
     return tuple(dict.fromkeys(gain.name for gain in gains))
 

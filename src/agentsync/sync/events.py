@@ -1,27 +1,27 @@
-"""Structured log events of a cycle: one for each change, each refusal and the whole. docs/events.md lists them."""
+"""Events of a cycle and of a rollback: one for each change, each refusal and the whole. docs/events.md lists them."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
-from agentsync.core.log import logger
+from agentsync.core.log import Event
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
-from agentsync.sync.sources import code_of
+from agentsync.sync.sources import ResolvedSource, code_of
+from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Change, absolute
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
-
     from agentsync.sync.report import Report
     from agentsync.sync.up_to_date import UpToDate
 
-_NAMES = {
+_NAMES: Final = {
     Action.CREATE: "agent.created",
     Action.UPDATE: "agent.updated",
     Action.REPLACE: "agent.replaced",
@@ -30,87 +30,83 @@ _NAMES = {
     Action.TAKE: "agent.taken",
     Action.FORGET: "agent.forgotten",
 }
+_OF_SOURCES: Final = (Code.SOURCE_FAILED, Code.SOURCE_REFUSED, Code.SOURCE_UNVERIFIED)
+_LEVELS: Final = {Severity.ERROR: logging.WARNING, Severity.WARNING: logging.INFO, Severity.INFO: logging.DEBUG}
 
 
-def log_sync(report: Report) -> None:
-    """Log the report of a cycle."""
-    log = logger().bind(sync_id=report.sync_id)
-    if report.recovered:
-        log.warning("state.recovered", message=RECOVERED)
-    _log_sources(log, report)
-    _log_outcomes(log, report)
-    _log_diagnostics(log, report)
-    commits = {source.name: source.commit for source in report.sources}
-    _log_end(log, report.seconds, report.exit_code, commits, report.counts)
+@dataclass(frozen=True, slots=True)
+class RunEvents:
+    """The events of one run, each with the run's id."""
 
+    sync_id: str
 
-def log_up_to_date(result: UpToDate) -> None:
-    """Log what a full cycle with nothing to do would log."""
-    log = logger().bind(sync_id=result.sync_id)
-    _log_end(log, result.seconds, ExitCode.OK, result.commits, result.counts)
+    def recovered(self) -> Event:
+        """The state was damaged, and was made again."""
+        return self._event("state.recovered", logging.WARNING, message=RECOVERED)
 
-
-def log_rollback(sync_id: str, to: str, changes: Iterable[Change], diagnostics: Iterable[Diagnostic]) -> None:
-    """Log a rollback."""
-    log = logger().bind(sync_id=sync_id)
-    for change in changes:
-        _log_change(log, change)
-    for diagnostic in diagnostics:
-        event = "agent.conflict" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
-        log.log(_LEVELS[diagnostic.severity], event, **diagnostic.as_dict())
-    log.info("sync.rolled_back", to=to)
-
-
-def _log_end(
-    log: FilteringBoundLogger,
-    seconds: float,
-    exit_code: ExitCode,
-    commits: Mapping[str, str],
-    counts: Mapping[str, int],
-) -> None:
-    log.info("sync.finished", seconds=round(seconds, 3), exit_code=int(exit_code), commits=commits, **counts)
-
-
-def _log_sources(log: FilteringBoundLogger, report: Report) -> None:
-    for source in report.sources:
+    def source(self, source: ResolvedSource) -> Iterator[Event]:
+        """A source that failed, unless the run that its error is from reported it; or one that moved."""
         if source.error is not None:
-            if source.repeated:  # logged by the run that it is from
-                continue
-            log.error(
-                "source.failed",
-                source=source.name,
-                url=source.url,
-                ref=source.ref,
-                commit=source.rejected,
-                code=code_of(source.error).id,
-                error=str(source.error),
-                hint=source.error.hint,
-            )
+            if not source.repeated:
+                yield self._event(
+                    "source.failed",
+                    logging.ERROR,
+                    source=source.name,
+                    url=source.url,
+                    ref=source.ref,
+                    commit=source.rejected,
+                    code=code_of(source.error).id,
+                    error=str(source.error),
+                    hint=source.error.hint,
+                )
         elif source.commit != source.previous:
-            log.info("source.moved", source=source.name, url=source.url, commit=source.commit, previous=source.previous)
+            facts = {"source": source.name, "url": source.url, "commit": source.commit, "previous": source.previous}
+            yield self._event("source.moved", logging.INFO, **facts)
 
+    def outcome(self, outcome: Outcome) -> Event:
+        """A change that was made, or was not."""
+        change, diagnostic = outcome.change, outcome.diagnostic
+        if diagnostic is None:
+            return self._event(_NAMES[change.action], logging.INFO, **_facts(change))
+        name = "agent.conflict" if change.action is Action.CONFLICT else "agent.failed"
+        facts = {**_facts(change), **diagnostic.as_dict(), "path": absolute(change.directory, change.path)}
+        return self._event(name, logging.WARNING, **facts)
 
-def _log_outcomes(log: FilteringBoundLogger, report: Report) -> None:
-    for outcome in report.outcomes:
-        if outcome.ok:
-            _log_change(log, outcome.change)
-        elif outcome.diagnostic is not None:
-            conflict = outcome.change.action is Action.CONFLICT
-            event = "agent.conflict" if conflict else "agent.failed"
-            place = absolute(outcome.change.directory, outcome.change.path)
-            log.warning(event, **{**_facts(outcome.change), **outcome.diagnostic.as_dict(), "path": place})
-    for change in report.plan.held:
-        why = change.diagnostic.as_dict() if change.diagnostic else {}
-        log.warning("agent.held", **{**why, **_facts(change)}, action=change.action.value)
+    def report(self, report: Report) -> Iterator[Event]:
+        """What a cycle reports at its end: what is held, diagnostics beside those of changes, and the whole."""
+        held = report.plan.held
+        for change in held:
+            why = change.diagnostic.as_dict() if change.diagnostic else {}
+            facts = {**why, **_facts(change), "action": change.action.value}
+            yield self._event("agent.held", logging.WARNING, **facts)
+        reported = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in held}
+        origins = _origins(report)
+        for diagnostic in report.news:
+            if diagnostic not in reported and diagnostic.code not in _OF_SOURCES:
+                yield self.diagnostic(diagnostic, origins.get(diagnostic.path, {}))
+        commits = {source.name: source.commit for source in report.sources}
+        yield self._finished(report.seconds, report.exit_code, commits, report.counts)
 
+    def up_to_date(self, result: UpToDate) -> Event:
+        """What a whole cycle with nothing to do reports at its end."""
+        return self._finished(result.seconds, ExitCode.OK, result.commits, result.counts)
 
-def _log_diagnostics(log: FilteringBoundLogger, report: Report) -> None:
-    logged = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in report.plan.held}
-    origins = _origins(report)
-    for diagnostic in report.news:
-        if diagnostic not in logged and diagnostic.code not in _OF_SOURCES:
-            facts = {**origins.get(diagnostic.path, {}), **diagnostic.as_dict()}
-            log.log(_LEVELS[diagnostic.severity], _name(diagnostic), **facts)
+    def diagnostic(self, diagnostic: Diagnostic, origin: Mapping[str, str]) -> Event:
+        """A diagnostic, with the source and the commit that its file is from where these are known."""
+        return self._event(_name(diagnostic), _LEVELS[diagnostic.severity], **origin, **diagnostic.as_dict())
+
+    def rolled_back(self, to: str) -> Event:
+        """A rollback is done."""
+        return self._event("sync.rolled_back", logging.INFO, to=to)
+
+    def _finished(
+        self, seconds: float, exit_code: ExitCode, commits: Mapping[str, str], counts: Mapping[str, int]
+    ) -> Event:
+        facts = {"seconds": round(seconds, 3), "exit_code": int(exit_code), "commits": commits, **counts}
+        return self._event("sync.finished", logging.INFO, **facts)
+
+    def _event(self, name: str, level: int, /, **facts: Any) -> Event:
+        return Event(name, level, {"sync_id": self.sync_id, **facts})
 
 
 def _name(diagnostic: Diagnostic) -> str:
@@ -127,14 +123,6 @@ def _origins(report: Report) -> dict[str, dict[str, str]]:
         origin = {"source": compiled_agent.source, "commit": commits[compiled_agent.source]}
         origins[compiled_agent.path] = {} if compiled_agent.path in origins else origin
     return origins
-
-
-_OF_SOURCES = (Code.SOURCE_FAILED, Code.SOURCE_REFUSED, Code.SOURCE_UNVERIFIED)
-_LEVELS = {Severity.ERROR: logging.WARNING, Severity.WARNING: logging.INFO, Severity.INFO: logging.DEBUG}
-
-
-def _log_change(log: FilteringBoundLogger, change: Change) -> None:
-    log.info(_NAMES[change.action], **_facts(change))
 
 
 def _facts(change: Change) -> dict[str, str]:

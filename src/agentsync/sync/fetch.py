@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,27 @@ from agentsync.git.objects import CommitFacts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_FIRST_WAIT = 0.5  # seconds; doubled with each try
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How a fetch is retried: with exponential backoff and full jitter.
+
+    Attributes:
+        attempts: how often to try while the failure may be a passing one.
+        first_wait: seconds, multiplied by the jitter and doubled with each try.
+        clock: monotonic time in seconds.
+        sleep: waits that many seconds.
+        jitter: a number from 0 to 1.
+    """
+
+    attempts: int = 3
+    first_wait: float = 0.5
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
+_RETRIES = Retries()
 
 
 def mirror_of(app_paths: AppPaths, name: str, url: str) -> Mirror:
@@ -73,10 +93,7 @@ def fetch(
     *,
     previous: str | None,
     allow_rewrite: bool,
-    attempts: int = 3,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-    jitter: Callable[[], float] = random.random,
+    retries: Retries = _RETRIES,
 ) -> CommitFacts:
     """Fetch a source's ref and check that it only moved forward; the trusted commit is not changed.
 
@@ -90,42 +107,31 @@ def fetch(
         remote: what to fetch; its deadline holds for all attempts together.
         previous: the commit that was trusted last for this very URL and ref; None to compare with nothing.
         allow_rewrite: whether a rewritten branch or a moved tag is accepted.
-        attempts: how often to try while the failure may be a passing one.
-        clock: monotonic time in seconds.
-        sleep: waits that many seconds.
-        jitter: a number from 0 to 1, by which each wait is multiplied.
+        retries: how often and when to try again.
 
     Raises:
         SourceUnavailableError: it could not be fetched.
         SourceRefusedError: the branch was rewritten or the tag was moved.
     """
-    commit = _fetch_with_retries(mirror, remote, attempts=attempts, clock=clock, sleep=sleep, jitter=jitter)
+    commit = _fetch_with_retries(mirror, remote, retries)
     if previous and not allow_rewrite and not remote.is_commit and commit.id != previous:
         _refuse_steps_back(mirror, name, remote, previous, commit.id)
     return commit
 
 
-def _fetch_with_retries(
-    mirror: Mirror,
-    remote: Remote,
-    *,
-    attempts: int,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-    jitter: Callable[[], float],
-) -> CommitFacts:
+def _fetch_with_retries(mirror: Mirror, remote: Remote, retries: Retries) -> CommitFacts:
     """Retry with exponential backoff, until the attempts or the remote's deadline are used up."""
-    end = clock() + remote.deadline
-    for attempt in range(1, attempts):
+    end = retries.clock() + remote.deadline
+    for attempt in range(1, retries.attempts):
         try:
-            return mirror.fetch(replace(remote, deadline=end - clock()))
+            return mirror.fetch(replace(remote, deadline=end - retries.clock()))
         except TransientError as error:
-            wait = jitter() * _FIRST_WAIT * 2 ** (attempt - 1)
+            wait = retries.jitter() * retries.first_wait * 2 ** (attempt - 1)
             # A server that names a time is asked again by a later run, and not within this one.
-            if error.retry_after or clock() + wait >= end:
+            if error.retry_after or retries.clock() + wait >= end:
                 raise
-            sleep(wait)
-    return mirror.fetch(replace(remote, deadline=end - clock()))
+            retries.sleep(wait)
+    return mirror.fetch(replace(remote, deadline=end - retries.clock()))
 
 
 def _refuse_steps_back(mirror: Mirror, name: str, remote: Remote, previous: str, commit: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
 
@@ -12,14 +12,16 @@ from agentsync.config import Config
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
+from agentsync.core.log import Event
 from agentsync.core.paths import AppPaths
 from agentsync.state.backups import Backups
 from agentsync.state.lock import LOCK_TIMEOUT, RETRY_HINT, locked
 from agentsync.state.records import ROLLED_BACK, Action, FileChange, Key, Recorded, Suspension, Sync
 from agentsync.state.store import State
-from agentsync.sync.events import log_rollback
+from agentsync.sync.events import RunEvents
+from agentsync.sync.observe import directories_of, reachable
 from agentsync.sync.report import is_change
-from agentsync.sync.request import Progress
+from agentsync.sync.request import Progress, no_progress
 from agentsync.targets.apply import apply, observe, recover
 from agentsync.targets.batch import WRITING, Outcome
 from agentsync.targets.change import Actual, Change, Wanted, absolute
@@ -56,9 +58,9 @@ def roll_back(
     *,
     dry_run: bool,
     lock_timeout: float = LOCK_TIMEOUT,
-    progress: Progress = lambda _what, _done, _total: None,
-) -> Rollback:
-    """Restore what the targets had after a sync, and suspend pulling.
+    progress: Progress = no_progress,
+) -> Generator[Event, None, Rollback]:
+    """Restore what the targets had after a sync, and suspend pulling; yields its events as they happen.
 
     Pulling is suspended before waiting for another run, which then applies only what it has begun. Files that the user
     edited since are kept and reported, as in a pull.
@@ -67,7 +69,7 @@ def roll_back(
         config: with the targets.
         app_paths: where state and backups are.
         to: the sync; without it, the one before the last.
-        dry_run: only return what would be done.
+        dry_run: only return what would be done, without an event.
         lock_timeout: how many seconds to wait for another run.
         progress: called with each step.
 
@@ -76,14 +78,8 @@ def roll_back(
         LockedError: another run is in progress and did not finish in time.
         StateError: the state cannot be used.
     """
-    absences = {target.name: target.absence for target in config.resolved_targets()}
-    directories = {
-        str(target.directory): DirectoryOptions(
-            create=True, follow_symlinks=target.follow_symlinks, shared=target.written.shared
-        )
-        for target in config.resolved_targets()
-        if absences[target.name] is None
-    }
+    targets, absences = reachable(config.resolved_targets())
+    directories = directories_of(targets)
     if not dry_run:
         with State.open(app_paths.database) as state:
             _destination(state, to)  # raises before anything is suspended
@@ -97,7 +93,7 @@ def roll_back(
         recover(state, directories)
         destination = _destination(state, to)
         rollback = _Rollback(state, backups, directories, destination, limit=config.limits.history, progress=progress)
-        return rollback.run([absence for absence in absences.values() if absence], dry_run=dry_run)
+        return (yield from rollback.run(absences, dry_run=dry_run))
 
 
 def _destination(state: State, to: str | None) -> str:
@@ -135,22 +131,25 @@ class _Rollback:
         self._to = to
         self._limit = limit
         self._progress = progress
-        self._id = secrets.token_hex(6)
+        self._events = RunEvents(secrets.token_hex(6))
         # Of several changes of one path the oldest one has what was there before all of them.
         self._before: dict[Key, FileChange] = {change.key: change for change in state.changes_after(to)}
 
-    def run(self, absences: Sequence[Diagnostic], *, dry_run: bool) -> Rollback:
+    def run(self, absences: Sequence[Diagnostic], *, dry_run: bool) -> Generator[Event, None, Rollback]:
         changes = [*self._changes()]
         diagnostics = [*absences, *(change.diagnostic for change in changes if change.diagnostic)]
         if not dry_run:
-            outcomes = self._apply([change for change in changes if change.action is not Action.CONFLICT])
+            blocked = [change for change in changes if change.action is Action.CONFLICT]
+            outcomes = yield from self._apply([change for change in changes if change.action is not Action.CONFLICT])
             diagnostics += [outcome.diagnostic for outcome in outcomes if outcome.diagnostic]
             changes = [outcome.change for outcome in outcomes if outcome.ok]
+            for change in blocked:
+                yield self._events.outcome(Outcome(change, ok=False, diagnostic=change.diagnostic))
+            for absence in absences:
+                yield self._events.diagnostic(absence, {})
+            yield self._events.rolled_back(self._to)
         done = tuple(change for change in changes if is_change(change))
-        rollback = Rollback(self._id, self._to, done, tuple(diagnostics))
-        if not dry_run:
-            log_rollback(self._id, self._to, done, diagnostics)
-        return rollback
+        return Rollback(self._events.sync_id, self._to, done, tuple(diagnostics))
 
     def _changes(self) -> Iterable[Change]:
         inventory = self._state.inventory(self._directories)
@@ -179,30 +178,35 @@ class _Rollback:
             return change
         return Change(before.target, *key, Action.CONFLICT, base, actual, _wanted(before), diagnostic)
 
-    def _apply(self, changes: Sequence[Change]) -> Sequence[Outcome]:
+    def _apply(self, changes: Sequence[Change]) -> Generator[Event, None, Sequence[Outcome]]:
         reason = f"rolled back to {self._to}" if self._to else "rolled back to before the first sync"
         self._state.suspend(Suspension(time.time(), reason))
         if not changes:
             return ()
-        self._state.begin_sync(self._id, started_at=time.time(), commits={}, while_suspended=True)
+        sync_id = self._events.sync_id
+        self._state.begin_sync(sync_id, started_at=time.time(), commits={}, while_suspended=True)
         self._progress("writing", 0, 0)
-        outcomes = apply(
+        outcomes: dict[Key, Outcome] = {}
+        for outcome in apply(
             Plan(tuple(changes), (), ()),
             lambda change: self._backups.content(self._before[change.key].old or "") or b"",
             self._state,
-            sync_id=self._id,
+            sync_id=sync_id,
             directories=self._directories,
             rows=lambda change: self._before[change.key].base,
             backups=self._backups,
-        )
+        ):
+            outcomes[outcome.change.key] = outcome
+            yield self._events.outcome(outcome)
         counts: dict[str, int] = {}
-        for outcome in outcomes:
+        for outcome in outcomes.values():
             name = outcome.change.action.value if outcome.ok else "failed"
             counts[name] = counts.get(name, 0) + 1
-        result = ROLLED_BACK if all(outcome.ok for outcome in outcomes) else ExitCode.INCOMPLETE.name.lower()
-        self._state.finish_sync(self._id, finished_at=time.time(), result=result, counts=counts)
+        complete = all(outcome.ok for outcome in outcomes.values())
+        result = ROLLED_BACK if complete else ExitCode.INCOMPLETE.name.lower()
+        self._state.finish_sync(sync_id, finished_at=time.time(), result=result, counts=counts)
         self._backups.drop(self._state.trim_history(self._limit))
-        return outcomes
+        return [outcomes[change.key] for change in changes]
 
 
 def _wanted(before: FileChange) -> Wanted | None:

@@ -85,7 +85,8 @@ def take_snapshot(
     entries = files.tree(commit)
     manifest = _manifest(files, entries)
     selection = table.selection(manifest.agents)
-    entries, unsafe = select(entries, selection)
+    # The manifest is no agent, whatever dialect the files are said to have.
+    entries, unsafe = select([entry for entry in entries if entry.path != FILE_NAME], selection)
     entries, unclear = split_file(files.identified(entries), selection, partial(_contents, files))
     models = {
         dialect: {**manifest.models.get(dialect, {}), **local.models.get(dialect, {})}
@@ -106,6 +107,18 @@ def take_snapshot(
         prefix=table.prefix,
         diagnostics=(*unsafe, *unclear),
     )
+
+
+def snapshot_of_directory(files: WorkingTree, table: SourceTable, *, name: str) -> Snapshot:
+    """Take a snapshot of a working tree by itself, without settings of this machine.
+
+    Raises:
+        ConfigError: the manifest has a mistake, or something cannot be read.
+    """
+    try:
+        return take_snapshot(files, table, name=name, url=table.url, commit=WORKING_TREE, local=LocalSettings())
+    except SourceRefusedError as error:
+        raise ConfigError(error.message, place=f"{table.url}/{error.place}", hint=error.hint) from error
 
 
 def snapshot_of_file(files: WorkingTree, table: SourceTable, entry: Entry, *, name: str) -> Snapshot:

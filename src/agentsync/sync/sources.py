@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from agentsync.core.codes import Code
@@ -59,8 +59,10 @@ class ResolvedSource:
 
 def resolve_sources(
     environment: Environment, request: SyncRequest, state: State, overlays: Sequence[Override] = ()
-) -> tuple[list[ResolvedSource], list[Snapshot]]:
+) -> Iterator[tuple[ResolvedSource, Snapshot | None]]:
     """Resolve every source, in the configured order; one that fails does not stop the others.
+
+    Yields each with the snapshot that is used; None where there is none.
 
     Args:
         environment: with the sources, their mirrors, and the fetches; to look, the commits applied last are used.
@@ -72,18 +74,12 @@ def resolve_sources(
     fetches = None if request.scope is Scope.LOOK else environment.fetches
     overrides = (*as_overrides(config.overrides, "the configuration"), *overlays)
     local = LocalSettings(config.models, overrides)
-    resolved_sources: list[ResolvedSource] = []
-    snapshots: list[Snapshot] = []
     for name in config.sources:
         working_tree = request.working_trees.get(name)
         resolver = _SourceResolver(name, environment, state, local, working_tree)
         if fetches and not working_tree:
             environment.progress(f"fetching {name}", 0, 0)
-        resolved, snapshot = resolver.resolve(fetches)
-        resolved_sources.append(resolved)
-        if snapshot:
-            snapshots.append(snapshot)
-    return resolved_sources, snapshots
+        yield resolver.resolve(fetches)
 
 
 class _SourceResolver:

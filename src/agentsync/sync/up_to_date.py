@@ -8,7 +8,8 @@ points to the same commit, and each written file has the stat that proves its co
 
 If anything differs, fails or is unclear, a full run decides, and reuses the fetches made here. The fingerprint is
 deleted when the inventory changes (`State.settle`), and a run with a diagnostic that must be reported each time
-stores none.
+stores none. It is kept under a key of all inputs of the run that are known before the configuration is read: of every
+field of its `Environment` and its `SyncRequest`, so that a field added there is part of the key by itself.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from enum import Enum
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from agentsync.core.build_id import engine
@@ -33,6 +36,7 @@ from agentsync.state.lock import locked
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, mirror_of
+from agentsync.sync.request import SyncRequest, key_fields
 from agentsync.targets.target_directory import TargetDirectory
 
 _VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
@@ -119,26 +123,69 @@ def content_of(path: Path) -> str:
     return digest(json.dumps(contents).encode())
 
 
-def remember(state: State, text: str, fingerprint: Fingerprint) -> None:
-    """Store the fingerprint of a run for the configuration of this text, unless that would store a secret."""
+def key_of(environment: Mapping[str, Any], request: SyncRequest) -> str | None:
+    """Return the key of a run; None where it cannot be compared with another one.
+
+    Args:
+        environment: `key_fields` of the run's environment.
+        request: what the run is asked to do.
+    """
+    if not environment["text"]:
+        return None
+    try:
+        inputs = [engine(), _comparable(environment), _comparable(key_fields(request))]
+    except _NotComparableError:
+        return None
+    return digest(json.dumps(inputs, sort_keys=True).encode())
+
+
+class _NotComparableError(Exception):
+    """An input of a run is a function or an object, which may differ although it looks the same."""
+
+
+def _comparable(value: object) -> object:
+    """Return a value as JSON that differs where the value does."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Path():
+            return str(value)
+        case Enum():
+            return value.name
+        case Mapping():
+            return {str(key): _comparable(item) for key, item in value.items()}
+        case tuple() | list():
+            return [_comparable(item) for item in value]
+        case FunctionType() if value.__qualname__.isidentifier():  # of a module, so its name says which one it is
+            return f"{value.__module__}.{value.__qualname__}"
+        case _ if is_dataclass(value):
+            return {one.name: _comparable(getattr(value, one.name)) for one in fields(value)}
+        case _:
+            raise _NotComparableError(repr(value))
+
+
+def remember(state: State, key: str, fingerprint: Fingerprint) -> None:
+    """Store the fingerprint of the run of this key, unless that would store a secret."""
     if not any(source.keeps_secrets for source in fingerprint.sources):
-        state.remember(_key(text), json.dumps(asdict(fingerprint), default=str))
+        state.remember(key, json.dumps(asdict(fingerprint), default=str))
 
 
-def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches) -> UpToDate | None:
-    """Return the result of a pull that has nothing to do; None where there may be something to do.
+def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: SyncRequest) -> UpToDate | None:
+    """Return the result of a run that has nothing to do; None where there may be something to do.
 
     Args:
         text: the configuration.
         app_paths: where state and mirrors are.
         fetches: asks the remotes.
+        request: what the run is asked to do.
     """
     began = time.perf_counter()
-    if not is_file(app_paths.database):
+    key = key_of({"text": text, "app_paths": app_paths}, request)
+    if key is None or not is_file(app_paths.database):
         return None
     try:
         with locked(app_paths), State(app_paths.database) as state:
-            fingerprint = _recall(state, text)
+            fingerprint = _recall(state, key)
             sources = _unmoved(fingerprint, state, app_paths, fetches) if fingerprint else None
             if fingerprint is None or sources is None or not _files_unchanged(fingerprint, state):
                 return None
@@ -156,13 +203,9 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches) -> UpToDat
     )
 
 
-def _key(text: str) -> str:
-    return digest(f"{engine()}\n{text}".encode())
-
-
-def _recall(state: State, text: str) -> Fingerprint | None:
-    """Return the fingerprint stored for this configuration, if its expansions and inputs still have the same values."""
-    stored = state.recall(_key(text))
+def _recall(state: State, key: str) -> Fingerprint | None:
+    """Return the fingerprint stored under this key, if its expansions and inputs still have the same values."""
+    stored = state.recall(key)
     if stored is None:
         return None
     record = json.loads(stored)

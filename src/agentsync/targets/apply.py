@@ -17,7 +17,7 @@ from agentsync.targets.target_directory import TargetError
 from agentsync.targets.target_place import DirectoryOptions, open_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 BATCH = 512
@@ -92,9 +92,8 @@ def apply(
     directories: Mapping[str, DirectoryOptions],
     rows: Callable[[Change], Recorded | None],
     backups: Backups,
-    progress: Callable[[Change], None] | None = None,
-) -> list[Outcome]:
-    """Make every change of a plan but those that it holds.
+) -> Iterator[Outcome]:
+    """Make every change of a plan but those that it holds; yields each outcome as soon as it is known.
 
     What one file or target cannot take does not keep the others from being made. An update, replacement or deletion
     goes through only while the file is the one that was observed (`change.actual`).
@@ -107,25 +106,20 @@ def apply(
         directories: how each target's directory may be opened.
         rows: the inventory's row once a change is made; None where there is to be none.
         backups: where the bytes of what is overwritten or deleted are kept, before that is done.
-        progress: called with each change once it is made, or has failed, and its batch is settled.
 
-    Returns:
-        One outcome for each change that is more than keep, in the plan's order.
+    Yields:
+        One outcome for each change that is more than keep: a change that was made is on disk, and is recorded once its
+        batch is settled. A second one, which counts, where it turns out that a change that was made may not last.
 
     Raises:
         StateError: the state cannot be written; what was done already is recovered by the next run.
     """
     changes = [change for change in plan.changes if change.action is not Action.KEEP]
-    outcomes: list[Outcome] = []
     with OpenTargets(directories) as targets, ThreadPoolExecutor(THREADS) as pool:
         staging = Staging(pool)
         for start in range(0, len(changes), BATCH):
             batch = Batch(changes[start : start + BATCH], targets, state, staging, backups, sync_id, rows)
-            outcomes += batch.run(content)
-            if progress:
-                for change in batch.changes:
-                    progress(change)
-    return outcomes
+            yield from batch.run(content)
 
 
 def _clean(intent: Intent, options: DirectoryOptions) -> str | None:

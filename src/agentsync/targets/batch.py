@@ -21,7 +21,7 @@ from agentsync.targets.plan import conflict
 from agentsync.targets.target_directory import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 from agentsync.targets.target_place import DirectoryOptions, Place, open_place
@@ -47,7 +47,7 @@ _P = ParamSpec("_P")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of one change; where it was not made, with the diagnostic of the reason."""
+    """The result of one change; where it was not made, or may not last, with the diagnostic of the reason."""
 
     change: Change
     ok: bool
@@ -112,28 +112,28 @@ class Batch:
     sync_id: str
     rows: Callable[[Change], Recorded | None]
     failures: dict[Key, Diagnostic] = field(default_factory=dict)
+    reported: dict[Key, bool] = field(default_factory=dict)
 
-    def run(self, content: Callable[[Change], bytes]) -> list[Outcome]:
+    def run(self, content: Callable[[Change], bytes]) -> Iterator[Outcome]:
+        """Make the changes; yields each outcome once it is known, and another one where a change may not last."""
         for change in self.changes:
             if change.action is Action.CONFLICT:
                 self.failures[change.key] = change.diagnostic or conflict(change)
             elif change.action in _TOUCHING:
                 self._attempt([change], _nothing)  # opens the target, here and not in several threads at once
         self._keep()
+        yield from self._outcomes(self._failed())
         intents = {change.key: self._intent(change) for change in self._remaining()}
         touching = [change for change in self._remaining() if change.action in _TOUCHING]
         data = {change.key: _content(change, content) for change in touching if change.action in WRITING}
-        cleared = self._touch(touching, intents, data) if touching else []
+        cleared = (yield from self._touch(touching, intents, data)) if touching else []
         if intents:
             self.state.settle([intents[change.key] for change in self._remaining()], cleared)
-        return [
-            Outcome(change, ok=change.key not in self.failures, diagnostic=self.failures.get(change.key))
-            for change in self.changes
-        ]
+        yield from self._outcomes(self.changes)
 
     def _touch(
         self, changes: Sequence[Change], intents: Mapping[Key, Intent], data: Mapping[Key, bytes]
-    ) -> list[Intent]:
+    ) -> Generator[Outcome, None, list[Intent]]:
         """Write and delete; the intents of which nothing is left behind, whether or not their change was made."""
         writing = [change for change in changes if change.key in data]
         self.state.intend(intents[change.key] for change in changes)
@@ -142,17 +142,29 @@ class Batch:
             self._attempt([change], _stage, intents[change.key].temp, data[change.key])
 
         self.staging.run(stage, writing)
+        yield from self._outcomes(self._failed())
         for change in changes:
             if change.key not in self.failures:
                 self._attempt([change], _publish, intents[change.key].temp, change)
+                if not self.targets.options[change.directory].shared:  # its entries are written together, below
+                    yield from self._outcomes([change])
         unsure: set[Key] = set()  # made, but perhaps not for good: the next run looks at what became of them
         for directory in dict.fromkeys(change.directory for change in changes):
             there = [change for change in changes if change.directory == directory]
             if not self._attempt(there, _sync):
                 unsure.update(change.key for change in there)
+            yield from self._outcomes(there)
         failed = [change for change in changes if change.key in self.failures]
         left = unsure | {c.key for c in failed if not self._attempt([c], _discard, intents[c.key].temp)}
         return [intents[change.key] for change in changes if change.key not in left]
+
+    def _outcomes(self, changes: Iterable[Change]) -> Iterator[Outcome]:
+        """Yield the outcomes of these changes that were not reported yet."""
+        for change in changes:
+            ok = change.key not in self.failures
+            if self.reported.get(change.key) is not ok:
+                self.reported[change.key] = ok
+                yield Outcome(change, ok, self.failures.get(change.key))
 
     def _keep(self) -> None:
         """Back up what is about to be overwritten or deleted."""
@@ -185,6 +197,9 @@ class Batch:
                 self.failures.setdefault(change.key, _problem(change, error))
             return False
         return True
+
+    def _failed(self) -> list[Change]:
+        return [change for change in self.changes if change.key in self.failures]
 
     def _remaining(self) -> list[Change]:
         return [change for change in self.changes if change.key not in self.failures]

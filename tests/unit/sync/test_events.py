@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Generator, MutableMapping
 from typing import Any
 
 import pytest
@@ -11,16 +11,28 @@ from structlog.testing import capture_logs
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError, UnverifiedError
+from agentsync.core.log import Event, logged
 from agentsync.state.records import Action
 from agentsync.sync.compiled_agent import CompiledAgent
-from agentsync.sync.events import log_sync
+from agentsync.sync.events import RunEvents
 from agentsync.sync.report import Report
 from support.reports import COMMIT, PREVIOUS, change, outcome, report
 
 
+def happens(made: Report) -> Generator[Event, None, None]:
+    """The events of a cycle with this report."""
+    events = RunEvents(made.sync_id)
+    if made.recovered:
+        yield events.recovered()
+    for source in made.sources:
+        yield from events.source(source)
+    yield from map(events.outcome, made.outcomes)
+    yield from events.report(made)
+
+
 def reported(made: Report) -> list[MutableMapping[str, Any]]:
     with capture_logs() as events:
-        log_sync(made)
+        logged(happens(made))
     assert {event["sync_id"] for event in events} == {made.sync_id}
     assert events[-1]["event"] == "sync.finished"
     return events[:-1]
@@ -112,7 +124,7 @@ def test_a_loss_is_information_and_a_lost_state_a_warning() -> None:
 
 def test_the_end_sums_up() -> None:
     with capture_logs() as events:
-        log_sync(report(outcomes=[outcome(Action.CREATE), outcome(Action.CREATE, "writer")]))
+        logged(happens(report(outcomes=[outcome(Action.CREATE), outcome(Action.CREATE, "writer")])))
     last = events[-1]
     assert (last["seconds"], last["exit_code"], last["create"], last["failed"]) == (0.5, 0, 2, 0)
     assert last["commits"] == {"team": COMMIT}

@@ -1,0 +1,174 @@
+"""First step of a cycle: find out what the sources have, what agentsync wrote, and what is there now."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentsync.config import Target, policy_of
+from agentsync.convert.policy import Policy
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.digest import digest
+from agentsync.core.errors import AgentsyncError
+from agentsync.core.log import Event
+from agentsync.core.paths import is_file
+from agentsync.repository.overlays import read_overlays
+from agentsync.state.records import Key, Recorded
+from agentsync.state.render_cache import Cache
+from agentsync.state.store import State
+from agentsync.sync.build import BuildResult, build
+from agentsync.sync.events import RunEvents
+from agentsync.sync.request import Environment, Scope, SyncRequest
+from agentsync.sync.snapshot import Snapshot
+from agentsync.sync.sources import ResolvedSource, resolve_sources
+from agentsync.targets.apply import observe as observe_targets
+from agentsync.targets.apply import recover
+from agentsync.targets.change import Actual, Wanted
+from agentsync.targets.target_place import DirectoryOptions, open_place
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything that a plan is made from, as it was found.
+
+    Attributes:
+        began_at: when the cycle began, in seconds since the epoch.
+        policy: what agents may be given on this machine.
+        sources: each at the commit that is used.
+        snapshots: of the sources that can be read.
+        targets: those whose tool is on this machine.
+        built: what the snapshots want the targets to contain.
+        inventory: what agentsync had written.
+        disk: what is at each path that is wanted or in the inventory.
+        previous: the bytes of each file that is still as agentsync wrote it, where another version is wanted.
+        left: the number of files that remain in each directory that is no longer a target of these sources.
+        diagnostics: on targets and overlays that cannot be used.
+    """
+
+    began_at: float
+    policy: Policy
+    sources: tuple[ResolvedSource, ...]
+    snapshots: tuple[Snapshot, ...]
+    targets: tuple[Target, ...]
+    built: BuildResult
+    inventory: Mapping[Key, Recorded]
+    disk: Mapping[Key, Actual]
+    previous: Mapping[Key, bytes]
+    left: Mapping[str, int]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def directories(self) -> dict[str, DirectoryOptions]:
+        """How each target's directory may be opened."""
+        return directories_of(self.targets)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URL of each source that can be read."""
+        return urls_of(self.snapshots)
+
+
+def observe(
+    environment: Environment, request: SyncRequest, state: State, events: RunEvents
+) -> Generator[Event, None, Observation]:
+    """Fetch and read the sources, and look at the targets; yields an event for each source that moved or failed.
+
+    Where changes are to be applied, it first cleans up after a run that was killed, since the inventory is read here.
+
+    Raises:
+        ConfigError: the machine's policy cannot be used.
+        SourceUnavailableError: a mirror cannot be read.
+        StateError: the state cannot be used.
+    """
+    config, began_at = environment.config, time.time()
+    policy = policy_of(config, environment.app_paths.policy)
+    targets, absences = reachable(config.resolved_targets())
+    directories = directories_of(targets)
+    overlays, overlay_diagnostics = read_overlays(config.overlays)
+    sources: list[ResolvedSource] = []
+    snapshots: list[Snapshot] = []
+    for source, snapshot in resolve_sources(environment, request, state, overlays):
+        yield from events.source(source)
+        sources.append(source)
+        if snapshot:
+            snapshots.append(snapshot)
+    environment.progress("reading", 0, 0)
+    with Cache.open(environment.app_paths.outcomes) as cache:
+        built = build(snapshots, targets, cache, policy)
+    if request.scope is Scope.APPLY:
+        recover(state, directories)
+    inventory = state.inventory(directories)
+    wanted = {(one.directory, path): (one.target, file) for one in built.states for path, file in one.files.items()}
+    disk = observe_targets(directories, wanted, inventory, state)
+    outdated = {key: file for key, file in wanted.items() if _is_outdated(file[1], inventory.get(key), disk[key])}
+    built.contents.load(outdated.values())
+    configured = {str(target.directory) for target in config.resolved_targets()}
+    return Observation(
+        began_at=began_at,
+        policy=policy,
+        sources=tuple(sources),
+        snapshots=tuple(snapshots),
+        targets=targets,
+        built=built,
+        inventory=inventory,
+        disk=disk,
+        previous=dict(_read_ours(outdated, directories, inventory)),
+        left=_count_left(state.elsewhere(configured, urls_of(snapshots))),
+        diagnostics=(*absences, *overlay_diagnostics),
+    )
+
+
+def reachable(targets: Sequence[Target]) -> tuple[tuple[Target, ...], tuple[Diagnostic, ...]]:
+    """Return the targets whose tool is on this machine, and a diagnostic for each of the others."""
+    absences = {target.name: target.absence for target in targets}
+    there = tuple(target for target in targets if absences[target.name] is None)
+    return there, tuple(absence for absence in absences.values() if absence)
+
+
+def directories_of(targets: Iterable[Target]) -> dict[str, DirectoryOptions]:
+    """Return how the directory of each target may be opened."""
+    return {
+        str(target.directory): DirectoryOptions(
+            create=True, follow_symlinks=target.follow_symlinks, shared=target.written.shared
+        )
+        for target in targets
+    }
+
+
+def urls_of(snapshots: Iterable[Snapshot]) -> dict[str, str]:
+    """Return the URL of each source, by its name."""
+    return {snapshot.name: snapshot.url for snapshot in snapshots}
+
+
+def _is_outdated(wanted: Wanted, base: Recorded | None, actual: Actual) -> bool:
+    """Whether a file is as agentsync wrote it, and another version of it is wanted."""
+    return base is not None and actual.digest == base.digest != wanted.digest
+
+
+def _read_ours(
+    keys: Iterable[Key], directories: Mapping[str, DirectoryOptions], inventory: Mapping[Key, Recorded]
+) -> Iterator[tuple[Key, bytes]]:
+    """Read files that agentsync wrote; those that have changed or disappeared meanwhile are left out."""
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for directory, path in keys:
+        paths[directory].append(path)
+    for directory, names in paths.items():
+        with suppress(AgentsyncError, OSError), open_place(directory, directories[directory], create=False) as place:
+            for name in names:
+                with suppress(AgentsyncError, OSError):
+                    data = place.read(name)
+                    if digest(data) == inventory[directory, name].digest:
+                        yield (directory, name), data
+
+
+def _count_left(paths: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Count the files that are there, in each directory or multi-agent file that is no longer a target."""
+    counts = {}
+    for directory, names in paths.items():
+        shared = is_file(Path(directory))
+        counts[directory] = sum(shared or is_file(Path(directory, name)) for name in names)
+    return counts

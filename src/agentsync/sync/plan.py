@@ -1,0 +1,121 @@
+"""Second step of a cycle: what would change, and what is refused or held. Pure: it looks at nothing but its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agentsync.config import Config
+from agentsync.convert.policy import Rules
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import slug
+from agentsync.sync.cycle_diagnostics import kept_last_good, left_sources, left_targets, without_agents
+from agentsync.sync.escalation import hold_escalations
+from agentsync.sync.observe import Observation
+from agentsync.sync.request import SyncRequest
+from agentsync.targets.change import Change, TargetState
+from agentsync.targets.plan import Plan, make_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a cycle would do.
+
+    Attributes:
+        states: what each target should contain, and what is kept there.
+        plan: the changes, and those that are held.
+        diagnostics: on targets, files, agents and changes, in this order.
+    """
+
+    states: tuple[TargetState, ...]
+    plan: Plan
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def plan(config: Config, request: SyncRequest, observation: Observation) -> Planned:
+    """Plan the changes that bring the targets to what the sources want."""
+    states, former = _with_former_urls_kept(request, observation)
+    gone = _gone_sources(config, request, observation)
+    changes = _with_escalations(request, observation, _changes(config, request, observation, states, gone))
+    diagnostics = (
+        *observation.diagnostics,
+        *observation.built.diagnostics,
+        *kept_last_good(observation.built, observation.inventory),
+        *without_agents(observation.snapshots, observation.built),
+        *former,
+        *left_targets(observation.left),
+        *left_sources(changes, gone),
+        *changes.diagnostics,
+    )
+    return Planned(states, changes, diagnostics)
+
+
+def _with_former_urls_kept(
+    request: SyncRequest, observation: Observation
+) -> tuple[tuple[TargetState, ...], list[Diagnostic]]:
+    """Keep what a source of the same name wrote from another URL: nothing of it is deleted without consent."""
+    urls, states = observation.urls, observation.built.states
+    former = {
+        (row.source, row.source_path)
+        for row in observation.inventory.values()
+        if row.source in urls and row.source_url != urls[row.source]
+    }
+    if not former or request.consent.deletions:
+        return states, []
+    names = ", ".join(sorted({f"`{source}`" for source, _ in former}))
+    message = f"the URL of source {names} changed; what only the former one has is kept"
+    kept = tuple(replace(state, kept=state.kept | former) for state in states)
+    return kept, [Diagnostic(Code.SOURCE_CHANGED, message)]
+
+
+def _gone_sources(config: Config, request: SyncRequest, observation: Observation) -> frozenset[str]:
+    """Return the sources that wrote here and are no longer configured; none where that cannot be known."""
+    written = frozenset() if request.ad_hoc else frozenset(row.source for row in observation.inventory.values())
+    return written - config.sources.keys()
+
+
+def _changes(
+    config: Config,
+    request: SyncRequest,
+    observation: Observation,
+    states: Sequence[TargetState],
+    gone: frozenset[str],
+) -> Plan:
+    consent = request.consent
+    prunable = frozenset(snapshot.name for snapshot in observation.snapshots)
+    return make_plan(
+        states,
+        observation.inventory,
+        observation.disk,
+        prunable=prunable | gone if consent.deletions else prunable,
+        gone=gone,
+        source_urls=observation.urls,
+        limits=config.deletion_limits(allow_deletions=consent.deletions),
+        replaces=lambda change: consent.replaces(change) or _restores(request, observation, change),
+    )
+
+
+def _restores(request: SyncRequest, observation: Observation, change: Change) -> bool:
+    """Whether a conflict is an edited file of ours in a target that restores such files."""
+    return (
+        request.allow_restore
+        and change.base is not None
+        and any(target.allow_restore and target.name == change.target for target in observation.targets)
+    )
+
+
+def _with_escalations(request: SyncRequest, observation: Observation, changes: Plan) -> Plan:
+    """Return the plan with escalations reported or held."""
+    urls, consent = observation.urls, request.consent
+
+    def rules(change: Change) -> Sequence[Rules]:
+        return observation.policy.of_source(change.source, urls[change.source]).rules(slug(change.agent))
+
+    return hold_escalations(
+        changes,
+        observation.built.contents,
+        observation.previous,
+        rules=rules,
+        is_confirmed=lambda change: consent.escalation or consent.replaces(change),
+    )
