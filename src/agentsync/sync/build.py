@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -71,6 +72,7 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     names = {_named(compiled_agent): compiled_agent for compiled_agent in compiled if compiled_agent.slug}
     used_names, name_diagnostics = check_names(list(names), overriding)
     used = tuple(compiled_agent for named, compiled_agent in names.items() if named in used_names)
+    used = _without_clashes(used, targets)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
     unread = frozenset((snapshot.name, problem.path) for snapshot in snapshots for problem in snapshot.diagnostics)
     states = tuple(_target_state(target, compiled, used, commits, unread) for target in targets)
@@ -136,7 +138,36 @@ def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) ->
 
 
 def _named(compiled_agent: CompiledAgent) -> Named:
-    return Named(compiled_agent.source, compiled_agent.path, compiled_agent.blob, compiled_agent.slug)
+    return Named(
+        compiled_agent.source, compiled_agent.path, compiled_agent.blob, compiled_agent.name, compiled_agent.slug
+    )
+
+
+def _without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
+    """Refuse an output whose path belongs to another agent: one whose own name it is, or each one's of several.
+
+    Only names that were adapted to a target can clash here, since equal ones are found before.
+    """
+    refusals: dict[int, dict[str, Output]] = {}
+    for target in targets:
+        users: defaultdict[str, list[int]] = defaultdict(list)
+        for index, compiled_agent in enumerate(used):
+            if (output := compiled_agent.outputs.get(target.name)) and output.path:
+                users[output.path].append(index)
+        for path, indices in users.items():
+            for index in indices if len(indices) > 1 else ():
+                agent = used[index]
+                if target.written.path_of(agent.slug) != path:
+                    others = ", ".join(used[other].path for other in indices if other != index)
+                    message = f"the name that it gets here is also that of {others}"
+                    refusal = Diagnostic(
+                        Code.NAME_TWICE, message, path=agent.path, agent=agent.name, target=target.name
+                    )
+                    refusals.setdefault(index, {})[target.name] = Output("", "", (masked(refusal),))
+    return tuple(
+        replace(agent, outputs={**agent.outputs, **refusals[index]}) if index in refusals else agent
+        for index, agent in enumerate(used)
+    )
 
 
 def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], policy: SourcePolicy) -> Diagnostic | None:

@@ -17,7 +17,6 @@ from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
-from agentsync.core.naming import slug
 from agentsync.core.paths import is_file
 from agentsync.dialects import moving_variables
 from agentsync.repository.overlays import read_overlays
@@ -190,9 +189,12 @@ class _Cycle:
     def _with_escalations(self, plan: Plan, built: BuildResult, snapshots: Sequence[Snapshot]) -> Plan:
         """The plan, with escalations reported or held."""
         urls = _urls(snapshots)
+        slugs = {(one.source, one.path): one.slug for one in built.used}
 
         def rules(change: Change) -> Sequence[Rules]:
-            return self._policy.of_source(change.source, urls[change.source]).rules(slug(change.agent))
+            assert change.wanted is not None  # noqa: S101 - only changes that write are compared
+            slug = slugs[change.source, change.wanted.source_path]
+            return self._policy.of_source(change.source, urls[change.source]).rules(slug)
 
         return hold_escalations(
             plan,

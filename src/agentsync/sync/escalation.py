@@ -13,7 +13,6 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError
-from agentsync.core.naming import slug
 from agentsync.dialects import dialects
 from agentsync.state.records import Action
 from agentsync.sync.build import ContentStore
@@ -114,7 +113,7 @@ def _added(change: Change, place: Place, contents: ContentStore) -> tuple[str, .
 def _abilities(change: Change, data: bytes) -> Abilities:
     assert change.wanted is not None  # noqa: S101 - only changes that write are compared
     target = dialects()[change.wanted.dialect]
-    return abilities(target, target.parse(data, change.path), slug(change.agent))
+    return abilities(target, target.parse(data, change.path), change.slug)
 
 
 def _diagnostic(change: Change, code: Code, message: str, added: Sequence[str]) -> Diagnostic:
