@@ -20,9 +20,11 @@ from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
+from agentsync.core.entry_paths import split_path
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import Named, check_names, masked
+from agentsync.repository.dependencies import Tree, missing, needs_of
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.overrides import also_denied, prefixed, unused
 from agentsync.state.render_cache import Cache
@@ -61,7 +63,7 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     oversized: list[Diagnostic] = []
     for snapshot in snapshots:
         source_policy = policy.of_source(snapshot.name, snapshot.url)
-        of_source = tuple(_compile(snapshot, targets, cache, contents, source_policy))
+        of_source = _with_needs(snapshot, tuple(_compile(snapshot, targets, cache, contents, source_policy)))
         if problem := _too_many_agents(snapshot, of_source, source_policy):
             oversized.append(problem)
             of_source = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in of_source)
@@ -135,6 +137,31 @@ def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) ->
             compiled_agent for compiled_agent in compiled if compiled_agent.source in sources and compiled_agent.name
         )
         yield from unused([override], ((compiled_agent.slug, compiled_agent.tags) for compiled_agent in agents))
+
+
+def _with_needs(snapshot: Snapshot, compiled: Sequence[CompiledAgent]) -> tuple[CompiledAgent, ...]:
+    """Report what agents need and do not bring; a file that is part of an agent is no agent that is refused."""
+    agents = [one for one in compiled if one.name]
+    tree = Tree(snapshot.paths, {split_path(one.path)[0] for one in agents})
+    parts = {path: one.name for one in agents for path in tree.files(one.path, one.needs)}
+    return tuple(_with_need(one, tree) if one.name else _without_refusal(one, parts) for one in compiled)
+
+
+def _with_need(compiled_agent: CompiledAgent, tree: Tree) -> CompiledAgent:
+    diagnostic = missing(compiled_agent.path, compiled_agent.needs, tree)
+    if diagnostic is None:
+        return compiled_agent
+    located = masked(diagnostic.at(agent=compiled_agent.name))
+    return replace(compiled_agent, diagnostics=(*compiled_agent.diagnostics, located))
+
+
+def _without_refusal(compiled_agent: CompiledAgent, parts: Mapping[str, str]) -> CompiledAgent:
+    """Return a file that does not even begin like an agent as another kind of file, where an agent names it."""
+    whole = parts.get(compiled_agent.path)
+    if whole is None or {one.code for one in compiled_agent.diagnostics} != {Code.NO_FRONTMATTER}:
+        return compiled_agent
+    part = Diagnostic(Code.NOT_AN_AGENT, f"this is part of the agent `{whole}`", path=compiled_agent.path)
+    return replace(compiled_agent, refused=False, diagnostics=(masked(part),))
 
 
 def _named(compiled_agent: CompiledAgent) -> Named:
@@ -267,6 +294,7 @@ def _make(
         description=agent.description,
         tags=agent.tags,
         outputs=outputs,
+        needs=needs_of(agent, read.document),
     )
 
 
