@@ -20,6 +20,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import is_slug
 from agentsync.dialects import Dialect, dialects
 from agentsync.repository.dialect_detection import ReadAgent
 from agentsync.repository.overrides import overridden
@@ -96,6 +97,15 @@ def any_agent(request: pytest.FixtureRequest) -> ReadAgent:
     path = request.param
     assert isinstance(path, Path)
     return _agent(path) if path.suffix == SUFFIX else read(path.name, path.read_bytes(), "neutral")
+
+
+@pytest.mark.parametrize("dialect", dialects().values(), ids=dialects())
+def test_a_slug_that_a_tool_does_not_take_gets_a_form_of_its_own(dialect: Dialect) -> None:
+    slugs = {"x", "1", "3d-artist", "reviewer", "a" * 200, "a" * 199 + "b", *filter(is_slug, dialect.names.reserved)}
+    adapted = {slug: dialect.names.adapted(slug) for slug in slugs}
+    assert len({*adapted.values()}) == len(slugs)
+    assert all(is_slug(slug) and dialect.names.takes(slug) for slug in adapted.values())
+    assert adapted["reviewer"] == "reviewer"
 
 
 def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:

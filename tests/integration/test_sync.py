@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from agentsync.config import Config
 from agentsync.config.tables import LimitsTable, SourceTable, TargetTable
+from agentsync.convert.policy import PolicyTable
+from agentsync.core.codes import Code, Severity
 from agentsync.core.errors import ConfigError, ExitCode, LockedError, StateError
 from agentsync.core.log import unlogged
 from agentsync.core.paths import AppPaths
@@ -206,6 +208,36 @@ def test_changed_settings_of_a_target_render_again(installation: Installation) -
     assert {(change.action, change.agent) for change in report.changes} >= {(Action.UPDATE, "tester")}
     assert installation.files()["tester"] != asking
     assert run(Environment(config("allow"), installation.app_paths), SyncRequest(Scope.APPLY)).changes == ()
+
+
+def test_each_name_in_another_script_gets_files_of_its_own(installation: Installation) -> None:
+    def written(name: str, *lines: str) -> str:
+        return "\n".join(["---", f"name: {name}", "description: Knows people.", *lines, "---", "Ask them.", ""])
+
+    config = installation.config()
+    opencode = TargetTable(path=installation.root / "opencode", create=True)
+    holding = PolicyTable.model_validate({"agents": {"team/anthropologist": {"escalation": "hold"}}})
+    config = config.model_copy(update={"targets": {**config.targets, "opencode": opencode}, "policy": holding})
+    environment, request = Environment(config, installation.app_paths), SyncRequest(Scope.APPLY)
+    names = {"anthropologist": "人類学者", "ux-architect": "UXアーキテクト", "ux-researcher": "UXリサーチャー"}
+    names["plan"] = "plan"  # of OpenCode's own
+    for stem, name in names.items():
+        installation.source.write({f"agents/{stem}.md": written(name, "tools: Read")})
+    installation.source.commit()
+    assert run(environment, request).exit_code is ExitCode.OK
+    assert {path.stem for path in installation.directory.iterdir()} == {"anchor", *names}
+    assert "人類学者" in (installation.directory / "anthropologist.md").read_text()
+    assert 'name: "人類学者"' in (installation.root / "opencode" / "anthropologist.md").read_text()
+    assert (installation.root / "opencode" / "plan-agent.md").exists()
+
+    # The one whose own name it is keeps it; the policy names an agent as its file is called.
+    installation.source.write({"agents/a.md": written("plan-agent"), "agents/anthropologist.md": written("人類学者")})
+    installation.source.commit()
+    report = run(environment, request)
+    errors = [(one.code, one.agent, one.target) for one in report.diagnostics if one.severity is Severity.ERROR]
+    assert (Code.NAME_TWICE, "plan", "opencode") in errors
+    assert (Code.HELD_ESCALATION, "人類学者", "claude") in errors
+    assert "tools" in (installation.directory / "anthropologist.md").read_text()
 
 
 def test_a_source_with_an_impossible_ref_is_a_mistake_in_the_configuration(installation: Installation) -> None:

@@ -54,7 +54,7 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
     ]
     kept = back.targets.get(agent.dialect, {})  # where the neutral dialect puts fields of one tool only
     lost = [field for field in lost if kept.get(field) != getattr(agent, field)]
-    if back.slug != agent.slug or (back.name != agent.name and Code.NAME_CHANGED not in codes):
+    if (back.slug, back.name) != (agent.slug, agent.name) and Code.NAME_CHANGED not in codes:
         lost.append("name")
     if back.description != agent.description:
         lost.append("description")

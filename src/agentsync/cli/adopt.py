@@ -12,7 +12,6 @@ from agentsync.cli.console import show_changes, show_diagnostics, summary
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options
 from agentsync.core.errors import ConfigError
-from agentsync.core.naming import slug
 from agentsync.report.json_output import change_record, report_record
 from agentsync.state.records import Action
 from agentsync.sync.fetch import Fetches
@@ -88,7 +87,7 @@ class _Chosen:
 
 
 def _matches(word: str, change: Change) -> bool:
-    if word in (change.agent, slug(change.agent)):
+    if word in (change.agent, change.slug):
         return True
     # pathlib keeps `..`, and raises where there is no such user.
     return os.path.abspath(os.path.expanduser(word)) == absolute(*change.key)  # noqa: PTH100, PTH111

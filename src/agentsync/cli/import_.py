@@ -24,6 +24,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
 from agentsync.core.entry_paths import split_path
 from agentsync.core.errors import ConfigError, ExitCode, StateError
+from agentsync.core.naming import name_key
 from agentsync.core.paths import app_paths, is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Dialect, dialects
@@ -146,6 +147,7 @@ def _is_there(dialect: Dialect, place: Path) -> bool:
 def _collect(directories: Sequence[tuple[Dialect, Path]]) -> tuple[dict[str, list[ReadAgent]], list[Diagnostic]]:
     """Read all agents, by the name of their files and once for each dialect, with their diagnostics."""
     agents: dict[str, list[ReadAgent]] = {}
+    slugs: dict[str, str] = {}
     diagnostics: list[Diagnostic] = []
     managed = _managed([directory for _, directory in directories])
     for dialect in dict.fromkeys(dialect for dialect, _ in directories):
@@ -154,12 +156,14 @@ def _collect(directories: Sequence[tuple[Dialect, Path]]) -> tuple[dict[str, lis
             reads, problems = _read(dialect, directory, managed)
             diagnostics += problems
             for read in reads:
-                document = read.document
-                named[Named(dialect.name, document.path, digest(document.data), read.agent.slug)] = read
+                document, agent = read.document, read.agent
+                named[Named(dialect.name, document.path, digest(document.data), agent.name, agent.slug)] = read
         used, duplicates = check_names([*named], frozenset())
         diagnostics += duplicates
         for name in (name for name in named if name in used):
-            agents.setdefault(name.slug, []).append(named[name])
+            # Another tool's file may be called otherwise where the name is in another script.
+            slug = slugs.setdefault(name_key(name.name), name.slug)
+            agents.setdefault(slug, []).append(named[name])
     return agents, diagnostics
 
 

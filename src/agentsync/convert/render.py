@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.convert.proof import gain_by_overrides, read_back, upper_bound_of
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import is_windows_device
+from agentsync.core.naming import is_windows_device, slug
 from agentsync.dialects import Dialect, refused
 from agentsync.formats.document import Document
 from agentsync.repository.dialect_detection import ReadAgent
@@ -48,17 +49,20 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     agent = effective.agent
     if agent is None:
         return RenderedFile("", None, effective.diagnostics, excluded=effective.excluded)
-    path = target.path_of(agent.slug)
     if is_windows_device(agent.slug):
         message = f"`{agent.slug}` is the name of a device on Windows, so no file is written"
         return RenderedFile("", None, (Diagnostic(Code.NAME_UNSAFE, message),))
     if read.dialect is target and read.passes_through and not effective.changed:
-        return RenderedFile(path, read.document.data, document=read.document)
+        return RenderedFile(target.path_of(agent.slug), read.document.data, document=read.document)
+    renamed: tuple[Diagnostic, ...] = ()
+    if read.dialect is not target:  # only an author for the tool can intend one of its own names
+        agent, renamed = _adapted(agent, target)
+    path = target.path_of(agent.slug)
     try:
         writing = target.write(agent, options)
     except TooManyPatternsError as error:
         return RenderedFile("", None, (Diagnostic(Code.REFUSED_WIDER, error.message, hint=error.hint),))
-    diagnostics = (*effective.diagnostics, *writing.diagnostics)
+    diagnostics = (*effective.diagnostics, *renamed, *writing.diagnostics)
     if writing.data is None or refused(writing.diagnostics):
         return RenderedFile("", None, diagnostics)
     allowed = upper_bound_of(read, effective, target, options)
@@ -70,6 +74,18 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
         refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=effective.in_own_words)
         return RenderedFile("", None, (*effective.diagnostics, refusal))
     return RenderedFile(path, writing.data, diagnostics, document=document)
+
+
+def _adapted(agent: Agent, target: Dialect) -> tuple[Agent, tuple[Diagnostic, ...]]:
+    """Return the agent under a name that the target takes, and a diagnostic where that is another one."""
+    adapted = target.names.adapted(agent.slug)
+    if adapted == agent.slug:
+        return agent, ()
+    # A name in another script does not decide the name of the file, so it stays where the tool takes it.
+    kept = target.names.spelled(agent.name, adapted) if slug(agent.name, adapted) == adapted else adapted
+    message = f"{target.title} does not take the name `{agent.slug}`, so the agent is called `{adapted}` here"
+    diagnostic = Diagnostic(Code.NAME_CHANGED, message)
+    return agent.model_copy(update={"name": kept, "slug": adapted}), (diagnostic,)
 
 
 def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
+
+from anyascii import anyascii
 
 # Device names that Windows reserves with any extension:
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
@@ -28,26 +31,74 @@ _CONFUSABLE_SCRIPTS = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 # The limit of file systems (255 bytes), less what a suffix and the name of a temporary file add.
 _MAX_SLUG = 200
 _MAX_NAME = 256
+_DIGEST = 8
 
 
-def slug(name: str) -> str:
-    """Reduce a name to lower-case ASCII letters, digits and dashes, which every tool accepts; may be empty."""
-    plain = "".join(character for character in unicodedata.normalize("NFKD", name) if character.isascii())
-    return _NOT_SLUG.sub("-", plain.lower()).strip("-")
+def slug(name: str, stem: str = "") -> str:
+    """Reduce a name to lower-case ASCII letters, digits and dashes, which every tool accepts; may be empty.
+
+    Accents, emoji and punctuation are left out, but no letter: a name that would lose one becomes the stem of its file,
+    or its transliteration where that would lose letters too.
+    """
+    if (made := _without_accents(name)) is not None:
+        return made
+    return _without_accents(stem) or _transliterated(name)
+
+
+def name_key(name: str) -> str:
+    """Return what equal names have in common, however they are written: the slug, or the text where that loses letters.
+
+    No two names have the same key because of a stem or a transliteration.
+    """
+    made = _without_accents(name)
+    return visible(name).casefold() if made is None else made
+
+
+def _without_accents(name: str) -> str | None:
+    """Return the slug of a name in Latin letters; None where letters, or all of another name, would be lost."""
+    decomposed = unicodedata.normalize("NFKD", name)
+    plain = "".join(character for character in decomposed if character.isascii())
+    made = _to_slug(plain)
+    if name.isascii():
+        return made
+    lost = any(unicodedata.category(character)[0] in "LN" for character in decomposed if not character.isascii())
+    return None if lost or not made else made
+
+
+def _transliterated(name: str) -> str:
+    """Return a slug of other letters' sounds, cut to the limit; one that is cut ends with a digest of the name."""
+    return shortened(_to_slug(anyascii(name)), _MAX_SLUG)
+
+
+def shortened(text: str, length: int) -> str:
+    """Shorten a slug to a length in characters; a digest of all of it keeps what was different so."""
+    if len(text) <= length:
+        return text
+    mark = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]
+    return f"{text[: length - _DIGEST - 1].rstrip('-')}-{mark}"
+
+
+def _to_slug(text: str) -> str:
+    return _NOT_SLUG.sub("-", text.lower()).strip("-")
 
 
 def is_slug(name: str) -> bool:
     return SLUG.fullmatch(name) is not None
 
 
-def is_unsafe(name: str) -> bool:
-    """Whether the name, used as a file name, could escape its directory or be taken for an option."""
+def is_unsafe(name: str, stem: str = "") -> bool:
+    """Whether the name, used as a file name, could escape its directory or be taken for an option.
+
+    Args:
+        name: as its author wrote it.
+        stem: of the agent's file.
+    """
     return (
         name.startswith(("-", "~"))
         or ".." in name
         or any(character in "/\\" or unicodedata.category(character) == "Cc" for character in name)
         or len(name) > _MAX_NAME
-        or not 0 < len(slug(name)) <= _MAX_SLUG
+        or not 0 < len(slug(name, stem)) <= _MAX_SLUG
     )
 
 
@@ -95,8 +146,25 @@ def hidden_in_text(text: str) -> int:
 
 
 def has_hidden_character(name: str) -> bool:
-    """Whether a name has a hidden character; stricter than for text, since names need no joiners either."""
-    return hidden_character(name) >= 0 or _JOINERS.search(name) is not None
+    """Whether a name has a hidden character; stricter than for text, since joiners count where nothing needs them."""
+    if hidden_character(name) >= 0 or _ROW.search(name):
+        return True
+    return any(not _joins(name[: match.start()], name[match.end() :]) for match in _JOINERS.finditer(name))
+
+
+def _joins(before: str, after: str) -> bool:
+    """Whether a joiner is ordinary here: in an emoji, or in a script without capitals, such as Persian and Hindi."""
+    if after.startswith("\N{COMBINING ENCLOSING KEYCAP}"):
+        return True
+    last = before[-1:]
+    if not last or last.isascii():
+        return False
+    scripted = unicodedata.category(last) in _JOINING and not unicodedata.name(last, "").startswith("COMBINING")
+    return scripted or _JOINERS.fullmatch(last) is not None
+
+
+# Emoji and signs; letters without capitals, and their marks.
+_JOINING = frozenset({"So", "Sk", "Sm", "Po", "Lo", "Mc", "Mn"})
 
 
 # Small letters of those scripts, and the Latin letters that they or their capitals look like.

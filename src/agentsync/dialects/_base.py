@@ -14,7 +14,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
-from agentsync.core.naming import folded_key
+from agentsync.core.naming import folded_key, shortened
 from agentsync.dialects._kit.guards import Names, ignored_restrictions, restricted
 from agentsync.dialects._kit.intent import intended_by
 from agentsync.formats.document import Document
@@ -76,6 +76,7 @@ class NameRule:
         low, high: the bounds of the length, in characters.
         reserved: names that already have another meaning in the tool.
         slugs: whether a name must be a slug; otherwise it may be as its author wrote it.
+        scripts: whether a name that is not ASCII may be as its author wrote it, whatever `slugs` is.
         pattern: the regular expression that the whole name has to match.
     """
 
@@ -83,12 +84,27 @@ class NameRule:
     high: int = 256
     reserved: frozenset[str] = frozenset()
     slugs: bool = True
+    scripts: bool = False
     pattern: str = ".*"
 
     def takes(self, name: str) -> bool:
         """Whether the tool would load an agent of this name, in the form that `slugs` requires."""
         fits = self.low <= len(name) <= self.high and re.fullmatch(self.pattern, name, re.DOTALL) is not None
         return fits and name not in self.reserved
+
+    def spelled(self, name: str, slug: str) -> str:
+        """An agent's name in the tool: as its author wrote it, or else the slug."""
+        free = not self.slugs or (self.scripts and not name.isascii())
+        return name if free and self.takes(name) else slug
+
+    def adapted(self, slug: str) -> str:
+        """A slug like this one that the tool takes; the slug itself where the tool takes that.
+
+        No two slugs are adapted to the same one.
+        """
+        # A word behind helps where a name is reserved or too short, one in front where it may not begin with a digit.
+        fitting = (shortened(form.format(slug), self.high) for form in ("{}", "{}-agent", "agent-{}"))
+        return next(filter(self.takes, fitting))
 
 
 SLUGS = NameRule()

@@ -100,6 +100,11 @@ class _Kilo(Family):
         return Family.score(self, document) + 1 if _ONLY_HERE & document.metadata.keys() else 0
 
 
+_NAMES: Final = NameRule(
+    reserved=frozenset("ask build code compaction debug explore general orchestrator plan summary title".split()),
+    scripts=True,
+)
+
 DIALECT: Final = _Kilo(
     name="kilo",
     title="Kilo Code",
@@ -112,15 +117,14 @@ DIALECT: Final = _Kilo(
         empties=True,
         keeps_outside=True,
         asks_user=True,
+        names=_NAMES,
     ),
     models=_MODELS,
     catalogue=_CATALOGUE,
     native=frozenset({"options", "variant", *_ONLY_HERE}),
     turns=("steps", "maxSteps"),
     empties=frozenset({"model", "variant", "temperature", "top_p", "prompt", "description", "steps", "permission"}),
-    names=NameRule(
-        reserved=frozenset("ask build code compaction debug explore general orchestrator plan summary title".split())
-    ),
+    names=_NAMES,
 ).dialect(
     user_directory=".config/kilo/agents",
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; KILO_CONFIG_DIR adds a directory and moves none

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from agentsync.agents.model import Agent
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts
+from agentsync.core.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts, name_key
 from agentsync.formats.document import Document, control_character, decode
 
 _MAX_DESCRIPTION = 1024
@@ -50,8 +50,8 @@ def _check_name(agent: Agent, document: Document) -> Iterator[Diagnostic]:
     if is_windows_device(agent.slug):
         yield Diagnostic(Code.NAME_RESERVED, f"`{agent.name}` is the name of a device on Windows", line=line)
     if mixes_scripts(agent.name):
-        yield Diagnostic(Code.NAME_CONFUSABLE, f"{agent.name!a} mixes letters of several scripts", line=line)
-    elif not is_slug(agent.name):
+        yield Diagnostic(Code.NAME_CONFUSABLE, f"{agent.name!r} mixes letters of several scripts", line=line)
+    elif not is_slug(agent.name) and name_key(agent.name) == agent.slug:  # a name in another script is as good
         message = f"{agent.name!r} becomes `{agent.slug}` where a tool or a file name needs it"
         yield Diagnostic(Code.NAME_NOT_SLUG, message, line=line)
 
@@ -126,16 +126,17 @@ def _texts(value: JsonValue) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Identity of an agent for the check of names: source, path in it, blob id, and the name that files get."""
+    """Identity of an agent for the check of names: source, path in it, blob id, its name and that of its files."""
 
     source: str
     path: str
     blob: str
+    name: str
     slug: str
 
 
 def check_names(agents: Sequence[Named], overriding: frozenset[str]) -> tuple[set[Named], list[Diagnostic]]:
-    """Decide which agents are used where several have the same name.
+    """Decide which agents are used where several have the same name, or would have files of the same name.
 
     Equal content is used once. Where one source has different content, none of it is used. Of several sources, a later
     one wins only where it is configured to.
@@ -147,38 +148,68 @@ def check_names(agents: Sequence[Named], overriding: frozenset[str]) -> tuple[se
     Returns:
         The agents that are used, and the diagnostics.
     """
-    groups: defaultdict[str, list[Named]] = defaultdict(list)
-    for agent in agents:
-        groups[agent.slug].append(agent)
     used: set[Named] = set()
     diagnostics: list[Diagnostic] = []
-    for slug, group in groups.items():
+    for group in _groups(agents):
         candidates = _winning(group, overriding)
         if len({agent.blob for agent in candidates}) == 1:
             used.add(candidates[0])
-            diagnostics += [_same(agent, candidates[0], slug) for agent in candidates[1:]]
+            diagnostics += [_same(agent, candidates[0]) for agent in candidates[1:]]
         else:
-            diagnostics += [_twin(agent, candidates, slug) for agent in candidates]
+            diagnostics += _twins(candidates)
     return used, diagnostics
 
 
-def _winning(group: list[Named], overriding: frozenset[str]) -> list[Named]:
+def _groups(agents: Sequence[Named]) -> Collection[Sequence[Named]]:
+    """Group the agents that share a name or the name of their files, with each other or through others.
+
+    The two differ only for a name in another script, since the stem of its file counts for the names of files.
+    """
+    leaders: dict[str, str] = {}
+
+    def leader(key: str) -> str:
+        while leaders.setdefault(key, key) != key:
+            leaders[key] = leaders[leaders[key]]  # halves the way for the next search
+            key = leaders[key]
+        return key
+
+    for agent in agents:
+        leaders[leader(name_key(agent.name))] = leader(agent.slug)
+    groups: defaultdict[str, list[Named]] = defaultdict(list)
+    for agent in agents:
+        groups[leader(agent.slug)].append(agent)
+    return groups.values()
+
+
+def _winning(group: Sequence[Named], overriding: frozenset[str]) -> Sequence[Named]:
     last = group[-1].source
     return [agent for agent in group if agent.source == last] if last in overriding else group
 
 
-def _same(agent: Named, other: Named, slug: str) -> Diagnostic:
-    return Diagnostic(Code.SAME_TWICE, f"the same agent is in {_place(other, agent)}", path=agent.path, agent=slug)
+def _same(agent: Named, other: Named) -> Diagnostic:
+    return Diagnostic(
+        Code.SAME_TWICE, f"the same agent is in {_place(other, agent)}", path=agent.path, agent=agent.slug
+    )
 
 
 _SHOWN_TWINS = 4
 
 
-def _twin(agent: Named, group: Sequence[Named], slug: str) -> Diagnostic:
-    others = islice((other for other in group if other is not agent), _SHOWN_TWINS)
-    places = ", ".join(_place(other, agent) for other in others)
-    more = f" and {len(group) - 1 - _SHOWN_TWINS} more" if len(group) - 1 > _SHOWN_TWINS else ""
-    return Diagnostic(Code.NAME_TWICE, f"`{slug}` is also the name of {places}{more}", path=agent.path, agent=slug)
+def _twins(group: Sequence[Named]) -> Iterator[Diagnostic]:
+    """Report each agent of a group whose names are one, or whose files would be."""
+    shared = Counter(name_key(agent.name) for agent in group)
+    for agent in group:
+        others = islice((other for other in group if other is not agent), _SHOWN_TWINS)
+        places = ", ".join(_place(other, agent) for other in others)
+        more = f" and {len(group) - 1 - _SHOWN_TWINS} more" if len(group) - 1 > _SHOWN_TWINS else ""
+        key, hint = name_key(agent.name), ""
+        if shared[key] > 1 or key == agent.slug:
+            name = agent.slug if key == agent.slug else agent.name
+            message = f"`{name}` is also the name of {places}{more}"
+        else:
+            message = f"`{agent.slug}`, which stands for `{agent.name}` in file names, is also that of {places}{more}"
+            hint = "give one of these files another name, which counts for agents named in another script"
+        yield Diagnostic(Code.NAME_TWICE, message, path=agent.path, agent=agent.slug, hint=hint)
 
 
 def _place(agent: Named, beside: Named) -> str:

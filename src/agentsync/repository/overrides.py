@@ -119,7 +119,7 @@ def unused(overrides: Iterable[Override], agents: Iterable[tuple[str, Sequence[s
 def prefixed(agent: Agent, prefix: str) -> Agent:
     """Return the agent under a name that begins with `prefix`."""
     name = prefix + agent.name
-    return agent.model_copy(update={"name": name, "slug": slug(name)}) if prefix else agent
+    return agent.model_copy(update={"name": name, "slug": slug(name, prefix + agent.slug)}) if prefix else agent
 
 
 def also_denied(agent: Agent, prefix: str) -> tuple[Override, ...]:

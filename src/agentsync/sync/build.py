@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,9 +20,11 @@ from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
+from agentsync.core.entry_paths import split_path
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import Named, check_names, masked
+from agentsync.repository.dependencies import Tree, missing, needs_of
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.overrides import also_denied, prefixed, unused
 from agentsync.state.render_cache import Cache
@@ -60,7 +63,7 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     oversized: list[Diagnostic] = []
     for snapshot in snapshots:
         source_policy = policy.of_source(snapshot.name, snapshot.url)
-        of_source = tuple(_compile(snapshot, targets, cache, contents, source_policy))
+        of_source = _with_needs(snapshot, tuple(_compile(snapshot, targets, cache, contents, source_policy)))
         if problem := _too_many_agents(snapshot, of_source, source_policy):
             oversized.append(problem)
             of_source = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in of_source)
@@ -71,6 +74,7 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     names = {_named(compiled_agent): compiled_agent for compiled_agent in compiled if compiled_agent.slug}
     used_names, name_diagnostics = check_names(list(names), overriding)
     used = tuple(compiled_agent for named, compiled_agent in names.items() if named in used_names)
+    used = _without_clashes(used, targets)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
     unread = frozenset((snapshot.name, problem.path) for snapshot in snapshots for problem in snapshot.diagnostics)
     states = tuple(_target_state(target, compiled, used, commits, unread) for target in targets)
@@ -154,8 +158,62 @@ def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) ->
         yield from unused([override], ((compiled_agent.slug, compiled_agent.tags) for compiled_agent in agents))
 
 
+def _with_needs(snapshot: Snapshot, compiled: Sequence[CompiledAgent]) -> tuple[CompiledAgent, ...]:
+    """Report what agents need and do not bring; a file that is part of an agent is no agent that is refused."""
+    agents = [one for one in compiled if one.name]
+    tree = Tree(snapshot.paths, {split_path(one.path)[0] for one in agents})
+    parts = {path: one.name for one in agents for path in tree.files(one.path, one.needs)}
+    return tuple(_with_need(one, tree) if one.name else _without_refusal(one, parts) for one in compiled)
+
+
+def _with_need(compiled_agent: CompiledAgent, tree: Tree) -> CompiledAgent:
+    diagnostic = missing(compiled_agent.path, compiled_agent.needs, tree)
+    if diagnostic is None:
+        return compiled_agent
+    located = masked(diagnostic.at(agent=compiled_agent.name))
+    return replace(compiled_agent, diagnostics=(*compiled_agent.diagnostics, located))
+
+
+def _without_refusal(compiled_agent: CompiledAgent, parts: Mapping[str, str]) -> CompiledAgent:
+    """Return a file that does not even begin like an agent as another kind of file, where an agent names it."""
+    whole = parts.get(compiled_agent.path)
+    if whole is None or {one.code for one in compiled_agent.diagnostics} != {Code.NO_FRONTMATTER}:
+        return compiled_agent
+    part = Diagnostic(Code.NOT_AN_AGENT, f"this is part of the agent `{whole}`", path=compiled_agent.path)
+    return replace(compiled_agent, refused=False, diagnostics=(masked(part),))
+
+
 def _named(compiled_agent: CompiledAgent) -> Named:
-    return Named(compiled_agent.source, compiled_agent.path, compiled_agent.blob, compiled_agent.slug)
+    return Named(
+        compiled_agent.source, compiled_agent.path, compiled_agent.blob, compiled_agent.name, compiled_agent.slug
+    )
+
+
+def _without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
+    """Refuse an output whose path belongs to another agent: one whose own name it is, or each one's of several.
+
+    Only names that were adapted to a target can clash here, since equal ones are found before.
+    """
+    refusals: dict[int, dict[str, Output]] = {}
+    for target in targets:
+        users: defaultdict[str, list[int]] = defaultdict(list)
+        for index, compiled_agent in enumerate(used):
+            if (output := compiled_agent.outputs.get(target.name)) and output.path:
+                users[output.path].append(index)
+        for path, indices in users.items():
+            for index in indices if len(indices) > 1 else ():
+                agent = used[index]
+                if target.written.path_of(agent.slug) != path:
+                    others = ", ".join(used[other].path for other in indices if other != index)
+                    message = f"the name that it gets here is also that of {others}"
+                    refusal = Diagnostic(
+                        Code.NAME_TWICE, message, path=agent.path, agent=agent.name, target=target.name
+                    )
+                    refusals.setdefault(index, {})[target.name] = Output("", "", (masked(refusal),))
+    return tuple(
+        replace(agent, outputs={**agent.outputs, **refusals[index]}) if index in refusals else agent
+        for index, agent in enumerate(used)
+    )
 
 
 def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], policy: SourcePolicy) -> Diagnostic | None:
@@ -255,6 +313,7 @@ def _make(
         description=agent.description,
         tags=agent.tags,
         outputs=outputs,
+        needs=needs_of(agent, read.document),
     )
 
 

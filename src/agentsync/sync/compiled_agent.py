@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.repository.dependencies import NO_NEEDS, Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class CompiledAgent:
         excluded: the targets that do not get it.
         refused: whether it looks like an agent and cannot be used, or must not be.
         outputs: by target's name.
+        needs: what the agent names and does not bring.
     """
 
     source: str
@@ -41,6 +43,7 @@ class CompiledAgent:
     refused: bool = False
     diagnostics: tuple[Diagnostic, ...] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)
+    needs: Needs = NO_NEEDS
 
 
 def encode(compiled_agent: CompiledAgent) -> bytes:
@@ -58,6 +61,7 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
             target: [output.path, output.digest, [diagnostic.as_dict() for diagnostic in output.diagnostics]]
             for target, output in compiled_agent.outputs.items()
         },
+        "needs": asdict(compiled_agent.needs),
     }
     return json.dumps(record).encode()
 
@@ -71,4 +75,7 @@ def decode(value: bytes) -> CompiledAgent:
     }
     diagnostics = tuple(Diagnostic.from_dict(diagnostic) for diagnostic in record.pop("diagnostics"))
     tags, excluded = tuple(record.pop("tags")), frozenset(record.pop("excluded"))
-    return CompiledAgent("", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, **record)
+    needs = Needs(**{kind: tuple(names) for kind, names in record.pop("needs").items()})
+    return CompiledAgent(
+        "", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, needs=needs, **record
+    )

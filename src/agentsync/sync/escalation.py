@@ -11,7 +11,6 @@ from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
-from agentsync.core.naming import slug
 from agentsync.dialects import dialects
 from agentsync.state.records import Action, Key
 from agentsync.sync.build import ContentStore
@@ -85,7 +84,7 @@ def _added(change: Change, contents: ContentStore, previous: Mapping[Key, bytes]
 def _abilities(change: Change, data: bytes) -> Abilities:
     assert change.wanted is not None  # noqa: S101 - only changes that write are compared
     target = dialects()[change.wanted.dialect]
-    return enforced_abilities(target, target.parse(data, change.path), slug(change.agent))
+    return enforced_abilities(target, target.parse(data, change.path), change.slug)
 
 
 def _diagnostic(change: Change, code: Code, message: str, added: Sequence[str]) -> Diagnostic:

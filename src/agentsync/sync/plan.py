@@ -9,7 +9,6 @@ from agentsync.config import Config
 from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import slug
 from agentsync.sync.cycle_diagnostics import kept_last_good, left_sources, left_targets, without_agents
 from agentsync.sync.escalation import hold_escalations
 from agentsync.sync.observe import Observation
@@ -108,9 +107,12 @@ def _restores(request: SyncRequest, observation: Observation, change: Change) ->
 def _with_escalations(request: SyncRequest, observation: Observation, changes: Plan) -> Plan:
     """Return the plan with escalations reported or held."""
     urls, consent = observation.urls, request.consent
+    slugs = {(one.source, one.path): one.slug for one in observation.built.used}
 
     def rules(change: Change) -> Sequence[Rules]:
-        return observation.policy.of_source(change.source, urls[change.source]).rules(slug(change.agent))
+        assert change.wanted is not None  # noqa: S101 - only changes that write are compared
+        slug = slugs[change.source, change.wanted.source_path]
+        return observation.policy.of_source(change.source, urls[change.source]).rules(slug)
 
     return hold_escalations(
         changes,

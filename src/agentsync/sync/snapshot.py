@@ -36,6 +36,7 @@ class Snapshot:
         filters: which agents are taken; an agent must pass all of them.
         prefix: what each agent's name begins with here.
         diagnostics: of files that are unsafe to read.
+        paths: of all files, those that are not read too; empty where the source is a single file.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Snapshot:
     filters: tuple[AgentFilter, ...] = ()
     prefix: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+    paths: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def take_snapshot(
         SourceUnavailableError: the files cannot be read.
     """
     entries = files.tree(commit)
+    paths = frozenset(entry.path for entry in entries if entry.mode.startswith("100"))
     manifest = _manifest(files, entries)
     selection = table.selection(manifest.agents)
     # The manifest is no agent, whatever dialect the files are said to have.
@@ -106,6 +109,7 @@ def take_snapshot(
         filters=tuple(AgentFilter(one.only, one.skip).under(table.prefix) for one in (manifest.agents, table)),
         prefix=table.prefix,
         diagnostics=(*unsafe, *unclear),
+        paths=paths,
     )
 
 

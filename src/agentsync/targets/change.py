@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from agentsync.core.codes import Code
@@ -82,6 +83,11 @@ class Change:
     def agent(self) -> str:
         owner = self.wanted or self.base
         return owner.agent if owner else ""
+
+    @property
+    def slug(self) -> str:
+        """What the agent is called in the target: the file's name without its ending, which has the only dots."""
+        return PurePosixPath(self.path).name.partition(".")[0]
 
     @property
     def source(self) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
-from agentsync.core.naming import slug
 from agentsync.state.records import Action, Key, Recorded
 from agentsync.targets.change import Actual, Change, TargetState, Wanted, absolute
 from agentsync.targets.deletion_limits import DeletionLimits, excessive_deletions
@@ -117,7 +116,7 @@ def conflict(change: Change) -> Diagnostic:
             hint=change.actual.hint,
         )
     reason = f"; {change.actual.reason}" if change.actual.reason else ""
-    adopt = f"`agentsync adopt {slug(change.agent)}`"
+    adopt = f"`agentsync adopt {change.slug}`"
     if change.base is None:
         code, message = Code.CONFLICT_UNMANAGED, "what is here was not written by agentsync and is kept"
         adopted = f"{adopt} puts the team's agent in its place and keeps yours as a backup"

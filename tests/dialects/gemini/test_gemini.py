@@ -94,7 +94,7 @@ def test_instructions_that_only_look_like_a_template_are_written(prompt: str) ->
 
 
 def test_its_own_agents_keep_their_names() -> None:
-    assert _from_claude("tools: Read", name="generalist").data is None
+    assert _from_claude("tools: Read", name="generalist").path == "generalist-agent.md"
     assert _from_claude("tools: Read", name="codebase_investigator").path == "codebase-investigator.md"
 
 

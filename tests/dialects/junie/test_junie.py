@@ -62,8 +62,8 @@ def test_an_agent_without_any_tools_cannot_be_expressed() -> None:
 def test_a_name_must_begin_with_a_letter() -> None:
     source = read("2fa.md", b"---\nname: 2fa\ndescription: Reviews.\n---\nGo.\n", "claude")
     file = render(source, JUNIE, WriteOptions())
-    assert file.data is None
-    assert Code.REFUSED_REQUIRED in {diagnostic.code for diagnostic in file.diagnostics}
+    assert file.path == "agent-2fa.md"
+    assert Code.NAME_CHANGED in {diagnostic.code for diagnostic in file.diagnostics}
 
 
 @pytest.mark.parametrize(

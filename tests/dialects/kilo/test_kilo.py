@@ -100,7 +100,7 @@ def test_instructions_that_would_be_filled_in_are_refused(prompt: str) -> None:
 
 @pytest.mark.parametrize("name", ["ask", "build", "code", "debug", "explore", "general", "plan", "title"])
 def test_an_agent_of_another_tool_does_not_change_a_built_in_one(name: str) -> None:
-    assert _from_claude("tools: Read", name=name).data is None
+    assert _from_claude("tools: Read", name=name).path == f"{name}-agent.md"
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,11 @@ def test_a_pattern_that_kiro_cannot_express_leaves_the_tool_out() -> None:
     assert rules(Rule("bash", DENY, "rm ?")) == [{"capability": "shell", "effect": "deny"}]
 
 
+@pytest.mark.parametrize("name", ["My_Agent", "人類学者"])
+def test_an_agent_that_is_called_otherwise_here_is_not_denied_by_a_name_that_is_gone(name: str) -> None:
+    assert rules(Rule("task", DENY, name)) == [{"capability": "subagent", "effect": "deny"}]
+
+
 @pytest.mark.parametrize("tools", ["{read: true}", "read", "[1]", "null"])
 def test_tools_that_are_not_a_list_are_refused(tools: str) -> None:
     result = read_agent("x.md", f"---\ndescription: d\ntools: {tools}\n---\nLook.\n".encode(), "kiro")

@@ -14,6 +14,7 @@ from agentsync.core.naming import (
     is_unsafe,
     is_windows_device,
     mixes_scripts,
+    name_key,
     slug,
 )
 from support.agents import thorough
@@ -29,11 +30,51 @@ from support.agents import thorough
         ("Prüfer", "prufer"),
         ("__a__b__", "a-b"),
         ("ﬁx", "fix"),
-        ("審査", ""),
+        ("!!", ""),
+        ("審査", "shenzha"),
+        ("Größe", "grosse"),
+        ("UXアーキテクト", "uxakitekuto"),
+        ("🎨", "art"),
     ],
 )
 def test_slugs(name: str, expected: str) -> None:
     assert slug(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "expected"),
+    [
+        ("人類学者", "anthropologist", "anthropologist"),
+        ("UXアーキテクト", "UX_Architect", "ux-architect"),
+        ("人類学者", "人類学者", "renleixuezhe"),
+        ("🎨", "designer", "designer"),
+        ("Prüfer", "checker", "prufer"),
+        ("Checker", "prüfer", "checker"),
+        ("!!", "checker", ""),
+    ],
+)
+def test_a_stem_counts_only_where_letters_would_be_lost(name: str, stem: str, expected: str) -> None:
+    assert slug(name, stem) == expected
+
+
+def test_a_long_transliteration_is_cut_to_one_of_its_own() -> None:
+    one, other = slug("審" * 120), slug("審" * 121)
+    assert one != other
+    assert max(len(one), len(other)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("Prüfer", "PRUFER", True),
+        ("Проверяющий", "проверяющий", True),
+        ("人類学者", "社会学者", False),
+        ("UXアーキテクト", "UXリサーチャー", False),
+        ("里", "李", False),  # one transliteration
+    ],
+)
+def test_keys_of_names(one: str, other: str, *, equal: bool) -> None:
+    assert (name_key(one) == name_key(other)) is equal
 
 
 @thorough
@@ -56,13 +97,13 @@ def test_invalid_slugs(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../../etc/x", "/abs", "a/b", "a\\b", "-rf", "~root", "a..b", "a\x00b", "a\nb", "a\x7fb", "審査", "!!", "a" * 240],
+    ["../../etc/x", "/abs", "a/b", "a\\b", "-rf", "~root", "a..b", "a\x00b", "a\nb", "a\x7fb", "!!", "a" * 240],
 )
 def test_unsafe_names(name: str) -> None:
     assert is_unsafe(name)
 
 
-@pytest.mark.parametrize("name", ["a", "a b", "SE: Reviewer", "v1.2", "Prüfer 🚀", "a" * 200])
+@pytest.mark.parametrize("name", ["a", "a b", "SE: Reviewer", "v1.2", "Prüfer 🚀", "審査", "🚀", "a" * 200])
 def test_names_that_are_not_unsafe(name: str) -> None:
     assert not is_unsafe(name)
 
@@ -131,6 +172,16 @@ def test_hidden_characters_of_running_text(text: str, index: int) -> None:
     assert hidden_in_text(text) == index
 
 
-@pytest.mark.parametrize("name", ["ad\u200dmin", "ad\ufe0fmin"])
+@pytest.mark.parametrize(
+    "name", ["🛡\ufe0f Guard", "👩\u200d💻", "🏳\ufe0f\u200d🌈", "1\ufe0f\u20e3", "می\u200cخ", "क्\u200dष"]
+)
+def test_names_may_hold_the_joiners_of_emoji_and_scripts(name: str) -> None:
+    assert not has_hidden_character(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ad\u200dmin", "ad\ufe0fmin", "\u200dadmin", "ade\u0301\u200dmin", "\u0430\u200d\u0431", "🛡\ufe0f\ufe0f\ufe0f"],
+)
 def test_names_may_not_hide_joiners_either(name: str) -> None:
     assert has_hidden_character(name)

@@ -193,12 +193,19 @@ def test_a_removed_todo_tool_has_no_effect() -> None:
     assert Code.NO_EFFECT in {diagnostic.code for diagnostic in source.diagnostics}
 
 
-# agentsync writes every agent under the slug of its name here.
+# agentsync writes every agent under the slug of its name here, but for names that are not ASCII.
 
 
 def test_a_denied_agent_is_denied_under_both_its_names() -> None:
     task = permission(written(without("task", "Code Reviewer")))["task"]
     assert task == {"*": "ask", "Code Reviewer": "deny", "code-reviewer": "deny"}
+
+
+def test_a_denied_agent_is_denied_under_the_name_that_replaces_a_built_in_one() -> None:
+    task = permission(
+        written(Grants((Rule("task", SESSION), Rule("task", DENY, "plan"), Rule("task", DENY, "人類学者"))))
+    )
+    assert task["task"] == {"*": "ask", "plan": "deny", "人類学者": "deny", "plan-agent": "deny"}
 
 
 def test_the_lowest_of_several_agents_with_one_slug_counts() -> None:
@@ -220,7 +227,7 @@ def test_an_agent_that_cannot_be_called_by_its_new_name_is_reported() -> None:
     assert "`A B` is called `a-b` here, which this agent may not call" in {f.message for f in file.diagnostics}
 
 
-@pytest.mark.parametrize("pattern", ["Code *", "a_?", "*.x"])
+@pytest.mark.parametrize("pattern", ["Code *", "a_?", "*.x", "?lan"])
 def test_a_pattern_of_names_that_differ_here_is_not_written(pattern: str) -> None:
     assert permission(written(without("task", pattern))) == {"task": "deny"}
 

@@ -132,8 +132,8 @@ def test_a_key_with_windows_line_ends_is_found() -> None:
     assert Code.SECRET in codes((f"{HEAD}{SECRETS['a private key']}\n").replace("\n", "\r\n"))
 
 
-def named(path: str, blob: str, source: str = "team", slug: str = "x") -> Named:
-    return Named(source, path, blob, slug)
+def named(path: str, blob: str, source: str = "team", slug: str = "x", name: str = "") -> Named:
+    return Named(source, path, blob, name or slug, slug)
 
 
 def test_agents_of_different_names_are_all_used() -> None:
@@ -155,6 +155,26 @@ def test_of_different_content_none_is_used_and_each_names_the_others() -> None:
     assert used == set()
     assert [one.code for one in diagnostics] == [Code.NAME_TWICE] * 3
     assert diagnostics[1].message.endswith("a.md, c.md")
+
+
+def test_a_name_in_another_script_is_one_name_whatever_its_files_are_called() -> None:
+    agents = [
+        named("a/sociologist.md", "1", slug="sociologist", name="社会学者"),
+        named("b/社会学者.md", "2", slug="shehuixuezhe", name="社会学者"),
+        named("c/sociologist.md", "3", slug="sociologist"),
+        named("d/lead.md", "4", slug="lead", name="主任"),
+        named("e/lead.md", "5", slug="lead", name="リーダー"),
+    ]
+    for order in (agents, agents[::-1]):
+        used, diagnostics = check_names(order, frozenset())
+        assert used == set()
+        assert {one.path: one.code for one in diagnostics} == dict.fromkeys(
+            [one.path for one in agents], Code.NAME_TWICE
+        )
+    messages = {one.path[0]: one.message for one in diagnostics}
+    assert messages["b"].startswith("`社会学者` is also the name of")
+    assert messages["c"].startswith("`sociologist` is also the name of")
+    assert messages["d"] == "`lead`, which stands for `主任` in file names, is also that of e/lead.md"
 
 
 def test_two_sources_of_one_name_clash_and_are_named() -> None:
@@ -180,7 +200,7 @@ def test_a_winning_source_must_still_agree_with_itself() -> None:
 
 
 def test_many_twins_are_reported_without_naming_each_to_each() -> None:
-    agents = [Named("team", f"{number}/x.md", str(number), "x") for number in range(2000)]
+    agents = [named(f"{number}/x.md", str(number)) for number in range(2000)]
     used, diagnostics = check_names(agents, frozenset())
     assert not used
     assert len(diagnostics) == 2000

@@ -231,6 +231,8 @@ def test_a_prefix_begins_the_name() -> None:
     agent = prefixed(team().agent, "team-")
     assert (agent.name, agent.slug) == ("team-reviewer", "team-reviewer")
     assert prefixed(agent, "") is agent
+    other = agent.model_copy(update={"name": "人類学者", "slug": "anthropologist"})
+    assert (prefixed(other, "web-").name, prefixed(other, "web-").slug) == ("web-人類学者", "web-anthropologist")
 
 
 def test_patterns_of_a_repository_count_under_its_prefix() -> None:

@@ -13,7 +13,8 @@ from agentsync.agents.model import NEUTRAL, Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import has_hidden_character, is_slug, is_unsafe, slug
+from agentsync.core.naming import has_hidden_character, is_unsafe, slug
+from agentsync.dialects._base import NameRule
 from agentsync.formats.document import Document
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
@@ -137,8 +138,8 @@ class Fields:
         if has_hidden_character(name):
             self.report(Code.NAME_HIDDEN_UNICODE, f"the name {name!a} holds characters that cannot be seen", "name")
             return None
-        if is_unsafe(name):
-            self.report(Code.NAME_UNSAFE, f"the name {name!a} cannot be used for a file", "name")
+        if is_unsafe(name, stem):
+            self.report(Code.NAME_UNSAFE, f"the name {name!r} cannot be used for a file", "name")
             return None
         return name
 
@@ -226,11 +227,12 @@ def speaks(agent: Agent, dialect: str) -> bool:
     return agent.dialect in (dialect, NEUTRAL)
 
 
-def file_name(agent: Agent) -> tuple[str, list[Diagnostic]]:
-    """The name for tools that take only slugs, and a diagnostic where it differs from the agent's own."""
-    if is_slug(agent.name):
-        return agent.name, []
-    return agent.slug, [Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here")]
+def name_here(agent: Agent, names: NameRule) -> tuple[str, list[Diagnostic]]:
+    """The agent's name for a tool that takes these, and a diagnostic where it differs from the agent's own."""
+    name = names.spelled(agent.name, agent.slug)
+    if name == agent.name:
+        return name, []
+    return name, [Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{name}` here")]
 
 
 def model_name(
@@ -265,9 +267,9 @@ def known_vendor(model: str, vendors: Mapping[str, str]) -> str:
     return f"{vendor}/{model}"
 
 
-def identity(name: str) -> dict[str, str]:
-    """The two fields that every reader sets from a name."""
-    return {"name": name, "slug": slug(name)}
+def identity(name: str, stem: str) -> dict[str, str]:
+    """The two fields that every reader sets from a name and the stem of its file."""
+    return {"name": name, "slug": slug(name, stem)}
 
 
 def without_none(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -99,7 +99,7 @@ class TableDialect:
         agent = Agent.model_validate(
             {
                 "mode": "subagent",
-                **identity(name),
+                **identity(name, stem),
                 **values,
                 "description": description,
                 "dialect": self.name,
@@ -116,7 +116,7 @@ class TableDialect:
 
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
-        return given and self.names.takes(name) and (is_slug(name) or not self.names.slugs)
+        return given and self.names.takes(name) and (is_slug(name) or self.names.spelled(name, "") == name)
 
     def check(self, fields: Fields) -> None:
         """Report what is wrong beyond permissions and keys; keys that it reads count as known."""
@@ -159,8 +159,7 @@ class TableDialect:
         return Writing(self.format(metadata, agent.prompt), (*diagnostics, *value_diagnostics, *model_diagnostics))
 
     def _name(self, agent: Agent) -> tuple[str, list[Diagnostic]]:
-        free = not self.names.slugs and self.names.takes(agent.name)
-        name = agent.name if free else agent.slug
+        name = self.names.spelled(agent.name, agent.slug)
         diagnostics: list[Diagnostic] = []
         if not self.names.takes(name):
             low, high = self.names.low, self.names.high

@@ -85,7 +85,7 @@ def read(document: Document, stem: str) -> Reading:
     native, unknown = fields.rest(_NATIVE)
     agent = Agent.model_validate(
         {
-            **identity(name),
+            **identity(name, stem),
             **values,
             "description": description,
             "dialect": "claude",

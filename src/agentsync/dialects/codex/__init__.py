@@ -15,15 +15,15 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, Moved, Reading, Recognition, Writing, refused
+from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, Writing, refused
 from agentsync.dialects._kit.fields import (
     UNKNOWN_VENDOR,
     Fields,
-    file_name,
     identity,
     known_vendor,
     losses,
     model_name,
+    name_here,
     speaks,
     without_none,
 )
@@ -39,6 +39,7 @@ _NATIVE: Final = frozenset(
     | {"service_tier", "features", "skills", "tools", "agents", "permissions", "sandbox_workspace_write"}
 )
 _VENDORS: Final = {"gpt-": "openai", "codex-": "openai", "o1": "openai", "o3": "openai", "o4": "openai"}
+_NAMES: Final = NameRule(scripts=True)
 # The models that version 0.169.0 lists.
 _MODELS: Final = frozenset(
     "gpt-5.5 gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol gpt-6.1-sol gpt-6.1-terra".split()
@@ -62,7 +63,7 @@ def read(document: Document, stem: str) -> Reading:
     native, unknown = fields.rest(_NATIVE)
     agent = Agent.model_validate(
         {
-            **identity(name),
+            **identity(name, stem),
             "description": description,
             "dialect": "codex",
             "prompt": prompt,
@@ -80,7 +81,7 @@ def read(document: Document, stem: str) -> Reading:
 
 
 def write(agent: Agent, options: WriteOptions) -> Writing:
-    name, diagnostics = file_name(agent)
+    name, diagnostics = name_here(agent, _NAMES)
     speaking = speaks(agent, "codex")
     diagnostics += losses(agent, "codex", _CARRIED | ({"mcp_servers"} if speaking else frozenset()))
     prompt = agent.prompt.strip()
@@ -157,6 +158,7 @@ DIALECT: Final = Dialect(
     effects=EFFECTS,
     carries=_CARRIED,
     required=("name", "description", "developer_instructions"),
+    names=_NAMES,
     environment=(Moved("CODEX_HOME", ".codex"),),
     uses_effects=True,
     recognition=Recognition(anywhere=(".toml",), sniff=sniff, other_directories=()),

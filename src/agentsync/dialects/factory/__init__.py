@@ -24,7 +24,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, Recognition, Review, ToolLists, Writing
+from agentsync.dialects._base import Moved, NameRule, Recognition, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.permission_codec import Permissions
@@ -231,6 +231,7 @@ _DROID: Final = _Droid(
     models=MODELS,
     native=frozenset({"color", "version", "createdAt", "updatedAt"}),
     required=(),
+    names=NameRule(scripts=True),
 )
 
 

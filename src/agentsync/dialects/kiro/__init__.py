@@ -41,7 +41,7 @@ def read(document: Document, stem: str) -> Reading:
     native, unknown = fields.rest(NATIVE)
     agent = Agent.model_validate(
         {
-            **identity(name),
+            **identity(name, stem),
             **values,
             "description": description,
             "dialect": "kiro",

@@ -13,6 +13,7 @@ from agentsync.agents.narrowing import Capabilities, Narrowed
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import is_slug
 from agentsync.dialects.kiro.permissions import NAMES
 
 _CAPABILITY: Final = {
@@ -27,7 +28,6 @@ _CAPABILITY: Final = {
 # Of two rules for one call the stronger counts; the session's approval needs no rule.
 _STRENGTH: Final = {Approval.SESSION: 0, Approval.ALLOW: 1, Approval.ASK: 2, Approval.DENY: 3}
 _FOLDER: Final = re.compile(r"[\w@-][\w.@-]*(?:/[\w@-][\w.@-]*)*/\*")
-_AGENT: Final = re.compile(r"[\w-]+")
 
 
 def server_name(pattern: str) -> str | None:
@@ -47,7 +47,7 @@ def _spells_argument(tool: str, argument: str) -> bool:
         case "write" | "edit":
             return _FOLDER.fullmatch(argument) is not None
         case "task":
-            return _AGENT.fullmatch(argument) is not None
+            return is_slug(argument)  # an agent of another name is called by its slug there
         case _:
             return False
 

@@ -64,7 +64,7 @@ def read(document: Document, stem: str) -> Reading:
         return Reading(None, fields.diagnostics)
     agent = Agent.model_validate(
         {
-            **identity(name),
+            **identity(name, stem),
             **values,
             "description": description,
             "dialect": NEUTRAL,

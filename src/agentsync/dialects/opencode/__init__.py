@@ -37,14 +37,18 @@ _CATALOGUE: Final = {
     ),
 }
 
+# A file named like a built-in agent changes that agent, which only an author for OpenCode can intend.
+_NAMES: Final = NameRule(
+    reserved=frozenset("build compaction explore general plan summary title".split()), scripts=True
+)
+
 DIALECT: Final = Family(
     name="opencode",
     title="OpenCode",
-    permissions=Permissions("OpenCode", "refuses every command", UNITS, others=frozenset({"doom_loop"})),
+    permissions=Permissions("OpenCode", "refuses every command", UNITS, others=frozenset({"doom_loop"}), names=_NAMES),
     models=_MODELS,
     catalogue=_CATALOGUE,
-    # A file named like a built-in agent changes that agent, which only an author for OpenCode can intend.
-    names=NameRule(reserved=frozenset("build compaction explore general plan summary title".split())),
+    names=_NAMES,
 ).dialect(
     user_directory=".config/opencode/agents",
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; OPENCODE_CONFIG_DIR adds a directory and moves none

@@ -14,6 +14,7 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import slug
+from agentsync.dialects._base import NameRule
 
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 _INDEX_END: Final = 2**32 - 1
@@ -54,32 +55,36 @@ def _has_wildcard(pattern: str) -> bool:
     return "*" in pattern or "?" in pattern
 
 
-def _slugs(rules: tuple[Rule, ...]) -> Iterator[tuple[str, Approval, str, Approval]]:
-    """Each named agent that has another name here: name and slug, each with its approval."""
+def _renamed(rules: tuple[Rule, ...], names: NameRule) -> Iterator[tuple[str, Approval, str, Approval]]:
+    """Each named agent that has another name here: both names, each with its approval."""
     grants = Grants(rules)
     for rule in rules:
-        name, other = rule.argument, slug(rule.argument)
+        name, made = rule.argument, slug(rule.argument)
+        other = names.spelled(name, names.adapted(made)) if made else ""
         if not _has_wildcard(name) and other not in ("", name):
             yield name, grants.approval("task", name), other, grants.approval("task", other)
 
 
-def with_slugs(tool: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+def with_slugs(tool: str, rules: tuple[Rule, ...], names: NameRule) -> tuple[Rule, ...]:
     """The rules, followed by their denials of agents repeated for the names of these agents here.
 
     A grant is not repeated: the slug may be the name of another agent.
     """
     if tool != "task":
         return rules
-    lower = [Rule(tool, level, other) for _, level, other, level_here in _slugs(rules) if level < level_here]
+    lower = [Rule(tool, level, other) for _, level, other, level_here in _renamed(rules, names) if level < level_here]
     return (*rules, *sorted(lower, key=lambda rule: -rule.approval))
 
 
-def unreachable(rules: tuple[Rule, ...]) -> list[Diagnostic]:
-    """A diagnostic for each named agent that may be called, but not by the name that it has here."""
+def unreachable(rules: tuple[Rule, ...], names: NameRule) -> list[Diagnostic]:
+    """A diagnostic for each named agent that may be called, but not by the name that it has here.
+
+    A name of the tool's own is left out, since the rule may be for the tool's agent.
+    """
     return [
         Diagnostic(Code.TOOL_LOST, f"`{name}` is called `{other}` here, which this agent may not call")
-        for name, level, other, level_here in _slugs(rules)
-        if level and not level_here
+        for name, level, other, level_here in _renamed(rules, names)
+        if level and not level_here and name not in names.reserved
     ]
 
 

@@ -15,7 +15,7 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, Review, Writing, refused
-from agentsync.dialects._kit.fields import Fields, file_name, identity, losses, model_name, speaks, without_none
+from agentsync.dialects._kit.fields import Fields, identity, losses, model_name, name_here, speaks, without_none
 from agentsync.dialects.opencode.permissions import KEYS, KEYS_READ, Permissions
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
@@ -111,7 +111,7 @@ class Family:
         native, unknown = fields.rest(self.native)
         agent = Agent.model_validate(
             {
-                **identity(name),
+                **identity(name, stem),
                 **values,
                 "description": description,
                 "dialect": self.name,
@@ -140,11 +140,11 @@ class Family:
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         """As `Dialect.write`."""
-        name, diagnostics = file_name(agent)
+        name, diagnostics = name_here(agent, self.names)
         diagnostics += losses(agent, self.name, _CARRIED)
         own = agent.dialect == self.name
-        if not own and not self.names.takes(agent.slug):
-            message = f"{self.title} has an agent `{agent.slug}` of its own, which this one would change"
+        if not own and not self.names.takes(name):
+            message = f"{self.title} has an agent `{name}` of its own, which this one would change"
             diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, message, hint="give it another name"))
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
         if not own:
@@ -158,7 +158,8 @@ class Family:
         diagnostics += [*model_diagnostics, *color_diagnostics, *effort_diagnostics]
         metadata: dict[str, JsonValue] = without_none(
             {
-                "name": agent.name if own and agent.name != name else None,
+                # The file's name is the agent's where there is no key.
+                "name": shown if (shown := agent.name if own else name) != agent.slug else None,
                 "description": agent.description or None,
                 "mode": agent.mode,
                 "model": model,

@@ -30,6 +30,7 @@ from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions
 from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._base import SLUGS, NameRule
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import known_as
 from agentsync.dialects.opencode.arguments import (
@@ -103,6 +104,7 @@ class Permissions:
         empties: whether it accepts an empty action, and makes no rule of it.
         keeps_outside: whether denying everything keeps the rules for files outside the project.
         asks_user: whether an agent can get the tool that asks its user.
+        names: the names that it accepts for agents, which their callers use.
     """
 
     title: str
@@ -113,6 +115,7 @@ class Permissions:
     empties: bool = False
     keeps_outside: bool = False
     asks_user: bool = False
+    names: NameRule = SLUGS
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -193,7 +196,7 @@ class Permissions:
     def spell(self, narrowed: Narrowed, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
         """The keys that express the narrowed grants, and diagnostics for losses."""
         permission: dict[str, JsonValue] = {}
-        diagnostics = unreachable(narrowed.arguments.get("task", ()))
+        diagnostics = unreachable(narrowed.arguments.get("task", ()), self.names)
         if narrowed.default is not Approval.SESSION:
             permission[ANY] = action_of(narrowed.default, "", options)
         for unit, narrowed_level in narrowed.units.items():
@@ -203,7 +206,7 @@ class Permissions:
             # A denial of everything does not cover the outside here, so it needs a rule even where it is the default.
             needs_rule = unit == _OUTSIDE and self.keeps_outside and level is Approval.DENY
             if rules := narrowed.arguments.get(unit):
-                permission[unit] = argument_map(with_slugs(tool, rules), tool, options)
+                permission[unit] = argument_map(with_slugs(tool, rules, self.names), tool, options)
                 level = min(rule.approval for rule in rules) if rules[0].argument == ANY else Approval.DENY
             elif level is not narrowed.default or needs_rule:
                 action = action_of(level, tool, options)
@@ -264,7 +267,15 @@ class Permissions:
 
     def _spells(self, tool: str, rules: tuple[Rule, ...]) -> bool:
         unit = next(unit for unit, covered in self.units.items() if tool in covered)
-        return unit not in _FLAT and all(spells_argument(tool, rule.argument) for rule in with_slugs(tool, rules))
+        return unit not in _FLAT and all(
+            spells_argument(tool, rule.argument) and (tool != "task" or self._keeps_renamed(rule.argument))
+            for rule in with_slugs(tool, rules, self.names)
+        )
+
+    def _keeps_renamed(self, pattern: str) -> bool:
+        """Whether a pattern for agents that covers a name of the tool's own covers what is written in its place."""
+        covered = (name for name in self.names.reserved if pattern != name and matches(pattern, name))
+        return all(matches(pattern, self.names.adapted(name)) for name in covered)
 
 
 def _is_clear(permissions: JsonValue) -> bool:

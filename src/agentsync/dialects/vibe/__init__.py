@@ -74,7 +74,7 @@ def read(document: Document, stem: str) -> Reading:
     safety = {key: document.metadata[key] for key in ("safety",) if key in document.metadata}
     agent = Agent.model_validate(
         {
-            **identity(name),
+            **identity(name, stem),
             "description": description,
             "dialect": "vibe",
             "prompt": prompt,
