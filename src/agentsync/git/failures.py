@@ -26,6 +26,10 @@ class UnexplainedError(SourceUnavailableError):
     """A failure that matches no known fault: the only case in which the mirror itself is suspected."""
 
 
+class OtherFormatError(SourceUnavailableError):
+    """The repository at the URL has another object format than the mirror."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Fault:
     pattern: re.Pattern[str]
@@ -46,6 +50,8 @@ _NAMES = re.compile(r"(?<!\w)'[^'\n]*'|\w+://\S+|(?<=host )\S+|(?<=hostname )\S+
 
 # The pack exceeds the quota, or the list of refs exceeds the memory.
 _TOO_LARGE = re.compile(r"file too large|out of memory", re.IGNORECASE)
+
+_OTHER_FORMAT = re.compile(r"mismatched algorithms|does not support this repository's object format")
 
 _RETRY_AFTER = re.compile(r"^<= Recv header: retry-after:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _LONGEST_WAIT = 86400.0
@@ -146,6 +152,8 @@ def explain(done: Done, remote: Remote) -> SourceUnavailableError:
     output = _NAMES.sub("", done.stderr)
     if _TOO_LARGE.search(output):
         return too_large(remote)
+    if _OTHER_FORMAT.search(output):
+        return OtherFormatError(done.reason, place=remote.place)
     for fault in _FAULTS:
         if fault.pattern.search(output):
             kind = TransientError if fault.transient else SourceUnavailableError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.core.urls import printable, redact, scheme, split_credentials
+from agentsync.git.objects import is_object_id
 
-_OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\x00-\x20\x7f~^:?*\[\\/.]")
 
 
@@ -68,7 +68,7 @@ class Remote:
     @property
     def is_commit(self) -> bool:
         """Whether the ref is a commit id."""
-        return _OBJECT_ID.fullmatch(self.ref) is not None
+        return is_object_id(self.ref)
 
     @property
     def title(self) -> str:
