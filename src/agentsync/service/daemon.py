@@ -49,6 +49,7 @@ from agentsync.state.records import Action
 from agentsync.state.store import State
 from agentsync.sync.cycle import run
 from agentsync.sync.events import log_up_to_date
+from agentsync.sync.fetch import mirror_of
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
@@ -264,7 +265,8 @@ class Daemon:
             self._config, self._text = config, text
             self._service_status = replace(self._service_status, config_error="")
             self._follow_schedule()
-            self._polling.forgive()
+            tables = config.sources.items()
+            self._polling.forgive(mirror_of(self._app_paths, name, table.url) for name, table in tables)
             if changed:
                 log_reloaded(self._path)
         self._publish(replace(self._service_status, fallbacks=self._follow_changes()))
@@ -300,7 +302,7 @@ class Daemon:
         finally:
             self._is_cycling = False
         fallbacks = self._follow_changes()
-        self._schedule.retry_in(self._retry_in())
+        self._schedule.retry_in(self._pending.next_retry(self._polling.next_wait))
         self._publish(
             replace(
                 self._service_status,
@@ -346,11 +348,6 @@ class Daemon:
             self._signed_at = time.monotonic()
             fetching = sum(source.timeout for source in self._config.sources.values())
             self._notifier.alive(within=fetching + _WORK_SECONDS)
-
-    def _retry_in(self) -> float | None:
-        """Seconds until a cycle is due before its regular time; None where none is."""
-        waits = [wait for wait in (self._polling.next_wait, self._pending.wait) if wait is not None]
-        return max(0.0, min(waits)) if waits else None
 
     def _follow_changes(self) -> tuple[str, ...]:
         """Watch the paths that matter now.
