@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -204,6 +205,47 @@ def test_a_source_that_changes_its_object_format_is_refused_unless_it_may_be_ano
         mirror.fetch(local(other))
     assert mirror.has(commit)
     assert mirror.fetch(local(other), may_start_over=True).id == other.head
+
+
+def _commit_in_a_bad_time_zone(repository: Repository) -> str:
+    tree = repository.git("rev-parse", f"{repository.head}^{{tree}}")
+    person = "Ada <ada@example.org> 1300000000"
+    text = f"tree {tree}\nparent {repository.head}\nauthor {person} +0000\ncommitter {person} -700\n\nold\n"
+    arguments = ("hash-object", "-t", "commit", "-w", "--literally", "--stdin")
+    repository.reset(repository.git(*arguments, stdin=text.encode()))
+    return repository.head
+
+
+def test_a_defect_is_refused_in_what_is_read_and_accepted_behind_it(repository: Repository, mirror: Mirror) -> None:
+    first = mirror.fetch(local(repository)).id
+    mirror.trust("team", first)
+    bad = _commit_in_a_bad_time_zone(repository)
+    for _ in range(2):  # the second time it is here already
+        error = failure(mirror, local(repository))
+        assert error.message.startswith(f"object {bad[:12]} breaks git's rule badTimezone: ")
+        assert 'accept_defects = ["badTimezone"]' in error.hint
+    repository.write({"a.md": "a"})
+    following = repository.commit()
+    assert "badTimezone" in failure(mirror, local(repository)).message  # it came since the trusted one
+    accepting = replace(local(repository), accept_defects=("badTimezone",))
+    assert mirror.fetch(accepting).id == following
+    mirror.trust("team", following)
+    repository.write({"a.md": "b"})
+    assert mirror.fetch(local(repository)).id == following
+    assert repository.commit() == mirror.fetch(local(repository)).id
+
+
+def test_a_defect_in_old_history_is_neither_refused_nor_taken_for_damage(
+    repository: Repository, mirror: Mirror
+) -> None:
+    _commit_in_a_bad_time_zone(repository)
+    repository.write({"a.md": "a"})
+    commit = repository.commit()
+    assert mirror.fetch(local(repository)).id == commit
+    (repository.path / "HEAD").write_text("garbage")
+    failure(mirror, local(repository))
+    assert mirror.has(commit)
+    assert not list(mirror.directory.parent.glob("mirror.corrupt-*"))
 
 
 def test_many_packs_become_one(repository: Repository, mirror: Mirror) -> None:

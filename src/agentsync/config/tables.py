@@ -114,6 +114,7 @@ class SourceTable(AgentsTable):
     allow_local: bool = False
     allow_http: bool = False
     allow_rewrite: bool = False
+    accept_defects: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+$")], ...] = ()
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
     signed: SignedTable | None = None
@@ -158,7 +159,15 @@ class SourceTable(AgentsTable):
 
     def remote(self) -> Remote:
         auth = Auth(**self.auth.model_dump())
-        return Remote(self.url, self.ref, auth, self.allow_local, self.allow_http, self.timeout)
+        return Remote(
+            self.url,
+            self.ref,
+            auth,
+            self.allow_local,
+            self.allow_http,
+            self.timeout,
+            accept_defects=self.accept_defects,
+        )
 
     def signers(self) -> Signers | None:
         """Return who may sign; None where no signature is required."""

@@ -33,6 +33,7 @@ class BareRepository:
         self.directory = directory.absolute()
         self._home = home.absolute()
         self._mark = self.directory / "agentsync-damaged"
+        self._lenient = self.directory / "agentsync-lenient"
         self._fetched = self.directory / "FETCH_HEAD"
 
     @property
@@ -94,6 +95,18 @@ class BareRepository:
             unfinished = _UNFINISHED_OBJECTS if objects in (above, *above.parents) else _UNFINISHED
             yield from (above / name for name in names if name.endswith(".lock") or name.startswith(unfinished))
 
+    @property
+    def is_lenient(self) -> bool:
+        """Whether objects may be here that break one of git's rules, so that what is read has to be checked."""
+        return self._lenient.exists()
+
+    def become_lenient(self) -> None:
+        """Record, before anything is fetched unchecked, that it may be here."""
+        try:
+            self._lenient.touch()
+        except OSError as error:
+            raise self._blocked(error) from error
+
     def is_empty(self) -> bool:
         """Whether nothing was ever fetched."""
         return not self.read("for-each-ref", "--count=1")
@@ -102,6 +115,8 @@ class BareRepository:
         """Delete the record of the last fetch, so that what `fetched` returns can only be of the next one."""
         try:
             self._fetched.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return  # git reports what is in the repository's place
         except OSError as error:
             raise self._blocked(error) from error
 
@@ -109,7 +124,7 @@ class BareRepository:
         """Id of the object that a fetch of one ref brought since `forget_fetched`; None where it brought nothing."""
         try:
             id_ = self._fetched.read_text(encoding="utf-8", errors="replace").partition("\t")[0]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise self._blocked(error) from error
@@ -145,8 +160,14 @@ class BareRepository:
             self.unreadable(done.reason)  # marks a damaged repository, which the next fetch replaces
 
     def is_damaged(self) -> bool:
-        """Whether `git fsck` reports errors."""
-        done = self.run("fsck", "--full", "--no-dangling", "--no-progress")
+        """Whether an object is missing or does not have its content, or a ref leads nowhere.
+
+        Git's rules for the content of objects are not checked: old history may break them without being damaged.
+        """
+        done = self.run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+        packs = [str(path) for path in self.directory.glob("objects/pack/*.idx")]
+        if packs and not done.status:
+            done = self.run("verify-pack", "--", *packs)
         return done.status != 0 and not done.timed_out
 
     def set_aside(self) -> None:

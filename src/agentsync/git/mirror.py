@@ -15,6 +15,7 @@ from urllib.parse import quote
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.git.access import access
 from agentsync.git.bare_repository import BareRepository
+from agentsync.git.environment import with_settings
 from agentsync.git.failures import (
     OtherFormatError,
     TransientError,
@@ -29,6 +30,7 @@ from agentsync.git.objects import SHA1, CommitFacts, is_object_id, object_format
 from agentsync.git.process import Done, Quota
 from agentsync.git.remote import Auth, Remote
 from agentsync.git.signatures import Signers, verify
+from agentsync.git.strict_check import check_strictly, finds_defect
 
 if TYPE_CHECKING:
     from agentsync.git.objects import Entry
@@ -196,27 +198,38 @@ class Mirror:
         self.maintain()
 
     def _fetch(self, remote: Remote, until: float) -> CommitFacts:
-        run = self._repository.run
         url, environment = access(remote, self._repository.environment)
-        self._repository.forget_fetched()
-        command = (*_FETCH, url, f"+{remote.ref}:{CANDIDATE}")
-        done = run(*command, environment=environment, until=until, quota=_quota(remote))
-        if done.status and remote.is_commit and refuses_id(done):
-            done = self._fetch_all(remote, url, environment, until)
-            fetched = remote.ref
-        else:
-            fetched = self._repository.fetched() or ""
+        done, fetched = self._bring(remote, url, environment, until)
+        if finds_defect(done) and not self._repository.is_lenient:
+            self._repository.become_lenient()
+            done, fetched = self._bring(remote, url, environment, until)
         if done.status:
             raise self._explain(done, remote, url, environment, until)
-        if not fetched:
+        if fetched is None:
             # The candidate is left from an earlier fetch, so it is no answer.
             raise UnexplainedError(f"git reported success and fetched nothing: {done.reason}", place=remote.place)
-        shown = run(*_FACTS, f"{fetched}^{{commit}}", until=until)
+        shown = self._repository.run(*_FACTS, f"{fetched}^{{commit}}", until=until)
         if shown.timed_out:
             raise explain(shown, remote)
         if shown.status:
             raise UnexplainedError(f"{remote.title} does not lead to a commit", place=remote.place)
-        return _facts(shown.output)
+        facts = _facts(shown.output)
+        if self._repository.is_lenient:
+            check_strictly(self._repository, fetched, facts.id, _TRUSTED, remote)
+        return facts
+
+    def _bring(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> tuple[Done, str | None]:
+        """Run the fetch; the result has the id that the ref points to, None where nothing arrived."""
+        settings = [(f"fetch.fsck.{rule}", "ignore") for rule in remote.accept_defects]
+        if self._repository.is_lenient:
+            settings.append(("fetch.fsckObjects", "false"))
+        environment = with_settings(environment, settings)
+        self._repository.forget_fetched()
+        command = (*_FETCH, url, f"+{remote.ref}:{CANDIDATE}")
+        done = self._repository.run(*command, environment=environment, until=until, quota=_quota(remote))
+        if done.status and remote.is_commit and refuses_id(done):
+            return self._fetch_all(remote, url, environment, until), remote.ref
+        return done, self._repository.fetched()
 
     def _fetch_all(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> Done:
         """Fetch every branch and look for the commit there, for servers that send no commit by its id."""

@@ -50,6 +50,7 @@ class Remote:
         allow_http: whether it may be http without TLS.
         deadline: seconds of wall-clock time that a fetch may take.
         max_bytes: the largest pack that may be fetched, and the largest mirror before a fetch.
+        accept_defects: git's names of rules that its objects may break, such as `badTimezone`.
     """
 
     url: str = field(repr=False)
@@ -59,6 +60,7 @@ class Remote:
     allow_http: bool = False
     deadline: float = 60.0
     max_bytes: int = 1 << 30
+    accept_defects: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
