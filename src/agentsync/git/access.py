@@ -7,12 +7,14 @@ import os
 import shlex
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from agentsync.core.errors import SourceUnavailableError, why
-from agentsync.core.urls import local_path, origin, scheme, split_credentials
+from agentsync.core.urls import REDACTED, local_path, origin, scheme, split_credentials
 from agentsync.git.environment import with_settings
-from agentsync.git.process import READ_SECONDS, executable, run
+from agentsync.git.process import READ_SECONDS, Done, executable, run
 from agentsync.git.remote import Auth, Remote
 
 
@@ -51,6 +53,19 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
         environment |= {name: os.environ[name] for name in session if name in os.environ}
         settings += _credential_settings(environment)
     return url, with_settings(environment, settings)
+
+
+def hide_secrets(done: Done, remote: Remote) -> Done:
+    """Mask the secrets of a fetch in its output: a server may repeat what it was sent."""
+    _, user, password = split_credentials(remote.url)
+    secrets = {password or user}  # a user without a password is a token
+    if remote.auth.token_file:
+        with suppress(SourceUnavailableError):
+            secrets.add(_token(remote.auth.token_file))
+    stderr = done.stderr
+    for secret in secrets - {""}:
+        stderr = stderr.replace(secret, REDACTED)
+    return replace(done, stderr=stderr)
 
 
 def _token(path: Path) -> str:

@@ -13,15 +13,18 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
-from agentsync.git.access import access
+from agentsync.git.access import access, hide_secrets
 from agentsync.git.bare_repository import BareRepository
+from agentsync.git.certificates import find_fault
 from agentsync.git.environment import with_settings
 from agentsync.git.failures import (
     OtherFormatError,
     TransientError,
     UnexplainedError,
+    UntrustedError,
     explain,
     explain_missing_ref,
+    explain_untrusted,
     lacks_ref,
     refuses_id,
     too_large,
@@ -250,8 +253,11 @@ class Mirror:
     def _explain(
         self, done: Done, remote: Remote, url: str, environment: Mapping[str, str], until: float
     ) -> SourceUnavailableError:
+        done = hide_secrets(done, remote)
         if not lacks_ref(done, remote):
-            return explain(done, remote)
+            error = explain(done, remote)
+            fault = find_fault(remote, until) if isinstance(error, UntrustedError) else None
+            return explain_untrusted(error, fault) if isinstance(error, UntrustedError) and fault else error
         command = ("ls-remote", "--refs", "--", url)
         listing = self._repository.run(*command, environment=environment, until=until, quota=_quota(remote))
         lines = listing.output.decode(errors="replace").splitlines()

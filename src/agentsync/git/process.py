@@ -38,6 +38,16 @@ READ_SECONDS = 60.0
 _VERSION_SECONDS = 10.0
 _NO_GIT_AT_IMPORT = {"GIT_PYTHON_GIT_EXECUTABLE": os.devnull, "GIT_PYTHON_REFRESH": "quiet"}
 _STDERR_BYTES = 64 * 1024
+_LAST_LINES = 3
+_LONGEST_LINE = 300
+# Lines that git adds to whatever ssh and a server reported before.
+_GENERAL_LINES = frozenset(
+    {
+        "Could not read from remote repository.",
+        "Please make sure you have the correct access rights",
+        "and the repository exists.",
+    }
+)
 _TRACED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ http\.c:\d+ +([^\n]*)\n?", re.MULTILINE)
 _OUTPUT_BYTES = 64 << 20  # the names of several 100,000 files; a tree of a few KB can have a billion
 
@@ -82,15 +92,21 @@ class Done:
 
     @property
     def reason(self) -> str:
-        """Git's last error line, safe to show."""
+        """The last lines of what git and the programs that it ran put out, safe to show."""
         if self.timed_out:
             return "git took too long"
         if self.overflowed:
             return f"git put out more than {_OUTPUT_BYTES >> 20} MiB"
-        lines = [line for line in self.stderr.splitlines() if line.strip()]
-        fatal = [line for line in lines if line.startswith(("fatal: ", "error: "))] or lines
-        last = fatal[-1] if fatal else f"git exited with status {self.status}"
-        return printable(redact(last.removeprefix("fatal: ").removeprefix("error: ")))
+        return self.last_lines or f"git exited with status {self.status}"
+
+    @property
+    def last_lines(self) -> str:
+        """The last lines of standard error, safe to show; empty where there are none."""
+        lines = [line.strip() for line in self.stderr.splitlines()]
+        lines = [line.removeprefix("fatal: ").removeprefix("error: ") for line in lines if line]
+        telling = [line for line in lines if line not in _GENERAL_LINES] or lines
+        shown = dict.fromkeys(printable(redact(line))[:_LONGEST_LINE] for line in telling[-_LAST_LINES:])
+        return "; ".join(shown)
 
 
 class Process:
@@ -277,12 +293,12 @@ def executable() -> str:
 @cache
 def _version(path: str) -> tuple[int, ...]:
     done = run([path, "version"], Path(path).parent, base_environment(), time.monotonic() + _VERSION_SECONDS)
-    hint = f"see what `{path} version` does"
+    hint = "this git is run without HOME and other variables: put one that needs none of them first in PATH"
     if done.timed_out:
-        raise SourceUnavailableError("git does not answer", place=path, hint=hint)
+        raise SourceUnavailableError("git does not answer", place=path, hint=f"see what `{path} version` does")
     match = re.match(rb"git version (\d+)\.(\d+)", done.output)
     if match is None:
-        raise SourceUnavailableError("git does not report its version", place=path, hint=hint)
+        raise SourceUnavailableError(f"git does not report its version: {done.reason}", place=path, hint=hint)
     return tuple(map(int, match.groups()))
 
 
