@@ -60,10 +60,15 @@ def test_fetching_twice_brings_nothing_and_then_the_new_commit(repository: Repos
     assert not mirror.is_ancestor(second, first)
 
 
-def test_the_mirror_is_bare_and_holds_no_hooks_and_no_tags(repository: Repository, mirror: Mirror) -> None:
+def test_the_mirror_is_bare_and_private_and_holds_no_hooks_and_no_tags(repository: Repository, mirror: Mirror) -> None:
     repository.tag("v1")
-    mirror.fetch(local(repository))
+    before = os.umask(0)
+    try:
+        mirror.fetch(local(repository))
+    finally:
+        os.umask(before)
     assert not (mirror.directory / "hooks").exists()
+    assert not [path for path in mirror.directory.parent.rglob("*") if path.stat().st_mode & 0o022]
     assert [path.name for path in (mirror.directory / "refs").rglob("*") if path.is_file()] == ["candidate"]
     assert mirror.directory.stat().st_mode & 0o777 == 0o700
 

@@ -34,7 +34,10 @@ def _expand(value: object) -> object:
     try:
         return str(Path(expanded).expanduser())
     except RuntimeError as error:
-        raise ValueError(f"`{value}`: there is no such user") from error
+        unknown = (
+            "the home directory of this user is not known" if expanded.startswith("~/") else "there is no such user"
+        )
+        raise ValueError(f"`{value}`: {unknown}") from error
 
 
 def _absolute(path: Path) -> Path:

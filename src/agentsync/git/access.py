@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentsync.core.errors import SourceUnavailableError, why
+from agentsync.core.paths import home
 from agentsync.core.urls import REDACTED, local_path, origin, scheme, split_credentials
 from agentsync.git.environment import with_settings
 from agentsync.git.process import READ_SECONDS, Done, executable, run
@@ -47,7 +48,7 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
     if auth.use_ssh_agent and (agent := os.environ.get("SSH_AUTH_SOCK")):
         environment["SSH_AUTH_SOCK"] = agent
     if auth.use_netrc or auth.use_credential_helper:
-        environment["HOME"] = str(Path.home())
+        environment["HOME"] = str(home())
     if auth.use_credential_helper:
         session = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # needed to reach a keyring
         environment |= {name: os.environ[name] for name in session if name in os.environ}
@@ -108,6 +109,6 @@ def _credential_settings(environment: Mapping[str, str]) -> list[tuple[str, str]
     theirs |= {name: os.environ[name] for name in ("XDG_CONFIG_HOME",) if name in os.environ}
     until = time.monotonic() + READ_SECONDS
     command = [executable(), "config", "-z", "--get-regexp", r"^credential\."]
-    records = run(command, Path.home(), theirs, until).output.decode(errors="surrogateescape").split("\0")[:-1]
+    records = run(command, home(), theirs, until).output.decode(errors="surrogateescape").split("\0")[:-1]
     pairs = (record.partition("\n") for record in records)
     return [(name, value) for name, _, value in pairs]

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentsync.core.errors import SourceUnavailableError, why
+from agentsync.core.paths import make_private
 from agentsync.git.environment import repository_environment
 from agentsync.git.objects import is_object_id
 from agentsync.git.process import READ_SECONDS, Done, Process, Quota, executable, run
@@ -77,7 +78,7 @@ class BareRepository:
             SourceUnavailableError: git is missing, or the directory cannot be written.
         """
         try:
-            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._home)
             if self._mark.exists():
                 self.set_aside()
             if not self.directory.exists():
@@ -205,7 +206,7 @@ class BareRepository:
         """
         building = self.directory.with_name(f"{self.directory.name}.new")
         shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(mode=0o700, parents=True)
+        make_private(building)
         environment = self.environment | {"GIT_DIR": str(building), "GIT_DEFAULT_REF_FORMAT": "files"}
         command = ("init", "--quiet", "--bare", f"--object-format={object_format}")
         done = self.run(*command, environment=environment, until=until)

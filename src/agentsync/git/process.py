@@ -7,6 +7,7 @@ removes the inherited variables. It is imported at the first command, since its 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -38,6 +39,10 @@ READ_SECONDS = 60.0
 _VERSION_SECONDS = 10.0
 _NO_GIT_AT_IMPORT = {"GIT_PYTHON_GIT_EXECUTABLE": os.devnull, "GIT_PYTHON_REFRESH": "quiet"}
 _STDERR_BYTES = 64 * 1024
+_PRIVATE = 0o077  # the umask of every command: nobody else reads or writes what git creates
+_MORE = "allow this user, service or container more processes (TasksMax, pids.max, ulimit -u)"
+_REAP_SECONDS = 1.0
+_groups: set[int] = set()  # process groups that were started and may have children left
 _LAST_LINES = 3
 _LONGEST_LINE = 300
 # Lines that git adds to whatever ssh and a server reported before.
@@ -140,10 +145,14 @@ class Process:
         self.timed_out = False
         self._stderr = bytearray()
         self._reader = Thread(target=self._drain, daemon=True)
-        self._reader.start()
         self._timer = Timer(max(0.0, until - time.monotonic()), self._expire)
         self._timer.daemon = True
-        self._timer.start()
+        try:
+            self._timer.start()
+            self._reader.start()
+        except RuntimeError as error:  # without its deadline, git is not left running
+            self._abandon()
+            raise SourceUnavailableError("git cannot be run: no thread can be started", hint=_MORE) from error
 
     def __enter__(self) -> Self:
         return self
@@ -159,6 +168,7 @@ class Process:
             self._timer.cancel()
             self._reader.join(timeout=1)
             self.stdout.close()
+            _reap(self._popen.pid)
 
     @property
     def status(self) -> int:
@@ -184,6 +194,15 @@ class Process:
         else:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
+
+    def _abandon(self) -> None:
+        self._timer.cancel()
+        self.kill()
+        self._popen.wait()
+        for stream in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            if stream:
+                stream.close()
+        _reap(self._popen.pid)
 
     def _drain(self) -> None:
         """Read standard error and keep its end only, so that a server cannot fill the memory."""
@@ -241,12 +260,36 @@ def _start(
             shell=False,
             env=environment,
             start_new_session=True,
+            umask=_PRIVATE,
         )
-    except OSError as error:  # out of processes or file descriptors
-        raise SourceUnavailableError(f"git cannot be started: {error.strerror}") from error
+    except OSError as error:  # out of processes or file descriptors, or more variables than the system passes on
+        hint = "unset the largest variables of its environment" if error.errno == errno.E2BIG else _MORE
+        raise SourceUnavailableError(f"git cannot be started: {error.strerror}", hint=hint) from error
     # Detach the process from GitPython's wrapper, which would end it when garbage-collected.
     popen, handle.proc = handle.proc, None
     return cast("Popen[bytes]", popen)
+
+
+def _reap(group: int) -> None:
+    """Take the exit status of what git's own children left, which is ours to do where this process is the first (init).
+
+    Elsewhere the system's first process does it. What has not ended soon is taken care of after the next command; until
+    then the number of its group is not used again.
+    """
+    if sys.platform == "win32":
+        return
+    _groups.add(group)
+    end = time.monotonic() + _REAP_SECONDS
+    while _groups:
+        for each in tuple(_groups):
+            try:
+                while os.waitpid(-each, os.WNOHANG) != (0, 0):
+                    pass
+            except ChildProcessError:
+                _groups.discard(each)
+        if not _groups or time.monotonic() > end:
+            return
+        time.sleep(_REAP_SECONDS / 100)
 
 
 def _limited(quota: Quota | None) -> list[str]:

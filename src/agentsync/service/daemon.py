@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Final
 
 from agentsync.config import Config, check_complete, load_with_text
-from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
+from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError, shortage
 from agentsync.core.paths import AppPaths, text_of
 from agentsync.report.service_status import ServiceStatus, Trigger
 from agentsync.service.control_socket import Answer, Asked, Control, Question
@@ -44,7 +44,7 @@ from agentsync.service.polling import FetchPolicy, Polling
 from agentsync.service.requests import asks_for, consent_of, want_all
 from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
 from agentsync.service.watch import Watch
-from agentsync.state.lock import locked_for_service
+from agentsync.state.lock import ServiceLock
 from agentsync.state.records import Action
 from agentsync.state.store import State
 from agentsync.sync.cycle import run
@@ -104,6 +104,8 @@ class Daemon:
         self._app_paths = app_paths
         self._show = show
         self._config, self._text = self._load()
+        self._lock = ServiceLock(app_paths)
+        self._control: Control | None = None
         self._inbox: Inbox[_Event] = Inbox()
         self._ending: BaseException | None = None
         self._is_cycling = False
@@ -127,7 +129,7 @@ class Daemon:
             ConfigError: something that the configuration requires is not available.
         """
         with ExitStack() as stack:
-            stack.enter_context(locked_for_service(self._app_paths))
+            stack.enter_context(self._lock)
             stack.enter_context(self._inbox)
             self._handle_signals(stack)
             stack.callback(self._health.close)
@@ -135,7 +137,8 @@ class Daemon:
             self._watch = stack.enter_context(Watch(lambda paths: self._inbox.put(_Changed(paths))))
             fraction = own_fraction(fallback=kept_id(self._app_paths))
             self._schedule = stack.enter_context(Schedule(self._inbox.put, fraction))
-            self._listen(stack)
+            stack.callback(self._stop_listening)
+            self._listen()
             log_started(self._path)
             stack.callback(log_stopped, self._path)
             stack.callback(self._notifier.stopping)
@@ -165,11 +168,27 @@ class Daemon:
         if self._ending:
             raise self._ending
 
-    def _listen(self, stack: ExitStack) -> None:
+    def _listen(self) -> None:
+        self._stop_listening()
         try:
-            stack.enter_context(Control(self._app_paths, self._inbox.put))
-        except OSError as error:
+            self._control = Control(self._app_paths, self._inbox.put).__enter__()
+        except (OSError, RuntimeError) as error:  # the latter where no thread can be started
             log_no_control(error)
+
+    def _stop_listening(self) -> None:
+        if self._control:
+            self._control.__exit__()
+            self._control = None
+
+    def _own_state(self) -> None:
+        """Take the service's lock and its socket again if they were deleted, as with the whole state.
+
+        Raises:
+            LockedError: another service was started meanwhile.
+            StateError: the state directory cannot be used.
+        """
+        if self._lock.renew():
+            self._listen()
 
     def _policy_at_start(self) -> FetchPolicy:
         """Fetch nothing, so that a fleet that starts together overloads no server, unless a source failed before."""
@@ -289,16 +308,22 @@ class Daemon:
         policy = self._pending.with_failed(policy)
         result: Result
         try:
+            self._own_state()
             # The up-to-date check repeats no diagnostic, so it is used only after a whole cycle without errors.
             short = bool(self._text and last and last.exit_code is ExitCode.OK) and not (whole or consent)
             self._is_cycling = True
             self._raise_if_ending()
             result = self._run(trigger, policy, consent, short=short)
             self._pending.succeeded(policy)
-        except AgentsyncError as error:
-            log_failed(error)
+        except Exception as error:
+            if isinstance(error, LockedError) and error.place == str(self._app_paths.service_lock):
+                raise  # another service works here now
+            failure = error if isinstance(error, AgentsyncError) else shortage(error)
+            if failure is None:
+                raise
+            log_failed(failure)
             self._pending.failed(policy)
-            result = error
+            result = failure
         finally:
             self._is_cycling = False
         fallbacks = self._follow_changes()
