@@ -83,6 +83,24 @@ def test_22_a_second_service_is_refused(follows: Machine, start: Callable[..., S
     assert "another agentsync daemon is running" in second.stderr
 
 
+def test_25_a_service_whose_state_is_deleted_goes_on_and_stays_the_only_one(
+    follows: Machine, repository: Repository, start: Callable[..., Service]
+) -> None:
+    service = start()
+    service.wait_for("sync.finished")
+    follows.state.rename(follows.root / "deleted")
+    commit = change(repository, "later")
+    service.process.send_signal(signal.SIGHUP)
+    follows.config.write_text(follows.config.read_text() + "jitter = 0\n")
+    service.wait_for("source.moved", commit=commit)
+    service.wait_for("sync.finished")
+    assert (follows.claude / "later.md").exists()
+    assert follows.run("daemon").code == 75
+    commit = change(repository, "latest")
+    assert follows.run("pull").code == 0
+    service.wait_for("source.moved", commit=commit)  # it pulled, since it listens again
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_24_a_signal_ends_it_also_while_a_server_keeps_it_waiting(
     machine: Machine, silent: Any, start: Callable[..., Service], number: signal.Signals, code: int

@@ -104,7 +104,8 @@ FETCHING = 'case "$1" in fetch)'
     [
         (f"{FETCHING} sleep 60;; esac", "there was no answer within 0.7 seconds"),
         (f"{FETCHING} sleep 60 & wait;; esac", "there was no answer within 0.7 seconds"),
-        (f"{FETCHING} exit 0;; log) echo what; exit 0;; esac", "git gave an unexpected answer"),
+        (f"{FETCHING} exit 0;; esac", "git reported success and fetched nothing"),
+        ('case "$1" in log) echo what; exit 0;; esac', "git gave an unexpected answer"),
         (f"{FETCHING} exit 77;; esac", "git exited with status 77"),
         (f"{FETCHING} kill -KILL $$;; esac", "git exited with status -9"),
         ('[ "$1" = version ] && echo git version 2.17.1 && exit', "git 2.17 is too old"),

@@ -12,6 +12,8 @@ from support.machine import agent
 from support.repository import Repository
 from support.trial import Trial
 
+_LONG_AGO = {"GIT_AUTHOR_DATE": "1300000000 +0000", "GIT_COMMITTER_DATE": "1300000000 +0000"}
+
 
 @pytest.mark.parametrize("cache", ["kept", "lost"])
 def test_07_a_rewritten_branch_is_refused_until_it_may_be(pulled: Trial, repository: Repository, cache: str) -> None:
@@ -35,6 +37,23 @@ def test_07_a_rewritten_branch_that_goes_back_on_it_is_followed_again(pulled: Tr
     repository.reset(first)
     pulled.push()
     pulled.converges()
+
+
+@pytest.mark.parametrize("cache", ["kept", "lost"])
+def test_13_a_source_that_becomes_shallow_moves_on_but_not_back(
+    pulled: Trial, repository: Repository, cache: str
+) -> None:
+    pulled.push("Not fetched in between.")
+    newest = pulled.push("The newest.")
+    repository.make_shallow()
+    assert "AS420" in pulled.converges().stderr
+    assert "AS420" not in pulled.converges().stderr
+    if cache == "lost":
+        shutil.rmtree(pulled.machine.cache)
+    between = repository.git("commit-tree", "-m", "x", f"{newest}^{{tree}}", "-p", newest, variables=_LONG_AGO)
+    repository.reset(repository.git("commit-tree", "-m", "x", f"{newest}^{{tree}}", "-p", between, variables=_LONG_AGO))
+    repository.make_shallow()
+    pulled.holds(4, "the branch went back", "allow_rewrite = true")
 
 
 def test_08_a_branch_that_is_deleted_keeps_the_files(trial: Trial, repository: Repository) -> None:

@@ -96,7 +96,9 @@ def test_a_failure_of_the_remote_keeps_the_mirror(repository: Repository, mirror
 def test_locks_and_unfinished_packs_that_a_killed_git_left_are_cleared(repository: Repository, mirror: Mirror) -> None:
     mirror.fetch(local(repository))
     left = ["HEAD.lock", "packed-refs.lock", "refs/agentsync/candidate.lock", "objects/pack/tmp_pack_x"]
+    left += ["shallow.lock", "reftable/tables.list.lock", "objects/aa/tmp_obj_x", "objects/info/commit-graphs/x.lock"]
     for name in left:
+        (mirror.directory / name).parent.mkdir(parents=True, exist_ok=True)
         (mirror.directory / name).touch()
     repository.write({"a.md": "a"})
     assert mirror.fetch(local(repository)).id != repository.commit()

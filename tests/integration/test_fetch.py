@@ -10,7 +10,7 @@ import pytest
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.git.mirror import Mirror, Remote, TransientError
 from agentsync.git.objects import CommitFacts
-from agentsync.sync.fetch import Retries, fetch
+from agentsync.sync.fetch import Retries, fetch, is_unproven
 from support.mirror import trusted
 
 if TYPE_CHECKING:
@@ -94,6 +94,24 @@ def test_a_branch_that_went_back_is_refused(repository: Repository, mirror: Mirr
 def test_a_commit_that_the_whole_history_does_not_hold_is_a_rewrite(repository: Repository, mirror: Mirror) -> None:
     with pytest.raises(SourceRefusedError, match="the branch was rewritten"):
         pull(mirror, repository, "1" * 40)
+
+
+def test_a_shallow_source_may_move_on_but_not_back(repository: Repository, mirror: Mirror) -> None:
+    previous = pull(mirror, repository, None).id
+    for number in range(2):
+        repository.write({"a.md": str(number)})
+        repository.commit()
+    newest = repository.head
+    repository.make_shallow()
+    assert pull(mirror, repository, previous).id == newest
+    assert is_unproven(mirror, previous, newest)
+    repository.write({"a.md": "the parent is known"})
+    following = repository.commit()
+    assert pull(mirror, repository, newest).id == following
+    assert not is_unproven(mirror, newest, following)
+    repository.reset(newest)
+    with pytest.raises(SourceRefusedError, match="went back"):
+        pull(mirror, repository, following)
 
 
 def test_a_lost_mirror_proves_ancestry_again(repository: Repository, mirror: Mirror, tmp_path: Path) -> None:

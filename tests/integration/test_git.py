@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agentsync.core.errors import SourceRefusedError
 from agentsync.git.mirror import Mirror, Remote
-from support.mirror import committed, local, over_http, trusted
+from support.gitserver import GitServer
+from support.mirror import committed, failure, local, over_http, trusted
 from support.repository import Repository
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from support.gitserver import GitServer
 
 
 @pytest.mark.parametrize("ref", ["HEAD", "refs/heads/main", "refs/tags/light", "refs/tags/annotated"])
@@ -57,12 +60,16 @@ def test_fetching_twice_brings_nothing_and_then_the_new_commit(repository: Repos
     assert not mirror.is_ancestor(second, first)
 
 
-def test_the_mirror_is_bare_and_holds_no_hooks_and_no_tags(repository: Repository, mirror: Mirror) -> None:
+def test_the_mirror_is_bare_and_private_and_holds_no_hooks_and_no_tags(repository: Repository, mirror: Mirror) -> None:
     repository.tag("v1")
-    mirror.fetch(local(repository))
+    before = os.umask(0)
+    try:
+        mirror.fetch(local(repository))
+    finally:
+        os.umask(before)
     assert not (mirror.directory / "hooks").exists()
+    assert not [path for path in mirror.directory.parent.rglob("*") if path.stat().st_mode & 0o022]
     assert [path.name for path in (mirror.directory / "refs").rglob("*") if path.is_file()] == ["candidate"]
-    assert not (mirror.directory / "FETCH_HEAD").exists()
     assert mirror.directory.stat().st_mode & 0o777 == 0o700
 
 
@@ -129,6 +136,121 @@ def test_trusted_commits_are_remembered_by_any_name(repository: Repository, mirr
 
 def test_a_mirror_that_was_never_fetched_holds_nothing(mirror: Mirror) -> None:
     assert not mirror.has("1" * 40)
+
+
+def test_a_git_that_reports_success_and_fetches_nothing_is_no_answer(
+    repository: Repository, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.fetch(local(repository))
+    repository.write({"a.md": "a"})
+    repository.commit()
+    idle = tmp_path / "bin" / "git"
+    idle.parent.mkdir()
+    idle.write_text(f'#!/bin/sh\n[ "$1" = fetch ] && exit 0\nexec {shutil.which("git")} "$@"\n')
+    idle.chmod(0o755)
+    monkeypatch.setenv("PATH", str(idle.parent), prepend=os.pathsep)
+    assert "fetched nothing" in failure(mirror, local(repository)).message
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_source_that_becomes_shallow_is_fetched(
+    repository: Repository, mirror: Mirror, server: GitServer, *, known: bool
+) -> None:
+    if known:
+        mirror.fetch(over_http(server))
+    for number in range(2):
+        repository.write({"a.md": str(number)})
+        repository.commit()
+    repository.make_shallow()
+    assert mirror.fetch(over_http(server)).id == repository.head
+    assert mirror.is_cut(repository.head)
+
+
+@pytest.mark.parametrize(
+    ("object_format", "defaults", "protocol_v2"),
+    [("sha256", "sha1", True), ("sha256", "sha1", False), ("sha1", "sha256", True), ("sha256", "sha256", False)],
+)
+def test_the_mirror_has_the_object_format_of_its_source(
+    tmp_path: Path,
+    mirror: Mirror,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    defaults: str,
+    protocol_v2: bool,
+    object_format: str,
+) -> None:
+    later = tmp_path / "bin" / "git"  # a git with other defaults, as version 3 is to have
+    later.parent.mkdir()
+    later.write_text(f'#!/bin/sh\nexport GIT_DEFAULT_HASH={defaults}\nexec {shutil.which("git")} "$@"\n')
+    later.chmod(0o755)
+    monkeypatch.setenv("PATH", str(later.parent), prepend=os.pathsep)
+    source = Repository(tmp_path / "served" / "source.git", object_format=object_format)
+    source.write({"a.md": "a"})
+    first = source.commit()
+    with GitServer(source.path.parent) as server:
+        server.protocol_v2 = protocol_v2
+        assert mirror.fetch(over_http(server)).id == source.head
+        source.write({"a.md": "b"})
+        source.commit()
+        assert mirror.fetch(over_http(server)).id == source.head
+        assert mirror.is_ancestor(first, source.head)
+        [entry] = mirror.tree(source.head)
+        assert list(mirror.blobs([entry.blob])) == [(entry.blob, b"b")]
+
+
+def test_a_source_that_changes_its_object_format_is_refused_unless_it_may_be_another_one(
+    repository: Repository, mirror: Mirror
+) -> None:
+    commit = committed(repository, mirror)
+    shutil.rmtree(repository.path)
+    other = Repository(repository.path, object_format="sha256")
+    other.write({"a.md": "a"})
+    other.commit()
+    with pytest.raises(SourceRefusedError, match="object format sha256"):
+        mirror.fetch(local(other))
+    assert mirror.has(commit)
+    assert mirror.fetch(local(other), may_start_over=True).id == other.head
+
+
+def _commit_in_a_bad_time_zone(repository: Repository) -> str:
+    tree = repository.git("rev-parse", f"{repository.head}^{{tree}}")
+    person = "Ada <ada@example.org> 1300000000"
+    text = f"tree {tree}\nparent {repository.head}\nauthor {person} +0000\ncommitter {person} -700\n\nold\n"
+    arguments = ("hash-object", "-t", "commit", "-w", "--literally", "--stdin")
+    repository.reset(repository.git(*arguments, stdin=text.encode()))
+    return repository.head
+
+
+def test_a_defect_is_refused_in_what_is_read_and_accepted_behind_it(repository: Repository, mirror: Mirror) -> None:
+    first = mirror.fetch(local(repository)).id
+    mirror.trust("team", first)
+    bad = _commit_in_a_bad_time_zone(repository)
+    for _ in range(2):  # the second time it is here already
+        error = failure(mirror, local(repository))
+        assert error.message.startswith(f"object {bad[:12]} breaks git's rule badTimezone: ")
+        assert 'accept_defects = ["badTimezone"]' in error.hint
+    repository.write({"a.md": "a"})
+    following = repository.commit()
+    assert "badTimezone" in failure(mirror, local(repository)).message  # it came since the trusted one
+    accepting = replace(local(repository), accept_defects=("badTimezone",))
+    assert mirror.fetch(accepting).id == following
+    mirror.trust("team", following)
+    repository.write({"a.md": "b"})
+    assert mirror.fetch(local(repository)).id == following
+    assert repository.commit() == mirror.fetch(local(repository)).id
+
+
+def test_a_defect_in_old_history_is_neither_refused_nor_taken_for_damage(
+    repository: Repository, mirror: Mirror
+) -> None:
+    _commit_in_a_bad_time_zone(repository)
+    repository.write({"a.md": "a"})
+    commit = repository.commit()
+    assert mirror.fetch(local(repository)).id == commit
+    (repository.path / "HEAD").write_text("garbage")
+    failure(mirror, local(repository))
+    assert mirror.has(commit)
+    assert not list(mirror.directory.parent.glob("mirror.corrupt-*"))
 
 
 def test_many_packs_become_one(repository: Repository, mirror: Mirror) -> None:

@@ -32,7 +32,7 @@ def test_a_token_is_sent_at_once_and_its_file_is_read_each_time(
     server.authorization = basic("x-access-token", "new")
     remote = over_http(server, auth=Auth(token_file=token))
     error = failure(mirror, remote)
-    assert error.message == "the server refused the credentials, or wants some"
+    assert error.message.startswith("the server refused the credentials, or wants some: ")
     assert not isinstance(error, TransientError)
     token.write_text("new\n")
     server.seen.clear()
@@ -121,9 +121,9 @@ def test_ssh_lets_in_with_a_key_and_refuses_a_host_that_is_not_the_known_one(
     remote = Remote(ssh_server.url(repository.path), auth=auth)
     assert mirror.fetch(remote).id == repository.head
     ssh_server.introduce(ssh_server.key.with_suffix(".pub").read_text())
-    assert failure(mirror, remote).message == "the server's host key is not the known one"
+    assert failure(mirror, remote).message.startswith("the server's host key is not the known one: ")
     ssh_server.known_hosts.write_text("")
-    assert failure(mirror, remote).message == "the server's host key is unknown"
+    assert failure(mirror, remote).message.startswith("the server's host key is unknown: ")
 
 
 def test_ssh_never_asks_and_uses_only_configured_keys() -> None:
@@ -136,18 +136,28 @@ def test_ssh_never_asks_and_uses_only_configured_keys() -> None:
     assert "IdentityAgent" not in free
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A key and a certificate for 127.0.0.1 that nobody has signed but itself."""
+def _certificate(directory: Path, host: str = "IP:127.0.0.1", days: int = 2) -> Path:
+    """A key and a certificate that nobody has signed but itself."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed, so there is no certificate")
-    key, signed, both = (tmp_path / name for name in ("key.pem", "certificate.pem", "both.pem"))
-    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1".split()
-    extension = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(signed)]
-    subprocess.run([openssl, *request, *extension], check=True, capture_output=True)
+    key, request, signed, both = (directory / f"{name}.pem" for name in ("key", "request", "certificate", "both"))
+    extensions = directory / "extensions"
+    extensions.write_text(f"subjectAltName={host}\nbasicConstraints=critical,CA:TRUE\n")
+    new = "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x".split()
+    sign = ["x509", "-req", "-in", str(request), "-signkey", str(key), "-extfile", str(extensions)]
+    for command in (
+        [*new, "-keyout", str(key), "-out", str(request)],
+        [*sign, "-days", str(days), "-out", str(signed)],
+    ):
+        subprocess.run([openssl, *command], check=True, capture_output=True)
     both.write_bytes(key.read_bytes() + signed.read_bytes())
     return both
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return _certificate(tmp_path)
 
 
 def test_https_trusts_the_configured_authority_and_no_other(
@@ -160,4 +170,22 @@ def test_https_trusts_the_configured_authority_and_no_other(
         url = server.url(repository.path.name)
         assert mirror.fetch(Remote(url, auth=Auth(ca_file=authority, token_file=token))).id == repository.head
         assert server.seen[-1].startswith("Basic ")
-        assert failure(mirror, Remote(url)).message == "no trusted TLS connection could be made"
+        assert failure(mirror, Remote(url)).message.startswith(
+            "the server's certificate is from an unknown authority: "
+        )
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "message"),
+    [
+        ("IP:127.0.0.1", -1, "the server's certificate has expired, or is not valid yet: "),
+        ("DNS:example.org", 2, "the server's certificate is for another host: "),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_reported(
+    repository: Repository, mirror: Mirror, tmp_path: Path, *, host: str, days: int, message: str
+) -> None:
+    certificate = _certificate(tmp_path, host, days)
+    with GitServer(repository.path.parent, certificate=certificate) as server:
+        remote = Remote(server.url(repository.path.name), auth=Auth(ca_file=tmp_path / "certificate.pem"))
+        assert failure(mirror, remote).message.startswith(message)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +38,45 @@ def test_leaving_a_stream_of_blobs_early_leaves_no_process(repository: Repositor
     next(stream)
     _closed(stream)
     assert children() == before
+
+
+@linux
+def test_21_the_first_process_of_a_container_keeps_no_zombies(tmp_path: Path) -> None:
+    """A process that adopts orphans, as that one does, runs a command whose child outlives it."""
+    command = ["/bin/sh", "-c", "sh -c 'sleep 600; true' & sleep 600"]
+    code = f"""
+import ctypes, os, sys, time
+from pathlib import Path
+from agentsync.git.process import run
+assert ctypes.CDLL(None).prctl(36, 1) == 0
+done = run({command!r}, Path({str(tmp_path)!r}), {{}}, time.monotonic() + 0.2)
+assert done.timed_out
+sys.exit(len(Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split()))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_git_is_left_where_no_thread_can_be_started(
+    repository: Repository, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.fetch(local(repository))
+    before = children()
+
+    start = Thread.start
+    for allowed in (0, 1):
+        started: list[Thread] = []
+
+        def start_some(thread: Thread, started: list[Thread] = started, allowed: int = allowed) -> None:
+            if len(started) == allowed:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            start(thread)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Thread, "start", start_some)
+            assert failure(mirror, local(repository)).message == "git cannot be run: no thread can be started"
+    assert children() == before
+    assert mirror.fetch(local(repository)).id == repository.head
 
 
 @linux

@@ -110,13 +110,15 @@ def test_after_the_configuration_changed_all_are_asked_again(
 ) -> None:
     with pytest.raises(SourceUnavailableError):
         ask(polling, FetchPolicy.DUE, mirror, away)
-    polling.forgive()
+    polling.forgive([mirror])
     assert ask(polling, FetchPolicy.DUE, mirror, local(repository))
     server.mode, server.status, server.headers = "error", 429, {"Retry-After": "5000"}
     with pytest.raises(SourceUnavailableError):
         ask(polling, FetchPolicy.DUE, mirror, over_http(server))
-    polling.forgive()
+    polling.forgive([mirror])
     assert polling.next_wait == 5000
+    polling.forgive([])
+    assert polling.next_wait is None
 
 
 def test_a_retry_fetches_only_failed_sources(

@@ -31,13 +31,15 @@ class Repository:
         branch: the branch that commits go to.
     """
 
-    def __init__(self, path: Path, branch: str = "main") -> None:
+    def __init__(self, path: Path, branch: str = "main", object_format: str = "sha1") -> None:
         self.path = path
         self.branch = branch
         self._changes: dict[bytes, tuple[str, bytes] | None] = {}
         self._time = _EPOCH
         path.mkdir(parents=True)
-        self.git("init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}")
+        self.git(
+            "init", "--quiet", "--bare", "--template=", f"--initial-branch={branch}", f"--object-format={object_format}"
+        )
 
     @property
     def url(self) -> str:
@@ -107,6 +109,12 @@ class Repository:
 
     def delete_branch(self, name: str) -> None:
         self.git("update-ref", "-d", f"refs/heads/{name}")
+
+    def make_shallow(self) -> None:
+        """Drop all history before the current branch's last commit, as a clone of depth 1 does."""
+        (self.path / "shallow").write_text(f"{self.head}\n")
+        self.git("repack", "-adq")
+        self.git("prune", "--expire=now")
 
     def tag(self, name: str, commit: str | None = None, *, annotated: bool = False) -> None:
         """Make a tag or move it."""

@@ -18,7 +18,7 @@ import click
 
 from agentsync import __version__
 from agentsync.cli.options import Common
-from agentsync.core.errors import AgentsyncError, ExitCode
+from agentsync.core.errors import AgentsyncError, ExitCode, shortage
 from agentsync.core.urls import printable, redact
 
 _NO_OUTPUT: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO})
@@ -95,6 +95,9 @@ def _run(command: click.Command, common: Common) -> int:
     except Exception as error:  # a bug must end in a report, not in a traceback
         if isinstance(error, OSError) and error.errno in _NO_OUTPUT:
             raise
+        if short := shortage(error):
+            show_error(short, common)
+            return short.exit_code
         _print_record(common, ExitCode.BUG, redact(_sentence(error)))
         _report(error, common)
         return ExitCode.BUG
@@ -152,7 +155,7 @@ def _report(error: Exception, common: Common) -> None:
     _show_line("bug:", redact(_sentence(error)), common)
     try:
         report = _write_report(text)
-    except OSError:
+    except (OSError, AgentsyncError):
         click.echo("\n".join(map(printable, text.splitlines())), err=True)
         return
     click.echo(f" hint: the details are in {report}; please look through them and report them", err=True)
@@ -160,11 +163,11 @@ def _report(error: Exception, common: Common) -> None:
 
 def _write_report(text: str) -> Path:
     # Only a bug needs these, and every start would pay for them.
-    from agentsync.core.paths import app_paths  # noqa: PLC0415
+    from agentsync.core.paths import app_paths, make_private  # noqa: PLC0415
     from agentsync.targets.directory_handle import NOFOLLOW  # noqa: PLC0415
 
     directory = app_paths().state
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(directory)
     report = directory / "bug-report.txt"
     report.unlink(missing_ok=True)
     descriptor = os.open(report, os.O_CREAT | os.O_EXCL | os.O_WRONLY | NOFOLLOW, 0o600)

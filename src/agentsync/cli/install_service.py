@@ -16,7 +16,7 @@ import click
 from agentsync.cli.options import Common, common, common_options
 from agentsync.config import Config, find_config, load_config
 from agentsync.core.errors import ConfigError, ExitCode
-from agentsync.core.paths import AppPaths, app_paths, is_directory, shorten
+from agentsync.core.paths import AppPaths, app_paths, is_directory, make_private, shorten
 from agentsync.service.systemd.footprint import Footprint, footprint, make_directories
 from agentsync.service.systemd.installation import Outcome, ServiceError, check, commands, install, uninstall
 from agentsync.service.systemd.units import Service, system_service, user_service, user_timer, user_units
@@ -90,8 +90,8 @@ def _make_ready(config: Config, where: AppPaths) -> bool:
         Whether any was created; a running service has to be restarted to see it.
     """
     try:
-        where.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        where.cache.mkdir(parents=True, exist_ok=True)
+        make_private(where.state)
+        make_private(where.cache)
         created = [*make_directories(config)]
     except OSError as error:
         raise ServiceError(f"this directory cannot be created: {error.strerror}", place=str(error.filename)) from error

@@ -34,7 +34,10 @@ def _expand(value: object) -> object:
     try:
         return str(Path(expanded).expanduser())
     except RuntimeError as error:
-        raise ValueError(f"`{value}`: there is no such user") from error
+        unknown = (
+            "the home directory of this user is not known" if expanded.startswith("~/") else "there is no such user"
+        )
+        raise ValueError(f"`{value}`: {unknown}") from error
 
 
 def _absolute(path: Path) -> Path:
@@ -114,6 +117,7 @@ class SourceTable(AgentsTable):
     allow_local: bool = False
     allow_http: bool = False
     allow_rewrite: bool = False
+    accept_defects: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+$")], ...] = ()
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
     signed: SignedTable | None = None
@@ -158,7 +162,15 @@ class SourceTable(AgentsTable):
 
     def remote(self) -> Remote:
         auth = Auth(**self.auth.model_dump())
-        return Remote(self.url, self.ref, auth, self.allow_local, self.allow_http, self.timeout)
+        return Remote(
+            self.url,
+            self.ref,
+            auth,
+            self.allow_local,
+            self.allow_http,
+            self.timeout,
+            accept_defects=self.accept_defects,
+        )
 
     def signers(self) -> Signers | None:
         """Return who may sign; None where no signature is required."""

@@ -124,6 +124,7 @@ class Code(Enum):
     SOURCE_UNVERIFIED = "AS417", ERROR, "The commit that the source leads to is not signed as required here.", "Sign it with an allowed key; `[sources.NAME.signed]` in the configuration lists where those keys are named.", "Its agents stay as they were applied last."
     SOURCE_LEFT = "AS418", WARNING, "A source is no longer configured.", "To delete its files, run `agentsync pull --allow-deletions`; or configure the source again.", "The files that it wrote stay where they are."
     NO_AGENTS_AT_ALL = "AS419", ERROR, "No source has an agent.", "Check `subfolder`, `include`, `exclude`, `only` and `skip`; `agentsync check` in a clone reports what each file is.", "Nothing is written."
+    HISTORY_CUT = "AS420", WARNING, "The source is a shallow repository, whose history does not reach back to the commit that was applied last.", "Serve a repository with its whole history, so that a rewritten branch can be refused.", "The commit is applied, unless it is known to be an earlier one."
 
     # Policy: overrides, and what this machine allows agents to have.
     OVERRIDE_WIDER = "AS501", ERROR, "An override would let an agent do more than its author does.", "Override only to take away; to give more, change the agent itself.", "The agent is not written where the override applies; its last good version there stays."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import ClassVar
 
@@ -85,6 +86,27 @@ class LockedError(AgentsyncError):
     """Another run holds the lock."""
 
     exit_code = ExitCode.LOCKED
+
+
+_SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
+
+
+class ShortageError(AgentsyncError):
+    """The system has too little of something for now: threads, processes, memory, descriptors, space."""
+
+
+def shortage(error: Exception) -> ShortageError | None:
+    """Return the error for a failure that may pass by itself; None for one that may not, such as a bug."""
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        message = f"the system has too little for now: {error.strerror}"
+    elif isinstance(error, MemoryError):
+        message = "the system has too little for now: memory"
+    elif isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        message = "the system has too little for now: threads"
+    else:
+        return None
+    hint = "allow this user, service or container more (TasksMax, pids.max, memory, open files), or free some space"
+    return ShortageError(message, hint=hint)
 
 
 def why(error: Exception) -> str:

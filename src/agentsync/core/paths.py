@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import PlatformDirs
+
+from agentsync.core.errors import ConfigError
 
 _DIRS = PlatformDirs("agentsync", appauthor=False)
 CONFIG_NAME = "config.toml"
@@ -65,16 +68,49 @@ class AppPaths:
 def app_paths() -> AppPaths:
     """Paths of the system service that runs for this user, or the user's own where there is none."""
     return AppPaths(
-        state=_service_directory("STATE_DIRECTORY", _MACHINE_STATE) or _DIRS.user_state_path,
-        cache=_service_directory("CACHE_DIRECTORY", _MACHINE_CACHE) or _DIRS.user_cache_path,
+        state=_service_directory("STATE_DIRECTORY", _MACHINE_STATE) or _own(lambda: _DIRS.user_state_path),
+        cache=_service_directory("CACHE_DIRECTORY", _MACHINE_CACHE) or _own(lambda: _DIRS.user_cache_path),
     )
+
+
+def home() -> Path:
+    """The user's home directory.
+
+    Raises:
+        ConfigError: it is not known.
+    """
+    return _own(Path.home)
+
+
+def make_private(directory: Path) -> None:
+    """Create a directory, and those above it that are missing, for this user only, whatever the umask is.
+
+    Raises:
+        OSError: one cannot be created.
+    """
+    missing: list[Path] = []
+    for path in (directory, *directory.parents):
+        if is_directory(path):
+            break
+        missing.append(path)
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
+def _own(path: Callable[[], Path]) -> Path:
+    try:
+        return path()
+    except RuntimeError as error:  # HOME is not set, or empty, and the password database does not have this user
+        hint = "set HOME to a directory of this user's"
+        raise ConfigError("the home directory of this user is not known", hint=hint) from error
 
 
 def config_candidates() -> tuple[Path, ...]:
     """Paths searched for a configuration, in order, when none is given."""
     service = _service_directory("CONFIGURATION_DIRECTORY", _MACHINE_CONFIGURATION)
     service_config = [service / CONFIG_NAME] if service else []
-    return (*service_config, _DIRS.user_config_path / CONFIG_NAME, _MACHINE_CONFIGURATION / CONFIG_NAME)
+    own = _own(lambda: _DIRS.user_config_path)
+    return (*service_config, own / CONFIG_NAME, _MACHINE_CONFIGURATION / CONFIG_NAME)
 
 
 def first_config() -> Path | None:
@@ -95,13 +131,13 @@ def text_of(config: Path) -> str:
 
 def user_config() -> Path:
     """The configuration that `init` writes."""
-    return _DIRS.user_config_path / CONFIG_NAME
+    return _own(lambda: _DIRS.user_config_path) / CONFIG_NAME
 
 
-def shorten(path: str, home: str = "") -> str:
-    """Abbreviate the home directory at the start of a path to `~`; `home` replaces the user's own."""
-    home = home or str(Path.home())
-    return f"~{path[len(home) :]}" if path == home or path.startswith(home + os.sep) else path
+def shorten(path: str, below: str = "") -> str:
+    """Abbreviate the home directory at the start of a path to `~`; `below` replaces the user's own."""
+    below = below or os.path.expanduser("~")  # noqa: PTH111 - stays `~` where it is not known
+    return f"~{path[len(below) :]}" if path == below or path.startswith(below + os.sep) else path
 
 
 def _service_directory(variable: str, machine: Path) -> Path | None:
@@ -127,7 +163,7 @@ def _served_user() -> str:
         owner = (_MACHINE_STATE / user.pw_name).stat().st_uid
     except (KeyError, OSError):
         return ""
-    return user.pw_name if owner == user.pw_uid and Path.home() == Path(user.pw_dir) else ""
+    return user.pw_name if owner == user.pw_uid and home() == Path(user.pw_dir) else ""
 
 
 def is_directory(path: Path) -> bool:

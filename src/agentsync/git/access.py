@@ -7,12 +7,15 @@ import os
 import shlex
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from agentsync.core.errors import SourceUnavailableError, why
-from agentsync.core.urls import local_path, origin, scheme, split_credentials
+from agentsync.core.paths import home
+from agentsync.core.urls import REDACTED, local_path, origin, scheme, split_credentials
 from agentsync.git.environment import with_settings
-from agentsync.git.process import READ_SECONDS, executable, run
+from agentsync.git.process import READ_SECONDS, Done, executable, run
 from agentsync.git.remote import Auth, Remote
 
 
@@ -45,12 +48,25 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
     if auth.use_ssh_agent and (agent := os.environ.get("SSH_AUTH_SOCK")):
         environment["SSH_AUTH_SOCK"] = agent
     if auth.use_netrc or auth.use_credential_helper:
-        environment["HOME"] = str(Path.home())
+        environment["HOME"] = str(home())
     if auth.use_credential_helper:
         session = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # needed to reach a keyring
         environment |= {name: os.environ[name] for name in session if name in os.environ}
         settings += _credential_settings(environment)
     return url, with_settings(environment, settings)
+
+
+def hide_secrets(done: Done, remote: Remote) -> Done:
+    """Mask the secrets of a fetch in its output: a server may repeat what it was sent."""
+    _, user, password = split_credentials(remote.url)
+    secrets = {password or user}  # a user without a password is a token
+    if remote.auth.token_file:
+        with suppress(SourceUnavailableError):
+            secrets.add(_token(remote.auth.token_file))
+    stderr = done.stderr
+    for secret in secrets - {""}:
+        stderr = stderr.replace(secret, REDACTED)
+    return replace(done, stderr=stderr)
 
 
 def _token(path: Path) -> str:
@@ -93,6 +109,6 @@ def _credential_settings(environment: Mapping[str, str]) -> list[tuple[str, str]
     theirs |= {name: os.environ[name] for name in ("XDG_CONFIG_HOME",) if name in os.environ}
     until = time.monotonic() + READ_SECONDS
     command = [executable(), "config", "-z", "--get-regexp", r"^credential\."]
-    records = run(command, Path.home(), theirs, until).output.decode(errors="surrogateescape").split("\0")[:-1]
+    records = run(command, home(), theirs, until).output.decode(errors="surrogateescape").split("\0")[:-1]
     pairs = (record.partition("\n") for record in records)
     return [(name, value) for name, _, value in pairs]

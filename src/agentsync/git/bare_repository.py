@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from agentsync.core.errors import SourceUnavailableError
+from agentsync.core.errors import SourceUnavailableError, why
+from agentsync.core.paths import make_private
 from agentsync.git.environment import repository_environment
+from agentsync.git.objects import is_object_id
 from agentsync.git.process import READ_SECONDS, Done, Process, Quota, executable, run
 
-# Files that a killed git leaves behind: locks, which stop the next one, and parts of packs and refs.
-_LEFTOVERS = (
-    "*.lock",
-    "gc.pid",
-    "packed-refs.new",
-    "refs/**/*.lock",
-    "objects/*.lock",
-    "objects/info/**/*.lock",
-    "objects/pack/*.lock",
-    "objects/pack/tmp_*",
-    "objects/pack/.tmp-*",
-)
+# Files that a killed git leaves behind, beside locks: a mark of a running `gc`, and parts of packs, objects and refs.
+_UNFINISHED = ("gc.pid", "packed-refs.new")
+_UNFINISHED_OBJECTS = ("tmp_", ".tmp-")
 _REPACK_SECONDS = 120.0
 
 
@@ -40,6 +34,8 @@ class BareRepository:
         self.directory = directory.absolute()
         self._home = home.absolute()
         self._mark = self.directory / "agentsync-damaged"
+        self._lenient = self.directory / "agentsync-lenient"
+        self._fetched = self.directory / "FETCH_HEAD"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,28 +65,80 @@ class BareRepository:
         until = time.monotonic() + seconds
         return Process([executable(), *arguments], self._home, self.environment, until, stdin=True)
 
-    def prepare(self, until: float) -> None:
+    def prepare(self, until: float, object_format: str) -> None:
         """Create the repository where missing, and remove leftovers of a killed git.
 
         The caller holds the lock of the run: otherwise, apparent leftovers may belong to a running git.
 
         Args:
             until: the deadline, as a time of the monotonic clock.
+            object_format: of a repository that is created, `sha1` or `sha256`.
 
         Raises:
             SourceUnavailableError: git is missing, or the directory cannot be written.
         """
         try:
-            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._home)
             if self._mark.exists():
                 self.set_aside()
             if not self.directory.exists():
-                self._create(until)
-            for pattern in _LEFTOVERS:
-                for leftover in self.directory.glob(pattern):
-                    leftover.unlink(missing_ok=True)
+                self._create(until, object_format)
+            for leftover in self._leftovers():
+                leftover.unlink(missing_ok=True)
         except OSError as error:
             raise self._blocked(error) from error
+
+    def _leftovers(self) -> Iterator[Path]:
+        """Files that a killed git left: its locks, whatever ref backend they belong to, and parts of files."""
+        objects = self.directory / "objects"
+        for directory, _, names in os.walk(self.directory):
+            above = Path(directory)
+            unfinished = _UNFINISHED_OBJECTS if objects in (above, *above.parents) else _UNFINISHED
+            yield from (above / name for name in names if name.endswith(".lock") or name.startswith(unfinished))
+
+    @property
+    def is_lenient(self) -> bool:
+        """Whether objects may be here that break one of git's rules, so that what is read has to be checked."""
+        return self._lenient.exists()
+
+    def become_lenient(self) -> None:
+        """Record, before anything is fetched unchecked, that it may be here."""
+        try:
+            self._lenient.touch()
+        except OSError as error:
+            raise self._blocked(error) from error
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever fetched."""
+        return not self.read("for-each-ref", "--count=1")
+
+    def forget_fetched(self) -> None:
+        """Delete the record of the last fetch, so that what `fetched` returns can only be of the next one."""
+        try:
+            self._fetched.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return  # git reports what is in the repository's place
+        except OSError as error:
+            raise self._blocked(error) from error
+
+    def fetched(self) -> str | None:
+        """Id of the object that a fetch of one ref brought since `forget_fetched`; None where it brought nothing."""
+        try:
+            id_ = self._fetched.read_text(encoding="utf-8", errors="replace").partition("\t")[0]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._blocked(error) from error
+        return id_ if is_object_id(id_) else None
+
+    def shallow_commits(self) -> frozenset[str]:
+        """The commits whose parents are missing, since a source was shallow."""
+        try:
+            return frozenset((self.directory / "shallow").read_text(encoding="utf-8").split())
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.unreadable(why(error)) from error
 
     @property
     def packs(self) -> int:
@@ -113,8 +161,14 @@ class BareRepository:
             self.unreadable(done.reason)  # marks a damaged repository, which the next fetch replaces
 
     def is_damaged(self) -> bool:
-        """Whether `git fsck` reports errors."""
-        done = self.run("fsck", "--full", "--no-dangling", "--no-progress")
+        """Whether an object is missing or does not have its content, or a ref leads nowhere.
+
+        Git's rules for the content of objects are not checked: old history may break them without being damaged.
+        """
+        done = self.run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+        packs = [str(path) for path in self.directory.glob("objects/pack/*.idx")]
+        if packs and not done.status:
+            done = self.run("verify-pack", "--", *packs)
         return done.status != 0 and not done.timed_out
 
     def set_aside(self) -> None:
@@ -145,13 +199,17 @@ class BareRepository:
         hint = "run again: the source is then fetched again"
         return SourceUnavailableError(f"the mirror is damaged: {reason}", place=str(self.directory), hint=hint)
 
-    def _create(self, until: float) -> None:
-        """Build the repository beside its final path and rename it, so that it never exists in part."""
+    def _create(self, until: float, object_format: str) -> None:
+        """Build the repository beside its final path and rename it, so that it never exists in part.
+
+        The formats are chosen here, whatever the defaults of this git are: another git may read the mirror later.
+        """
         building = self.directory.with_name(f"{self.directory.name}.new")
         shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(mode=0o700, parents=True)
-        environment = self.environment | {"GIT_DIR": str(building)}
-        done = self.run("init", "--quiet", "--bare", environment=environment, until=until)
+        make_private(building)
+        environment = self.environment | {"GIT_DIR": str(building), "GIT_DEFAULT_REF_FORMAT": "files"}
+        command = ("init", "--quiet", "--bare", f"--object-format={object_format}")
+        done = self.run(*command, environment=environment, until=until)
         if done.status:
             raise SourceUnavailableError(f"the mirror cannot be made: {done.reason}", place=str(self.directory))
         building.rename(self.directory)

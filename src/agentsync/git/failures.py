@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from urllib.parse import urljoin
 
 from agentsync.core.errors import SourceUnavailableError
-from agentsync.core.urls import printable
+from agentsync.core.urls import printable, redact, split_credentials
 from agentsync.git.process import Done
 from agentsync.git.remote import Remote
 
@@ -26,16 +27,26 @@ class UnexplainedError(SourceUnavailableError):
     """A failure that matches no known fault: the only case in which the mirror itself is suspected."""
 
 
+class OtherFormatError(SourceUnavailableError):
+    """The repository at the URL has another object format than the mirror."""
+
+
+class UntrustedError(SourceUnavailableError):
+    """The TLS connection was not trusted, and git does not report why."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Fault:
+class Fault:
+    """A known kind of failure: how it shows in git's output, and how it is reported."""
+
     pattern: re.Pattern[str]
     message: str
     hint: str
     transient: bool = False
 
 
-def _fault(pattern: str, message: str, hint: str, *, transient: bool = False) -> _Fault:
-    return _Fault(re.compile(pattern, re.IGNORECASE), message, hint, transient)
+def _fault(pattern: str, message: str, hint: str, *, transient: bool = False) -> Fault:
+    return Fault(re.compile(pattern, re.IGNORECASE), message, hint, transient)
 
 
 _NO_REF = re.compile(r"couldn't find remote ref")
@@ -47,8 +58,41 @@ _NAMES = re.compile(r"(?<!\w)'[^'\n]*'|\w+://\S+|(?<=host )\S+|(?<=hostname )\S+
 # The pack exceeds the quota, or the list of refs exceeds the memory.
 _TOO_LARGE = re.compile(r"file too large|out of memory", re.IGNORECASE)
 
+_OTHER_FORMAT = re.compile(r"mismatched algorithms|does not support this repository's object format")
+
+# What a server prints, as opposed to git and ssh: anything may be in it.
+_OF_THE_SERVER = re.compile(r"^remote:.*\n?", re.MULTILINE)
+
+_LOCATION = re.compile(r"^<= Recv header: location:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_ADDED_TO_URL = re.compile(r"/info/refs(\?.*)?$")
 _RETRY_AFTER = re.compile(r"^<= Recv header: retry-after:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _LONGEST_WAIT = 86400.0
+
+_REDIRECT = _fault(
+    r"returned error: 3\d\d|unable to update url base from redirection",
+    "the server redirects to another URL",
+    "redirects are not followed: write the new URL into the configuration",
+)
+EXPIRED = _fault(
+    r"certificate (has expired|is not yet valid)|expiration date has passed|activation date .* future",
+    "the server's certificate has expired, or is not valid yet",
+    "have it renewed, or correct the clock of this machine",
+)
+OTHER_HOST = _fault(
+    r"does not match target host|no alternative certificate subject name|hostname mismatch|ip address mismatch",
+    "the server's certificate is for another host",
+    "write the host that it is for into the URL",
+)
+UNKNOWN_AUTHORITY = _fault(
+    r"self[- ]signed certificate|unable to get (local )?issuer|unknown (ca|authority)",
+    "the server's certificate is from an unknown authority",
+    "for a private authority set ca_file",
+)
+_UNTRUSTED = _fault(
+    r"ssl|certificate|gnutls|trust anchors|tls (connect|handshake|alert)",
+    "no trusted TLS connection could be made",
+    "for a private authority set ca_file",
+)
 
 # The first match wins, so specific patterns come before general ones.
 _FAULTS = (
@@ -69,17 +113,13 @@ _FAULTS = (
         "add it to the known_hosts file, after comparing it with what the host publishes",
     ),
     _fault(
-        r"authentication failed|could not read (username|password)|access denied|permission denied \("
+        r"authentication failed|could not read (username|password)|permission denied \("
         r"|too many authentication failures|returned error: (401|403)",
         "the server refused the credentials, or wants some",
         "check the token file or ssh key; a host may report the same for a repository that does not exist",
     ),
     _fault(r"returned error: 407", "the proxy wants credentials", "write them into the source's proxy URL"),
-    _fault(
-        r"returned error: 3\d\d|unable to update url base from redirection",
-        "the server redirects to another URL",
-        "redirects are not followed: write the new URL into the configuration",
-    ),
+    _REDIRECT,
     _fault(r"returned error: 429", "the server is asked too often", "run agentsync less often, or with credentials"),
     _fault(r"returned error: 5\d\d", "the server reports an error of its own", "try again later", transient=True),
     _fault(
@@ -88,11 +128,10 @@ _FAULTS = (
         "check the URL and the network",
         transient=True,
     ),
-    _fault(
-        r"ssl|certificate|gnutls|trust anchors|tls (connect|handshake|alert)",
-        "no trusted TLS connection could be made",
-        "for a private authority set ca_file",
-    ),
+    EXPIRED,
+    OTHER_HOST,
+    UNKNOWN_AUTHORITY,
+    _UNTRUSTED,
     _fault(
         r"cannot run ssh|ssh: (command )?not found|unable to find remote helper",
         "a program that git needs for this URL is missing",
@@ -137,20 +176,48 @@ def lacks_ref(done: Done, remote: Remote) -> bool:
 
 
 def explain(done: Done, remote: Remote) -> SourceUnavailableError:
-    """Build the error for a failed fetch: a TransientError where it may work later."""
+    """Build the error for a failed fetch: a TransientError where it may work later.
+
+    The last lines of the output are always part of the message, since they may be understood where the fault is not.
+    """
     if done.timed_out:
         message = f"there was no answer within {remote.deadline:.3g} seconds"
-        return TransientError(
-            message, place=remote.place, hint="check the network, or raise the `timeout` of the source"
-        )
-    output = _NAMES.sub("", done.stderr)
+        hint = "check the network, or raise the `timeout` of the source"
+        return TransientError(_with_lines(message, done), place=remote.place, hint=hint)
+    output = _NAMES.sub("", _OF_THE_SERVER.sub("", done.stderr))
     if _TOO_LARGE.search(output):
         return too_large(remote)
+    if _OTHER_FORMAT.search(output):
+        return OtherFormatError(done.reason, place=remote.place)
     for fault in _FAULTS:
         if fault.pattern.search(output):
             kind = TransientError if fault.transient else SourceUnavailableError
-            return kind(fault.message, place=remote.place, hint=fault.hint, retry_after=_retry_after(done.trace))
+            if fault is _UNTRUSTED:
+                kind = UntrustedError
+            message = f"{fault.message}{_location(done.trace, remote) if fault is _REDIRECT else ''}"
+            retry_after = _retry_after(done.trace)
+            return kind(_with_lines(message, done), place=remote.place, hint=fault.hint, retry_after=retry_after)
     return UnexplainedError(done.reason, place=remote.place)
+
+
+def explain_untrusted(error: UntrustedError, fault: Fault) -> SourceUnavailableError:
+    """Build the error for a TLS connection that was not trusted for a reason that is known by now."""
+    message = error.message.replace(_UNTRUSTED.message, fault.message, 1)
+    return SourceUnavailableError(message, place=error.place, hint=fault.hint, retry_after=error.retry_after)
+
+
+def _with_lines(message: str, done: Done) -> str:
+    return f"{message}: {done.last_lines}" if done.last_lines else message
+
+
+def _location(trace: str, remote: Remote) -> str:
+    """The URL that a repository was redirected to, as the rest of a sentence; empty where the answer has none."""
+    locations = _LOCATION.findall(trace)
+    if not locations:
+        return ""
+    base = split_credentials(remote.url)[0]
+    url = urljoin(f"{base}/info/refs", locations[-1].strip())
+    return f" ({printable(redact(_ADDED_TO_URL.sub('', url)))})"
 
 
 def _retry_after(trace: str) -> float:

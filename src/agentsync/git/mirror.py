@@ -13,21 +13,27 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
-from agentsync.git.access import access
+from agentsync.git.access import access, hide_secrets
 from agentsync.git.bare_repository import BareRepository
+from agentsync.git.certificates import find_fault
+from agentsync.git.environment import with_settings
 from agentsync.git.failures import (
+    OtherFormatError,
     TransientError,
     UnexplainedError,
+    UntrustedError,
     explain,
     explain_missing_ref,
+    explain_untrusted,
     lacks_ref,
     refuses_id,
     too_large,
 )
-from agentsync.git.objects import CommitFacts
+from agentsync.git.objects import SHA1, CommitFacts, is_object_id, object_format_of
 from agentsync.git.process import Done, Quota
 from agentsync.git.remote import Auth, Remote
 from agentsync.git.signatures import Signers, verify
+from agentsync.git.strict_check import check_strictly, finds_defect
 
 if TYPE_CHECKING:
     from agentsync.git.objects import Entry
@@ -42,7 +48,7 @@ _FETCH = (
     "fetch",
     "--quiet",
     "--no-tags",
-    "--no-write-fetch-head",
+    "--update-shallow",  # else git refuses a shallow source's ref, and reports success
     "--no-show-forced-updates",
     "--no-auto-maintenance",
     "--",
@@ -73,27 +79,39 @@ class Mirror:
         """Absolute path of the repository."""
         return self._repository.directory
 
-    def fetch(self, remote: Remote) -> CommitFacts:
+    def fetch(self, remote: Remote, *, may_start_over: bool = False) -> CommitFacts:
         """Fetch one ref with its whole history into the candidate ref; a damaged mirror is replaced first.
 
         Returns:
             The commit of the ref; an annotated tag is resolved to its commit.
 
+        Args:
+            remote: what to fetch.
+            may_start_over: whether a mirror may be replaced whose source now has another object format.
+
         Raises:
             ConfigError: the ref or URL has a form that cannot be fetched.
+            SourceRefusedError: the source has another object format than the mirror.
             SourceUnavailableError: git is missing, or the fetch failed; TransientError where it may work later.
         """
         remote.check()
-        self._repository.prepare(time.monotonic() + remote.deadline)
+        object_format = object_format_of(remote.ref) if remote.is_commit else SHA1
+        self._repository.prepare(time.monotonic() + remote.deadline, object_format)
         self._make_room(remote)
         until = time.monotonic() + remote.deadline
         try:
             return self._fetch(remote, until)
+        except OtherFormatError as error:
+            if (found := self._format_at(remote, until)) is None:
+                raise
+            object_format = found
+            if not (may_start_over or self._repository.is_empty()):
+                raise _format_changed(remote, object_format) from error
         except UnexplainedError:
             if not self._repository.is_damaged():
                 raise
         self._repository.set_aside()
-        self._repository.prepare(until)
+        self._repository.prepare(until, object_format)
         return self._fetch(remote, until)
 
     def tree(self, commit: str, subfolder: str = "") -> list[Entry]:
@@ -144,6 +162,13 @@ class Mirror:
         """Read the id, time and subject of a commit."""
         return _facts(self._repository.read(*_FACTS, commit))
 
+    def is_cut(self, commit: str) -> bool:
+        """Whether the history of a commit ends where a shallow source has no more of it."""
+        cuts = self._repository.shallow_commits()
+        if not cuts:
+            return False
+        return not cuts.isdisjoint(self._repository.read("rev-list", "--max-parents=0", commit).decode().split())
+
     def has(self, commit: str) -> bool:
         """Whether the mirror has this commit."""
         return self._repository.run("cat-file", "-e", f"{commit}^{{commit}}").status == 0
@@ -176,20 +201,38 @@ class Mirror:
         self.maintain()
 
     def _fetch(self, remote: Remote, until: float) -> CommitFacts:
-        run = self._repository.run
         url, environment = access(remote, self._repository.environment)
-        quota = _quota(remote)
-        done = run(*_FETCH, url, f"+{remote.ref}:{CANDIDATE}", environment=environment, until=until, quota=quota)
-        if done.status and remote.is_commit and refuses_id(done):
-            done = self._fetch_all(remote, url, environment, until)
+        done, fetched = self._bring(remote, url, environment, until)
+        if finds_defect(done) and not self._repository.is_lenient:
+            self._repository.become_lenient()
+            done, fetched = self._bring(remote, url, environment, until)
         if done.status:
             raise self._explain(done, remote, url, environment, until)
-        shown = run(*_FACTS, f"{CANDIDATE}^{{commit}}", until=until)
+        if fetched is None:
+            # The candidate is left from an earlier fetch, so it is no answer.
+            raise UnexplainedError(f"git reported success and fetched nothing: {done.reason}", place=remote.place)
+        shown = self._repository.run(*_FACTS, f"{fetched}^{{commit}}", until=until)
         if shown.timed_out:
             raise explain(shown, remote)
         if shown.status:
             raise UnexplainedError(f"{remote.title} does not lead to a commit", place=remote.place)
-        return _facts(shown.output)
+        facts = _facts(shown.output)
+        if self._repository.is_lenient:
+            check_strictly(self._repository, fetched, facts.id, _TRUSTED, remote)
+        return facts
+
+    def _bring(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> tuple[Done, str | None]:
+        """Run the fetch; the result has the id that the ref points to, None where nothing arrived."""
+        settings = [(f"fetch.fsck.{rule}", "ignore") for rule in remote.accept_defects]
+        if self._repository.is_lenient:
+            settings.append(("fetch.fsckObjects", "false"))
+        environment = with_settings(environment, settings)
+        self._repository.forget_fetched()
+        command = (*_FETCH, url, f"+{remote.ref}:{CANDIDATE}")
+        done = self._repository.run(*command, environment=environment, until=until, quota=_quota(remote))
+        if done.status and remote.is_commit and refuses_id(done):
+            return self._fetch_all(remote, url, environment, until), remote.ref
+        return done, self._repository.fetched()
 
     def _fetch_all(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> Done:
         """Fetch every branch and look for the commit there, for servers that send no commit by its id."""
@@ -200,11 +243,21 @@ class Mirror:
             return done
         return self._repository.run("update-ref", CANDIDATE, f"{remote.ref}^{{commit}}", until=until)
 
+    def _format_at(self, remote: Remote, until: float) -> str | None:
+        """Object format of the remote, by the length of its ids; None where it lists none."""
+        url, environment = access(remote, self._repository.environment)
+        done = self._repository.run("ls-remote", "--", url, environment=environment, until=until, quota=_quota(remote))
+        id_ = done.output.decode(errors="replace").partition("\t")[0]
+        return object_format_of(id_) if is_object_id(id_) else None
+
     def _explain(
         self, done: Done, remote: Remote, url: str, environment: Mapping[str, str], until: float
     ) -> SourceUnavailableError:
+        done = hide_secrets(done, remote)
         if not lacks_ref(done, remote):
-            return explain(done, remote)
+            error = explain(done, remote)
+            fault = find_fault(remote, until) if isinstance(error, UntrustedError) else None
+            return explain_untrusted(error, fault) if isinstance(error, UntrustedError) and fault else error
         command = ("ls-remote", "--refs", "--", url)
         listing = self._repository.run(*command, environment=environment, until=until, quota=_quota(remote))
         lines = listing.output.decode(errors="replace").splitlines()
@@ -244,6 +297,12 @@ def _entry(record: bytes) -> Entry:
     facts, _, path = record.partition(b"\t")
     mode, _, id_, size = facts.decode().split()
     return Entry(path.decode(errors="surrogateescape"), mode, id_, 0 if size == "-" else int(size))
+
+
+def _format_changed(remote: Remote, object_format: str) -> SourceRefusedError:
+    message = f"the repository now has the object format {object_format}, so its commits are other ones"
+    hint = "if that was intended, set allow_rewrite = true for the source"
+    return SourceRefusedError(message, place=remote.place, hint=hint)
 
 
 def _trusted_ref(name: str) -> str:

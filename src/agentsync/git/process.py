@@ -7,6 +7,7 @@ removes the inherited variables. It is imported at the first command, since its 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -38,6 +39,20 @@ READ_SECONDS = 60.0
 _VERSION_SECONDS = 10.0
 _NO_GIT_AT_IMPORT = {"GIT_PYTHON_GIT_EXECUTABLE": os.devnull, "GIT_PYTHON_REFRESH": "quiet"}
 _STDERR_BYTES = 64 * 1024
+_PRIVATE = 0o077  # the umask of every command: nobody else reads or writes what git creates
+_MORE = "allow this user, service or container more processes (TasksMax, pids.max, ulimit -u)"
+_REAP_SECONDS = 1.0
+_groups: set[int] = set()  # process groups that were started and may have children left
+_LAST_LINES = 3
+_LONGEST_LINE = 300
+# Lines that git adds to whatever ssh and a server reported before.
+_GENERAL_LINES = frozenset(
+    {
+        "Could not read from remote repository.",
+        "Please make sure you have the correct access rights",
+        "and the repository exists.",
+    }
+)
 _TRACED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ http\.c:\d+ +([^\n]*)\n?", re.MULTILINE)
 _OUTPUT_BYTES = 64 << 20  # the names of several 100,000 files; a tree of a few KB can have a billion
 
@@ -82,15 +97,21 @@ class Done:
 
     @property
     def reason(self) -> str:
-        """Git's last error line, safe to show."""
+        """The last lines of what git and the programs that it ran put out, safe to show."""
         if self.timed_out:
             return "git took too long"
         if self.overflowed:
             return f"git put out more than {_OUTPUT_BYTES >> 20} MiB"
-        lines = [line for line in self.stderr.splitlines() if line.strip()]
-        fatal = [line for line in lines if line.startswith(("fatal: ", "error: "))] or lines
-        last = fatal[-1] if fatal else f"git exited with status {self.status}"
-        return printable(redact(last.removeprefix("fatal: ").removeprefix("error: ")))
+        return self.last_lines or f"git exited with status {self.status}"
+
+    @property
+    def last_lines(self) -> str:
+        """The last lines of standard error, safe to show; empty where there are none."""
+        lines = [line.strip() for line in self.stderr.splitlines()]
+        lines = [line.removeprefix("fatal: ").removeprefix("error: ") for line in lines if line]
+        telling = [line for line in lines if line not in _GENERAL_LINES] or lines
+        shown = dict.fromkeys(printable(redact(line))[:_LONGEST_LINE] for line in telling[-_LAST_LINES:])
+        return "; ".join(shown)
 
 
 class Process:
@@ -124,10 +145,14 @@ class Process:
         self.timed_out = False
         self._stderr = bytearray()
         self._reader = Thread(target=self._drain, daemon=True)
-        self._reader.start()
         self._timer = Timer(max(0.0, until - time.monotonic()), self._expire)
         self._timer.daemon = True
-        self._timer.start()
+        try:
+            self._timer.start()
+            self._reader.start()
+        except RuntimeError as error:  # without its deadline, git is not left running
+            self._abandon()
+            raise SourceUnavailableError("git cannot be run: no thread can be started", hint=_MORE) from error
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +168,7 @@ class Process:
             self._timer.cancel()
             self._reader.join(timeout=1)
             self.stdout.close()
+            _reap(self._popen.pid)
 
     @property
     def status(self) -> int:
@@ -168,6 +194,15 @@ class Process:
         else:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, signal.SIGKILL)
+
+    def _abandon(self) -> None:
+        self._timer.cancel()
+        self.kill()
+        self._popen.wait()
+        for stream in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            if stream:
+                stream.close()
+        _reap(self._popen.pid)
 
     def _drain(self) -> None:
         """Read standard error and keep its end only, so that a server cannot fill the memory."""
@@ -225,12 +260,36 @@ def _start(
             shell=False,
             env=environment,
             start_new_session=True,
+            umask=_PRIVATE,
         )
-    except OSError as error:  # out of processes or file descriptors
-        raise SourceUnavailableError(f"git cannot be started: {error.strerror}") from error
+    except OSError as error:  # out of processes or file descriptors, or more variables than the system passes on
+        hint = "unset the largest variables of its environment" if error.errno == errno.E2BIG else _MORE
+        raise SourceUnavailableError(f"git cannot be started: {error.strerror}", hint=hint) from error
     # Detach the process from GitPython's wrapper, which would end it when garbage-collected.
     popen, handle.proc = handle.proc, None
     return cast("Popen[bytes]", popen)
+
+
+def _reap(group: int) -> None:
+    """Take the exit status of what git's own children left, which is ours to do where this process is the first (init).
+
+    Elsewhere the system's first process does it. What has not ended soon is taken care of after the next command; until
+    then the number of its group is not used again.
+    """
+    if sys.platform == "win32":
+        return
+    _groups.add(group)
+    end = time.monotonic() + _REAP_SECONDS
+    while _groups:
+        for each in tuple(_groups):
+            try:
+                while os.waitpid(-each, os.WNOHANG) != (0, 0):
+                    pass
+            except ChildProcessError:
+                _groups.discard(each)
+        if not _groups or time.monotonic() > end:
+            return
+        time.sleep(_REAP_SECONDS / 100)
 
 
 def _limited(quota: Quota | None) -> list[str]:
@@ -277,12 +336,12 @@ def executable() -> str:
 @cache
 def _version(path: str) -> tuple[int, ...]:
     done = run([path, "version"], Path(path).parent, base_environment(), time.monotonic() + _VERSION_SECONDS)
-    hint = f"see what `{path} version` does"
+    hint = "this git is run without HOME and other variables: put one that needs none of them first in PATH"
     if done.timed_out:
-        raise SourceUnavailableError("git does not answer", place=path, hint=hint)
+        raise SourceUnavailableError("git does not answer", place=path, hint=f"see what `{path} version` does")
     match = re.match(rb"git version (\d+)\.(\d+)", done.output)
     if match is None:
-        raise SourceUnavailableError("git does not report its version", place=path, hint=hint)
+        raise SourceUnavailableError(f"git does not report its version: {done.reason}", place=path, hint=hint)
     return tuple(map(int, match.groups()))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.core.urls import printable, redact, scheme, split_credentials
+from agentsync.git.objects import is_object_id
 
-_OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REF = re.compile(r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\x00-\x20\x7f~^:?*\[\\/.]")
 
 
@@ -50,6 +50,7 @@ class Remote:
         allow_http: whether it may be http without TLS.
         deadline: seconds of wall-clock time that a fetch may take.
         max_bytes: the largest pack that may be fetched, and the largest mirror before a fetch.
+        accept_defects: git's names of rules that its objects may break, such as `badTimezone`.
     """
 
     url: str = field(repr=False)
@@ -59,6 +60,7 @@ class Remote:
     allow_http: bool = False
     deadline: float = 60.0
     max_bytes: int = 1 << 30
+    accept_defects: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -68,7 +70,7 @@ class Remote:
     @property
     def is_commit(self) -> bool:
         """Whether the ref is a commit id."""
-        return _OBJECT_ID.fullmatch(self.ref) is not None
+        return is_object_id(self.ref)
 
     @property
     def title(self) -> str:

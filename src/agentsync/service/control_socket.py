@@ -95,6 +95,7 @@ class Control:
             with _short(self._path) as path:
                 self._socket.bind(path)
             self._path.chmod(0o600)
+            self._inode = self._path.stat().st_ino
             self._socket.listen()
         except OSError:
             self._socket.close()
@@ -109,7 +110,9 @@ class Control:
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if self._path.stat().st_ino == self._inode:  # else it is that of another service
+                self._path.unlink()
         with suppress(OSError):  # an error may have closed it already
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

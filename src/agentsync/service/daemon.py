@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Final
 
 from agentsync.config import Config, check_complete, load_with_text
-from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode
+from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError, shortage
 from agentsync.core.log import log, logged
 from agentsync.core.paths import AppPaths, text_of
 from agentsync.report.service_status import ServiceStatus, Trigger
@@ -45,11 +45,12 @@ from agentsync.service.polling import FetchPolicy, Polling
 from agentsync.service.requests import asks_for, consent_of, want_all
 from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
 from agentsync.service.watch import Watch
-from agentsync.state.lock import locked_for_service
+from agentsync.state.lock import ServiceLock
 from agentsync.state.records import Action
 from agentsync.state.store import State
 from agentsync.sync.cycle import cycle
 from agentsync.sync.events import RunEvents
+from agentsync.sync.fetch import mirror_of
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
@@ -104,6 +105,8 @@ class Daemon:
         self._app_paths = app_paths
         self._show = show
         self._config, self._text = self._load()
+        self._lock = ServiceLock(app_paths)
+        self._control: Control | None = None
         self._inbox: Inbox[_Event] = Inbox()
         self._ending: BaseException | None = None
         self._is_cycling = False
@@ -127,7 +130,7 @@ class Daemon:
             ConfigError: something that the configuration requires is not available.
         """
         with ExitStack() as stack:
-            stack.enter_context(locked_for_service(self._app_paths))
+            stack.enter_context(self._lock)
             stack.enter_context(self._inbox)
             self._handle_signals(stack)
             stack.callback(self._health.close)
@@ -135,7 +138,8 @@ class Daemon:
             self._watch = stack.enter_context(Watch(lambda paths: self._inbox.put(_Changed(paths))))
             fraction = own_fraction(fallback=kept_id(self._app_paths))
             self._schedule = stack.enter_context(Schedule(self._inbox.put, fraction))
-            self._listen(stack)
+            stack.callback(self._stop_listening)
+            self._listen()
             log_started(self._path)
             stack.callback(log_stopped, self._path)
             stack.callback(self._notifier.stopping)
@@ -165,11 +169,27 @@ class Daemon:
         if self._ending:
             raise self._ending
 
-    def _listen(self, stack: ExitStack) -> None:
+    def _listen(self) -> None:
+        self._stop_listening()
         try:
-            stack.enter_context(Control(self._app_paths, self._inbox.put))
-        except OSError as error:
+            self._control = Control(self._app_paths, self._inbox.put).__enter__()
+        except (OSError, RuntimeError) as error:  # the latter where no thread can be started
             log_no_control(error)
+
+    def _stop_listening(self) -> None:
+        if self._control:
+            self._control.__exit__()
+            self._control = None
+
+    def _own_state(self) -> None:
+        """Take the service's lock and its socket again if they were deleted, as with the whole state.
+
+        Raises:
+            LockedError: another service was started meanwhile.
+            StateError: the state directory cannot be used.
+        """
+        if self._lock.renew():
+            self._listen()
 
     def _policy_at_start(self) -> FetchPolicy:
         """Fetch nothing, so that a fleet that starts together overloads no server, unless a source failed before."""
@@ -265,7 +285,8 @@ class Daemon:
             self._config, self._text = config, text
             self._service_status = replace(self._service_status, config_error="")
             self._follow_schedule()
-            self._polling.forgive()
+            tables = config.sources.items()
+            self._polling.forgive(mirror_of(self._app_paths, name, table.url) for name, table in tables)
             if changed:
                 log_reloaded(self._path)
         self._publish(replace(self._service_status, fallbacks=self._follow_changes()))
@@ -288,20 +309,26 @@ class Daemon:
         policy = self._pending.with_failed(policy)
         result: Result
         try:
+            self._own_state()
             # The up-to-date check repeats no diagnostic, so it is used only after a whole cycle without errors.
             short = bool(self._text and last and last.exit_code is ExitCode.OK) and not (whole or consent)
             self._is_cycling = True
             self._raise_if_ending()
             result = self._run(trigger, policy, consent, short=short)
             self._pending.succeeded(policy)
-        except AgentsyncError as error:
-            log_failed(error)
+        except Exception as error:
+            if isinstance(error, LockedError) and error.place == str(self._app_paths.service_lock):
+                raise  # another service works here now
+            failure = error if isinstance(error, AgentsyncError) else shortage(error)
+            if failure is None:
+                raise
+            log_failed(failure)
             self._pending.failed(policy)
-            result = error
+            result = failure
         finally:
             self._is_cycling = False
         fallbacks = self._follow_changes()
-        self._schedule.retry_in(self._retry_in())
+        self._schedule.retry_in(self._pending.next_retry(self._polling.next_wait))
         self._publish(
             replace(
                 self._service_status,
@@ -347,11 +374,6 @@ class Daemon:
             self._signed_at = time.monotonic()
             fetching = sum(source.timeout for source in self._config.sources.values())
             self._notifier.alive(within=fetching + _WORK_SECONDS)
-
-    def _retry_in(self) -> float | None:
-        """Seconds until a cycle is due before its regular time; None where none is."""
-        waits = [wait for wait in (self._polling.next_wait, self._pending.wait) if wait is not None]
-        return max(0.0, min(waits)) if waits else None
 
     def _follow_changes(self) -> tuple[str, ...]:
         """Watch the paths that matter now.

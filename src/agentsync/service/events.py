@@ -48,5 +48,5 @@ def log_healthy(what: str) -> None:
     logger().info("health.recovered", what=what)
 
 
-def log_no_control(error: OSError) -> None:
+def log_no_control(error: OSError | RuntimeError) -> None:
     logger().warning("control.failed", error=str(error), hint="`agentsync pull` runs without the service instead")

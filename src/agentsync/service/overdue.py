@@ -12,6 +12,8 @@ from agentsync.service.polling import FetchPolicy
 
 _FIRST_SECONDS: Final = 2.0  # until a cycle that could not be run at all is retried; doubled each time
 _MOST_SECONDS: Final = 600.0
+LEAST_SECONDS: Final = 1.0
+"""Between a cycle and the next one that nothing but a retry asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,20 @@ class PendingFetches:
     def wait(self) -> float | None:
         """Seconds until the pending fetches are due; None where there are none."""
         return max(0.0, self._pending.due - self._clock()) if self._pending else None
+
+    def next_retry(self, source_wait: float | None) -> float | None:
+        """Seconds until the next cycle out of turn; None where there is none.
+
+        While cycles cannot be run, only their own backoff counts: the time at which a source is to be retried passes,
+        and asking for a cycle at once would ask again and again.
+
+        Args:
+            source_wait: seconds until the first retry of a failed source, negative where that time has passed.
+        """
+        if self._failures:
+            source_wait = None
+        waits = [wait for wait in (source_wait, self.wait) if wait is not None]
+        return max(LEAST_SECONDS, min(waits)) if waits else None
 
     @property
     def due(self) -> FetchPolicy:

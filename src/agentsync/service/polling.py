@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
@@ -70,13 +70,22 @@ class Polling:
 
     @property
     def next_wait(self) -> float | None:
-        """Seconds until the first retry of a failed source; None where there is none."""
+        """Seconds until the first retry of a failed source, negative where it is overdue; None where there is none."""
         times = [failure.due for failure in self._failures.values() if failure.due is not None]
         return min(times) - self._clock() if times else None
 
-    def forgive(self) -> None:
-        """Forget all failures, since their cause may have been corrected, except where a server refuses requests."""
-        self._failures = {mirror: failure for mirror, failure in self._failures.items() if self.is_barred(failure)}
+    def forgive(self, configured: Iterable[Mirror]) -> None:
+        """Forget all failures, since their cause may have been corrected, except where a server refuses requests.
+
+        Args:
+            configured: the sources that there are now; a failure of another one would never be retried, nor settled.
+        """
+        directories = {mirror.directory for mirror in configured}
+        self._failures = {
+            directory: failure
+            for directory, failure in self._failures.items()
+            if directory in directories and self.is_barred(failure)
+        }
 
     def failure(self, mirror: Mirror) -> Failure | None:
         """The remembered failure of this source."""

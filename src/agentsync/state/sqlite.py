@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from agentsync.core.errors import StateError, why
+from agentsync.core.paths import make_private
 
 _BUSY_SECONDS = 10.0
 _CHUNK = 500
@@ -109,7 +110,7 @@ def delete(path: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     with _translated_errors(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         # Created here, since SQLite would make it readable by everyone; its journal files get the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,7 +100,8 @@ def fetch(
 
     A branch or HEAD may only move to descendants of `previous`, a tag not at all. A commit id is set in the
     configuration, so nothing is compared. A `previous` that the mirror does not have after its whole history was
-    fetched is not an ancestor: the branch was rewritten. The same is true for a mirror that was lost.
+    fetched is not an ancestor: the branch was rewritten. The same is true for a mirror that was lost. Where a shallow
+    source has too little history to compare, a branch may move to any commit that is not known to be an earlier one.
 
     Args:
         mirror: where to fetch to.
@@ -113,33 +115,52 @@ def fetch(
         SourceUnavailableError: it could not be fetched.
         SourceRefusedError: the branch was rewritten or the tag was moved.
     """
-    commit = _fetch_with_retries(mirror, remote, retries)
+    ask = partial(mirror.fetch, may_start_over=allow_rewrite or previous is None)
+    commit = _fetch_with_retries(ask, remote, retries)
     if previous and not allow_rewrite and not remote.is_commit and commit.id != previous:
         _refuse_steps_back(mirror, name, remote, previous, commit.id)
     return commit
 
 
-def _fetch_with_retries(mirror: Mirror, remote: Remote, retries: Retries) -> CommitFacts:
+def _fetch_with_retries(ask: Callable[[Remote], CommitFacts], remote: Remote, retries: Retries) -> CommitFacts:
     """Retry with exponential backoff, until the attempts or the remote's deadline are used up."""
     end = retries.clock() + remote.deadline
     for attempt in range(1, retries.attempts):
         try:
-            return mirror.fetch(replace(remote, deadline=end - retries.clock()))
+            return ask(replace(remote, deadline=end - retries.clock()))
         except TransientError as error:
             wait = retries.jitter() * retries.first_wait * 2 ** (attempt - 1)
             # A server that names a time is asked again by a later run, and not within this one.
             if error.retry_after or retries.clock() + wait >= end:
                 raise
             retries.sleep(wait)
-    return mirror.fetch(replace(remote, deadline=end - retries.clock()))
+    return ask(replace(remote, deadline=end - retries.clock()))
+
+
+def is_unproven(mirror: Mirror, previous: str, commit: str) -> bool:
+    """Whether a shallow source has too little history to show that a commit descends from the previous one."""
+    return not (mirror.has(previous) and mirror.is_ancestor(previous, commit)) and mirror.is_cut(commit)
 
 
 def _refuse_steps_back(mirror: Mirror, name: str, remote: Remote, previous: str, commit: str) -> None:
-    accept = f"if that was intended, set allow_rewrite = true for the source {name}"
     if remote.ref.startswith("refs/tags/"):
         message = f"the tag was moved from {previous[:12]} to {commit[:12]}"
-    elif not (mirror.has(previous) and mirror.is_ancestor(previous, commit)):
-        message = f"the branch was rewritten: {commit[:12]} does not descend from {previous[:12]}"
-    else:
+    elif mirror.has(previous) and mirror.is_ancestor(previous, commit):
         return
-    raise SourceRefusedError(message, place=remote.place, hint=accept, commit=commit)
+    elif not mirror.is_cut(commit):
+        message = f"the branch was rewritten: {commit[:12]} does not descend from {previous[:12]}"
+    elif mirror.has(previous) and mirror.is_ancestor(commit, previous):
+        message = went_back(commit, previous)
+    else:
+        return  # a shallow source has too little history to tell
+    raise SourceRefusedError(message, place=remote.place, hint=accepting(name), commit=commit)
+
+
+def went_back(commit: str, previous: str) -> str:
+    """Message for a source that leads to an earlier commit than the previous one."""
+    return f"the branch went back: {commit[:12]} is older than {previous[:12]}"
+
+
+def accepting(name: str) -> str:
+    """Hint for a source whose commit is refused, although it may be intended."""
+    return f"if that was intended, set allow_rewrite = true for the source {name}"

@@ -21,7 +21,7 @@ from agentsync.repository.overrides import Override
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
-from agentsync.sync.fetch import Fetches, mirror_of
+from agentsync.sync.fetch import Fetches, accepting, is_unproven, mirror_of, went_back
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.snapshot import Files, LocalSettings, Snapshot, take_snapshot
 from agentsync.sync.verification import prove
@@ -41,6 +41,7 @@ class ResolvedSource:
         rejected: the commit that the ref points to and that was refused or held, in this run or the last one.
         verified_by: the configured signers by which its signature was verified; empty where no signature is required.
         fetched_at: when it was last fetched, in seconds since the epoch.
+        unproven: whether the source is shallow, so nothing shows that the commit descends from the previous one.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ResolvedSource:
     last_error: str = ""
     rejected: str = ""
     verified_by: str = ""
+    unproven: bool = False
 
 
 def resolve_sources(
@@ -139,10 +141,20 @@ class _SourceResolver:
             self._mirror, before.name, self._remote, previous=before.previous or None, allow_rewrite=rewrite
         )
         verified_by = before.verified_by if fetched.id == before.commit else ""
-        resolved = replace(before, commit=fetched.id, facts=fetched, verified_by=verified_by)
+        unproven = self._is_unproven(fetched)
+        if unproven and not rewrite and fetched.time < (self._applied.committed_at or 0):
+            message, hint = went_back(fetched.id, before.previous), accepting(before.name)
+            raise SourceRefusedError(message, place=self._remote.place, hint=hint, commit=fetched.id)
+        resolved = replace(before, commit=fetched.id, facts=fetched, verified_by=verified_by, unproven=unproven)
         if not fetches.asked(self._mirror):
             return resolved
         return replace(resolved, fetched_at=time.time(), last_error="", rejected="")
+
+    def _is_unproven(self, fetched: CommitFacts) -> bool:
+        previous = self._recorded.previous
+        if not previous or fetched.id == previous or self._remote.is_commit:
+            return False
+        return is_unproven(self._mirror, previous, fetched.id)
 
     def _verify(self, resolved: ResolvedSource) -> ResolvedSource:
         """Verify the signature of the commit, where the source requires one.
@@ -184,9 +196,12 @@ class _SourceResolver:
 
 
 def finding(source: ResolvedSource) -> Diagnostic | None:
-    """Return the diagnostic for a source that failed or was refused; None for one that is fine."""
+    """Return the diagnostic for a source that failed, was refused or is shallow; None for one that is fine."""
     if source.error is None:
-        return None
+        if not source.unproven:
+            return None
+        message = f"source `{source.name}` is shallow: {source.commit[:12]} may not descend from {source.previous[:12]}"
+        return Diagnostic(Code.HISTORY_CUT, message)
     return Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
 
 

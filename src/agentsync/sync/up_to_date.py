@@ -219,6 +219,7 @@ def _applied_source(record: dict[str, Any]) -> AppliedSource:
     remote = record.pop("remote")
     auth = remote.pop("auth")
     paths = {name: Path(auth[name]) for name in _PATHS if auth[name] is not None}
+    remote["accept_defects"] = tuple(remote["accept_defects"])
     return AppliedSource(remote=Remote(**remote, auth=Auth(**{**auth, **paths})), **record)
 
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from agentsync.core.paths import is_directory, is_file
+from agentsync.core.paths import home, is_directory, is_file
 from agentsync.dialects import Dialect, SharedFile, dialects
 
 
@@ -37,7 +37,7 @@ def _at_home(dialect: Dialect, name: str) -> Path:
         directory = os.environ.get(moved.variable, "")
         if directory and PurePosixPath(name).is_relative_to(moved.directory):
             return Path(directory, moved.below, PurePosixPath(name).relative_to(moved.directory))
-    return Path.home() / name
+    return home() / name
 
 
 def has_program(dialect: Dialect) -> bool:

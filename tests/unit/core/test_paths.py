@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentsync.core import paths
-from agentsync.core.paths import AppPaths, app_paths, config_candidates, shorten
+from agentsync.core.errors import ConfigError
+from agentsync.core.paths import AppPaths, app_paths, config_candidates, shorten, user_config
 
 VARIABLES = ("STATE_DIRECTORY", "CACHE_DIRECTORY", "CONFIGURATION_DIRECTORY")
 
@@ -83,3 +84,22 @@ def test_the_home_directory_is_shortened_and_nothing_that_only_begins_like_it(ho
     assert shorten(str(home / "a")) == f"~{os.sep}a"
     assert shorten(f"{home}er{os.sep}a") == f"{home}er{os.sep}a"
     assert shorten(f"{os.sep}other{os.sep}a", f"{os.sep}other") == f"~{os.sep}a"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no password database")
+@pytest.mark.parametrize("home", [None, ""])
+def test_a_user_without_a_home_is_reported(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
+    import pwd  # noqa: PLC0415 - Windows does not have it
+
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+
+    def unknown(_user: int) -> None:
+        raise KeyError("no entry")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for find in (app_paths, config_candidates, user_config):
+        with pytest.raises(ConfigError, match="the home directory of this user is not known"):
+            find()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsync.service.overdue import PendingFetches
+from agentsync.service.overdue import LEAST_SECONDS, PendingFetches
 from agentsync.service.polling import FetchPolicy
 from support.clock import Clock
 
@@ -59,6 +59,14 @@ def test_a_failed_cycle_is_retried_later_and_later_for_ten_minutes_at_most(
     pending.succeeded(FetchPolicy.NONE)
     pending.failed(FetchPolicy.NONE)
     assert pending.wait == 4
+
+
+def test_while_cycles_cannot_be_run_a_retry_that_is_overdue_waits_for_their_backoff(pending: PendingFetches) -> None:
+    assert pending.next_retry(None) is None
+    assert pending.next_retry(30) == 30
+    assert pending.next_retry(-30) == LEAST_SECONDS
+    pending.failed(FetchPolicy.RETRY)
+    assert pending.next_retry(-30) == pending.next_retry(3) == 4
 
 
 def test_the_cycle_after_one_that_failed_makes_up_for_it(pending: PendingFetches) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from agentsync.config import Config, Target
 from agentsync.config.tables import SourceTable
-from agentsync.core.paths import is_directory
+from agentsync.core.paths import home, is_directory
 from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import moving_variables
 
@@ -73,13 +73,13 @@ def _read(source: SourceTable) -> Iterator[Path]:
     auth = source.auth
     yield from (path for path in (auth.token_file, auth.ssh_key, auth.known_hosts, auth.ca_file) if path)
     yield from source.signer_files()
-    home = Path.home()
+    own = home()
     if scheme(source.url) == "ssh" and not (auth.ssh_key and auth.known_hosts and not auth.use_ssh_config):
-        yield home / ".ssh"
+        yield own / ".ssh"
     if auth.use_netrc:
-        yield home / ".netrc"
+        yield own / ".netrc"
     if auth.use_credential_helper:
-        yield from (home / name for name in (".gitconfig", ".config/git", ".git-credentials"))
+        yield from (own / name for name in (".gitconfig", ".config/git", ".git-credentials"))
 
 
 def _variables() -> dict[str, str]:

@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from agentsync.core.paths import AppPaths
+from agentsync.core.paths import AppPaths, home
 from agentsync.service.systemd.footprint import Footprint
 from agentsync.service.systemd.text import bind, command, drop_in, word
 
@@ -58,7 +58,7 @@ class Service:
 
 def user_units() -> Path:
     """The directory of a user's units (systemd.unit(5), "Unit File Load Path")."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "systemd/user"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or home() / ".config") / "systemd/user"
 
 
 def user_service(directory: Path, program: Sequence[str], app_paths: AppPaths, needs: Footprint) -> Service:
