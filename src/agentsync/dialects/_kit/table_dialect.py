@@ -40,6 +40,7 @@ class TableDialect:
         native: known keys that mean nothing elsewhere.
         required: the keys without which the tool does not load a file; `prompt` means the instructions.
         names: the names that the tool accepts.
+        title_key: the key of what people see instead of the name, if there is one. It keeps a name that is not ASCII.
         tools_key: the key of the list of tools.
         further: other keys that restrict, which a subclass reads and writes.
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
@@ -58,6 +59,7 @@ class TableDialect:
     native: frozenset[str] = frozenset()
     required: tuple[str, ...] = ("name", "description")
     names: NameRule = SLUGS
+    title_key: str = ""
     tools_key: str = "tools"
     further: tuple[str, ...] = ()
     invalid: Code = Code.INVALID_VALUE
@@ -228,6 +230,8 @@ class TableDialect:
         model, model_diagnostics = self.models.write(agent, self.name, options)
         named = "name" in self.required or not own or name != agent.slug
         metadata: dict[str, JsonValue] = {"name": name} if named else {}
+        if self.title_key and name != agent.name and not agent.name.isascii():
+            metadata[self.title_key] = agent.name
         metadata["description"] = agent.description
         metadata |= permissions
         if model is not None:

@@ -244,6 +244,7 @@ _ROO: Final = _Roo(
     native=frozenset({_TITLE, _WHEN}),
     required=("name", "prompt"),
     names=NameRule(reserved=_BUILT_IN),
+    title_key=_TITLE,
     tools_key="",
     further=(_GROUPS, _SERVERS),
     invalid=Code.WRONG_TYPE,
