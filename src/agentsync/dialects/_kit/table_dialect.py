@@ -50,6 +50,7 @@ class TableDialect:
         required: the keys without which the tool does not load a file; `prompt` means the instructions.
         names: the names that the tool accepts.
         prompt_key: the key of the instructions; empty where they are the text below the keys.
+        title_key: the key of what people see instead of the name, if there is one. It keeps a name that is not ASCII.
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
         strict: whether the tool refuses a file with a key that it does not know.
@@ -67,6 +68,7 @@ class TableDialect:
     required: tuple[str, ...] = ("name", "description")
     names: NameRule = SLUGS
     prompt_key: str = ""
+    title_key: str = ""
     invalid: Code = Code.INVALID_VALUE
     strict: bool = False
     runs_hooks: bool = False
@@ -149,6 +151,8 @@ class TableDialect:
         model, model_diagnostics = self.models.write(agent, self.name, options)
         named = "name" in self.required or not own or name != agent.slug
         metadata: dict[str, JsonValue] = {"name": name} if named else {}
+        if self.title_key and name != agent.name and not agent.name.isascii():
+            metadata[self.title_key] = agent.name
         metadata["description"] = agent.description
         metadata |= permissions
         if model is not None:

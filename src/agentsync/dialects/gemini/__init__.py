@@ -136,6 +136,7 @@ _GEMINI: Final = _Gemini(
         slugs=False,
         pattern="[a-z0-9_-]+",
     ),
+    title_key="display_name",
     invalid=Code.WRONG_TYPE,
     strict=True,
 )

@@ -266,6 +266,7 @@ _ROO: Final = _Roo(
     native=frozenset({_TITLE, _WHEN}),
     required=("name", "prompt"),
     names=NameRule(reserved=_BUILT_IN),
+    title_key=_TITLE,
     invalid=Code.WRONG_TYPE,
     format=_format,
 )

@@ -105,7 +105,10 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
         permissions, permission_diagnostics = spell(narrowed)
         diagnostics += [*narrowed.diagnostics, *permission_diagnostics]
     model, model_diagnostics = _MODELS.write(agent, "vibe", options)
+    # What people see instead of the file's name, which is the agent's.
+    shown: dict[str, JsonValue] = {} if agent.name.isascii() else {"display_name": agent.name}
     metadata: dict[str, JsonValue] = {
+        **shown,
         "description": agent.description,
         "agent_type": "agent" if own and agent.mode == "primary" else "subagent",
         "active_model": model,
