@@ -21,6 +21,7 @@ from agentsync.sync.cycle import run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from support.golden import SUFFIX, read_archive
+from support.machine import agent
 from support.thorough import part
 
 GOLDENS = Path(__file__).parents[1] / "dialects"
@@ -136,11 +137,17 @@ def test_check_and_plan_agree_on_the_seeds(corpus: Path, tmp_path: Path, *, rena
         agree(tmp_path / "team", policy, tmp_path / name)
 
 
-def test_check_and_plan_agree_where_there_is_no_agent(tmp_path: Path) -> None:
-    (tmp_path / "team").mkdir()
-    (tmp_path / "team/plan.md").write_text("# Nothing yet\n")
-    agree(tmp_path / "team", PolicyTable(), tmp_path)
-    assert check(tmp_path / "team", PolicyTable()).fails
+@pytest.mark.parametrize("manifest", ["", '[agents]\nskip = ["*"]\n'], ids=["none", "skipped"])
+def test_check_and_plan_agree_where_there_is_no_agent(manifest: str, tmp_path: Path) -> None:
+    root = tmp_path / "team"
+    (root / "agents").mkdir(parents=True)
+    (root / "plan.md").write_text("# Nothing yet\n")
+    if manifest:
+        (root / "agents/tester.md").write_text(agent("tester"))
+        (root / "agentsync.toml").write_text(manifest)
+    agree(root, PolicyTable(), tmp_path)
+    checked = run_checks(root, ())  # without a target
+    assert (checked.skipped, checked.is_wrong()) == (["plan.md"], True)
 
 
 def test_check_and_plan_agree_on_reported_cases(corpus: Path, tmp_path: Path) -> None:

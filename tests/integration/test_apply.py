@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import stat
 import threading
 import time
 from dataclasses import replace
@@ -240,6 +242,26 @@ def test_files_are_staged_in_several_threads_where_the_disk_is_slow(
     assert all(outcome.ok for outcome in outcomes)
     assert {path: data for path, data in tree(machine.home / "target").items() if data is not None} == wanted
     assert len(machine.inventory()) == len(wanted)
+
+
+def test_a_change_that_cannot_be_made_durable_is_made_and_then_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    trees = {"target": {"a.md": b"1", "b.md": b"2"}}
+    with machine.state() as state, monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        outcomes = [*machine.outcomes(state, machine.plan(state, trees), trees)]
+    seen = [(outcome.change.path, outcome.ok) for outcome in outcomes]
+    assert seen == [("a.md", True), ("b.md", True), ("a.md", False), ("b.md", False)]
+    machine.sync(**trees)
+    assert len(machine.inventory()) == 2
 
 
 def test_content_that_differs_from_the_plan_is_never_written(machine: Machine) -> None:

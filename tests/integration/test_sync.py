@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from agentsync.core.log import unlogged
 from agentsync.core.paths import AppPaths
 from agentsync.state.records import Action, SourceState, Suspension
 from agentsync.state.store import State
-from agentsync.sync.cycle import run
+from agentsync.sync.cycle import cycle, run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.rollback import roll_back
@@ -118,7 +119,8 @@ def test_while_suspended_fetches_and_failures_are_known_and_the_applied_commit_s
     assert fetched == replace(first, fetched_at=fetched.fetched_at)
 
     away = installation.source.path.rename(installation.source.path.with_name("away.git"))
-    installation.run()
+    environment = Environment(installation.config(), installation.app_paths)
+    assert [*cycle(environment, SyncRequest(Scope.APPLY))] == []
     assert "no repository" in installation.known().error
     assert installation.known().fetched_at == fetched.fetched_at
     away.rename(installation.source.path)
@@ -152,6 +154,17 @@ def test_a_suspension_counts_for_a_run_that_has_not_begun_to_write(installation:
     assert (installation.files(), installation.known().applied_at) == (files, applied)
     with State.open(installation.app_paths.database) as state:
         assert len(state.syncs(-1)) == 1
+
+
+def test_a_source_that_failed_is_reported_before_the_next_one_is_fetched(installation: Installation) -> None:
+    sources = installation.config().sources
+    config = installation.config(gone=SourceTable(url=str(installation.root / "gone.git"), allow_local=True), **sources)
+    steps: list[str] = []
+    environment = Environment(config, installation.app_paths, progress=lambda step, *_: steps.append(step))
+    with closing(cycle(environment, SyncRequest(Scope.APPLY))) as events:
+        event = next(events)
+        assert (event.name, event.facts["source"], steps[-1]) == ("source.failed", "gone", "fetching gone")
+    assert installation.run().exit_code is ExitCode.OK  # the lock is free
 
 
 def test_a_rollback_suspends_before_it_waits_and_a_dry_run_does_not(installation: Installation) -> None:

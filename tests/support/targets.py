@@ -85,11 +85,16 @@ class Machine:
         plan: Plan,
         trees: Mapping[str, Tree],
     ) -> list[Outcome]:
-        """The outcome of each change that counts, in the plan's order."""
+        """The last outcome of each change, in the plan's order."""
+        last = {outcome.change.key: outcome for outcome in self.outcomes(state, plan, trees)}
+        return [last[change.key] for change in plan.changes if change.key in last]
+
+    def outcomes(self, state: State, plan: Plan, trees: Mapping[str, Tree]) -> Iterator[Outcome]:
+        """The outcomes as they happen."""
         self.runs += 1
         sync_id = f"{os.getpid()}-{self.runs}"
         state.begin_sync(sync_id, started_at=0, commits={})
-        outcomes = apply(
+        return apply(
             plan,
             lambda change: trees[change.target][change.path],
             state,
@@ -98,8 +103,6 @@ class Machine:
             rows=lambda change: recorded(change.wanted, URLS[change.wanted.source]) if change.wanted else None,
             backups=self.backups,
         )
-        last = {outcome.change.key: outcome for outcome in outcomes}
-        return [last[change.key] for change in plan.changes if change.key in last]
 
     def sync(self, **trees: Tree) -> list[Outcome]:
         """One whole run; arguments are target names."""

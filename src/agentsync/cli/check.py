@@ -11,6 +11,7 @@ from typing import Self
 
 import click
 
+from agentsync.agents.model import NEUTRAL
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
@@ -144,7 +145,8 @@ def run_checks(
     built = build([snapshot], [], None, policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled}
-    wanted = sorted({*targets, *(name for _, name in own if name)})
+    # Without a target no agent could be excluded from one.
+    wanted = sorted({*targets, *(name for _, name in own if name)}) or [NEUTRAL]
     built = build([snapshot], [_target(name) for name in wanted], None, policy)
     diagnostics = (
         diagnostic if diagnostic.target in targets else replace(diagnostic, target="")

@@ -39,16 +39,19 @@ def suspended(suspension: Suspension | None) -> list[Diagnostic]:
     return [Diagnostic(Code.SUSPENDED, f"pulling is suspended: {suspension.reason}")] if suspension else []
 
 
-def without_agents(snapshots: Sequence[Snapshot], built: BuildResult) -> list[Diagnostic]:
+def without_agents(
+    snapshots: Sequence[Snapshot], built: BuildResult, *, may_be_empty: bool = False
+) -> list[Diagnostic]:
     """Report each source without a single agent: most often a folder or a pattern is wrong.
 
-    That is an error where no other source has one, so that a wrong place is not taken for success.
+    That is an error where no other source has one, so that a wrong place is not taken for success; but not where the
+    user agreed that everything may be deleted.
     """
     with_agents = {
         compiled_agent.source for compiled_agent in built.compiled if compiled_agent.name or compiled_agent.refused
     }
     empty = [snapshot for snapshot in snapshots if snapshot.name not in with_agents]
-    code = Code.NO_AGENTS if with_agents else Code.NO_AGENTS_AT_ALL
+    code = Code.NO_AGENTS if with_agents or may_be_empty else Code.NO_AGENTS_AT_ALL
     return [Diagnostic(code, f"source `{one.name}` has no agents at {one.commit[:12]}") for one in empty]
 
 

@@ -41,7 +41,7 @@ def plan(config: Config, request: SyncRequest, observation: Observation) -> Plan
         *observation.diagnostics,
         *observation.built.diagnostics,
         *kept_last_good(observation.built, observation.inventory),
-        *without_agents(observation.snapshots, observation.built),
+        *without_agents(observation.snapshots, observation.built, may_be_empty=request.consent.deletions),
         *former,
         *left_targets(observation.left),
         *left_sources(changes, gone),
