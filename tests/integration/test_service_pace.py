@@ -179,7 +179,7 @@ def test_a_shortage_in_a_cycle_passes(
         service = _Service(path, app_paths, clock, stack)
         for error in (RuntimeError("can't start new thread"), MemoryError(), OSError(errno.EMFILE, "Too many files")):
             with monkeypatch.context() as patched:
-                patched.setattr(daemon, "run", Mock(side_effect=error))
+                patched.setattr(daemon, "cycle", Mock(side_effect=error))
                 patched.setattr(daemon, "find_up_to_date", lambda *_: None)
                 result = service._cycle(Trigger.REQUEST, FetchPolicy.ALL)
             assert isinstance(result, ShortageError)
