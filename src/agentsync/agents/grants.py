@@ -121,6 +121,17 @@ class Grants:
         """Add implied abilities: an agent that may read files may also find them, and a free shell can do the rest."""
         return _with_effects(self)
 
+    def with_overwriting(self) -> Grants:
+        """Add editing wherever writing is granted, unless a rule names editing.
+
+        Where a tool's writing replaces a file that is there, its agent can change any file.
+        """
+        if any(rule.tool == "edit" for rule in self.rules):
+            return self
+        pairs = ((rule, Rule("edit", rule.approval, rule.argument)) for rule in self.rules if rule.tool == "write")
+        edits = {rule: (rule, edit) for rule, edit in pairs if rule.approval}
+        return Grants(tuple(one for rule in self.rules for one in edits.get(rule, (rule,))))
+
     def raised(self, approval: Approval, *, above: Approval) -> Grants:
         """Raise every approval from `above` upwards to `approval`."""
         return Grants(

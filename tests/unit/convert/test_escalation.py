@@ -43,7 +43,8 @@ def given_by(dialect: str = "claude", /, **keys: JsonValue) -> Abilities:
         ({"tools": "Read"}, {"tools": "Read"}, ()),
         ({"tools": "Read, Bash"}, {"tools": "Read"}, ()),
         ({}, {"tools": "Read"}, ()),
-        ({"tools": "Read"}, {"tools": "Read, Bash, Write"}, ("`bash`", "`write`")),
+        ({"tools": "Read"}, {"tools": "Read, Bash, Write"}, ("`bash`", "`edit`", "`write`")),
+        ({"tools": "Write"}, {"tools": "Write, Edit"}, ()),  # Write replaces whole files
         ({"tools": "Read"}, {"tools": "Read, mcp__gh__*"}, ("`mcp/gh/*`",)),
         ({"tools": "Read"}, {}, ("every tool that its session has",)),
         ({}, {"permissionMode": "plan"}, ()),

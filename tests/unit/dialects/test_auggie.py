@@ -106,9 +106,8 @@ def test_a_denial_names_all_equivalent_tools(denied: str, names: str) -> None:
     ("granted", "names"),
     [
         ("Read", "view view-range-untruncated search-untruncated"),
-        ("Write", "save-file"),
         ("Edit", "str-replace-editor"),
-        ("Write, Edit", "save-file str-replace-editor apply_patch"),
+        ("Write", "save-file str-replace-editor apply_patch"),
         ("Bash", "launch-process read-process write-process kill-process list-processes remove-files"),
         ("WebFetch", "web-fetch"),
         ("Glob", "none"),

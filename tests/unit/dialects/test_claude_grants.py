@@ -205,7 +205,8 @@ def test_a_name_of_claude_code_denies_its_tool_and_no_other(name: str, tool: str
 def test_a_claude_code_name_grants_its_tool_and_a_path_tool_the_outside(name: str, tool: str) -> None:
     agent = claude(f"tools: {name}")
     expected = {tool, "external_directory"} if tool in PATHS else {tool}
-    assert available(agent.agent.grants) == expected
+    # Write replaces files that are there, so it can do what Edit can.
+    assert available(agent.agent.grants) == (expected | {"edit"} if tool == "write" else expected)
     assert available(agent.dialect.enforced(agent.document)) == expected
 
 

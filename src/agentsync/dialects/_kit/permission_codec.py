@@ -41,7 +41,7 @@ class PermissionCodec:
         remedy: as in Dialect.
         check: reports what is wrong with the keys, and reads them, so that they count as known.
         own: the keys with which an agent of this dialect is written again.
-        any_spelling, guarded_tools, lists, uses_effects: as in Dialect.
+        any_spelling, guarded_tools, lists, overwrites, uses_effects: as in Dialect.
     """
 
     keys: frozenset[str]
@@ -55,4 +55,5 @@ class PermissionCodec:
     any_spelling: bool = False
     guarded_tools: Names = intended_by
     lists: ToolLists | None = None
+    overwrites: bool = False
     uses_effects: bool = False

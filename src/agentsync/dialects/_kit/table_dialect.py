@@ -219,6 +219,7 @@ class TableDialect:
             guarded_tools=self.permissions.guarded_tools,
             runs_hooks=self.runs_hooks,
             lists=self.permissions.lists,
+            overwrites=self.permissions.overwrites,
             uses_effects=self.permissions.uses_effects,
             required=self.required,
             names=self.names,

@@ -32,13 +32,14 @@ class ToolList:
         lists: how the tool reads a list that restricts less than it seems to.
         tools_key: the key of the list of tools; empty where there is none.
         further: other keys that restrict, which a subclass reads and writes.
-        uses_effects: as in Dialect.
+        overwrites, uses_effects: as in Dialect.
     """
 
     tools: ToolNames
     lists: ToolLists
     tools_key: str = "tools"
     further: tuple[str, ...] = ()
+    overwrites: bool = False
     uses_effects: bool = False
 
     @cached_property
@@ -64,6 +65,7 @@ class ToolList:
             check=self._check_all,
             guarded_tools=self.guarded_tools,
             lists=self.lists,
+            overwrites=self.overwrites,
             uses_effects=self.uses_effects,
         )
 

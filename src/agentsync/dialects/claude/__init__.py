@@ -235,6 +235,7 @@ DIALECT: Final = Dialect(
     enforced=enforced_by,
     permission_keys=PERMISSION_KEYS,
     any_spelling=True,
+    overwrites=True,
     remedy="write `tools` or `disallowedTools`",
     guarded_tools=denied_tools,
     runs_hooks=True,

@@ -116,7 +116,9 @@ _GEMINI: Final = _Gemini(
     name="gemini",
     title="Gemini CLI",
     permissions=_Tools(
-        TOOLS, ToolLists(null="refused", mistyped="refused", unknown="refused", strings=False, trims=False)
+        TOOLS,
+        ToolLists(null="refused", mistyped="refused", unknown="refused", strings=False, trims=False),
+        overwrites=True,
     ).codec,
     keys={
         "temperature": Key("temperature", "number"),
