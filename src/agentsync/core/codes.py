@@ -85,6 +85,7 @@ class Code(Enum):
     PATH_UNSAFE = "AS219", ERROR, "The path in the repository is not safe on every file system.", "Rename the file in the repository.", "The file is not read; the last good version stays."
     SYMLINK = "AS220", ERROR, "The path is a symbolic link, and these are never followed.", "Commit the file itself instead of the link.", "The link is not read; the last good version stays."
     OWN_RESTRICTION = "AS221", INFO, "Only the agent's own tool can read this restriction.", "Nothing to do, unless other tools should grant more; then restrict the agent by keys that they share.", "The agent is written; other tools grant it less."
+    SUBMODULE = "AS222", WARNING, "The path is a submodule, and files of other repositories are not read.", "Make the other repository a source of its own, or name the path under `exclude`.", "No agent in it is written."
 
     # Conversion: what a target cannot express.
     FIELD_LOST = "AS301", WARNING, "The target cannot express this field.", "Check that the agent works in that tool without it.", "The agent is written; the field is lost there, or part of it."

@@ -17,7 +17,7 @@ from agentsync.core.limits import MAX_FILES
 from agentsync.core.naming import hidden_character, is_windows_device
 from agentsync.dialects import Dialect, dialects
 from agentsync.formats.document import MAX_FILE_BYTES
-from agentsync.git.objects import Entry
+from agentsync.git.objects import SUBMODULE, Entry
 
 # Endings of an agent's file in any directory; other endings have a meaning only within a tool's directory.
 _SUFFIXES = (".md", ".toml")
@@ -34,6 +34,8 @@ _OTHER_FILES = re.compile(
     r"(^|/)\.(github|gemini|cursor|kiro|kilo|kilocode|qwen|factory|cline|junie|roo|augment|vibe|goose|rovodev|copilot"
     r"|continue|pi|devin|kimi-code|grok|deepagents)/|\.(chatmode|prompt|instructions)\.md$"
 )
+
+_ANY_AGENT = "agent.md"
 
 # The longest name that file systems accept, and the longest path that operating systems accept.
 _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4_096
@@ -66,11 +68,15 @@ class Selection:
 def select(entries: Sequence[Entry], selection: Selection) -> tuple[list[Entry], list[Diagnostic]]:
     """Select the files to read, with a diagnostic for each that is unsafe to read.
 
-    Symbolic links, submodules and paths with a special meaning to a file system are never read.
+    Symbolic links, submodules and paths with a special meaning to a file system are never read; what a submodule is
+    called tells nothing of its files, so it is reported wherever an agent may be.
     """
     chosen: list[Entry] = []
     diagnostics: list[Diagnostic] = []
     for entry in entries:
+        if entry.mode == SUBMODULE:
+            diagnostics += _submodule(entry, selection)
+            continue
         path = _below(entry.path, selection.subfolder)
         if path is None or not _wanted(path, selection):
             continue
@@ -114,6 +120,16 @@ def _wanted(path: str, selection: Selection) -> bool:
     # The nearest of the two kinds of directory decides: `skills/review/agents/x.md` is an agent's place.
     kinds = [part for part in directories if part in _OTHER_DIRECTORIES | _AGENT_DIRECTORIES]
     return not (kinds and kinds[-1] in _OTHER_DIRECTORIES)
+
+
+def _submodule(entry: Entry, selection: Selection) -> list[Diagnostic]:
+    """Report a submodule that an agent would be read from if it were a directory, or that has the whole subfolder."""
+    path = _below(entry.path, selection.subfolder)
+    has_subfolder = _below(f"{selection.subfolder.strip('/')}/", entry.path) is not None
+    if not has_subfolder and (path is None or not _wanted(f"{path}/{_ANY_AGENT}", selection)):
+        return []
+    shown = _escaped(entry.path[:_MAX_PATH_BYTES])
+    return [Diagnostic(Code.SUBMODULE, "the files of a submodule are not read", path=shown)]
 
 
 def _problem(entry: Entry) -> Diagnostic | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from agentsync.core.errors import ConfigError
-from agentsync.git.objects import Entry
+from agentsync.git.objects import SUBMODULE, Entry
 from agentsync.state.records import Stat
 
 IGNORED = frozenset({".git", ".venv", "node_modules"})
@@ -42,7 +42,7 @@ class WorkingTree:
     def stats(self) -> dict[str, Stat]:
         """Return each file's stat by path; it differs once a file was saved."""
         stats = {}
-        for path in _paths(self._root):
+        for path in _paths(self._root, as_committed=True):
             with suppress(FileNotFoundError):  # most often an editor's temporary file, which is gone again
                 now = path.lstat()
                 stats[path] = Stat(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
@@ -52,7 +52,11 @@ class WorkingTree:
 
     def tree(self, _commit: str) -> list[Entry]:
         """Return every file in it, without the ids of their contents."""
-        return [entry for entry in list_files(self._root) if not self._is_left_out(self._root / entry.path)]
+        return [
+            entry
+            for entry in list_files(self._root, as_committed=True)
+            if not self._is_left_out(self._root / entry.path)
+        ]
 
     def identified(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries with the ids that git gives their contents, which stay the same once committed."""
@@ -85,17 +89,25 @@ def _blob(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
 
 
-def list_files(root: Path) -> list[Entry]:
+def list_files(root: Path, *, as_committed: bool = False) -> list[Entry]:
     """List every file below a directory, sorted by path.
+
+    Args:
+        root: the directory.
+        as_committed: whether a repository within it is listed as the submodule that git would make of it.
 
     Raises:
         ConfigError: the directory cannot be read.
     """
-    return sorted((entry_of(root, path) for path in _paths(root)), key=lambda entry: entry.path)
+    return sorted(
+        (entry_of(root, path) for path in _paths(root, as_committed=as_committed)), key=lambda entry: entry.path
+    )
 
 
 def entry_of(root: Path, path: Path) -> Entry:
     """Return one file as an entry; what git would not store, such as a pipe, has no mode.
+
+    A directory that is a repository of its own is an entry too: git stores its commit, as that of a submodule.
 
     Raises:
         ConfigError: it cannot be read.
@@ -104,7 +116,8 @@ def entry_of(root: Path, path: Path) -> Entry:
         facts = path.lstat()
     except OSError as error:
         raise _unreadable(path, error) from error
-    mode = {stat.S_IFLNK: "120000", stat.S_IFREG: "100644"}.get(stat.S_IFMT(facts.st_mode), "")
+    modes = {stat.S_IFLNK: "120000", stat.S_IFREG: "100644", stat.S_IFDIR: SUBMODULE}
+    mode = modes.get(stat.S_IFMT(facts.st_mode), "")
     return Entry(path.relative_to(root).as_posix(), mode, "", facts.st_size)
 
 
@@ -120,11 +133,15 @@ def content(path: Path) -> bytes:
         raise _unreadable(path, error) from error
 
 
-def _paths(root: Path) -> Iterator[Path]:
+def _paths(root: Path, *, as_committed: bool) -> Iterator[Path]:
     for directory, names, files in os.walk(root, onerror=_stop):
         names[:] = [name for name in names if name not in IGNORED]
         for name in files:
             yield Path(directory) / name
+        if as_committed:
+            repositories = [name for name in names if os.path.lexists(Path(directory, name, ".git"))]
+            names[:] = [name for name in names if name not in repositories]
+            yield from (Path(directory) / name for name in repositories)
 
 
 def _stop(error: OSError) -> NoReturn:
