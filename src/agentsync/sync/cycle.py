@@ -40,6 +40,7 @@ from agentsync.targets.apply import apply, observe, recover
 from agentsync.targets.batch import WRITING, Outcome
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan, make_plan, recorded
+from agentsync.targets.relocation import find_relocations, relocated
 from agentsync.targets.target_place import DirectoryOptions
 
 
@@ -92,9 +93,11 @@ class _Cycle:
         self._environment.progress("reading", 0, 0)
         with Cache.open(self._app_paths.outcomes) as cache:
             built = build(snapshots, self._targets, cache, self._policy)
+        moved = find_relocations(self._state, self._directories)
         if self._request.scope is Scope.APPLY:
+            self._state.relocate(moved)
             recover(self._state, self._directories)
-        inventory = self._state.inventory(self._directories)
+        inventory = relocated(self._state.inventory({*self._directories, *moved}), moved)
         states, former = self._keep_former_urls(built.states, inventory, snapshots)
         plan = self._with_escalations(self._plan(states, inventory, snapshots), built, snapshots)
         applying = self._request.scope is Scope.APPLY and self._begin(plan, snapshots, started)
