@@ -142,7 +142,7 @@ _PATHS = {
     "link-itself": Case(b"agents/itself.md", b"itself.md", (Code.SYMLINK,), LINK),
     "link-folder": Case(b"etc/agents", b"/etc", (), LINK),
     "link-parent": Case(b".gemini/agents", b"..", (), LINK),
-    "submodule": Case(b"vendor/agents", b"", (), SUBMODULE),
+    "submodule": Case(b"vendor/agents", b"", (Code.SUBMODULE,), SUBMODULE),
     "newline": Case(b"agents/new\nline.md", _GOOD, (Code.PATH_UNSAFE,)),
     "escape": Case(b"agents/\x1b[2J\x1b]0;owned\x07.md", _GOOD, (Code.PATH_UNSAFE,)),
     "not-utf8": Case(b"agents/\xff\xfe.md", _GOOD, (Code.PATH_UNSAFE,)),
@@ -369,8 +369,7 @@ def test_38_an_agent_that_becomes_hostile_keeps_its_last_good_output(
     data = {FILE: _GOOD + b"x" * (1 << 20), LINK: b"/etc/passwd", SUBMODULE: b""}[mode]
     _stored(hostile, [Case(b"agents/other.md", data, (), mode)])
     result = victim.pull(hostile)
-    kept = ["good.md", "other.md"] if mode != SUBMODULE else ["good.md"]
-    assert victim.written("claude") == kept
+    assert victim.written("claude") == ["good.md", "other.md"]
     assert result.code == (4 if mode != SUBMODULE else 0)
 
 

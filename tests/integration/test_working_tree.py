@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentsync.core.errors import ConfigError
-from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
+from agentsync.git.objects import SUBMODULE
+from agentsync.repository.working_tree import WORKING_TREE, WorkingTree, list_files
 from support.machine import agent
 from support.repository import Repository
 
@@ -81,3 +82,18 @@ def test_a_directory_that_is_gone_is_reported(tmp_path: Path) -> None:
     for look in (tree.stats, lambda: tree.tree(WORKING_TREE)):
         with pytest.raises(ConfigError, match="this directory cannot be read"):
             look()
+
+
+def test_a_repository_within_it_is_a_submodule_as_in_a_commit(root: Path) -> None:
+    for name, marker in (("shared", "file"), ("vendor/clone", "directory")):
+        (root / name / "agents").mkdir(parents=True)
+        (root / name / "agents" / "three.md").write_text(agent("three"))
+        git = root / name / ".git"
+        git.write_text("gitdir: ../.git/modules/shared\n") if marker == "file" else git.mkdir()
+    (root / ".git").mkdir()
+    entries = {entry.path: entry.mode for entry in WorkingTree(root).tree(WORKING_TREE)}
+    files = {"agents/one.md": "100644", "agents/two.md": "100644"}
+    assert entries == {**files, "shared": SUBMODULE, "vendor/clone": SUBMODULE}
+    assert "shared/agents/three.md" in {
+        entry.path for entry in list_files(root)
+    }  # as `import` reads a tool's directory

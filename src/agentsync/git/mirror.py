@@ -117,7 +117,7 @@ class Mirror:
     def tree(self, commit: str, subfolder: str = "") -> list[Entry]:
         """List the files below a directory at a commit, in git's order; none where the directory does not exist.
 
-        Bytes of a path that are not UTF-8 are surrogate escapes; a submodule (mode 160000) has the size 0.
+        Bytes of a path that are not UTF-8 are surrogate escapes; a submodule has the size 0.
 
         Raises:
             SourceRefusedError: there are so many files that their names would fill the memory.

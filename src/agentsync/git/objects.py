@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+SUBMODULE: Final = "160000"
+"""Git's mode of a submodule, which a tree names by its commit in another repository."""
+
 SHA1: Final = "sha1"
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHA1_DIGITS = 40

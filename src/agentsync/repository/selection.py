@@ -19,7 +19,7 @@ from agentsync.core.limits import MAX_FILES
 from agentsync.core.naming import hidden_character, is_windows_device
 from agentsync.dialects import Dialect, dialects, other_directories
 from agentsync.formats.document import MAX_FILE_BYTES
-from agentsync.git.objects import Entry
+from agentsync.git.objects import SUBMODULE, Entry
 
 # Files beside agents that are not agents, and directories of other things that are Markdown too.
 _OTHER_STEMS = frozenset(
@@ -28,6 +28,8 @@ _OTHER_STEMS = frozenset(
 )
 _OTHER_DIRECTORIES = frozenset({"commands", "command", "skills", "skill", "prompts", "rules", "hooks"})
 _AGENT_DIRECTORIES = frozenset({"agents", "agent"})
+
+_ANY_AGENT = "agent.md"
 
 # The longest name that file systems accept, and the longest path that operating systems accept.
 _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4_096
@@ -60,11 +62,15 @@ class Selection:
 def select(entries: Sequence[Entry], selection: Selection) -> tuple[list[Entry], list[Diagnostic]]:
     """Select the files to read, with a diagnostic for each that is unsafe to read.
 
-    Symbolic links, submodules and paths with a special meaning to a file system are never read.
+    Symbolic links, submodules and paths with a special meaning to a file system are never read; what a submodule is
+    called tells nothing of its files, so it is reported wherever an agent may be.
     """
     chosen: list[Entry] = []
     diagnostics: list[Diagnostic] = []
     for entry in entries:
+        if entry.mode == SUBMODULE:
+            diagnostics += _submodule(entry, selection)
+            continue
         path = _below(entry.path, selection.subfolder)
         if path is None or not _wanted(path, selection):
             continue
@@ -131,6 +137,16 @@ def _signs() -> _Signs:
         other_suffixes=tuple({suffix for each in all_of_them for suffix in each.other_suffixes}),
         other_directories=other_directories(),
     )
+
+
+def _submodule(entry: Entry, selection: Selection) -> list[Diagnostic]:
+    """Report a submodule that an agent would be read from if it were a directory, or that has the whole subfolder."""
+    path = _below(entry.path, selection.subfolder)
+    has_subfolder = _below(f"{selection.subfolder.strip('/')}/", entry.path) is not None
+    if not has_subfolder and (path is None or not _wanted(f"{path}/{_ANY_AGENT}", selection)):
+        return []
+    shown = _escaped(entry.path[:_MAX_PATH_BYTES])
+    return [Diagnostic(Code.SUBMODULE, "the files of a submodule are not read", path=shown)]
 
 
 def _problem(entry: Entry) -> Diagnostic | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from agentsync.core.errors import ConfigError
-from agentsync.git.objects import Entry
+from agentsync.git.objects import SUBMODULE, Entry
 from agentsync.state.records import Stat
 
 IGNORED = frozenset({".git", ".venv", "node_modules"})
@@ -89,6 +89,8 @@ def _blob(data: bytes) -> str:
 def entry_of(root: Path, path: Path) -> Entry:
     """Return one file as an entry; what git would not store, such as a pipe, has no mode.
 
+    A directory that is a repository of its own is an entry too: git stores its commit, as that of a submodule.
+
     Raises:
         ConfigError: it cannot be read.
     """
@@ -96,7 +98,8 @@ def entry_of(root: Path, path: Path) -> Entry:
         facts = path.lstat()
     except OSError as error:
         raise _unreadable(path, error) from error
-    mode = {stat.S_IFLNK: "120000", stat.S_IFREG: "100644"}.get(stat.S_IFMT(facts.st_mode), "")
+    modes = {stat.S_IFLNK: "120000", stat.S_IFREG: "100644", stat.S_IFDIR: SUBMODULE}
+    mode = modes.get(stat.S_IFMT(facts.st_mode), "")
     return Entry(path.relative_to(root).as_posix(), mode, "", facts.st_size)
 
 
@@ -117,6 +120,9 @@ def _paths(root: Path) -> Iterator[Path]:
         names[:] = [name for name in names if name not in IGNORED]
         for name in files:
             yield Path(directory) / name
+        repositories = [name for name in names if os.path.lexists(Path(directory, name, ".git"))]
+        names[:] = [name for name in names if name not in repositories]
+        yield from (Path(directory) / name for name in repositories)
 
 
 def _stop(error: OSError) -> NoReturn:

@@ -80,6 +80,20 @@ class State(Database):
         query = "SELECT count(*) FROM inventory WHERE directory IN"
         return sum(count for (count,) in self._query_in(query, directories))
 
+    def directories(self) -> set[str]:
+        """The directories that anything was last written in."""
+        return {directory for (directory,) in self._query("SELECT DISTINCT directory FROM inventory")}
+
+    def relocate(self, moved: Mapping[str, str]) -> None:
+        """Replace the former paths of directories by their present ones, in inventory, intents and history."""
+        if not moved:
+            return
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM fingerprint")
+            for table in ("inventory", "intents", "changes"):
+                update = f"UPDATE {table} SET directory = ? WHERE directory = ?"  # noqa: S608 - our own words
+                connection.executemany(update, [(present, former) for former, present in moved.items()])
+
     def elsewhere(self, directories: Iterable[str], source_urls: Mapping[str, str]) -> dict[str, list[str]]:
         """What was written from these sources to other directories: paths by directory."""
         known = set(directories)

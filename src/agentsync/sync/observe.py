@@ -28,6 +28,7 @@ from agentsync.sync.sources import ResolvedSource, resolve_sources
 from agentsync.targets.apply import observe as observe_targets
 from agentsync.targets.apply import recover
 from agentsync.targets.change import Actual, Wanted
+from agentsync.targets.relocation import find_relocations, relocated
 from agentsync.targets.target_place import DirectoryOptions, open_place
 
 
@@ -99,9 +100,11 @@ def observe(
     environment.progress("reading", 0, 0)
     with Cache.open(environment.app_paths.outcomes) as cache:
         built = build(snapshots, targets, cache, policy)
+    moved = find_relocations(state, directories)
     if request.scope is Scope.APPLY:
+        state.relocate(moved)
         recover(state, directories)
-    inventory = state.inventory(directories)
+    inventory = relocated(state.inventory({*directories, *moved}), moved)
     wanted = {(one.directory, path): (one.target, file) for one in built.states for path, file in one.files.items()}
     disk = observe_targets(directories, wanted, inventory, state)
     outdated = {key: file for key, file in wanted.items() if _is_outdated(file[1], inventory.get(key), disk[key])}

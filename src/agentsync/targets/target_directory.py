@@ -27,6 +27,8 @@ TEMPORARY_SUFFIX = ".agentsync-tmp"
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | getattr(os, "O_BINARY", 0)
 _LONGEST_STEM = 200
+_ACL = "system.posix_acl_access"
+_NO_ACL = frozenset({errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP}) if hasattr(errno, "ENODATA") else frozenset()
 _CHMOD_TAKES_DESCRIPTORS = os.chmod in os.supports_fd
 
 # Errors of file systems without hard links: FAT, some FUSE and SMB mounts, some sandboxes.
@@ -195,7 +197,7 @@ class TargetDirectory:
         with self._parent(relative) as (handle, name):
             old, new = handle.at(_name(temp)), handle.at(name)
             with suppress(FileNotFoundError):  # a missing file is reported by the check that follows
-                _copy_mode(handle, new, old)
+                _copy_access(handle, name, _name(temp))
             # Nothing may come between the check and the rename: what the user writes in between would be lost.
             _check(handle, name, expected, relative)
             os.replace(old, new, src_dir_fd=handle.descriptor, dst_dir_fd=handle.descriptor)
@@ -259,14 +261,66 @@ class TargetDirectory:
             yield handle, name
 
 
-def _copy_mode(handle: DirectoryHandle, source: str, target: str) -> None:
-    """Give a file the permissions of another, so that a mode that the user narrowed stays narrow."""
-    mode = stat.S_IMODE(os.stat(source, dir_fd=handle.descriptor, follow_symlinks=False).st_mode)
-    if _CHMOD_TAKES_DESCRIPTORS:  # by name, a link that replaced the file would be followed
-        with opened(handle, _name(target)) as descriptor:
-            os.chmod(descriptor, mode & 0o777)
-    else:
-        os.chmod(target, mode & 0o777)
+def _copy_access(handle: DirectoryHandle, source: str, target: str) -> None:
+    """Give a file the owner, group, permissions and ACL of another, so that whoever may read it stays the same.
+
+    Where the group cannot be kept, since this user is not in it, its permissions go: they would be another group's.
+    """
+    before = os.stat(handle.at(source), dir_fd=handle.descriptor, follow_symlinks=False)
+    if not stat.S_ISREG(before.st_mode):
+        return  # the check that follows reports it
+    mode = stat.S_IMODE(before.st_mode) & 0o777
+    if not _CHMOD_TAKES_DESCRIPTORS:
+        os.chmod(handle.at(target), mode)
+        return
+    with opened(handle, target) as descriptor:  # by name, a link that replaced the file would be followed
+        if _take_owner(descriptor, before):
+            with opened(handle, source) as old:
+                _copy_acl(old, descriptor)
+        else:
+            _set_acl(descriptor, None)
+            mode &= ~0o070
+        os.chmod(descriptor, mode)
+
+
+def _take_owner(descriptor: int, before: os.stat_result) -> bool:
+    """Give an open file the owner and group of an earlier one, as far as possible; whether it has its group."""
+    now = os.fstat(descriptor)
+    if now.st_uid != before.st_uid:
+        with suppress(PermissionError):
+            os.fchown(descriptor, before.st_uid, -1)
+    if now.st_gid != before.st_gid:
+        try:
+            os.fchown(descriptor, -1, before.st_gid)
+        except PermissionError:
+            return False
+    return True
+
+
+def _copy_acl(source: int, target: int) -> None:
+    if not hasattr(os, "getxattr"):  # only Linux has it
+        return
+    try:
+        acl = os.getxattr(source, _ACL)
+    except OSError as error:
+        if error.errno not in _NO_ACL:
+            raise
+        acl = None
+    _set_acl(target, acl)
+
+
+def _set_acl(descriptor: int, acl: bytes | None) -> None:
+    """Set the ACL of an open file; None removes the one that its directory may have given it."""
+    if not hasattr(os, "setxattr"):
+        return
+    try:
+        if acl is None:
+            os.removexattr(descriptor, _ACL)
+        else:
+            os.setxattr(descriptor, _ACL, acl)
+    except OSError as error:
+        if error.errno not in _NO_ACL:
+            raise
 
 
 def _name(relative: str) -> str:

@@ -142,11 +142,31 @@ def test_links_are_reported_and_submodules_are_not_files() -> None:
         [entry("a.md", "120000"), entry("b.md", "160000"), entry("c.md", "100755")], Selection()
     )
     assert [one.path for one in picked] == ["c.md"]
-    assert [(one.code, one.path) for one in diagnostics] == [(Code.SYMLINK, "a.md")]
+    assert [(one.code, one.path) for one in diagnostics] == [(Code.SYMLINK, "a.md"), (Code.SUBMODULE, "b.md")]
 
 
 def test_files_that_are_not_selected_are_not_reported() -> None:
     assert select([entry("docs/README.md", "120000"), entry("con.txt")], Selection()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("path", "selection", "reported"),
+    [
+        ("shared", Selection(), True),
+        ("vendor/shared", Selection(subfolder="vendor"), True),
+        ("shared", Selection(subfolder="shared"), True),
+        ("shared", Selection(subfolder="/shared/agents/"), True),
+        ("shared", Selection(subfolder="team"), False),
+        ("shared", Selection(subfolder="shared-agents"), False),
+        ("shared", Selection(include=("agents/**",)), False),
+        ("shared", Selection(exclude=("shared/**",)), False),
+        ("shared", Selection(include=("shared/**",)), True),
+    ],
+)
+def test_a_submodule_is_reported_where_it_could_hold_agents(path: str, selection: Selection, *, reported: bool) -> None:
+    picked, diagnostics = select([entry(path, "160000")], selection)
+    assert picked == []
+    assert [(one.code, one.path) for one in diagnostics] == ([(Code.SUBMODULE, path)] if reported else [])
 
 
 def test_large_files_are_not_read() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ from agentsync.targets.directory_handle import DirectoryHandle, UnsafePathError
 from agentsync.targets.observe import ABSENT, ChangedError, opened
 from agentsync.targets.target_directory import TargetDirectory, TargetError, find_link, temporary
 from support.processes import without_root_privileges
+
+_ACL = "system.posix_acl_access"
 
 needs_symlinks = pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 
@@ -73,6 +76,50 @@ def test_an_edit_while_the_mode_is_copied_is_kept(target: Path, monkeypatch: pyt
         with pytest.raises(ChangedError):
             directory.publish_over(temp, "x.md", digest(b"old"))
     assert (target / "x.md").read_bytes() == b"mine"
+
+
+def _acl(user: int) -> bytes:
+    """The ACL of a file with mode 0640 that another user may read too (acl(5), in the form that Linux stores)."""
+    entries = [(0x01, 6, -1), (0x02, 4, user), (0x04, 4, -1), (0x10, 4, -1), (0x20, 0, -1)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can give a file away, and an ACL")
+@pytest.mark.parametrize("has_acl", [True, False])
+def test_an_updated_file_keeps_its_owner_group_mode_and_acl(target: Path, *, has_acl: bool) -> None:
+    file, default = target / "x.md", "system.posix_acl_default"
+    with TargetDirectory.open(target) as directory:
+        publish(directory, "x.md", b"old")
+        os.chown(file, 12345, 12346)
+        file.chmod(0o640)
+        if has_acl:
+            os.setxattr(file, _ACL, _acl(12347))
+        else:
+            os.setxattr(target, default, _acl(12347))  # which a new file gets, but this one had not
+        temp = temporary("x.md")
+        directory.stage(temp, b"new")
+        directory.publish_over(temp, "x.md", digest(b"old"))
+    status = file.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (12345, 12346, 0o640)
+    assert (os.getxattr(file, _ACL) if _ACL in os.listxattr(file) else None) == (_acl(12347) if has_acl else None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no groups")
+def test_permissions_of_a_group_that_cannot_be_kept_go(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TargetDirectory.open(target) as directory:
+        publish(directory, "x.md", b"old")
+        (target / "x.md").chmod(0o664)
+        temp = temporary("x.md")
+        directory.stage(temp, b"new")
+        if os.geteuid() == 0:
+            os.chown(target / "x.md", -1, 12346)
+
+        def refuses(*_arguments: int) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(os, "fchown", refuses)
+        directory.publish_over(temp, "x.md", digest(b"old"))
+    assert (target / "x.md").stat().st_mode & 0o777 == (0o604 if os.geteuid() == 0 else 0o664)
 
 
 def test_a_published_file_has_its_bytes_and_the_usual_mode(target: Path) -> None:
