@@ -89,7 +89,8 @@ def test_nothing_is_written_outside_the_clone(machine: Machine, clone: Path) -> 
 def test_a_full_disk_leaves_no_half_file(machine: Machine, clone: Path) -> None:
     """It would be kept the next time, as the user's own."""
     (machine.claude / "writer.md").write_text(agent("writer", "Write.\n" * 4000))
-    full = ("sh", "-c", 'ulimit -f 8; trap "" XFSZ; exec "$@"', "sh")
+    # Python does not notice that it has written half of a compiled module, which then breaks every later run.
+    full = ("env", "PYTHONDONTWRITEBYTECODE=1", "sh", "-c", 'ulimit -f 8; trap "" XFSZ; exec "$@"', "sh")
     assert machine.run("import", clone, "--from", "claude", before=full).code != 0
     assert not (clone / "agents/writer.md").exists()
     assert machine.run("import", clone, "--from", "claude").code == 0
@@ -118,6 +119,14 @@ def test_each_tools_own_format_is_taken_as_it_is(machine: Machine, clone: Path) 
     assert (clone / ".claude/agents/tester.md").read_bytes() == (machine.claude / "tester.md").read_bytes()
     assert not (clone / ".opencode").exists()
     assert result.codes == ["AS314"]
+
+
+def test_agents_of_a_clone_below_a_tools_directory_are_taken(machine: Machine, clone: Path) -> None:
+    collection = machine.claude / "collection"
+    (collection / ".git").mkdir(parents=True)
+    (collection / "planner.md").write_text(agent("planner"))
+    assert machine.run("import", clone).code == 0
+    assert (clone / "agents/planner.md").exists()
 
 
 def test_files_that_agentsync_wrote_are_left_out(machine: Machine, clone: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from agentsync.core.errors import ConfigError
 from agentsync.git.objects import SUBMODULE
-from agentsync.repository.working_tree import WORKING_TREE, WorkingTree, list_files
+from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from support.machine import agent
 from support.repository import Repository
 
@@ -94,6 +94,5 @@ def test_a_repository_within_it_is_a_submodule_as_in_a_commit(root: Path) -> Non
     entries = {entry.path: entry.mode for entry in WorkingTree(root).tree(WORKING_TREE)}
     files = {"agents/one.md": "100644", "agents/two.md": "100644"}
     assert entries == {**files, "shared": SUBMODULE, "vendor/clone": SUBMODULE}
-    assert "shared/agents/three.md" in {
-        entry.path for entry in list_files(root)
-    }  # as `import` reads a tool's directory
+    entered = WorkingTree(root, as_committed=False).tree("")  # as `import` reads a tool's directory
+    assert "shared/agents/three.md" in {entry.path for entry in entered}

@@ -174,7 +174,8 @@ def _read(
     root = directory.parent if dialect.shared else directory
     names = (directory.name,) if dialect.shared else tuple(f"*{end}" for end in dialect.suffixes)
     table = SourceTable(url=str(root), dialect=dialect.name, include=names, allow_local=True)
-    files = WorkingTree(root, only=directory.name if dialect.shared else "")
+    # A tool reads what is in a clone below its directory, too.
+    files = WorkingTree(root, only=directory.name if dialect.shared else "", as_committed=False)
     snapshot = snapshot_of_directory(files, table, name=source_name(str(root)))
     own = [
         entry for entry in snapshot.entries if (str(directory), split_path(entry.path)[1] or entry.path) not in managed

@@ -28,17 +28,21 @@ class WorkingTree:
     Every method raises ConfigError where something cannot be read.
     """
 
-    def __init__(self, root: Path, left_out: Collection[Path] = (), only: str = "") -> None:
+    def __init__(
+        self, root: Path, left_out: Collection[Path] = (), only: str = "", *, as_committed: bool = True
+    ) -> None:
         """Set the directory, without reading it.
 
         Args:
             root: the directory; absolute.
             left_out: files and directories to skip, such as those that the agents are written to.
             only: the name of the only file that counts; all do where it is empty.
+            as_committed: whether a repository within it is listed as the submodule that git would make of it.
         """
         self._root = root
         self._left_out = left_out
         self._only = only
+        self._as_committed = as_committed
         self._ids: dict[str, str] = {}  # by path
 
     def stats(self) -> dict[str, Stat]:
@@ -77,7 +81,7 @@ class WorkingTree:
         """Do nothing: what was applied cannot be kept, since the next save replaces it."""
 
     def _paths(self) -> Iterator[Path]:
-        paths = [self._root / self._only] if self._only else _paths(self._root)
+        paths = [self._root / self._only] if self._only else _paths(self._root, as_committed=self._as_committed)
         return (path for path in paths if not any(path.is_relative_to(other) for other in self._left_out))
 
 
@@ -115,14 +119,15 @@ def content(path: Path) -> bytes:
         raise _unreadable(path, error) from error
 
 
-def _paths(root: Path) -> Iterator[Path]:
+def _paths(root: Path, *, as_committed: bool) -> Iterator[Path]:
     for directory, names, files in os.walk(root, onerror=_stop):
         names[:] = [name for name in names if name not in IGNORED]
         for name in files:
             yield Path(directory) / name
-        repositories = [name for name in names if os.path.lexists(Path(directory, name, ".git"))]
-        names[:] = [name for name in names if name not in repositories]
-        yield from (Path(directory) / name for name in repositories)
+        if as_committed:
+            repositories = [name for name in names if os.path.lexists(Path(directory, name, ".git"))]
+            names[:] = [name for name in names if name not in repositories]
+            yield from (Path(directory) / name for name in repositories)
 
 
 def _stop(error: OSError) -> NoReturn:
