@@ -24,6 +24,8 @@ class Models:
         bare: whether ids are written without their vendor.
         takes: whether the tool accepts a canonical model that is not in `names`.
         opaque: characters of ids that belong to no vendor, such as the slash in those of a gateway.
+        takes_effort: whether the tool accepts a reasoning effort for a model, by its own name of the model; an empty
+            name is the session's model.
     """
 
     key: str = "model"
@@ -33,6 +35,7 @@ class Models:
     bare: bool = True
     takes: Callable[[str], bool] = lambda _model: False
     opaque: str = ""
+    takes_effort: Callable[[str, str | int], bool] = lambda _model, _effort: True
 
     def read(self, value: str | None) -> str | None:
         """The canonical model of the tool's word for it; None to inherit."""

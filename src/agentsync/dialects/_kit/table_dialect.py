@@ -133,9 +133,13 @@ class TableDialect:
         if not own:
             permissions, permission_diagnostics = self.permissions.write(agent, options)
             diagnostics += permission_diagnostics
+        model, model_diagnostics = self.models.write(agent, self.name, options)
+        if not own and agent.effort and not self.models.takes_effort(model or "", agent.effort):
+            message = f"reasoning effort `{agent.effort}` is left out: {self.title} takes it only with some models"
+            diagnostics.append(Diagnostic(Code.FIELD_LOST, message))
+            agent = agent.model_copy(update={"effort": None})
         keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
         values, value_diagnostics = write_keys(agent, keys)
-        model, model_diagnostics = self.models.write(agent, self.name, options)
         named = "name" in self.required or not own or name != agent.slug
         metadata: dict[str, JsonValue] = {"name": name} if named else {}
         metadata["description"] = agent.description
