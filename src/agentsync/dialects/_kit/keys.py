@@ -21,11 +21,12 @@ class Key:
     """Where a tool keeps one field of Agent.
 
     Attributes:
-        name: the key.
+        name: the key, as it is written.
         kind: the type of its value; a "level" is a word or a whole number, "any" is taken as it is.
         words: the tool's words and their meanings; without them every word means itself.
         low, high: the bounds of a number.
         implied: the values that the tool assumes where the key is missing.
+        synonyms: the keys that are read, of which the first with a value counts; only `name` where there are none.
     """
 
     name: str
@@ -34,26 +35,31 @@ class Key:
     low: float = float("-inf")
     high: float = float("inf")
     implied: frozenset[str | bool] = frozenset()
+    synonyms: tuple[str, ...] = ()
 
     def read(self, fields: Fields) -> JsonValue | tuple[str, ...]:
         """The field's value; None where the key is missing or its value is not one that the tool takes."""
+        values = [self.value(fields, key) for key in self.synonyms or (self.name,)]
+        return next((value for value in values if value is not None), None)
+
+    def value(self, fields: Fields, key: str) -> JsonValue | tuple[str, ...]:
+        """As `read`, of one of the keys."""
         match self.kind:
-            case "text":
-                value: JsonValue = fields.text(self.name, [str(word) for word in self.words])
+            case "level" if isinstance(number := fields.peek(key), int) and not isinstance(number, bool):
+                return fields.raw(key)
+            case "text" | "level":
+                value: JsonValue = fields.text(key, [str(word) for word in self.words])
             case "number":
-                return fields.number(self.name, low=self.low, high=self.high)
+                return fields.number(key, low=self.low, high=self.high)
             case "count":
-                return fields.count(self.name)
+                return fields.count(key)
             case "flag":
-                value = fields.flag(self.name)
+                value = fields.flag(key)
             case "names":
-                names = fields.names(self.name)
-                return names if fields.peek(self.name) is not None else None
-            case "level":
-                value = fields.raw(self.name)
-                return value if isinstance(value, int) and not isinstance(value, bool) else fields.text(self.name)
+                names = fields.names(key)
+                return names if fields.peek(key) is not None else None
             case "any":
-                return fields.raw(self.name)
+                return fields.raw(key)
         return self.words.get(value) if self.words and isinstance(value, str | bool) else value
 
     def spell(self, value: object) -> JsonValue:
@@ -69,6 +75,11 @@ class Key:
         if isinstance(value, int | float) and not self.low <= value <= self.high:
             return None
         return value  # type: ignore[return-value]  # every field of Agent is JSON, but for the tuples above
+
+
+def as_they_are(words: str) -> dict[str | bool, str | bool]:
+    """Words of a tool, separated by blanks, that mean themselves."""
+    return {word: word for word in words.split()}
 
 
 def read_keys(fields: Fields, keys: Mapping[str, Key]) -> dict[str, JsonValue | tuple[str, ...]]:
