@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import JsonValue
 
 from agentsync.agents.key_effects import KeyEffect
-from agentsync.agents.model import Agent
+from agentsync.agents.model import Agent, Mode
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -38,6 +39,10 @@ class TableDialect:
         native: known keys that mean nothing elsewhere.
         required: the keys without which the tool does not load a file; `prompt` means the instructions.
         names: the names that the tool accepts.
+        name_key: what the key `name` is to the tool. "checked": a name that it does not accept keeps the file from
+            loading. "free": any name loads. "ignored": the file's name counts, so any name loads; the key is written
+            only for the tool's own agent, where its value is another than the file's name.
+        mode: the mode of an agent without a key for it.
         prompt_key: the key of the instructions; empty where they are the text below the keys.
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
@@ -55,6 +60,8 @@ class TableDialect:
     native: frozenset[str] = frozenset()
     required: tuple[str, ...] = ("name", "description")
     names: NameRule = SLUGS
+    name_key: Literal["checked", "free", "ignored"] = "checked"
+    mode: Mode | None = "subagent"
     prompt_key: str = ""
     invalid: Code = Code.INVALID_VALUE
     strict: bool = False
@@ -87,7 +94,7 @@ class TableDialect:
             return Reading(None, fields.diagnostics)
         agent = Agent.model_validate(
             {
-                "mode": "subagent",
+                "mode": self.mode,
                 **identity(name),
                 **values,
                 "description": description,
@@ -105,7 +112,8 @@ class TableDialect:
 
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
-        return given and self.names.takes(name) and (is_slug(name) or not self.names.slugs)
+        fits = self.names.takes(name) and (is_slug(name) or not self.names.slugs)
+        return self.name_key != "checked" or (given and fits)
 
     def check(self, fields: Fields) -> None:
         """Report what is wrong beyond permissions and keys; keys that it reads count as known."""
@@ -140,9 +148,11 @@ class TableDialect:
             agent = agent.model_copy(update={"effort": None})
         keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
         values, value_diagnostics = write_keys(agent, keys)
-        named = "name" in self.required or not own or name != agent.slug
-        metadata: dict[str, JsonValue] = {"name": name} if named else {}
-        metadata["description"] = agent.description
+        metadata: dict[str, JsonValue] = {"name": name}
+        if self.name_key == "ignored":
+            metadata = {"name": agent.name} if own and agent.name != name else {}
+        if agent.description:
+            metadata["description"] = agent.description
         metadata |= permissions
         if model is not None:
             metadata[self.models.key] = model
@@ -155,7 +165,8 @@ class TableDialect:
         free = not self.names.slugs and self.names.takes(agent.name)
         name = agent.name if free else agent.slug
         diagnostics: list[Diagnostic] = []
-        if not self.names.takes(name):
+        exempt = self.name_key == "ignored" and agent.dialect == self.name
+        if not self.names.takes(name) and not exempt:
             low, high = self.names.low, self.names.high
             message = f"{self.title} takes no agent of the name `{name}`"
             hint = f"use {low} to {high} characters that match `{self.names.pattern}`"

@@ -239,7 +239,7 @@ def _summary(role: str) -> str:
 
 def _format(metadata: Mapping[str, JsonValue], body: str) -> bytes:
     """A file that holds one mode."""
-    slug, description = metadata["name"], metadata["description"]
+    slug, description = metadata["name"], metadata.get("description")
     # People see the description; other modes choose a mode by `whenToUse`.
     chosen_by: dict[str, JsonValue] = {_WHEN: description} if description else {}
     mode: dict[str, JsonValue] = {**chosen_by, **metadata, "slug": slug, "name": metadata.get(_TITLE, slug)}
