@@ -24,6 +24,7 @@ class Key:
         name: the key, as it is written.
         kind: the type of its value; a "level" is a word or a whole number, "any" is taken as it is.
         words: the tool's words and their meanings; without them every word means itself.
+        keeps: whether a word that the tool does not know is kept, for other tools and for its own agent, and reported.
         low, high: the bounds of a number.
         implied: the values that the tool assumes where the key is missing.
         synonyms: the keys that are read, of which the first with a value counts; only `name` where there are none.
@@ -32,6 +33,7 @@ class Key:
     name: str
     kind: Kind = "text"
     words: Mapping[str | bool, str | bool] = field(default_factory=dict)
+    keeps: bool = False
     low: float = float("-inf")
     high: float = float("inf")
     implied: frozenset[str | bool] = frozenset()
@@ -47,6 +49,11 @@ class Key:
         match self.kind:
             case "level" if isinstance(number := fields.peek(key), int) and not isinstance(number, bool):
                 return fields.raw(key)
+            case "text" | "level" if self.keeps:
+                word = fields.text(key)
+                if word is not None and word not in self.words:
+                    fields.wrong_type(key, "one of " + ", ".join(map(str, self.words)))
+                return self.words.get(word, word) if word is not None else None
             case "text" | "level":
                 value: JsonValue = fields.text(key, [str(word) for word in self.words])
             case "number":
@@ -88,10 +95,17 @@ def read_keys(fields: Fields, keys: Mapping[str, Key]) -> dict[str, JsonValue | 
     return {name: value for name, value in read if value is not None}
 
 
-def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def write_keys(
+    agent: Agent, keys: Mapping[str, Key], *, own: bool = False
+) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The keys for an agent's fields, in the table's order, and a diagnostic for each value that has no word.
 
     A field that is not set, and a flag that is off where the tool has no word for that, need no key.
+
+    Args:
+        agent: the agent.
+        keys: the field of each key.
+        own: whether the agent is the tool's own, so that it keeps the words that its key `keeps`.
     """
     written: dict[str, JsonValue] = {}
     diagnostics: list[Diagnostic] = []
@@ -100,6 +114,8 @@ def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonVal
         if value is None or value == () or (isinstance(value, str | bool) and value in key.implied):
             continue
         spelled = key.spell(value)
+        if spelled is None and own and key.keeps:
+            spelled = value
         if spelled is not None:
             written[key.name] = spelled
         elif value is not False:

@@ -147,7 +147,7 @@ class TableDialect:
             diagnostics.append(Diagnostic(Code.FIELD_LOST, message))
             agent = agent.model_copy(update={"effort": None})
         keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
-        values, value_diagnostics = write_keys(agent, keys)
+        values, value_diagnostics = write_keys(agent, keys, own=own)
         metadata: dict[str, JsonValue] = {"name": name}
         if self.name_key == "ignored":
             metadata = {"name": agent.name} if own and agent.name != name else {}
