@@ -132,9 +132,10 @@ class TableDialect:
         name, diagnostics = self._name(agent)
         known = speaks(agent, self.name)
         diagnostics += losses(agent, self.name, self.carries | (self.own if known else frozenset()))
-        missing = [key for key in ("description", "prompt") if key in self.required and not getattr(agent, key).strip()]
+        needed = {"description": "a description", "prompt": "instructions"}
+        missing = [text for key, text in needed.items() if key in self.required and not getattr(agent, key).strip()]
         if missing:
-            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs a {missing[0]}"))
+            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs {missing[0]}"))
             return Writing(None, tuple(diagnostics))
         own = agent.dialect == self.name
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
