@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
@@ -20,21 +21,18 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import folded_key, is_slug
-from agentsync.dialects._base import Dialect, Reading, Review, Writing, refused
-from agentsync.dialects._kit.fields import Fields, identity, known_vendor, losses, speaks
-from agentsync.dialects._kit.keys import Key, read_keys, write_keys
+from agentsync.core.naming import folded_key
+from agentsync.dialects._base import Review
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.session_limits import beyond
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.formats.document import Document, decode
-from agentsync.formats.frontmatter import parse_markdown
 from agentsync.formats.yaml_writer import to_yaml
 
 _SWITCH: Final = "readonly"
-_KEYS: Final = {"background": Key("is_background", "flag")}
-_SHORT: Final = {"background": Key("background", "flag")}  # takes precedence where both are set
-_NATIVE: Final = frozenset({"force-default-model"})
-_CARRIED: Final = frozenset({"model", *_KEYS})
 
 # The switch leaves reading, and commands that only read. With a shell, an agent may change anything.
 _CAPABILITIES: Final = Capabilities(
@@ -43,26 +41,13 @@ _CAPABILITIES: Final = Capabilities(
 _COVERED: Final = {*_CAPABILITIES.tools, "external_directory"}
 
 
-class _CursorModels(Models):
-    """Ids; one with parameters (`gpt-5.6-sol[effort=high]`) means nothing to other tools."""
-
-    __slots__ = ()
-
-    def read(self, value: str | None) -> str | None:
-        return known_vendor(value, {}) if value is not None and "[" in value else Models.read(self, value)
+def _switches(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The switch in every spelling; the author is taken to mean all of them."""
+    return {key: value for key, value in metadata.items() if folded_key(key) == _SWITCH}
 
 
-# The available ids depend on the user's plan, so only those that the user's options name for Cursor are written.
-_MODELS: Final = _CursorModels(inherit="inherit", vendors={"claude-": "anthropic", "gpt-": "openai"})
-
-
-def read(document: Document, stem: str) -> Reading:
-    fields = Fields(document, Code.INVALID_VALUE)
-    name, description = fields.name(stem, required=False), fields.description(required=False)
-    lines = _lines_of(document)
-    if not document.body.strip():
-        fields.report(Code.WRONG_TYPE, "Cursor takes no agent without instructions")
-    own = {key: fields.raw(key) for key in fields.keys if folded_key(key) == _SWITCH}
+def _check(fields: Fields) -> None:
+    lines, own = _lines_of(fields.document), _switches(fields.metadata)
     if _SWITCH in lines and not own:
         message = f"`{_SWITCH}` is within another value, but Cursor reads it all the same"
         fields.report(Code.WRONG_TYPE, message, hint="give it a line of its own, or write that value on one line")
@@ -72,48 +57,29 @@ def read(document: Document, stem: str) -> Reading:
         fields.report(
             Code.NO_EFFECT, message, restricts[0], hint=f"write `{_SWITCH}: true`, and nothing else on that line"
         )
-    model, values = fields.text("model"), read_keys(fields, _KEYS) | read_keys(fields, _SHORT)
-    if name is None or description is None or refused(fields.diagnostics):
-        return Reading(None, fields.diagnostics)
-    native, unknown = fields.rest(_NATIVE)
-    agent = Agent.model_validate(
-        {
-            **identity(name, stem),
-            **values,
-            "description": description,
-            "dialect": "cursor",
-            "prompt": document.body,
-            "grants": _intended_grants(document.metadata),
-            "own_permissions": own if _restricts(lines) else {key: _off(value) for key, value in own.items()},
-            "model": _MODELS.read(model),
-            "mode": "subagent",
-            "native": native,
-            "unknown": unknown,
-        }
-    )
-    return Reading(agent, fields.diagnostics, loads=_reads_alike(document.metadata, lines))
 
 
-def _intended_grants(metadata: Mapping[str, JsonValue]) -> Grants:
-    """The grants that the author intended: only reading, if the switch or another tool's restriction is set."""
-    own = {key: value for key, value in metadata.items() if folded_key(key) == _SWITCH}
-    rules = [*EVERYTHING.rules] if all(map(is_off, own.values())) else only_reading(EVERYTHING.rules)
-    return Grants(tuple(rules))
+def _own(fields: Fields, _keys: frozenset[str]) -> dict[str, JsonValue]:
+    """The switch; where Cursor does not read it as `true`, in a form that it does not read as `true` either."""
+    own = {key: fields.raw(key) for key in _switches(fields.metadata)}
+    restricts = _restricts(_lines_of(fields.document))
+    return own if restricts else {key: "true" if value is True else value for key, value in own.items()}
 
 
-def _off(value: JsonValue) -> JsonValue:
-    """A value that Cursor does not read as `true`, in a form that it does not read as `true` either."""
-    return "true" if value is True else value
+def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
+    """The grants that the author intended: only reading, if the switch is set."""
+    off = all(map(is_off, _switches(metadata).values()))
+    return Grants(tuple(EVERYTHING.rules if off else only_reading(EVERYTHING.rules)))
 
 
 def _restricts(lines: Mapping[str, str]) -> bool:
     return lines.get(_SWITCH, "").lower() == "true"
 
 
-def enforced(document: Document) -> Grants:
+def _enforced(document: Document) -> Grants:
     """The widest grants: read-only where both Cursor's loader and YAML find the switch on.
 
-    MCP servers, skills, agents and the web come from the session, and no key of an agent can take them away; `write`
+    MCP servers, skills, agents and the web come from the session, and no key of an agent can take them away; `_write`
     reports that.
     """
     restricted = _restricts(_lines_of(document)) and document.metadata.get(_SWITCH) is True
@@ -136,44 +102,9 @@ def _lines_of(document: Document) -> dict[str, str]:
     return pairs
 
 
-def _reads_alike(metadata: Mapping[str, JsonValue], lines: Mapping[str, str]) -> bool:
-    """Whether Cursor reads the same values as YAML; it only shows quotes around a description."""
-    texts = {key: metadata[key] for key in ("name", "model") if key in metadata}
-    shown = lines.get("description", "")
-    is_quoted = len(shown) > 1 and shown[0] == shown[-1] and shown[0] in "'\""
-    alike = is_quoted or shown == metadata.get("description", "")
-    return alike and all(lines.get(key) == value for key, value in texts.items())
-
-
-def write(agent: Agent, options: WriteOptions) -> Writing:
-    diagnostics = losses(agent, "cursor", _CARRIED)
-    if not is_slug(agent.name):
-        diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
-    if not agent.prompt.strip():
-        diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, "Cursor needs instructions"))
-        return Writing(None, tuple(diagnostics))
-    permissions: dict[str, JsonValue] = dict(agent.own_permissions)
-    if agent.dialect != "cursor":
-        permissions, permission_diagnostics = _spell(agent.grants, options)
-        diagnostics += permission_diagnostics
-    model, model_diagnostics = _MODELS.write(agent, "cursor", options)
-    values, value_diagnostics = write_keys(agent, _KEYS)
-    # Without a name, the file's name is used, as for `2fa`, which YAML needs in quotes and Cursor without.
-    metadata: dict[str, JsonValue] = {"name": agent.slug} if _is_plain(agent.slug) else {}
-    if agent.description:
-        metadata["description"] = agent.description
-    if model:
-        metadata["model"] = model
-    metadata |= {**permissions, **values}
-    if speaks(agent, "cursor"):
-        metadata |= {**agent.native, **agent.unknown}
-    head = "".join(f"{_key(key)}: {_value(key, value)}\n" for key, value in metadata.items())
-    return Writing(f"---\n{head}---\n{agent.prompt}".encode(), (*diagnostics, *model_diagnostics, *value_diagnostics))
-
-
-def _spell(grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def _write(agent: Agent, options: WriteOptions) -> Permissions:
     """The switch, where the agent may not change everything, and diagnostics for what it cannot express."""
-    narrowed = narrow(grants.with_effects(), _CAPABILITIES, options)
+    narrowed = narrow(agent.grants.with_effects(), _CAPABILITIES, options)
     # The session grants the tools that have no name here: `beyond` reports them.
     diagnostics = [diagnostic for diagnostic in narrowed.diagnostics if diagnostic.code is not Code.TOOL_LOST]
     if not narrowed.units["reading"]:
@@ -181,7 +112,7 @@ def _spell(grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue],
     if narrowed.units["changing"] is Approval.ALLOW:
         message = "allowed by the source, left to the user's own settings here: changes and commands"
         diagnostics.append(Diagnostic(Code.APPROVAL_NARROWED, message))
-    diagnostics += beyond(grants, _COVERED, "Cursor", options)
+    diagnostics += beyond(agent.grants, _COVERED, "Cursor", options)
     return ({} if narrowed.units["changing"] else {_SWITCH: True}), diagnostics
 
 
@@ -190,6 +121,14 @@ _PLAIN: Final = re.compile(
     r"[A-Za-z](?:[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\\:#]|:(?=\S)|(?<=\S)#)*(?<!\s)"
 )
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"})
+
+
+def _format(metadata: Mapping[str, JsonValue], prompt: str) -> bytes:
+    """A file with each value on a line of its own."""
+    # Without a name, the file's name is used, as for `2fa`, which YAML needs in quotes and Cursor without.
+    shown = {key: value for key, value in metadata.items() if key != "name" or _is_plain(str(value))}
+    head = "".join(f"{_key(key)}: {_value(key, value)}\n" for key, value in shown.items())
+    return f"---\n{head}---\n{prompt}".encode()
 
 
 def _is_plain(text: str) -> bool:
@@ -219,13 +158,50 @@ def _quoted(text: str) -> str:
     return to_yaml({"description": text}).removeprefix("description: ").rstrip("\n")
 
 
-def score(document: Document) -> int:
+@dataclass(frozen=True, slots=True)
+class _Cursor(TableDialect):
+    """A loader of lines."""
+
+    def loads(self, document: Document) -> bool:
+        """Whether Cursor reads the same values as YAML; it only shows quotes around a description."""
+        metadata, lines = document.metadata, _lines_of(document)
+        shown = lines.get("description", "")
+        is_quoted = len(shown) > 1 and shown[0] == shown[-1] and shown[0] in "'\""
+        alike = is_quoted or shown == metadata.get("description", "")
+        return alike and all(lines.get(key) == metadata[key] for key in ("name", "model") if key in metadata)
+
+
+_CURSOR: Final = _Cursor(
+    name="cursor",
+    title="Cursor",
+    permissions=PermissionCodec(
+        keys=frozenset({_SWITCH}),
+        capabilities=_CAPABILITIES,
+        intended=_intended,
+        enforced=_enforced,
+        write=_write,
+        remedy=f"write `{_SWITCH}: true`",
+        check=_check,
+        own=_own,
+        any_spelling=True,
+        uses_effects=True,
+    ),
+    keys={"background": Key("is_background", "flag", synonyms=("background", "is_background"))},
+    # The available ids depend on the user's plan, so only those that the user's options name for Cursor are written.
+    # An id with parameters (`gpt-5.6-sol[effort=high]`) means nothing to other tools.
+    models=Models(inherit="inherit", vendors={"claude-": "anthropic", "gpt-": "openai"}, opaque="["),
+    native=frozenset({"force-default-model"}),
+    required=("prompt",),
+    name_key="free",
+    format=_format,
+)
+
+
+def _score(document: Document) -> int:
     return 4 * any(key in document.metadata for key in (_SWITCH, "is_background"))
 
 
-DIALECT: Final = Dialect(
-    name="cursor",
-    title="Cursor",
+DIALECT: Final = _CURSOR.dialect(
     suffixes=(".md", ".mdc", ".markdown"),
     user_directory=".cursor/agents",
     project_directories=(".cursor/agents",),
@@ -241,17 +217,6 @@ DIALECT: Final = Dialect(
     ),
     version="1.0.32 (SDK)",
     source="https://cursor.com/docs/subagents",
-    parse=parse_markdown,
-    score=score,
-    reader=read,
-    write=write,
-    capabilities=_CAPABILITIES,
-    enforced=enforced,
-    permission_keys=frozenset({_SWITCH}),
-    any_spelling=True,
-    remedy=f"write `{_SWITCH}: true`",
-    carries=_CARRIED,
-    required=("prompt",),
+    score=_score,
     also_reads=("claude",),
-    uses_effects=True,
 )

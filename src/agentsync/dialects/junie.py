@@ -22,7 +22,7 @@ from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions, nar
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import NameRule, Reading, Review, ToolLists, Writing
+from agentsync.dialects._base import NameRule, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import excepted
 from agentsync.dialects._kit.keys import Key
@@ -131,13 +131,7 @@ def _only_servers(names: Iterable[str]) -> Iterator[Rule]:
 
 @dataclass(frozen=True, slots=True)
 class _Junie(TableDialect):
-    """A synonym, and instructions with arguments."""
-
-    def read(self, document: Document, stem: str) -> Reading:
-        metadata = dict(document.metadata)
-        if "effort" in metadata:  # a synonym, which takes precedence where both are set
-            metadata["reasoningLevel"] = metadata.pop("effort")
-        return TableDialect.read(self, replace(document, metadata=metadata), stem)
+    """Instructions with arguments."""
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         writing = TableDialect.write(self, agent, options)
@@ -180,7 +174,7 @@ _JUNIE: Final = _Junie(
         _TOOLS, ToolLists(empty="all", strings=False, denied="disallowedTools"), further=(_SERVERS,)
     ).codec,
     keys={
-        "effort": Key("reasoningLevel"),
+        "effort": Key("reasoningLevel", synonyms=("effort", "reasoningLevel")),
         "max_turns": Key("maxTurns", "count"),
         "skills": Key("skills", "names"),
     },

@@ -9,16 +9,17 @@ read.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Reading, Review, Writing
-from agentsync.dialects.opencode.family import Family
-from agentsync.dialects.opencode.permissions import UNITS, Permissions
+from agentsync.dialects._base import Moved, NameRule, Review, Writing
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models, score
+from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
 from agentsync.formats.document import Document
 
 _VARIABLE: Final = re.compile(r"\{(?:env|file):[^}]+\}")
@@ -42,30 +43,6 @@ _OTHERS: Final = frozenset(
     "workflow_tool_approval".split()
 ).union(*_BESIDE.values())
 
-# Providers that need the user's own key there; Kilo's gateway (`kilo/anthropic/…`) spells ids differently.
-_MODELS: Final = {
-    "anthropic/opus": "anthropic/claude-opus-5-5",
-    "anthropic/sonnet": "anthropic/claude-sonnet-5",
-    "anthropic/haiku": "anthropic/claude-haiku-4-5",
-}
-_CATALOGUE: Final = {
-    "anthropic": frozenset(
-        "claude-fable-5 claude-fable-5-1 claude-haiku-4-5 claude-haiku-4-5-20251001 claude-opus-4-5 "
-        "claude-opus-4-5-20251101 claude-opus-4-6 claude-opus-4-7 claude-opus-4-8 claude-opus-5 claude-opus-5-5 "
-        "claude-sonnet-4-5 claude-sonnet-4-5-20250929 claude-sonnet-4-6 claude-sonnet-5".split()
-    ),
-    "openai": frozenset(
-        "gpt-4.1 gpt-4.1-mini gpt-4o gpt-4o-mini gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro gpt-5.1 gpt-5.2 gpt-5.2-pro "
-        "gpt-5.3-codex gpt-5.3-codex-spark gpt-5.4 gpt-5.4-mini gpt-5.4-nano gpt-5.4-pro gpt-5.5 gpt-5.5-pro gpt-5.6 "
-        "gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol o3 o3-pro".split()
-    ),
-    "google": frozenset(
-        "gemini-2.5-flash gemini-2.5-flash-lite gemini-2.5-pro gemini-3-flash-preview gemini-3.1-flash-lite "
-        "gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite gemini-3.6-flash gemini-3.7-flash "
-        "gemini-3.8-flash gemini-flash-latest gemini-flash-lite-latest".split()
-    ),
-}
-
 
 def _variable(prompt: str) -> re.Match[str] | None:
     """The first variable in a prompt."""
@@ -73,18 +50,14 @@ def _variable(prompt: str) -> re.Match[str] | None:
     return _VARIABLE.search(prompt, 0, prompt.rfind("}") + 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Kilo(Family):
     """OpenCode's family, with variables in instructions."""
 
-    def read(self, document: Document, stem: str) -> Reading:
-        reading = Family.read(self, document, stem)
-        variable = _variable(document.body)
-        if variable is None:
-            return reading
-        message = f"only Kilo Code replaces `{variable[0]}` with something else"
-        diagnostic = Diagnostic(Code.INVALID_VALUE, message, hint="write out its content, or let the agent read it")
-        return replace(reading, diagnostics=(*reading.diagnostics, diagnostic))
+    def check(self, fields: Fields) -> None:
+        if variable := _variable(fields.document.body):
+            message = f"only Kilo Code replaces `{variable[0]}` with something else"
+            fields.report(Code.INVALID_VALUE, message, hint="write out its content, or let the agent read it")
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
         writing = Family.write(self, agent, options)
@@ -95,20 +68,16 @@ class _Kilo(Family):
         diagnostic = Diagnostic(Code.REFUSED_WIDER, message, hint="write it with a blank behind the brace")
         return Writing(None, (*writing.diagnostics, diagnostic))
 
-    def score(self, document: Document) -> int:
-        """As `Dialect.score`; a file without a key of Kilo's own counts as OpenCode's."""
-        return Family.score(self, document) + 1 if _ONLY_HERE & document.metadata.keys() else 0
-
 
 _NAMES: Final = NameRule(
     reserved=frozenset("ask build code compaction debug explore general orchestrator plan summary title".split()),
     scripts=True,
 )
 
-DIALECT: Final = _Kilo(
+_KILO: Final = _Kilo(
     name="kilo",
     title="Kilo Code",
-    permissions=Permissions(
+    permissions=PermissionRules(
         "Kilo Code",
         "skips the file",
         {**UNITS, "notebook_edit": ("notebook",)},
@@ -118,17 +87,33 @@ DIALECT: Final = _Kilo(
         keeps_outside=True,
         asks_user=True,
         names=_NAMES,
+    ).codec,
+    keys=keys("steps", "maxSteps"),
+    # Providers that need the user's own key there; Kilo's gateway (`kilo/anthropic/…`) spells ids differently.
+    models=models(
+        {
+            "anthropic": ANTHROPIC,
+            "google": GOOGLE,
+            "openai": "gpt-4.1 gpt-4.1-mini gpt-4o gpt-4o-mini gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro gpt-5.1 gpt-5.2 "
+            "gpt-5.2-pro gpt-5.3-codex gpt-5.3-codex-spark gpt-5.4 gpt-5.4-mini gpt-5.4-nano gpt-5.4-pro gpt-5.5 "
+            "gpt-5.5-pro gpt-5.6 gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol o3 o3-pro",
+        }
     ),
-    models=_MODELS,
-    catalogue=_CATALOGUE,
     native=frozenset({"options", "variant", *_ONLY_HERE}),
-    turns=("steps", "maxSteps"),
     empties=frozenset({"model", "variant", "temperature", "top_p", "prompt", "description", "steps", "permission"}),
     names=_NAMES,
-).dialect(
+)
+
+
+def _score(document: Document) -> int:
+    """A file without a key of Kilo's own counts as OpenCode's."""
+    return score(document) + 1 if _ONLY_HERE & document.metadata.keys() else 0
+
+
+DIALECT: Final = _KILO.dialect(
     user_directory=".config/kilo/agents",
-    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; KILO_CONFIG_DIR adds a directory and moves none
     project_directories=(".kilo/agents", ".kilo/agent", ".kilocode/agents", ".kilocode/agent"),
+    recursive=True,
     binaries=("kilo", "kilocode"),
     review=Review(
         restricted_by="as OpenCode",
@@ -136,4 +121,6 @@ DIALECT: Final = _Kilo(
     ),
     version="7.7.9",
     source="https://kilo.ai/docs/customize/custom-subagents",
+    score=_score,
+    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; KILO_CONFIG_DIR adds a directory and moves none
 )

@@ -28,6 +28,10 @@ def test_a_switch_that_only_cursor_sees_is_refused(head: str) -> None:
     assert Code.WRONG_TYPE in [diagnostic.code for diagnostic in result.diagnostics]
 
 
+def test_a_file_loads_whatever_its_name() -> None:
+    assert read("x.md", b"---\nname: Code Reviewer\ndescription: Reads\n---\nLook.\n", "cursor").passes_through
+
+
 def test_an_agent_without_instructions_is_refused() -> None:
     result = read_agent("x.md", b"---\nname: x\ndescription: Reads\n---\n\n", "cursor")
     assert isinstance(result, NoAgent)

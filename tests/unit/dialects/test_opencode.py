@@ -56,6 +56,19 @@ def codes(file: RenderedFile) -> set[Code]:
     return {diagnostic.code for diagnostic in file.diagnostics}
 
 
+def test_a_color_may_be_any_number() -> None:
+    assert from_opencode(color="#123456").agent.color == "#123456"
+
+
+@pytest.mark.parametrize(("name", "written"), [("plan", b"---\nname: Plan"), ("x", b"---\ndescription")])
+def test_an_agent_of_its_own_may_change_a_built_in_one_and_keeps_its_name(name: str, written: bytes) -> None:
+    agent = from_opencode(name=name.title() if name == "plan" else name).agent
+    writing = OPENCODE.write(agent, OPTIONS)
+    assert agent.slug == name
+    assert (writing.data or b"").startswith(written)
+    assert Code.REFUSED_REQUIRED not in {diagnostic.code for diagnostic in writing.diagnostics}
+
+
 # JavaScript orders keys that look like an array's index before all others, and the last match counts.
 
 

@@ -30,11 +30,12 @@ class Fields:
         title: the tool's display name, for messages.
 
     Attributes:
+        document, title: as given.
         respelled: whether a value was accepted in another form than the tool reads, so the file must be rewritten.
     """
 
     def __init__(self, document: Document, invalid: Code, title: str = "") -> None:
-        self._document = document
+        self.document: Final = document
         self.title: Final = title
         self._invalid: Final = invalid
         self._used: set[str] = set()
@@ -42,8 +43,8 @@ class Fields:
         self.respelled = False
 
     def report(self, code: Code, message: str, key: str = "", hint: str = "") -> None:
-        line = self._document.lines.get(key, 0)
-        self._diagnostics.append(Diagnostic(code, message, path=self._document.path, line=line, hint=hint))
+        line = self.document.lines.get(key, 0)
+        self._diagnostics.append(Diagnostic(code, message, path=self.document.path, line=line, hint=hint))
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -51,23 +52,23 @@ class Fields:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(self._document.metadata)
+        return tuple(self.document.metadata)
 
     @property
     def metadata(self) -> Mapping[str, JsonValue]:
         """All keys and values, which stay unread."""
-        return self._document.metadata
+        return self.document.metadata
 
     def has(self, key: str) -> bool:
-        return key in self._document.metadata
+        return key in self.document.metadata
 
     def peek(self, key: str) -> JsonValue:
         """A value that stays unread, so that it is still among the rest."""
-        return self._document.metadata.get(key)
+        return self.document.metadata.get(key)
 
     def raw(self, key: str) -> JsonValue:
         self._used.add(key)
-        return self._document.metadata.get(key)
+        return self.document.metadata.get(key)
 
     def text(self, key: str, choices: Collection[str] = ()) -> str | None:
         """A string; a number or boolean that YAML made of it counts as its text."""
@@ -124,7 +125,7 @@ class Fields:
 
     def rest(self, native: Collection[str]) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
         """The keys not read so far: those that the dialect knows, and those that it does not."""
-        unread = {key: value for key, value in self._document.metadata.items() if key not in self._used}
+        unread = {key: value for key, value in self.document.metadata.items() if key not in self._used}
         known = {key: value for key, value in unread.items() if key in native}
         return known, {key: value for key, value in unread.items() if key not in native}
 

@@ -21,39 +21,52 @@ class Key:
     """Where a tool keeps one field of Agent.
 
     Attributes:
-        name: the key.
+        name: the key, as it is written.
         kind: the type of its value; a "level" is a word or a whole number, "any" is taken as it is.
         words: the tool's words and their meanings; without them every word means itself.
+        keeps: whether a word that the tool does not know is kept, for other tools and for its own agent, and reported.
         low, high: the bounds of a number.
         implied: the values that the tool assumes where the key is missing.
+        synonyms: the keys that are read, of which the first with a value counts; only `name` where there are none.
     """
 
     name: str
     kind: Kind = "text"
     words: Mapping[str | bool, str | bool] = field(default_factory=dict)
+    keeps: bool = False
     low: float = float("-inf")
     high: float = float("inf")
     implied: frozenset[str | bool] = frozenset()
+    synonyms: tuple[str, ...] = ()
 
     def read(self, fields: Fields) -> JsonValue | tuple[str, ...]:
         """The field's value; None where the key is missing or its value is not one that the tool takes."""
+        values = [self.value(fields, key) for key in self.synonyms or (self.name,)]
+        return next((value for value in values if value is not None), None)
+
+    def value(self, fields: Fields, key: str) -> JsonValue | tuple[str, ...]:
+        """As `read`, of one of the keys."""
         match self.kind:
-            case "text":
-                value: JsonValue = fields.text(self.name, [str(word) for word in self.words])
+            case "level" if isinstance(number := fields.peek(key), int) and not isinstance(number, bool):
+                return fields.raw(key)
+            case "text" | "level" if self.keeps:
+                word = fields.text(key)
+                if word is not None and word not in self.words:
+                    fields.wrong_type(key, "one of " + ", ".join(map(str, self.words)))
+                return self.words.get(word, word) if word is not None else None
+            case "text" | "level":
+                value: JsonValue = fields.text(key, [str(word) for word in self.words])
             case "number":
-                return fields.number(self.name, low=self.low, high=self.high)
+                return fields.number(key, low=self.low, high=self.high)
             case "count":
-                return fields.count(self.name)
+                return fields.count(key)
             case "flag":
-                value = fields.flag(self.name)
+                value = fields.flag(key)
             case "names":
-                names = fields.names(self.name)
-                return names if fields.peek(self.name) is not None else None
-            case "level":
-                value = fields.raw(self.name)
-                return value if isinstance(value, int) and not isinstance(value, bool) else fields.text(self.name)
+                names = fields.names(key)
+                return names if fields.peek(key) is not None else None
             case "any":
-                return fields.raw(self.name)
+                return fields.raw(key)
         return self.words.get(value) if self.words and isinstance(value, str | bool) else value
 
     def spell(self, value: object) -> JsonValue:
@@ -71,16 +84,28 @@ class Key:
         return value  # type: ignore[return-value]  # every field of Agent is JSON, but for the tuples above
 
 
+def as_they_are(words: str) -> dict[str | bool, str | bool]:
+    """Words of a tool, separated by blanks, that mean themselves."""
+    return {word: word for word in words.split()}
+
+
 def read_keys(fields: Fields, keys: Mapping[str, Key]) -> dict[str, JsonValue | tuple[str, ...]]:
     """The values of Agent's fields that these keys hold; what is missing is left out."""
     read = ((name, key.read(fields)) for name, key in keys.items())
     return {name: value for name, value in read if value is not None}
 
 
-def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def write_keys(
+    agent: Agent, keys: Mapping[str, Key], *, own: bool = False
+) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The keys for an agent's fields, in the table's order, and a diagnostic for each value that has no word.
 
     A field that is not set, and a flag that is off where the tool has no word for that, need no key.
+
+    Args:
+        agent: the agent.
+        keys: the field of each key.
+        own: whether the agent is the tool's own, so that it keeps the words that its key `keeps`.
     """
     written: dict[str, JsonValue] = {}
     diagnostics: list[Diagnostic] = []
@@ -89,6 +114,8 @@ def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonVal
         if value is None or value == () or (isinstance(value, str | bool) and value in key.implied):
             continue
         spelled = key.spell(value)
+        if spelled is None and own and key.keeps:
+            spelled = value
         if spelled is not None:
             written[key.name] = spelled
         elif value is not False:

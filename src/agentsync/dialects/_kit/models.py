@@ -23,6 +23,9 @@ class Models:
         names: canonical models that the tool has a name of its own for; the first of two with one name is read.
         bare: whether ids are written without their vendor.
         takes: whether the tool accepts a canonical model that is not in `names`.
+        opaque: characters of ids that belong to no vendor, such as the slash in those of a gateway.
+        takes_effort: whether the tool accepts a reasoning effort for a model, by its own name of the model; an empty
+            name is the session's model.
     """
 
     key: str = "model"
@@ -31,11 +34,15 @@ class Models:
     names: Mapping[str, str] = field(default_factory=dict)
     bare: bool = True
     takes: Callable[[str], bool] = lambda _model: False
+    opaque: str = ""
+    takes_effort: Callable[[str, str | int], bool] = lambda _model, _effort: True
 
     def read(self, value: str | None) -> str | None:
         """The canonical model of the tool's word for it; None to inherit."""
         if value is None or value in ("inherit", self.inherit):
             return None
+        if set(value) & set(self.opaque):
+            return f"{UNKNOWN_VENDOR}/{value}"
         named = [model for model, name in self.names.items() if name == value]
         exact = value if "/" in value else known_vendor(value, self.vendors)
         # An id is more specific than an alias that is written as the same word.
@@ -51,5 +58,7 @@ class Models:
         model, diagnostics = model_name(agent, options, self.names, lambda model: own or self.takes(model))
         if model is None:
             return self.inherit or None, diagnostics
+        if model in {*options.models.values(), *self.names.values()}:  # in the tool's own words
+            return model, diagnostics
         vendor, _, identifier = model.partition("/")
         return (identifier if identifier and (self.bare or vendor == UNKNOWN_VENDOR) else model), diagnostics

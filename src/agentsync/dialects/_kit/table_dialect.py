@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import JsonValue
 
 from agentsync.agents.key_effects import KeyEffect
-from agentsync.agents.model import Agent
+from agentsync.agents.model import Agent, Mode
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -49,6 +50,10 @@ class TableDialect:
         native: known keys that mean nothing elsewhere.
         required: the keys without which the tool does not load a file; `prompt` means the instructions.
         names: the names that the tool accepts.
+        name_key: what the key `name` is to the tool. "checked": a name that it does not accept keeps the file from
+            loading. "free": any name loads. "ignored": the file's name counts, so any name loads; the key is written
+            only for the tool's own agent, where its value is another than the file's name.
+        mode: the mode of an agent without a key for it.
         prompt_key: the key of the instructions; empty where they are the text below the keys.
         title_key: the key of what people see instead of the name, if there is one. It keeps a name that is not ASCII.
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
@@ -67,6 +72,8 @@ class TableDialect:
     native: frozenset[str] = frozenset()
     required: tuple[str, ...] = ("name", "description")
     names: NameRule = SLUGS
+    name_key: Literal["checked", "free", "ignored"] = "checked"
+    mode: Mode | None = "subagent"
     prompt_key: str = ""
     title_key: str = ""
     invalid: Code = Code.INVALID_VALUE
@@ -100,7 +107,7 @@ class TableDialect:
             return Reading(None, fields.diagnostics)
         agent = Agent.model_validate(
             {
-                "mode": "subagent",
+                "mode": self.mode,
                 **identity(name, stem),
                 **values,
                 "description": description,
@@ -118,7 +125,8 @@ class TableDialect:
 
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
-        return given and self.names.takes(name) and (is_slug(name) or self.names.spelled(name, "") == name)
+        fits = self.names.takes(name) and (is_slug(name) or self.names.spelled(name, "") == name)
+        return self.name_key != "checked" or (given and fits)
 
     def check(self, fields: Fields) -> None:
         """Report what is wrong beyond permissions and keys; keys that it reads count as known."""
@@ -137,23 +145,31 @@ class TableDialect:
         name, diagnostics = self._name(agent)
         known = speaks(agent, self.name)
         diagnostics += losses(agent, self.name, self.carries | (self.own if known else frozenset()))
-        missing = [key for key in ("description", "prompt") if key in self.required and not getattr(agent, key).strip()]
+        needed = {"description": "a description", "prompt": "instructions"}
+        missing = [text for key, text in needed.items() if key in self.required and not getattr(agent, key).strip()]
         if missing:
-            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs a {missing[0]}"))
+            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs {missing[0]}"))
             return Writing(None, tuple(diagnostics))
         own = agent.dialect == self.name
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
         if not own:
             permissions, permission_diagnostics = self.permissions.write(agent, options)
             diagnostics += permission_diagnostics
-        keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
-        values, value_diagnostics = write_keys(agent, keys)
         model, model_diagnostics = self.models.write(agent, self.name, options)
-        named = "name" in self.required or not own or name != agent.slug
-        metadata: dict[str, JsonValue] = {"name": name} if named else {}
+        if not own and agent.effort and not self.models.takes_effort(model or "", agent.effort):
+            message = f"reasoning effort `{agent.effort}` is left out: {self.title} takes it only with some models"
+            diagnostics.append(Diagnostic(Code.FIELD_LOST, message))
+            agent = agent.model_copy(update={"effort": None})
+        keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
+        values, value_diagnostics = write_keys(agent, keys, own=own)
+        shown = agent.name if own and self.name_key == "ignored" else name
+        metadata: dict[str, JsonValue] = {"name": shown}
+        if self.name_key == "ignored" and shown == agent.slug:
+            metadata = {}
         if self.title_key and name != agent.name and not agent.name.isascii():
             metadata[self.title_key] = agent.name
-        metadata["description"] = agent.description
+        if agent.description:
+            metadata["description"] = agent.description
         metadata |= permissions
         if model is not None:
             metadata[self.models.key] = model
@@ -165,7 +181,8 @@ class TableDialect:
     def _name(self, agent: Agent) -> tuple[str, list[Diagnostic]]:
         name = self.names.spelled(agent.name, agent.slug)
         diagnostics: list[Diagnostic] = []
-        if not self.names.takes(name):
+        exempt = self.name_key == "ignored" and agent.dialect == self.name
+        if not self.names.takes(name) and not exempt:
             low, high = self.names.low, self.names.high
             message = f"{self.title} takes no agent of the name `{name}`"
             hint = f"use {low} to {high} characters that match `{self.names.pattern}`"

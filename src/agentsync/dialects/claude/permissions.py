@@ -26,15 +26,19 @@ from agentsync.agents.grants import (
     only_reading,
 )
 from agentsync.agents.key_effects import Meaning, meaning
-from agentsync.agents.narrowing import Capabilities, Narrowed
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
+from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import intended_by, intended_mode
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.tool_names import PATH_TOOLS
 from agentsync.dialects.claude.lists import EVERY, Entry, denials, is_detached, parsed_list, without_exceptions
+from agentsync.formats.document import Document
 
 # The names that are written, each with its canonical tool.
 _UNITS: Final[dict[str, tuple[str, ...]]] = {
@@ -69,11 +73,11 @@ _GONE: Final = {
 _MEMORY_TOOLS: Final = ("Read", "Write", "Edit")
 MEMORIES: Final = ("user", "project", "local")
 
-MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
+_MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
 # The modes that take tools away, in the order in which they are combined.
 _TAKING_MODES: Final = ("default", "plan", "dontAsk")
-KEYS: Final = ("tools", "disallowedTools", "permissionMode")
-"""The keys that Claude Code itself reads permissions from."""
+# The keys that Claude Code itself reads permissions from.
+_KEYS: Final = ("tools", "disallowedTools", "permissionMode")
 
 # Spellings by which authors and other tools restrict, each with the key of Claude Code that it is intended as.
 _MEANINGS: Final = {
@@ -81,12 +85,11 @@ _MEANINGS: Final = {
     **dict.fromkeys(meaning(Meaning.DENIED_TOOLS), "disallowedTools"),
     **dict.fromkeys(meaning(Meaning.PERMISSION_MODE), "permissionMode"),
 }
-PERMISSION_KEYS: Final = frozenset(_MEANINGS)
-"""The keys, folded, that are read as restrictions, whether Claude Code itself reads them or not."""
 
 
-def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
+def _enforced(document: Document) -> Grants:
     """The grants that Claude Code enforces; a list restricts the tools, not their arguments."""
+    metadata = document.metadata
     rules = list(EVERYTHING.rules)
     if "tools" in metadata:
         rules = _granted(metadata["tools"])
@@ -95,18 +98,18 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     rules = _under_mode(rules, metadata.get("permissionMode"))
     named = (_denied_by_tool(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
     denied = (tool for tool in named if not tool.startswith(OTHER))
-    return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *CAPABILITIES.denials))
+    return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *_CAPABILITIES.denials))
 
 
-def intended(metadata: Mapping[str, JsonValue]) -> Grants:
+def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
     """The grants that the author of these keys intended."""
-    tools, denied, _ = ([*_values_of(metadata, key)] for key in KEYS)
+    tools, denied, _ = ([*_values_of(metadata, key)] for key in _KEYS)
     lists = [without_exceptions(value) for value in tools]
     rules = _in_all([entries for entries, _ in lists])
     for mode in _in_order({*_modes(metadata)}):
         rules = _under_mode(rules, mode)
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
-    rules += [Rule(tool, Approval.DENY) for name in names for tool in denied_tools(name)]
+    rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied_tools(name)]
     rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
     return Grants(tuple(only_reading(rules) if _denies_unknown(metadata) else rules))
 
@@ -121,14 +124,14 @@ def _modes(metadata: Mapping[str, JsonValue]) -> Iterator[str | None]:
     for key, value in metadata.items():
         if _MEANINGS.get(folded_key(key)) == "permissionMode":
             modes = map(_intended_mode, _each_mode(value))
-            yield from (mode for mode in modes if key in KEYS or mode in _TAKING_MODES)
+            yield from (mode for mode in modes if key in _KEYS or mode in _TAKING_MODES)
 
 
 def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:
     """Whether another spelling of `disallowedTools`, perhaps another tool's key, denies an unknown name."""
     for key, value in metadata.items():
-        if key not in KEYS and _MEANINGS.get(folded_key(key)) == "disallowedTools" and value:
-            named = [denied_tools(name) for name in denials(value)]
+        if key not in _KEYS and _MEANINGS.get(folded_key(key)) == "disallowedTools" and value:
+            named = [_denied_tools(name) for name in denials(value)]
             if not named or any(all(tool.startswith(OTHER) for tool in tools) for tools in named):
                 return True
     return False
@@ -153,7 +156,7 @@ def _in_order(modes: set[str | None]) -> list[str | None]:
     return [mode for mode in _TAKING_MODES if mode in modes] if len(modes) > 1 else [*modes]
 
 
-def check(fields: Fields) -> None:
+def _check(fields: Fields) -> None:
     """Report keys that Claude Code reads in another way than their author may expect."""
     _check_tools(fields)
     denied = fields.raw("disallowedTools")
@@ -161,9 +164,9 @@ def check(fields: Fields) -> None:
         fields.report(
             Code.WRONG_TYPE, "`disallowedTools` must be a list of names; Claude Code ignores it", "disallowedTools"
         )
-    fields.text("permissionMode", MODES)
+    fields.text("permissionMode", _MODES)
     for key in fields.keys:
-        if folded_key(key) in _MEANINGS and key not in KEYS:
+        if folded_key(key) in _MEANINGS and key not in _KEYS:
             hint = f"write `{_MEANINGS[folded_key(key)]}`"
             fields.report(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
 
@@ -243,7 +246,7 @@ def _under_mode(rules: list[Rule], mode: JsonValue) -> list[Rule]:
 
 def _intended_mode(value: JsonValue) -> str | None:
     """The mode, without regard to case; an unknown one is read as one that asks, at least."""
-    if value is None or value in MODES:
+    if value is None or value in _MODES:
         return value if isinstance(value, str) else None
     return intended_mode(str(value)) or "default"
 
@@ -293,7 +296,7 @@ def _denied_by_tool(name: str) -> str:
     return f"{MCP}{ANY}" if name in _ALL_SERVERS else _canonical(name)
 
 
-def denied_tools(name: str) -> tuple[str, ...]:
+def _denied_tools(name: str) -> tuple[str, ...]:
     """The canonical tools that a denial is intended for, even if Claude Code does not know the name in that case."""
     bare = name.rstrip("_")
     exact = _canonical(bare)
@@ -330,18 +333,21 @@ def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
     )
 
 
-CAPABILITIES: Final = Capabilities(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
+_CAPABILITIES: Final = Capabilities(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
 
 
-def spell(narrowed: Narrowed, *, remembers: bool) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The keys for narrowed grants, and diagnostics for what they cannot express.
+def _own(fields: Fields, _keys: frozenset[str]) -> dict[str, JsonValue]:
+    """The keys that Claude Code reads; denials that had to be repaired are written so that it reads them too."""
+    own = {key: fields.raw(key) for key in _KEYS if fields.has(key)}
+    if fields.document.repaired and "disallowedTools" in own:
+        own["disallowedTools"] = ", ".join(denials(own["disallowedTools"]))
+    return own
 
-    Args:
-        narrowed: the levels of the tool's units and servers.
-        remembers: whether the agent has a memory, which brings tools of its own.
-    """
+
+def _write(agent: Agent, options: WriteOptions) -> Permissions:
+    narrowed = narrow(agent.grants, _CAPABILITIES, options)
     levels = {**narrowed.units, **narrowed.servers}
-    diagnostics: list[Diagnostic] = []
+    diagnostics = list(narrowed.diagnostics)
     closed = narrowed.default is Approval.DENY
     if narrowed.arguments and not closed:
         diagnostics.append(
@@ -353,7 +359,8 @@ def spell(narrowed: Narrowed, *, remembers: bool) -> tuple[dict[str, JsonValue],
         granted = [_spelled(name, narrowed.arguments.get(name, ())) for name, level in levels.items() if level]
         permissions["tools"] = ", ".join(granted) if granted else []
     # A complete list needs no denials but those of tools within a server's pattern, or of tools that a memory brings.
-    needless = narrowed.units.keys() - (_MEMORY_TOOLS if remembers else ()) if closed else ()
+    brought = _MEMORY_TOOLS if agent.memory is not None else ()
+    needless = narrowed.units.keys() - brought if closed else ()
     denied = [name for name, level in levels.items() if not level and name not in needless]
     if denied:
         permissions["disallowedTools"] = ", ".join(denied)
@@ -373,3 +380,20 @@ def _changes(name: str) -> bool:
 def _spelled(name: str, rules: tuple[Rule, ...]) -> str:
     arguments = ", ".join(rule.argument for rule in rules if rule.approval)
     return f"{name}({arguments})" if arguments else name
+
+
+PERMISSIONS: Final = PermissionCodec(
+    keys=frozenset(_MEANINGS),  # folded, whether Claude Code itself reads them or not
+    capabilities=_CAPABILITIES,
+    intended=_intended,
+    enforced=_enforced,
+    write=_write,
+    remedy="write `tools` or `disallowedTools`",
+    check=_check,
+    own=_own,
+    any_spelling=True,
+    guarded_tools=_denied_tools,
+    lists=ToolLists(null="none", mistyped="none", denied="disallowedTools"),
+    overwrites=True,
+)
+"""The permissions of Claude Code's agents."""

@@ -24,14 +24,14 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Recognition, Review, ToolLists, Writing
+from agentsync.dialects._base import Moved, NameRule, Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames, listed
-from agentsync.dialects.factory.models import EFFORTS, MODELS
+from agentsync.dialects.factory.models import MODELS
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_name, types_a_value
 
@@ -146,7 +146,7 @@ class _Tools(ToolList):
 
 @dataclass(frozen=True, slots=True)
 class _Droid(TableDialect):
-    """A loader that types values by itself, and efforts by model."""
+    """A loader that types values by itself."""
 
     def loads(self, document: Document) -> bool:
         """Whether Droid finds the same keys and instructions in the file.
@@ -159,14 +159,6 @@ class _Droid(TableDialect):
             return False
         names = [name for key in _LISTS for name in listed(document.metadata.get(key))]
         return not types_a_value(match[1], _TEXTS) and not types_a_name(match[1], names)
-
-    def write(self, agent: Agent, options: WriteOptions) -> Writing:
-        model, _ = self.models.write(agent, self.name, options)
-        if agent.effort is None or agent.dialect == self.name or agent.effort in EFFORTS.get(model or "", ()):
-            return TableDialect.write(self, agent, options)
-        writing = TableDialect.write(self, agent.model_copy(update={"effort": None}), options)
-        message = f"reasoning effort `{agent.effort}` is left out: Droid takes it only with a model that has it"
-        return Writing(writing.data, (*writing.diagnostics, Diagnostic(Code.FIELD_LOST, message)))
 
 
 def _misfits(metadata: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:

@@ -57,5 +57,6 @@ MODELS: Final = Models(
         "anthropic/claude-haiku-4-5": "claude-haiku-4-5-20251001",
     },
     takes=_takes,
+    takes_effort=lambda model, effort: effort in EFFORTS.get(model, ()),
 )
 """Droid's names for models."""

@@ -9,52 +9,42 @@ from __future__ import annotations
 from typing import Final
 
 from agentsync.dialects._base import Moved, NameRule, Recognition
-from agentsync.dialects.opencode.family import Family
-from agentsync.dialects.opencode.permissions import UNITS, Permissions
-
-# The catalogue that version 1.18.33 ships (models.dev, November 2026).
-_MODELS: Final = {
-    "anthropic/opus": "anthropic/claude-opus-5-5",
-    "anthropic/sonnet": "anthropic/claude-sonnet-5",
-    "anthropic/haiku": "anthropic/claude-haiku-4-5",
-}
-_CATALOGUE: Final = {
-    "anthropic": frozenset(
-        "claude-fable-5 claude-fable-5-1 claude-haiku-4-5 claude-haiku-4-5-20251001 claude-opus-4-5 "
-        "claude-opus-4-5-20251101 claude-opus-4-6 claude-opus-4-7 claude-opus-4-8 claude-opus-5 claude-opus-5-5 "
-        "claude-sonnet-4-5 claude-sonnet-4-5-20250929 claude-sonnet-4-6 claude-sonnet-5".split()
-    ),
-    "openai": frozenset(
-        "gpt-4.1 gpt-4.1-mini gpt-4.1-nano gpt-4o gpt-4o-mini gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro gpt-5.1 gpt-5.2 "
-        "gpt-5.2-pro gpt-5.3-codex gpt-5.3-codex-spark gpt-5.4 gpt-5.4-mini gpt-5.4-nano gpt-5.4-pro gpt-5.5 "
-        "gpt-5.5-pro gpt-5.6 gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol o1 o1-pro o3 "
-        "o3-mini o3-pro o4-mini".split()
-    ),
-    "google": frozenset(
-        "gemini-2.5-flash gemini-2.5-flash-lite gemini-2.5-pro gemini-3-flash-preview gemini-3.1-flash-lite "
-        "gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite gemini-3.6-flash gemini-3.7-flash "
-        "gemini-3.8-flash gemini-flash-latest gemini-flash-lite-latest".split()
-    ),
-}
+from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models, score
+from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
 
 # A file named like a built-in agent changes that agent, which only an author for OpenCode can intend.
 _NAMES: Final = NameRule(
     reserved=frozenset("build compaction explore general plan summary title".split()), scripts=True
 )
 
-DIALECT: Final = Family(
+_OPENCODE: Final = Family(
     name="opencode",
     title="OpenCode",
-    permissions=Permissions("OpenCode", "refuses every command", UNITS, others=frozenset({"doom_loop"}), names=_NAMES),
-    models=_MODELS,
-    catalogue=_CATALOGUE,
+    permissions=PermissionRules(
+        "OpenCode", "refuses every command", UNITS, others=frozenset({"doom_loop"}), names=_NAMES
+    ).codec,
+    keys=keys("steps"),
+    models=models(
+        {
+            "anthropic": ANTHROPIC,
+            "google": GOOGLE,
+            "openai": "gpt-4.1 gpt-4.1-mini gpt-4.1-nano gpt-4o gpt-4o-mini gpt-5 gpt-5-mini gpt-5-nano gpt-5-pro "
+            "gpt-5.1 gpt-5.2 gpt-5.2-pro gpt-5.3-codex gpt-5.3-codex-spark gpt-5.4 gpt-5.4-mini gpt-5.4-nano "
+            "gpt-5.4-pro gpt-5.5 gpt-5.5-pro gpt-5.6 gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna "
+            "gpt-6-sol o1 o1-pro o3 o3-mini o3-pro o4-mini",
+        }
+    ),
     names=_NAMES,
-).dialect(
+)
+
+DIALECT: Final = _OPENCODE.dialect(
     user_directory=".config/opencode/agents",
-    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; OPENCODE_CONFIG_DIR adds a directory and moves none
     project_directories=(".opencode/agents", ".opencode/agent"),
+    recursive=True,
     binaries=("opencode",),
     version="1.18.33",
     source="https://opencode.ai/docs/agents",
+    score=score,
+    environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; OPENCODE_CONFIG_DIR adds a directory and moves none
     recognition=Recognition(other_directories=()),
 )

@@ -26,13 +26,15 @@ from agentsync.agents.grants import (
     flat_name,
     only_reading,
 )
-from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import SLUGS, NameRule
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import known_as
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects.opencode.arguments import (
     GUARDED,
     action_of,
@@ -44,6 +46,7 @@ from agentsync.dialects.opencode.arguments import (
     unreachable,
     with_slugs,
 )
+from agentsync.formats.document import Document
 
 UNITS: Final[dict[str, tuple[str, ...]]] = {
     "read": ("read",),
@@ -84,15 +87,14 @@ _SWITCHES: Final = {
 _READ_GUARD: Final[dict[str, JsonValue]] = {ANY: "allow", **GUARDED}
 _ACTIONS: Final = {"deny": Approval.DENY, "ask": Approval.ASK, "allow": Approval.ALLOW}
 
-KEYS_READ: Final = ("tools", "permission")
-"""The keys from which OpenCode itself reads permissions."""
+_KEYS_READ: Final = ("tools", "permission")
 
-KEYS: Final = (*KEYS_READ, "permissions")
+KEYS: Final = (*_KEYS_READ, "permissions")
 """The keys that hold permissions, including one that OpenCode does not read."""
 
 
 @dataclass(frozen=True)
-class Permissions:
+class PermissionRules:
     """The permissions of one tool.
 
     Attributes:
@@ -122,17 +124,31 @@ class Permissions:
         """The grants that these keys can express."""
         return Capabilities(units=self.units, asks=TOOLS, server_name=self._server_name, spells=self._spells)
 
-    def enforced(self, metadata: Mapping[str, JsonValue]) -> Grants:
+    @property
+    def codec(self) -> PermissionCodec:
+        """The codec for these keys."""
+        return PermissionCodec(
+            keys=frozenset(KEYS),
+            capabilities=self.capabilities,
+            intended=self._intended,
+            enforced=self._enforced,
+            write=self._write,
+            remedy="write `permission`",
+            check=self._check,
+            own=self._own,
+        )
+
+    def _enforced(self, document: Document) -> Grants:
         """The grants that the tool enforces; tools that it does not have are denied, whatever the default."""
         rules = list(EVERYTHING.rules)
-        for key, value in _permission(metadata).items():
+        for key, value in _permission(document.metadata).items():
             for rule in self._rules(key, value, enforced=True):
                 keeps = self.keeps_outside and rule == Rule(ANY, Approval.DENY)
                 outside = Grants(tuple(rules)).for_tool(_OUTSIDE) if keeps else ()
                 rules += [rule, *(Rule(_OUTSIDE, earlier.approval, earlier.argument) for earlier in outside)]
         return Grants((*rules, *self.capabilities.denials))
 
-    def intended(self, metadata: Mapping[str, JsonValue]) -> Grants:
+    def _intended(self, metadata: Mapping[str, JsonValue]) -> Grants:
         """The grants that the author of these keys intended."""
         permission = _permission(metadata)
         unread = {key: value for key, value in permission.items() if self._spelled(key) != key}
@@ -155,7 +171,13 @@ class Permissions:
         unclear = unclear or (self.empties and metadata.get("permission", ANY) is None)
         return Grants(tuple(only_reading(rules) if unclear else rules))
 
-    def check(self, fields: Fields) -> None:
+    def _own(self, fields: Fields, _keys: frozenset[str]) -> dict[str, JsonValue]:
+        """The keys that the tool reads, without an empty one that would keep the file from loading."""
+        own = {key: fields.raw(key) for key in _KEYS_READ if fields.has(key)}
+        may_be_empty = ("permission",) if self.empties else ()
+        return {key: value for key, value in own.items() if value is not None or key in may_be_empty}
+
+    def _check(self, fields: Fields) -> None:
         """Report values that the tool refuses, and values that it reads differently than they look."""
         tools = fields.raw("tools")
         if tools is not None and not (isinstance(tools, dict) and all(isinstance(on, bool) for on in tools.values())):
@@ -193,10 +215,10 @@ class Permissions:
             for key, action in value.items()
         )
 
-    def spell(self, narrowed: Narrowed, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-        """The keys that express the narrowed grants, and diagnostics for losses."""
+    def _write(self, agent: Agent, options: WriteOptions) -> Permissions:
+        narrowed = narrow(agent.grants, self.capabilities, options)
         permission: dict[str, JsonValue] = {}
-        diagnostics = unreachable(narrowed.arguments.get("task", ()), self.names)
+        diagnostics = [*narrowed.diagnostics, *unreachable(narrowed.arguments.get("task", ()), self.names)]
         if narrowed.default is not Approval.SESSION:
             permission[ANY] = action_of(narrowed.default, "", options)
         for unit, narrowed_level in narrowed.units.items():

@@ -239,10 +239,17 @@ def _summary(role: str) -> str:
 
 def _format(metadata: Mapping[str, JsonValue], body: str) -> bytes:
     """A file that holds one mode."""
-    slug, description = metadata["name"], metadata["description"]
+    # Without a description, the tool shows a part of the role as one.
+    slug, description = metadata["name"], metadata.get("description", "")
     # People see the description; other modes choose a mode by `whenToUse`.
     chosen_by: dict[str, JsonValue] = {_WHEN: description} if description else {}
-    mode: dict[str, JsonValue] = {**chosen_by, **metadata, "slug": slug, "name": metadata.get(_TITLE, slug)}
+    mode: dict[str, JsonValue] = {
+        **chosen_by,
+        **metadata,
+        "description": description,
+        "slug": slug,
+        "name": metadata.get(_TITLE, slug),
+    }
     mode[_ROLE] = body.replace("\r\n", "\n").strip()
     return canonical({key: value for key, value in mode.items() if key != _TITLE})
 
