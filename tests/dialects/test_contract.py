@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from agentsync.agents.grants import Grants, wider
+from agentsync.agents.model import NEUTRAL
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code, Severity
@@ -44,6 +45,13 @@ def case(request: pytest.FixtureRequest) -> Path:
 def agent(case: Path) -> ReadAgent:
     """The agent of the case, read from a file named after the case."""
     return _agent(case)
+
+
+def test_a_model_is_written_as_the_configuration_names_it(target: Dialect) -> None:
+    agent = read("one.md", b"---\nname: one\ndescription: d\nmodel: anthropic/opus\n---\nLook with care.\n", "neutral")
+    data = render(agent, target, WriteOptions(models={"opus": "gateway/opus-5"})).data
+    assert data is not None
+    assert (b"gateway/opus-5" in data) == ("model" in target.carries and target.name != NEUTRAL)
 
 
 def _agent(case: Path) -> ReadAgent:

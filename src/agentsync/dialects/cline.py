@@ -23,7 +23,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, ToolLists, Writing
-from agentsync.dialects._kit.fields import UNKNOWN_VENDOR, Fields, model_name
+from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import Permissions
@@ -66,20 +66,6 @@ _LISTS_FILES: Final = "list_files"
 """The name of a former tool, for which Cline gives an agent the whole shell."""
 
 _TEXTS: Final = ("name", "description", "providerId", "modelId")
-
-
-class _SessionModels(Models):
-    """Ids of the session's provider; an id with a slash is one of a gateway, and names no vendor."""
-
-    __slots__ = ()
-
-    def read(self, value: str | None) -> str | None:
-        return f"{UNKNOWN_VENDOR}/{value}" if value is not None and "/" in value else Models.read(self, value)
-
-    def write(self, agent: Agent, dialect: str, options: WriteOptions) -> tuple[str | None, list[Diagnostic]]:
-        if agent.dialect == dialect:
-            return Models.write(self, agent, dialect, options)
-        return model_name(agent, options, {}, lambda _model: False)
 
 
 @dataclass(frozen=True)
@@ -163,7 +149,10 @@ _CLINE: Final = _Cline(
     title="Cline",
     permissions=_Tools(_TOOLS, ToolLists(null="refused", mistyped="refused")).codec,
     keys={"skills": Key("skills", "names"), "max_turns": Key("maxIterations", "count")},
-    models=_SessionModels(key="modelId", vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}),
+    # Ids of the session's provider.
+    models=Models(
+        key="modelId", vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}, slashes=False
+    ),
     native=frozenset({"providerId"}),
     required=("name", "description", "prompt"),
     names=NameRule(slugs=False),

@@ -16,7 +16,6 @@ from agentsync.agents.narrowing import WriteOptions, narrow, upper_bound
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Moved, NameRule, ToolLists
-from agentsync.dialects._kit.fields import UNKNOWN_VENDOR
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
@@ -41,15 +40,6 @@ _TOOLS: Final = ToolNames(
 )
 
 _FENCES: Final = 2
-
-
-class _SessionModels(Models):
-    """Model ids of the session's provider; an id with a slash belongs to a gateway and names no vendor."""
-
-    __slots__ = ()
-
-    def read(self, value: str | None) -> str | None:
-        return f"{UNKNOWN_VENDOR}/{value}" if value is not None and "/" in value else Models.read(self, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +69,8 @@ _GOOSE: Final = _Goose(
     title="goose",
     permissions=_Unrestricted(_TOOLS, ToolLists(empty="all"), tools_key="").codec,
     keys={},
-    models=_SessionModels(vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}),
+    # Ids of the session's provider.
+    models=Models(vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}, slashes=False),
     required=("name",),
     names=NameRule(slugs=False),
 )
