@@ -76,6 +76,7 @@ class NameRule:
         low, high: the bounds of the length, in characters.
         reserved: names that already have another meaning in the tool.
         slugs: whether a name must be a slug; otherwise it may be as its author wrote it.
+        keeps: whether the tool's own agents may have any name even so.
         pattern: the regular expression that the whole name has to match.
     """
 
@@ -83,6 +84,7 @@ class NameRule:
     high: int = 256
     reserved: frozenset[str] = frozenset()
     slugs: bool = True
+    keeps: bool = False
     pattern: str = ".*"
 
     def takes(self, name: str) -> bool:

@@ -127,9 +127,12 @@ class Fields:
         known = {key: value for key, value in unread.items() if key in native}
         return known, {key: value for key, value in unread.items() if key not in native}
 
-    def name(self, stem: str, *, required: bool) -> str | None:
-        """The agent's name, from the key or the file's stem; None, with an error reported, where it cannot be used."""
-        name = self.text("name")
+    def name(self, stem: str, *, required: bool, key: str = "name") -> str | None:
+        """The agent's name, from the key or the file's stem; None, with an error reported, where it cannot be used.
+
+        Without a key it is the stem.
+        """
+        name = self.text(key) if key else None
         if name is None:
             name = stem
             if required:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import JsonValue
 
 from agentsync.agents.key_effects import KeyEffect
-from agentsync.agents.model import Agent
+from agentsync.agents.model import Agent, Mode
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -38,6 +39,9 @@ class TableDialect:
         native: known keys that mean nothing elsewhere.
         required: the keys without which the tool does not load a file; `prompt` means the instructions.
         names: the names that the tool accepts.
+        named_by: where the tool finds an agent's name: in a key; in its file's name, unless a key gives another one; or
+            in its file's name alone.
+        mode: the mode of every agent, unless there is a key for it; None where an agent can be started in any way.
         prompt_key: the key of the instructions; empty where they are the text below the keys.
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
@@ -55,6 +59,8 @@ class TableDialect:
     native: frozenset[str] = frozenset()
     required: tuple[str, ...] = ("name", "description")
     names: NameRule = SLUGS
+    named_by: Literal["key", "file or key", "file"] = "key"
+    mode: Mode | None = "subagent"
     prompt_key: str = ""
     invalid: Code = Code.INVALID_VALUE
     strict: bool = False
@@ -69,7 +75,8 @@ class TableDialect:
     def read(self, document: Document, stem: str) -> Reading:
         """As `Dialect.reader`."""
         fields = Fields(document, self.invalid, self.title)
-        name = fields.name(stem, required="name" in self.required)
+        key = "" if self.named_by == "file" else "name"
+        name = fields.name(stem, required="name" in self.required, key=key)
         description = fields.description(required="description" in self.required)
         prompt = (fields.text(self.prompt_key) or "") if self.prompt_key else document.body
         self.permissions.check(fields)
@@ -87,7 +94,7 @@ class TableDialect:
             return Reading(None, fields.diagnostics)
         agent = Agent.model_validate(
             {
-                "mode": "subagent",
+                "mode": self.mode,
                 **identity(name),
                 **values,
                 "description": description,
@@ -105,7 +112,8 @@ class TableDialect:
 
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
-        return given and self.names.takes(name) and (is_slug(name) or not self.names.slugs)
+        free = self.names.keeps or not self.names.slugs
+        return given and self.names.takes(name) and (is_slug(name) or free)
 
     def check(self, fields: Fields) -> None:
         """Report what is wrong beyond permissions and keys; keys that it reads count as known."""
@@ -136,8 +144,7 @@ class TableDialect:
         keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
         values, value_diagnostics = write_keys(agent, keys)
         model, model_diagnostics = self.models.write(agent, self.name, options)
-        named = "name" in self.required or not own or name != agent.slug
-        metadata: dict[str, JsonValue] = {"name": name} if named else {}
+        metadata: dict[str, JsonValue] = {"name": name} if self._is_named(agent, name) else {}
         metadata["description"] = agent.description
         metadata |= permissions
         if model is not None:
@@ -147,8 +154,15 @@ class TableDialect:
             metadata |= {**agent.native, **agent.unknown}
         return Writing(self.format(metadata, agent.prompt), (*diagnostics, *value_diagnostics, *model_diagnostics))
 
+    def _is_named(self, agent: Agent, name: str) -> bool:
+        """Whether the name is written."""
+        if self.named_by == "key":
+            return "name" in self.required or agent.dialect != self.name or name != agent.slug
+        return self.named_by == "file or key" and name != agent.slug
+
     def _name(self, agent: Agent) -> tuple[str, list[Diagnostic]]:
-        free = not self.names.slugs and self.names.takes(agent.name)
+        kept = self.names.keeps and agent.dialect == self.name
+        free = (kept or not self.names.slugs) and self.names.takes(agent.name) and self.named_by != "file"
         name = agent.name if free else agent.slug
         diagnostics: list[Diagnostic] = []
         if not self.names.takes(name):
@@ -205,7 +219,7 @@ class TableDialect:
             runs_hooks=self.runs_hooks,
             lists=self.permissions.lists,
             uses_effects=self.permissions.uses_effects,
-            required=self.required,
+            required=tuple(self.prompt_key or key if key == "prompt" else key for key in self.required),
             names=self.names,
             environment=environment,
             also_reads=also_reads,
