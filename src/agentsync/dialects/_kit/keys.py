@@ -24,6 +24,7 @@ class Key:
         name: the key.
         kind: the type of its value; a "level" is a word or a whole number, "any" is taken as it is.
         words: the tool's words and their meanings; without them every word means itself.
+        open: whether further words mean themselves; the tool's own agents keep these, and no others get them.
         low, high: the bounds of a number.
         implied: the values that the tool assumes where the key is missing.
     """
@@ -31,6 +32,7 @@ class Key:
     name: str
     kind: Kind = "text"
     words: Mapping[str | bool, str | bool] = field(default_factory=dict)
+    open: bool = False
     low: float = float("-inf")
     high: float = float("inf")
     implied: frozenset[str | bool] = frozenset()
@@ -39,7 +41,7 @@ class Key:
         """The field's value; None where the key is missing or its value is not one that the tool takes."""
         match self.kind:
             case "text":
-                value: JsonValue = fields.text(self.name, [str(word) for word in self.words])
+                value: JsonValue = fields.text(self.name, [] if self.open else [str(word) for word in self.words])
             case "number":
                 return fields.number(self.name, low=self.low, high=self.high)
             case "count":
@@ -54,14 +56,17 @@ class Key:
                 return value if isinstance(value, int) and not isinstance(value, bool) else fields.text(self.name)
             case "any":
                 return fields.raw(self.name)
-        return self.words.get(value) if self.words and isinstance(value, str | bool) else value
+        if not (self.words and isinstance(value, str | bool)):
+            return value
+        return self.words.get(value, value if self.open else None)
 
-    def spell(self, value: object) -> JsonValue:
-        """The tool's form of a field's value; None where it has no word for it."""
+    def spell(self, value: object, *, own: bool) -> JsonValue:
+        """The tool's form of a field's value, for one of its own agents or not; None where it has no word for it."""
         if isinstance(value, str | bool):
             if not self.words:
                 return value
-            return next((word for word, meaning in self.words.items() if meaning == value), None)
+            further = value if own and self.open else None
+            return next((word for word, meaning in self.words.items() if meaning == value), further)
         if self.kind == "text":
             return None  # a number, as of an effort in tokens, where the tool only has words
         if isinstance(value, tuple):
@@ -77,7 +82,9 @@ def read_keys(fields: Fields, keys: Mapping[str, Key]) -> dict[str, JsonValue | 
     return {name: value for name, value in read if value is not None}
 
 
-def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
+def write_keys(
+    agent: Agent, keys: Mapping[str, Key], *, own: bool = False
+) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     """The keys for an agent's fields, in the table's order, and a diagnostic for each value that has no word.
 
     A field that is not set, and a flag that is off where the tool has no word for that, need no key.
@@ -88,7 +95,7 @@ def write_keys(agent: Agent, keys: Mapping[str, Key]) -> tuple[dict[str, JsonVal
         value = getattr(agent, name)
         if value is None or value == () or (isinstance(value, str | bool) and value in key.implied):
             continue
-        spelled = key.spell(value)
+        spelled = key.spell(value, own=own)
         if spelled is not None:
             written[key.name] = spelled
         elif value is not False:

@@ -142,7 +142,7 @@ class TableDialect:
             permissions, permission_diagnostics = self.permissions.write(agent, options)
             diagnostics += permission_diagnostics
         keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
-        values, value_diagnostics = write_keys(agent, keys)
+        values, value_diagnostics = write_keys(agent, keys, own=own)
         model, model_diagnostics = self.models.write(agent, self.name, options)
         metadata: dict[str, JsonValue] = {"name": name} if self._is_named(agent, name) else {}
         metadata["description"] = agent.description
