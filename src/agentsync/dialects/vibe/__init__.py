@@ -114,7 +114,7 @@ def write(agent: Agent, options: WriteOptions) -> Writing:
     }
     if speaking:
         metadata |= {**agent.native, **agent.unknown}
-    return Writing(format_toml(metadata, "instructions", prompt), (*diagnostics, *model_diagnostics))
+    return Writing(format_toml(metadata, prompt, prompt_key="instructions"), (*diagnostics, *model_diagnostics))
 
 
 def _problem(agent: Agent, prompt: str) -> str:
