@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from pydantic import JsonValue
@@ -43,6 +44,7 @@ class TableDialect:
             in its file's name alone.
         mode: the mode of every agent, unless there is a key for it; None where an agent can be started in any way.
         prompt_key: the key of the instructions; empty where they are the text below the keys.
+        longest: the most characters that instructions for the tool may have.
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
         strict: whether the tool refuses a file with a key that it does not know.
@@ -62,6 +64,7 @@ class TableDialect:
     named_by: Literal["key", "file or key", "file"] = "key"
     mode: Mode | None = "subagent"
     prompt_key: str = ""
+    longest: float = inf
     invalid: Code = Code.INVALID_VALUE
     strict: bool = False
     runs_hooks: bool = False
@@ -132,9 +135,12 @@ class TableDialect:
         name, diagnostics = self._name(agent)
         known = speaks(agent, self.name)
         diagnostics += losses(agent, self.name, self.carries | (self.own if known else frozenset()))
-        missing = [key for key in ("description", "prompt") if key in self.required and not getattr(agent, key).strip()]
+        needed = {"description": "a description", "prompt": "instructions"}
+        missing = [text for key, text in needed.items() if key in self.required and not getattr(agent, key).strip()]
+        if len(agent.prompt.strip()) > self.longest:
+            missing.append(f"instructions of at most {self.longest:,} characters")
         if missing:
-            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs a {missing[0]}"))
+            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs {missing[0]}"))
             return Writing(None, tuple(diagnostics))
         own = agent.dialect == self.name
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
