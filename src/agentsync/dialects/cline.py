@@ -149,10 +149,8 @@ _CLINE: Final = _Cline(
     title="Cline",
     permissions=_Tools(_TOOLS, ToolLists(null="refused", mistyped="refused")).codec,
     keys={"skills": Key("skills", "names"), "max_turns": Key("maxIterations", "count")},
-    # Ids of the session's provider.
-    models=Models(
-        key="modelId", vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}, slashes=False
-    ),
+    # Ids of the session's provider; one with a slash is a gateway's.
+    models=Models(key="modelId", vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}, opaque="/"),
     native=frozenset({"providerId"}),
     required=("name", "description", "prompt"),
     names=NameRule(slugs=False),

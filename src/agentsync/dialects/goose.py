@@ -69,8 +69,8 @@ _GOOSE: Final = _Goose(
     title="goose",
     permissions=_Unrestricted(_TOOLS, ToolLists(empty="all"), tools_key="").codec,
     keys={},
-    # Ids of the session's provider.
-    models=Models(vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}, slashes=False),
+    # Ids of the session's provider; one with a slash is a gateway's.
+    models=Models(vendors={"claude-": "anthropic", "gpt-": "openai", "gemini-": "google"}, opaque="/"),
     required=("name",),
     names=NameRule(slugs=False),
 )

@@ -22,8 +22,8 @@ class Models:
         vendors: prefixes of bare ids, and the vendor of each.
         names: canonical models that the tool has a name of its own for; the first of two with one name is read.
         bare: whether ids are written without their vendor.
-        slashes: whether an id with a slash begins with its vendor; otherwise it is one of a gateway and names none.
         takes: whether the tool accepts a canonical model that is not in `names`.
+        opaque: characters of ids that belong to no vendor, such as the slash in those of a gateway.
     """
 
     key: str = "model"
@@ -31,18 +31,17 @@ class Models:
     vendors: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     bare: bool = True
-    slashes: bool = True
     takes: Callable[[str], bool] = lambda _model: False
+    opaque: str = ""
 
     def read(self, value: str | None) -> str | None:
         """The canonical model of the tool's word for it; None to inherit."""
         if value is None or value in ("inherit", self.inherit):
             return None
+        if set(value) & set(self.opaque):
+            return f"{UNKNOWN_VENDOR}/{value}"
         named = [model for model, name in self.names.items() if name == value]
-        if "/" in value:
-            exact = value if self.slashes else f"{UNKNOWN_VENDOR}/{value}"
-        else:
-            exact = known_vendor(value, self.vendors)
+        exact = value if "/" in value else known_vendor(value, self.vendors)
         # An id is more specific than an alias that is written as the same word.
         is_id = not exact.startswith(f"{UNKNOWN_VENDOR}/")
         return next((model for model in named if not (is_id and model in MODEL_ALIASES)), exact)
@@ -54,9 +53,9 @@ class Models:
             return None, lost
         own = agent.dialect == dialect
         model, diagnostics = model_name(agent, options, self.names, lambda model: own or self.takes(model))
-        if agent.model is None or model is None:
+        if model is None:
             return self.inherit or None, diagnostics
-        vendor, _, identifier = agent.model.partition("/")
-        if any(key in names for names in (options.models, self.names) for key in (agent.model, identifier)):
-            return model, diagnostics  # a word of the tool's own
+        if model in {*options.models.values(), *self.names.values()}:  # in the tool's own words
+            return model, diagnostics
+        vendor, _, identifier = model.partition("/")
         return (identifier if identifier and (self.bare or vendor == UNKNOWN_VENDOR) else model), diagnostics

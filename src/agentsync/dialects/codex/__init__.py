@@ -37,7 +37,7 @@ _CODEX: Final = TableDialect(
     },
     models=Models(
         vendors={"gpt-": "openai", "codex-": "openai", "o1": "openai", "o3": "openai", "o4": "openai"},
-        slashes=False,
+        opaque="/",
         takes=lambda model: model.removeprefix("openai/") in _MODELS,
     ),
     own=frozenset({"mcp_servers"}),
