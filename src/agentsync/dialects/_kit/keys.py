@@ -24,7 +24,7 @@ class Key:
         name: the key.
         kind: the type of its value; a "level" is a word or a whole number, "any" is taken as it is.
         words: the tool's words and their meanings; without them every word means itself.
-        open: whether further words mean themselves; the tool's own agents keep these, and no others get them.
+        keeps: whether a word that the tool does not know is kept, for other tools and for its own agent, and reported.
         low, high: the bounds of a number.
         implied: the values that the tool assumes where the key is missing.
     """
@@ -32,7 +32,7 @@ class Key:
     name: str
     kind: Kind = "text"
     words: Mapping[str | bool, str | bool] = field(default_factory=dict)
-    open: bool = False
+    keeps: bool = False
     low: float = float("-inf")
     high: float = float("inf")
     implied: frozenset[str | bool] = frozenset()
@@ -40,8 +40,14 @@ class Key:
     def read(self, fields: Fields) -> JsonValue | tuple[str, ...]:
         """The field's value; None where the key is missing or its value is not one that the tool takes."""
         match self.kind:
+            case "text" if self.keeps:
+                word = fields.text(self.name)
+                if word is not None and word not in self.words:
+                    message = f"`{self.name}` must be one of {', '.join(map(str, self.words))}"
+                    fields.report(Code.INVALID_VALUE, message, self.name)
+                return self.words.get(word, word) if word is not None else None
             case "text":
-                value: JsonValue = fields.text(self.name, [] if self.open else [str(word) for word in self.words])
+                value: JsonValue = fields.text(self.name, [str(word) for word in self.words])
             case "number":
                 return fields.number(self.name, low=self.low, high=self.high)
             case "count":
@@ -56,17 +62,14 @@ class Key:
                 return value if isinstance(value, int) and not isinstance(value, bool) else fields.text(self.name)
             case "any":
                 return fields.raw(self.name)
-        if not (self.words and isinstance(value, str | bool)):
-            return value
-        return self.words.get(value, value if self.open else None)
+        return self.words.get(value) if self.words and isinstance(value, str | bool) else value
 
-    def spell(self, value: object, *, own: bool) -> JsonValue:
-        """The tool's form of a field's value, for one of its own agents or not; None where it has no word for it."""
+    def spell(self, value: object) -> JsonValue:
+        """The tool's form of a field's value; None where it has no word for it."""
         if isinstance(value, str | bool):
             if not self.words:
                 return value
-            further = value if own and self.open else None
-            return next((word for word, meaning in self.words.items() if meaning == value), further)
+            return next((word for word, meaning in self.words.items() if meaning == value), None)
         if self.kind == "text":
             return None  # a number, as of an effort in tokens, where the tool only has words
         if isinstance(value, tuple):
@@ -88,6 +91,11 @@ def write_keys(
     """The keys for an agent's fields, in the table's order, and a diagnostic for each value that has no word.
 
     A field that is not set, and a flag that is off where the tool has no word for that, need no key.
+
+    Args:
+        agent: the agent.
+        keys: the field of each key.
+        own: whether the agent is the tool's own, so that it keeps the words that its key `keeps`.
     """
     written: dict[str, JsonValue] = {}
     diagnostics: list[Diagnostic] = []
@@ -95,7 +103,9 @@ def write_keys(
         value = getattr(agent, name)
         if value is None or value == () or (isinstance(value, str | bool) and value in key.implied):
             continue
-        spelled = key.spell(value, own=own)
+        spelled = key.spell(value)
+        if spelled is None and own and key.keeps:
+            spelled = value
         if spelled is not None:
             written[key.name] = spelled
         elif value is not False:

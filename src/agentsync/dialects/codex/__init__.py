@@ -32,7 +32,7 @@ _CODEX: Final = TableDialect(
     title="Codex",
     permissions=PERMISSIONS,
     keys={
-        "effort": Key("model_reasoning_effort", words={effort: effort for effort in _EFFORTS}, open=True),
+        "effort": Key("model_reasoning_effort", words={effort: effort for effort in _EFFORTS}, keeps=True),
         "mcp_servers": Key("mcp_servers", "any"),
     },
     models=Models(
