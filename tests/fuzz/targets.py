@@ -83,7 +83,9 @@ def toml(data: bytes) -> None:
         document = parse_toml(data, "x.toml")
     except UnreadableError:
         return
-    assert parse_toml(format_toml(document.metadata, "", "") or b"\n#", "x.toml").metadata == document.metadata
+    assert (
+        parse_toml(format_toml(document.metadata, "", prompt_key="") or b"\n#", "x.toml").metadata == document.metadata
+    )
 
 
 def json(data: bytes) -> None:

@@ -7,28 +7,30 @@ unless the user trusts the tool. Version 3 reads these files as well. A prompt t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.agents.grants import Approval, Grants
+from agentsync.agents.grants import Approval
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions, narrow
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import is_slug
-from agentsync.dialects._base import Dialect, Reading, Recognition, Review, ToolLists, Writing, refused
-from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects._base import Recognition, Review, ToolLists
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.permission_codec import Permissions
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects.kiro.effects import EFFECTS
-from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
-from agentsync.dialects.kiro.permissions import KEYS, enforced, guarded_tools, intended
+from agentsync.dialects.kiro.keys import KEYS, MODELS, NATIVE
+from agentsync.dialects.kiro.permissions import codec
 from agentsync.dialects.kiro.writer import server_name, with_search
 from agentsync.formats.document import Document
 from agentsync.formats.json_reader import format_json, parse_json
 
 _FILE: Final = "file://"
-_CARRIED: Final = frozenset({"model"})
 _CAPABILITIES: Final = Capabilities(
     units={
         "read": ("read", "list"),
@@ -46,61 +48,10 @@ _CAPABILITIES: Final = Capabilities(
 )
 
 
-def read(document: Document, stem: str) -> Reading:
-    fields = Fields(document, Code.WRONG_TYPE)
-    name, description = fields.name(stem, required=True), fields.description(required=False)
-    prompt = fields.text("prompt") or ""
-    if prompt.startswith(_FILE):
-        message = f"the instructions are in another file, `{prompt}`, which is not read"
-        fields.report(Code.WRONG_TYPE, message, "prompt", hint="write them into `prompt`")
-    check(fields)
-    values = values_of(fields)
-    if name is None or description is None or refused(fields.diagnostics):
-        return Reading(None, fields.diagnostics)
-    native, unknown = fields.rest(NATIVE)
-    agent = Agent.model_validate(
-        {
-            **identity(name, stem),
-            **values,
-            "description": description,
-            "dialect": "kiro2",
-            "prompt": prompt,
-            "grants": intended(document.metadata, version=2),
-            "own_permissions": {key: document.metadata[key] for key in KEYS if fields.has(key)},
-            "native": native,
-            "unknown": unknown,
-        }
-    )
-    return Reading(agent, fields.diagnostics, loads="name" in document.metadata)
-
-
-def write(agent: Agent, options: WriteOptions) -> Writing:
-    own, speaking = agent.dialect == "kiro2", speaks(agent, "kiro2")
-    diagnostics = losses(agent, "kiro2", _CARRIED | ({"mcp_servers", "hooks"} if speaking else frozenset()))
-    if not is_slug(agent.name) and not own:
-        diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
-    permissions: dict[str, JsonValue] = dict(agent.own_permissions)
-    if not own:
-        narrowed = narrow(with_search(agent.grants, ("list",)), _CAPABILITIES, options)
-        permissions, permission_diagnostics = _spell(narrowed)
-        diagnostics += [*narrowed.diagnostics, *permission_diagnostics]
-    model, model_diagnostics = MODELS.write(agent, "kiro2", options)
-    # Kiro would read a prompt that begins with `file://` from that file.
-    prompt = f"\n{agent.prompt}" if agent.prompt.startswith(_FILE) else agent.prompt
-    metadata: dict[str, JsonValue] = {"name": agent.name if own else agent.slug, "description": agent.description}
-    metadata |= {"model": model} if model else {}
-    metadata |= permissions
-    if speaking:
-        servers = {"mcpServers": agent.mcp_servers, "hooks": agent.hooks}
-        metadata |= {key: value for key, value in servers.items() if value is not None}
-        metadata |= {**agent.native, **agent.unknown}
-    return Writing(format_json({**metadata, "prompt": prompt}), (*diagnostics, *model_diagnostics))
-
-
-def _spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The lists that express the narrowed grants, and diagnostics for losses."""
+def _write(agent: Agent, options: WriteOptions) -> Permissions:
+    narrowed = narrow(with_search(agent.grants, ("list",)), _CAPABILITIES, options)
     levels = {**narrowed.units, **narrowed.servers}
-    diagnostics: list[Diagnostic] = []
+    diagnostics = [*narrowed.diagnostics]
     is_open = narrowed.default is not Approval.DENY and all(levels.values())
     if narrowed.default is not Approval.DENY and not is_open:
         message = "only a complete list can take a tool away here, so tools that it does not name are left out"
@@ -134,21 +85,48 @@ def _share(one: str, other: str) -> bool:
     return one[:1] == other[:1] == "@" and (first.startswith(second) or second.startswith(first))
 
 
-def enforced_by(document: Document) -> Grants:
-    return enforced(document.metadata, version=2)
+@dataclass(frozen=True, slots=True)
+class _Kiro2(TableDialect):
+    """A table dialect whose instructions may be the name of a file."""
+
+    def check(self, fields: Fields) -> None:
+        prompt = fields.peek("prompt")
+        if isinstance(prompt, str) and prompt.startswith(_FILE):
+            message = f"the instructions are in another file, `{prompt}`, which is not read"
+            fields.report(Code.WRONG_TYPE, message, "prompt", hint="write them into `prompt`")
 
 
-def score(document: Document) -> int:
+def _format(metadata: Mapping[str, JsonValue], prompt: str) -> bytes:
+    # Kiro would read a prompt that begins with `file://` from that file.
+    return format_json({**metadata, "prompt": f"\n{prompt}" if prompt.startswith(_FILE) else prompt})
+
+
+_KIRO2: Final = _Kiro2(
+    name="kiro2",
+    title="Kiro CLI 2",
+    permissions=codec(2, _CAPABILITIES, _write, ToolLists(absent="none", null="refused", mistyped="refused")),
+    keys=KEYS,
+    models=MODELS,
+    own=frozenset(KEYS),
+    native=NATIVE,
+    required=("name",),
+    name_key="free",
+    mode=None,
+    prompt_key="prompt",
+    invalid=Code.WRONG_TYPE,
+    runs_hooks=True,
+    format=_format,
+)
+
+
+def _score(document: Document) -> int:
     return 4 * ("allowedTools" in document.metadata) + 4 * ("toolsSettings" in document.metadata)
 
 
-DIALECT: Final = Dialect(
-    name="kiro2",
-    title="Kiro CLI 2",
+DIALECT: Final = _KIRO2.dialect(
     suffixes=(".json",),
     user_directory=".kiro/agents",
     project_directories=(".kiro/agents",),
-    recursive=False,
     binaries=(),
     review=Review(
         restricted_by="`tools`, `allowedTools`; without a list there is no tool",
@@ -157,21 +135,9 @@ DIALECT: Final = Dialect(
     ),
     version="2.28",
     source="https://kiro.dev/docs/custom-agents/configuration-reference",
+    score=_score,
     parse=parse_json,
-    score=score,
-    reader=read,
-    write=write,
-    capabilities=_CAPABILITIES,
-    enforced=enforced_by,
-    permission_keys=frozenset(KEYS),
-    remedy=REMEDY,
-    guarded_tools=guarded_tools,
-    runs_hooks=True,
-    effects=EFFECTS,
-    carries=_CARRIED,
-    lists=ToolLists(absent="none", null="refused", mistyped="refused"),
-    required=("name",),
     notice="version 3 and the IDE read these files as well as Markdown: write for one of them only",
-    uses_effects=True,
     recognition=Recognition(sniff=None),  # much is JSON
+    effects=EFFECTS,
 )

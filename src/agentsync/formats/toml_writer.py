@@ -13,14 +13,15 @@ from pydantic import JsonValue
 _NOT_LITERAL: Final = re.compile("'''|[\\x00-\\x08\\x0b-\\x1f\\x7f]")
 
 
-def format_toml(metadata: Mapping[str, JsonValue], prompt_key: str, prompt: str) -> bytes:
+def format_toml(metadata: Mapping[str, JsonValue], prompt: str, *, prompt_key: str) -> bytes:
     """Write a TOML file.
 
     Args:
         metadata: the other keys, in order; null values are left out, since TOML has none.
-        prompt_key: the key of the prompt.
-        prompt: the instructions, without surrounding blanks; left out where they are empty.
+        prompt: the instructions, of which surrounding blanks are left out, and all of them where nothing else remains.
+        prompt_key: the key of the instructions.
     """
+    prompt = prompt.strip()
     values = {key: _without_null(value) for key, value in metadata.items() if value is not None}
     # Tables must follow the plain keys, which would otherwise belong to the table before them.
     tables = {key: value for key, value in values.items() if _is_table(value)}

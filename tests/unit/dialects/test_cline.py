@@ -81,12 +81,6 @@ def test_a_skill_is_not_a_pattern() -> None:
     assert (grants.approval("skill", "review"), grants.approval("skill", "other")) == (Approval.SESSION, Approval.DENY)
 
 
-def test_a_model_is_written_as_the_configuration_names_it() -> None:
-    options = WriteOptions(models={"anthropic/opus": "anthropic/claude-opus-5"})
-    assert b"modelId: anthropic/claude-opus-5\n" in (from_claude(options, model="opus").data or b"")
-    assert b"modelId" not in (from_claude(WriteOptions(), model="opus").data or b"")
-
-
 def test_a_model_of_a_gateway_stays_as_it_is() -> None:
     data = b"---\nname: x\ndescription: d\nmodelId: anthropic/claude-opus-5\nmaxIterations: '7'\n---\np\n"
     written = render(read("x.yaml", data, "cline"), CLINE, WriteOptions()).data or b""

@@ -9,7 +9,6 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
-from agentsync.dialects.codex.permissions import enforced
 from support.conversion import read
 from support.grants import CHANGES, available, codex
 
@@ -144,12 +143,9 @@ def test_tools_of_servers_before_which_codex_asks_are_asked_for() -> None:
         assert granted.approval("mcp/git/delete") is SESSION
 
 
-def test_the_widest_grants_of_codex() -> None:
-    for sandbox in ("workspace-write", "danger-full-access"):
-        assert enforced({"sandbox_mode": sandbox}).approval("bash") is ALLOW
-    assert enforced({"sandbox_mode": "read-only", "approval_policy": "never"}).approval("bash") is DENY
-    free = enforced({"sandbox_mode": "read-only", "approval_policy": "never", "profile": "free"})
-    assert free.approval("bash") is ALLOW
+def test_a_profile_of_the_users_counts_as_the_widest_there_is() -> None:
+    agent = codex(f'{READ_ONLY}{NEVER}\nprofile = "free"')
+    assert agent.dialect.enforced(agent.document).approval("bash") is ALLOW
 
 
 def test_a_profile_of_the_users_may_let_through_more_than_the_sandbox() -> None:

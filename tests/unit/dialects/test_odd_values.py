@@ -9,8 +9,10 @@ import pytest
 
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.repository.dialect_detection import ReadAgent, read_agent
+from support.conversion import read
 
 KEYS: Final = (
     "tools disallowedTools permissionMode model mode hooks mcpServers mcp_servers skills permission permissions color "
@@ -42,3 +44,32 @@ def _is_read_and_written(key: str, value: str) -> None:
         if isinstance(read, ReadAgent):
             for target in dialects().values():
                 render(read, target, WriteOptions())
+
+
+_LONG: Final = "y" * 65_537
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path", "text", "kept", "codes"),
+    [
+        (
+            "codex",
+            "x.toml",
+            'name = "Own One"\ndescription = "d"\ndeveloper_instructions = "p"\nmodel = "azure/gpt-5"\n',
+            ['name = "Own One"', 'model = "azure/gpt-5"'],
+            [],
+        ),
+        ("kiro", "x.md", "---\nname: Own One\ndescription: d\n---\np\n", ["name: Own One"], []),
+        ("kiro2", "x.json", '{"name": "Own One", "prompt": "p"}', ['"name": "Own One"'], []),
+        ("vibe", "Own One.toml", f'instructions = "{_LONG}"\n', [_LONG], [Code.NAME_CHANGED]),
+    ],
+)
+def test_what_only_an_agents_own_tool_takes_stays(
+    dialect: str, path: str, text: str, kept: list[str], codes: list[Code]
+) -> None:
+    """A name that is no slug, a model of a gateway, and instructions of any length."""
+    agent = read(path, text.encode(), dialect)
+    assert agent.passes_through
+    writing = agent.dialect.write(agent.agent, WriteOptions())
+    assert [one for one in kept if one not in (writing.data or b"").decode()] == []
+    assert [diagnostic.code for diagnostic in writing.diagnostics] == codes

@@ -14,7 +14,6 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import has_hidden_character, is_unsafe, slug
-from agentsync.dialects._base import NameRule
 from agentsync.formats.document import Document
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
@@ -129,9 +128,12 @@ class Fields:
         known = {key: value for key, value in unread.items() if key in native}
         return known, {key: value for key, value in unread.items() if key not in native}
 
-    def name(self, stem: str, *, required: bool) -> str | None:
-        """The agent's name, from the key or the file's stem; None, with an error reported, where it cannot be used."""
-        name = self.text("name")
+    def name(self, stem: str, *, required: bool, key: str = "name") -> str | None:
+        """The agent's name, from the key or the file's stem; None, with an error reported, where it cannot be used.
+
+        Without a key it is the stem.
+        """
+        name = self.text(key) if key else None
         if name is None:
             name = stem
             if required:
@@ -228,14 +230,6 @@ def speaks(agent: Agent, dialect: str) -> bool:
     return agent.dialect in (dialect, NEUTRAL)
 
 
-def name_here(agent: Agent, names: NameRule) -> tuple[str, list[Diagnostic]]:
-    """The agent's name for a tool that takes these, and a diagnostic where it differs from the agent's own."""
-    name = names.spelled(agent.name, agent.slug)
-    if name == agent.name:
-        return name, []
-    return name, [Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{name}` here")]
-
-
 def model_name(
     agent: Agent, options: WriteOptions, table: Mapping[str, str], has: Callable[[str], bool]
 ) -> tuple[str | None, list[Diagnostic]]:
@@ -271,8 +265,3 @@ def known_vendor(model: str, vendors: Mapping[str, str]) -> str:
 def identity(name: str, stem: str) -> dict[str, str]:
     """The two fields that every reader sets from a name and the stem of its file."""
     return {"name": name, "slug": slug(name, stem)}
-
-
-def without_none(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """The keys that have a value, in order."""
-    return {key: value for key, value in metadata.items() if value is not None}

@@ -52,7 +52,8 @@ class Key:
             case "text" | "level" if self.keeps:
                 word = fields.text(key)
                 if word is not None and word not in self.words:
-                    fields.wrong_type(key, "one of " + ", ".join(map(str, self.words)))
+                    message = f"`{key}` must be one of {', '.join(map(str, self.words))}"
+                    fields.report(Code.INVALID_VALUE, message, key)
                 return self.words.get(word, word) if word is not None else None
             case "text" | "level":
                 value: JsonValue = fields.text(key, [str(word) for word in self.words])

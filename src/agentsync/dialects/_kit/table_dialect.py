@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from pydantic import JsonValue
@@ -51,10 +52,12 @@ class TableDialect:
         required: the keys without which the tool does not load a file; `prompt` means the instructions.
         names: the names that the tool accepts.
         name_key: what the key `name` is to the tool. "checked": a name that it does not accept keeps the file from
-            loading. "free": any name loads. "ignored": the file's name counts, so any name loads; the key is written
-            only for the tool's own agent, where its value is another than the file's name.
-        mode: the mode of an agent without a key for it.
+            loading. "free": any name loads, and its own agents keep theirs. "ignored": the file's name counts, so any
+            name loads; the key is written only where its value is another than the file's name. "unread": the same,
+            and the key is not the agent's name for people either.
+        mode: the mode of every agent, unless there is a key for it; None where an agent can be started in any way.
         prompt_key: the key of the instructions; empty where they are the text below the keys.
+        longest: the most characters that instructions for the tool may have.
         title_key: the key of what people see instead of the name, if there is one. It keeps a name that is not ASCII.
         invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
             refuses the file.
@@ -72,9 +75,10 @@ class TableDialect:
     native: frozenset[str] = frozenset()
     required: tuple[str, ...] = ("name", "description")
     names: NameRule = SLUGS
-    name_key: Literal["checked", "free", "ignored"] = "checked"
+    name_key: Literal["checked", "free", "ignored", "unread"] = "checked"
     mode: Mode | None = "subagent"
     prompt_key: str = ""
+    longest: float = inf
     title_key: str = ""
     invalid: Code = Code.INVALID_VALUE
     strict: bool = False
@@ -89,7 +93,8 @@ class TableDialect:
     def read(self, document: Document, stem: str) -> Reading:
         """As `Dialect.reader`."""
         fields = Fields(document, self.invalid, self.title)
-        name = fields.name(stem, required="name" in self.required)
+        key = "" if self.name_key == "unread" else "name"
+        name = fields.name(stem, required="name" in self.required, key=key)
         description = fields.description(required="description" in self.required)
         prompt = (fields.text(self.prompt_key) or "") if self.prompt_key else document.body
         self.permissions.check(fields)
@@ -126,7 +131,7 @@ class TableDialect:
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
         fits = self.names.takes(name) and (is_slug(name) or self.names.spelled(name, "") == name)
-        return self.name_key != "checked" or (given and fits)
+        return given and (fits or self.name_key != "checked")
 
     def check(self, fields: Fields) -> None:
         """Report what is wrong beyond permissions and keys; keys that it reads count as known."""
@@ -147,6 +152,8 @@ class TableDialect:
         diagnostics += losses(agent, self.name, self.carries | (self.own if known else frozenset()))
         needed = {"description": "a description", "prompt": "instructions"}
         missing = [text for key, text in needed.items() if key in self.required and not getattr(agent, key).strip()]
+        if len(agent.prompt.strip()) > self.longest:
+            missing.append(f"instructions of at most {self.longest:,} characters")
         if missing:
             diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs {missing[0]}"))
             return Writing(None, tuple(diagnostics))
@@ -162,10 +169,8 @@ class TableDialect:
             agent = agent.model_copy(update={"effort": None})
         keys = {field: key for field, key in self.keys.items() if known or field not in self.own}
         values, value_diagnostics = write_keys(agent, keys, own=own)
-        shown = agent.name if own and self.name_key == "ignored" else name
-        metadata: dict[str, JsonValue] = {"name": shown}
-        if self.name_key == "ignored" and shown == agent.slug:
-            metadata = {}
+        is_named = self.name_key in ("checked", "free") or (self.name_key == "ignored" and name != agent.slug)
+        metadata: dict[str, JsonValue] = {"name": name} if is_named else {}
         if self.title_key and name != agent.name and not agent.name.isascii():
             metadata[self.title_key] = agent.name
         if agent.description:
@@ -179,10 +184,10 @@ class TableDialect:
         return Writing(self.format(metadata, agent.prompt), (*diagnostics, *value_diagnostics, *model_diagnostics))
 
     def _name(self, agent: Agent) -> tuple[str, list[Diagnostic]]:
-        name = self.names.spelled(agent.name, agent.slug)
+        is_kept = agent.dialect == self.name and self.name_key in ("free", "ignored")
+        name = agent.name if is_kept else self.names.spelled(agent.name, agent.slug)
         diagnostics: list[Diagnostic] = []
-        exempt = self.name_key == "ignored" and agent.dialect == self.name
-        if not self.names.takes(name) and not exempt:
+        if not self.names.takes(name) and not is_kept:
             low, high = self.names.low, self.names.high
             message = f"{self.title} takes no agent of the name `{name}`"
             hint = f"use {low} to {high} characters that match `{self.names.pattern}`"
@@ -238,7 +243,7 @@ class TableDialect:
             lists=self.permissions.lists,
             overwrites=self.permissions.overwrites,
             uses_effects=self.permissions.uses_effects,
-            required=self.required,
+            required=tuple(self.prompt_key or key if key == "prompt" else key for key in self.required),
             names=self.names,
             environment=environment,
             also_reads=also_reads,

@@ -15,13 +15,16 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, MCP, READING, TOOLS, UNTRANSLATED, Approval, Grants, Rule
 from agentsync.agents.key_effects import FOREIGN_RESTRICTING
-from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.session_limits import beyond
+from agentsync.formats.document import Document
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest
 # The built-in permission profiles: https://developers.openai.com/codex/permissions.
@@ -32,22 +35,22 @@ _PROFILES: Final = {
 }
 _POLICIES: Final = ("untrusted", "on-failure", "on-request", "never")
 _SEARCHES: Final = ("disabled", "cached", "indexed", "live")
+_WORDS: Final = {"sandbox_mode": _SANDBOXES, "approval_policy": _POLICIES, "web_search": _SEARCHES}
 
-KEYS: Final[dict[str, tuple[str, ...]]] = {
+_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "sandbox_mode": _SANDBOXES,
     "default_permissions": tuple(_PROFILES),
     "approval_policy": _POLICIES,
     "web_search": _SEARCHES[:1],
 }
-"""The keys of permissions, each with the values that grants express in full."""
+"""The keys of permissions, each with the values that grants express in full; other values mean nothing elsewhere."""
 
-PERMISSION_KEYS: Final = frozenset({*KEYS, "permissions", "tools"})
-"""The keys that are read as restrictions."""
-_FOLDED_KEYS: Final = frozenset(map(folded_key, PERMISSION_KEYS))
+_PERMISSION_KEYS: Final = frozenset({*_KEYS, "permissions", "tools"})
+_FOLDED_KEYS: Final = frozenset(map(folded_key, _PERMISSION_KEYS))
 
 # Codex has one shell. Reading is free in every sandbox. The shell does everything else, so these tools are granted all
 # together or not at all.
-CAPABILITIES: Final = Capabilities(
+_CAPABILITIES: Final = Capabilities(
     units={
         "reading": ("read", "grep", "glob", "list"),
         "shell": ("bash", "write", "edit", "notebook", "webfetch"),
@@ -55,10 +58,10 @@ CAPABILITIES: Final = Capabilities(
     },
     asks=frozenset({"bash", "write", "edit", "notebook", "webfetch"}),
 )
-_SHELL: Final = (*CAPABILITIES.units["shell"], "external_directory")
+_SHELL: Final = (*_CAPABILITIES.units["shell"], "external_directory")
 # Switches that take tools away from an agent where they are off; without a shell Codex does not read files either.
 _SWITCHES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    ("features", "shell_tool"): (*CAPABILITIES.units["reading"], *CAPABILITIES.units["shell"]),
+    ("features", "shell_tool"): (*_CAPABILITIES.units["reading"], *_CAPABILITIES.units["shell"]),
     ("features", "apply_patch_freeform"): ("write", "edit", "notebook"),
     ("features", "web_search_request"): ("websearch",),
     ("features", "web_search_cached"): ("websearch",),
@@ -69,17 +72,18 @@ _SWITCHES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 # Rules in every sandbox: reading is allowed, and the session decides about web search.
 _CONFINED: Final = (
-    *(Rule(tool, Approval.ALLOW) for tool in CAPABILITIES.units["reading"]),
+    *(Rule(tool, Approval.ALLOW) for tool in _CAPABILITIES.units["reading"]),
     Rule("websearch", Approval.SESSION),
 )
 
 
-def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
+def _enforced(document: Document) -> Grants:
     """The widest that the sandbox and the approval policy let through.
 
-    MCP servers and skills come from the session, and no key of an agent can take them away; `spell` reports that. A
+    MCP servers and skills come from the session, and no key of an agent can take them away; `_write` reports that. A
     permission profile counts only where the user's configuration names no sandbox, so it takes nothing away here.
     """
+    metadata = document.metadata
     sandbox, policy = metadata.get("sandbox_mode"), metadata.get("approval_policy")
     match sandbox, policy:
         case "read-only", "never":
@@ -98,7 +102,7 @@ def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
     return Grants(tuple(rules))
 
 
-def intended(metadata: Mapping[str, JsonValue]) -> Grants:
+def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
     """The grants that the author of these keys intended.
 
     A policy alone restricts only as `untrusted`, which asks before all but reading. `on-request` and `on-failure`
@@ -121,7 +125,7 @@ def intended(metadata: Mapping[str, JsonValue]) -> Grants:
     if _has_own_profile(metadata):
         # It may also keep files from being read, in a syntax of its own.
         rules += _rules(_SHELL, Approval.DENY)
-        rules += _rules(CAPABILITIES.units["reading"], Approval.DENY, f"{UNTRANSLATED}profile")
+        rules += _rules(_CAPABILITIES.units["reading"], Approval.DENY, f"{UNTRANSLATED}profile")
     for switch in _switched_off(metadata):
         rules += _rules(_SWITCHES[switch], Approval.DENY)
     if metadata.get("web_search") == "disabled":
@@ -131,22 +135,24 @@ def intended(metadata: Mapping[str, JsonValue]) -> Grants:
     return Grants(tuple(rules))
 
 
-def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
+def _check(fields: Fields) -> None:
     """Report keys that Codex refuses, and restrictions that no other tool can express.
 
-    The tables are read from the metadata, since a key that is read through the fields is no longer native.
+    The keys stay unread: what grants do not express in full is native.
     """
+    metadata = fields.metadata
     if not isinstance(metadata.get("tools", {}), dict):
         fields.report(Code.WRONG_DIALECT, "Codex has no list of tools and refuses a file with one in `tools`", "tools")
     for key in fields.keys:
-        if folded_key(key) in FOREIGN_RESTRICTING | _FOLDED_KEYS and key not in PERMISSION_KEYS:
+        if folded_key(key) in FOREIGN_RESTRICTING | _FOLDED_KEYS and key not in _PERMISSION_KEYS:
             message = f"Codex does not know `{key}`, and refuses a file with a key that it does not know"
             fields.report(Code.WRONG_DIALECT, message, key)
-    fields.text("sandbox_mode", _SANDBOXES)
-    fields.text("default_permissions")
-    if not isinstance(metadata.get("approval_policy"), dict):
-        fields.text("approval_policy", _POLICIES)
-    fields.text("web_search", _SEARCHES)
+    for key, words in _WORDS.items():
+        value = metadata.get(key, words[0])
+        if value not in words and not (key == "approval_policy" and isinstance(value, dict)):
+            fields.wrong_type(key, f"one of {', '.join(words)}")
+    if not isinstance(metadata.get("default_permissions", ""), str):
+        fields.wrong_type("default_permissions", "text")
     if _has_own_profile(metadata):
         key = "default_permissions" if "default_permissions" in metadata else "permissions"
         message = "other tools have no permission profiles, so they get no shell and change nothing"
@@ -201,11 +207,17 @@ def _prompting(servers: JsonValue) -> Iterator[str]:
                 yield f"{MCP}{server}/{tool}"
 
 
-def spell(narrowed: Narrowed, grants: Grants, options: WriteOptions) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The keys for narrowed grants, and diagnostics for what they cannot express."""
+def _own(fields: Fields, _keys: frozenset[str]) -> dict[str, JsonValue]:
+    values = {key: fields.peek(key) for key in _KEYS if fields.has(key)}
+    return {key: fields.raw(key) for key, value in values.items() if value in _KEYS[key]}
+
+
+def _write(agent: Agent, options: WriteOptions) -> Permissions:
+    grants = agent.grants
+    narrowed = narrow(grants.with_effects(), _CAPABILITIES, options)
     levels = narrowed.units
     permissions: dict[str, JsonValue] = {}
-    diagnostics: list[Diagnostic] = []
+    diagnostics = [*narrowed.diagnostics]
     if not levels["reading"]:
         diagnostics.append(Diagnostic(Code.REFUSED_WIDER, "Codex lets every agent read files, and this one may not"))
     # Codex cannot restrict single other tools, and a shell that asks is the narrowest one that still does the rest.
@@ -223,8 +235,22 @@ def spell(narrowed: Narrowed, grants: Grants, options: WriteOptions) -> tuple[di
             diagnostics.append(Diagnostic(Code.APPROVAL_NARROWED, "`shell` asks for more calls than the source does"))
     if not levels["web_search"]:
         permissions["web_search"] = "disabled"
-    return permissions, [*diagnostics, *beyond(grants, {*CAPABILITIES.tools, *_SHELL}, "Codex", options)]
+    diagnostics += beyond(grants, {*_CAPABILITIES.tools, *_SHELL}, "Codex", options)
+    return permissions, [*dict.fromkeys(diagnostics)]
 
 
 def _allows_changes(grants: Grants) -> bool:
-    return any(Approval.ALLOW in grants.approvals(tool) for tool in CAPABILITIES.units["shell"])
+    return any(Approval.ALLOW in grants.approvals(tool) for tool in _CAPABILITIES.units["shell"])
+
+
+PERMISSIONS: Final = PermissionCodec(
+    keys=_PERMISSION_KEYS,
+    capabilities=_CAPABILITIES,
+    intended=_intended,
+    enforced=_enforced,
+    write=_write,
+    remedy="write `sandbox_mode`",
+    check=_check,
+    own=_own,
+    uses_effects=True,
+)

@@ -8,91 +8,54 @@ tool counts as available, and agents for other tools get none.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from pydantic import JsonValue
-
-from agentsync.agents.grants import Grants
-from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
-from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, NameRule, Reading, Review, ToolLists, Writing, refused
-from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects._base import Review, ToolLists
+from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects.kiro.effects import EFFECTS
-from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
-from agentsync.dialects.kiro.permissions import KEYS, enforced, guarded_tools, intended
-from agentsync.dialects.kiro.writer import CAPABILITIES, spell, with_search
+from agentsync.dialects.kiro.keys import KEYS, MODELS, NATIVE
+from agentsync.dialects.kiro.permissions import codec
+from agentsync.dialects.kiro.writer import CAPABILITIES, write
 from agentsync.formats.document import Document
-from agentsync.formats.frontmatter import format_markdown, parse_markdown
-
-_CARRIED: Final = frozenset({"model"})
 
 
-def read(document: Document, stem: str) -> Reading:
-    fields = Fields(document, Code.WRONG_TYPE)
-    name, description = fields.name(stem, required=False), fields.description(required=False)
-    check(fields)
-    if fields.has("prompt"):
-        fields.report(Code.NO_EFFECT, "the instructions are below the frontmatter, so `prompt` is not used", "prompt")
-    values = values_of(fields)
-    if name is None or description is None or refused(fields.diagnostics):
-        return Reading(None, fields.diagnostics)
-    native, unknown = fields.rest(NATIVE)
-    agent = Agent.model_validate(
-        {
-            **identity(name, stem),
-            **values,
-            "description": description,
-            "dialect": "kiro",
-            "prompt": document.body,
-            "grants": intended(document.metadata, version=3),
-            "own_permissions": {key: document.metadata[key] for key in KEYS if fields.has(key)},
-            "native": native,
-            "unknown": unknown,
-        }
-    )
-    return Reading(agent, fields.diagnostics, loads=not fields.respelled)
+@dataclass(frozen=True, slots=True)
+class _Kiro(TableDialect):
+    """A table dialect that has a key for instructions in its other form only."""
+
+    def check(self, fields: Fields) -> None:
+        if fields.has("prompt"):
+            message = "the instructions are below the frontmatter, so `prompt` is not used"
+            fields.report(Code.NO_EFFECT, message, "prompt")
 
 
-def write(agent: Agent, options: WriteOptions) -> Writing:
-    own, speaking = agent.dialect == "kiro", speaks(agent, "kiro")
-    diagnostics = losses(agent, "kiro", _CARRIED | ({"mcp_servers", "hooks"} if speaking else frozenset()))
-    if agent.name != agent.slug and not own:
-        diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{agent.name!r} is called `{agent.slug}` here"))
-    permissions: dict[str, JsonValue] = dict(agent.own_permissions)
-    if not own:
-        narrowed = narrow(with_search(agent.grants), CAPABILITIES, options)
-        permissions, permission_diagnostics = spell(narrowed)
-        diagnostics += [*narrowed.diagnostics, *permission_diagnostics]
-    model, model_diagnostics = MODELS.write(agent, "kiro", options)
-    metadata: dict[str, JsonValue] = {"name": agent.name} if own and agent.name != agent.slug else {}
-    metadata["description"] = agent.description
-    if model:
-        metadata["model"] = model
-    metadata |= permissions
-    if speaking:
-        servers = {"mcpServers": agent.mcp_servers, "hooks": agent.hooks}
-        metadata |= {key: value for key, value in servers.items() if value is not None}
-        metadata |= {**agent.native, **agent.unknown}
-    return Writing(format_markdown(metadata, agent.prompt), (*diagnostics, *model_diagnostics))
+_KIRO: Final = _Kiro(
+    name="kiro",
+    title="Kiro",
+    permissions=codec(3, CAPABILITIES, write, ToolLists(denied="excludedTools")),
+    keys=KEYS,
+    models=MODELS,
+    own=frozenset(KEYS),
+    native=NATIVE,
+    required=(),
+    name_key="ignored",
+    mode=None,
+    invalid=Code.WRONG_TYPE,
+    runs_hooks=True,
+)
 
 
-def enforced_by(document: Document) -> Grants:
-    return enforced(document.metadata, version=3)
-
-
-def score(document: Document) -> int:
+def _score(document: Document) -> int:
     metadata = document.metadata
     permissions = metadata.get("permissions")
     rules = permissions.get("rules") if isinstance(permissions, dict) else None
     return 6 * isinstance(rules, list) + 3 * any(key in metadata for key in ("includeMcpJson", "welcomeMessage"))
 
 
-DIALECT: Final = Dialect(
-    name="kiro",
-    title="Kiro",
-    suffixes=(".md",),
+DIALECT: Final = _KIRO.dialect(
     user_directory=".kiro/agents",
     project_directories=(".kiro/agents",),
     recursive=True,
@@ -107,21 +70,8 @@ DIALECT: Final = Dialect(
     ),
     version="IDE 1.2, CLI 3",
     source="https://kiro.dev/docs/custom-agents/configuration-reference",
-    parse=parse_markdown,
-    score=score,
-    reader=read,
-    write=write,
-    capabilities=CAPABILITIES,
-    enforced=enforced_by,
-    permission_keys=frozenset(KEYS),
-    remedy=REMEDY,
-    guarded_tools=guarded_tools,
-    runs_hooks=True,
-    effects=EFFECTS,
-    carries=_CARRIED,
-    lists=ToolLists(denied="excludedTools"),
-    names=NameRule(slugs=False),
+    score=_score,
     also_reads=("kiro2",),
     notice="agents of a project count where its folder is trusted",
-    uses_effects=True,
+    effects=EFFECTS,
 )

@@ -7,8 +7,9 @@ none matches, the user's own rules decide. Version 2 of the command line ignores
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from pydantic import JsonValue
@@ -26,9 +27,15 @@ from agentsync.agents.grants import (
     only_reading,
 )
 from agentsync.agents.key_effects import is_off
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.agents.patterns import ANY, matches
+from agentsync.core.codes import Code
 from agentsync.core.naming import folded_key
+from agentsync.dialects._base import ToolLists
+from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.hook_guards import ALL_GUARDED
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.tool_names import ServerNames, ToolNames, listed, named_in
 from agentsync.dialects.kiro.rules import BUILTIN, permission_rules, restricted, understood
 
@@ -214,3 +221,51 @@ def _within(available: Grants, rules: Iterable[Rule]) -> Iterator[Rule]:
         else:
             inner = [pattern for pattern in patterns if matches(rule.tool, pattern)]
             yield from (Rule(pattern, rule.approval, rule.argument) for pattern in inner)
+
+
+def _check(fields: Fields) -> None:
+    """Report values that Kiro refuses, and values that it reads differently than they look."""
+    tools = fields.raw("tools")
+    if not fields.has("tools"):
+        fields.report(Code.TOOLS_NONE, "there is no `tools`, so the agents of other tools are given none")
+    elif tools != "*" and not (isinstance(tools, list) and all(isinstance(item, str) for item in tools)):
+        fields.report(Code.WRONG_TYPE, "`tools` must be a list of names and tags", "tools")
+    for key in ("tools", "excludedTools"):
+        for name in listed(fields.raw(key)):
+            if not is_known(name):
+                fields.report(Code.UNKNOWN_TOOL, f"Kiro has no tool `{name}` and drops it", key)
+    if fields.has("permissions"):
+        _check_permissions(fields)
+
+
+def _check_permissions(fields: Fields) -> None:
+    permissions = fields.raw("permissions")
+    if not (isinstance(permissions, dict) and isinstance(permissions.get("rules"), list)):
+        message = "`permissions` must hold `rules`; a bare list of rules was the format of early versions"
+        fields.report(Code.NO_EFFECT, message, "permissions", hint="put the list under `permissions.rules`")
+    elif not understood(permissions):
+        message = "`permissions` has a rule that Kiro may read differently than its author intended"
+        fields.report(
+            Code.NO_EFFECT,
+            message,
+            "permissions",
+            hint="write a `capability`, an `effect`, and lists as `match` and `exclude`",
+        )
+
+
+def codec(
+    version: int, capabilities: Capabilities, write: Callable[[Agent, WriteOptions], Permissions], lists: ToolLists
+) -> PermissionCodec:
+    """The codec of this version of Kiro, 2 or 3."""
+    return PermissionCodec(
+        keys=frozenset(KEYS),
+        capabilities=capabilities,
+        intended=partial(intended, version=version),
+        enforced=lambda document: enforced(document.metadata, version=version),
+        write=write,
+        remedy="write `tools` or `excludedTools`",
+        check=_check,
+        guarded_tools=guarded_tools,
+        lists=lists,
+        uses_effects=True,
+    )

@@ -9,11 +9,13 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, READ_COVERS, UNTRANSLATED, Approval, Grants, Rule
-from agentsync.agents.narrowing import Capabilities, Narrowed
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
+from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects.kiro.permissions import NAMES
 
 _CAPABILITY: Final = {
@@ -68,9 +70,10 @@ def with_search(grants: Grants, tools: Iterable[str] = READ_COVERS[1:]) -> Grant
     return Grants((*grants.rules, *raised))
 
 
-def spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The keys that express the narrowed grants, and diagnostics for losses."""
-    diagnostics: list[Diagnostic] = []
+def write(agent: Agent, options: WriteOptions) -> Permissions:
+    """The keys for an agent of another dialect, and diagnostics for what they cannot express."""
+    narrowed = narrow(with_search(agent.grants), CAPABILITIES, options)
+    diagnostics = [*narrowed.diagnostics]
     asks = narrowed.default is Approval.ASK
     closed = asks or narrowed.default is Approval.DENY
     if asks:

@@ -16,13 +16,17 @@ from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, MCP, UNTRANSLATED, Approval, Grants, Rule
 from agentsync.agents.key_effects import is_off, restricts
-from agentsync.agents.narrowing import Capabilities, Narrowed
+from agentsync.agents.model import Agent
+from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import excepted, intended_by, known_as
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.tool_names import listed
+from agentsync.formats.document import Document
 
 _SHELLS: Final = ("bash", "git_bash", "powershell")  # the machine decides which of them exists
 _OWN: Final = {
@@ -40,7 +44,7 @@ _MATCHING: Final = re.compile(r"re:.*|[\w*?\[\]!-]+", re.DOTALL)
 _LEVELS: Final = {"always": Approval.ALLOW, "ask": Approval.ASK, "never": Approval.DENY}
 
 # A subagent has no other tools, so no others can ask.
-CAPABILITIES: Final = Capabilities(
+_CAPABILITIES: Final = Capabilities(
     units={"read_file": ("read",), "write_file": ("write",), "edit": ("edit",), "bash": ("bash",), "skill": ("skill",)},
     asks=CHANGING | {"read", "skill"},
 )
@@ -49,16 +53,14 @@ _KEYS: Final = (
     *("enabled_tools", "disabled_tools", "base_disabled", "tools", "outside_workdir"),
     *("enabled_skills", "disabled_skills", "bypass_tool_permissions"),
 )
-PERMISSION_KEYS: Final = frozenset(key for key in _KEYS if restricts(key))
-"""The keys by which Vibe restricts an agent."""
 
 
-def enforced(metadata: Mapping[str, JsonValue]) -> Grants:
+def _enforced(document: Document) -> Grants:
     """The widest grants that Vibe lets through: an unclear pattern counts as matching where it grants."""
-    return Grants(tuple(_rules(metadata, intended=False)))
+    return Grants(tuple(_rules(document.metadata, intended=False)))
 
 
-def intended(metadata: Mapping[str, JsonValue]) -> Grants:
+def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
     """The grants that the author of these keys intended."""
     rules = _rules(metadata, intended=True)
     rules = [*rules, *_by_other_names(metadata, rules)]
@@ -86,16 +88,17 @@ def _by_other_names(metadata: Mapping[str, JsonValue], rules: Sequence[Rule]) ->
             yield from (Rule(tool, Approval.DENY) for tool in tools)
 
 
-def own_keys(metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+def _own(fields: Fields, _keys: frozenset[str]) -> dict[str, JsonValue]:
     """The keys for writing the agent again; a list under its old name joins the other, as when Vibe rewrites it."""
-    own = {key: metadata[key] for key in _KEYS if key in metadata}
+    own = {key: fields.raw(key) for key in _KEYS if fields.has(key)}
     if old := [*listed(own.pop("base_disabled", None))]:
         own["disabled_tools"] = list[JsonValue]([*listed(own.get("disabled_tools")), *old])
     return own
 
 
-def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
+def _check(fields: Fields) -> None:
     """Report values that Vibe refuses, and values that it reads differently than they look."""
+    metadata = fields.metadata
     for key in ("enabled_tools", "disabled_tools", "enabled_skills", "disabled_skills"):
         value = fields.raw(key)
         if value is not None and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
@@ -114,8 +117,6 @@ def check(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
             fields.report(Code.NO_EFFECT, message, "tools", hint=hint)
     if not isinstance(metadata.get("tools", {}), dict):
         fields.report(Code.WRONG_TYPE, "`tools` must be a table for each tool; Vibe does not take the agent", "tools")
-    for key in _KEYS:
-        fields.raw(key)
 
 
 def _check_names(fields: Fields, metadata: Mapping[str, JsonValue]) -> None:
@@ -246,11 +247,11 @@ def _skills(metadata: Mapping[str, JsonValue], level: Approval) -> list[Rule]:
     return [*rules, *(Rule("skill", Approval.DENY, name) for name in named)]
 
 
-def spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
-    """The keys that express a subagent's narrowed grants, and diagnostics for losses."""
+def _write(agent: Agent, options: WriteOptions) -> Permissions:
+    narrowed = narrow(agent.grants, _CAPABILITIES, options)
     granted = [name for unit, level in narrowed.units.items() if level for name in _names(unit)]
     denied = [name for unit, level in narrowed.units.items() if not level for name in _names(unit)]
-    permissions: dict[str, JsonValue] = {}
+    permissions: dict[str, JsonValue] = {"agent_type": "subagent"}
     if not granted:
         permissions["disabled_tools"] = [ANY]  # an empty list of enabled tools would enable all of them
     elif not narrowed.default:
@@ -261,7 +262,7 @@ def spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
     if asking:
         permissions["tools"] = {name: {"permission": "ask"} for unit in asking for name in _names(unit)}
     allowed = [unit for unit in ("write_file", "edit", "bash") if narrowed.units[unit] is Approval.ALLOW]
-    diagnostics = []
+    diagnostics = [*narrowed.diagnostics]
     if allowed:
         shown = ", ".join(f"`{unit}`" for unit in allowed)
         message = f"allowed by the source, left to the user's own settings here: {shown}"
@@ -271,3 +272,16 @@ def spell(narrowed: Narrowed) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
 
 def _names(unit: str) -> tuple[str, ...]:
     return _SHELLS if unit == "bash" else (unit,)
+
+
+PERMISSIONS: Final = PermissionCodec(
+    keys=frozenset(key for key in _KEYS if restricts(key)),
+    capabilities=_CAPABILITIES,
+    intended=_intended,
+    enforced=_enforced,
+    write=_write,
+    remedy="write `enabled_tools`",
+    check=_check,
+    own=_own,
+    lists=ToolLists(empty="all", mistyped="refused", denied="disabled_tools"),
+)
