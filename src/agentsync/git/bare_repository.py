@@ -35,6 +35,7 @@ class BareRepository:
         self._home = home.absolute()
         self._mark = self.directory / "agentsync-damaged"
         self._lenient = self.directory / "agentsync-lenient"
+        self._partial = self.directory / "agentsync-partial"
         self._fetched = self.directory / "FETCH_HEAD"
 
     @property
@@ -48,10 +49,11 @@ class BareRepository:
         environment: Mapping[str, str] | None = None,
         until: float | None = None,
         quota: Quota | None = None,
+        data: bytes | None = None,
     ) -> Done:
-        """Run a git command until it finishes, or until a time of the monotonic clock."""
+        """Run a git command until it finishes, or until a time of the monotonic clock; it reads `data`."""
         end = time.monotonic() + READ_SECONDS if until is None else until
-        return run([executable(), *arguments], self._home, environment or self.environment, end, quota=quota)
+        return run([executable(), *arguments], self._home, environment or self.environment, end, quota=quota, data=data)
 
     def read(self, *arguments: str, seconds: float = READ_SECONDS) -> bytes:
         """Run a git command and return its output; a failure means that the repository cannot be read."""
@@ -95,6 +97,18 @@ class BareRepository:
             above = Path(directory)
             unfinished = _UNFINISHED_OBJECTS if objects in (above, *above.parents) else _UNFINISHED
             yield from (above / name for name in names if name.endswith(".lock") or name.startswith(unfinished))
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the content of files may be missing."""
+        return self._partial.exists()
+
+    def become_partial(self) -> None:
+        """Record, before commits are fetched without the content of their files, that it may be missing."""
+        try:
+            self._partial.touch()
+        except OSError as error:
+            raise self._blocked(error) from error
 
     @property
     def is_lenient(self) -> bool:
