@@ -35,6 +35,7 @@ class BareRepository:
         self._home = home.absolute()
         self._mark = self.directory / "agentsync-damaged"
         self._lenient = self.directory / "agentsync-lenient"
+        self._whole = self.directory / "agentsync-whole"
         self._partial = self.directory / "agentsync-partial"
         self._fetched = self.directory / "FETCH_HEAD"
 
@@ -105,10 +106,19 @@ class BareRepository:
 
     def become_partial(self) -> None:
         """Record, before commits are fetched without the content of their files, that it may be missing."""
-        try:
-            self._partial.touch()
-        except OSError as error:
-            raise self._blocked(error) from error
+        self._mark_as(self._partial)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it must never be partial."""
+        return self._whole.exists()
+
+    def start_over_whole(self, until: float) -> None:
+        """Set the repository aside for an empty one that never becomes partial; the deadline is that of `prepare`."""
+        object_format = self.read("rev-parse", "--show-object-format").decode().strip()
+        self.set_aside()
+        self.prepare(until, object_format)
+        self._mark_as(self._whole)
 
     @property
     def is_lenient(self) -> bool:
@@ -117,10 +127,7 @@ class BareRepository:
 
     def become_lenient(self) -> None:
         """Record, before anything is fetched unchecked, that it may be here."""
-        try:
-            self._lenient.touch()
-        except OSError as error:
-            raise self._blocked(error) from error
+        self._mark_as(self._lenient)
 
     def is_empty(self) -> bool:
         """Whether nothing was ever fetched."""
@@ -227,6 +234,12 @@ class BareRepository:
         if done.status:
             raise SourceUnavailableError(f"the mirror cannot be made: {done.reason}", place=str(self.directory))
         building.rename(self.directory)
+
+    def _mark_as(self, mark: Path) -> None:
+        try:
+            mark.touch()
+        except OSError as error:
+            raise self._blocked(error) from error
 
     def _blocked(self, error: OSError) -> SourceUnavailableError:
         message = f"the mirror cannot be used: {error.strerror}"

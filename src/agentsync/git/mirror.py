@@ -225,13 +225,26 @@ class Mirror:
         done, fetched = self._bring(remote, url, environment, until)
         if finds_defect(done) and not self._repository.is_lenient:
             if self._repository.is_partial:  # what breaks a rule is looked for in whole repositories only
-                object_format = self._repository.read("rev-parse", "--show-object-format").decode().strip()
-                self._repository.set_aside()
-                self._repository.prepare(until, object_format)
+                self._repository.start_over_whole(until)
             self._repository.become_lenient()
             done, fetched = self._bring(remote, url, environment, until)
         if done.status:
             raise self._explain(done, remote, url, environment, until)
+        facts = self._facts_of(fetched, done, remote, until)
+        if self._repository.is_partial:
+            ask = partial(self._repository.run, environment=environment, until=until, quota=_quota(remote))
+            failed = fetch_content(self._repository, facts.id, remote, partial(ask, *FETCH_CONTENT, "--", url))
+            if failed and refuses_id(failed):  # by a server that filters, but sends only what its refs point to
+                self._repository.start_over_whole(until)
+                return self._fetch(remote, until)
+            if failed:
+                raise self._explain(failed, remote, url, environment, until)
+        if self._repository.is_lenient:
+            check_strictly(self._repository, fetched or facts.id, facts.id, _TRUSTED, remote)
+        return facts
+
+    def _facts_of(self, fetched: str | None, done: Done, remote: Remote, until: float) -> CommitFacts:
+        """Read the commit that a fetch led to; `done` is its result."""
         if fetched is None:
             # The candidate is left from an earlier fetch, so it is no answer.
             raise UnexplainedError(f"git reported success and fetched nothing: {done.reason}", place=remote.place)
@@ -240,15 +253,7 @@ class Mirror:
             raise explain(shown, remote)
         if shown.status:
             raise UnexplainedError(f"{remote.title} does not lead to a commit", place=remote.place)
-        facts = _facts(shown.output)
-        if self._repository.is_partial:
-            ask = partial(self._repository.run, environment=environment, until=until, quota=_quota(remote))
-            failed = fetch_content(self._repository, facts.id, remote, partial(ask, *FETCH_CONTENT, "--", url))
-            if failed:
-                raise self._explain(failed, remote, url, environment, until)
-        if self._repository.is_lenient:
-            check_strictly(self._repository, fetched, facts.id, _TRUSTED, remote)
-        return facts
+        return _facts(shown.output)
 
     def _bring(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> tuple[Done, str | None]:
         """Run the fetch; the result has the id that the ref points to, None where nothing arrived."""

@@ -37,7 +37,7 @@ def wants_part(repository: BareRepository, remote: Remote) -> bool:
 
     A local repository is near, and git accepts no path as the place of what is missing.
     """
-    is_new = repository.packs == 0 and not repository.is_lenient and local_path(remote.url) is None
+    is_new = repository.packs == 0 and not repository.is_whole and local_path(remote.url) is None
     return repository.is_partial or (bool(remote.subfolder) and is_new)
 
 
