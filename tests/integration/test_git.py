@@ -271,6 +271,8 @@ def test_of_a_large_repository_only_the_subfolder_is_fetched(
     repository.git("config", "uploadpack.allowFilter", str(filters).lower())
     noise = random.Random(1).randbytes(400_000)  # noqa: S311 - the same in every run, and git cannot compress it
     repository.write({"agentsync.toml": "version = 1\n", "large/x.bin": noise, "large/agents/y.md": "y"})
+    modules = '[submodule "x"]\n\tpath = x\n\turl = https://example.org/x.git\n'  # which git wants to check
+    repository.write({".gitmodules": modules})
     first = repository.commit()
     remote = replace(over_http(server), subfolder="agents")
     assert mirror.fetch(remote).id == first
