@@ -2,28 +2,35 @@
 
     .venv/bin/python benchmarks/soak.py --cycles 2000 --json soak.json
 
-Every few cycles something happens: a commit, a server that answers with an error, cuts off or is silent, a file that is
-edited or deleted here, a configuration that changes or is broken. What is watched is that every commit arrives, that
-every change is told, and that the process holds no more of anything at the end than at the beginning.
+Every few cycles something happens: a commit, a server that answers with an error, cuts off, is silent or refuses
+requests for a while until its URL changes, a history that becomes shallow, a file that is edited or deleted here, a
+configuration that changes or is broken, another run that holds the lock, a full disk, and for users other than root no
+thread that is free. What is watched is that every commit arrives, that every change is reported, that there are not too
+many cycles in a minute, and that the process holds no more of anything at the end than at the beginning.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
+import resource
 import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from agentsync.core.paths import AppPaths
+from agentsync.state.lock import locked
 from support.gitserver import GitServer, Mode
 from support.machine import Machine, agent
 from support.repository import Repository
@@ -31,6 +38,8 @@ from support.service import Service
 
 AGENTS: Final = 20
 _SETTLED: Final = 0.1  # the share of the cycles after which the process has grown to its size
+_MOST_IN_A_MINUTE: Final = 240
+"""Cycles: four times what the shortest interval asks for; changes, requests and retries add to that."""
 _BREAKS: Final[tuple[Mode, ...]] = ("error", "cut", "silent")
 
 
@@ -54,11 +63,15 @@ class Soak:
         self._repository = Repository(root / "served" / "team.git")
         self._repository.write({f"agents/a{n}.md": agent(f"a{n}", "First.", tools="Read, Grep") for n in range(AGENTS)})
         self._repository.commit("First")
+        self._repository.path.with_name("moved.git").symlink_to(self._repository.path)
+        self._names = ["team.git", "moved.git"]
+        self._faults = ExitStack()
         self._interval = interval
         self._round = 0
         self._commit_times: dict[str, float] = {}
         self.arrivals: list[float] = []
         self.samples: list[Sample] = []
+        self.most_in_a_minute = 0
         self.happened: Counter[str] = Counter()
         self.reported: Counter[str] = Counter()
 
@@ -67,6 +80,7 @@ class Soak:
             self._server = server
             self._configure()
             service = Service(self._machine)
+            self._process = service.process.pid
             try:
                 self._follow(service)
                 self.code = service.end()
@@ -80,7 +94,7 @@ class Soak:
         return len(self._commit_times)
 
     def _configure(self, extra: str = "") -> None:
-        url = self._server.url("team.git")
+        url = self._server.url(self._names[0])
         self._machine.configure(
             f'[sources.team]\nurl = "{url}"\nallow_http = true\ntimeout = 2\n'
             f"[targets.claude]\non_drift = 'restore'\n[targets.opencode]\n"
@@ -90,8 +104,10 @@ class Soak:
     def _follow(self, service: Service) -> None:
         actions: tuple[Callable[[], None], ...] = (
             self._commit, self._commit, self._break, self._edit, self._delete, self._reload, self._spoil,
+            self._bar, self._hold_lock, self._fill_disk, self._take_threads, self._make_shallow,
         )  # fmt: skip
         cycles = 0
+        lately: deque[float] = deque()
         while cycles < self._cycles:
             event = service.next_event()
             name = event["event"]
@@ -101,6 +117,10 @@ class Soak:
             if name not in ("sync.finished", "sync.failed"):
                 continue
             cycles += 1
+            lately.append(time.monotonic())
+            while lately[0] < lately[-1] - 60:
+                lately.popleft()
+            self.most_in_a_minute = max(self.most_in_a_minute, len(lately))
             if cycles % 20 == 0:
                 self.samples.append(_sample(cycles, service.process.pid))
             if cycles % 4 == 0:
@@ -134,8 +154,37 @@ class Soak:
         self.happened[f"server: {mode}"] += 1
         self._server.mode = mode
 
+    def _bar(self) -> None:
+        """Refuse requests for a while; meanwhile the repository gets another URL."""
+        self.happened["server: 429, then another URL"] += 1
+        self._server.mode, self._server.status, self._server.headers = "error", 429, {"Retry-After": "5"}
+        self._faults.callback(self._names.reverse)
+
+    def _hold_lock(self) -> None:
+        self.happened["lock held"] += 1
+        self._faults.enter_context(locked(AppPaths(self._machine.state, self._machine.cache), lock_timeout=10))
+
+    def _fill_disk(self) -> None:
+        """Let the service write nothing, and no program that it starts."""
+        self._limit("disk full", resource.RLIMIT_FSIZE, 0)
+
+    def _take_threads(self) -> None:
+        if os.geteuid() != 0:  # root has no such limit
+            self._limit("no thread", resource.RLIMIT_NPROC, 1)
+
+    def _limit(self, what: str, kind: int, limit: int) -> None:
+        self.happened[what] += 1
+        before = resource.prlimit(self._process, kind)
+        resource.prlimit(self._process, kind, (limit, before[1]))
+        self._faults.callback(resource.prlimit, self._process, kind, before)
+
+    def _make_shallow(self) -> None:
+        self.happened["shallow"] += 1
+        self._repository.make_shallow()
+
     def _mend(self) -> None:
-        self._server.mode = "serve"
+        self._faults.close()
+        self._server.mode, self._server.status, self._server.headers = "serve", 500, {}
         self._configure()
 
     def _edit(self) -> None:
@@ -190,7 +239,8 @@ def main() -> int:
     first, last = settled[0], settled[-1]
     print(f"{options.cycles} cycles in {time.monotonic() - began:.0f} s; exit status {soak.code}")
     print("happened:", dict(soak.happened))
-    print("told:", dict(soak.reported))
+    print("reported:", dict(soak.reported))
+    print(f"cycles in a minute at most {soak.most_in_a_minute}")
     print(f"commits that arrived {len(soak.arrivals)}, missed {soak.missed}; slowest {max(soak.arrivals):.1f} s")
     print(f"resident {first.resident} -> {last.resident} KiB ({last.resident / first.resident - 1:+.1%})")
     print(f"descriptors {first.descriptors} -> {last.descriptors}, threads {first.threads} -> {last.threads}")
@@ -198,7 +248,7 @@ def main() -> int:
     print(f"CPU a cycle {1000 * (last.cpu - first.cpu) / (last.cycle - first.cycle):.1f} ms")
     if options.json:
         options.json.write_text(json.dumps([asdict(sample) for sample in soak.samples], indent=1), encoding="utf-8")
-    return 0
+    return int(bool(soak.missed) or soak.most_in_a_minute > _MOST_IN_A_MINUTE)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,23 @@ def test_25_a_service_whose_state_is_deleted_goes_on_and_stays_the_only_one(
     service.wait_for("source.moved", commit=commit)  # it pulled, since it listens again
 
 
+def test_25_a_service_whose_place_another_one_took_ends_and_leaves_that_alone(
+    follows: Machine, repository: Repository, start: Callable[..., Service]
+) -> None:
+    first = start()
+    first.wait_for("sync.finished")
+    first.process.send_signal(signal.SIGSTOP)
+    follows.state.rename(follows.root / "deleted")
+    second = start()
+    second.wait_for("sync.finished")
+    first.process.send_signal(signal.SIGCONT)
+    (follows.claude / "tester.md").unlink()  # both see that, so the first one runs a cycle
+    assert first.process.wait(60) == 75
+    commit = change(repository, "later")
+    assert follows.run("pull").code == 0
+    second.wait_for("source.moved", commit=commit)  # it pulled, since its socket is still there
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_24_a_signal_ends_it_also_while_a_server_keeps_it_waiting(
     machine: Machine, silent: Any, start: Callable[..., Service], number: signal.Signals, code: int

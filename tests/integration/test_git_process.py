@@ -41,6 +41,18 @@ def test_leaving_a_stream_of_blobs_early_leaves_no_process(repository: Repositor
 
 
 @linux
+def test_an_environment_that_the_system_does_not_pass_on_is_reported(
+    repository: Repository, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.fetch(local(repository))
+    for number in range(100):
+        monkeypatch.setenv(f"LARGE_{number}", "x" * 100_000)
+    error = failure(mirror, local(repository))
+    assert error.message == "git cannot be started: Argument list too long"
+    assert "unset the largest variables" in error.hint
+
+
+@linux
 def test_21_the_first_process_of_a_container_keeps_no_zombies(tmp_path: Path) -> None:
     """A process that adopts orphans, as that one does, runs a command whose child outlives it."""
     command = ["/bin/sh", "-c", "sh -c 'sleep 600; true' & sleep 600"]

@@ -170,6 +170,7 @@ class SourceTable(AgentsTable):
             self.allow_http,
             self.timeout,
             accept_defects=self.accept_defects,
+            subfolder=self.subfolder,
         )
 
     def signers(self) -> Signers | None:

@@ -91,7 +91,7 @@ def make_private(directory: Path) -> None:
     """
     missing: list[Path] = []
     for path in (directory, *directory.parents):
-        if is_directory(path):
+        if os.path.lexists(path):  # what is no directory is reported when a name below it is used
             break
         missing.append(path)
     for path in reversed(missing):

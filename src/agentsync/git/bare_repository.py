@@ -35,6 +35,8 @@ class BareRepository:
         self._home = home.absolute()
         self._mark = self.directory / "agentsync-damaged"
         self._lenient = self.directory / "agentsync-lenient"
+        self._whole = self.directory / "agentsync-whole"
+        self._partial = self.directory / "agentsync-partial"
         self._fetched = self.directory / "FETCH_HEAD"
 
     @property
@@ -48,10 +50,11 @@ class BareRepository:
         environment: Mapping[str, str] | None = None,
         until: float | None = None,
         quota: Quota | None = None,
+        data: bytes | None = None,
     ) -> Done:
-        """Run a git command until it finishes, or until a time of the monotonic clock."""
+        """Run a git command until it finishes, or until a time of the monotonic clock; it reads `data`."""
         end = time.monotonic() + READ_SECONDS if until is None else until
-        return run([executable(), *arguments], self._home, environment or self.environment, end, quota=quota)
+        return run([executable(), *arguments], self._home, environment or self.environment, end, quota=quota, data=data)
 
     def read(self, *arguments: str, seconds: float = READ_SECONDS) -> bytes:
         """Run a git command and return its output; a failure means that the repository cannot be read."""
@@ -97,16 +100,34 @@ class BareRepository:
             yield from (above / name for name in names if name.endswith(".lock") or name.startswith(unfinished))
 
     @property
+    def is_partial(self) -> bool:
+        """Whether the content of files may be missing."""
+        return self._partial.exists()
+
+    def become_partial(self) -> None:
+        """Record, before commits are fetched without the content of their files, that it may be missing."""
+        self._mark_as(self._partial)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it must never be partial."""
+        return self._whole.exists()
+
+    def start_over_whole(self, until: float) -> None:
+        """Set the repository aside for an empty one that never becomes partial; the deadline is that of `prepare`."""
+        object_format = self.read("rev-parse", "--show-object-format").decode().strip()
+        self.set_aside()
+        self.prepare(until, object_format)
+        self._mark_as(self._whole)
+
+    @property
     def is_lenient(self) -> bool:
         """Whether objects may be here that break one of git's rules, so that what is read has to be checked."""
         return self._lenient.exists()
 
     def become_lenient(self) -> None:
         """Record, before anything is fetched unchecked, that it may be here."""
-        try:
-            self._lenient.touch()
-        except OSError as error:
-            raise self._blocked(error) from error
+        self._mark_as(self._lenient)
 
     def is_empty(self) -> bool:
         """Whether nothing was ever fetched."""
@@ -213,6 +234,12 @@ class BareRepository:
         if done.status:
             raise SourceUnavailableError(f"the mirror cannot be made: {done.reason}", place=str(self.directory))
         building.rename(self.directory)
+
+    def _mark_as(self, mark: Path) -> None:
+        try:
+            mark.touch()
+        except OSError as error:
+            raise self._blocked(error) from error
 
     def _blocked(self, error: OSError) -> SourceUnavailableError:
         message = f"the mirror cannot be used: {error.strerror}"

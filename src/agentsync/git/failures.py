@@ -133,7 +133,7 @@ _FAULTS = (
     UNKNOWN_AUTHORITY,
     _UNTRUSTED,
     _fault(
-        r"cannot run ssh|ssh: (command )?not found|unable to find remote helper",
+        r"cannot run ssh|ssh: (command )?not found|unable to find remote helper|is not a git command",
         "a program that git needs for this URL is missing",
         "install ssh, or git's support for https",
     ),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -29,7 +31,8 @@ from agentsync.git.failures import (
     refuses_id,
     too_large,
 )
-from agentsync.git.objects import SHA1, CommitFacts, is_object_id, object_format_of
+from agentsync.git.objects import SHA1, SUBMODULE, CommitFacts, is_object_id, object_format_of
+from agentsync.git.partial import FETCH_CONTENT, FILTER, fetch_content, missing_content, read_paths, wants_part
 from agentsync.git.process import Done, Quota
 from agentsync.git.remote import Auth, Remote
 from agentsync.git.signatures import Signers, verify
@@ -125,15 +128,28 @@ class Mirror:
         """
         directory = subfolder.strip("/")
         pathspec = ("--", f"{directory}/") if directory else ()
-        done = self._repository.run("ls-tree", "-r", "-l", "-z", "--full-tree", commit, *pathspec)
+        sizes = () if self._repository.is_partial else ("-l",)  # of content that may be missing
+        done = self._repository.run("ls-tree", "-r", *sizes, "-z", "--full-tree", commit, *pathspec)
         if done.overflowed:
             raise SourceRefusedError("it has far too many files", place=commit[:12])
         if done.status:
             raise self._repository.unreadable(done.reason)
         try:
-            return [_entry(record) for record in done.output.split(b"\0")[:-1]]
+            entries = [_entry(record) for record in done.output.split(b"\0")[:-1]]
         except ValueError as error:
             raise self._repository.unreadable(_UNEXPECTED) from error
+        return self._with_sizes(commit, entries) if self._repository.is_partial else entries
+
+    def _with_sizes(self, commit: str, entries: list[Entry]) -> list[Entry]:
+        """Return the entries with the sizes of the content that is here, and 0 for what is not."""
+        missing = missing_content(self._repository, commit)
+        here = dict.fromkeys(entry.blob for entry in entries if entry.blob not in missing and entry.mode != SUBMODULE)
+        command, data = ("cat-file", "--batch-check=%(objectsize)"), "".join(f"{id_}\n" for id_ in here).encode()
+        done = self._repository.run(*command, data=data)
+        if done.status:
+            raise self._repository.unreadable(done.reason)
+        sizes = dict(zip(here, map(int, done.output.split()), strict=True))
+        return [replace(entry, size=sizes.get(entry.blob, 0)) for entry in entries]
 
     def identified(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Return the entries unchanged: git lists each with the id of its content."""
@@ -173,6 +189,10 @@ class Mirror:
         """Whether the mirror has this commit."""
         return self._repository.run("cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
+    def can_read(self, commit: str, remote: Remote) -> bool:
+        """Whether the content of all files that are read at a commit is here."""
+        return not (self._repository.is_partial and missing_content(self._repository, commit, *read_paths(remote)))
+
     def verify(self, commit: str, remote: Remote, signers: Signers) -> None:
         """Check that a commit just fetched, or the tag that was followed to it, is signed by one of the signers.
 
@@ -204,10 +224,27 @@ class Mirror:
         url, environment = access(remote, self._repository.environment)
         done, fetched = self._bring(remote, url, environment, until)
         if finds_defect(done) and not self._repository.is_lenient:
+            if self._repository.is_partial:  # what breaks a rule is looked for in whole repositories only
+                self._repository.start_over_whole(until)
             self._repository.become_lenient()
             done, fetched = self._bring(remote, url, environment, until)
         if done.status:
             raise self._explain(done, remote, url, environment, until)
+        facts = self._facts_of(fetched, done, remote, until)
+        if self._repository.is_partial:
+            ask = partial(self._repository.run, environment=environment, until=until, quota=_quota(remote))
+            failed = fetch_content(self._repository, facts.id, remote, partial(ask, *FETCH_CONTENT, "--", url))
+            if failed and refuses_id(failed):  # by a server that filters, but sends only what its refs point to
+                self._repository.start_over_whole(until)
+                return self._fetch(remote, until)
+            if failed:
+                raise self._explain(failed, remote, url, environment, until)
+        if self._repository.is_lenient:
+            check_strictly(self._repository, fetched or facts.id, facts.id, _TRUSTED, remote)
+        return facts
+
+    def _facts_of(self, fetched: str | None, done: Done, remote: Remote, until: float) -> CommitFacts:
+        """Read the commit that a fetch led to; `done` is its result."""
         if fetched is None:
             # The candidate is left from an earlier fetch, so it is no answer.
             raise UnexplainedError(f"git reported success and fetched nothing: {done.reason}", place=remote.place)
@@ -216,10 +253,7 @@ class Mirror:
             raise explain(shown, remote)
         if shown.status:
             raise UnexplainedError(f"{remote.title} does not lead to a commit", place=remote.place)
-        facts = _facts(shown.output)
-        if self._repository.is_lenient:
-            check_strictly(self._repository, fetched, facts.id, _TRUSTED, remote)
-        return facts
+        return _facts(shown.output)
 
     def _bring(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> tuple[Done, str | None]:
         """Run the fetch; the result has the id that the ref points to, None where nothing arrived."""
@@ -228,7 +262,9 @@ class Mirror:
             settings.append(("fetch.fsckObjects", "false"))
         environment = with_settings(environment, settings)
         self._repository.forget_fetched()
-        command = (*_FETCH, url, f"+{remote.ref}:{CANDIDATE}")
+        if wants_part(self._repository, remote):
+            self._repository.become_partial()
+        command = (*self._fetching, url, f"+{remote.ref}:{CANDIDATE}")
         done = self._repository.run(*command, environment=environment, until=until, quota=_quota(remote))
         if done.status and remote.is_commit and refuses_id(done):
             return self._fetch_all(remote, url, environment, until), remote.ref
@@ -237,11 +273,15 @@ class Mirror:
     def _fetch_all(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> Done:
         """Fetch every branch and look for the commit there, for servers that send no commit by its id."""
         every = f"+refs/heads/*:{_HEADS}*"
-        fetch = (_FETCH[0], "--prune", *_FETCH[1:])  # a deleted branch `a` would block `a/b`
+        fetch = (self._fetching[0], "--prune", *self._fetching[1:])  # a deleted branch `a` would block `a/b`
         done = self._repository.run(*fetch, url, every, environment=environment, until=until, quota=_quota(remote))
         if done.status:
             return done
         return self._repository.run("update-ref", CANDIDATE, f"{remote.ref}^{{commit}}", until=until)
+
+    @property
+    def _fetching(self) -> tuple[str, ...]:
+        return (_FETCH[0], FILTER, *_FETCH[1:]) if self._repository.is_partial else _FETCH
 
     def _format_at(self, remote: Remote, until: float) -> str | None:
         """Object format of the remote, by the length of its ids; None where it lists none."""
@@ -295,8 +335,9 @@ def _entry(record: bytes) -> Entry:
     from agentsync.git.objects import Entry  # noqa: PLC0415
 
     facts, _, path = record.partition(b"\t")
-    mode, _, id_, size = facts.decode().split()
-    return Entry(path.decode(errors="surrogateescape"), mode, id_, 0 if size == "-" else int(size))
+    mode, _, id_, *sizes = facts.decode().split()
+    size = sum(int(size) for size in sizes if size != "-")  # one, or none where sizes were not asked for
+    return Entry(path.decode(errors="surrogateescape"), mode, id_, size)
 
 
 def _format_changed(remote: Remote, object_format: str) -> SourceRefusedError:

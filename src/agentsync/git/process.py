@@ -185,6 +185,10 @@ class Process:
             stdin.write(data)
             stdin.flush()
 
+    def end_input(self) -> None:
+        """Close git's standard input."""
+        cast("IO[bytes]", self._popen.stdin).close()
+
     def kill(self) -> None:
         """Kill the command and all its children."""
         if self._popen.poll() is not None:
@@ -224,9 +228,16 @@ def run(
     until: float,
     *,
     quota: Quota | None = None,
+    data: bytes | None = None,
 ) -> Done:
-    """Run a command until it finishes, or exceeds the limit of output; the arguments are those of Process."""
-    with Process(command, directory, environment, until, quota=quota) as process:
+    """Run a command until it finishes, or exceeds the limit of output; the arguments are those of Process.
+
+    `data` is what it reads, all of it before it writes anything; without it, it reads nothing.
+    """
+    with Process(command, directory, environment, until, quota=quota, stdin=data is not None) as process:
+        if data is not None:
+            process.write(data)
+            process.end_input()
         output = process.stdout.read(_OUTPUT_BYTES + 1)
         overflowed = len(output) > _OUTPUT_BYTES
         if overflowed:

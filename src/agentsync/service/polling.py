@@ -135,7 +135,7 @@ class _Polls(Fetches):
                 error = copy(failure.error)  # an exception's traceback grows each time that it is raised
                 self._repeated.append(error)
                 raise error
-            if previous and (applied := _applied_commit(mirror, previous)):
+            if previous and (applied := _applied_commit(mirror, remote, previous)):
                 return applied
         try:
             commit = super()._answer(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
@@ -158,9 +158,9 @@ class _Polls(Fetches):
                 return not self._polling.is_barred(failure)
 
 
-def _applied_commit(mirror: Mirror, commit: str) -> CommitFacts | None:
-    """The commit that was applied last; None where the mirror is gone, which only a fetch can repair."""
+def _applied_commit(mirror: Mirror, remote: Remote, commit: str) -> CommitFacts | None:
+    """The commit that was applied last; None where the mirror is gone, or has another part, as only a fetch repairs."""
     try:
-        return mirror.commit_facts(commit)
+        return mirror.commit_facts(commit) if mirror.can_read(commit, remote) else None
     except SourceUnavailableError:
         return None
