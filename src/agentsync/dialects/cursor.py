@@ -21,7 +21,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, is_slug
-from agentsync.dialects._base import Dialect, Reading, Review, Writing, refused
+from agentsync.dialects._base import Dialect, Kind, Reading, Recognition, Review, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, known_vendor, losses, speaks
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
@@ -254,4 +254,12 @@ DIALECT: Final = Dialect(
     required=("prompt",),
     also_reads=("claude",),
     uses_effects=True,
+    recognition=Recognition(
+        not_synced={
+            Kind.RULE: ("/.cursorrules", "/.cursor/rules/"),
+            Kind.MCP: ("/.cursor/mcp.json",),
+            Kind.SETTINGS: ("/.cursor/cli.json",),
+            Kind.PLUGIN: ("/.cursor-plugin/plugin.json",),
+        },
+    ),
 )

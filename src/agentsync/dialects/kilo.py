@@ -16,7 +16,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Reading, Review, Writing
+from agentsync.dialects._base import Kind, Moved, NameRule, Reading, Recognition, Review, Writing
 from agentsync.dialects.opencode.family import Family
 from agentsync.dialects.opencode.permissions import UNITS, Permissions
 from agentsync.formats.document import Document
@@ -136,4 +136,7 @@ DIALECT: Final = _Kilo(
     ),
     version="7.7.9",
     source="https://kilo.ai/docs/customize/custom-subagents",
+    recognition=Recognition(
+        not_synced={Kind.RULE: ("/.kilo/rules/", "/.kilocode/rules/"), Kind.MCP: ("/.kilocode/mcp.json",)}
+    ),
 )

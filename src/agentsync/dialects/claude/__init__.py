@@ -16,7 +16,7 @@ from agentsync.agents.model import MODEL_ALIASES, Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, Kind, Moved, NameRule, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import (
     UNKNOWN_VENDOR,
     Fields,
@@ -243,5 +243,16 @@ DIALECT: Final = Dialect(
     required=("name", "description"),
     names=NameRule(high=_MAX_NAME, slugs=False),
     # Most agents that are in no tool's directory are written as for Claude Code, as are some elsewhere in `.claude`.
-    recognition=Recognition(anywhere=(".md",), is_default=True, other_stems=("claude",), other_directories=()),
+    recognition=Recognition(
+        anywhere=(".md",),
+        is_default=True,
+        other_stems=("claude",),
+        other_directories=(),
+        not_synced={
+            Kind.RULE: ("/CLAUDE.local.md", "/.claude/rules/"),
+            Kind.MCP: ("/.mcp.json",),
+            Kind.SETTINGS: ("/.claude/settings.json", "/.claude/settings.local.json"),
+            Kind.PLUGIN: ("/.claude-plugin/plugin.json",),
+        },
+    ),
 )

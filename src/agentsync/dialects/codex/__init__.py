@@ -15,7 +15,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, Writing, refused
+from agentsync.dialects._base import Dialect, Kind, Moved, NameRule, Reading, Recognition, Writing, refused
 from agentsync.dialects._kit.fields import (
     UNKNOWN_VENDOR,
     Fields,
@@ -29,6 +29,7 @@ from agentsync.dialects._kit.fields import (
 )
 from agentsync.dialects.codex.effects import EFFECTS
 from agentsync.dialects.codex.permissions import CAPABILITIES, KEYS, PERMISSION_KEYS, check, enforced, intended, spell
+from agentsync.dialects.codex.roles import ROLES
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
@@ -161,5 +162,15 @@ DIALECT: Final = Dialect(
     names=_NAMES,
     environment=(Moved("CODEX_HOME", ".codex"),),
     uses_effects=True,
-    recognition=Recognition(anywhere=(".toml",), sniff=sniff, other_directories=()),
+    settings=ROLES,
+    recognition=Recognition(
+        anywhere=(".toml",),
+        sniff=sniff,
+        other_directories=(),
+        not_synced={
+            Kind.COMMAND: ("/.codex/prompts/",),
+            Kind.SETTINGS: ("/.codex/config.toml",),
+            Kind.PLUGIN: ("/.codex-plugin/plugin.json",),
+        },
+    ),
 )

@@ -17,7 +17,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Dialect, NameRule, Reading, Review, ToolLists, Writing, refused
+from agentsync.dialects._base import Dialect, Kind, NameRule, Reading, Recognition, Review, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects.kiro.effects import EFFECTS
 from agentsync.dialects.kiro.keys import MODELS, NATIVE, REMEDY, check, values_of
@@ -124,4 +124,7 @@ DIALECT: Final = Dialect(
     also_reads=("kiro2",),
     notice="agents of a project count where its folder is trusted",
     uses_effects=True,
+    recognition=Recognition(
+        not_synced={Kind.RULE: ("/.kiro/steering/",), Kind.MCP: ("/.kiro/settings/mcp.json",)},
+    ),
 )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from agentsync.dialects._base import Moved, NameRule, Recognition
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
 from agentsync.dialects.opencode.family import Family
 from agentsync.dialects.opencode.permissions import UNITS, Permissions
+from agentsync.dialects.opencode.settings_file import settings_file
 
 # The catalogue that version 1.18.33 ships (models.dev, November 2026).
 _MODELS: Final = {
@@ -56,5 +57,12 @@ DIALECT: Final = Family(
     binaries=("opencode",),
     version="1.18.33",
     source="https://opencode.ai/docs/agents",
-    recognition=Recognition(other_directories=()),
+    settings=settings_file(("/opencode.json", "/opencode.jsonc"), _NAMES.reserved),
+    recognition=Recognition(
+        other_directories=(),
+        not_synced={
+            Kind.SETTINGS: ("/opencode.json", "/opencode.jsonc"),
+            Kind.PLUGIN: ("/.opencode/plugin/", "/.opencode/plugins/"),
+        },
+    ),
 )

@@ -14,7 +14,18 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import SLUGS, Dialect, Moved, NameRule, Reading, Recognition, Review, Writing, refused
+from agentsync.dialects._base import (
+    SLUGS,
+    Dialect,
+    Moved,
+    NameRule,
+    Reading,
+    Recognition,
+    Review,
+    SettingsFile,
+    Writing,
+    refused,
+)
 from agentsync.dialects._kit.fields import Fields, identity, losses, model_name, name_here, speaks, without_none
 from agentsync.dialects.opencode.permissions import KEYS, KEYS_READ, Permissions
 from agentsync.formats.document import Document
@@ -223,6 +234,7 @@ class Family:
         version: str,
         source: str,
         recognition: Recognition = Recognition(),
+        settings: SettingsFile | None = None,
         review: Review | None = None,
     ) -> Dialect:
         """The `Dialect` of this tool, which explains the arguments."""
@@ -248,5 +260,6 @@ class Family:
             names=self.names,
             environment=environment,
             recognition=recognition,
+            settings=settings,
             review=review,
         )

@@ -18,7 +18,18 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_slug
-from agentsync.dialects._base import Dialect, Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing, refused
+from agentsync.dialects._base import (
+    Dialect,
+    Kind,
+    Moved,
+    NameRule,
+    Reading,
+    Recognition,
+    Review,
+    ToolLists,
+    Writing,
+    refused,
+)
 from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects.vibe.effects import EFFECTS
@@ -168,5 +179,9 @@ DIALECT: Final = Dialect(
     environment=(Moved("VIBE_HOME", ".vibe"),),
     notice="agents of a project count where its folder is trusted",
     # A TOML file elsewhere is an agent of a tool with instructions under a key of its own, or something else.
-    recognition=Recognition(sniff=None, aliases=("mistral",)),
+    recognition=Recognition(
+        sniff=None,
+        aliases=("mistral",),
+        not_synced={Kind.SETTINGS: ("/.vibe/config.toml",)},
+    ),
 )
