@@ -116,7 +116,9 @@ def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletio
 
     def run() -> _Round:
         working_trees = {source_name(str(root)): tree}
-        request = SyncRequest(Scope.APPLY, Consent(deletions=allow_deletions), working_trees, ad_hoc=True)
+        request = SyncRequest(
+            Scope.APPLY, Consent(deletions=allow_deletions, scattered=True), working_trees, ad_hoc=True
+        )
         report = run_config(options, config, request)
         return _Round(Checked.of(report.compiled, report.diagnostics), report)
 

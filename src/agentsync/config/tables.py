@@ -114,6 +114,7 @@ class SourceTable(AgentsTable):
     allow_local: bool = False
     allow_http: bool = False
     allow_rewrite: bool = False
+    allow_scattered: bool = False
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
     signed: SignedTable | None = None

@@ -126,6 +126,7 @@ class Code(Enum):
     SOURCE_LEFT = "AS418", WARNING, "A source is no longer configured.", "To delete its files, run `agentsync pull --allow-deletions`; or configure the source again.", "The files that it wrote stay where they are."
     NO_AGENTS_AT_ALL = "AS419", ERROR, "No source has an agent.", "Check `subfolder`, `include`, `exclude`, `only` and `skip`; `agentsync check` in a clone reports what each file is.", "Nothing is written."
     NOT_SEARCHED = "AS420", INFO, "A source has too many files to read all of them.", "Nothing to do, unless agents are among the other files; then name these under `include`.", "Only tools' own directories and directories of agents are read; an agent that was written from another file earlier stays."
+    HELD_SCATTERED = "AS421", ERROR, "A source that is new here would bring many agents from outside its directories of agents.", "Look at them with `agentsync plan`; if they are intended, set `allow_scattered = true` under `[sources.NAME]`, or run `agentsync pull --allow-scattered`.", "Nothing of the source is applied until that is confirmed."
 
     # Policy: overrides, and what this machine allows agents to have.
     OVERRIDE_WIDER = "AS501", ERROR, "An override would let an agent do more than its author does.", "Override only to take away; to give more, change the agent itself.", "The agent is not written where the override applies; its last good version there stays."

@@ -42,6 +42,7 @@ class Snapshot:
         made: the bytes of files that were made of others, such as agents in a tool's settings, by their blob ids.
         unread: the paths of files that may be agents and are not read, since there are too many.
         not_synced: the number of things of each kind that tools read and that are not synced.
+        accepts_scattered: whether all agents are taken that are outside of directories of agents.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Snapshot:
     made: Mapping[str, bytes] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
     not_synced: Mapping[Kind, int] = field(default_factory=dict)
+    accepts_scattered: bool = False
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the content of each of these blobs, in any order, one in memory at a time.
@@ -139,6 +141,8 @@ def take_snapshot(
         made=extracted.contents,
         unread=selected.unread,
         not_synced=selected.not_synced,
+        # Patterns say by themselves which files are meant.
+        accepts_scattered=table.allow_scattered or bool(selection.include),
     )
 
 
