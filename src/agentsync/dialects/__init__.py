@@ -7,7 +7,7 @@ from functools import cache
 
 from agentsync.dialects import _unread
 from agentsync.dialects._base import Dialect, Kind, SettingsFile, SharedFile, UneditableError, Writing, refused
-from agentsync.dialects._evidence import in_agent_directory, is_template, looks_like_agent
+from agentsync.dialects._evidence import in_agent_directory, in_documentation, is_template, looks_like_agent
 from agentsync.dialects._registry import dialects
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "default_dialect",
     "dialects",
     "in_agent_directory",
+    "in_documentation",
     "is_template",
     "looks_like_agent",
     "moving_variables",

@@ -36,6 +36,11 @@ def in_agent_directory(path: str) -> bool:
     return not AGENT_DIRECTORIES.isdisjoint(part.lower() for part in PurePosixPath(path).parent.parts)
 
 
+def in_documentation(path: str) -> bool:
+    """Whether a directory above a file is called as directories of documentation are."""
+    return not _PAGE_DIRECTORIES.isdisjoint(part.lower() for part in PurePosixPath(path).parent.parts)
+
+
 def looks_like_agent(document: Document) -> bool:
     """Whether name, description, the keys that only agents have, and the place together are evidence of an agent.
 
@@ -43,14 +48,13 @@ def looks_like_agent(document: Document) -> bool:
     place. So no single key is enough.
     """
     keys = {folded_key(key) for key in document.metadata}
-    directories = {part.lower() for part in PurePosixPath(document.path).parent.parts}
     evidence = (
         2 * ("name" in keys)
         + ("description" in keys)
         + 2 * (not keys.isdisjoint(_AGENT_KEYS | RESTRICTING))
-        + 2 * (not directories.isdisjoint(AGENT_DIRECTORIES))
+        + 2 * in_agent_directory(document.path)
         - 2 * (not keys.isdisjoint(_PAGE_KEYS))
-        - (not directories.isdisjoint(_PAGE_DIRECTORIES))
+        - in_documentation(document.path)
     )
     return evidence >= _ENOUGH and not keys.isdisjoint({"name", "description"})
 

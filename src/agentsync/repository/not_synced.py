@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import PurePosixPath
 
-from agentsync.dialects import Kind, dialects, in_agent_directory
+from agentsync.dialects import Kind, dialects, in_agent_directory, in_documentation
 
 _SKILL = "skill.md"
 _SKILLS = frozenset({"skills", "skill"})
@@ -26,12 +26,6 @@ def count_not_synced(others: Sequence[str], agents: Sequence[str]) -> dict[Kind,
     counts = Counter(kind for path in others if (kind := _kind(path, homes)))
     counts.update(Kind.SETTINGS for path in agents if _declared(f"/{path}") is Kind.SETTINGS)
     return {kind: counts[kind] for kind in Kind if counts[kind]}
-
-
-def summary(counts: Mapping[Kind, int]) -> str:
-    """Return the counts as people read them; empty where there is nothing."""
-    shown = ", ".join(f"{count} {kind.one if count == 1 else kind.several}" for kind, count in counts.items())
-    return f"not synced: {shown}" if shown else ""
 
 
 def totals(counts: Iterable[Mapping[Kind, int]]) -> dict[Kind, int]:
@@ -72,7 +66,9 @@ def _is_command(path: str, homes: set[str]) -> bool:
     index = next((index for index, part in enumerate(above) if part in _COMMANDS), None)
     if index is None or not _SKILLS.isdisjoint(above) or PurePosixPath(path).stem.lower() == "readme":
         return False
-    return (index > 0 and above[index - 1].startswith(".")) or "/".join(above[:index]) in homes
+    if index > 0 and above[index - 1].startswith("."):
+        return True
+    return "/".join(above[:index]) in homes and not in_documentation(path)
 
 
 @cache
