@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Final
 
 from pydantic import JsonValue
@@ -33,12 +32,12 @@ _PLACEHOLDER: Final = re.compile(r"<[^<>]+>|\{\{.*\}\}|\$\{.+\}|\[[^\[\]]+\]")
 
 def in_agent_directory(path: str) -> bool:
     """Whether a directory above a file is called as directories of agents are."""
-    return not AGENT_DIRECTORIES.isdisjoint(part.lower() for part in PurePosixPath(path).parent.parts)
+    return not AGENT_DIRECTORIES.isdisjoint(path.lower().split("/")[:-1])
 
 
 def in_documentation(path: str) -> bool:
     """Whether a directory above a file is called as directories of documentation are."""
-    return not _PAGE_DIRECTORIES.isdisjoint(part.lower() for part in PurePosixPath(path).parent.parts)
+    return not _PAGE_DIRECTORIES.isdisjoint(path.lower().split("/")[:-1])
 
 
 def looks_like_agent(document: Document) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -100,9 +101,20 @@ def _signs() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ..
     )
 
 
+@cache
+def _any_sign() -> tuple[re.Pattern[str], tuple[str, ...]]:
+    """Return a pattern for the directories of all tools, and all endings that decide."""
+    directories = {directory for _, directories, _, _ in _signs() for directory in directories}
+    decisive = {ending for *_, endings in _signs() for ending in endings}
+    return re.compile("|".join(map(re.escape, sorted(directories)))), tuple(decisive)
+
+
 def _place(path: str) -> tuple[int, int, str]:
     """Return where a tool's directory begins in the path (-1: nowhere), the ending's length, and the dialect."""
     rooted = f"/{path}"
+    directory, decisive_endings = _any_sign()
+    if not (directory.search(rooted) or path.endswith(decisive_endings)):
+        return -1, 0, ""  # nearly every file of a large repository
     candidates: list[tuple[int, int, str]] = []
     for name, directories, suffixes, decisive in _signs():
         place = max(map(rooted.rfind, directories), default=-1)
