@@ -27,6 +27,7 @@ _PAGE_DIRECTORIES: Final = frozenset(
     {"docs", "doc", "documentation", "website", "content", "pages", "blog", "posts", "_posts", "wiki"}
 )
 _ENOUGH: Final = 3
+_TEMPLATE_FILE: Final = re.compile(r"/templates?/(?:[^/]*[-_.])?template\.[^/]*\Z")
 _PLACEHOLDER: Final = re.compile(r"<[^<>]+>|\{\{.*\}\}|\$\{.+\}|\[[^\[\]]+\]")
 
 
@@ -46,6 +47,8 @@ def looks_like_agent(document: Document) -> bool:
     Pages of documentation have a description too, and some have a name; they are known by their other keys and by their
     place. So no single key is enough.
     """
+    if _TEMPLATE_FILE.search(f"/{document.path.lower()}"):
+        return False
     keys = {folded_key(key) for key in document.metadata}
     evidence = (
         2 * ("name" in keys)
