@@ -136,6 +136,15 @@ def test_history_lists_syncs_and_what_each_changed(machine: Machine, repository:
     assert "there is no sync nosuch" in unknown.stderr
 
 
+def test_what_is_not_synced_is_counted(machine: Machine, repository: Repository) -> None:
+    repository.write({"skills/a/SKILL.md": "x", "skills/b/SKILL.md": "x", ".mcp.json": "{}"})
+    repository.commit()
+    machine.follow(repository)
+    pulled = machine.run("pull", "--format", "json")
+    assert pulled.json["sources"][0]["not_synced"] == {"skills": 2, "mcp_files": 1}
+    assert machine.run("list", "agents").stderr == "not synced: 2 skills, 1 MCP file\n"
+
+
 def test_list_shows_agents_dialects_and_targets(pulled: Machine) -> None:
     agents = pulled.run("list", "agents", "--format", "json").json
     assert {record["agent"] for record in agents} == {"reviewer", "tester", "writer", "planner", "explainer"}
@@ -194,14 +203,16 @@ def test_check_judges_a_directory_a_file_and_nothing_at_all(machine: Machine) ->
     assert machine.run("check", agents, "--to", "opencode", "--to", "codex", "--strict").code in (0, 1)
     (agents / "bad.md").write_text("---\ndescription: One.\ndescription: Two.\n---\nWhich?\n")
     (agents / "README.md").write_text("# Not an agent\n")
+    (agents / "AGENTS.md").write_text("# Not an agent\n")
     result = machine.run("check", agents, "--format", "json")
     assert result.code == 1
     assert [record["name"] for record in result.json["agents"]] == ["good"]
+    assert result.json["not_synced"] == {"rules": 1}
     (error,) = [diagnostic for diagnostic in result.json["diagnostics"] if diagnostic["severity"] == "error"]
     assert (error["path"], error["code"]) == ("bad.md", "AS116")
     text = machine.run("check", agents)
     assert "bad.md" in text.stdout
-    assert "1 agent, 1 error, 0 warnings, 0 other files" in text.stdout
+    assert text.stdout.endswith("1 agent, 1 error, 0 warnings, 0 other files\nnot synced: 1 AGENTS.md and rules\n")
     single = machine.run("check", agents / "README.md")
     assert single.code == 1
     assert "README.md:1" in single.stdout

@@ -22,8 +22,11 @@ ESCAPE = "\x1b["
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals and pipes")
 
 
-def watched(machine: Machine, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Run the program at a terminal, with more variables; return its exit code and all that it wrote."""
+def watched(machine: Machine, *arguments: str, typed: str = "", **environment: str) -> tuple[int, str]:
+    """Run the program at a terminal, with more variables; return its exit code and all that is seen there.
+
+    What is typed ahead is read once the program asks.
+    """
     master, slave = os.openpty()
     process = subprocess.Popen(
         machine.command(*arguments),
@@ -34,6 +37,7 @@ def watched(machine: Machine, *arguments: str, **environment: str) -> tuple[int,
         env=machine.environment | {"TERM": "xterm-256color"} | environment,
     )
     os.close(slave)
+    os.write(master, typed.encode())
     written = bytearray()
     try:
         while chunk := os.read(master, 65536):
@@ -47,6 +51,49 @@ def watched(machine: Machine, *arguments: str, **environment: str) -> tuple[int,
 
 
 # People
+
+
+@on_posix
+def test_a_new_source_with_agents_in_unexpected_places_is_held_until_somebody_agrees(
+    machine: Machine, repository: Repository
+) -> None:
+    pages = {f"guides/page-{number}.md": agent(f"page-{number}") for number in range(10)}
+    repository.write(pages)
+    repository.commit()
+    machine.follow(repository)
+    held = machine.run("pull", "--format", "json")
+    assert (held.code, held.codes, machine.files()) == (4, ["AS422"], {})
+    assert "allow_scattered = true" in held.json["diagnostics"][0]["hint"]
+    assert "`guides` (10)" in held.json["diagnostics"][0]["message"]
+    assert len(machine.run("plan", "--format", "json").json["held"]) == len(held.json["held"]) > 20
+    code, text = watched(machine, "pull", typed="n\n")
+    assert (code, "page-9" in text, machine.files()) == (4, True, {})
+    code, text = watched(machine, "pull", typed="y\n")
+    assert (code, len(machine.names())) == (0, 15)
+    repository.write({f"more/page-{number}.md": agent(f"more-{number}") for number in range(10)})
+    repository.commit()
+    assert machine.run("pull").code == 0
+    assert len(machine.names()) == 25
+
+
+@pytest.mark.parametrize(
+    ("settings", "option"),
+    [
+        ("allow_scattered = true", ""),
+        ('include = ["**/*.md"]', ""),
+        ("", "--allow-scattered"),
+        ('exclude = ["agents/"]', ""),
+    ],
+)
+def test_agents_in_unexpected_places_can_be_accepted(
+    machine: Machine, repository: Repository, settings: str, option: str
+) -> None:
+    """Where no agent is in a directory of agents, a repository has them where it has them."""
+    repository.write({f"guides/page-{number}.md": agent(f"page-{number}") for number in range(10)})
+    repository.commit()
+    machine.follow(repository, settings)
+    assert machine.run("pull", *filter(None, [option])).code == 0
+    assert len(machine.names()) >= 10
 
 
 @on_posix

@@ -105,7 +105,7 @@ def manifest(data: bytes) -> None:
         return
     agents = read.agents
     selection = Selection("", agents.include, agents.exclude, tuple(agents.dialects.items()))
-    chosen, _ = select([Entry(path, "100644", "", 1) for path in _PATHS], selection)
+    chosen = select([Entry(path, "100644", "", 1) for path in _PATHS], selection).entries
     assert all(selection.dialect_of(entry.path) in {None, *dialects()} for entry in chosen)
     _never_wider(as_overrides(read.overrides, "x"))
 

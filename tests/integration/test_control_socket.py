@@ -28,6 +28,7 @@ QUESTION = Question(
     environment=environment(),
     allow_deletions=False,
     allow_escalation=True,
+    allow_scattered=False,
     verbosity=1,
     json=True,
     colored=False,

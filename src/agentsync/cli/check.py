@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -17,15 +17,16 @@ from agentsync.cli.console import show_diagnostic
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import source_name
 from agentsync.cli.options import common, common_options
-from agentsync.cli.wording import counted
+from agentsync.cli.wording import counted, not_synced_line
 from agentsync.config import Target
 from agentsync.config.tables import SourceTable
 from agentsync.convert.policy import DEFAULT, Policy, read_policy
-from agentsync.core.codes import Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
+from agentsync.dialects import Kind
 from agentsync.repository.working_tree import WorkingTree, content, entry_of
 from agentsync.sync.build import build
 from agentsync.sync.compiled_agent import CompiledAgent
@@ -80,18 +81,25 @@ class Checked:
         agents: name, dialect and path of each agent.
         skipped: the paths of files that define no agent.
         diagnostics: all diagnostics.
+        not_synced: the number of things of each kind that tools read and that are not synced.
     """
 
     agents: Sequence[tuple[str, str, str]]
     skipped: Sequence[str]
     diagnostics: Sequence[Diagnostic]
+    not_synced: Mapping[Kind, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, compiled: Sequence[CompiledAgent], diagnostics: Sequence[Diagnostic]) -> Self:
+    def of(
+        cls,
+        compiled: Sequence[CompiledAgent],
+        diagnostics: Sequence[Diagnostic],
+        not_synced: Mapping[Kind, int] | None = None,
+    ) -> Self:
         """Sort the results of a build by what became of each file."""
         agents = [(one.name, one.dialect, one.path) for one in compiled if one.name]
         skipped = [one.path for one in compiled if not (one.name or one.refused or one.excluded)]
-        return cls(agents, skipped, diagnostics)
+        return cls(agents, skipped, diagnostics, not_synced or {})
 
     def is_wrong(self, *, strict: bool = False) -> bool:
         """Whether there is an error, or where it is strict a warning; for a directory, that is where `plan` fails."""
@@ -104,12 +112,17 @@ class Checked:
         return {
             "agents": [{"name": name, "dialect": dialect, "path": path} for name, dialect, path in self.agents],
             "skipped": [*self.skipped],
+            "not_synced": {kind.key: count for kind, count in self.not_synced.items()},
             "diagnostics": [diagnostic.as_dict() for diagnostic in self.diagnostics],
         }
 
     def show(self, verbosity: int, *, most: int | None = None) -> None:
-        """Print it for people: at most `most` diagnostics, remarks only with -v, and the counts of each kind."""
-        shown = [one for one in self.diagnostics if one.severity is not Severity.INFO or verbosity > 0]
+        """Print it for people: at most `most` diagnostics, most remarks only with -v, and the counts."""
+        shown = [
+            one
+            for one in self.diagnostics
+            if one.severity is not Severity.INFO or verbosity > 0 or one.code is Code.NOT_SEARCHED
+        ]
         for diagnostic in shown[:most]:
             show_diagnostic(diagnostic, err=False)
         if most is not None and len(shown) > most:
@@ -123,6 +136,8 @@ class Checked:
                 "other file": len(self.skipped),
             }
             click.echo(", ".join(counted(number, noun) for noun, number in counts.items()))
+            if others := not_synced_line(self.not_synced):
+                click.echo(others)
 
 
 def run_checks(
@@ -153,7 +168,7 @@ def run_checks(
         for diagnostic in built.diagnostics
         if diagnostic.target in {"", *targets} or (diagnostic.path, diagnostic.target) in own
     )
-    return Checked.of(built.compiled, tuple(dict.fromkeys((*diagnostics, *nothing))))
+    return Checked.of(built.compiled, tuple(dict.fromkeys((*diagnostics, *nothing))), snapshot.not_synced)
 
 
 def _snapshot(path: Path, dialect: str | None) -> Snapshot:

@@ -9,10 +9,12 @@ import click
 from agentsync.cli.console import table
 from agentsync.cli.cycle import read_config, run_cycle
 from agentsync.cli.options import common, common_options
+from agentsync.cli.wording import not_synced_line
 from agentsync.convert.feature_matrix import matrix_row
 from agentsync.core.paths import is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
+from agentsync.repository.not_synced import totals
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
 from agentsync.targets.installed_tools import directory_of, has_program
@@ -35,10 +37,14 @@ def command(*, what: str, matrix: bool) -> int:
         raise click.UsageError("--matrix is for `list dialects`")
     match what:
         case "agents":
-            agents = _agents(run_cycle(common(), Scope.LOOK))
+            options = common()
+            report = run_cycle(options, Scope.LOOK)
+            agents = _agents(report)
             _print(agents)
             if not agents:
                 click.echo("no agents yet: run `agentsync pull`", err=True)
+            if not options.json and (others := not_synced_line(totals(report.not_synced.values()))):
+                click.echo(others, err=True)
         case "dialects":
             _print(_matrix() if matrix else _dialects())
         case _:

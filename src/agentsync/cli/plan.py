@@ -28,6 +28,7 @@ Examples:
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there is something to change.")
 @click.option("--allow-deletions", is_flag=True, help="Plan also what a source drops all at once.")
 @click.option("--allow-escalation", is_flag=True, help="Plan also what gives an agent more than it had.")
+@click.option("--allow-scattered", is_flag=True, help="Plan many agents of a new source from unexpected places too.")
 @common_options
 def command(
     *,
@@ -39,6 +40,7 @@ def command(
     exit_code: bool,
     allow_deletions: bool,
     allow_escalation: bool,
+    allow_scattered: bool,
 ) -> int:
     """Show what pull would change, with differences."""
     options = common()
@@ -49,7 +51,7 @@ def command(
         to=to,
         branch=branch,
         subfolder=subfolder,
-        consent=Consent(allow_deletions, allow_escalation),
+        consent=Consent(allow_deletions, allow_escalation, allow_scattered),
     )
     pending = exit_code and report.changes and report.exit_code is ExitCode.OK
     options.status = ExitCode.FINDINGS if pending else report.exit_code

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,6 +44,7 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Fetch and plan, and change nothing.")
 @click.option("--allow-deletions", is_flag=True, help="Delete also what a source drops all at once.")
 @click.option("--allow-escalation", is_flag=True, help="Write also what gives an agent more than it had.")
+@click.option("--allow-scattered", is_flag=True, help="Take many agents of a new source from unexpected places too.")
 @common_options
 def command(
     *,
@@ -53,6 +55,7 @@ def command(
     dry_run: bool,
     allow_deletions: bool,
     allow_escalation: bool,
+    allow_scattered: bool,
 ) -> int:
     """Fetch the team's agents and write them to every tool.
 
@@ -61,11 +64,11 @@ def command(
     """
     options, fetches = common(), Fetches()
     own = bool(source or to or branch or subfolder or dry_run)
-    if not own and (answer := _ask_service(options, deletions=allow_deletions, escalation=allow_escalation)):
+    consent = Consent(allow_deletions, allow_escalation, allow_scattered)
+    if not own and (answer := _ask_service(options, consent)):
         click.echo(answer.stderr, err=True, nl=False, color=options.colored)
         click.echo(answer.stdout, nl=False, color=True)
         return answer.status or ExitCode.OK
-    consent = Consent(allow_deletions, allow_escalation)
     if not own and (up_to_date := _check_up_to_date(options, fetches, consent)):
         _log_up_to_date(up_to_date, options)
         return ExitCode.OK
@@ -81,7 +84,7 @@ def command(
     )
 
 
-def _ask_service(options: Common, *, deletions: bool, escalation: bool) -> Answer | None:
+def _ask_service(options: Common, consent: Consent) -> Answer | None:
     """Ask a running service to pull now; None where this run must do it itself."""
     config = options.config or first_config()
     where = app_paths()
@@ -98,8 +101,9 @@ def _ask_service(options: Common, *, deletions: bool, escalation: bool) -> Answe
             Question(
                 config=str(config.absolute()),
                 environment=environment(),
-                allow_deletions=deletions,
-                allow_escalation=escalation,
+                allow_deletions=consent.deletions,
+                allow_escalation=consent.escalation,
+                allow_scattered=consent.scattered,
                 verbosity=options.verbosity,
                 json=options.json,
                 colored=colored,
@@ -138,13 +142,29 @@ def show_up_to_date(up_to_date: UpToDate, options: Common) -> None:
         click.echo(up_to_date_line(up_to_date.files, up_to_date.targets, up_to_date.seconds))
 
 
-def _run(options: Common, fetches: Fetches, *, dry_run: bool, **asked: Any) -> ExitCode:
+def _run(options: Common, fetches: Fetches, *, dry_run: bool, consent: Consent, **asked: Any) -> ExitCode:
     from agentsync.cli.cycle import run_cycle  # noqa: PLC0415 - see the module's docstring
 
-    report = run_cycle(options, Scope.PLAN if dry_run else Scope.APPLY, fetches=fetches, **asked)
+    scope = Scope.PLAN if dry_run else Scope.APPLY
+    report = run_cycle(options, scope, fetches=fetches, consent=consent, **asked)
     options.status = report.exit_code
     show_report(report, options)
+    if not dry_run and _confirms_scattered(report, options):
+        return _run(options, fetches, dry_run=False, consent=replace(consent, scattered=True), **asked)
     return options.status
+
+
+def _confirms_scattered(report: Report, options: Common) -> bool:
+    """Ask whether all agents of a new source are intended, where that holds it and somebody can answer."""
+    from agentsync.core.codes import Code  # noqa: PLC0415 - see the module's docstring
+    from agentsync.core.urls import printable  # noqa: PLC0415 - the same
+
+    held = any(diagnostic.code is Code.HELD_SCATTERED for diagnostic in report.diagnostics)
+    if not held or options.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    for agent in sorted({change.agent for change in report.plan.held}):
+        click.echo(f"  {printable(agent)}", err=True)
+    return click.confirm("Install all of these?", err=True)
 
 
 def show_report(report: Report, options: Common, *, logged: bool | None = None) -> None:

@@ -26,6 +26,7 @@ from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedE
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.report.json_output import change_record
+from agentsync.repository.not_synced import totals
 from agentsync.repository.working_tree import WorkingTree
 from agentsync.service.watch import Watch
 from agentsync.state.records import Stat
@@ -116,9 +117,12 @@ def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletio
 
     def run() -> _Round:
         working_trees = {source_name(str(root)): tree}
-        request = SyncRequest(Scope.APPLY, Consent(deletions=allow_deletions), working_trees, ad_hoc=True)
+        request = SyncRequest(
+            Scope.APPLY, Consent(deletions=allow_deletions, scattered=True), working_trees, ad_hoc=True
+        )
         report = run_config(options, config, request)
-        return _Round(Checked.of(report.compiled, report.diagnostics), report)
+        not_synced = totals(report.not_synced.values())
+        return _Round(Checked.of(report.compiled, report.diagnostics, not_synced), report)
 
     return _Work(tree, run)
 
@@ -196,7 +200,10 @@ class _Session:
         if verbosity >= 0:
             click.echo(click.style(f"{time.strftime('%H:%M:%S')} {_named(changed)}".rstrip(), dim=True))
         most = _room() if verbosity <= 0 else None
-        replace(checked, diagnostics=_ordered(checked.diagnostics, changed)).show(verbosity, most=most)
+        not_synced = {} if changed else checked.not_synced  # said once, at first
+        replace(checked, diagnostics=_ordered(checked.diagnostics, changed), not_synced=not_synced).show(
+            verbosity, most=most
+        )
         if report and verbosity >= 0:
             show_changes(report.changes)
             click.echo(summary(report))

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentsync.dialects import Kind  # slow to import, and not needed by a pull that has nothing to do
+
 
 def counted(number: int, noun: str) -> str:
     """A number with a noun: `1 agent`, `2 agents`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def not_synced_line(counts: Mapping[Kind, int]) -> str:
+    """What a source has for tools beside agents; empty where there is nothing."""
+    shown = ", ".join(f"{count} {kind.one if count == 1 else kind.several}" for kind, count in counts.items())
+    return f"not synced: {shown}" if shown else ""
 
 
 def up_to_date_line(files: int, targets: int, seconds: float) -> str:

@@ -118,6 +118,7 @@ class SourceTable(AgentsTable):
     allow_http: bool = False
     allow_rewrite: bool = False
     accept_defects: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+$")], ...] = ()
+    allow_scattered: bool = False
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
     signed: SignedTable | None = None

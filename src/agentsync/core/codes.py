@@ -62,6 +62,7 @@ class Code(Enum):
     LFS_POINTER = "AS127", ERROR, "The file is a Git LFS pointer; its content is not in the repository.", "Commit the file itself instead of the pointer.", _REFUSED
     JSON_INVALID = "AS128", ERROR, "The file is not valid JSON.", "Correct the JSON.", _REFUSED
     RESTRICTION_LOST = "AS129", ERROR, "A key that restricts the agent is in a place where it restricts nothing.", "Put it on a line of its own, between the two lines `---` at the top of the file.", _REFUSED
+    PART_MISSING = "AS130", ERROR, "A file that is part of the agent cannot be read.", "Commit the file, where the path in the agent's settings leads.", _REFUSED
 
     # Checks: problems of an agent, its name and its path.
     NAME_MISSING = "AS201", WARNING, "There is no name.", "Add a `name`.", "The agent is written under the name of its file."
@@ -76,7 +77,7 @@ class Code(Enum):
     NAME_HIDDEN_UNICODE = "AS210", ERROR, "The name contains characters that a reader cannot see.", "Remove the characters.", _REFUSED
     SECRET = "AS211", WARNING, "The text seems to contain a credential.", "Revoke the credential, then remove it.", "The agent is written with it, since the policy allows it."
     NAME_TWICE = "AS212", ERROR, "Two agents have the same name.", "Rename or exclude one of them; between sources, `replaces = true` lets the later one win.", "Neither agent is written; the last good versions stay."
-    SAME_TWICE = "AS213", WARNING, "The same agent is in two files.", "Exclude one of them.", "One of the files is used, the other is ignored."
+    SAME_TWICE = "AS213", WARNING, "An agent is in two files: with the same content, or once in a tool's own directory and once elsewhere.", "Exclude one of them.", "One of the files is used, the other is ignored."
     WRONG_DIALECT = "AS214", ERROR, "The value has another tool's form; this tool would read it differently.", "Write the value in the form that this tool reads.", _REFUSED
     UNKNOWN_TOOL = "AS215", WARNING, "The tool name is not one that this dialect knows.", "Correct the tool's name, or remove it.", "The agent is written; its own tool ignores the name."
     NO_EFFECT = "AS216", WARNING, "The agent's own tool does not enforce what this key restricts.", "Use the key that the tool reads.", "The agent is written; other tools restrict it as its author intended."
@@ -126,6 +127,8 @@ class Code(Enum):
     SOURCE_LEFT = "AS418", WARNING, "A source is no longer configured.", "To delete its files, run `agentsync pull --allow-deletions`; or configure the source again.", "The files that it wrote stay where they are."
     NO_AGENTS_AT_ALL = "AS419", ERROR, "No source has an agent.", "Check `subfolder`, `include`, `exclude`, `only` and `skip`; `agentsync check` in a clone reports what each file is.", "Nothing is written."
     HISTORY_CUT = "AS420", WARNING, "The source is a shallow repository, whose history does not reach back to the commit that was applied last.", "Serve a repository with its whole history, so that a rewritten branch can be refused.", "The commit is applied, unless it is known to be an earlier one."
+    NOT_SEARCHED = "AS421", INFO, "A source has too many files to read all of them.", "Nothing to do, unless agents are among the other files; then name these under `include`.", "Only tools' own directories and directories of agents are read; an agent that was written from another file earlier stays."
+    HELD_SCATTERED = "AS422", ERROR, "A source that is new here would bring many agents from outside its directories of agents.", "Look at them with `agentsync plan`; if they are intended, set `allow_scattered = true` under `[sources.NAME]`, or run `agentsync pull --allow-scattered`.", "Nothing of the source is applied until that is confirmed."
 
     # Policy: overrides, and what this machine allows agents to have.
     OVERRIDE_WIDER = "AS501", ERROR, "An override would let an agent do more than its author does.", "Override only to take away; to give more, change the agent itself.", "The agent is not written where the override applies; its last good version there stays."

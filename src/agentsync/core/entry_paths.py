@@ -7,7 +7,10 @@ import re
 ENTRY = re.compile(r"[A-Za-z0-9-]+")
 """The names that an agent may have in a multi-agent file."""
 
-_ENTRY_PATH = re.compile(rf"(.+):({ENTRY.pattern})", re.DOTALL)
+SETTINGS_ENTRY = re.compile(r"[\w.-]+")
+"""The names that an agent may have in a tool's settings."""
+
+_ENTRY_PATH = re.compile(rf"(.+):({SETTINGS_ENTRY.pattern})", re.DOTALL)
 
 
 def entry_path(path: str, entry: str) -> str:

@@ -6,16 +6,23 @@ from difflib import get_close_matches
 from functools import cache
 
 from agentsync.dialects import _unread
-from agentsync.dialects._base import Dialect, SharedFile, UneditableError, Writing, refused
+from agentsync.dialects._base import Dialect, Kind, SettingsFile, SharedFile, UneditableError, Writing, refused
+from agentsync.dialects._evidence import in_agent_directory, in_documentation, is_template, looks_like_agent
 from agentsync.dialects._registry import dialects
 
 __all__ = [
     "Dialect",
+    "Kind",
+    "SettingsFile",
     "SharedFile",
     "UneditableError",
     "Writing",
     "default_dialect",
     "dialects",
+    "in_agent_directory",
+    "in_documentation",
+    "is_template",
+    "looks_like_agent",
     "moving_variables",
     "no_dialect",
     "other_directories",

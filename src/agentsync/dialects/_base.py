@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Literal, NamedTuple
+
+from pydantic import JsonValue
 
 from agentsync.agents.grants import Grants
 from agentsync.agents.key_effects import KeyEffect, effects_of
@@ -15,6 +18,7 @@ from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.naming import folded_key, shortened
+from agentsync.dialects._evidence import looks_like_agent
 from agentsync.dialects._kit.guards import Names, ignored_restrictions, restricted
 from agentsync.dialects._kit.intent import intended_by
 from agentsync.formats.document import Document
@@ -125,15 +129,20 @@ class Moved(NamedTuple):
     below: str = ""
 
 
-_AGENT_KEYS = frozenset({"tools", "model", "mode", "color", "disallowedTools"})
+class Kind(Enum):
+    """What repositories have for tools beside agents, which is not synced: a key in JSON, and what people read."""
 
+    SKILL = "skills", "skill", "skills"
+    COMMAND = "commands", "command", "commands"
+    RULE = "rules", "AGENTS.md and rules", "AGENTS.md and rules"
+    MCP = "mcp_files", "MCP file", "MCP files"
+    SETTINGS = "settings", "settings file", "settings files"
+    PLUGIN = "plugins", "plugin", "plugins"
 
-def looks_like_agent(document: Document) -> bool:
-    """Whether the keys are those of an agent: a description, or a name with something else that only agents have."""
-    keys = document.metadata.keys()
-    if "description" in keys or "permission" in keys:
-        return True
-    return "name" in keys and (not _AGENT_KEYS.isdisjoint(keys) or "agents/" in document.path)
+    def __init__(self, key: str, one: str, several: str) -> None:
+        self.key = key
+        self.one = one
+        self.several = several
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,8 @@ class Recognition:
         other_suffixes: the endings of such files.
         other_directories: directories in which nothing is an agent outside of the tool's directories for agents; None
             for the hidden directories that contain its project directories.
+        not_synced: what else the tool reads in a repository. Each is an ending of a path with a slash before it, or
+            where it ends in a slash, a directory with everything below it.
     """
 
     decisive: tuple[str, ...] = ()
@@ -165,6 +176,7 @@ class Recognition:
     other_stems: tuple[str, ...] = ()
     other_suffixes: tuple[str, ...] = ()
     other_directories: tuple[str, ...] | None = None
+    not_synced: Mapping[Kind, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +208,7 @@ class SharedFile:
     Attributes:
         entries: the entries of a file, by the names of their agents in it (empty for one without a name); raises
             UneditableError.
+        readable: a file of a repository in the form that `entries` takes; the tool may read more forms than are edited.
         edited: a file (None where there is none) with these entries set, or removed where they are None, and every
             other byte unchanged; raises UneditableError.
         user_files, project_files: all locations of the file, relative to the home directory or to a project. The
@@ -206,11 +219,29 @@ class SharedFile:
     edited: Callable[[bytes | None, Mapping[str, bytes | None]], bytes]
     user_files: tuple[str, ...]
     project_files: tuple[str, ...]
+    readable: Callable[[bytes], bytes] = bytes
 
     @property
     def locations(self) -> tuple[str, ...]:
         """The possible endings of the path of such a file: each location, with a slash before it."""
         return tuple(f"/{file}" for file in (*self.user_files, *self.project_files))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """A file of a tool's settings that defines agents too, beside those with files of their own.
+
+    Attributes:
+        locations: the endings of its path, each with a slash before it.
+        agents: the settings of each agent in it, by name; raises UnreadableError.
+        parts: the paths of the files that an agent's settings take in, relative to the settings file.
+        written: the same agent as a file of its own in this dialect, made of its name, its settings and its parts.
+    """
+
+    locations: tuple[str, ...]
+    agents: Callable[[bytes, str], Mapping[str, Mapping[str, JsonValue]]]
+    parts: Callable[[Mapping[str, JsonValue]], tuple[str, ...]]
+    written: Callable[[str, Mapping[str, JsonValue], Mapping[str, bytes]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +280,7 @@ class Dialect:
         uses_effects: whether grants are compared by their effects, since one shell does everything here.
         shared: how the single file with all agents is edited; None where each agent has a file of its own. The
             locations above are those of that file then.
+        settings: how agents are read that are defined in the tool's settings; None where that is not possible.
         recognition: what identifies the tool's files outside of the directories above.
         review: a row of docs/permissions.md; None where that page explains the tool at length.
         effects: the effects of keys that have them in this tool only, apart from `restrictions`, by folded key.
@@ -284,6 +316,7 @@ class Dialect:
     overwrites: bool = False
     uses_effects: bool = False
     shared: SharedFile | None = None
+    settings: SettingsFile | None = None
     recognition: Recognition = Recognition()
     review: Review | None = None
     effects: Mapping[str, tuple[KeyEffect, ...]] = field(default_factory=dict, hash=False)

@@ -21,7 +21,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
-from agentsync.dialects._base import Recognition, Review, ToolLists
+from agentsync.dialects._base import Kind, Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.harmless import is_off_throughout
 from agentsync.dialects._kit.intent import intended_mode
@@ -199,5 +199,8 @@ DIALECT: Final = _ANTIGRAVITY.dialect(
         row("commandexecutionpolicy", Effect.CHANGES_APPROVAL, unless=is_one_of("off", "sandbox")),
     ),
     notice="it enforces an agent's restrictions from version 1.2.1 on",
-    recognition=Recognition(other_directories=()),  # `.agents` is not its alone
+    recognition=Recognition(
+        other_directories=(),
+        not_synced={Kind.COMMAND: ("/.agents/workflows/",), Kind.RULE: ("/.agents/rules/",)},
+    ),  # `.agents` is not its alone
 )

@@ -24,7 +24,7 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Recognition, Review, ToolLists
+from agentsync.dialects._base import Kind, Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -248,5 +248,11 @@ DIALECT: Final = _AUGGIE.dialect(
         row("providerbaseurl", Effect.OPENS_ADDRESS),
         row("providermodel providerapikey", Effect.CHANGES_MODEL),
     ),
-    recognition=Recognition(aliases=("augment",)),
+    recognition=Recognition(
+        aliases=("augment",),
+        not_synced={
+            Kind.RULE: ("/.augment-guidelines", "/.augment/rules/"),
+            Kind.SETTINGS: ("/.augment/settings.json",),
+        },
+    ),
 )

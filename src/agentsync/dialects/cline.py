@@ -22,7 +22,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Review, ToolLists, Writing
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -177,4 +177,7 @@ DIALECT: Final = _CLINE.dialect(
     environment=(Moved("CLINE_DIR", ".cline"),),
     effects=effects_by_key(row("providerid", Effect.CHANGES_MODEL)),
     notice="it asks before it starts an agent, and for nothing that the agent does then",
+    recognition=Recognition(
+        not_synced={Kind.RULE: ("/.clinerules", "/.clinerules/")},
+    ),
 )

@@ -22,7 +22,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
-from agentsync.dialects._base import Review
+from agentsync.dialects._base import Kind, Recognition, Review
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -219,4 +219,12 @@ DIALECT: Final = _CURSOR.dialect(
     source="https://cursor.com/docs/subagents",
     score=_score,
     also_reads=("claude",),
+    recognition=Recognition(
+        not_synced={
+            Kind.RULE: ("/.cursorrules", "/.cursor/rules/"),
+            Kind.MCP: ("/.cursor/mcp.json",),
+            Kind.SETTINGS: ("/.cursor/cli.json",),
+            Kind.PLUGIN: ("/.cursor-plugin/plugin.json",),
+        },
+    ),
 )

@@ -15,7 +15,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow, upper_bound
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Review, ToolLists
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, ToolLists
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
@@ -95,4 +95,7 @@ DIALECT: Final = _GOOSE.dialect(
     environment=(Moved("GOOSE_PATH_ROOT", ".config/goose", "config"), Moved("XDG_CONFIG_HOME", ".config")),
     also_reads=("antigravity", "claude"),
     notice="it offers agents in the mode `auto` only, and asks for nothing that they do",
+    recognition=Recognition(
+        not_synced={Kind.RULE: ("/.goosehints",)},
+    ),
 )

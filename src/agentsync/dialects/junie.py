@@ -22,7 +22,7 @@ from agentsync.agents.narrowing import Capabilities, Narrowed, WriteOptions, nar
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import NameRule, Review, ToolLists, Writing
+from agentsync.dialects._base import Kind, NameRule, Recognition, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import excepted
 from agentsync.dialects._kit.keys import Key
@@ -201,4 +201,7 @@ DIALECT: Final = _JUNIE.dialect(
     version="1 (November 2026)",
     source="https://junie.jetbrains.com/docs/junie-cli-subagents.html",
     score=_score,
+    recognition=Recognition(
+        not_synced={Kind.RULE: ("/.junie/guidelines.md",), Kind.MCP: ("/.junie/mcp/mcp.json",)},
+    ),
 )

@@ -16,7 +16,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Review, Writing
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models, score
 from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
@@ -123,4 +123,7 @@ DIALECT: Final = _KILO.dialect(
     source="https://kilo.ai/docs/customize/custom-subagents",
     score=_score,
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; KILO_CONFIG_DIR adds a directory and moves none
+    recognition=Recognition(
+        not_synced={Kind.RULE: ("/.kilo/rules/", "/.kilocode/rules/"), Kind.MCP: ("/.kilocode/mcp.json",)}
+    ),
 )

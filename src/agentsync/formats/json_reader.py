@@ -16,6 +16,9 @@ from agentsync.formats.document import MAX_DEPTH, Document, UnreadableError, che
 
 _KEY: Final = re.compile(r'[ \t]*+(?:\{[ \t]*+)?"([^"\\]++)"[ \t]*+:')
 _INT_BITS: Final = 64
+# Strings come first, since they may contain the others; what is not closed ends with its line or with the text.
+_COMMENT: Final = re.compile(r'("(?:\\.|[^"\\\n])*+"?)|//[^\n]*+|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_TRAILING_COMMA: Final = re.compile(r'("(?:\\.|[^"\\\n])*+"?)|,(?=\s*+[}\]])')
 
 
 def parse_json(data: bytes, path: str) -> Document:
@@ -25,6 +28,28 @@ def parse_json(data: bytes, path: str) -> Document:
         UnreadableError: the file is not such an object, a key appears twice, or it is unsafe.
     """
     text, diagnostics, repaired = decode(data, path)
+    value = _load(text, path)
+    check_size(value, path)
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if (match := _KEY.match(line)) and match[1] in value:
+            lines.setdefault(match[1], number)
+    return Document(path=path, metadata=value, lines=lines, repaired=repaired, diagnostics=diagnostics, data=data)
+
+
+def load_jsonc(data: bytes, path: str) -> dict[str, JsonValue]:
+    """Load a JSON file that holds one object, and may hold comments and commas behind the last values.
+
+    Raises:
+        UnreadableError: the file is not such an object, a key appears twice, or it is unsafe.
+    """
+    text, _, _ = decode(data, path)
+    for pattern in (_COMMENT, _TRAILING_COMMA):
+        text = pattern.sub(lambda match: match[1] or " ", text)
+    return _load(text, path)
+
+
+def _load(text: str, path: str) -> dict[str, JsonValue]:
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_int, parse_float=_float)
         text.encode()
@@ -39,12 +64,7 @@ def parse_json(data: bytes, path: str) -> Document:
         raise UnreadableError(Diagnostic(Code.TOO_DEEP, "The file is nested too deeply.", path)) from error
     if not isinstance(value, dict):
         raise UnreadableError(Diagnostic(Code.NOT_A_MAPPING, "The file holds no JSON object.", path, 1))
-    check_size(value, path)
-    lines: dict[str, int] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if (match := _KEY.match(line)) and match[1] in value:
-            lines.setdefault(match[1], number)
-    return Document(path=path, metadata=value, lines=lines, repaired=repaired, diagnostics=diagnostics, data=data)
+    return value
 
 
 def format_json(metadata: Mapping[str, JsonValue]) -> bytes:

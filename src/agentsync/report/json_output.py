@@ -49,6 +49,7 @@ def report_record(report: Report) -> dict[str, object]:
                 "fetched_at": source.fetched_at,
                 "rejected": source.rejected or None,
                 "error": source.last_error or None,
+                "not_synced": {kind.key: count for kind, count in report.not_synced.get(source.name, {}).items()},
             }
             for source in report.sources
         ],

@@ -15,6 +15,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts, name_key
 from agentsync.formats.document import Document, control_character, decode
+from agentsync.repository.places import is_in_tool_directory
 
 _MAX_DESCRIPTION = 1024
 
@@ -138,8 +139,9 @@ class Named:
 def check_names(agents: Sequence[Named], overriding: frozenset[str]) -> tuple[set[Named], list[Diagnostic]]:
     """Decide which agents are used where several have the same name, or would have files of the same name.
 
-    Equal content is used once. Where one source has different content, none of it is used. Of several sources, a later
-    one wins only where it is configured to.
+    Equal content is used once. Of one source, a file in a tool's own directory is used rather than one elsewhere; where
+    it has different content apart from that, none of it is used. Of several sources, a later one wins only where it is
+    configured to.
 
     Args:
         agents: in the order of their sources.
@@ -151,7 +153,8 @@ def check_names(agents: Sequence[Named], overriding: frozenset[str]) -> tuple[se
     used: set[Named] = set()
     diagnostics: list[Diagnostic] = []
     for group in _groups(agents):
-        candidates = _winning(group, overriding)
+        candidates, others = _in_tool_directories(_winning(group, overriding))
+        diagnostics += [_passed_over(agent, candidates[0]) for agent in others]
         if len({agent.blob for agent in candidates}) == 1:
             used.add(candidates[0])
             diagnostics += [_same(agent, candidates[0]) for agent in candidates[1:]]
@@ -184,6 +187,23 @@ def _groups(agents: Sequence[Named]) -> Collection[Sequence[Named]]:
 def _winning(group: Sequence[Named], overriding: frozenset[str]) -> Sequence[Named]:
     last = group[-1].source
     return [agent for agent in group if agent.source == last] if last in overriding else group
+
+
+def _in_tool_directories(group: Sequence[Named]) -> tuple[Sequence[Named], Sequence[Named]]:
+    """Return those that count, and those elsewhere in a source that has one of them in a tool's own directory."""
+    if len(group) == 1:
+        return group, ()
+    own = {agent: is_in_tool_directory(agent.path) for agent in group}
+    sources = {agent.source for agent in group if own[agent]}
+    others = [agent for agent in group if agent.source in sources and not own[agent]]
+    return [agent for agent in group if own[agent] or agent.source not in sources], others
+
+
+def _passed_over(agent: Named, other: Named) -> Diagnostic:
+    message = (
+        f"`{agent.slug}` is also the name of {_place(other, agent)}, which is in its tool's own directory and counts"
+    )
+    return Diagnostic(Code.SAME_TWICE, message, path=agent.path, agent=agent.slug)
 
 
 def _same(agent: Named, other: Named) -> Diagnostic:

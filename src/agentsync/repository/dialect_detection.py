@@ -10,12 +10,19 @@ from agentsync.agents.key_effects import READ_BY_VALUE, RESTRICTING
 from agentsync.agents.model import Agent
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.entry_paths import split_path
 from agentsync.core.naming import folded_key
-from agentsync.dialects import Dialect, default_dialect, dialects, restrictions
+from agentsync.dialects import Dialect, default_dialect, dialects, is_template, looks_like_agent, restrictions
 from agentsync.dialects._kit.guards import takes_away
 from agentsync.formats.document import Document, UnreadableError
 from agentsync.repository.checks import check_agent
-from agentsync.repository.selection import dialect_of_path
+from agentsync.repository.places import (
+    dialect_of_path,
+    is_beside_agents,
+    is_in_tool_directory,
+    is_notes,
+    stem_of_directory,
+)
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 
@@ -65,7 +72,11 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     try:
         chosen, document = (named, named.parse(data, path)) if named else _guessed(path, data)
     except UnreadableError as error:
-        return NoAgent((_not_an_agent(error.diagnostic) if not named else error.diagnostic,))
+        is_aside = dialect is None and is_in_tool_directory(path) and is_beside_agents(path)
+        is_other = named is None or (is_aside and error.diagnostic.code is Code.NO_FRONTMATTER)
+        return NoAgent((_not_an_agent(error.diagnostic) if is_other else error.diagnostic,))
+    if problem := _another_file(document, dialect):
+        return NoAgent((problem,))
     if named is None and (problem := _unread_restriction(document, chosen)):
         return NoAgent((*document.diagnostics, problem))
     reading = chosen.read(document, _stem(path, chosen))
@@ -79,6 +90,17 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     passes = reading.loads and not document.repaired and not respelled
     with_agent = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in diagnostics)
     return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled)
+
+
+def _another_file(document: Document, dialect: str | None) -> Diagnostic | None:
+    """Report a template, and notes in a tool's own directory, which are an agent only where they look like one."""
+    if is_template(document.metadata):
+        message = "this is a template: its name is a placeholder"
+    elif dialect is None and is_notes(document.path) and not looks_like_agent(document):
+        message = "nothing here defines an agent"
+    else:
+        return None
+    return Diagnostic(Code.NOT_AN_AGENT, message, path=document.path)
 
 
 def _guessed(path: str, data: bytes) -> tuple[Dialect, Document]:
@@ -125,7 +147,13 @@ def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | Non
 
 
 def _stem(path: str, dialect: Dialect) -> str:
-    """Return the file's name without the longest ending that the dialect knows, or else without its last one."""
+    """Return what an agent is called that has no name: after its place in a file of several, its directory or its file.
+
+    A file's name is taken without the longest ending that the dialect knows, or else without its last one.
+    """
+    file, entry = split_path(path)
+    if own := entry or stem_of_directory(file):
+        return own
     name = PurePosixPath(path).name
     ending = max((suffix for suffix in dialect.suffixes if name.endswith(suffix)), key=len, default="")
     return name.removesuffix(ending) if ending else PurePosixPath(name).stem

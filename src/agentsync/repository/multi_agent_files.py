@@ -67,7 +67,7 @@ def _preferred_file(path: str, shared: SharedFile, paths: set[str]) -> str:
 
 def _split(entry: Entry, data: bytes, shared: SharedFile) -> tuple[list[Entry], list[Diagnostic]]:
     try:
-        names = [*shared.entries(data)]
+        names = [*shared.entries(shared.readable(data))]
     except UneditableError:
         return [entry], []
     if len(names) > MAX_AGENTS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -17,17 +17,26 @@ from agentsync.core.entry_paths import split_path
 from agentsync.core.globs import path_matches
 from agentsync.core.limits import MAX_FILES
 from agentsync.core.naming import hidden_character, is_windows_device
-from agentsync.dialects import Dialect, dialects, other_directories
+from agentsync.dialects import Dialect, Kind, dialects, other_directories
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.objects import SUBMODULE, Entry
+from agentsync.repository.not_synced import count_not_synced
+from agentsync.repository.places import (
+    dialect_of_path,
+    has_directory_of_its_own,
+    is_in_tool_directory,
+    is_notes,
+    is_where_agents_are,
+    settings_dialect,
+)
 
 # Files beside agents that are not agents, and directories of other things that are Markdown too.
 _OTHER_STEMS = frozenset(
-    "readme changelog contributing license licence code_of_conduct security support agents skill index todo "
-    "notes".split()
+    "readme changelog contributing license licence code_of_conduct security support skill index todo notes".split()
 )
 _OTHER_DIRECTORIES = frozenset({"commands", "command", "skills", "skill", "prompts", "rules", "hooks"})
-_AGENT_DIRECTORIES = frozenset({"agents", "agent"})
+# Directories of other projects' files, and of files that tests read.
+_FOREIGN_DIRECTORIES = frozenset({"node_modules", "fixtures", "__fixtures__", "testdata"})
 
 _ANY_AGENT = "agent.md"
 
@@ -59,31 +68,73 @@ class Selection:
         return next((dialect for pattern, dialect in self.dialects if path_matches(pattern, below)), None)
 
 
-def select(entries: Sequence[Entry], selection: Selection) -> tuple[list[Entry], list[Diagnostic]]:
-    """Select the files to read, with a diagnostic for each that is unsafe to read.
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What was selected of a source.
+
+    Attributes:
+        entries: the files to read.
+        diagnostics: one for each file that is unsafe to read, and those on the source as a whole.
+        unread: the paths of files that may be agents and are not read, since there are too many.
+        not_synced: the number of things of each kind that tools read and that are not synced.
+    """
+
+    entries: list[Entry]
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    unread: frozenset[str] = frozenset()
+    not_synced: Mapping[Kind, int] = field(default_factory=dict)
+
+
+def select(entries: Sequence[Entry], selection: Selection) -> Selected:
+    """Select the files to read.
 
     Symbolic links, submodules and paths with a special meaning to a file system are never read; what a submodule is
-    called tells nothing of its files, so it is reported wherever an agent may be.
+    called tells nothing of its files, so it is reported wherever an agent may be. Where there are too many files, only
+    those are read that are where agents are expected.
     """
     chosen: list[Entry] = []
     diagnostics: list[Diagnostic] = []
+    others: list[str] = []
     for entry in entries:
         if entry.mode == SUBMODULE:
             diagnostics += _submodule(entry, selection)
             continue
         path = _below(entry.path, selection.subfolder)
-        if path is None or not _wanted(path, selection):
+        if path is None or any(path_matches(pattern, path) for pattern in selection.exclude):
             continue
-        if problem := _problem(entry):
+        if not _wanted(entry.path, path, selection):
+            if not _is_foreign(path):
+                others.append(path)
+        elif problem := _problem(entry):
             diagnostics.append(problem)
         elif entry.mode.startswith("100"):
             chosen.append(entry)
+    not_synced = count_not_synced(others, [entry.path for entry in chosen])
+    chosen, unread = _limited(chosen, selection)
     if len(chosen) > MAX_FILES:
         message = f"{len(chosen)} files are too many for one source (at most {MAX_FILES})"
-        return [], [*diagnostics, Diagnostic(Code.TOO_LARGE, message)]
+        return Selected([], [*diagnostics, Diagnostic(Code.TOO_LARGE, message)], not_synced=not_synced)
+    if unread:
+        message = f"{len(unread)} files outside of directories of agents are not read, since they are too many"
+        diagnostics.append(Diagnostic(Code.NOT_SEARCHED, message))
     twins = _twins(chosen)
     refused = {diagnostic.path for diagnostic in twins}
-    return [entry for entry in chosen if entry.path not in refused], [*diagnostics, *twins]
+    read = [entry for entry in chosen if entry.path not in refused]
+    return Selected(read, [*diagnostics, *twins], frozenset(unread), not_synced)
+
+
+def _limited(chosen: list[Entry], selection: Selection) -> tuple[list[Entry], list[str]]:
+    """Leave out the files that are not where agents are expected, where there are too many and no pattern names them.
+
+    Unless nothing else is there: then it is for the user to say which of them are agents.
+    """
+    if len(chosen) <= MAX_FILES or selection.include:
+        return chosen, []
+    expected = [entry for entry in chosen if is_where_agents_are(entry.path)]
+    if not expected:
+        return chosen, []
+    paths = {entry.path for entry in expected}
+    return expected, [entry.path for entry in chosen if entry.path not in paths]
 
 
 def dialect_of(path: str, selection: Selection) -> Dialect | None:
@@ -98,25 +149,40 @@ def _below(path: str, subfolder: str) -> str | None:
     return path.removeprefix(f"{prefix}/") if path.startswith(f"{prefix}/") else None
 
 
-def _wanted(path: str, selection: Selection) -> bool:
-    if any(path_matches(pattern, path) for pattern in selection.exclude):
-        return False
+def _wanted(path: str, below: str, selection: Selection) -> bool:
+    """Whether a file is to be read; `below` is its path below the selection's subfolder."""
+    settings = settings_dialect(path)
+    if settings and selection.dialect_of(path) not in (None, settings.name):
+        return False  # every file is said to be another tool's, and this one can only be this tool's
     if selection.include:
-        return any(path_matches(pattern, path) for pattern in selection.include)
-    pure = PurePosixPath(path)
-    directories = [part.lower() for part in pure.parent.parts]
+        return any(path_matches(pattern, below) for pattern in selection.include)
+    if _is_foreign(below) or _is_in_other_directory(path, below):
+        return False
+    if has_directory_of_its_own(path):
+        return True
     signs = _signs()
-    if pure.stem.lower() in signs.other_stems or "node_modules" in directories:
+    if is_notes(path) or PurePosixPath(path).stem.lower() in signs.other_stems:
         return False
     if dialect_of_path(path):
         return True
     if not path.endswith(signs.anywhere) or path.endswith(signs.other_suffixes):
         return False
-    if not signs.other_directories.isdisjoint(pure.parent.parts):
-        return False
-    # The nearest of the two kinds of directory decides: `skills/review/agents/x.md` is an agent's place.
-    kinds = [part for part in directories if part in _OTHER_DIRECTORIES | _AGENT_DIRECTORIES]
-    return not (kinds and kinds[-1] in _OTHER_DIRECTORIES)
+    return signs.other_directories.isdisjoint(PurePosixPath(below).parent.parts)
+
+
+def _is_foreign(path: str) -> bool:
+    return not _FOREIGN_DIRECTORIES.isdisjoint(path.lower().split("/")[:-1])
+
+
+def _is_in_other_directory(path: str, below: str) -> bool:
+    """Whether a file belongs to a directory of skills, commands and the like, whatever follows that directory.
+
+    It does not where all of that is in a tool's own directory for agents.
+    """
+    *above, name = path.split("/")
+    start = len(above) - below.count("/")
+    first = next((index for index in range(start, len(above)) if above[index].lower() in _OTHER_DIRECTORIES), None)
+    return first is not None and not is_in_tool_directory("/".join((*above[:first], name)))
 
 
 class _Signs(NamedTuple):
@@ -143,8 +209,12 @@ def _submodule(entry: Entry, selection: Selection) -> list[Diagnostic]:
     """Report a submodule that an agent would be read from if it were a directory, or that has the whole subfolder."""
     path = _below(entry.path, selection.subfolder)
     has_subfolder = _below(f"{selection.subfolder.strip('/')}/", entry.path) is not None
-    if not has_subfolder and (path is None or not _wanted(f"{path}/{_ANY_AGENT}", selection)):
-        return []
+    if not has_subfolder:
+        below = f"{path}/{_ANY_AGENT}"
+        if path is None or any(path_matches(pattern, below) for pattern in selection.exclude):
+            return []
+        if not _wanted(f"{entry.path}/{_ANY_AGENT}", below, selection):
+            return []
     shown = _escaped(entry.path[:_MAX_PATH_BYTES])
     return [Diagnostic(Code.SUBMODULE, "the files of a submodule are not read", path=shown)]
 
@@ -196,23 +266,3 @@ def _folded(path: str) -> str:
 
 def _escaped(path: str) -> str:
     return path if path.isprintable() else ascii(path)[1:-1]
-
-
-def dialect_of_path(path: str) -> str:
-    """Return the dialect whose own directory contains the file; empty where the path does not determine one.
-
-    Of several, the one whose directory comes last in the path wins, then the longest ending. An ending that the dialect
-    declares as decisive identifies its tool in any directory, and so does a tool's multi-agent file.
-    """
-    path, _ = split_path(path)
-    candidates: list[tuple[int, int, str]] = []
-    for dialect in dialects().values():
-        if dialect.shared and f"/{path}".endswith(dialect.shared.locations):
-            return dialect.name
-        place = max((f"/{path}".rfind(f"/{directory}/") for directory in dialect.places), default=-1)
-        candidates += [
-            (place, len(suffix), dialect.name)
-            for suffix in dialect.suffixes
-            if path.endswith(suffix) and (place >= 0 or suffix in dialect.recognition.decisive)
-        ]
-    return max(candidates, default=(0, 0, ""))[2]

@@ -37,7 +37,7 @@ class Question:
     Attributes:
         config: the absolute path of the client's configuration.
         environment: a digest of each environment variable of the client, as made by `environment`.
-        allow_deletions, allow_escalation: what the user confirms.
+        allow_deletions, allow_escalation, allow_scattered: what the user confirms.
         verbosity, json, colored: how the result is to be shown.
     """
 
@@ -45,6 +45,7 @@ class Question:
     environment: dict[str, str]
     allow_deletions: bool
     allow_escalation: bool
+    allow_scattered: bool
     verbosity: int
     json: bool
     colored: bool

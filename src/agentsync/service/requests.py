@@ -28,7 +28,8 @@ def consent_of(asked: Sequence[Asked]) -> Consent | None:
     """The consent that the clients give together; None where there is none."""
     deletions = any(one.question.allow_deletions for one in asked)
     escalation = any(one.question.allow_escalation for one in asked)
-    return Consent(deletions, escalation) if deletions or escalation else None
+    scattered = any(one.question.allow_scattered for one in asked)
+    return Consent(deletions, escalation, scattered) if deletions or escalation or scattered else None
 
 
 def want_all(asked: Sequence[Asked]) -> bool:

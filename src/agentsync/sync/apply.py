@@ -73,7 +73,7 @@ def record(environment: Environment, state: State, applied: Applied, report: Rep
     held = report.plan.held_sources
     now = time.time()
     for source in report.sources:
-        hold = "" if source.name not in held else "it would delete too much and is held"
+        hold = held.get(source.name, "")
         known = state.source(source.name, source.url, source.ref)
         state.set_source(source_state_after(source, known, now, hold, moves=source.name in applied.moving))
     if any(is_change(outcome.change) for outcome in report.outcomes):

@@ -76,7 +76,11 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     used = tuple(compiled_agent for named, compiled_agent in names.items() if named in used_names)
     used = _without_clashes(used, targets)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
-    unread = frozenset((snapshot.name, problem.path) for snapshot in snapshots for problem in snapshot.diagnostics)
+    unread = frozenset(
+        (snapshot.name, path)
+        for snapshot in snapshots
+        for path in (*(problem.path for problem in snapshot.diagnostics), *snapshot.unread)
+    )
     states = tuple(_target_state(target, compiled, used, commits, unread) for target in targets)
     diagnostics = [
         *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
@@ -139,7 +143,7 @@ class ContentStore:
             paths.setdefault(source, {}).setdefault(blob, {})[path] = None
         for source, blobs in paths.items():
             snapshot = self._snapshots[source]
-            for blob, data in snapshot.files.blobs(blobs):
+            for blob, data in snapshot.blobs(blobs):
                 yield from ((snapshot, path, data) for path in blobs[blob])
 
     def __call__(self, change: Change) -> bytes:
@@ -240,7 +244,7 @@ def _compile(
     if missing:
         fresh = {
             keys[entry]: _make(snapshot, entry, data, targets, contents=contents, policy=policy)
-            for blob, data in snapshot.files.blobs(missing)
+            for blob, data in snapshot.blobs(missing)
             for entry in missing[blob]
         }
         if cache:

@@ -90,6 +90,7 @@ def _steps(
         diagnostics=_diagnostics(planned, applied),
         inventory=observation.inventory,
         contents=observation.built.contents,
+        not_synced={snapshot.name: snapshot.not_synced for snapshot in observation.snapshots},
         recovered=state.recovered,
         suspension=applied.suspension,
     )

@@ -13,6 +13,7 @@ from agentsync.sync.cycle_diagnostics import kept_last_good, left_sources, left_
 from agentsync.sync.escalation import hold_escalations
 from agentsync.sync.observe import Observation
 from agentsync.sync.request import SyncRequest
+from agentsync.sync.scattered import hold_scattered
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan, make_plan
 
@@ -36,7 +37,10 @@ def plan(config: Config, request: SyncRequest, observation: Observation) -> Plan
     """Plan the changes that bring the targets to what the sources want."""
     states, former = _with_former_urls_kept(request, observation)
     gone = _gone_sources(config, request, observation)
-    changes = _with_escalations(request, observation, _changes(config, request, observation, states, gone))
+    changes = _changes(config, request, observation, states, gone)
+    if not request.consent.scattered:
+        changes = hold_scattered(changes, observation.snapshots, observation.built.used, observation.inventory)
+    changes = _with_escalations(request, observation, changes)
     diagnostics = (
         *observation.diagnostics,
         *observation.built.diagnostics,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agentsync.config import Target
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
+from agentsync.dialects import Kind
 from agentsync.state.records import Action, Key, Recorded, Suspension
 from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
@@ -46,6 +47,7 @@ class Report:
         outcomes: of the changes that were tried; empty unless the scope was to apply.
         inventory: what agentsync had written before.
         contents: the bytes of the wanted files, for showing differences.
+        not_synced: by source, the number of things of each kind that tools read and that are not synced.
         recovered: whether the state was damaged and created again.
         suspension: since when and why nothing is applied.
     """
@@ -62,6 +64,7 @@ class Report:
     diagnostics: tuple[Diagnostic, ...]
     inventory: Mapping[Key, Recorded]
     contents: ContentStore
+    not_synced: Mapping[str, Mapping[Kind, int]] = field(default_factory=dict)
     recovered: bool = False
     suspension: Suspension | None = None
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from agentsync.config.tables import SourceTable
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, SourceRefusedError
+from agentsync.dialects import Kind
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
 from agentsync.repository.selection import Selection, select
+from agentsync.repository.settings_files import extract_agents
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 
 Files = Mirror | WorkingTree
@@ -27,7 +29,7 @@ class Snapshot:
 
     Attributes:
         name, url: as configured; the URL without credentials.
-        files: where its blobs are.
+        files: where its blobs are, apart from those in `made`.
         entries: the files to read.
         selection: how they were chosen, and their dialects.
         models: dialect to model table: the configuration's over the manifest's.
@@ -37,6 +39,10 @@ class Snapshot:
         prefix: what each agent's name begins with here.
         diagnostics: of files that are unsafe to read.
         paths: of all files, those that are not read too; empty where the source is a single file.
+        made: the bytes of files that were made of others, such as agents in a tool's settings, by their blob ids.
+        unread: the paths of files that may be agents and are not read, since there are too many.
+        not_synced: the number of things of each kind that tools read and that are not synced.
+        accepts_scattered: whether all agents are taken that are outside of directories of agents.
     """
 
     name: str
@@ -52,6 +58,26 @@ class Snapshot:
     prefix: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
     paths: frozenset[str] = frozenset()
+    made: Mapping[str, bytes] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+    not_synced: Mapping[Kind, int] = field(default_factory=dict)
+    accepts_scattered: bool = False
+
+    def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield the content of each of these blobs, in any order, one in memory at a time.
+
+        Raises:
+            SourceUnavailableError: the mirror cannot be read.
+            ConfigError: a working tree cannot be read, or has changed.
+        """
+        stored = []
+        for id_ in ids:
+            if id_ in self.made:
+                yield id_, self.made[id_]
+            else:
+                stored.append(id_)
+        if stored:
+            yield from self.files.blobs(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +115,10 @@ def take_snapshot(
     manifest = _manifest(files, entries)
     selection = table.selection(manifest.agents)
     # The manifest is no agent, whatever dialect the files are said to have.
-    entries, unsafe = select([entry for entry in entries if entry.path != FILE_NAME], selection)
-    entries, unclear = split_file(files.identified(entries), selection, partial(_contents, files))
+    selected = select([entry for entry in entries if entry.path != FILE_NAME], selection)
+    read = partial(_contents, files)
+    chosen, unclear = split_file(files.identified(selected.entries), selection, read)
+    extracted = extract_agents(chosen, {entry.path: entry for entry in entries if entry.path in paths}, read)
     models = {
         dialect: {**manifest.models.get(dialect, {}), **local.models.get(dialect, {})}
         for dialect in {*manifest.models, *local.models}
@@ -101,15 +129,20 @@ def take_snapshot(
         url=url,
         commit=commit,
         files=files,
-        entries=entries,
+        entries=extracted.entries,
         selection=selection,
         models=models,
         replaces=table.replaces,
         overrides=(*(override.under(table.prefix) for override in from_manifest), *local.overrides),
         filters=tuple(AgentFilter(one.only, one.skip).under(table.prefix) for one in (manifest.agents, table)),
         prefix=table.prefix,
-        diagnostics=(*unsafe, *unclear),
+        diagnostics=(*selected.diagnostics, *unclear, *extracted.diagnostics),
         paths=paths,
+        made=extracted.contents,
+        unread=selected.unread,
+        not_synced=selected.not_synced,
+        # Patterns say by themselves which files are meant.
+        accepts_scattered=table.allow_scattered or bool(selection.include),
     )
 
 
@@ -128,12 +161,24 @@ def snapshot_of_directory(files: WorkingTree, table: SourceTable, *, name: str) 
 def snapshot_of_file(files: WorkingTree, table: SourceTable, entry: Entry, *, name: str) -> Snapshot:
     """Take a snapshot of one file of a working tree, whatever its name, without the manifest."""
     selection = table.selection(Manifest().agents)
-    entries, unclear = split_file(files.identified([entry]), selection, partial(_contents, files))
-    return Snapshot(name, table.url, WORKING_TREE, files, entries, selection, {}, diagnostics=tuple(unclear))
+    read = partial(_contents, files)
+    entries, unclear = split_file(files.identified([entry]), selection, read)
+    extracted = extract_agents(entries, {}, read)
+    return Snapshot(
+        name,
+        table.url,
+        WORKING_TREE,
+        files,
+        extracted.entries,
+        selection,
+        {},
+        diagnostics=(*unclear, *extracted.diagnostics),
+        made=extracted.contents,
+    )
 
 
 def _contents(files: Files, entries: Sequence[Entry]) -> Iterator[bytes]:
-    return (data for _, data in files.blobs(entry.blob for entry in entries))
+    return (data for _, data in files.blobs(entry.blob for entry in files.identified(entries)))
 
 
 def _manifest(files: Files, entries: Sequence[Entry]) -> Manifest:
@@ -142,7 +187,7 @@ def _manifest(files: Files, entries: Sequence[Entry]) -> Manifest:
         if entry.path == FILE_NAME:
             if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
                 raise SourceRefusedError(f"it must be a file of at most {MAX_BYTES} bytes", place=FILE_NAME)
-            (data,) = _contents(files, files.identified([entry]))
+            (data,) = _contents(files, [entry])
             try:
                 return read_manifest(data)
             except ConfigError as error:

@@ -14,7 +14,7 @@ from agentsync.targets.plan import Plan
 
 def moved_sources(sources: Sequence[ResolvedSource], snapshots: Sequence[Snapshot], plan: Plan) -> frozenset[str]:
     """The sources whose commit is applied: all that could be used, unless their changes are held."""
-    used = {snapshot.name for snapshot in snapshots} - plan.held_sources
+    used = {snapshot.name for snapshot in snapshots} - plan.held_sources.keys()
     return frozenset(source.name for source in sources if source.error is None and source.name in used)
 
 

@@ -107,11 +107,13 @@ class Consent:
     Attributes:
         deletions: to delete everything that a source drops at once, or that remains from its former URL.
         escalation: to give agents more abilities than they had here.
+        scattered: to take all agents of a new source that are outside of its directories of agents.
         replaces: whether the source's file may replace the file that is in conflict with it.
     """
 
     deletions: bool = False
     escalation: bool = False
+    scattered: bool = False
     replaces: Callable[[Change], bool] = _never
 
 

@@ -25,13 +25,13 @@ class Plan:
         changes: to be applied; includes paths that are kept or in conflict.
         held: not to be applied until the user confirms it.
         diagnostics: of the conflicts and the holds, each once.
-        held_sources: sources with all changes held, because they would delete too much.
+        held_sources: sources with all changes held, and why.
     """
 
     changes: tuple[Change, ...]
     held: tuple[Change, ...]
     diagnostics: tuple[Diagnostic, ...]
-    held_sources: frozenset[str] = frozenset()
+    held_sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def decide(base: str | None, actual: str | None, wanted: str | None) -> Action:
@@ -87,7 +87,9 @@ def make_plan(
         changes=tuple(change for change in changes if change.key not in held),
         held=tuple(change for change in changes if change.key in held),
         diagnostics=tuple(dict.fromkeys([*diagnostics, *holds.values()])),
-        held_sources=frozenset(change.source for change in changes if change.key in held),
+        held_sources=dict.fromkeys(
+            (change.source for change in changes if change.key in held), "it would delete too much and is held"
+        ),
     )
 
 

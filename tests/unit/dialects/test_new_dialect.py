@@ -102,7 +102,7 @@ Path.home().joinpath(".acme").mkdir(parents=True)
 document = ACME.parse(f"---\\n{HEAD}launcher: sh\\n---\\n".encode(), "x.crew")
 pages = generate.pages()
 print(json.dumps({
-    "selected": [entry.path for entry in select([Entry(path, "100644", "", 1) for path in PATHS], Selection())[0]],
+    "selected": [entry.path for entry in select([Entry(path, "100644", "", 1) for path in PATHS], Selection()).entries],
     "by place": read(".acme/crew/a.crew", "crew_limit: [run]"),
     "by ending": read("docs/c.crew.md", ""),
     "by content": read("team/b.crew", "crew: c"),

@@ -157,6 +157,18 @@ def test_of_different_content_none_is_used_and_each_names_the_others() -> None:
     assert diagnostics[1].message.endswith("a.md, c.md")
 
 
+def test_a_file_in_a_tools_own_directory_never_loses_to_one_elsewhere() -> None:
+    own, elsewhere = named(".claude/agents/x.md", "1"), named("docs/agents/x.md", "2")
+    for order in ([own, elsewhere], [elsewhere, own]):
+        used, diagnostics = check_names(order, frozenset())
+        assert used == {own}
+        assert [(one.code, one.path) for one in diagnostics] == [(Code.SAME_TWICE, "docs/agents/x.md")]
+    clashing = [own, elsewhere, named(".opencode/agents/x.md", "3")]
+    used, diagnostics = check_names(clashing, frozenset())
+    assert used == set()
+    assert sorted(one.code.name for one in diagnostics) == ["NAME_TWICE", "NAME_TWICE", "SAME_TWICE"]
+
+
 def test_a_name_in_another_script_is_one_name_whatever_its_files_are_called() -> None:
     agents = [
         named("a/sociologist.md", "1", slug="sociologist", name="社会学者"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from agentsync.core.codes import Code
@@ -21,9 +23,15 @@ def entry(path: str, mode: str = "100644", size: int = 10) -> Entry:
 
 
 def chosen(*paths: str, **selection: object) -> list[str]:
-    picked, diagnostics = select([entry(path) for path in paths], Selection(**selection))  # type: ignore[arg-type]  # names
-    assert diagnostics == []
-    return [one.path for one in picked]
+    selected = select([entry(path) for path in paths], Selection(**selection))  # type: ignore[arg-type]  # names
+    assert selected.diagnostics == []
+    return [one.path for one in selected.entries]
+
+
+def picked_of(entries: Sequence[Entry]) -> tuple[list[str], list[tuple[Code, str]]]:
+    """Select among these; return the paths to read, and the diagnostics' codes and paths."""
+    selected = select(entries, Selection())
+    return [one.path for one in selected.entries], [(one.code, one.path) for one in selected.diagnostics]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +42,13 @@ def chosen(*paths: str, **selection: object) -> list[str]:
         ".claude/agents/deep/x.md",
         ".codex/agents/x.toml",
         ".opencode/agent/x.md",
-        "skills/review/agents/x.md",
+        "agents/planner/AGENT.md",
+        "agents/planner/AGENTS.md",
+        "team/agents/web/planner/agent.md",
+        ".claude/agents/skills/x.md",
+        ".devin/agents/planner/AGENT.md",
+        "opencode.json",
+        "sub/.codex/config.toml",
         "agents/readme-generator.md",
         "team/security-auditor.md",
         "agents/[a].md",
@@ -55,7 +69,17 @@ def test_files_that_may_be_agents_are_read(path: str) -> None:
         "commands/x.md",
         "skills/a/SKILL.md",
         "agents/skills/x.md",
+        "skills/review/agents/x.md",
+        ".claude/commands/agents/x.md",
+        "plugins/a/prompts/agents/x.md",
+        "skills/new-agent/.claude/agents/x.md",
+        "agents/AGENTS.md",
+        ".claude/agents/AGENTS.md",
+        "docs/AGENTS.md",
+        "agents/web/planner/AGENTS.md",
+        "QWEN.md",
         "node_modules/a/agents/x.md",
+        "tests/fixtures/a/.claude/agents/x.md",
         ".github/prompts/x.md",
         ".gemini/x.md",
         ".continue/agents/x.md",
@@ -131,22 +155,18 @@ def test_path_globs(pattern: str, path: str, covered: bool) -> None:  # noqa: FB
     ],
 )
 def test_unsafe_paths_are_refused(path: str) -> None:
-    picked, diagnostics = select([entry(path)], Selection())
-    assert picked == []
-    assert [one.code for one in diagnostics] == [Code.PATH_UNSAFE]
-    assert diagnostics[0].path.isprintable()
+    picked, ((code, shown),) = picked_of([entry(path)])
+    assert (picked, code) == ([], Code.PATH_UNSAFE)
+    assert shown.isprintable()
 
 
 def test_links_are_reported_and_submodules_are_not_files() -> None:
-    picked, diagnostics = select(
-        [entry("a.md", "120000"), entry("b.md", "160000"), entry("c.md", "100755")], Selection()
-    )
-    assert [one.path for one in picked] == ["c.md"]
-    assert [(one.code, one.path) for one in diagnostics] == [(Code.SYMLINK, "a.md"), (Code.SUBMODULE, "b.md")]
+    entries = [entry("a.md", "120000"), entry("b.md", "160000"), entry("c.md", "100755")]
+    assert picked_of(entries) == (["c.md"], [(Code.SYMLINK, "a.md"), (Code.SUBMODULE, "b.md")])
 
 
 def test_files_that_are_not_selected_are_not_reported() -> None:
-    assert select([entry("docs/README.md", "120000"), entry("con.txt")], Selection()) == ([], [])
+    assert picked_of([entry("docs/README.md", "120000"), entry("con.txt")]) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -164,30 +184,37 @@ def test_files_that_are_not_selected_are_not_reported() -> None:
     ],
 )
 def test_a_submodule_is_reported_where_it_could_hold_agents(path: str, selection: Selection, *, reported: bool) -> None:
-    picked, diagnostics = select([entry(path, "160000")], selection)
-    assert picked == []
-    assert [(one.code, one.path) for one in diagnostics] == ([(Code.SUBMODULE, path)] if reported else [])
+    selected = select([entry(path, "160000")], selection)
+    assert selected.entries == []
+    assert [(one.code, one.path) for one in selected.diagnostics] == ([(Code.SUBMODULE, path)] if reported else [])
 
 
 def test_large_files_are_not_read() -> None:
-    picked, diagnostics = select([entry("a.md", size=1 << 21)], Selection())
-    assert (picked, [one.code for one in diagnostics]) == ([], [Code.TOO_LARGE])
+    assert picked_of([entry("a.md", size=1 << 21)]) == ([], [(Code.TOO_LARGE, "a.md")])
 
 
 def test_too_many_files_are_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection_module, "MAX_FILES", 2)
-    picked, diagnostics = select([entry(f"{number}.md") for number in range(3)], Selection())
-    assert (picked, [one.code for one in diagnostics]) == ([], [Code.TOO_LARGE])
+    assert picked_of([entry(f"{number}.md") for number in range(3)]) == ([], [(Code.TOO_LARGE, "")])
+
+
+def test_where_there_are_too_many_files_those_where_agents_are_expected_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(selection_module, "MAX_FILES", 2)
+    pages = [entry(f"docs/{number}.md") for number in range(3)]
+    selected = select([*pages, entry(".claude/agents/x.md"), entry("web/agents/y.md")], Selection())
+    assert [one.path for one in selected.entries] == [".claude/agents/x.md", "web/agents/y.md"]
+    assert [one.code for one in selected.diagnostics] == [Code.NOT_SEARCHED]
+    assert selected.unread == {"docs/0.md", "docs/1.md", "docs/2.md"}
+    everything = select([*pages, entry("agents/y.md")], Selection(include=("**/*.md",)))
+    assert [one.code for one in everything.diagnostics] == [Code.TOO_LARGE]
 
 
 @pytest.mark.parametrize("twin", ["Agents/X.md", "agents/X.md"])
 def test_of_paths_that_differ_by_case_only_none_is_read(twin: str) -> None:
-    picked, diagnostics = select([entry("agents/x.md"), entry(twin), entry("y.md")], Selection())
-    assert [one.path for one in picked] == ["y.md"]
-    assert [(one.code, one.path) for one in diagnostics] == [
-        (Code.PATH_UNSAFE, "agents/x.md"),
-        (Code.PATH_UNSAFE, twin),
-    ]
+    problems = [(Code.PATH_UNSAFE, "agents/x.md"), (Code.PATH_UNSAFE, twin)]
+    assert picked_of([entry("agents/x.md"), entry(twin), entry("y.md")]) == (["y.md"], problems)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +222,7 @@ def test_of_paths_that_differ_by_case_only_none_is_read(twin: str) -> None:
     [("pr\u00fcfer.md", "pru\u0308fer.md"), ("stra\u00dfe.md", "strasse.md"), ("\u1fb3.md", "\u03b1\u03b9.md")],
 )
 def test_of_paths_that_differ_by_unicode_form_only_none_is_read(path: str, twin: str) -> None:
-    picked, diagnostics = select([entry(path), entry(twin)], Selection())
-    assert (picked, [one.code for one in diagnostics]) == ([], [Code.PATH_UNSAFE] * 2)
+    assert picked_of([entry(path), entry(twin)]) == ([], [(Code.PATH_UNSAFE, path), (Code.PATH_UNSAFE, twin)])
 
 
 def test_the_first_pattern_decides_the_dialect() -> None:
@@ -236,7 +262,7 @@ def test_a_tools_own_directory_determines_the_dialect(path: str, dialect: str) -
     ],
 )
 def test_elsewhere_the_content_does(head: str, dialect: str) -> None:
-    assert dialect_of("team/x.md", f"---\n{head}\n---\nDo it.\n".encode()) == dialect
+    assert dialect_of("agents/x.md", f"---\n{head}\n---\nDo it.\n".encode()) == dialect
 
 
 def test_toml_with_instructions_is_codex() -> None:
@@ -269,6 +295,22 @@ def test_endings_that_identify_a_tool_are_endings_of_its_files(dialect: Dialect)
         ("x.md", b""),
         ("x.md", b"---\ntitle: A post\ndate: 2025-01-01\n---\nText.\n"),
         ("team.md", b"---\nname: A page\n---\nText.\n"),
+        ("team/x.md", b"---\ndescription: A page\n---\nText.\n"),
+        ("docs/x.md", b"---\nname: Pages\ndescription: A page\n---\nText.\n"),
+        ("docs/agents/x.md", b"---\ndescription: A page\n---\nText.\n"),
+        ("docs/agents/x.md", b"---\ntitle: X\ndescription: A page\nmode: wide\n---\nText.\n"),
+        ("agents/x.md", b"---\ntitle: X\ndescription: A page\n---\nText.\n"),
+        ("team/x.md", b"---\ntitle: X\nname: x\ndescription: A page\nsidebar_position: 1\n---\nText.\n"),
+        ("team/x.md", b"---\nname: x\ntools: [Read]\ntitle: X\n---\nText.\n"),
+        ("templates/basic-template.md", AGENT.replace(b": x", b": agent-name\ntools: Read")),
+        ("agents/x.md", AGENT.replace(b": x", b": <AGENT_NAME>")),
+        (".claude/agents/x.md", AGENT.replace(b": x", b": '{{name}}'")),
+        (".claude/agents/x.md", AGENT.replace(b": x", b": {{name}}")),
+        (".claude/agents/x.md", AGENT.replace(b": x", b": [agent-name]")),
+        (".claude/agents/helpers/levels.md", b"# Levels\n"),
+        (".claude/agents/_shared.md", b"# Levels\n"),
+        (".claude/agents/web/AGENTS.md", b"# Notes\n"),
+        ("agents/web/AGENTS.md", b"---\ntitle: Notes\ndescription: d\n---\nText.\n"),
         ("pyproject.toml", b'[project]\nname = "x"\ndescription = "d"\n'),
         ("broken.toml", b"= ="),
         ("agents/x.json", b'{"name": "x", "description": "d", "tools": ["read"]}'),  # package.json looks the same
@@ -281,6 +323,32 @@ def test_other_files_are_no_agents_and_no_errors(path: str, data: bytes) -> None
     assert isinstance(result, NoAgent)
     assert not result.refused
     assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.NOT_AN_AGENT]
+
+
+@pytest.mark.parametrize(
+    ("path", "head"),
+    [
+        ("agents/x.md", "description: d"),
+        ("team/x.md", "name: x\ndescription: d"),
+        ("team/x.md", "description: d\nmode: subagent"),
+        ("docs/agents/x.md", "name: x\ndescription: d"),
+        ("agents/email-template.md", "name: x\ndescription: d"),
+        ("docs/x.md", "name: x\ndescription: d\ntools: Read"),
+        ("team/x.md", "title: X\nname: x\ndescription: d\ntools: Read"),
+        ("agents/x.md", "title: X\nname: x\ndescription: d"),
+    ],
+)
+def test_several_signs_of_an_agent_are_enough(path: str, head: str) -> None:
+    assert isinstance(read_agent(path, f"---\n{head}\n---\nDo x.\n".encode()), ReadAgent)
+
+
+@pytest.mark.parametrize(
+    "path", ["agents/planner/agent.md", ".claude/agents/planner/AGENT.md", "agents/planner/AGENTS.md"]
+)
+def test_an_agent_with_a_directory_of_its_own_is_named_after_it(path: str) -> None:
+    read = read_agent(path, b"---\ndescription: Plans.\ntools: Read\n---\nPlan.\n")
+    assert isinstance(read, ReadAgent)
+    assert read.agent.name == "planner"
 
 
 def test_in_a_tools_own_directory_they_are_errors() -> None:

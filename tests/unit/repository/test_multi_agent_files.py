@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
@@ -23,13 +24,13 @@ def modes(*slugs: str) -> bytes:
 def split(files: Mapping[str, bytes], selection: Selection | None = None) -> tuple[list[str], list[tuple[str, Code]]]:
     """Split these files; return the paths to read, and the diagnostics' places."""
     chosen = selection or Selection()
-    there, unsafe = select([Entry(path, "100644", path, len(data)) for path, data in files.items()], chosen)
-    assert not unsafe
+    selected = select([Entry(path, "100644", path, len(data)) for path, data in files.items()], chosen)
+    assert not selected.diagnostics
 
     def read(entries: Sequence[Entry]) -> Iterator[bytes]:
         return (files[entry.path] for entry in entries)
 
-    entries, diagnostics = split_file(there, chosen, read)
+    entries, diagnostics = split_file(selected.entries, chosen, read)
     assert {entry.blob for entry in entries} <= files.keys()
     return [entry.path for entry in entries], [(diagnostic.path, diagnostic.code) for diagnostic in diagnostics]
 
@@ -64,6 +65,16 @@ def test_an_entry_is_read_with_its_line() -> None:
     assert gone.diagnostics[0].message == "The file holds 0 modes, and is read only where it holds one."
 
 
+def test_modes_in_json_are_read_as_in_yaml() -> None:
+    mode = {"slug": "a", "name": "N", "roleDefinition": "It helps.", "groups": ["read"], "source": "project"}
+    data = f'{{"customModes": [{json.dumps(mode)}, {json.dumps(mode | {"slug": "b"})}]}}'.encode()
+    assert split({".roomodes": data}) == ([".roomodes:a", ".roomodes:b"], [])
+    read, same = (read_agent(".roomodes:b", one) for one in (data, modes("b")))
+    assert isinstance(read, ReadAgent)
+    assert isinstance(same, ReadAgent)
+    assert read.agent == same.agent
+
+
 def test_patterns_are_of_files() -> None:
     selection = Selection(include=("modes/*.yaml",), dialects=(("*.yaml", "roo"),))
     assert split({"modes/a.yaml": modes("a", "b"), ".roomodes": modes("c")}, selection) == (
@@ -76,7 +87,7 @@ def test_patterns_are_of_files() -> None:
 
 
 def test_a_file_that_cannot_be_read_stays_whole_and_is_reported() -> None:
-    for data in (b"customModes: [", b'{"customModes": [{"slug": "a"}]}', modes("a", "a"), b"\xff"):
+    for data in (b"customModes: [", b'{"customModes": {}}', b'{"customModes": [', modes("a", "a"), b"\xff"):
         assert split({".roomodes": data}) == ([".roomodes"], [])
         read = read_agent(".roomodes", data)
         assert isinstance(read, NoAgent)

@@ -24,7 +24,7 @@ REQUEST = SyncRequest(Scope.APPLY)
 OTHER_VALUES: dict[type, dict[str, Any]] = {
     AppPaths: {"state": Path("/other"), "cache": Path("/other"), "policy": Path("/other")},
     Environment: {"app_paths": replace(PATHS, state=Path("/other")), "text": "version = 1\n"},
-    Consent: {"deletions": True, "escalation": True, "replaces": lambda _change: True},
+    Consent: {"deletions": True, "escalation": True, "scattered": True, "replaces": lambda _change: True},
     SyncRequest: {
         "scope": Scope.PLAN,
         "consent": Consent(deletions=True),

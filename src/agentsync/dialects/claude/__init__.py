@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentsync.agents.model import MODEL_ALIASES
-from agentsync.dialects._base import Moved, NameRule, Recognition
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
 from agentsync.dialects._kit.keys import Key, as_they_are
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
@@ -88,5 +88,16 @@ DIALECT: Final = _CLAUDE.dialect(
     score=_score,
     environment=(Moved("CLAUDE_CONFIG_DIR", ".claude"),),
     # Most agents that are in no tool's directory are written as for Claude Code, as are some elsewhere in `.claude`.
-    recognition=Recognition(anywhere=(".md",), is_default=True, other_stems=("claude",), other_directories=()),
+    recognition=Recognition(
+        anywhere=(".md",),
+        is_default=True,
+        other_stems=("claude",),
+        other_directories=(),
+        not_synced={
+            Kind.RULE: ("/CLAUDE.local.md", "/.claude/rules/"),
+            Kind.MCP: ("/.mcp.json",),
+            Kind.SETTINGS: ("/.claude/settings.json", "/.claude/settings.local.json"),
+            Kind.PLUGIN: ("/.claude-plugin/plugin.json",),
+        },
+    ),
 )

@@ -10,12 +10,13 @@ from functools import partial
 from typing import Final
 
 from agentsync.core.codes import Code
-from agentsync.dialects._base import Moved, NameRule, Recognition
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects.codex.effects import EFFECTS
 from agentsync.dialects.codex.permissions import PERMISSIONS
+from agentsync.dialects.codex.roles import ROLES
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
 from agentsync.formats.toml_writer import format_toml
@@ -75,6 +76,16 @@ DIALECT: Final = _CODEX.dialect(
     score=_score,
     parse=parse_toml,
     environment=(Moved("CODEX_HOME", ".codex"),),
-    recognition=Recognition(anywhere=(".toml",), sniff=_sniff, other_directories=()),
+    settings=ROLES,
+    recognition=Recognition(
+        anywhere=(".toml",),
+        sniff=_sniff,
+        other_directories=(),
+        not_synced={
+            Kind.COMMAND: ("/.codex/prompts/",),
+            Kind.SETTINGS: ("/.codex/config.toml",),
+            Kind.PLUGIN: ("/.codex-plugin/plugin.json",),
+        },
+    ),
     effects=EFFECTS,
 )

@@ -21,7 +21,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Recognition, Review, ToolLists
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -212,5 +212,11 @@ DIALECT: Final = _COPILOT.dialect(
         aliases=("githubcopilot",),
         other_suffixes=(".chatmode.md", ".prompt.md", ".instructions.md"),
         other_directories=(".copilot", ".github"),
+        not_synced={
+            Kind.COMMAND: (".prompt.md",),
+            Kind.RULE: (".instructions.md", "/copilot-instructions.md"),
+            Kind.MCP: ("/.vscode/mcp.json",),
+            Kind.PLUGIN: ("/.github/plugin/plugin.json",),
+        },
     ),
 )

@@ -24,7 +24,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Recognition, Review, ToolLists
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.permission_codec import Permissions
@@ -245,5 +245,12 @@ DIALECT: Final = _DROID.dialect(
     score=_score,
     environment=(Moved("FACTORY_HOME_OVERRIDE", ""),),  # seen: it replaces the home directory
     notice="when a droid is edited in the tool itself, it rewrites all files of that directory",
-    recognition=Recognition(aliases=("droid",)),
+    recognition=Recognition(
+        aliases=("droid",),
+        not_synced={
+            Kind.MCP: ("/.factory/mcp.json",),
+            Kind.SETTINGS: ("/.factory/settings.json",),
+            Kind.PLUGIN: ("/.factory-plugin/plugin.json",),
+        },
+    ),
 )

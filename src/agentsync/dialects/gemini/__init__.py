@@ -18,7 +18,7 @@ from agentsync.agents.grants import Approval, Rule
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
-from agentsync.dialects._base import Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing
+from agentsync.dialects._base import Kind, Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -166,5 +166,8 @@ DIALECT: Final = _GEMINI.dialect(
     score=_score,
     environment=(Moved("GEMINI_CLI_HOME", ""),),  # `homedir` in the tool's utils/paths.js: the home directory itself
     notice="in a project it takes agents where the folder is trusted, and asks for each that is new or changed",
-    recognition=Recognition(other_stems=("gemini",)),
+    recognition=Recognition(
+        other_stems=("gemini",),
+        not_synced={Kind.SETTINGS: ("/.gemini/settings.json",), Kind.PLUGIN: ("/gemini-extension.json",)},
+    ),
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentsync.core.codes import Code
-from agentsync.dialects._base import Review, ToolLists
+from agentsync.dialects._base import Kind, Recognition, Review, ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects.kiro.effects import EFFECTS
@@ -74,4 +74,7 @@ DIALECT: Final = _KIRO.dialect(
     also_reads=("kiro2",),
     notice="agents of a project count where its folder is trusted",
     effects=EFFECTS,
+    recognition=Recognition(
+        not_synced={Kind.RULE: ("/.kiro/steering/",), Kind.MCP: ("/.kiro/settings/mcp.json",)},
+    ),
 )

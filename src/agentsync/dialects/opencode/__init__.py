@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from agentsync.dialects._base import Moved, NameRule, Recognition
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
 from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models, score
 from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
+from agentsync.dialects.opencode.settings_file import settings_file
 
 # A file named like a built-in agent changes that agent, which only an author for OpenCode can intend.
 _NAMES: Final = NameRule(
@@ -46,5 +47,12 @@ DIALECT: Final = _OPENCODE.dialect(
     source="https://opencode.ai/docs/agents",
     score=score,
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; OPENCODE_CONFIG_DIR adds a directory and moves none
-    recognition=Recognition(other_directories=()),
+    settings=settings_file(("/opencode.json", "/opencode.jsonc"), _NAMES.reserved),
+    recognition=Recognition(
+        other_directories=(),
+        not_synced={
+            Kind.SETTINGS: ("/opencode.json", "/opencode.jsonc"),
+            Kind.PLUGIN: ("/.opencode/plugin/", "/.opencode/plugins/"),
+        },
+    ),
 )

@@ -22,7 +22,7 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Reading, Review, ToolLists, Writing
+from agentsync.dialects._base import Kind, Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
@@ -243,5 +243,9 @@ DIALECT: Final = _QWEN.dialect(
     environment=(Moved("QWEN_HOME", ".qwen"),),
     effects=effects_by_key(
         row("executor executionbackend", Effect.RUNS_PROGRAM), row("modelconfig", Effect.CHANGES_MODEL)
+    ),
+    recognition=Recognition(
+        other_stems=("qwen",),
+        not_synced={Kind.SETTINGS: ("/.qwen/settings.json",), Kind.PLUGIN: ("/qwen-extension.json",)},
     ),
 )

@@ -24,12 +24,12 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
-from agentsync.dialects._base import Moved, NameRule, Recognition, Review, SharedFile, ToolLists, UneditableError
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, SharedFile, ToolLists, UneditableError
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
-from agentsync.dialects.roo.modes_file import canonical, edited, entries
+from agentsync.dialects.roo.modes_file import canonical, edited, entries, readable
 from agentsync.dialects.roo.modes_layout import layout
 from agentsync.formats.document import Document, UnreadableError, decode
 
@@ -206,7 +206,7 @@ def _parse(data: bytes, path: str) -> Document:
     """
     _, diagnostics, repaired = decode(data, path)
     try:
-        modes = layout(data).modes
+        modes = layout(readable(data)).modes
     except UneditableError as error:
         raise UnreadableError(Diagnostic(Code.YAML_INVALID, f"The file of modes: {error.message}.", path)) from error
     if entry := split_path(path)[1]:
@@ -316,11 +316,17 @@ DIALECT: Final = _ROO.dialect(
     # Where VS Code keeps the data of extensions on Linux (its userDataPath.ts).
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),
     notice="a mode's tools ask as the auto-approval settings specify",
-    recognition=Recognition(sniff=None, aliases=("zoo",), other_directories=(".roo",)),
+    recognition=Recognition(
+        sniff=None,
+        aliases=("zoo",),
+        other_directories=(".roo",),
+        not_synced={Kind.RULE: ("/.roorules", "/.roo/rules/"), Kind.MCP: ("/.roo/mcp.json",)},
+    ),
     shared=SharedFile(
         entries,
         edited,
         user_files=tuple(f"{data}/{_STORED.format(tool)}" for data, tool in product(_DATA, _EXTENSIONS)),
         project_files=(".zoomodes", ".roomodes"),  # Zoo Code reads the latter only where the former is absent
+        readable=readable,
     ),
 )

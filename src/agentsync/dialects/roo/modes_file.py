@@ -15,7 +15,9 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.dialects._base import UneditableError
-from agentsync.dialects.roo.modes_layout import KEY, Layout, Mode, layout
+from agentsync.dialects.roo.modes_layout import KEY, TOOLS_OWN, Layout, Mode, layout
+from agentsync.formats.document import UnreadableError
+from agentsync.formats.json_reader import load_jsonc
 
 # The list comes last, so that a comment behind an entry is never read as a line of a text.
 _FIRST: Final = ("slug", "name", "description", "whenToUse", "roleDefinition", "customInstructions")
@@ -51,6 +53,22 @@ def edited(data: bytes | None, changes: Mapping[str, bytes | None]) -> bytes:
     if not _proved(before, after, changes):
         raise UneditableError("its entries cannot be changed without changing others")
     return result
+
+
+def readable(data: bytes) -> bytes:
+    """As `SharedFile.readable`: JSON, which the tool reads and this module does not edit, as YAML in block style."""
+    if not data.lstrip().startswith(b"{"):
+        return data
+    try:
+        modes = load_jsonc(data, "").get(KEY)
+    except UnreadableError:
+        return data
+    if not isinstance(modes, list) or not all(isinstance(mode, dict) for mode in modes):
+        return data
+    values = (
+        {key: value for key, value in mode.items() if key != TOOLS_OWN} for mode in modes if isinstance(mode, dict)
+    )
+    return f"{KEY}:\n{''.join(_item(value, _ALONE) for value in values)}".encode()
 
 
 def canonical(value: Mapping[str, JsonValue]) -> bytes:

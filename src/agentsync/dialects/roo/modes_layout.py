@@ -23,13 +23,15 @@ from agentsync.formats.document import MAX_DEPTH
 KEY: Final = "customModes"
 """The list's key."""
 
+TOOLS_OWN: Final = "source"
+"""The key that Roo Code adds to a mode by itself."""
+
 MAX_BYTES: Final = 4 << 20
 """The size limit of a file."""
 
 INDENT: Final = "  "
 """The indentation before a `-` in files without entries."""
 
-_TOOLS_OWN: Final = "source"  # Roo Code adds it by itself
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _ODD_LINE_END: Final = re.compile("[\x85\u2028\u2029]")
 _CONSTANTS: Final[Mapping[str, bool | None]] = {
@@ -174,7 +176,7 @@ class _Reader:
             value = self._value(event)
             end = self._with_comments(self._end, column)
             commented = self._commented or "#" in self._text[self._index : self._starts[end]]
-            own = {key: item for key, item in value.items() if key != _TOOLS_OWN} if isinstance(value, dict) else {}
+            own = {key: item for key, item in value.items() if key != TOOLS_OWN} if isinstance(value, dict) else {}
             yield Mode(own, start, end, "".join(self._lines[start:end]), commented)
 
     def _dash(self, line: int, column: int) -> int:

@@ -16,7 +16,7 @@ from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Moved, NameRule, Reading, Recognition, Review, Writing
+from agentsync.dialects._base import Kind, Moved, NameRule, Reading, Recognition, Review, Writing
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
@@ -115,6 +115,10 @@ DIALECT: Final = _VIBE.dialect(
     environment=(Moved("VIBE_HOME", ".vibe"),),
     notice="agents of a project count where its folder is trusted",
     # A TOML file elsewhere is an agent of a tool with instructions under a key of its own, or something else.
-    recognition=Recognition(sniff=None, aliases=("mistral",)),
+    recognition=Recognition(
+        sniff=None,
+        aliases=("mistral",),
+        not_synced={Kind.SETTINGS: ("/.vibe/config.toml",)},
+    ),
     effects=EFFECTS,
 )

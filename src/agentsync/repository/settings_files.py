@@ -1,0 +1,128 @@
+"""Agents that are defined in a tool's settings: each becomes a file of its own, with the files that it takes in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from posixpath import dirname, join, normpath
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.entry_paths import SETTINGS_ENTRY, entry_path
+from agentsync.dialects import SettingsFile
+from agentsync.formats.document import MAX_FILE_BYTES, UnreadableError
+from agentsync.git.objects import Entry
+from agentsync.repository.multi_agent_files import MAX_AGENTS
+from agentsync.repository.places import settings_dialect
+
+Read = Callable[[Sequence[Entry]], Iterable[bytes]]
+
+_MAX_PARTS = 16
+"""Maximum number of files that one agent takes in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The files to read, with those that were made of settings.
+
+    Attributes:
+        entries: without settings, and without files that became part of an agent.
+        contents: the bytes of the files that were made, by their blob ids.
+        diagnostics: on agents that cannot be made, and files that cannot be read.
+    """
+
+    entries: list[Entry]
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+class _Made(NamedTuple):
+    """An agent as a file of its own, with the paths of the files that are part of it."""
+
+    entry: Entry
+    content: bytes
+    parts: frozenset[str]
+
+
+def extract_agents(entries: Sequence[Entry], tree: Mapping[str, Entry], read: Read) -> Extracted:
+    """Replace each file of a tool's settings by one file for each agent that it defines.
+
+    Args:
+        entries: files that are to be read.
+        tree: all regular files of the source, by path.
+        read: returns the bytes of some of them, in their order.
+    """
+    formats = {
+        entry: dialect.settings
+        for entry in entries
+        if (dialect := settings_dialect(entry.path)) and dialect.settings and ":" not in entry.path
+    }
+    if not formats:
+        return Extracted([*entries])
+    made: dict[Entry, list[_Made]] = {}
+    diagnostics: list[Diagnostic] = []
+    for entry, data in zip(formats, read([*formats]), strict=True):
+        results = [*_agents(entry, data, formats[entry], tree, read)]
+        made[entry] = [one for one in results if isinstance(one, _Made)]
+        diagnostics += [one for one in results if isinstance(one, Diagnostic)]
+    every = [one for agents in made.values() for one in agents]
+    used = frozenset[str]().union(*(one.parts for one in every))
+    agents = {entry: [one.entry for one in of_file] for entry, of_file in made.items()}
+    remaining = [file for entry in entries if entry.path not in used for file in agents.get(entry, [entry])]
+    return Extracted(remaining, {one.entry.blob: one.content for one in every}, tuple(diagnostics))
+
+
+def _agents(
+    entry: Entry, data: bytes, format_: SettingsFile, tree: Mapping[str, Entry], read: Read
+) -> Iterator[_Made | Diagnostic]:
+    try:
+        agents = format_.agents(data, entry.path)
+    except UnreadableError as error:
+        # Most settings have no agents, so this is no error.
+        message = f"neither are agents in these settings: {error.message}"
+        yield Diagnostic(Code.NOT_AN_AGENT, message, path=entry.path)
+        return
+    if len(agents) > MAX_AGENTS:
+        message = f"{len(agents)} agents are too many for one file (at most {MAX_AGENTS})"
+        yield Diagnostic(Code.TOO_LARGE, message, path=entry.path)
+        return
+    for name, values in agents.items():
+        if not SETTINGS_ENTRY.fullmatch(name):
+            message = f"an agent is called {name!a} here, which is not letters, digits, dashes, dots and underscores"
+            yield Diagnostic(Code.NAME_UNSAFE, message, path=entry.path)
+            continue
+        yield _made(entry, name, values, format_, tree=tree, read=read)
+
+
+def _made(
+    entry: Entry,
+    name: str,
+    values: Mapping[str, JsonValue],
+    format_: SettingsFile,
+    *,
+    tree: Mapping[str, Entry],
+    read: Read,
+) -> _Made | Diagnostic:
+    """Return the agent as a file, or the reason why it cannot be made."""
+    path = entry_path(entry.path, name)
+    named = dict.fromkeys(format_.parts(values))
+    found = {part: tree.get(normpath(join(dirname(entry.path), part))) for part in named}
+    parts = {part: there for part, there in found.items() if there and there.size <= MAX_FILE_BYTES}
+    missing = next((part for part in named if part not in parts), "")
+    if missing or len(named) > _MAX_PARTS:
+        what = f"{missing!r}, which" if missing else f"more than {_MAX_PARTS} files, each of which"
+        message = f"it takes in {what} must be a file of this repository of at most {MAX_FILE_BYTES:,} bytes"
+        return Diagnostic(Code.PART_MISSING, message, path=path)
+    contents = dict(zip(parts, read([*parts.values()]), strict=True)) if parts else {}
+    try:
+        content = format_.written(name, values, contents)
+    except UnreadableError as error:
+        return error.diagnostic.at(path=path)
+    blob = hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
+    return _Made(
+        Entry(path, entry.mode, blob, len(content)), content, frozenset(there.path for there in parts.values())
+    )
