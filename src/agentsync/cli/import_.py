@@ -28,10 +28,10 @@ from agentsync.core.naming import name_key
 from agentsync.core.paths import app_paths, is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Dialect, dialects
-from agentsync.repository.checks import Named, check_names
 from agentsync.repository.dialect_detection import ReadAgent
 from agentsync.repository.manifest import FILE_NAME, read_manifest
 from agentsync.repository.selection import Selection
+from agentsync.repository.versions import Named, check_names
 from agentsync.repository.working_tree import WorkingTree, content
 from agentsync.state.store import State
 from agentsync.sync.build import build
@@ -158,9 +158,9 @@ def _collect(directories: Sequence[tuple[Dialect, Path]]) -> tuple[dict[str, lis
             for read in reads:
                 document, agent = read.document, read.agent
                 named[Named(dialect.name, document.path, digest(document.data), agent.name, agent.slug)] = read
-        used, duplicates = check_names([*named], frozenset())
-        diagnostics += duplicates
-        for name in (name for name in named if name in used):
+        checked = check_names([*named], frozenset())
+        diagnostics += checked.diagnostics
+        for name in (version for agent in checked.used for version in agent.usable):
             # Another tool's file may be called otherwise where the name is in another script.
             slug = slugs.setdefault(name_key(name.name), name.slug)
             agents.setdefault(slug, []).append(named[name])

@@ -37,6 +37,7 @@ class Snapshot:
         prefix: what each agent's name begins with here.
         diagnostics: of files that are unsafe to read.
         paths: of all files, those that are not read too; empty where the source is a single file.
+        plugin_prefixes: by path, what is put before an agent's name since another plugin has one of this name.
     """
 
     name: str
@@ -52,6 +53,16 @@ class Snapshot:
     prefix: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
     paths: frozenset[str] = frozenset()
+    plugin_prefixes: Mapping[str, str] = field(default_factory=dict)
+
+    def prefix_of(self, path: str) -> str:
+        """What an agent's name begins with here."""
+        return self.prefix + self.plugin_prefixes.get(path, "")
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Everything that names of its agents begin with here, sorted."""
+        return tuple(sorted({self.prefix, *map(self.prefix_of, self.plugin_prefixes)} - {""}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""Plugins of a marketplace: agents of one name in several plugins get the names of these in front.
+
+Claude Code calls them `plugin:agent`. It takes no such name from an agent's own file, so the two are joined by a
+dash, which every tool accepts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from agentsync.core.naming import slug
+from agentsync.repository.versions import Named, groups_of_names
+
+_DEFINITION = "/.claude-plugin/plugin.json"
+# Where marketplaces have their plugins; these need no definition of their own.
+_USUAL = re.compile(r"(?:^|/)plugins/([^/]+)/(?:.*/)?agents?/")
+
+
+class Plugins:
+    """The plugins of a source.
+
+    Args:
+        paths: of all its files.
+    """
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self._directories = {path.removesuffix(_DEFINITION) for path in paths if path.endswith(_DEFINITION)}
+
+    def of(self, path: str) -> str:
+        """The plugin that a file belongs to, as it is called in the names of files; empty where it is in none."""
+        above = next((one for one in map(str, PurePosixPath(path).parents) if one in self._directories), "")
+        usual = None if above else _USUAL.search(path)
+        return slug(PurePosixPath(above).name if above else usual[1] if usual else "")
+
+    def several(self, paths: Iterable[str]) -> bool:
+        """Whether these files belong to several plugins, or to one and to none."""
+        return len({self.of(path) for path in paths}) > 1
+
+
+def prefixes(agents: Sequence[Named], plugins: Plugins) -> Mapping[str, str]:
+    """Return what is put before the names of agents, by their paths, where agents of one name differ between plugins.
+
+    Equal content keeps one name, so that it is used once.
+    """
+    found: dict[str, str] = {}
+    for group in groups_of_names(agents):
+        owners = {agent.path: plugins.of(agent.path) for agent in group}
+        by_owner: defaultdict[str, set[str]] = defaultdict(set)
+        for agent in group:
+            by_owner[owners[agent.path]].add(agent.blob)
+        if len(by_owner) == 1 or len({frozenset(blobs) for blobs in by_owner.values()}) == 1:
+            continue
+        first: dict[str, str] = {}
+        for agent in sorted(group, key=lambda agent: bool(owners[agent.path])):
+            owner = first.setdefault(agent.blob, owners[agent.path])
+            if owner:
+                found[agent.path] = f"{owner}-"
+    return found
