@@ -252,15 +252,17 @@ def test_each_tool_gets_its_own_version_of_an_agent_and_keeps_it_while_that_is_b
     vibe, opencode = installation.root / "vibe/reviewer.toml", installation.root / "opencode/reviewer.md"
 
     def pull(**files: str | None) -> Report:
-        paths = {"claude": ".claude/agents/reviewer.md", "opencode": ".opencode/agent/reviewer.md"}
+        directories = {"claude": ".claude/agents", "opencode": ".opencode/agent", "neutral": ".agentsync/agents"}
         for tool, text in files.items():
-            path = paths.get(tool, "agentsync.toml")
+            path = f"{directories[tool]}/reviewer.md" if tool in directories else "agentsync.toml"
             installation.source.remove(path) if text is None else installation.source.write({path: text})
         installation.source.commit()
         return run(Environment(config, installation.app_paths), SyncRequest(Scope.APPLY))
 
     ours = "---\ndescription: Reviews.\npermission: {bash: deny}\n---\nOpenCode.\n"
     assert pull(claude=agent("reviewer", "Claude.")).exit_code is ExitCode.OK
+    broken = ours.replace("permission: {bash: deny}", "permission: [bash")
+    assert pull(opencode=broken).exit_code is ExitCode.INCOMPLETE
     assert "Claude." in opencode.read_text()
     report = pull(opencode=ours)
     assert report.exit_code is ExitCode.OK
@@ -269,7 +271,10 @@ def test_each_tool_gets_its_own_version_of_an_agent_and_keeps_it_while_that_is_b
     assert opencode.read_text() == ours
     assert "OpenCode." in vibe.read_text()
 
-    report = pull(opencode=ours.replace("permission: {bash: deny}", "permission: [bash"))
+    report = pull(opencode=broken)
+    assert [one.path for one in report.diagnostics if one.code is Code.KEPT_LAST_GOOD] == [
+        ".opencode/agent/reviewer.md"
+    ]
     assert report.exit_code is ExitCode.INCOMPLETE
     assert opencode.read_text() == ours
     assert [change.target for change in report.plan.held] == ["vibe"]  # the other version may run commands
@@ -280,7 +285,11 @@ def test_each_tool_gets_its_own_version_of_an_agent_and_keeps_it_while_that_is_b
     run(Environment(config, installation.app_paths), SyncRequest(Scope.APPLY, Consent(escalation=True)))
     assert "Claude." in vibe.read_text()
 
-    pull(claude=None)
+    neutral = "---\ndescription: Reviews.\ntargets: {vibe: {exclude: true}}\n---\nNeutral.\n"
+    assert pull(neutral=neutral, manifest="").exit_code is ExitCode.OK
+    assert (vibe.exists(), opencode.read_text()) == (False, ours)
+
+    pull(claude=None, neutral=None)
     assert ("OpenCode." in vibe.read_text(), "reviewer" in installation.files()) == (True, True)
     assert "OpenCode." in installation.files()["reviewer"]
     assert pull(opencode=None).counts["delete"] == 3

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from agentsync.core.naming import slug
 from agentsync.repository.versions import Named, groups_of_names
@@ -31,13 +30,17 @@ class Plugins:
 
     def of(self, path: str) -> str:
         """The plugin that a file belongs to, as it is called in the names of files; empty where it is in none."""
-        above = next((one for one in map(str, PurePosixPath(path).parents) if one in self._directories), "")
-        usual = None if above else _USUAL.search(path)
-        return slug(PurePosixPath(above).name if above else usual[1] if usual else "")
+        above = path.rpartition("/")[0] if self._directories else ""
+        while above and above not in self._directories:
+            above = above.rpartition("/")[0]
+        usual = _USUAL.search(path) if not above and "plugins/" in path else None
+        return slug(above.rpartition("/")[2] if above else usual[1] if usual else "")
 
     def several(self, paths: Iterable[str]) -> bool:
         """Whether these files belong to several plugins, or to one and to none."""
-        return len({self.of(path) for path in paths}) > 1
+        owners = map(self.of, paths)
+        first = next(owners, "")
+        return any(owner != first for owner in owners)
 
 
 def prefixes(agents: Sequence[Named], plugins: Plugins) -> Mapping[str, str]:

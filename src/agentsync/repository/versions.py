@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from typing import NamedTuple
@@ -34,12 +34,12 @@ class Place(NamedTuple):
         is_root: whether the project is the whole source.
     """
 
-    project: str = ""
-    certainty: int = 2
-    is_root: bool = True
+    project: str
+    certainty: int
+    is_root: bool
 
 
-_NOWHERE = Place()
+_ANY = Selection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Named:
 
     Attributes:
         dialect: that its file is in.
-        place: where that is.
+        selection: how it was chosen.
     """
 
     source: str
@@ -57,7 +57,12 @@ class Named:
     name: str
     slug: str
     dialect: str = ""
-    place: Place = _NOWHERE
+    selection: Selection = field(default=_ANY, compare=False, repr=False)
+
+    @property
+    def place(self) -> Place:
+        """Where its file is; only agents of one name are asked for that."""
+        return place_of(self.path, self.selection)
 
     @property
     def tool(self) -> str:
@@ -183,8 +188,8 @@ def check_names(agents: Sequence[Named], overriding: frozenset[str], unusable: S
         diagnostics += _twins(twins)
         if versions:
             used.append(versions)
-            ignored = (one for one in candidates if one not in versions.usable and one not in twins)
-            diagnostics += [_ignored(one, versions) for one in ignored]
+            settled = {*versions.usable, *twins}
+            diagnostics += [_ignored(one, versions) for one in candidates if one not in settled]
     return NameCheck(_with_unusable(used, unusable), refused, diagnostics)
 
 
@@ -232,12 +237,14 @@ def _differs(versions: Versions, others: Versions | None, twins: Sequence[Named]
 
 
 def _of_source(group: Sequence[Named]) -> tuple[Versions | None, Sequence[Named]]:
-    members = _of_project(group)
+    if len(group) == 1:
+        return Versions({group[0].tool: group[0]}), ()
+    places = {agent: agent.place for agent in group}
     by_tool: dict[str, Named | None] = {}
     twins: list[Named] = []
-    for tool, candidates in _by_tool(members).items():
-        least = min(one.place.certainty for one in candidates)
-        surest = [one for one in candidates if one.place.certainty == least]
+    for tool, candidates in _by_tool(_of_project(places)).items():
+        least = min(places[one].certainty for one in candidates)
+        surest = [one for one in candidates if places[one].certainty == least]
         is_clear = len({one.blob for one in surest}) == 1
         by_tool[tool] = surest[0] if is_clear else None
         twins += [] if is_clear else surest
@@ -252,40 +259,33 @@ def _by_tool(agents: Iterable[Named]) -> Mapping[str, list[Named]]:
     return by_tool
 
 
-def _of_project(group: Sequence[Named]) -> Sequence[Named]:
+def _of_project(places: Mapping[Named, Place]) -> Sequence[Named]:
     """Return the agents of the project that counts; empty where two do, with different agents."""
-    ranks = {agent.place.project: 2 for agent in group}
-    for place in (agent.place for agent in group if agent.place.certainty == 0):
-        ranks[place.project] = 0 if place.is_root else 1
+    ranks = {place.project: 2 for place in places.values()}
+    ranks |= {place.project: 0 if place.is_root else 1 for place in places.values() if place.certainty == 0}
     least = min(ranks.values())
-    first = [agent for agent in group if ranks[agent.place.project] == least]
+    first = [agent for agent, place in places.items() if ranks[place.project] == least]
     distinct = {(agent.tool, agent.blob): agent for agent in reversed(first)}.values()
-    projects = {agent.place.project for agent in distinct}
-    if len(projects) == 1:
-        return [agent for agent in first if agent.place.project in projects]
-    if len({agent.blob for agent in first}) == 1:
-        return [agent for agent in first if agent.place.project == first[0].place.project]
-    return []
+    projects = {places[agent].project for agent in distinct}
+    if len(projects) > 1 and len({agent.blob for agent in first}) > 1:
+        return []
+    counts = places[first[0]].project
+    return [agent for agent in first if places[agent].project == counts]
 
 
 def _with_unusable(used: Sequence[Versions], unusable: Sequence[Named]) -> list[Versions]:
     """Return the agents with None for the tools whose version cannot be used."""
-    files: defaultdict[tuple[str, str], list[Named]] = defaultdict(list)
+    tools: defaultdict[tuple[str, str], defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for file in unusable:
-        files[file.source, file.slug].append(file)
-    return [_with_those(agent, files) if files else agent for agent in used]
+        tools[file.source, file.slug][file.place.project].add(file.tool)
+    return [_with_those(agent, tools) if tools else agent for agent in used]
 
 
-def _with_those(agent: Versions, files: Mapping[tuple[str, str], Sequence[Named]]) -> Versions:
-    slugs = {"", *(version.slug for version in agent.usable)}
-    projects = {version.place.project for version in agent.usable}
-    missing = {
-        file.tool: None
-        for slug in slugs
-        for file in files.get((agent.source, slug), ())
-        if file.place.project in projects and file.tool not in agent.by_tool
-    }
-    return Versions({**agent.by_tool, **missing}) if missing else agent
+def _with_those(agent: Versions, tools: Mapping[tuple[str, str], Mapping[str, set[str]]]) -> Versions:
+    keys = {(agent.source, slug) for slug in ("", *(version.slug for version in agent.usable))} & tools.keys()
+    projects = {version.place.project for version in agent.usable} if keys else set()
+    missing = {tool for key in keys for project in projects for tool in tools[key].get(project, ())}
+    return Versions({**dict.fromkeys(sorted(missing)), **agent.by_tool}) if missing else agent
 
 
 _SHOWN = 4

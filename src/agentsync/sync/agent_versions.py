@@ -12,10 +12,10 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
 from agentsync.core.naming import slug
-from agentsync.dialects import Dialect
+from agentsync.dialects import Dialect, dialects
 from agentsync.repository.checks import masked
 from agentsync.repository.selection import dialect_of
-from agentsync.repository.versions import Named, Versions, check_names, place_of, several_versions
+from agentsync.repository.versions import Named, Versions, check_names, several_versions
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.snapshot import Snapshot
 
@@ -44,7 +44,8 @@ def used_agents(
     indices = {named_agent(agent, by_name[agent.source]): index for index, agent in enumerate(compiled) if agent.slug}
     refused = chain.from_iterable(claimed(agent, by_name[agent.source]) for agent in compiled)
     unread = chain.from_iterable(_unread(snapshot) for snapshot in snapshots)
-    agents, twins, diagnostics = check_names([*indices], overriding, [*refused, *unread])
+    unusable = [*refused, *unread]
+    agents, twins, diagnostics = check_names([*indices], overriding, unusable)
     results = [*compiled]
     for agent in agents:
         order = by_name[agent.source].selection.versions
@@ -62,14 +63,24 @@ def used_agents(
     return UsedAgents(
         tuple(results),
         tuple(results[index] for index in used),
-        (*diagnostics, *map(masked, chain.from_iterable(several))),
+        (*diagnostics, *map(masked, chain.from_iterable(several)), *filter(None, map(_blocking, unusable))),
     )
+
+
+def _blocking(file: Named) -> Diagnostic | None:
+    """Report a file of several agents that cannot be used: nothing tells which agents its tool has versions of."""
+    if file.slug:
+        return None
+    tool = dialects()[file.dialect].title
+    message = f"it may have versions of any agent beside it, so {tool} gets none of these until it can be read"
+    return Diagnostic(Code.KEPT_LAST_GOOD, message, path=file.path)
 
 
 def named_agent(agent: CompiledAgent, snapshot: Snapshot) -> Named:
     """Return the identity of an agent for the check of names."""
-    place = place_of(agent.path, snapshot.selection)
-    return Named(agent.source, agent.path, agent.blob, agent.name, agent.slug, agent.dialect, place)
+    return Named(
+        agent.source, agent.path, agent.blob, agent.name, agent.slug, agent.dialect, selection=snapshot.selection
+    )
 
 
 def claimed(agent: CompiledAgent, snapshot: Snapshot) -> Iterator[Named]:

@@ -181,7 +181,7 @@ def _without_refusal(compiled_agent: CompiledAgent, parts: Mapping[str, str]) ->
     if whole is None or {one.code for one in compiled_agent.diagnostics} != {Code.NO_FRONTMATTER}:
         return compiled_agent
     part = Diagnostic(Code.NOT_AN_AGENT, f"this is part of the agent `{whole}`", path=compiled_agent.path)
-    return replace(compiled_agent, refused=False, diagnostics=(masked(part),))
+    return replace(compiled_agent, refused=False, claims=(), diagnostics=(masked(part),))
 
 
 def _with_plugin_prefixes(snapshot: Snapshot, cache: Cache | None) -> Snapshot:

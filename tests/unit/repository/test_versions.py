@@ -9,7 +9,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import dialects
 from agentsync.repository.plugins import Plugins, prefixes
 from agentsync.repository.selection import Selection, dialect_of
-from agentsync.repository.versions import Named, Place, Versions, default_order, place_of, several_versions
+from agentsync.repository.versions import Named, Place, Versions, default_order, several_versions
 from agentsync.repository.versions import check_names as decide
 
 
@@ -97,9 +97,7 @@ def test_many_twins_are_reported_without_naming_each_to_each() -> None:
 def file(path: str, blob: str = "", slug: str = "x", selection: Selection = Selection()) -> Named:  # noqa: B008 (frozen)
     """An agent at a path, whose dialect is Claude Code's where its place does not tell."""
     dialect = dialect_of(path, selection)
-    return Named(
-        "team", path, blob or path, slug, slug, dialect.name if dialect else "claude", place_of(path, selection)
-    )
+    return Named("team", path, blob or path, slug, slug, dialect.name if dialect else "claude", selection=selection)
 
 
 def used(*agents: Named, unusable: tuple[Named, ...] = ()) -> Versions:
