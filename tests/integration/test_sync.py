@@ -310,7 +310,9 @@ def test_agents_of_two_plugins_keep_what_is_declared_for_their_own_name(installa
     assert run(environment, SyncRequest(Scope.APPLY)).exit_code is ExitCode.OK
     assert installation.files().keys() == {"anchor", "lead", "tester"}
 
-    installation.source.write({"plugins/two/agents/tester.md": agent("tester", "Two.", tools="Read, Bash")})
+    listing = '{"plugins": [{"name": "two", "source": "./kits/second"}]}'
+    second = {"kits/second/agents/tester.md": agent("tester", "Two.", tools="Read, Bash")}
+    installation.source.write({**second, ".claude-plugin/marketplace.json": listing})
     installation.source.commit()
     report = run(environment, SyncRequest(Scope.APPLY))
     errors = [(one.code, one.agent, one.target) for one in report.diagnostics if one.severity is Severity.ERROR]

@@ -189,7 +189,7 @@ def _with_plugin_prefixes(snapshot: Snapshot, cache: Cache | None) -> Snapshot:
 
     These depend on the repository alone, so settings of this machine do not rename an agent.
     """
-    plugins = Plugins(snapshot.paths)
+    plugins = Plugins(snapshot.paths, snapshot.plugins)
     if not plugins.several(entry.path for entry in snapshot.entries):
         return snapshot
     plain = replace(snapshot, prefix="", filters=(), overrides=())

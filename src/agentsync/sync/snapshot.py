@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from posixpath import normpath
 
 from agentsync.config.tables import SourceTable
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, SourceRefusedError
+from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
+from agentsync.repository.plugins import MARKETPLACE, listed_plugins
 from agentsync.repository.selection import Selection, select
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 
@@ -37,6 +40,7 @@ class Snapshot:
         prefix: what each agent's name begins with here.
         diagnostics: of files that are unsafe to read.
         paths: of all files, those that are not read too; empty where the source is a single file.
+        plugins: the names of plugins by their directories, as a marketplace lists them.
         plugin_prefixes: by path, what is put before an agent's name since another plugin has one of this name.
     """
 
@@ -53,6 +57,7 @@ class Snapshot:
     prefix: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
     paths: frozenset[str] = frozenset()
+    plugins: Mapping[str, str] = field(default_factory=dict)
     plugin_prefixes: Mapping[str, str] = field(default_factory=dict)
 
     def prefix_of(self, path: str) -> str:
@@ -98,6 +103,7 @@ def take_snapshot(
     entries = files.tree(commit)
     paths = frozenset(entry.path for entry in entries if entry.mode.startswith("100"))
     manifest = _manifest(files, entries)
+    listings = [entry for entry in entries if entry.path == f"{table.subfolder.strip('/')}/{MARKETPLACE}".lstrip("/")]
     selection = table.selection(manifest.agents)
     # The manifest is no agent, whatever dialect the files are said to have.
     entries, unsafe = select([entry for entry in entries if entry.path != FILE_NAME], selection)
@@ -121,6 +127,7 @@ def take_snapshot(
         prefix=table.prefix,
         diagnostics=(*unsafe, *unclear),
         paths=paths,
+        plugins=_plugins(files, listings, table.subfolder.strip("/")),
     )
 
 
@@ -145,6 +152,16 @@ def snapshot_of_file(files: WorkingTree, table: SourceTable, entry: Entry, *, na
 
 def _contents(files: Files, entries: Sequence[Entry]) -> Iterator[bytes]:
     return (data for _, data in files.blobs(entry.blob for entry in entries))
+
+
+def _plugins(files: Files, listings: Sequence[Entry], root: str) -> Mapping[str, str]:
+    """Return the plugins that the marketplace of a source lists, by their directories."""
+    readable = [one for one in listings if one.mode.startswith("100") and one.size <= MAX_FILE_BYTES]
+    return {
+        normpath(f"{root}/{directory}").lstrip("/"): name
+        for data in (_contents(files, files.identified(readable)) if readable else ())
+        for directory, name in listed_plugins(data).items()
+    }
 
 
 def _manifest(files: Files, entries: Sequence[Entry]) -> Manifest:

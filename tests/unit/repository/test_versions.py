@@ -7,7 +7,7 @@ import pytest
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import dialects
-from agentsync.repository.plugins import Plugins, prefixes
+from agentsync.repository.plugins import Plugins, listed_plugins, prefixes
 from agentsync.repository.selection import Selection, dialect_of
 from agentsync.repository.versions import Named, Place, Versions, default_order, several_versions
 from agentsync.repository.versions import check_names as decide
@@ -201,7 +201,7 @@ def test_versions_in_two_sources_are_one_agent_only_where_all_are_equal() -> Non
 
 
 def test_agents_of_one_name_in_plugins_get_the_plugins_names() -> None:
-    plugins = Plugins({"kits/Beta Kit/.claude-plugin/plugin.json", ".claude-plugin/plugin.json"})
+    plugins = Plugins({"kits/Beta Kit/.claude-plugin/plugin.json", ".claude-plugin/plugin.json"}, {})
     agents = [
         file("plugins/alpha/agents/x.md", "1"),
         file("kits/Beta Kit/agents/x.md", "2"),
@@ -217,4 +217,14 @@ def test_agents_of_one_name_in_plugins_get_the_plugins_names() -> None:
         "plugins/copy/agents/x.md": "alpha-",
         "kits/Beta Kit/agents/x.md": "beta-kit-",
     }
-    assert not Plugins(()).several(["agents/a.md", "kits/a/agents/b.md"])
+    assert not Plugins((), {}).several(["agents/a.md", "kits/a/agents/b.md"])
+
+
+def test_a_marketplace_names_its_plugins() -> None:
+    listing = b"""{"metadata": {"pluginRoot": "./kits"}, "plugins": [{"name": "alpha", "source": "./tools/one"},
+        {"name": "beta", "source": "two"}, {"name": "far", "source": {"source": "github"}}, {"name": 3}, null]}"""
+    listed = listed_plugins(listing)
+    assert listed == {"tools/one": "alpha", "kits/two": "beta"}
+    assert Plugins({"tools/one/.claude-plugin/plugin.json"}, listed).of("tools/one/agents/x.md") == "alpha"
+    for broken in (b"", b"[" * 100_000, b"3", b'{"plugins": 3, "metadata": 3}', b"\xff"):
+        assert listed_plugins(broken) == {}
