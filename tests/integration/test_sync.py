@@ -317,6 +317,8 @@ def test_agents_of_two_plugins_keep_what_is_declared_for_their_own_name(installa
     report = run(environment, SyncRequest(Scope.APPLY))
     errors = [(one.code, one.agent, one.target) for one in report.diagnostics if one.severity is Severity.ERROR]
     assert errors == [(Code.GRANT_REFUSED, "two-tester", name) for name in ("claude", "opencode")]
+    (renamed,) = (one.message for one in report.diagnostics if one.code is Code.PLUGIN_NAMES)
+    assert renamed.endswith(": `two-tester`, `one-tester`")
     assert installation.files().keys() == {"anchor", "lead", "one-tester"}
     assert "haiku" in installation.files()["one-tester"]
     lead = (installation.root / "opencode/lead.md").read_text()

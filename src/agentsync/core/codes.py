@@ -89,6 +89,7 @@ class Code(Enum):
     OTHERS_NEEDED = "AS223", INFO, "The agent names skills, MCP servers or commands that do not come with it.", "Nothing to do where its users have them; otherwise bring them by other means.", "The agent is written; what it names is not."
 
     VERSIONS = "AS224", INFO, "One agent has versions for several tools.", "Nothing to do; `versions` under `[agents]` in agentsync.toml sets whose version other tools get.", "Each tool gets its own version, any other tool one of them."
+    PLUGIN_NAMES = "AS225", INFO, "Several plugins have agents of one name.", "Nothing to do; a name that only one plugin has stays as it is.", "Each is written with its plugin's name in front."
 
     # Conversion: what a target cannot express.
     FIELD_LOST = "AS301", WARNING, "The target cannot express this field.", "Check that the agent works in that tool without it.", "The agent is written; the field is lost there, or part of it."

@@ -45,7 +45,8 @@ def used_agents(
     refused = chain.from_iterable(claimed(agent, by_name[agent.source]) for agent in compiled)
     unread = chain.from_iterable(_unread(snapshot) for snapshot in snapshots)
     unusable = [*refused, *unread]
-    agents, twins, diagnostics = check_names([*indices], overriding, unusable)
+    agents, twins, found = check_names([*indices], overriding, unusable)
+    diagnostics = [*found]
     results = [*compiled]
     for agent in agents:
         order = by_name[agent.source].selection.versions
@@ -56,15 +57,24 @@ def used_agents(
     clashing = {indices[twin] for twin in twins}
     for index in {*indices.values()}.difference(used):
         results[index] = replace(results[index], outputs={}, refused=index in clashing)
-    several = (
-        several_versions([one for one in agents if one.source == snapshot.name], snapshot.selection.versions)
-        for snapshot in snapshots
-    )
-    return UsedAgents(
-        tuple(results),
-        tuple(results[index] for index in used),
-        (*diagnostics, *map(masked, chain.from_iterable(several)), *filter(None, map(_blocking, unusable))),
-    )
+    for snapshot in snapshots:
+        own = [one for one in agents if one.source == snapshot.name]
+        renamed = [results[index] for index in used if results[index].source == snapshot.name]
+        diagnostics += map(masked, (*several_versions(own, snapshot.selection.versions), *_plugin_names(renamed)))
+    diagnostics += filter(None, map(_blocking, unusable))
+    return UsedAgents(tuple(results), tuple(results[index] for index in used), tuple(diagnostics))
+
+
+_SHOWN = 4
+
+
+def _plugin_names(agents: Sequence[CompiledAgent]) -> Iterator[Diagnostic]:
+    """Report once which agents of a source got the name of their plugin in front."""
+    names = [f"`{agent.name}`" for agent in agents if agent.own_slug]
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        message = f"their own names are also those of other agents: {', '.join(names[:_SHOWN])}{more}"
+        yield Diagnostic(Code.PLUGIN_NAMES, message)
 
 
 def _blocking(file: Named) -> Diagnostic | None:
