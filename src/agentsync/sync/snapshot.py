@@ -67,7 +67,7 @@ class Snapshot:
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Everything that names of its agents begin with here, sorted."""
-        return tuple(sorted({self.prefix, *map(self.prefix_of, self.plugin_prefixes)} - {""}))
+        return tuple(sorted(filter(None, (self.prefix + one for one in {"", *self.plugin_prefixes.values()}))))
 
 
 @dataclass(frozen=True, slots=True)
