@@ -26,6 +26,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
 from agentsync.core.log import Event, configure, log
 from agentsync.dialects import dialects
+from agentsync.repository.versions import default_order
 from agentsync.service.events import (
     log_clock_changed,
     log_failed,
@@ -431,6 +432,11 @@ def _key_effects() -> str:
     return _table(("effect", "in the files of", "keys"), ((*place, " ".join(keys)) for place, keys in body))
 
 
+def _version_order() -> str:
+    """The order in which a tool without a version of its own gets those of others."""
+    return textwrap.fill(", ".join(f"`{name}`" for name in default_order()), 120) + "\n"
+
+
 _PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": _commands,
     "common-options": _common_options,
@@ -439,6 +445,7 @@ _PARTS: Final[dict[str, Callable[[], str]]] = {
     "events": _event_list,
     "readable-event": _readable_event,
     "agent-keys": _agent_keys,
+    "version-order": _version_order,
     "dialects": _dialects,
     "matrix": _matrix,
     "lists": _lists,

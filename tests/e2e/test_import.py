@@ -117,8 +117,9 @@ def test_twice_changes_nothing_and_a_dry_run_writes_nothing(machine: Machine, cl
 def test_each_tools_own_format_is_taken_as_it_is(machine: Machine, clone: Path) -> None:
     result = machine.run("import", clone, "--as", "own", "--format", "json")
     assert (clone / ".claude/agents/tester.md").read_bytes() == (machine.claude / "tester.md").read_bytes()
-    assert not (clone / ".opencode").exists()
-    assert result.codes == ["AS314"]
+    assert (clone / ".opencode/agents/tester.md").read_text() == OPENCODE
+    assert result.codes == []
+    assert machine.run("check", clone, "--format", "json").codes == ["AS225"]
 
 
 def test_agents_of_a_clone_below_a_tools_directory_are_taken(machine: Machine, clone: Path) -> None:

@@ -25,6 +25,7 @@ from agentsync.sync.cycle import cycle, run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.rollback import roll_back
+from agentsync.targets.change import Consent
 from support.machine import agent
 from support.repository import Repository
 
@@ -251,6 +252,91 @@ def test_each_name_in_another_script_gets_files_of_its_own(installation: Install
     assert (Code.NAME_TWICE, "plan", "opencode") in errors
     assert (Code.HELD_ESCALATION, "人類学者", "claude") in errors
     assert "tools" in (installation.directory / "anthropologist.md").read_text()
+
+
+def test_each_tool_gets_its_own_version_of_an_agent_and_keeps_it_while_that_is_broken(
+    installation: Installation,
+) -> None:
+    """One file has one origin: what was written from one version is kept, replaced and deleted as any other file."""
+    config = installation.config()
+    others = {name: TargetTable(path=installation.root / name, create=True) for name in ("opencode", "vibe")}
+    holding = PolicyTable.model_validate({"agents": {"team/rev*": {"escalation": "hold"}}})
+    config = config.model_copy(update={"targets": {**config.targets, **others}, "policy": holding})
+    vibe, opencode = installation.root / "vibe/reviewer.toml", installation.root / "opencode/reviewer.md"
+
+    def pull(**files: str | None) -> Report:
+        directories = {"claude": ".claude/agents", "opencode": ".opencode/agent", "neutral": ".agentsync/agents"}
+        for tool, text in files.items():
+            path = f"{directories[tool]}/reviewer.md" if tool in directories else "agentsync.toml"
+            installation.source.remove(path) if text is None else installation.source.write({path: text})
+        installation.source.commit()
+        return run(Environment(config, installation.app_paths), SyncRequest(Scope.APPLY))
+
+    ours = "---\ndescription: Reviews.\npermission: {bash: deny}\n---\nOpenCode.\n"
+    assert pull(claude=agent("reviewer", "Claude.")).exit_code is ExitCode.OK
+    broken = ours.replace("permission: {bash: deny}", "permission: [bash")
+    assert pull(opencode=broken).exit_code is ExitCode.INCOMPLETE
+    assert "Claude." in opencode.read_text()
+    report = pull(opencode=ours)
+    assert report.exit_code is ExitCode.OK
+    assert [one.code for one in report.diagnostics].count(Code.VERSIONS) == 1
+    assert "Claude." in installation.files()["reviewer"]
+    assert opencode.read_text() == ours
+    assert "OpenCode." in vibe.read_text()
+
+    report = pull(opencode=broken)
+    assert [one.path for one in report.diagnostics if one.code is Code.KEPT_LAST_GOOD] == [
+        ".opencode/agent/reviewer.md"
+    ]
+    assert report.exit_code is ExitCode.INCOMPLETE
+    assert opencode.read_text() == ours
+    assert [change.target for change in report.plan.held] == ["vibe"]  # the other version may run commands
+
+    report = pull(opencode=ours, manifest='[agents]\nversions = ["claude"]\n')
+    assert [change.target for change in report.plan.held] == ["vibe"]
+    assert opencode.read_text() == ours
+    run(Environment(config, installation.app_paths), SyncRequest(Scope.APPLY, Consent(escalation=True)))
+    assert "Claude." in vibe.read_text()
+
+    neutral = "---\ndescription: Reviews.\ntargets: {vibe: {exclude: true}}\n---\nNeutral.\n"
+    assert pull(neutral=neutral, manifest="").exit_code is ExitCode.OK
+    assert (vibe.exists(), opencode.read_text()) == (False, ours)
+
+    pull(claude=None, neutral=None)
+    assert ("OpenCode." in vibe.read_text(), "reviewer" in installation.files()) == (True, True)
+    assert "OpenCode." in installation.files()["reviewer"]
+    assert pull(opencode=None).counts["delete"] == 3
+    assert not opencode.exists()
+
+
+def test_agents_of_two_plugins_keep_what_is_declared_for_their_own_name(installation: Installation) -> None:
+    config = installation.config()
+    opencode = TargetTable(path=installation.root / "opencode", create=True)
+    rules = {"agents": {"team/tester": {"tools": ["read"]}, "team/one-tester": {"tools": ["*"]}}}
+    policy = PolicyTable.model_validate(rules)
+    config = config.model_copy(update={"targets": {**config.targets, "opencode": opencode}, "policy": policy})
+    environment = Environment(config, installation.app_paths)
+    caller = "---\ndescription: Leads.\npermission: {task: {tester: deny}}\n---\nLead.\n"
+    files = {".opencode/agent/lead.md": caller, "agentsync.toml": '[overrides.tester]\nmodel = "anthropic/haiku"\n'}
+    installation.source.write({**files, "plugins/one/agents/tester.md": agent("tester", "One.", tools="Read")})
+    installation.source.commit()
+    assert run(environment, SyncRequest(Scope.APPLY)).exit_code is ExitCode.OK
+    assert installation.files().keys() == {"anchor", "lead", "tester"}
+
+    listing = '{"plugins": [{"name": "two", "source": "./kits/second"}]}'
+    second = {"kits/second/agents/tester.md": agent("tester", "Two.", tools="Read, Bash")}
+    installation.source.write({**second, ".claude-plugin/marketplace.json": listing})
+    installation.source.commit()
+    report = run(environment, SyncRequest(Scope.APPLY))
+    errors = [(one.code, one.agent, one.target) for one in report.diagnostics if one.severity is Severity.ERROR]
+    assert errors == [(Code.GRANT_REFUSED, "two-tester", name) for name in ("claude", "opencode")]
+    (renamed,) = (one.message for one in report.diagnostics if one.code is Code.PLUGIN_NAMES)
+    assert renamed.endswith(": `two-tester`, `one-tester`")
+    assert installation.files().keys() == {"anchor", "lead", "one-tester"}
+    assert "haiku" in installation.files()["one-tester"]
+    lead = (installation.root / "opencode/lead.md").read_text()
+    assert "    one-tester: deny\n    two-tester: deny\n" in lead
+    assert Code.OVERRIDE_UNUSED not in {one.code for one in report.diagnostics}
 
 
 def test_a_source_with_an_impossible_ref_is_a_mistake_in_the_configuration(installation: Installation) -> None:

@@ -25,6 +25,7 @@ class Agent(BaseModel):
     Attributes:
         name: as its author wrote it.
         slug: the name of its files.
+        own_slug: what that is without the name of a plugin in front; empty where there is none.
         dialect: the dialect of its source file.
         prompt: the instructions, byte for byte as they follow the frontmatter.
         grants: its permissions; one ordered list for the keys that tools call tools, disallowedTools and permission.
@@ -44,6 +45,7 @@ class Agent(BaseModel):
 
     name: str
     slug: str
+    own_slug: str = ""
     description: str
     dialect: str
     prompt: str = ""
@@ -69,3 +71,8 @@ class Agent(BaseModel):
     targets: Mapping[str, Mapping[str, JsonValue]] = Field(default_factory=dict)
     native: Mapping[str, JsonValue] = Field(default_factory=dict)
     unknown: Mapping[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """The names by which patterns and policies know it."""
+        return (self.slug, self.own_slug) if self.own_slug else (self.slug,)

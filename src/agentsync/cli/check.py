@@ -159,7 +159,7 @@ def run_checks(
     snapshot = _snapshot(path.absolute(), dialect)
     built = build([snapshot], [], None, policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
-    own = {(one.path, one.dialect) for one in built.compiled}
+    own = {(one.path, one.dialect) for one in built.compiled if one.name}
     # Without a target no agent could be excluded from one.
     wanted = sorted({*targets, *(name for _, name in own if name)}) or [NEUTRAL]
     built = build([snapshot], [_target(name) for name in wanted], None, policy)

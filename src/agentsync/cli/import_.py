@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,10 +29,10 @@ from agentsync.core.naming import name_key
 from agentsync.core.paths import app_paths, is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Dialect, dialects
-from agentsync.repository.checks import Named, check_names
 from agentsync.repository.dialect_detection import ReadAgent
 from agentsync.repository.manifest import FILE_NAME, read_manifest
 from agentsync.repository.selection import Selection
+from agentsync.repository.versions import Named, check_names, tool_of
 from agentsync.repository.working_tree import WorkingTree, content
 from agentsync.state.store import State
 from agentsync.sync.build import build
@@ -78,8 +79,9 @@ def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "o
     """Write the agents of tools on this machine into INTO, a clone of the team's repository.
 
     Versions of one agent in several tools become one file: differences go under `targets`, and a prompt that differs
-    is shown. The first tool counts for the rest. Files that are in INTO already are never overwritten, the tools' own
-    files are not touched, and files that agentsync itself wrote for them are left out.
+    is shown. The first tool counts for the rest. With `--as own` each version is a file of its own. Files that are in
+    INTO already are never overwritten, the tools' own files are not touched, and files that agentsync itself wrote for
+    them are left out.
     """
     options = common()
     agents, problems = _collect([*_directories(sources)])
@@ -158,9 +160,9 @@ def _collect(directories: Sequence[tuple[Dialect, Path]]) -> tuple[dict[str, lis
             for read in reads:
                 document, agent = read.document, read.agent
                 named[Named(dialect.name, document.path, digest(document.data), agent.name, agent.slug)] = read
-        used, duplicates = check_names([*named], frozenset())
-        diagnostics += duplicates
-        for name in (name for name in named if name in used):
+        checked = check_names([*named], frozenset())
+        diagnostics += checked.diagnostics
+        for name in (version for agent in checked.used for version in agent.usable):
             # Another tool's file may be called otherwise where the name is in another script.
             slug = slugs.setdefault(name_key(name.name), name.slug)
             agents.setdefault(slug, []).append(named[name])
@@ -220,19 +222,25 @@ def _files(agents: dict[str, list[ReadAgent]], form: Literal["neutral", "own"]) 
 
 
 def _own_files(agents: dict[str, list[ReadAgent]]) -> Iterator[File]:
-    """Make a file for each agent, or a multi-agent file for a tool that needs one, from each agent's first version."""
+    """Make a file of each version of an agent, or a multi-agent file for a tool that needs one.
+
+    A repository holds one version for each tool, so of two formats of one tool the first counts.
+    """
     together: dict[Dialect, dict[str, ReadAgent]] = {}
-    left_out: dict[Dialect, list[Diagnostic]] = {}
+    left_out: defaultdict[Dialect, list[Diagnostic]] = defaultdict(list)
     for slug in sorted(agents):
-        first, *others = agents[slug]
-        message = f"left out: a repository holds an agent once, and {first.document.path} is used"
-        duplicates = [Diagnostic(Code.VERSION_DIFFERS, message, path=other.document.path) for other in others]
-        if first.dialect.shared:
-            together.setdefault(first.dialect, {})[first.agent.name] = first
-            left_out.setdefault(first.dialect, []).extend(duplicates)
-            continue
-        path = f"{first.dialect.project_directories[0]}/{slug}{first.dialect.suffix}"
-        yield File(path, first.document.data, (first.agent.name,), tuple(duplicates))
+        by_tool: defaultdict[str, list[ReadAgent]] = defaultdict(list)
+        for read in agents[slug]:
+            by_tool[tool_of(read.dialect.name)].append(read)
+        for first, *others in by_tool.values():
+            message = f"left out: a repository holds an agent once for each tool, and {first.document.path} is used"
+            duplicates = [Diagnostic(Code.VERSION_DIFFERS, message, path=other.document.path) for other in others]
+            if first.dialect.shared:
+                together.setdefault(first.dialect, {})[first.agent.name] = first
+                left_out[first.dialect] += duplicates
+                continue
+            path = f"{first.dialect.project_directories[0]}/{slug}{first.dialect.suffix}"
+            yield File(path, first.document.data, (first.agent.name,), tuple(duplicates))
     for dialect, reads in together.items():
         if dialect.shared:
             data = dialect.shared.edited(None, {name: read.document.data for name, read in reads.items()})

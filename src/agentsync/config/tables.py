@@ -191,6 +191,7 @@ class SourceTable(AgentsTable):
             include=self.include or manifest.include,
             exclude=(*self.exclude, *manifest.exclude),
             dialects=(*self.dialects.items(), *forced, *manifest.dialects.items()),
+            versions=self.versions or manifest.versions,
         )
 
 

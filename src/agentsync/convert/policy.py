@@ -136,9 +136,9 @@ class SourcePolicy:
 
     layers: tuple[_Layer, ...] = ()
 
-    def rules(self, slug: str) -> tuple[Rules, ...]:
-        """What counts for an agent: each must take it."""
-        return tuple(layer.of(slug) for layer in self.layers)
+    def rules(self, *slugs: str) -> tuple[Rules, ...]:
+        """What counts for an agent, under each of its names: each must take it."""
+        return tuple(layer.of(slug) for layer in self.layers for slug in slugs)
 
     @property
     def max_agents(self) -> int:

@@ -76,8 +76,8 @@ class Code(Enum):
     HIDDEN_UNICODE = "AS209", WARNING, "The text contains characters that a reader cannot see.", "Remove the characters.", "The agent is written with them, since the policy allows it."
     NAME_HIDDEN_UNICODE = "AS210", ERROR, "The name contains characters that a reader cannot see.", "Remove the characters.", _REFUSED
     SECRET = "AS211", WARNING, "The text seems to contain a credential.", "Revoke the credential, then remove it.", "The agent is written with it, since the policy allows it."
-    NAME_TWICE = "AS212", ERROR, "Two agents have the same name.", "Rename or exclude one of them; between sources, `replaces = true` lets the later one win.", "Neither agent is written; the last good versions stay."
-    SAME_TWICE = "AS213", WARNING, "An agent is in two files: with the same content, or once in a tool's own directory and once elsewhere.", "Exclude one of them.", "One of the files is used, the other is ignored."
+    NAME_TWICE = "AS212", ERROR, "Two agents have the same name.", "Rename or exclude one of them; or name the dialect of each under `[agents.dialects]`; between sources, `replaces = true` lets the later one win.", "Neither agent is written; the last good versions stay."
+    SAME_TWICE = "AS213", WARNING, "The same agent is in two files, or another file takes precedence.", "Exclude one of them.", "One of the files is used, the other is ignored."
     WRONG_DIALECT = "AS214", ERROR, "The value has another tool's form; this tool would read it differently.", "Write the value in the form that this tool reads.", _REFUSED
     UNKNOWN_TOOL = "AS215", WARNING, "The tool name is not one that this dialect knows.", "Correct the tool's name, or remove it.", "The agent is written; its own tool ignores the name."
     NO_EFFECT = "AS216", WARNING, "The agent's own tool does not enforce what this key restricts.", "Use the key that the tool reads.", "The agent is written; other tools restrict it as its author intended."
@@ -89,6 +89,9 @@ class Code(Enum):
     FILES_NEEDED = "AS222", WARNING, "The agent names files that do not come with it.", "Write what matters into the agent's instructions, or bring the files by other means.", "The agent is written; the files are not, and paths in its instructions are not changed."
     OTHERS_NEEDED = "AS223", INFO, "The agent names skills, MCP servers or commands that do not come with it.", "Nothing to do where its users have them; otherwise bring them by other means.", "The agent is written; what it names is not."
     SUBMODULE = "AS224", WARNING, "The path is a submodule, and files of other repositories are not read.", "Make the other repository a source of its own, or name the path under `exclude`.", "No agent in it is written."
+
+    VERSIONS = "AS225", INFO, "One agent has versions for several tools.", "Nothing to do; `versions` under `[agents]` in agentsync.toml sets whose version other tools get.", "Each tool gets its own version, any other tool one of them."
+    PLUGIN_NAMES = "AS226", INFO, "Several plugins have agents of one name.", "Nothing to do; a name that only one plugin has stays as it is.", "Each is written with its plugin's name in front."
 
     # Conversion: what a target cannot express.
     FIELD_LOST = "AS301", WARNING, "The target cannot express this field.", "Check that the agent works in that tool without it.", "The agent is written; the field is lost there, or part of it."

@@ -1,12 +1,10 @@
-"""Checks on an agent, or on several together, that no single tool would make."""
+"""Checks on an agent that no single tool would make."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -15,7 +13,6 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts, name_key
 from agentsync.formats.document import Document, control_character, decode
-from agentsync.repository.places import is_in_tool_directory
 
 _MAX_DESCRIPTION = 1024
 
@@ -123,114 +120,3 @@ def _texts(value: JsonValue) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner)
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Identity of an agent for the check of names: source, path in it, blob id, its name and that of its files."""
-
-    source: str
-    path: str
-    blob: str
-    name: str
-    slug: str
-
-
-def check_names(agents: Sequence[Named], overriding: frozenset[str]) -> tuple[set[Named], list[Diagnostic]]:
-    """Decide which agents are used where several have the same name, or would have files of the same name.
-
-    Equal content is used once. Of one source, a file in a tool's own directory is used rather than one elsewhere; where
-    it has different content apart from that, none of it is used. Of several sources, a later one wins only where it is
-    configured to.
-
-    Args:
-        agents: in the order of their sources.
-        overriding: sources whose agents win over those of earlier sources.
-
-    Returns:
-        The agents that are used, and the diagnostics.
-    """
-    used: set[Named] = set()
-    diagnostics: list[Diagnostic] = []
-    for group in _groups(agents):
-        candidates, others = _in_tool_directories(_winning(group, overriding))
-        diagnostics += [_passed_over(agent, candidates[0]) for agent in others]
-        if len({agent.blob for agent in candidates}) == 1:
-            used.add(candidates[0])
-            diagnostics += [_same(agent, candidates[0]) for agent in candidates[1:]]
-        else:
-            diagnostics += _twins(candidates)
-    return used, diagnostics
-
-
-def _groups(agents: Sequence[Named]) -> Collection[Sequence[Named]]:
-    """Group the agents that share a name or the name of their files, with each other or through others.
-
-    The two differ only for a name in another script, since the stem of its file counts for the names of files.
-    """
-    leaders: dict[str, str] = {}
-
-    def leader(key: str) -> str:
-        while leaders.setdefault(key, key) != key:
-            leaders[key] = leaders[leaders[key]]  # halves the way for the next search
-            key = leaders[key]
-        return key
-
-    for agent in agents:
-        leaders[leader(name_key(agent.name))] = leader(agent.slug)
-    groups: defaultdict[str, list[Named]] = defaultdict(list)
-    for agent in agents:
-        groups[leader(agent.slug)].append(agent)
-    return groups.values()
-
-
-def _winning(group: Sequence[Named], overriding: frozenset[str]) -> Sequence[Named]:
-    last = group[-1].source
-    return [agent for agent in group if agent.source == last] if last in overriding else group
-
-
-def _in_tool_directories(group: Sequence[Named]) -> tuple[Sequence[Named], Sequence[Named]]:
-    """Return those that count, and those elsewhere in a source that has one of them in a tool's own directory."""
-    if len(group) == 1:
-        return group, ()
-    own = {agent: is_in_tool_directory(agent.path) for agent in group}
-    sources = {agent.source for agent in group if own[agent]}
-    others = [agent for agent in group if agent.source in sources and not own[agent]]
-    return [agent for agent in group if own[agent] or agent.source not in sources], others
-
-
-def _passed_over(agent: Named, other: Named) -> Diagnostic:
-    message = (
-        f"`{agent.slug}` is also the name of {_place(other, agent)}, which is in its tool's own directory and counts"
-    )
-    return Diagnostic(Code.SAME_TWICE, message, path=agent.path, agent=agent.slug)
-
-
-def _same(agent: Named, other: Named) -> Diagnostic:
-    return Diagnostic(
-        Code.SAME_TWICE, f"the same agent is in {_place(other, agent)}", path=agent.path, agent=agent.slug
-    )
-
-
-_SHOWN_TWINS = 4
-
-
-def _twins(group: Sequence[Named]) -> Iterator[Diagnostic]:
-    """Report each agent of a group whose names are one, or whose files would be."""
-    shared = Counter(name_key(agent.name) for agent in group)
-    for agent in group:
-        others = islice((other for other in group if other is not agent), _SHOWN_TWINS)
-        places = ", ".join(_place(other, agent) for other in others)
-        more = f" and {len(group) - 1 - _SHOWN_TWINS} more" if len(group) - 1 > _SHOWN_TWINS else ""
-        key, hint = name_key(agent.name), ""
-        if shared[key] > 1 or key == agent.slug:
-            name = agent.slug if key == agent.slug else agent.name
-            message = f"`{name}` is also the name of {places}{more}"
-        else:
-            message = f"`{agent.slug}`, which stands for `{agent.name}` in file names, is also that of {places}{more}"
-            hint = "give one of these files another name, which counts for agents named in another script"
-        yield Diagnostic(Code.NAME_TWICE, message, path=agent.path, agent=agent.slug, hint=hint)
-
-
-def _place(agent: Named, beside: Named) -> str:
-    return agent.path if agent.source == beside.source else f"{agent.path} of source `{agent.source}`"

@@ -48,9 +48,15 @@ class ReadAgent:
 
 @dataclass(frozen=True, slots=True)
 class NoAgent:
-    """File that is not an agent: refused where the diagnostics include an error, else another kind of file."""
+    """File that is not an agent: refused where the diagnostics include an error, else another kind of file.
+
+    Attributes:
+        diagnostics: of reading and checking it.
+        name: what it calls itself; empty where it does not, or cannot be parsed.
+    """
 
     diagnostics: tuple[Diagnostic, ...]
+    name: str = ""
 
     @property
     def refused(self) -> bool:
@@ -82,10 +88,11 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     reading = chosen.read(document, _stem(path, chosen))
     diagnostics = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
     if reading.agent is None:
-        return NoAgent(diagnostics)
+        name = document.metadata.get("name")
+        return NoAgent(diagnostics, name if isinstance(name, str) else "")
     diagnostics += tuple(_located(diagnostic, document, chosen) for diagnostic in check_agent(reading.agent, document))
     if any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics):
-        return NoAgent(diagnostics)
+        return NoAgent(diagnostics, reading.agent.name)
     respelled = (document.repaired or named is None) and takes_away(reading.agent.unknown)
     passes = reading.loads and not document.repaired and not respelled
     with_agent = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in diagnostics)

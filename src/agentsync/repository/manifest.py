@@ -62,6 +62,7 @@ class AgentsTable(Settings):
         include, exclude: globs over paths.
         only, skip: patterns of agents: globs over their names, or `tag:` and one over their tags.
         dialects: glob over paths to dialect.
+        versions: dialects, in the order in which other tools get their versions of an agent.
     """
 
     include: Patterns = ()
@@ -69,6 +70,7 @@ class AgentsTable(Settings):
     only: Patterns = ()
     skip: Patterns = ()
     dialects: dict[Pattern, str] = Field(default_factory=dict, max_length=_MAX_PATTERNS)
+    versions: tuple[Annotated[str, AfterValidator(known_dialect)], ...] = Field(default=(), max_length=_MAX_PATTERNS)
 
     @field_validator("dialects")
     @classmethod

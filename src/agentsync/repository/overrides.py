@@ -92,27 +92,29 @@ class Overridden:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def matches(pattern: str, slug: str, tags: Iterable[str]) -> bool:
-    """Whether a pattern matches the agent of this slug and these tags."""
+def matches(pattern: str, slugs: Iterable[str], tags: Iterable[str]) -> bool:
+    """Whether a pattern matches the agent of these slugs and tags."""
     if pattern.startswith(TAG):
         return any(fnmatchcase(tag, pattern.removeprefix(TAG)) for tag in tags)
-    return fnmatchcase(slug, pattern)
+    return any(fnmatchcase(slug, pattern) for slug in slugs)
 
 
 def chooses(pattern: str, agent: Agent) -> bool:
     """Whether a pattern matches this agent."""
-    return matches(pattern, agent.slug, agent.tags)
+    return matches(pattern, agent.slugs, agent.tags)
 
 
 def _under(pattern: str, prefix: str) -> str:
     return pattern if pattern.startswith(TAG) else prefix + pattern
 
 
-def unused(overrides: Iterable[Override], agents: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Diagnostic]:
-    """Report each override that matches none of these agents, given by slug and tags."""
+def unused(
+    overrides: Iterable[Override], agents: Iterable[tuple[Sequence[str], Sequence[str]]]
+) -> Iterator[Diagnostic]:
+    """Report each override that matches none of these agents, given by slugs and tags."""
     known_agents = list(agents)
     for override in overrides:
-        if not any(matches(override.pattern, slug_, tags) for slug_, tags in known_agents):
+        if not any(matches(override.pattern, slugs, tags) for slugs, tags in known_agents):
             yield Diagnostic(Code.OVERRIDE_UNUSED, f"there is no agent `{override.pattern}`", path=override.place)
 
 
@@ -122,11 +124,12 @@ def prefixed(agent: Agent, prefix: str) -> Agent:
     return agent.model_copy(update={"name": name, "slug": slug(name, prefix + agent.slug)}) if prefix else agent
 
 
-def also_denied(agent: Agent, prefix: str) -> tuple[Override, ...]:
-    """Return the override that repeats an agent's rules for calling other agents, for their names with the prefix."""
-    place = f"the prefix `{prefix}`"
+def also_denied(agent: Agent, *prefixes: str) -> tuple[Override, ...]:
+    """Return the override that repeats an agent's rules for calling other agents, for their names with each prefix."""
+    distinct = [*filter(None, dict.fromkeys(prefixes))]
+    place = f"the prefix {', '.join(f'`{prefix}`' for prefix in distinct)}"
     try:
-        added = [*_under_prefix(agent.grants, prefix)] if prefix else []
+        added = [rule for prefix in distinct for rule in _under_prefix(agent.grants, prefix)]
     except TooManyPatternsError:
         return (Override(agent.slug, place, {}, unusable=True),)
     return (Override(agent.slug, place, spell(Grants((*agent.grants.rules, *added)))),) if added else ()

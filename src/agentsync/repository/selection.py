@@ -55,12 +55,14 @@ class Selection:
         subfolder: only files below it are read, and patterns are relative to it.
         include, exclude: globs, `**` over directories; without include, every file that may be an agent.
         dialects: glob to dialect, the first match wins; a single `**` sets it for the whole source.
+        versions: the dialects whose version of an agent other tools get, the first one that is there.
     """
 
     subfolder: str = ""
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     dialects: tuple[tuple[str, str], ...] = ()
+    versions: tuple[str, ...] = ()
 
     def dialect_of(self, path: str) -> str | None:
         file, _ = split_path(path)

@@ -23,11 +23,14 @@ from agentsync.core.digest import digest
 from agentsync.core.entry_paths import split_path
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
-from agentsync.repository.checks import Named, check_names, masked
+from agentsync.repository.checks import masked
 from agentsync.repository.dependencies import Tree, missing, needs_of
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.overrides import also_denied, prefixed, unused
+from agentsync.repository.plugins import Plugins, prefixes
+from agentsync.repository.selection import dialect_of
 from agentsync.state.render_cache import Cache
+from agentsync.sync.agent_versions import claimed, claims_of, named_agent, used_agents
 from agentsync.sync.compiled_agent import CompiledAgent, Output, decode, encode
 from agentsync.sync.snapshot import Snapshot
 from agentsync.targets.change import Change, TargetState, Wanted
@@ -58,6 +61,7 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
         SourceUnavailableError: a mirror cannot be read.
         StateError: the cache cannot be used.
     """
+    snapshots = [_with_plugin_prefixes(snapshot, cache) for snapshot in snapshots]
     contents = ContentStore(snapshots, targets)
     compiled: tuple[CompiledAgent, ...] = ()
     oversized: list[Diagnostic] = []
@@ -70,11 +74,8 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
         compiled += of_source
     if cache:
         cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
-    overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.replaces)
-    names = {_named(compiled_agent): compiled_agent for compiled_agent in compiled if compiled_agent.slug}
-    used_names, name_diagnostics = check_names(list(names), overriding)
-    used = tuple(compiled_agent for named, compiled_agent in names.items() if named in used_names)
-    used = _without_clashes(used, targets)
+    names = used_agents(snapshots, compiled, targets)
+    compiled, used = names.compiled, _without_clashes(names.used, targets)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
     unread = frozenset(
         (snapshot.name, path)
@@ -86,7 +87,7 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
         *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
         *oversized,
         *(diagnostic for compiled_agent in compiled for diagnostic in compiled_agent.diagnostics),
-        *name_diagnostics,
+        *names.diagnostics,
         *_unused(snapshots, compiled),
         *(
             diagnostic
@@ -159,7 +160,7 @@ def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) ->
         agents = (
             compiled_agent for compiled_agent in compiled if compiled_agent.source in sources and compiled_agent.name
         )
-        yield from unused([override], ((compiled_agent.slug, compiled_agent.tags) for compiled_agent in agents))
+        yield from unused([override], ((compiled_agent.slugs, compiled_agent.tags) for compiled_agent in agents))
 
 
 def _with_needs(snapshot: Snapshot, compiled: Sequence[CompiledAgent]) -> tuple[CompiledAgent, ...]:
@@ -184,13 +185,22 @@ def _without_refusal(compiled_agent: CompiledAgent, parts: Mapping[str, str]) ->
     if whole is None or {one.code for one in compiled_agent.diagnostics} != {Code.NO_FRONTMATTER}:
         return compiled_agent
     part = Diagnostic(Code.NOT_AN_AGENT, f"this is part of the agent `{whole}`", path=compiled_agent.path)
-    return replace(compiled_agent, refused=False, diagnostics=(masked(part),))
+    return replace(compiled_agent, refused=False, claims=(), diagnostics=(masked(part),))
 
 
-def _named(compiled_agent: CompiledAgent) -> Named:
-    return Named(
-        compiled_agent.source, compiled_agent.path, compiled_agent.blob, compiled_agent.name, compiled_agent.slug
-    )
+def _with_plugin_prefixes(snapshot: Snapshot, cache: Cache | None) -> Snapshot:
+    """Return the snapshot with a plugin's name in front of each agent that other plugins have one of the same name of.
+
+    These depend on the repository alone, so settings of this machine do not rename an agent.
+    """
+    plugins = Plugins(snapshot.paths, snapshot.plugins)
+    if not plugins.several(entry.path for entry in snapshot.entries):
+        return snapshot
+    plain = replace(snapshot, prefix="", filters=(), overrides=())
+    compiled = [*_compile(plain, (), cache, ContentStore((), ()), SourcePolicy())]
+    named = [named_agent(agent, snapshot) for agent in compiled if agent.slug]
+    named += [one for agent in compiled for one in claimed(agent, snapshot) if one.slug]
+    return replace(snapshot, plugin_prefixes=prefixes(named, plugins))
 
 
 def _without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
@@ -222,7 +232,7 @@ def _without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -
 
 def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], policy: SourcePolicy) -> Diagnostic | None:
     """Report a source that has more agents than its policy allows."""
-    agents = sum(bool(compiled_agent.slug) for compiled_agent in compiled)
+    agents = len({compiled_agent.slug for compiled_agent in compiled if compiled_agent.slug})
     if agents <= policy.max_agents:
         return None
     message = f"source `{snapshot.name}` has {agents} agents, more than the {policy.max_agents} allowed"
@@ -233,7 +243,7 @@ def _compile(
     snapshot: Snapshot, targets: Sequence[Target], cache: Cache | None, contents: ContentStore, policy: SourcePolicy
 ) -> Iterator[CompiledAgent]:
     """Compile each file, in the order of the entries; results that are not in the cache are added to it."""
-    common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix))
+    common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix, snapshot.prefixes))
     keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
     cached = cache.get_many(keys.values()) if cache else {}
     compiled = {key: decode(value) for key, value in cached.items()}
@@ -266,7 +276,8 @@ def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: st
         for target in targets
     ]
     forced = snapshot.selection.dialect_of(entry.path)
-    inputs = [engine(), entry.path, entry.blob, forced, common, settings]
+    prefix = snapshot.plugin_prefixes.get(entry.path)
+    inputs = [engine(), entry.path, entry.blob, forced, prefix, common, settings]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
@@ -284,13 +295,17 @@ def _make(
         snapshot.name, entry.path, entry.blob, diagnostics=tuple(map(masked, read.diagnostics))
     )
     if isinstance(read, NoAgent):
-        return replace(compiled_agent, refused=read.refused)
+        dialect = dialect_of(entry.path, snapshot.selection)
+        if not (read.refused and dialect):
+            return replace(compiled_agent, refused=read.refused)
+        claims = claims_of(entry.path, read.name, dialect, snapshot.prefix_of(entry.path))
+        return replace(compiled_agent, refused=True, dialect=dialect.name, claims=claims)
     agent = read.agent
     if not all(agent_filter.takes(agent) for agent_filter in snapshot.filters):
         return CompiledAgent(
             snapshot.name, entry.path, entry.blob, excluded=frozenset(target.name for target in targets)
         )
-    rules = policy.rules(agent.slug)
+    rules = policy.rules(*agent.slugs)
     judged = judge_text(read.diagnostics, agent.slug, len(read.document.data), rules)
     included = {target for target, file in files.items() if not file.excluded}
     compiled_agent = replace(
@@ -299,7 +314,7 @@ def _make(
         diagnostics=tuple(masked(diagnostic.at(path=entry.path, agent=agent.name)) for diagnostic in judged),
     )
     if refused(compiled_agent.diagnostics):
-        return replace(compiled_agent, refused=True)
+        return replace(compiled_agent, refused=True, dialect=read.dialect.name, claims=(agent.slug,))
     outputs = {}
     for target in targets:
         if target.name in files:
@@ -313,6 +328,7 @@ def _make(
         compiled_agent,
         name=agent.name,
         slug=agent.slug,
+        own_slug=agent.own_slug,
         dialect=read.dialect.name,
         description=agent.description,
         tags=agent.tags,
@@ -340,10 +356,12 @@ def _render(
     read = read_agent(path, data, snapshot.selection.dialect_of(path))
     if isinstance(read, NoAgent):
         return read, {}
-    overrides = snapshot.overrides
-    if snapshot.prefix:
-        read = replace(read, agent=prefixed(read.agent, snapshot.prefix), passes_through=False)
-        overrides = (*also_denied(read.agent, snapshot.prefix), *overrides)
+    if prefix := snapshot.prefix_of(path):
+        agent = prefixed(read.agent, prefix)
+        if path in snapshot.plugin_prefixes:
+            agent = agent.model_copy(update={"own_slug": prefixed(read.agent, snapshot.prefix).slug})
+        read = replace(read, agent=agent, passes_through=False)
+    overrides = (*also_denied(read.agent, *snapshot.prefixes), *snapshot.overrides)
     files = {}
     for target in targets:
         if target.filter.takes(read.agent):

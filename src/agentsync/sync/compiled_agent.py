@@ -24,9 +24,12 @@ class CompiledAgent:
     """Result of compiling one file of a source.
 
     Attributes:
-        name, slug, dialect, description, tags: of the agent; empty where the file is not one.
+        name, slug, description, tags: of the agent; empty where the file is not one.
+        dialect: of the agent, or of a refused file where it is known.
         excluded: the targets that do not get it.
+        own_slug: see `Agent`.
         refused: whether it looks like an agent and cannot be used, or must not be.
+        claims: the slugs that a refused one would have as far as is known; empty ones are those of a file of several.
         outputs: by target's name.
         needs: what the agent names and does not bring.
     """
@@ -36,14 +39,21 @@ class CompiledAgent:
     blob: str
     name: str = ""
     slug: str = ""
+    own_slug: str = ""
     dialect: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
     excluded: frozenset[str] = frozenset()
     refused: bool = False
+    claims: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)
     needs: Needs = NO_NEEDS
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """The names by which patterns and policies know the agent."""
+        return (self.slug, self.own_slug) if self.own_slug else (self.slug,)
 
 
 def encode(compiled_agent: CompiledAgent) -> bytes:
@@ -51,11 +61,13 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
     record = {
         "name": compiled_agent.name,
         "slug": compiled_agent.slug,
+        "own_slug": compiled_agent.own_slug,
         "dialect": compiled_agent.dialect,
         "description": compiled_agent.description,
         "tags": compiled_agent.tags,
         "excluded": sorted(compiled_agent.excluded),
         "refused": compiled_agent.refused,
+        "claims": compiled_agent.claims,
         "diagnostics": [diagnostic.as_dict() for diagnostic in compiled_agent.diagnostics],
         "outputs": {
             target: [output.path, output.digest, [diagnostic.as_dict() for diagnostic in output.diagnostics]]
@@ -74,8 +86,18 @@ def decode(value: bytes) -> CompiledAgent:
         for target, (path, digested, diagnostics) in record.pop("outputs").items()
     }
     diagnostics = tuple(Diagnostic.from_dict(diagnostic) for diagnostic in record.pop("diagnostics"))
-    tags, excluded = tuple(record.pop("tags")), frozenset(record.pop("excluded"))
+    tags, claims = tuple(record.pop("tags")), tuple(record.pop("claims"))
+    excluded = frozenset(record.pop("excluded"))
     needs = Needs(**{kind: tuple(names) for kind, names in record.pop("needs").items()})
     return CompiledAgent(
-        "", "", "", tags=tags, excluded=excluded, diagnostics=diagnostics, outputs=outputs, needs=needs, **record
+        "",
+        "",
+        "",
+        tags=tags,
+        claims=claims,
+        excluded=excluded,
+        diagnostics=diagnostics,
+        outputs=outputs,
+        needs=needs,
+        **record,
     )

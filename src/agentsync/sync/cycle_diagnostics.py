@@ -57,9 +57,13 @@ def without_agents(
 
 def kept_last_good(built: BuildResult, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:
     """Report each file that cannot be used now and whose last good version stays in a target."""
-    kept = {pair for state in built.states for pair in state.kept}
-    rows = {(row.source, row.source_path): row for row in inventory.values()}
+    kept = {state.directory: state.kept for state in built.states}
+    rows = {
+        (row.source, row.source_path): row
+        for (directory, _), row in inventory.items()
+        if (row.source, row.source_path) in kept.get(directory, ())
+    }
     return [
-        Diagnostic(Code.KEPT_LAST_GOOD, "the last good version stays", path=path, agent=rows[source, path].agent)
-        for source, path in sorted(kept & rows.keys())
+        Diagnostic(Code.KEPT_LAST_GOOD, "the last good version stays", path=path, agent=row.agent)
+        for (_, path), row in sorted(rows.items())
     ]

@@ -111,12 +111,12 @@ def _restores(request: SyncRequest, observation: Observation, change: Change) ->
 def _with_escalations(request: SyncRequest, observation: Observation, changes: Plan) -> Plan:
     """Return the plan with escalations reported or held."""
     urls, consent = observation.urls, request.consent
-    slugs = {(one.source, one.path): one.slug for one in observation.built.used}
+    slugs = {(one.source, one.path): one.slugs for one in observation.built.used}
 
     def rules(change: Change) -> Sequence[Rules]:
         assert change.wanted is not None  # noqa: S101 - only changes that write are compared
-        slug = slugs[change.source, change.wanted.source_path]
-        return observation.policy.of_source(change.source, urls[change.source]).rules(slug)
+        names = slugs[change.source, change.wanted.source_path]
+        return observation.policy.of_source(change.source, urls[change.source]).rules(*names)
 
     return hold_escalations(
         changes,

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from posixpath import normpath
 
 from agentsync.config.tables import SourceTable
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, SourceRefusedError
 from agentsync.dialects import Kind
+from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
+from agentsync.repository.plugins import MARKETPLACE, listed_plugins
 from agentsync.repository.selection import Selection, select
 from agentsync.repository.settings_files import extract_agents
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
@@ -43,6 +46,8 @@ class Snapshot:
         unread: the paths of files that may be agents and are not read, since there are too many.
         not_synced: the number of things of each kind that tools read and that are not synced.
         accepts_scattered: whether all agents are taken that are outside of directories of agents.
+        plugins: the names of plugins by their directories, as a marketplace lists them.
+        plugin_prefixes: by path, what is put before an agent's name since another plugin has one of this name.
     """
 
     name: str
@@ -62,6 +67,8 @@ class Snapshot:
     unread: frozenset[str] = frozenset()
     not_synced: Mapping[Kind, int] = field(default_factory=dict)
     accepts_scattered: bool = False
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    plugin_prefixes: Mapping[str, str] = field(default_factory=dict)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the content of each of these blobs, in any order, one in memory at a time.
@@ -78,6 +85,15 @@ class Snapshot:
                 stored.append(id_)
         if stored:
             yield from self.files.blobs(stored)
+
+    def prefix_of(self, path: str) -> str:
+        """What an agent's name begins with here."""
+        return self.prefix + self.plugin_prefixes.get(path, "")
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Everything that names of its agents begin with here, sorted."""
+        return tuple(sorted(filter(None, (self.prefix + one for one in {"", *self.plugin_prefixes.values()}))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +129,7 @@ def take_snapshot(
     entries = files.tree(commit)
     paths = frozenset(entry.path for entry in entries if entry.mode.startswith("100"))
     manifest = _manifest(files, entries)
+    listings = [entry for entry in entries if entry.path == f"{table.subfolder.strip('/')}/{MARKETPLACE}".lstrip("/")]
     selection = table.selection(manifest.agents)
     # The manifest is no agent, whatever dialect the files are said to have.
     selected = select([entry for entry in entries if entry.path != FILE_NAME], selection)
@@ -143,6 +160,7 @@ def take_snapshot(
         not_synced=selected.not_synced,
         # Patterns say by themselves which files are meant.
         accepts_scattered=table.allow_scattered or bool(selection.include),
+        plugins=_plugins(files, listings, table.subfolder.strip("/")),
     )
 
 
@@ -179,6 +197,16 @@ def snapshot_of_file(files: WorkingTree, table: SourceTable, entry: Entry, *, na
 
 def _contents(files: Files, entries: Sequence[Entry]) -> Iterator[bytes]:
     return (data for _, data in files.blobs(entry.blob for entry in files.identified(entries)))
+
+
+def _plugins(files: Files, listings: Sequence[Entry], root: str) -> Mapping[str, str]:
+    """Return the plugins that the marketplace of a source lists, by their directories."""
+    readable = [one for one in listings if one.mode.startswith("100") and one.size <= MAX_FILE_BYTES]
+    return {
+        normpath(f"{root}/{directory}").lstrip("/"): name
+        for data in (_contents(files, files.identified(readable)) if readable else ())
+        for directory, name in listed_plugins(data).items()
+    }
 
 
 def _manifest(files: Files, entries: Sequence[Entry]) -> Manifest:

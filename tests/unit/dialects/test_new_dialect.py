@@ -180,6 +180,7 @@ def test_it_is_listed_and_documented(facts: dict[str, Any]) -> None:
 _ALLOWED: Final = {
     "cli/demo.py": "a demonstration with three tools",
     "cli/demo_scene.py": "the same",
+    "repository/plugins.py": "marketplaces of plugins, which are Claude Code's format and hold agents of any tool",
     "repository/dependencies.py": "a variable of Claude Code's plugins, which agents of any tool may name",
     "formats/key_lines.py": "`vibe` is a key that some authors add to an agent",
 }

@@ -48,6 +48,7 @@ def test_no_generated_part_is_stale(generate: ModuleType) -> None:
         "diagnostics.md",
         "events.md",
         "agent-format.md",
+        "configuration.md",
         "dialects.md",
         "permissions.md",
         "agent.schema.json",

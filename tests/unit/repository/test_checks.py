@@ -1,4 +1,4 @@
-"""Diagnostics on one agent's text, and on several agents of one name."""
+"""Diagnostics on one agent's text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.repository.checks import Named, check_names
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 
 HEAD = "---\nname: reviewer\ndescription: Reviews.\n---\n"
@@ -130,91 +129,3 @@ def test_a_text_that_only_resembles_a_secret_is_accepted(text: str) -> None:
 
 def test_a_key_with_windows_line_ends_is_found() -> None:
     assert Code.SECRET in codes((f"{HEAD}{SECRETS['a private key']}\n").replace("\n", "\r\n"))
-
-
-def named(path: str, blob: str, source: str = "team", slug: str = "x", name: str = "") -> Named:
-    return Named(source, path, blob, name or slug, slug)
-
-
-def test_agents_of_different_names_are_all_used() -> None:
-    agents = [named("a.md", "1", slug="a"), named("b.md", "2", slug="b")]
-    assert check_names(agents, frozenset()) == (set(agents), [])
-
-
-def test_equal_content_is_used_once() -> None:
-    first, second = named("a.md", "1"), named("b.md", "1")
-    used, diagnostics = check_names([first, second], frozenset())
-    assert used == {first}
-    assert [(one.code, one.path) for one in diagnostics] == [(Code.SAME_TWICE, "b.md")]
-    assert "a.md" in diagnostics[0].message
-
-
-def test_of_different_content_none_is_used_and_each_names_the_others() -> None:
-    agents = [named("a.md", "1"), named("b.md", "2"), named("c.md", "1")]
-    used, diagnostics = check_names(agents, frozenset())
-    assert used == set()
-    assert [one.code for one in diagnostics] == [Code.NAME_TWICE] * 3
-    assert diagnostics[1].message.endswith("a.md, c.md")
-
-
-def test_a_file_in_a_tools_own_directory_never_loses_to_one_elsewhere() -> None:
-    own, elsewhere = named(".claude/agents/x.md", "1"), named("docs/agents/x.md", "2")
-    for order in ([own, elsewhere], [elsewhere, own]):
-        used, diagnostics = check_names(order, frozenset())
-        assert used == {own}
-        assert [(one.code, one.path) for one in diagnostics] == [(Code.SAME_TWICE, "docs/agents/x.md")]
-    clashing = [own, elsewhere, named(".opencode/agents/x.md", "3")]
-    used, diagnostics = check_names(clashing, frozenset())
-    assert used == set()
-    assert sorted(one.code.name for one in diagnostics) == ["NAME_TWICE", "NAME_TWICE", "SAME_TWICE"]
-
-
-def test_a_name_in_another_script_is_one_name_whatever_its_files_are_called() -> None:
-    agents = [
-        named("a/sociologist.md", "1", slug="sociologist", name="社会学者"),
-        named("b/社会学者.md", "2", slug="shehuixuezhe", name="社会学者"),
-        named("c/sociologist.md", "3", slug="sociologist"),
-        named("d/lead.md", "4", slug="lead", name="主任"),
-        named("e/lead.md", "5", slug="lead", name="リーダー"),
-    ]
-    for order in (agents, agents[::-1]):
-        used, diagnostics = check_names(order, frozenset())
-        assert used == set()
-        assert {one.path: one.code for one in diagnostics} == dict.fromkeys(
-            [one.path for one in agents], Code.NAME_TWICE
-        )
-    messages = {one.path[0]: one.message for one in diagnostics}
-    assert messages["b"].startswith("`社会学者` is also the name of")
-    assert messages["c"].startswith("`sociologist` is also the name of")
-    assert messages["d"] == "`lead`, which stands for `主任` in file names, is also that of e/lead.md"
-
-
-def test_two_sources_of_one_name_clash_and_are_named() -> None:
-    used, diagnostics = check_names([named("a.md", "1"), named("a.md", "2", "mine")], frozenset())
-    assert used == set()
-    assert "of source `mine`" in diagnostics[0].message
-
-
-def test_a_later_source_wins_where_it_may() -> None:
-    mine = named("a.md", "2", "mine")
-    assert check_names([named("a.md", "1"), mine], frozenset({"mine"})) == ({mine}, [])
-
-
-def test_an_earlier_source_never_wins_by_that() -> None:
-    assert check_names([named("a.md", "2", "mine"), named("a.md", "1")], frozenset({"mine"}))[0] == set()
-
-
-def test_a_winning_source_must_still_agree_with_itself() -> None:
-    agents = [named("a.md", "1"), named("b.md", "2", "mine"), named("c.md", "3", "mine")]
-    used, diagnostics = check_names(agents, frozenset({"mine"}))
-    assert used == set()
-    assert [one.path for one in diagnostics] == ["b.md", "c.md"]
-
-
-def test_many_twins_are_reported_without_naming_each_to_each() -> None:
-    agents = [named(f"{number}/x.md", str(number)) for number in range(2000)]
-    used, diagnostics = check_names(agents, frozenset())
-    assert not used
-    assert len(diagnostics) == 2000
-    assert sum(len(one.message) for one in diagnostics) < 2000 * 100
-    assert "and 1995 more" in diagnostics[0].message

@@ -86,11 +86,11 @@ def agents(report: Report) -> Html:
 
 def _agent_state(compiled_agent: CompiledAgent, target: str, change: Change | None, held: frozenset[Key]) -> Html:
     output = compiled_agent.outputs.get(target)
-    if target in compiled_agent.excluded or output is None:
+    if target in compiled_agent.excluded:
         return mark("none", "left out")
-    if not output.digest:
+    if compiled_agent.refused or (output and not output.digest):
         return html(mark("bad", "refused"), _diagnostics_link(compiled_agent, output))
-    if change is None:
+    if output is None or change is None:
         return mark("none", "not used")
     if change.key in held:
         return mark("bad", "held")
@@ -102,9 +102,10 @@ def _agent_state(compiled_agent: CompiledAgent, target: str, change: Change | No
     return html(state, _diagnostics_link(compiled_agent, output))
 
 
-def _diagnostics_link(compiled_agent: CompiledAgent, output: Output) -> Html:
+def _diagnostics_link(compiled_agent: CompiledAgent, output: Output | None) -> Html:
     """A link to an agent's diagnostics, with the number of errors and warnings for one target."""
-    number = sum(diagnostic.severity is not Severity.INFO for diagnostic in output.diagnostics)
+    diagnostics = output.diagnostics if output else compiled_agent.diagnostics
+    number = sum(diagnostic.severity is not Severity.INFO for diagnostic in diagnostics)
     if not number:
         return Html("")
     return element("a", counted(number, "diagnostic"), class_="small", href=f"#{_anchor(compiled_agent.name)}")
