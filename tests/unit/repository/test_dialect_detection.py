@@ -165,6 +165,14 @@ def test_links_are_reported_and_submodules_are_not_files() -> None:
     assert picked_of(entries) == (["c.md"], [(Code.SYMLINK, "a.md")])
 
 
+def test_a_page_that_cannot_be_read_is_no_error() -> None:
+    pages = [entry("docs/a.md", "120000"), entry("docs/b.md", size=1 << 21), entry("docs/c.md"), entry("docs/C.md")]
+    assert picked_of(pages) == ([], [(Code.NOT_AN_AGENT, one.path) for one in pages])
+    assert picked_of([entry("docs/agents/a.md", "120000")]) == ([], [(Code.SYMLINK, "docs/agents/a.md")])
+    included = select(pages[:1], Selection(include=("docs/*.md",)))
+    assert [one.code for one in included.diagnostics] == [Code.SYMLINK]
+
+
 def test_files_that_are_not_selected_are_not_reported() -> None:
     assert picked_of([entry("docs/README.md", "120000"), entry("con.txt")]) == ([], [])
 
@@ -276,6 +284,8 @@ def test_endings_that_identify_a_tool_are_endings_of_its_files(dialect: Dialect)
         ("x.md", b"---\ntitle: A post\ndate: 2025-01-01\n---\nText.\n"),
         ("team.md", b"---\nname: A page\n---\nText.\n"),
         ("team/x.md", b"---\ndescription: A page\n---\nText.\n"),
+        ("docs/x.md", b"---\ntitle: X\ntitle: Y\n---\nText.\n"),
+        ("docs/x.md", b"\xff\xfe\xff"),
         ("docs/x.md", b"---\nname: Pages\ndescription: A page\n---\nText.\n"),
         ("docs/agents/x.md", b"---\ndescription: A page\n---\nText.\n"),
         ("docs/agents/x.md", b"---\ntitle: X\ndescription: A page\nmode: wide\n---\nText.\n"),
