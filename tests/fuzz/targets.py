@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -48,6 +49,7 @@ def targets() -> Mapping[str, Target]:
         "manifest": manifest,
         "configuration": configuration,
         "overlays": overlays,
+        "settings": settings,
         **{name: partial(agent, dialect) for name, dialect in dialects().items()},
     }
 
@@ -128,6 +130,19 @@ def overlays(data: bytes) -> None:
     overlays, _ = read_overlays(directory)
     assert [override.pattern for override in overlays] == ["sample"]
     _never_wider(overlays)
+
+
+def settings(data: bytes) -> None:
+    """Check that agents in a tool's settings become files that their dialect reads or refuses."""
+    for dialect in dialects().values():
+        if dialect.shared:
+            dialect.shared.readable(data)
+        if dialect.settings:
+            path = f"x{dialect.settings.locations[0]}"
+            with suppress(UnreadableError):
+                for name, values in dialect.settings.agents(data, path).items():
+                    parts = dict.fromkeys(dialect.settings.parts(values), b"developer_instructions = 'Help.'\n")
+                    read_agent(f"{path}:{name}", dialect.settings.written(name, values, parts))
 
 
 def agent(dialect: Dialect, data: bytes) -> None:
@@ -215,5 +230,10 @@ _SEEDS: Mapping[str, tuple[bytes, ...]] = {
     "configuration": (_CONFIGURATION,),
     "toml": (_MANIFEST, b"a.b = [1, 2.5, 2026-01-01, true]\n'c' = '''x\ny'''\n[[t]]\nx = {y = 1}\n"),
     "json": (b'{"name": "x", "tools": ["*"], "a": {"b": [1, 2.5, null, true]}}',),
+    "settings": (
+        b'{"agent": {"x": {"description": "d", "prompt": "{file:./x.md} y", "permission": {"edit": "deny"}}}} // z',
+        b'[agents.x]\ndescription = "d"\nconfig_file = "x.toml"\n',
+        b'{"customModes": [{"slug": "a", "name": "A", "roleDefinition": "x", "groups": ["read"]}]}',
+    ),
     "overlays": (b"---\nmodel: anthropic/opus\npermissions:\n  bash: deny\n---\nMore.\n", b"Text alone\n"),
 }

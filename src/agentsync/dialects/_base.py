@@ -160,7 +160,8 @@ class Recognition:
         is_default: whether the dialect wins a tie, and reads files with an ending that no dialect has. Exactly one
             dialect does.
         aliases: further names of the tool. Some authors keep settings for one tool under keys that start with its name.
-        other_stems: the names, in lower case and without their ending, of the tool's files that are no agents.
+        other_stems: the names, in lower case and without their ending, of the tool's files that are no agents; those in
+            Markdown are counted as its rules.
         other_suffixes: the endings of such files.
         other_directories: directories in which nothing is an agent outside of the tool's directories for agents; None
             for the hidden directories that contain its project directories.

@@ -24,8 +24,12 @@ _PAGE_KEYS: Final = frozenset(
     "ms.date ms.topic ms.author pubdate".split()
 )
 _PAGE_DIRECTORIES: Final = frozenset(
-    {"docs", "doc", "documentation", "website", "content", "pages", "blog", "posts", "_posts", "wiki"}
+    {"docs", "doc", "documentation", "website", "content", "pages", "blog", "posts", "wiki"}
 )
+# Directories of what several files take in, beside those whose name begins with an underscore.
+_PART: Final = re.compile(r"/(?:_[^/]*|partials?|includes|snippets|references)(?:/|\Z)")
+# A file that lists agents, and sets nothing that only an agent has, is about a team.
+_TEAM_KEYS: Final = ("agents", "members", "roster")
 _ENOUGH: Final = 3
 _TEMPLATE_FILE: Final = re.compile(r"/templates?/(?:[^/]*[-_.])?template\.[^/]*\Z")
 _PLACEHOLDER: Final = re.compile(r"<[^<>]+>|\{\{.*\}\}|\$\{.+\}|\[[^\[\]]+\]")
@@ -47,16 +51,20 @@ def looks_like_agent(document: Document) -> bool:
     Pages of documentation have a description too, and some have a name; they are known by their other keys and by their
     place. So no single key is enough.
     """
-    if _TEMPLATE_FILE.search(f"/{document.path.lower()}"):
-        return False
+    rooted = f"/{document.path.lower()}"
     keys = {folded_key(key) for key in document.metadata}
+    has_own = not keys.isdisjoint(_AGENT_KEYS | RESTRICTING)
+    is_team = not has_own and any(isinstance(document.metadata.get(key), list | dict) for key in _TEAM_KEYS)
+    if is_team or _TEMPLATE_FILE.search(rooted):
+        return False
     evidence = (
         2 * ("name" in keys)
         + ("description" in keys)
-        + 2 * (not keys.isdisjoint(_AGENT_KEYS | RESTRICTING))
+        + 2 * has_own
         + 2 * in_agent_directory(document.path)
         - 2 * (not keys.isdisjoint(_PAGE_KEYS))
         - in_documentation(document.path)
+        - (_PART.search(rooted) is not None)
     )
     return evidence >= _ENOUGH and not keys.isdisjoint({"name", "description"})
 

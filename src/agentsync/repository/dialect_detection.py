@@ -12,7 +12,15 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
 from agentsync.core.naming import folded_key
-from agentsync.dialects import Dialect, default_dialect, dialects, is_template, looks_like_agent, restrictions
+from agentsync.dialects import (
+    Dialect,
+    default_dialect,
+    dialects,
+    in_documentation,
+    is_template,
+    looks_like_agent,
+    restrictions,
+)
 from agentsync.dialects._kit.guards import takes_away
 from agentsync.formats.document import Document, UnreadableError
 from agentsync.repository.checks import check_agent
@@ -21,6 +29,7 @@ from agentsync.repository.places import (
     is_beside_agents,
     is_in_tool_directory,
     is_notes,
+    is_where_agents_are,
     stem_of_directory,
 )
 
@@ -79,6 +88,8 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
         chosen, document = (named, named.parse(data, path)) if named else _guessed(path, data)
     except UnreadableError as error:
         is_aside = dialect is None and is_in_tool_directory(path) and is_beside_agents(path)
+        if dialect is None and in_documentation(path) and not is_where_agents_are(path):
+            return NoAgent((replace(error.diagnostic, code=Code.NOT_AN_AGENT),))
         is_other = named is None or (is_aside and error.diagnostic.code is Code.NO_FRONTMATTER)
         return NoAgent((_not_an_agent(error.diagnostic) if is_other else error.diagnostic,))
     if problem := _another_file(document, dialect):

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from agentsync.core.entry_paths import split_path
 from agentsync.core.globs import path_matches
 from agentsync.core.limits import MAX_FILES
 from agentsync.core.naming import hidden_character, is_windows_device
-from agentsync.dialects import Dialect, Kind, dialects, other_directories
+from agentsync.dialects import Dialect, Kind, dialects, in_documentation, other_directories
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.objects import SUBMODULE, Entry
 from agentsync.repository.not_synced import count_not_synced
@@ -108,7 +108,7 @@ def select(entries: Sequence[Entry], selection: Selection) -> Selected:
             if not _is_foreign(path):
                 others.append(path)
         elif problem := _problem(entry):
-            diagnostics.append(problem)
+            diagnostics.append(_unless_a_page(problem, selection))
         elif entry.mode.startswith("100"):
             chosen.append(entry)
     not_synced = count_not_synced(others, [entry.path for entry in chosen])
@@ -121,8 +121,17 @@ def select(entries: Sequence[Entry], selection: Selection) -> Selected:
         diagnostics.append(Diagnostic(Code.NOT_SEARCHED, message))
     twins = _twins(chosen)
     refused = {diagnostic.path for diagnostic in twins}
+    diagnostics += [_unless_a_page(twin, selection) for twin in twins]
     read = [entry for entry in chosen if entry.path not in refused]
-    return Selected(read, [*diagnostics, *twins], frozenset(unread), not_synced)
+    return Selected(read, diagnostics, frozenset(unread), not_synced)
+
+
+def _unless_a_page(diagnostic: Diagnostic, selection: Selection) -> Diagnostic:
+    """Return the diagnostic on a file that cannot be read; no error for a page of documentation, which is no agent."""
+    path = diagnostic.path
+    if selection.include or not in_documentation(path) or is_where_agents_are(path):
+        return diagnostic
+    return replace(diagnostic, code=Code.NOT_AN_AGENT)
 
 
 def _limited(chosen: list[Entry], selection: Selection) -> tuple[list[Entry], list[str]]:

@@ -6,12 +6,15 @@ They are as large as a file may be. The bound is a safety net far above what the
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 
 from agentsync.core.codes import Code
 from agentsync.core.errors import ConfigError
 from agentsync.core.globs import path_matches
+from agentsync.dialects import dialects
+from agentsync.formats.document import UnreadableError
 from agentsync.git.objects import Entry
 from agentsync.repository.dialect_detection import NoAgent, read_agent
 from agentsync.repository.manifest import read_manifest
@@ -124,6 +127,19 @@ def test_a_name_of_a_million_marks_is_not_even_compared() -> None:
     selected = select([Entry("a" + "\u0300\u0327" * 500_000 + ".md", "100644", "", 1)], Selection())
     assert (selected.entries, [one.code for one in selected.diagnostics]) == ([], [Code.PATH_UNSAFE])
     assert len(selected.diagnostics[0].path) < 100_000
+
+
+@pytest.mark.parametrize("text", ["/*", '"', ",", ", \n", "//", '\\"', "[", '{"a":'])
+def test_settings_with_comments_take_time_that_grows_with_their_text(text: str) -> None:
+    data = f'{{"agent": {{}}, {text * (_LONGEST // len(text))}'.encode()
+    for dialect in dialects().values():
+        started = time.process_time()
+        if dialect.settings:
+            with suppress(UnreadableError):
+                dialect.settings.agents(data, "x")
+        if dialect.shared:
+            dialect.shared.readable(data)
+        assert time.process_time() - started < _SECONDS
 
 
 def test_stars_in_a_row_are_one() -> None:

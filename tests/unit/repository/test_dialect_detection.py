@@ -165,6 +165,14 @@ def test_links_are_reported_and_submodules_are_not_files() -> None:
     assert picked_of(entries) == (["c.md"], [(Code.SYMLINK, "a.md"), (Code.SUBMODULE, "b.md")])
 
 
+def test_a_page_that_cannot_be_read_is_no_error() -> None:
+    pages = [entry("docs/a.md", "120000"), entry("docs/b.md", size=1 << 21), entry("docs/c.md"), entry("docs/C.md")]
+    assert picked_of(pages) == ([], [(Code.NOT_AN_AGENT, one.path) for one in pages])
+    assert picked_of([entry("docs/agents/a.md", "120000")]) == ([], [(Code.SYMLINK, "docs/agents/a.md")])
+    included = select(pages[:1], Selection(include=("docs/*.md",)))
+    assert [one.code for one in included.diagnostics] == [Code.SYMLINK]
+
+
 def test_files_that_are_not_selected_are_not_reported() -> None:
     assert picked_of([entry("docs/README.md", "120000"), entry("con.txt")]) == ([], [])
 
@@ -296,12 +304,19 @@ def test_endings_that_identify_a_tool_are_endings_of_its_files(dialect: Dialect)
         ("x.md", b"---\ntitle: A post\ndate: 2025-01-01\n---\nText.\n"),
         ("team.md", b"---\nname: A page\n---\nText.\n"),
         ("team/x.md", b"---\ndescription: A page\n---\nText.\n"),
+        ("docs/x.md", b"---\ntitle: X\ntitle: Y\n---\nText.\n"),
+        ("docs/x.md", b"\xff\xfe\xff"),
         ("docs/x.md", b"---\nname: Pages\ndescription: A page\n---\nText.\n"),
         ("docs/agents/x.md", b"---\ndescription: A page\n---\nText.\n"),
         ("docs/agents/x.md", b"---\ntitle: X\ndescription: A page\nmode: wide\n---\nText.\n"),
         ("agents/x.md", b"---\ntitle: X\ndescription: A page\n---\nText.\n"),
         ("team/x.md", b"---\ntitle: X\nname: x\ndescription: A page\nsidebar_position: 1\n---\nText.\n"),
         ("team/x.md", b"---\nname: x\ntools: [Read]\ntitle: X\n---\nText.\n"),
+        ("agents/_shared/x.md", b"---\ndescription: A part\n---\nText.\n"),
+        ("agents/_x.md", b"---\ndescription: A part\n---\nText.\n"),
+        ("agents/references/x.md", b"---\ndescription: A part\n---\nText.\n"),
+        ("agents/team.md", AGENT.replace(b"---\nDo", b"agents: [a, b]\n---\nDo")),
+        ("agents/team.md", AGENT.replace(b"---\nDo", b"members:\n  - name: a\n---\nDo")),
         ("templates/basic-template.md", AGENT.replace(b": x", b": agent-name\ntools: Read")),
         ("agents/x.md", AGENT.replace(b": x", b": <AGENT_NAME>")),
         (".claude/agents/x.md", AGENT.replace(b": x", b": '{{name}}'")),
@@ -333,6 +348,8 @@ def test_other_files_are_no_agents_and_no_errors(path: str, data: bytes) -> None
         ("team/x.md", "description: d\nmode: subagent"),
         ("docs/agents/x.md", "name: x\ndescription: d"),
         ("agents/email-template.md", "name: x\ndescription: d"),
+        ("agents/_shared/x.md", "name: x\ndescription: d"),
+        ("agents/x.md", "name: x\ndescription: d\ntools: Read\nagents: [a]"),
         ("docs/x.md", "name: x\ndescription: d\ntools: Read"),
         ("team/x.md", "title: X\nname: x\ndescription: d\ntools: Read"),
         ("agents/x.md", "title: X\nname: x\ndescription: d"),

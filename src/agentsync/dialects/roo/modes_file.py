@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from pydantic import JsonValue
@@ -55,6 +56,7 @@ def edited(data: bytes | None, changes: Mapping[str, bytes | None]) -> bytes:
     return result
 
 
+@lru_cache(maxsize=8)  # as for `layout`
 def readable(data: bytes) -> bytes:
     """As `SharedFile.readable`: JSON, which the tool reads and this module does not edit, as YAML in block style."""
     if not data.lstrip().startswith(b"{"):
