@@ -200,7 +200,7 @@ class _Session:
         if verbosity >= 0:
             click.echo(click.style(f"{time.strftime('%H:%M:%S')} {_named(changed)}".rstrip(), dim=True))
         most = _room() if verbosity <= 0 else None
-        not_synced = {} if changed else checked.not_synced  # said once, at first
+        not_synced = {} if changed else checked.not_synced  # reported once, at first
         replace(checked, diagnostics=_ordered(checked.diagnostics, changed), not_synced=not_synced).show(
             verbosity, most=most
         )

@@ -136,7 +136,7 @@ class Tree:
         )
 
     def _resolved(self, path: str, named: str) -> str:
-        """The file that is meant: relative to the agent's directory, to one above it, or to the root; else empty."""
+        """The intended file: relative to the agent's directory, to one above it, or to the root; else empty."""
         if _is_of_any_project(named, path):
             return ""
         for above in [*PurePosixPath(path).parents][-_MOST_LEVELS:]:

@@ -1,4 +1,4 @@
-"""What the path of a file says about it: the tool that it belongs to, and whether it is where agents are."""
+"""What follows from the path of a file: the tool that it belongs to, and whether it is where agents are."""
 
 from __future__ import annotations
 

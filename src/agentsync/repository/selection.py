@@ -90,9 +90,9 @@ class Selected:
 def select(entries: Sequence[Entry], selection: Selection) -> Selected:
     """Select the files to read.
 
-    Symbolic links, submodules and paths with a special meaning to a file system are never read; what a submodule is
-    called tells nothing of its files, so it is reported wherever an agent may be. Where there are too many files, only
-    those are read that are where agents are expected.
+    Symbolic links, submodules and paths with a special meaning to a file system are never read; the name of
+    a submodule shows nothing of its files, so it is reported wherever an agent may be. Where there are too many files,
+    only those are read that are where agents are expected.
     """
     chosen: list[Entry] = []
     diagnostics: list[Diagnostic] = []
@@ -137,7 +137,7 @@ def _unless_a_page(diagnostic: Diagnostic, selection: Selection) -> Diagnostic:
 def _limited(chosen: list[Entry], selection: Selection) -> tuple[list[Entry], list[str]]:
     """Leave out the files that are not where agents are expected, where there are too many and no pattern names them.
 
-    Unless nothing else is there: then it is for the user to say which of them are agents.
+    Unless nothing else is there: then the user has to name the agents among them.
     """
     if len(chosen) <= MAX_FILES or selection.include:
         return chosen, []
@@ -164,7 +164,7 @@ def _wanted(path: str, below: str, selection: Selection) -> bool:
     """Whether a file is to be read; `below` is its path below the selection's subfolder."""
     settings = settings_dialect(path)
     if settings and selection.dialect_of(path) not in (None, settings.name):
-        return False  # every file is said to be another tool's, and this one can only be this tool's
+        return False  # every file is declared as another tool's, and this one can only be this tool's
     if selection.include:
         return any(path_matches(pattern, below) for pattern in selection.include)
     if _is_foreign(below) or _is_in_other_directory(path, below):

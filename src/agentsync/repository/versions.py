@@ -329,7 +329,9 @@ def _twins(group: Sequence[Named]) -> Iterator[Diagnostic]:
             name = agent.slug if key == agent.slug else agent.name
             message = f"`{name}` is also the name of {places}{more}"
         else:
-            message = f"`{agent.slug}`, which stands for `{agent.name}` in file names, is also that of {places}{more}"
+            message = (
+                f"`{agent.slug}`, which is written for `{agent.name}` in file names, is also that of {places}{more}"
+            )
             hint = "give one of these files another name, which counts for agents named in another script"
         yield Diagnostic(Code.NAME_TWICE, message, path=agent.path, agent=agent.slug, hint=hint)
 

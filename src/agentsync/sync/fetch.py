@@ -152,7 +152,7 @@ def _refuse_steps_back(mirror: Mirror, name: str, remote: Remote, previous: str,
     elif mirror.has(previous) and mirror.is_ancestor(commit, previous):
         message = went_back(commit, previous)
     else:
-        return  # a shallow source has too little history to tell
+        return  # a shallow source has too little history to decide
     raise SourceRefusedError(message, place=remote.place, hint=accepting(name), commit=commit)
 
 

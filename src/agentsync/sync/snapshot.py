@@ -131,7 +131,7 @@ def take_snapshot(
     manifest = _manifest(files, entries)
     listings = [entry for entry in entries if entry.path == f"{table.subfolder.strip('/')}/{MARKETPLACE}".lstrip("/")]
     selection = table.selection(manifest.agents)
-    # The manifest is no agent, whatever dialect the files are said to have.
+    # The manifest is no agent, whatever dialect is declared for the files.
     selected = select([entry for entry in entries if entry.path != FILE_NAME], selection)
     read = partial(_contents, files)
     chosen, unclear = split_file(files.identified(selected.entries), selection, read)
@@ -158,7 +158,7 @@ def take_snapshot(
         made=extracted.contents,
         unread=selected.unread,
         not_synced=selected.not_synced,
-        # Patterns say by themselves which files are meant.
+        # Patterns name the intended files themselves.
         accepts_scattered=table.allow_scattered or bool(selection.include),
         plugins=_plugins(files, listings, table.subfolder.strip("/")),
     )

@@ -156,7 +156,7 @@ def _comparable(value: object) -> object:
             return {str(key): _comparable(item) for key, item in value.items()}
         case tuple() | list():
             return [_comparable(item) for item in value]
-        case FunctionType() if value.__qualname__.isidentifier():  # of a module, so its name says which one it is
+        case FunctionType() if value.__qualname__.isidentifier():  # of a module, so its name identifies it
             return f"{value.__module__}.{value.__qualname__}"
         case _ if is_dataclass(value):
             return {one.name: _comparable(getattr(value, one.name)) for one in fields(value)}

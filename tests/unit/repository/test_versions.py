@@ -60,7 +60,7 @@ def test_a_name_in_another_script_is_one_name_whatever_its_files_are_called() ->
     messages = {one.path[0]: one.message for one in diagnostics}
     assert messages["b"].startswith("`社会学者` is also the name of")
     assert messages["c"].startswith("`sociologist` is also the name of")
-    assert messages["d"] == "`lead`, which stands for `主任` in file names, is also that of e/lead.md"
+    assert messages["d"] == "`lead`, which is written for `主任` in file names, is also that of e/lead.md"
 
 
 def test_two_sources_of_one_name_clash_and_are_named() -> None:

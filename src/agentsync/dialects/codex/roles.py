@@ -1,7 +1,7 @@
 """Roles in Codex's `config.toml`: a table `[agents.NAME]` each, and the settings of the agent in a file that it names.
 
 Facts: https://developers.openai.com/codex/subagents: `config_file` is relative to the file that names it. The table's
-name is the agent's, whatever that file says.
+name is the agent's, whatever name that file has.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Agents in `opencode.json`: the keys of an agent's file, and its instructions as `prompt`.
 
-Facts: https://opencode.ai/docs/agents and https://opencode.ai/docs/config: `{file:path}` stands for a file's text, and
-the path is relative to the settings.
+Facts: https://opencode.ai/docs/agents and https://opencode.ai/docs/config: `{file:path}` is replaced by a file's text,
+and the path is relative to the settings.
 """
 
 from __future__ import annotations
