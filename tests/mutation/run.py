@@ -87,7 +87,7 @@ def main() -> None:
 
 def _copy(copy: Path) -> None:
     """Copy the project; make the copy the working directory and the imported package."""
-    for part in ("src", "tests"):
+    for part in ("src", "tests", "docs"):
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
     os.chdir(copy)

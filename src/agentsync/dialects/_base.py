@@ -81,7 +81,8 @@ class NameRule:
         reserved: names that already have another meaning in the tool.
         slugs: whether a name must be a slug; otherwise it may be as its author wrote it.
         scripts: whether a name that is not ASCII may be as its author wrote it, whatever `slugs` is.
-        pattern: the regular expression that the whole name has to match.
+        pattern: the regular expression that the whole name has to match; a slug is letters and digits of ASCII in
+            lower case, with single dashes between them, in any case.
     """
 
     low: int = 1
@@ -267,7 +268,8 @@ class Dialect:
         any_spelling: whether `reader` does so in any spelling of such a key: case, dashes and underscores.
         remedy: how to restrict an agent of this tool, as a hint.
         guarded_tools: the canonical tools that a hook refuses whose matcher has this name.
-        runs_hooks: whether the tool runs the hooks of an agent.
+        runs_hooks: whether the tool runs the hooks of an agent; otherwise those that guard something are reported as
+            without effect. They restrict the agent in either case.
         write: agent and options to bytes.
         capabilities: the permissions that the tool can express.
         carries: the fields of Agent beyond name, description, prompt and grants that the tool has a place for.

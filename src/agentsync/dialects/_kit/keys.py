@@ -22,7 +22,8 @@ class Key:
 
     Attributes:
         name: the key, as it is written.
-        kind: the type of its value; a "level" is a word or a whole number, "any" is taken as it is.
+        kind: the type of its value; a "count" is a whole number from 1, a "level" a word or a whole number, and "any"
+            is taken as it is.
         words: the tool's words and their meanings; without them every word means itself.
         keeps: whether a word that the tool does not know is kept, for other tools and for its own agent, and reported.
         low, high: the bounds of a number.

@@ -22,7 +22,8 @@ class Models:
         vendors: prefixes of bare ids, and the vendor of each.
         names: canonical models that the tool has a name of its own for; the first of two with one name is read.
         bare: whether ids are written without their vendor.
-        takes: whether the tool accepts a canonical model that is not in `names`.
+        takes: whether the tool accepts a canonical model that is not in `names`. Aliases such as `anthropic/sonnet`
+            (`MODEL_ALIASES` in agents/model.py) are no ids, so a tool that accepts any id does not take these.
         opaque: characters of ids that belong to no vendor, such as the slash in those of a gateway.
         takes_effort: whether the tool accepts a reasoning effort for a model, by its own name of the model; an empty
             name is the session's model.

@@ -25,7 +25,9 @@ class ToolList:
     """Lists of tools, and how the tool reads them.
 
     A tool that also restricts agents in other ways overrides `intended_rules`, `enforced_rules`, `check` and `write`,
-    and names the keys for that in `further`.
+    and names the keys for that in `further`; one that can ask before a call overrides `capabilities` as well, with
+    `ToolNames.capabilities(asks=...)`. What a mode allows counts as enforced for the tools that it certainly covers,
+    and as intended it restricts all that it may.
 
     Attributes:
         tools: the vocabulary of the lists.

@@ -26,6 +26,9 @@ class ServerNames:
         prefix: the beginning of such a name.
         separator: the text between the two; `mcp__github__search` has `__`.
         whole: whether a server's name alone means all of its tools.
+
+    A pattern of a server's tools is read and spelled as it is (`github__get_*`). For a tool without patterns, or with
+    `*` for a whole server only, a subclass returns None for the others.
     """
 
     prefix: str
