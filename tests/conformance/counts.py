@@ -40,9 +40,8 @@ class Counts:
             self.generated.setdefault(dialect, Counter())[tool] += 1
 
     def markdown(self) -> str:
-        rows = [
-            (repository, f"{tool} {self.versions[tool]}", *cells) for (repository, tool), cells in self.rows.items()
-        ]
+        in_order = sorted(self.rows.items(), key=lambda row: (TOOLS.index(row[0][1]), row[0][0]))
+        rows = [(repository, f"{tool} {self.versions[tool]}", *cells) for (repository, tool), cells in in_order]
         by_dialect = [
             (dialect, *(str(counted[tool]) for tool in TOOLS)) for dialect, counted in sorted(self.generated.items())
         ]
