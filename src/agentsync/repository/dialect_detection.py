@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from agentsync.agents.grants import wider
+from agentsync.agents.grants import OTHER, Grants, wider
 from agentsync.agents.key_effects import READ_BY_VALUE, RESTRICTING, Meaning, meaning, restricts
 from agentsync.agents.model import Agent
 from agentsync.agents.patterns import ANY, TooManyPatternsError
@@ -160,7 +160,7 @@ def _narrowest(likely: Sequence[tuple[Dialect, Document]]) -> tuple[Dialect, Doc
     if len(likely) == 1 or not keys:
         return likely[0]
     readings = [(one, one.read(document, "agent").agent) for one, document in likely]
-    granted = [(one, agent.grants) for one, agent in readings if agent]
+    granted = [(one, _without_unknown(agent.grants)) for one, agent in readings if agent]
     if not granted:
         return first, document
     with suppress(TooManyPatternsError):
@@ -170,6 +170,11 @@ def _narrowest(likely: Sequence[tuple[Dialect, Document]]) -> tuple[Dialect, Doc
     titles = " or ".join(one.title for one, _ in granted)
     message = f"this may be an agent of {titles}, which grant it different tools: whose is it?"
     raise UnreadableError(_ask(message, document, keys[0], [one for one, _ in granted]))
+
+
+def _without_unknown(grants: Grants) -> Grants:
+    """The grants without names that mean nothing, so that a tool's not knowing a name does not count as a grant."""
+    return Grants(tuple(rule for rule in grants.rules if not rule.tool.startswith(OTHER)))
 
 
 def _ask(message: str, document: Document, key: str, likely: Sequence[Dialect]) -> Diagnostic:

@@ -266,6 +266,7 @@ def test_a_tools_own_directory_determines_the_dialect(path: str, dialect: str) -
         ("name: x\ndescription: d\nkind: local", "gemini"),
         ("name: x\ndescription: d\ntools: [read_file, edit]\napprovalMode: plan", "qwen"),
         ("name: x\ndescription: d\ntools: [Read, Execute]\nmodel: inherit", "factory"),
+        ("name: x\ndescription: d\ntools: Read, Grep, LS", "claude"),
         ("description: d\ntools: ['read', 'search', 'edit/editFiles']", "copilot"),
         ("name: x\ndescription: d\ntools: Read, codebase, Bash\nversion: 1\ncolor: '#ff0000'", "claude"),
     ],

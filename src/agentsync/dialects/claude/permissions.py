@@ -391,7 +391,7 @@ def _knows(key: str, value: JsonValue) -> Iterable[bool]:
     if not isinstance(value, str | list):
         return (False,)
     names = [name for name, _ in parsed_list(value)]
-    own = [True for name in names if name in _TOOLS]
+    own = [True for name in names if name in _TOOLS or name in _GONE]
     return own + [True for name in names if name in _GONE or not _canonical(name).startswith(OTHER)]
 
 
