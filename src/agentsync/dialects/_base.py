@@ -359,7 +359,7 @@ class Dialect:
         """
         points = self.recognition.sign(document)
         for key, value in document.metadata.items():
-            if key in self.known_keys - _ANYONES:
+            if key in self.known_keys and key not in _ANYONES:
                 points += (
                     1
                     + (folded_key(key) in FOREIGN_RESTRICTING)
