@@ -34,7 +34,7 @@ __all__ = [
 @cache
 def default_dialect() -> Dialect:
     """The dialect of agents that show no tool's signs."""
-    return next(dialect for dialect in dialects().values() if dialect.recognition.is_default)
+    return max(dialects().values(), key=lambda dialect: dialect.recognition.prior)
 
 
 def other_directories() -> frozenset[str]:

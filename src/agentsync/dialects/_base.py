@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pydantic import JsonValue
 
 from agentsync.agents.grants import Grants
-from agentsync.agents.key_effects import KeyEffect, effects_of
+from agentsync.agents.key_effects import FOREIGN_RESTRICTING, KeyEffect, effects_of
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.core.codes import Severity
@@ -158,8 +158,11 @@ class Recognition:
             the tool's directories, or where the repository's patterns include them.
         sniff: whether a document with one of the tool's endings is an agent at all; None where the tool's files are
             recognised by their place alone, since other programs have files that look the same.
-        is_default: whether the dialect wins a tie, and reads files with an ending that no dialect has. Exactly one
-            dialect does.
+        sign: points for values that only this tool's files have, beside the keys and words that `Dialect.score` counts.
+        prior: how common the tool's files are where several dialects fit equally. The one with the highest is the
+            default, which reads files with an ending that no dialect has.
+        shared_directories: the directories among the tool's own in which other tools' agents are as well. There the
+            content decides, and this tool only between equals.
         aliases: further names of the tool. Some authors keep settings for one tool under keys that start with its name.
         other_stems: the names, in lower case and without their ending, of the tool's files that are no agents; those in
             Markdown are counted as its rules.
@@ -173,7 +176,9 @@ class Recognition:
     decisive: tuple[str, ...] = ()
     anywhere: tuple[str, ...] = ()
     sniff: Callable[[Document], bool] | None = looks_like_agent
-    is_default: bool = False
+    sign: Callable[[Document], int] = lambda _document: 0
+    prior: int = 0
+    shared_directories: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     other_stems: tuple[str, ...] = ()
     other_suffixes: tuple[str, ...] = ()
@@ -246,6 +251,10 @@ class SettingsFile:
     written: Callable[[str, Mapping[str, JsonValue], Mapping[str, bytes]], bytes]
 
 
+_ANYONES: Final = frozenset({"author", "metadata", "tags", "version"})
+"""Keys that authors of agents for any tool add."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One tool's format for agents.
@@ -261,7 +270,10 @@ class Dialect:
         version: the release that the facts in this module were checked against.
         source: where they are documented.
         parse: bytes to Document; raises UnreadableError.
-        score: how much a document looks like this dialect, from 0; decides where the path does not.
+        known_keys: the keys that the tool reads, in its own spelling.
+        knows: for such a key and its value, a True for each name of a tool, a model or a value in it that the tool has,
+            and a False for whatever makes it refuse or ignore the value.
+        strict: whether the tool refuses a file with a key that it does not know.
         reader: Document and the file's stem to an agent; `read` is what the rest of the program calls.
         permission_keys: the keys that `reader` makes restrictions of. Any other key that restricts in some tool leaves
             an agent nothing but reading.
@@ -299,7 +311,8 @@ class Dialect:
     version: str
     source: str
     parse: Callable[[bytes, str], Document]
-    score: Callable[[Document], int]
+    known_keys: frozenset[str]
+    knows: Callable[[str, JsonValue], Iterable[bool]]
     reader: Callable[[Document, str], Reading]
     write: Callable[[Agent, WriteOptions], Writing]
     capabilities: Capabilities
@@ -307,6 +320,7 @@ class Dialect:
     permission_keys: frozenset[str]
     carries: frozenset[str]
     remedy: str
+    strict: bool = False
     any_spelling: bool = False
     guarded_tools: Names = intended_by
     runs_hooks: bool = False
@@ -339,6 +353,24 @@ class Dialect:
         grants = reading.agent.grants.with_overwriting() if self.overwrites else reading.agent.grants
         grants = restricted(grants, document.metadata, own, self.guarded_tools)
         return replace(reading, agent=reading.agent.model_copy(update={"grants": grants}), diagnostics=diagnostics)
+
+    def score(self, document: Document) -> int:
+        """How well the tool knows what a document has, less what it does not; decides where the path does not.
+
+        A key counts as much as a name, and one that is there to restrict twice as much. What the tool does not know
+        counts against it only where it refuses such a file, since authors have many keys of their own.
+        """
+        points = self.recognition.sign(document)
+        for key, value in document.metadata.items():
+            if key in self.known_keys and key not in _ANYONES:
+                points += (
+                    1
+                    + (folded_key(key) in FOREIGN_RESTRICTING)
+                    + sum(1 if known else -1 for known in self.knows(key, value))
+                )
+            elif self.strict and key not in self.known_keys:
+                points -= 1
+        return points - sum(key not in document.metadata for key in self.required if key != "prompt")
 
     def _restricts_by(self, key: str) -> bool:
         return folded_key(key) in self.restrictions if self.any_spelling else key in self.permission_keys

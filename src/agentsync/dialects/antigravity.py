@@ -31,7 +31,6 @@ from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames, listed, spell_lists
-from agentsync.formats.document import Document
 
 _TOOLS: Final = ToolNames(
     written={
@@ -178,10 +177,6 @@ _ANTIGRAVITY: Final = TableDialect(
 )
 
 
-def _score(document: Document) -> int:
-    return 4 * sum(key in document.metadata for key in (_CLOSED, _INHERITS, _INHERITS_SERVERS, _POLICY, "mainAgent"))
-
-
 DIALECT: Final = _ANTIGRAVITY.dialect(
     user_directory=".gemini/config/agents",
     project_directories=(".agents/agents",),
@@ -193,13 +188,13 @@ DIALECT: Final = _ANTIGRAVITY.dialect(
     ),
     version="1.2.10",
     source="https://antigravity.google/docs/subagents",
-    score=_score,
     effects=effects_by_key(
         row("plugins", Effect.RUNS_PROGRAM, unless=is_off_throughout),
         row("commandexecutionpolicy", Effect.CHANGES_APPROVAL, unless=is_one_of("off", "sandbox")),
     ),
     notice="it enforces an agent's restrictions from version 1.2.1 on",
     recognition=Recognition(
+        shared_directories=(".agents/agents",),
         other_directories=(),
         not_synced={Kind.COMMAND: ("/.agents/workflows/",), Kind.RULE: ("/.agents/rules/",)},
     ),  # `.agents` is not its alone

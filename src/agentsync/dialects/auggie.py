@@ -226,10 +226,6 @@ _AUGGIE: Final = _Auggie(
 )
 
 
-def _score(document: Document) -> int:
-    return 4 * (_DENIED in document.metadata) + 4 * ("disable_skills" in document.metadata)
-
-
 DIALECT: Final = _AUGGIE.dialect(
     suffixes=(".md", ".txt"),
     user_directory=".augment/agents",
@@ -242,7 +238,6 @@ DIALECT: Final = _AUGGIE.dialect(
     ),
     version="0.36.0",
     source="https://docs.augmentcode.com/cli/subagents",
-    score=_score,
     also_reads=("claude",),
     effects=effects_by_key(
         row("providerbaseurl", Effect.OPENS_ADDRESS),

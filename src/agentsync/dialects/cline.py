@@ -158,10 +158,6 @@ _CLINE: Final = _Cline(
 )
 
 
-def _score(document: Document) -> int:
-    return 4 * sum(key in document.metadata for key in ("providerId", "modelId", "maxIterations"))
-
-
 DIALECT: Final = _CLINE.dialect(
     suffixes=(".yaml", ".yml"),
     user_directory=".cline/agents",
@@ -173,7 +169,6 @@ DIALECT: Final = _CLINE.dialect(
     ),
     version="3.0.65",
     source="https://github.com/cline/cline/tree/main/sdk/packages/core",
-    score=_score,
     environment=(Moved("CLINE_DIR", ".cline"),),
     effects=effects_by_key(row("providerid", Effect.CHANGES_MODEL)),
     notice="it asks before it starts an agent, and for nothing that the agent does then",

@@ -197,10 +197,6 @@ _CURSOR: Final = _Cursor(
 )
 
 
-def _score(document: Document) -> int:
-    return 4 * any(key in document.metadata for key in (_SWITCH, "is_background"))
-
-
 DIALECT: Final = _CURSOR.dialect(
     suffixes=(".md", ".mdc", ".markdown"),
     user_directory=".cursor/agents",
@@ -217,7 +213,6 @@ DIALECT: Final = _CURSOR.dialect(
     ),
     version="1.0.32 (SDK)",
     source="https://cursor.com/docs/subagents",
-    score=_score,
     also_reads=("claude",),
     recognition=Recognition(
         not_synced={

@@ -76,10 +76,6 @@ _GOOSE: Final = _Goose(
 )
 
 
-def _score(_document: Document) -> int:
-    return 0  # every tool has a name and a description
-
-
 DIALECT: Final = _GOOSE.dialect(
     user_directory=".config/goose/agents",
     project_directories=(".goose/agents",),
@@ -90,7 +86,6 @@ DIALECT: Final = _GOOSE.dialect(
     ),
     version="1.52.0",
     source="https://goose-docs.ai/docs/guides/context-engineering/subagents",
-    score=_score,
     # Both were observed; the former takes precedence.
     environment=(Moved("GOOSE_PATH_ROOT", ".config/goose", "config"), Moved("XDG_CONFIG_HOME", ".config")),
     also_reads=("antigravity", "claude"),

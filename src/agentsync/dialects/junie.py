@@ -31,7 +31,6 @@ from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
-from agentsync.formats.document import Document
 
 _SERVERS: Final = "mcpServers"
 _NO_SERVER: Final = "agentsync-no-server"
@@ -185,10 +184,6 @@ _JUNIE: Final = _Junie(
 )
 
 
-def _score(document: Document) -> int:
-    return 4 * ("reasoningLevel" in document.metadata) + 4 * ("allowPromptArgument" in document.metadata)
-
-
 DIALECT: Final = _JUNIE.dialect(
     user_directory=".junie/agents",
     project_directories=(".junie/agents",),
@@ -200,7 +195,6 @@ DIALECT: Final = _JUNIE.dialect(
     ),
     version="1 (November 2026)",
     source="https://junie.jetbrains.com/docs/junie-cli-subagents.html",
-    score=_score,
     recognition=Recognition(
         not_synced={Kind.RULE: ("/.junie/guidelines.md",), Kind.MCP: ("/.junie/mcp/mcp.json",)},
     ),

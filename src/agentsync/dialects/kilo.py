@@ -18,9 +18,8 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, Writing
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models, score
+from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models
 from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
-from agentsync.formats.document import Document
 
 _VARIABLE: Final = re.compile(r"\{(?:env|file):[^}]+\}")
 _ONLY_HERE: Final = frozenset({"displayName", "source"})
@@ -105,11 +104,6 @@ _KILO: Final = _Kilo(
 )
 
 
-def _score(document: Document) -> int:
-    """A file without a key of Kilo's own counts as OpenCode's."""
-    return score(document) + 1 if _ONLY_HERE & document.metadata.keys() else 0
-
-
 DIALECT: Final = _KILO.dialect(
     user_directory=".config/kilo/agents",
     project_directories=(".kilo/agents", ".kilo/agent", ".kilocode/agents", ".kilocode/agent"),
@@ -121,7 +115,6 @@ DIALECT: Final = _KILO.dialect(
     ),
     version="7.7.9",
     source="https://kilo.ai/docs/customize/custom-subagents",
-    score=_score,
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; KILO_CONFIG_DIR adds a directory and moves none
     recognition=Recognition(
         not_synced={Kind.RULE: ("/.kilo/rules/", "/.kilocode/rules/"), Kind.MCP: ("/.kilocode/mcp.json",)}

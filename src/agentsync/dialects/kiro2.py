@@ -27,7 +27,6 @@ from agentsync.dialects.kiro.effects import EFFECTS
 from agentsync.dialects.kiro.keys import KEYS, MODELS, NATIVE
 from agentsync.dialects.kiro.permissions import codec
 from agentsync.dialects.kiro.writer import server_name, with_search
-from agentsync.formats.document import Document
 from agentsync.formats.json_reader import format_json, parse_json
 
 _FILE: Final = "file://"
@@ -119,10 +118,6 @@ _KIRO2: Final = _Kiro2(
 )
 
 
-def _score(document: Document) -> int:
-    return 4 * ("allowedTools" in document.metadata) + 4 * ("toolsSettings" in document.metadata)
-
-
 DIALECT: Final = _KIRO2.dialect(
     suffixes=(".json",),
     user_directory=".kiro/agents",
@@ -135,7 +130,6 @@ DIALECT: Final = _KIRO2.dialect(
     ),
     version="2.28",
     source="https://kiro.dev/docs/custom-agents/configuration-reference",
-    score=_score,
     parse=parse_json,
     notice="version 3 and the IDE read these files as well as Markdown: write for one of them only",
     recognition=Recognition(sniff=None),  # much is JSON

@@ -14,7 +14,6 @@ from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import ToolNames
-from agentsync.formats.document import Document
 
 _TOOLS: Final = ToolNames(
     written={
@@ -47,12 +46,6 @@ _ROVODEV: Final = TableDialect(
 )
 
 
-def _score(document: Document) -> int:
-    tools = document.metadata.get("tools")
-    names = {str(name) for name in tools} if isinstance(tools, list) else set()
-    return 4 * ("load_memory" in document.metadata) + 8 * bool(names & {"open_files", "expand_code_chunks"})
-
-
 DIALECT: Final = _ROVODEV.dialect(
     user_directory=".rovodev/subagents",
     project_directories=(".rovodev/subagents",),
@@ -64,5 +57,4 @@ DIALECT: Final = _ROVODEV.dialect(
     ),
     version="1 (November 2026)",
     source="https://support.atlassian.com/rovo/docs/use-subagents-in-rovo-dev-cli",
-    score=_score,
 )

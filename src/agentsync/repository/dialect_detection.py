@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from agentsync.agents.key_effects import READ_BY_VALUE, RESTRICTING
+from agentsync.agents.grants import OTHER, Grants, wider
+from agentsync.agents.key_effects import READ_BY_VALUE, RESTRICTING, Meaning, meaning, restricts
 from agentsync.agents.model import Agent
+from agentsync.agents.patterns import ANY, TooManyPatternsError
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
@@ -22,6 +25,7 @@ from agentsync.dialects import (
     restrictions,
 )
 from agentsync.dialects._kit.guards import takes_away
+from agentsync.dialects._kit.tool_names import named_in
 from agentsync.formats.document import Document, UnreadableError
 from agentsync.repository.checks import check_agent
 from agentsync.repository.places import (
@@ -30,10 +34,13 @@ from agentsync.repository.places import (
     is_in_tool_directory,
     is_notes,
     is_where_agents_are,
+    shared_place,
     stem_of_directory,
 )
 
 _LFS = b"version https://git-lfs.github.com/spec/"
+_ANY_TEXT = ".txt"
+_ALLOWED = meaning(Meaning.ALLOWED_TOOLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +90,19 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     """
     if data.startswith(_LFS):
         return NoAgent((Diagnostic(Code.LFS_POINTER, "this is a Git LFS pointer, not the file itself", path=path),))
-    named = dialects().get(dialect or dialect_of_path(path))
+    here = "" if dialect else shared_place(path)
+    named = None if here else dialects().get(dialect or dialect_of_path(path))
     try:
-        chosen, document = (named, named.parse(data, path)) if named else _guessed(path, data)
+        chosen, document = (named, named.parse(data, path)) if named else _guessed(path, data, here)
     except UnreadableError as error:
         is_aside = dialect is None and is_in_tool_directory(path) and is_beside_agents(path)
         if dialect is None and in_documentation(path) and not is_where_agents_are(path):
             return NoAgent((replace(error.diagnostic, code=Code.NOT_AN_AGENT),))
-        is_other = named is None or (is_aside and error.diagnostic.code is Code.NO_FRONTMATTER)
+        is_other = (named is None and not here) or (is_aside and error.diagnostic.code is Code.NO_FRONTMATTER)
         return NoAgent((_not_an_agent(error.diagnostic) if is_other else error.diagnostic,))
     if problem := _another_file(document, dialect):
         return NoAgent((problem,))
-    if named is None and (problem := _unread_restriction(document, chosen)):
+    if named is None and (problem := _question(document, chosen)):
         return NoAgent((*document.diagnostics, problem))
     reading = chosen.read(document, _stem(path, chosen))
     diagnostics = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
@@ -121,26 +129,78 @@ def _another_file(document: Document, dialect: str | None) -> Diagnostic | None:
     return Diagnostic(Code.NOT_AN_AGENT, message, path=document.path)
 
 
-def _guessed(path: str, data: bytes) -> tuple[Dialect, Document]:
-    """Guess the dialect of a file that is in no tool's directory, and parse it.
+def _guessed(path: str, data: bytes, here: str) -> tuple[Dialect, Document]:
+    """Judge the dialect of a file by its content, where the path does not decide, and parse it.
+
+    Args:
+        path: of the file.
+        data: its content.
+        here: the dialect whose directory the file is in, together with other tools' agents; empty elsewhere.
 
     Raises:
-        UnreadableError: no dialect with this ending can parse it, or none takes it for an agent.
+        UnreadableError: no dialect with this ending can parse it, or none takes it for an agent, or the author has to
+            be asked whose it is.
     """
-    named_so = [one for one in dialects().values() if path.endswith(one.suffixes)] or [default_dialect()]
-    candidates = [one for one in named_so if one.recognition.sniff]
     documents: dict[Callable[[bytes, str], Document], Document] = {}
     problem = UnreadableError(Diagnostic(Code.NOT_AN_AGENT, "nothing here defines an agent", path=path))
+    candidates = _candidates(path)
     for parse in dict.fromkeys(candidate.parse for candidate in candidates):
         try:
             documents[parse] = parse(data, path)
         except UnreadableError as error:
             problem = error
     parsed = [(candidate, documents[candidate.parse]) for candidate in candidates if candidate.parse in documents]
-    agents = [(candidate, document) for candidate, document in parsed if candidate.sniffs(document)]
-    if not agents:
+    scores = [(one.score(document), one, document) for one, document in parsed if here or one.sniffs(document)]
+    if not scores:
         raise problem
-    return max(agents, key=lambda pair: (pair[0].score(pair[1]), pair[0].recognition.is_default))
+    best = max(score for score, _, _ in scores)
+    likely = [(one, document) for score, one, document in scores if score == best]
+    likely.sort(key=lambda pair: (pair[0].name == here, pair[0].recognition.prior), reverse=True)
+    return _narrowest(likely)
+
+
+def _candidates(path: str) -> list[Dialect]:
+    """The dialects that a file in no tool's directory may have; text with an ending that says nothing is Markdown."""
+    named_so = [one for one in dialects().values() if path.endswith(one.suffixes)]
+    if not named_so or path.endswith(_ANY_TEXT):
+        named_so = [one for one in dialects().values() if one.parse is default_dialect().parse]
+    return [one for one in named_so if one.recognition.sniff]
+
+
+def _narrowest(likely: Sequence[tuple[Dialect, Document]]) -> tuple[Dialect, Document]:
+    """Of readings that are equally likely, the first of which no other one grants less.
+
+    Raises:
+        UnreadableError: each grants something that another one does not.
+    """
+    first, document = likely[0]
+    keys = [key for key in document.metadata if restricts(key)]
+    if len(likely) == 1 or not keys:
+        return likely[0]
+    readings = [(one, one.read(document, "agent").agent) for one, document in likely]
+    granted = [(one, _without_unknown(agent.grants)) for one, agent in readings if agent]
+    if not granted:
+        return first, document
+    with suppress(TooManyPatternsError):
+        for one, grants in granted:
+            if not any(grants != other and wider(grants, other) for _, other in granted):
+                return one, document
+    titles = " or ".join(one.title for one, _ in granted)
+    message = f"this may be an agent of {titles}, which grant it different tools: whose is it?"
+    raise UnreadableError(_ask(message, document, keys[0], [one for one, _ in granted]))
+
+
+def _without_unknown(grants: Grants) -> Grants:
+    """The grants without names that mean nothing, so that a tool's not knowing a name does not count as a grant."""
+    return Grants(tuple(rule for rule in grants.rules if not rule.tool.startswith(OTHER)))
+
+
+def _ask(message: str, document: Document, key: str, likely: Sequence[Dialect]) -> Diagnostic:
+    """Build the question whose agent a file is; the hint shows how to answer it."""
+    names = " or ".join(f'`"{document.path}" = "{one.name}"`' for one in likely[:2])
+    hint = f"put {names} under `[agents.dialects]` in agentsync.toml, or move it to its tool's own directory"
+    line = document.lines.get(key, 0)
+    return Diagnostic(Code.WRONG_DIALECT, message, path=document.path, line=line, hint=hint)
 
 
 def _located(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Diagnostic:
@@ -150,17 +210,21 @@ def _located(diagnostic: Diagnostic, document: Document, chosen: Dialect) -> Dia
     return diagnostic.at(path=document.path)
 
 
-def _unread_restriction(document: Document, chosen: Dialect) -> Diagnostic | None:
-    """Report a key that restricts in a dialect other than the guessed one, since the guess may be wrong."""
+def _question(document: Document, chosen: Dialect) -> Diagnostic | None:
+    """Report what shows that the guess may be wrong, so that the author has to name the dialect.
+
+    That is a key that restricts in another dialect and that the guessed one does not have, or a list of tools without
+    a single one that it has.
+    """
     unread = (RESTRICTING | restrictions()) - READ_BY_VALUE - chosen.restrictions
-    for key in document.metadata:
-        if folded_key(key) in unread:
+    for key, value in document.metadata.items():
+        if folded_key(key) in unread and key not in chosen.known_keys:
             message = f"this looks like {chosen.title}'s, which does not read `{key}`: whose agent is it?"
-            hint = (
-                "move it to its tool's own directory, or name its dialect under `[agents.dialects]` in agentsync.toml"
-            )
-            line = document.lines.get(key, 0)
-            return Diagnostic(Code.WRONG_DIALECT, message, path=document.path, line=line, hint=hint)
+            return _ask(message, document, key, [chosen])
+        is_list = key in chosen.known_keys and folded_key(key) in _ALLOWED
+        if is_list and any(name != ANY for name in named_in(value)) and not any(chosen.knows(key, value)):
+            message = f"`{key}` names no tool that {chosen.title} has: whose agent is it?"
+            return _ask(message, document, key, [chosen])
     return None
 
 

@@ -26,6 +26,13 @@ def dialect_of_path(path: str) -> str:
     return _place(file)[2]
 
 
+def shared_place(path: str) -> str:
+    """Return the dialect whose own directory contains the file and other tools' agents as well; empty elsewhere."""
+    name = dialect_of_path(path)
+    shared = dialects()[name].recognition.shared_directories if name else ()
+    return name if any(f"/{directory}/" in f"/{path}" for directory in shared) else ""
+
+
 def settings_dialect(path: str) -> Dialect | None:
     """Return the dialect whose settings the file holds, which may define agents too."""
     dialect = _tool_of_several(split_path(path)[0])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from agentsync.agents.grants import wider
 from agentsync.core.codes import Code
 from agentsync.core.globs import path_matches
 from agentsync.dialects import Dialect, default_dialect, dialects
@@ -267,14 +268,60 @@ def test_a_tools_own_directory_determines_the_dialect(path: str, dialect: str) -
         ("name: x\ndescription: d\ntools:\n  write: false\nmode: all", "opencode"),
         ("name: x\ndescription: d\nmodel: anthropic/claude-sonnet-5\nmode: all", "opencode"),
         ("name: x\ndescription: d\ncolor: red\npermissionMode: plan", "claude"),
+        ("name: x\ndescription: d\nmcpServers:\n  a:\n    command: a", "claude"),
+        ("name: x\ndescription: d\ntools: [read_file, glob, replace]\nmodel: gemini-2.5-pro", "gemini"),
+        ("name: x\ndescription: d\ntools: [read_file]\nmcp_servers:\n  a:\n    command: a", "gemini"),
+        ("name: x\ndescription: d\nkind: local", "gemini"),
+        ("name: x\ndescription: d\ntools: [read_file, edit]\napprovalMode: plan", "qwen"),
+        ("name: x\ndescription: d\ntools: [Read, Execute]\nmodel: inherit", "factory"),
+        ("name: x\ndescription: d\ntools: Read, Grep, LS", "claude"),
+        ("description: d\ntools: ['read', 'search', 'edit/editFiles']", "copilot"),
+        ("name: x\ndescription: d\ntools: Read, codebase, Bash\nversion: 1\ncolor: '#ff0000'", "claude"),
     ],
 )
 def test_elsewhere_the_content_does(head: str, dialect: str) -> None:
-    assert dialect_of("agents/x.md", f"---\n{head}\n---\nDo it.\n".encode()) == dialect
+    assert dialect_of("agents/x.md", f"---\n{head}\n---\nDo it with care.\n".encode()) == dialect
 
 
-def test_toml_with_instructions_is_codex() -> None:
-    assert dialect_of("team/x.toml", CODEX) == "codex"
+@pytest.mark.parametrize("data", [CODEX, CODEX + b'[mcp_servers.a]\ncommand = "a"\n'])
+def test_toml_with_instructions_is_codex(data: bytes) -> None:
+    assert dialect_of("team/x.toml", data) == "codex"
+
+
+@pytest.mark.parametrize(
+    "head", ["mode: subagent\npermission:\n  bash: deny", "tools:\n  write: false\nmode: subagent"]
+)
+def test_plain_text_and_directories_of_several_tools_are_judged_by_content(head: str) -> None:
+    data = f"---\ndescription: d\n{head}\n---\nDo it.\n".encode()
+    assert dialect_of("team/x.txt", data) == dialect_of(".agents/agents/x.md", data) == "opencode"
+    assert [dialect_of("x.txt", AGENT), dialect_of(".agents/agents/x.md", AGENT)] == ["claude", "antigravity"]
+    assert dialect_of(".augment/agents/x.txt", AGENT) == "auggie"
+
+
+@pytest.mark.parametrize("path", [".agents/agents/x.md", ".claude/agents/x.md"])
+def test_in_each_tools_directory_a_broken_file_is_an_error(path: str) -> None:
+    result = read_agent(path, b"# Guide\n")
+    assert isinstance(result, NoAgent)
+    assert result.refused
+
+
+@pytest.mark.parametrize("names", ["acme_search, acme_fetch", "[acme_search]", "run it"])
+def test_a_list_without_a_known_tool_is_a_question(names: str) -> None:
+    data = f"---\nname: x\ndescription: d\ntools: {names}\n---\nDo it.\n".encode()
+    result = read_agent("agents/x.md", data)
+    assert isinstance(result, NoAgent)
+    (problem,) = result.diagnostics
+    assert (problem.code, problem.line) == (Code.WRONG_DIALECT, 4)
+    assert "agents.dialects" in problem.hint
+    assert isinstance(read_agent("agents/x.md", data, "claude"), ReadAgent)
+
+
+def test_of_equal_dialects_the_one_that_grants_less_counts() -> None:
+    """Claude Code refers to servers by such a list, and an agent of Factory Droid has no others."""
+    result = read_agent("agents/x.md", b"---\nname: x\ndescription: d\nmcpServers: [github]\n---\nDo it.\n")
+    assert isinstance(result, ReadAgent)
+    equals = [dialects()[name].read(result.document, "x").agent for name in ("claude", "factory", "qwen")]
+    assert not any(other and wider(result.agent.grants, other.grants) for other in equals)
 
 
 def test_a_file_with_an_ending_that_no_tool_has_is_read_as_markdown() -> None:
@@ -283,8 +330,8 @@ def test_a_file_with_an_ending_that_no_tool_has_is_read_as_markdown() -> None:
 
 
 def test_one_dialect_is_the_default_and_takes_files_of_any_directory() -> None:
-    (default,) = [one for one in dialects().values() if one.recognition.is_default]
-    assert default is default_dialect()
+    default = default_dialect()
+    assert [one for one in dialects().values() if one.recognition.prior >= default.recognition.prior] == [default]
     assert default.suffix in default.recognition.anywhere
     assert default.recognition.sniff
 
@@ -366,12 +413,6 @@ def test_an_agent_with_a_directory_of_its_own_is_named_after_it(path: str) -> No
     read = read_agent(path, b"---\ndescription: Plans.\ntools: Read\n---\nPlan.\n")
     assert isinstance(read, ReadAgent)
     assert read.agent.name == "planner"
-
-
-def test_in_a_tools_own_directory_they_are_errors() -> None:
-    result = read_agent(".claude/agents/x.md", b"# Guide\n")
-    assert isinstance(result, NoAgent)
-    assert result.refused
 
 
 def test_a_file_that_starts_like_an_agent_and_is_broken_is_an_error() -> None:

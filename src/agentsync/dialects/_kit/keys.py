@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,6 +39,12 @@ class Key:
     high: float = float("inf")
     implied: frozenset[str | bool] = frozenset()
     synonyms: tuple[str, ...] = ()
+
+    def knows(self, value: JsonValue) -> Iterable[bool]:
+        """Whether a value is one of the words, where there are any; other words that are kept say nothing."""
+        if not self.words or not isinstance(value, str | bool):
+            return ()
+        return (True,) if value in self.words else () if self.keeps else (False,)
 
     def read(self, fields: Fields) -> JsonValue | tuple[str, ...]:
         """The field's value; None where the key is missing or its value is not one that the tool takes."""

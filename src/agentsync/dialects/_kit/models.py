@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+
+from pydantic import JsonValue
 
 from agentsync.agents.model import MODEL_ALIASES, Agent
 from agentsync.agents.narrowing import WriteOptions
@@ -37,6 +39,17 @@ class Models:
     takes: Callable[[str], bool] = lambda _model: False
     opaque: str = ""
     takes_effort: Callable[[str, str | int], bool] = lambda _model, _effort: True
+
+    def knows(self, value: JsonValue) -> Iterable[bool]:
+        """One True for a word that only a tool with this table is likely to use, one False where it takes no such."""
+        if not isinstance(value, str):
+            return ()
+        named = bool(self.inherit) and value == self.inherit
+        if named or value in self.names.values() or value.startswith(tuple(self.vendors)):
+            return (True,)
+        if not self.bare and value != "inherit":
+            return ("/" in value,)
+        return ()
 
     def read(self, value: str | None) -> str | None:
         """The canonical model of the tool's word for it; None to inherit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -41,6 +41,8 @@ class PermissionCodec:
         remedy: as in Dialect.
         check: reports what is wrong with the keys, and reads them, so that they count as known.
         own: the keys with which an agent of this dialect is written again.
+        spelled: the keys among them that the tool itself reads, in its own spelling; all of them where it is empty.
+        knows: as `Dialect.knows`, for these keys.
         any_spelling, guarded_tools, lists, overwrites, uses_effects: as in Dialect.
     """
 
@@ -52,6 +54,8 @@ class PermissionCodec:
     remedy: str
     check: Callable[[Fields], None] = lambda _fields: None
     own: Callable[[Fields, frozenset[str]], dict[str, JsonValue]] = _as_they_are
+    spelled: frozenset[str] = frozenset()
+    knows: Callable[[str, JsonValue], Iterable[bool]] = lambda _key, _value: ()
     any_spelling: bool = False
     guarded_tools: Names = intended_by
     lists: ToolLists | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
@@ -90,6 +90,22 @@ class TableDialect:
     def carries(self) -> frozenset[str]:
         """The fields of Agent that have a key for an agent of any dialect."""
         return (frozenset(self.keys) - self.own) | ({"model"} if self.models.key else frozenset())
+
+    @property
+    def known_keys(self) -> frozenset[str]:
+        """The keys that the tool reads, in its own spelling."""
+        plain = {name for key in self.keys.values() for name in (key.name, *key.synonyms)}
+        given = {"name", "description", self.models.key, self.prompt_key, self.title_key} - {""}
+        return frozenset({*plain, *given, *self.native, *(self.permissions.spelled or self.permissions.keys)})
+
+    def knows(self, key: str, value: JsonValue) -> Iterable[bool]:
+        """As `Dialect.knows`."""
+        if key in self.permissions.keys or key in self.permissions.spelled:
+            return self.permissions.knows(key, value)
+        if key == self.models.key:
+            return self.models.knows(value)
+        own = next((one for one in self.keys.values() if key in (one.name, *one.synonyms)), None)
+        return own.knows(value) if own else ()
 
     def read(self, document: Document, stem: str) -> Reading:
         """As `Dialect.reader`."""
@@ -208,7 +224,6 @@ class TableDialect:
         binaries: tuple[str, ...],
         version: str,
         source: str,
-        score: Callable[[Document], int],
         parse: Callable[[bytes, str], Document] = parse_markdown,
         environment: tuple[Moved, ...] = (),
         also_reads: tuple[str, ...] = (),
@@ -231,7 +246,9 @@ class TableDialect:
             version=version,
             source=source,
             parse=parse,
-            score=score,
+            known_keys=self.known_keys,
+            knows=self.knows,
+            strict=self.strict,
             reader=self.read,
             write=self.write,
             capabilities=self.permissions.capabilities,

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, Grants, Rule
+from agentsync.agents.key_effects import Meaning, meaning
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.formats.document import Document
+
+_SERVERS: Final = meaning(Meaning.SERVERS)
 
 
 @dataclass(frozen=True)  # without slots, so that `capabilities` is built once: `narrow` caches by its identity
@@ -65,6 +70,7 @@ class ToolList:
             write=self.write,
             remedy=f"write `{self.tools_key}`" if self.tools_key else "leave it to tools that know it",
             check=self._check_all,
+            knows=self.knows,
             guarded_tools=self.guarded_tools,
             lists=self.lists,
             overwrites=self.overwrites,
@@ -119,6 +125,16 @@ class ToolList:
         if value is None or isinstance(value, str):
             return value is not None and not self.lists.strings
         return not (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+    def knows(self, key: str, value: JsonValue) -> Iterable[bool]:
+        """As `PermissionCodec.knows`."""
+        if key in self.further and folded_key(key) in _SERVERS:
+            return (False,) if self.mistyped(value) else ()  # other tools define servers there
+        if key not in self._list_keys() or value is None:
+            return ()
+        if self.mistyped(value):
+            return (False,)
+        return self.tools.recognised(self.names_in(value), refuses=self.lists.unknown == "refused")
 
     def guarded_tools(self, name: str) -> Iterable[str]:
         """As `Dialect.guarded_tools`."""

@@ -106,6 +106,23 @@ class ToolNames:
         """Whether the name means something to the tool."""
         return not any(tool.startswith(OTHER) for tool in self.tools(name))
 
+    def recognised(self, names: Iterable[str], *, refuses: bool = False) -> Iterator[bool]:
+        """The names that are the tool's in its own spelling, as `Dialect.knows`.
+
+        A name that agentsync writes counts twice, since many tools accept those of other tools as well.
+
+        Args:
+            names: the names of a list.
+            refuses: whether the tool refuses a file with a name that it does not know.
+        """
+        for name in names:
+            if name in self.written:
+                yield from (True, True)
+            elif name in self.read or name in self.gone or (self.servers and self.servers.read(name)):
+                yield True
+            elif refuses and not self.is_known(name):
+                yield False
+
     def granted(self, names: Iterable[str]) -> list[Rule]:
         """The rules of a list of tools: those that it names are available, with the session's approval."""
         return available(tool for name in names for tool in self.tools(name))

@@ -65,19 +65,6 @@ _CLAUDE: Final = _Claude(
 )
 
 
-def _score(document: Document) -> int:
-    metadata = document.metadata
-    own = ("permissionMode", "disallowedTools", "maxTurns", "mcpServers", "hooks", "memory", "isolation", "background")
-    return (
-        2 * ("name" in metadata and "description" in metadata)
-        + 2 * isinstance(metadata.get("tools"), str | list)
-        + 2 * (metadata.get("model") in ("opus", "sonnet", "haiku", "inherit"))
-        + 2 * any(key in metadata for key in own)
-        + 4 * any(key in metadata for key in ("permissionMode", "disallowedTools"))
-        + (str(metadata.get("color")) in _COLORS)
-    )
-
-
 DIALECT: Final = _CLAUDE.dialect(
     user_directory=".claude/agents",
     project_directories=(".claude/agents",),
@@ -85,12 +72,11 @@ DIALECT: Final = _CLAUDE.dialect(
     binaries=("claude",),
     version="2.1.329",
     source="https://code.claude.com/docs/en/sub-agents",
-    score=_score,
     environment=(Moved("CLAUDE_CONFIG_DIR", ".claude"),),
     # Most agents that are in no tool's directory are written as for Claude Code, as are some elsewhere in `.claude`.
     recognition=Recognition(
         anywhere=(".md",),
-        is_default=True,
+        prior=3,
         other_stems=("claude",),
         other_directories=(),
         not_synced={

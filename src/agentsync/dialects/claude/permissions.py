@@ -382,6 +382,19 @@ def _spelled(name: str, rules: tuple[Rule, ...]) -> str:
     return f"{name}({arguments})" if arguments else name
 
 
+def _knows(key: str, value: JsonValue) -> Iterable[bool]:
+    """As `PermissionCodec.knows`; names that no longer grant anything are known all the same."""
+    if key == "permissionMode":
+        return (True,) if value in _MODES else ()
+    if value is None:
+        return ()
+    if not isinstance(value, str | list):
+        return (False,)
+    names = [name for name, _ in parsed_list(value)]
+    own = [True for name in names if name in _TOOLS or name in _GONE]
+    return own + [True for name in names if name in _GONE or not _canonical(name).startswith(OTHER)]
+
+
 PERMISSIONS: Final = PermissionCodec(
     keys=frozenset(_MEANINGS),  # folded, whether Claude Code itself reads them or not
     capabilities=_CAPABILITIES,
@@ -391,6 +404,8 @@ PERMISSIONS: Final = PermissionCodec(
     remedy="write `tools` or `disallowedTools`",
     check=_check,
     own=_own,
+    spelled=frozenset(_KEYS),
+    knows=_knows,
     any_spelling=True,
     guarded_tools=_denied_tools,
     lists=ToolLists(null="none", mistyped="none", denied="disallowedTools"),

@@ -56,10 +56,6 @@ _CODEX: Final = TableDialect(
 )
 
 
-def _score(document: Document) -> int:
-    return 4 * (_PROMPT in document.metadata) + ("name" in document.metadata)
-
-
 def _sniff(document: Document) -> bool:
     """Whether a TOML file is an agent; `name` and `description` are in many that are not."""
     return _PROMPT in document.metadata
@@ -73,7 +69,6 @@ DIALECT: Final = _CODEX.dialect(
     binaries=("codex",),
     version="0.169.0",
     source="https://developers.openai.com/codex/subagents",
-    score=_score,
     parse=parse_toml,
     environment=(Moved("CODEX_HOME", ".codex"),),
     settings=ROLES,

@@ -30,7 +30,6 @@ from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import available, listed
 from agentsync.dialects.copilot.tools import INTENDED, TOOLS, joined_names
-from agentsync.formats.document import Document
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _FLAGS: Final = ("infer", "include-custom-instructions", "deferred-tool-loading", "strict-tools-list")
@@ -183,15 +182,6 @@ _COPILOT: Final = _Copilot(
 )
 
 
-def _score(document: Document) -> int:
-    metadata = document.metadata
-    return (
-        4 * any(key in metadata for key in ("handoffs", "mcp-servers", "model-policy"))
-        + 4 * (metadata.get("target") in ("vscode", "github-copilot"))
-        + 3 * any("/" in name and TOOLS.is_known(name) for name in listed(metadata.get("tools")))
-    )
-
-
 DIALECT: Final = _COPILOT.dialect(
     suffixes=(".agent.md", ".md"),
     user_directory=".copilot/agents",
@@ -204,10 +194,10 @@ DIALECT: Final = _COPILOT.dialect(
     ),
     version="1.0.102",
     source="https://docs.github.com/en/copilot/reference/custom-agents-configuration",
-    score=_score,
     environment=(Moved("COPILOT_HOME", ".copilot"),),
     also_reads=("claude",),
     recognition=Recognition(
+        prior=1,
         decisive=(".agent.md",),
         aliases=("githubcopilot",),
         other_suffixes=(".chatmode.md", ".prompt.md", ".instructions.md"),

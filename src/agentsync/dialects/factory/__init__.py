@@ -227,11 +227,6 @@ _DROID: Final = _Droid(
 )
 
 
-def _score(document: Document) -> int:
-    servers = document.metadata.get(_SERVERS)
-    return 4 * ("reasoningEffort" in document.metadata) + isinstance(servers, str)
-
-
 DIALECT: Final = _DROID.dialect(
     user_directory=".factory/droids",
     project_directories=(".factory/droids",),
@@ -242,7 +237,6 @@ DIALECT: Final = _DROID.dialect(
     ),
     version="0.215.0",
     source="https://docs.factory.ai/harness/subagents",
-    score=_score,
     environment=(Moved("FACTORY_HOME_OVERRIDE", ""),),  # seen: it replaces the home directory
     notice="when a droid is edited in the tool itself, it rewrites all files of that directory",
     recognition=Recognition(

@@ -26,7 +26,6 @@ from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.prompt_template import ANY_WORD, foreign_placeholder, unknown_placeholder
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
-from agentsync.dialects._kit.tool_names import listed
 from agentsync.dialects.gemini.tools import (
     ANY_SERVER,
     TOOLS,
@@ -144,15 +143,6 @@ _GEMINI: Final = _Gemini(
 )
 
 
-def _score(document: Document) -> int:
-    """Qwen Code inherited most names of tools from Gemini CLI, but not these."""
-    metadata = document.metadata
-    tools = metadata.get("tools")
-    own = {"replace", "google_web_search", "write_todos", "activate_skill", "ask_user", "read_many_files"}
-    named = isinstance(tools, list) and not own.isdisjoint(listed(tools))
-    return 6 * named + 3 * ("timeout_mins" in metadata) + 3 * (metadata.get("kind") == "local")
-
-
 DIALECT: Final = _GEMINI.dialect(
     user_directory=".gemini/agents",
     project_directories=(".gemini/agents",),
@@ -163,10 +153,10 @@ DIALECT: Final = _GEMINI.dialect(
     ),
     version="0.61.0",
     source="https://geminicli.com/docs/core/subagents",
-    score=_score,
     environment=(Moved("GEMINI_CLI_HOME", ""),),  # `homedir` in the tool's utils/paths.js: the home directory itself
     notice="in a project it takes agents where the folder is trusted, and asks for each that is new or changed",
     recognition=Recognition(
+        sign=lambda document: int(document.metadata.get("kind") == "local"),
         other_stems=("gemini",),
         not_synced={Kind.SETTINGS: ("/.gemini/settings.json",), Kind.PLUGIN: ("/gemini-extension.json",)},
     ),

@@ -19,7 +19,6 @@ from agentsync.dialects.kiro.effects import EFFECTS
 from agentsync.dialects.kiro.keys import KEYS, MODELS, NATIVE
 from agentsync.dialects.kiro.permissions import codec
 from agentsync.dialects.kiro.writer import CAPABILITIES, write
-from agentsync.formats.document import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,6 @@ _KIRO: Final = _Kiro(
 )
 
 
-def _score(document: Document) -> int:
-    metadata = document.metadata
-    permissions = metadata.get("permissions")
-    rules = permissions.get("rules") if isinstance(permissions, dict) else None
-    return 6 * isinstance(rules, list) + 3 * any(key in metadata for key in ("includeMcpJson", "welcomeMessage"))
-
-
 DIALECT: Final = _KIRO.dialect(
     user_directory=".kiro/agents",
     project_directories=(".kiro/agents",),
@@ -70,11 +62,11 @@ DIALECT: Final = _KIRO.dialect(
     ),
     version="IDE 1.2, CLI 3",
     source="https://kiro.dev/docs/custom-agents/configuration-reference",
-    score=_score,
     also_reads=("kiro2",),
     notice="agents of a project count where its folder is trusted",
     effects=EFFECTS,
     recognition=Recognition(
+        sign=lambda document: -("tools" not in document.metadata),  # hardly an agent here: it has no tools
         not_synced={Kind.RULE: ("/.kiro/steering/",), Kind.MCP: ("/.kiro/settings/mcp.json",)},
     ),
 )

@@ -83,6 +83,9 @@ _AGENT: Final = "subagent/"
 KEYS: Final = ("tools", "excludedTools", "allowedTools", "permissions", "toolsSettings")
 """The keys from which Kiro reads permissions."""
 
+_SPELLED: Final = {2: ("tools", "allowedTools", "toolsSettings"), 3: ("tools", "excludedTools", "permissions")}
+"""Those that each version has."""
+
 
 def is_known(name: str) -> bool:
     """Whether Kiro recognises a name in `tools`."""
@@ -223,6 +226,20 @@ def _within(available: Grants, rules: Iterable[Rule]) -> Iterator[Rule]:
             yield from (Rule(pattern, rule.approval, rule.argument) for pattern in inner)
 
 
+def _knows(key: str, value: JsonValue) -> Iterable[bool]:
+    """As `PermissionCodec.knows`."""
+    match value:
+        case list() if key != "permissions":
+            names = [name for name in value if isinstance(name, str) and is_known(name)]
+            return [True for name in names] + [True for name in names if name in NAMES.written]
+        case {"rules": [*_]} if key == "permissions":
+            return (True,)
+        case {**_values} if key == "toolsSettings":
+            return ()
+        case _:
+            return (value == ANY,)
+
+
 def _check(fields: Fields) -> None:
     """Report values that Kiro refuses, and values that it reads differently than they look."""
     tools = fields.raw("tools")
@@ -265,6 +282,8 @@ def codec(
         write=write,
         remedy="write `tools` or `excludedTools`",
         check=_check,
+        spelled=frozenset(_SPELLED[version]),
+        knows=_knows,
         guarded_tools=guarded_tools,
         lists=lists,
         uses_effects=True,

@@ -6,7 +6,7 @@ error: an unknown key, a value of a wrong type, a tool that does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
@@ -22,7 +22,7 @@ from agentsync.dialects import dialects, no_dialect
 from agentsync.dialects._base import Dialect, NameRule, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity
 from agentsync.dialects._kit.keys import Key, Kind, read_keys, write_keys
-from agentsync.dialects.neutral.permissions import LEVELS, read_grants, restricting, spell
+from agentsync.dialects.neutral.permissions import LEVELS, is_tool, read_grants, restricting, spell
 from agentsync.formats.document import Document
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 
@@ -187,9 +187,19 @@ def enforced(document: Document) -> Grants:
     return read_grants(Fields(document, Code.WRONG_TYPE)) or EVERYTHING
 
 
-def score(document: Document) -> int:
-    metadata = document.metadata
-    return 6 * isinstance(metadata.get("targets"), dict) + 4 * restricting(metadata) + 2 * ("max_turns" in metadata)
+def knows(key: str, value: JsonValue) -> Iterable[bool]:
+    """As `Dialect.knows`."""
+    if key in KEYS:
+        return KEYS[key].knows(value)
+    match key:
+        case "tools":
+            return map(is_tool, value) if isinstance(value, list) else (False,)
+        case "permissions":
+            return (restricting(value),)
+        case "targets":
+            return (isinstance(value, dict),)
+        case _:
+            return ()
 
 
 DIALECT: Final = Dialect(
@@ -203,7 +213,9 @@ DIALECT: Final = Dialect(
     version="1",
     source="docs/agent-format.md",
     parse=parse_markdown,
-    score=score,
+    known_keys=frozenset({"name", "description", "model", "tools", "permissions", "targets", *KEYS} - FOR_TARGETS),
+    knows=knows,
+    strict=True,
     reader=read,
     write=write,
     capabilities=Capabilities(units={tool: (tool,) for tool in sorted(TOOLS)}, asks=TOOLS, exact=True),

@@ -10,7 +10,7 @@ docs/agent-format.md explains both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Final
 
@@ -52,7 +52,7 @@ def _read_tools(fields: Fields) -> list[Rule] | None:
         return None
     names = [str(name) for name in value]
     for name in names:
-        if not _is_tool(name):
+        if not is_tool(name):
             fields.report(Code.WRONG_TYPE, f"there is no tool `{name}`", "tools", hint=_KNOWN)
     return available(names)
 
@@ -67,7 +67,7 @@ def _read_permissions(fields: Fields) -> Iterator[Rule]:
         return
     for entry in entries:
         for tool, declared in entry.items() if isinstance(entry, dict) else ():
-            if not _is_tool(tool):
+            if not is_tool(tool):
                 fields.report(Code.WRONG_TYPE, f"there is no tool `{tool}`", "permissions", hint=_KNOWN)
             for argument, word in declared.items() if isinstance(declared, dict) else [(ANY, declared)]:
                 if not isinstance(word, str) or word not in LEVELS:
@@ -80,7 +80,10 @@ def _read_permissions(fields: Fields) -> Iterator[Rule]:
 _KNOWN: Final = f"tools are {', '.join(sorted(TOOLS))}, `mcp/server/tool` and `mcp/server/*`"
 
 
-def _is_tool(name: str) -> bool:
+def is_tool(name: JsonValue) -> bool:
+    """Whether a name is that of a canonical tool, of servers' tools, or of a tool that only one product has."""
+    if not isinstance(name, str):
+        return False
     return name in TOOLS or name == ANY or (name.startswith((MCP, OTHER)) and name not in (MCP, OTHER))
 
 
@@ -120,9 +123,8 @@ def _joined(maps: list[dict[str, JsonValue]]) -> JsonValue:
     return maps[0] if len(maps) == 1 else list[JsonValue](maps)
 
 
-def restricting(metadata: Mapping[str, JsonValue]) -> bool:
-    """Whether the keys look like permissions of this dialect and of no other."""
-    permissions = metadata.get("permissions")
+def restricting(permissions: JsonValue) -> bool:
+    """Whether the value of `permissions` looks like those of this dialect and of no other."""
     entries = permissions if isinstance(permissions, list) else [permissions]
     maps = [entry for entry in entries if isinstance(entry, dict) and entry]
-    return bool(maps) and len(maps) == len(entries) and all(_is_tool(tool) for entry in maps for tool in entry)
+    return bool(maps) and len(maps) == len(entries) and all(is_tool(tool) for entry in maps for tool in entry)

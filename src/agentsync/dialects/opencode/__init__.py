@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
-from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models, score
+from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models
 from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
 from agentsync.dialects.opencode.settings_file import settings_file
 
@@ -45,10 +45,10 @@ DIALECT: Final = _OPENCODE.dialect(
     binaries=("opencode",),
     version="1.18.33",
     source="https://opencode.ai/docs/agents",
-    score=score,
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; OPENCODE_CONFIG_DIR adds a directory and moves none
     settings=settings_file(("/opencode.json", "/opencode.jsonc"), _NAMES.reserved),
     recognition=Recognition(
+        prior=2,
         other_directories=(),
         not_synced={
             Kind.SETTINGS: ("/opencode.json", "/opencode.jsonc"),

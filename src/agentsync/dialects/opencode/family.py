@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -56,6 +56,9 @@ class _Color(Key):
         if color is not None and color not in self.words and not _HEX.fullmatch(color):
             fields.wrong_type(key, "#rrggbb or a theme colour")
         return str(self.words.get(color, color)) if color else None
+
+    def knows(self, value: JsonValue) -> Iterable[bool]:
+        return () if isinstance(value, str) and _HEX.fullmatch(value) else Key.knows(self, value)
 
     def spell(self, value: object) -> JsonValue:
         return value if isinstance(value, str) and _HEX.fullmatch(value) else Key.spell(self, value)
@@ -148,17 +151,3 @@ class Family(TableDialect):
             and not types_a_value(head.decode(errors="replace"), _TEXTS)
             and not empty & _TYPED - self.empties
         )
-
-
-def score(document: Document) -> int:
-    """As `Dialect.score`."""
-    metadata = document.metadata
-    tools = metadata.get("tools")
-    return (
-        3 * (metadata.get("mode") in ("subagent", "primary", "all"))
-        + 6 * isinstance(metadata.get("permission"), dict | str)
-        + 2 * (isinstance(tools, dict) and all(isinstance(value, bool) for value in tools.values()))
-        + 2 * ("/" in str(metadata.get("model", "")))
-        + sum(key in metadata for key in ("temperature", "top_p", "steps", "reasoningEffort", "disable"))
-        + ("name" not in metadata and "description" in metadata)
-    )

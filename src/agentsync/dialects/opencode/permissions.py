@@ -136,7 +136,15 @@ class PermissionRules:
             remedy="write `permission`",
             check=self._check,
             own=self._own,
+            spelled=frozenset(_KEYS_READ),
+            knows=self._knows,
         )
+
+    def _knows(self, key: str, value: JsonValue) -> Iterable[bool]:
+        """As `PermissionCodec.knows`; other names in a map may be those of servers' tools."""
+        if isinstance(value, dict):
+            return [True for name in value if name in self.units or name in _TOOL_KEYS]
+        return (key == "permission" and isinstance(value, str) and value in _ACTIONS,)
 
     def _enforced(self, document: Document) -> Grants:
         """The grants that the tool enforces; tools that it does not have are denied, whatever the default."""

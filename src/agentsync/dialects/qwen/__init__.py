@@ -225,10 +225,6 @@ _QWEN: Final = _Qwen(
 )
 
 
-def _score(document: Document) -> int:
-    return 4 * ("approvalMode" in document.metadata) + 4 * ("runConfig" in document.metadata)
-
-
 DIALECT: Final = _QWEN.dialect(
     user_directory=".qwen/agents",
     project_directories=(".qwen/agents",),
@@ -239,7 +235,6 @@ DIALECT: Final = _QWEN.dialect(
     ),
     version="0.24.4",
     source="https://qwenlm.github.io/qwen-code-docs/en/users/features/sub-agents",
-    score=_score,
     environment=(Moved("QWEN_HOME", ".qwen"),),
     effects=effects_by_key(
         row("executor executionbackend", Effect.RUNS_PROGRAM), row("modelconfig", Effect.CHANGES_MODEL)

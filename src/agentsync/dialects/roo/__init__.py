@@ -293,10 +293,6 @@ _EXTENSIONS: Final = ("zoocodeorganization.zoo-code", "rooveterinaryinc.roo-clin
 _STORED: Final = "User/globalStorage/{}/settings/custom_modes.yaml"
 
 
-def _score(document: Document) -> int:
-    return 6 * isinstance(document.metadata.get(_GROUPS), list)
-
-
 DIALECT: Final = _ROO.dialect(
     suffixes=(".yaml",),
     user_directory=f".config/Code/{_STORED.format(_EXTENSIONS[1])}",
@@ -311,7 +307,6 @@ DIALECT: Final = _ROO.dialect(
     ),
     version="1.115.0",
     source="https://docs.roocode.com/features/custom-modes",
-    score=_score,
     parse=_parse,
     # Where VS Code keeps the data of extensions on Linux (its userDataPath.ts).
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),

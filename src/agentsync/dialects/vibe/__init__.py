@@ -91,11 +91,6 @@ _VIBE: Final = _Vibe(
 )
 
 
-def _score(document: Document) -> int:
-    metadata = document.metadata
-    return 5 * ("agent_type" in metadata) + 2 * any(key in metadata for key in ("enabled_tools", "disabled_tools"))
-
-
 DIALECT: Final = _VIBE.dialect(
     suffixes=(".toml",),
     user_directory=".vibe/agents",
@@ -110,7 +105,6 @@ DIALECT: Final = _VIBE.dialect(
     ),
     version="3.0.3",
     source="https://docs.mistral.ai/vibe/code/overview",
-    score=_score,
     parse=parse_toml,
     environment=(Moved("VIBE_HOME", ".vibe"),),
     notice="agents of a project count where its folder is trusted",
