@@ -65,6 +65,12 @@ def test_a_new_source_with_agents_in_unexpected_places_is_held_until_somebody_ag
     assert (held.code, held.codes, machine.files()) == (4, ["AS422"], {})
     assert "allow_scattered = true" in held.json["diagnostics"][0]["hint"]
     assert "`guides` (10)" in held.json["diagnostics"][0]["message"]
+    clone = machine.root / "clone"
+    repository.git("clone", "--quiet", repository.url, str(clone))
+    checked = machine.run("check", clone, "--format", "json")
+    assert (checked.code, [one["code"] for one in checked.json["diagnostics"]]) == (1, ["AS422"])
+    (clone / "agentsync.toml").write_text('version = 1\n[agents]\ninclude = ["agents/**", "guides/**"]\n')
+    assert machine.run("check", clone).code == 0
     assert len(machine.run("plan", "--format", "json").json["held"]) == len(held.json["held"]) > 20
     code, text = watched(machine, "pull", typed="n\n")
     assert (code, "page-9" in text, machine.files()) == (4, True, {})

@@ -31,6 +31,7 @@ from agentsync.repository.working_tree import WorkingTree, content, entry_of
 from agentsync.sync.build import build
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.cycle_diagnostics import without_agents
+from agentsync.sync.scattered import find_scattered
 from agentsync.sync.snapshot import Snapshot, snapshot_of_directory, snapshot_of_file
 
 _EPILOG = """\b
@@ -168,7 +169,8 @@ def run_checks(
         for diagnostic in built.diagnostics
         if diagnostic.target in {"", *targets} or (diagnostic.path, diagnostic.target) in own
     )
-    return Checked.of(built.compiled, tuple(dict.fromkeys((*diagnostics, *nothing))), snapshot.not_synced)
+    held = find_scattered([snapshot], built.used).values()  # as on each machine where the source is new
+    return Checked.of(built.compiled, tuple(dict.fromkeys((*diagnostics, *nothing, *held))), snapshot.not_synced)
 
 
 def _snapshot(path: Path, dialect: str | None) -> Snapshot:

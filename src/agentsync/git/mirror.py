@@ -179,7 +179,7 @@ class Mirror:
         return _facts(self._repository.read(*_FACTS, commit))
 
     def is_cut(self, commit: str) -> bool:
-        """Whether the history of a commit ends where a shallow source has no more of it."""
+        """Whether the history of a commit ends at the boundary of a shallow source."""
         cuts = self._repository.shallow_commits()
         if not cuts:
             return False

@@ -33,7 +33,7 @@ FETCH_CONTENT: Final = (
 
 
 def wants_part(repository: BareRepository, remote: Remote) -> bool:
-    """Whether to fetch only a part: into a new mirror, or one that has no more.
+    """Whether to fetch only a part: into a new mirror, or one that is partial already.
 
     A local repository is near, and git accepts no path as the place of what is missing.
     """

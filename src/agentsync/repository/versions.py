@@ -1,7 +1,7 @@
 """Agents of one name: versions of one agent for several tools, copies, and clashes.
 
 A team that maintains an agent for several tools has a file of it in the directory of each. These are one agent in
-several versions. Two files of one tool are not: nothing tells which of them counts.
+several versions. Two files of one tool are not: it is unclear which of them counts.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _winning(group: Sequence[Named], overriding: frozenset[str]) -> Sequence[Nam
 
 
 def _decided(group: Sequence[Named]) -> tuple[Versions | None, Sequence[Named]]:
-    """Return the versions of a group that are used, if any, and the agents that nothing tells apart."""
+    """Return the versions of a group that are used, if any, and the agents that cannot be distinguished."""
     by_source: defaultdict[str, list[Named]] = defaultdict(list)
     for agent in group:
         by_source[agent.source].append(agent)

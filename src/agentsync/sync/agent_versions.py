@@ -78,7 +78,7 @@ def _plugin_names(agents: Sequence[CompiledAgent]) -> Iterator[Diagnostic]:
 
 
 def _blocking(file: Named) -> Diagnostic | None:
-    """Report a file of several agents that cannot be used: nothing tells which agents its tool has versions of."""
+    """Report a file of several agents that cannot be used: it is unknown which agents its tool has versions of."""
     if file.slug:
         return None
     tool = dialects()[file.dialect].title

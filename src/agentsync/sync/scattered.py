@@ -24,21 +24,9 @@ _SHOWN_DIRECTORIES = 4
 def hold_scattered(
     plan: Plan, snapshots: Sequence[Snapshot], used: Sequence[CompiledAgent], inventory: Mapping[Key, Recorded]
 ) -> Plan:
-    """Return the plan with the changes of each source held that is new here and has its agents in unexpected places.
-
-    That is a source most of whose agents are not in its directories of agents, and that has some there. A repository
-    without any such directory has its agents where they are.
-    """
+    """Return the plan with the changes of each source held that is new here and has its agents in unexpected places."""
     known = {(row.source, row.source_url) for row in inventory.values()}
-    holds: dict[str, Diagnostic] = {}
-    for snapshot in snapshots:
-        if snapshot.accepts_scattered or (snapshot.name, snapshot.url) in known:
-            continue
-        paths = [one.path for one in used if one.source == snapshot.name and _is_written(one)]
-        scattered = [path for path in paths if not is_where_agents_are(path)]
-        expected = len(paths) - len(scattered)
-        if len(scattered) >= _FEWEST and len(scattered) > expected > 0:
-            holds[snapshot.name] = _diagnostic(snapshot.name, expected, scattered)
+    holds = find_scattered([one for one in snapshots if (one.name, one.url) not in known], used)
     if not holds:
         return plan
     held = {
@@ -55,6 +43,22 @@ def hold_scattered(
     )
 
 
+def find_scattered(snapshots: Sequence[Snapshot], used: Sequence[CompiledAgent]) -> dict[str, Diagnostic]:
+    """Find the sources that are held where they are new; returns a diagnostic for each of their names.
+
+    That is a source most of whose agents are not in its directories of agents, and that has some there. A repository
+    without any such directory has its agents where they are.
+    """
+    holds: dict[str, Diagnostic] = {}
+    for snapshot in (one for one in snapshots if not one.accepts_scattered):
+        paths = [one.path for one in used if one.source == snapshot.name and _is_written(one)]
+        scattered = [path for path in paths if not is_where_agents_are(path)]
+        expected = len(paths) - len(scattered)
+        if len(scattered) >= _FEWEST and len(scattered) > expected > 0:
+            holds[snapshot.name] = _diagnostic(snapshot.name, expected, scattered)
+    return holds
+
+
 def _is_written(agent: CompiledAgent) -> bool:
     return any(output.digest for output in agent.outputs.values())
 
@@ -69,7 +73,8 @@ def _diagnostic(source: str, expected: int, scattered: Iterable[str]) -> Diagnos
         f"{directories.total()} from elsewhere: {shown}"
     )
     hint = (
-        f"look at them with `agentsync plan`; if they are intended, set `allow_scattered = true` under "
-        f"`[sources.{source}]`, or run `agentsync pull --allow-scattered`"
+        f"look at them with `agentsync plan`; if they are intended, name their directories under `include` in "
+        f"agentsync.toml, set `allow_scattered = true` under `[sources.{source}]`, or run "
+        f"`agentsync pull --allow-scattered`"
     )
     return Diagnostic(Code.HELD_SCATTERED, message, hint=hint)
