@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -30,3 +31,19 @@ def utc(timestamp: float) -> str:
 def iso(timestamp: float) -> str:
     """Format a time as `2026-01-01T12:00:00Z`."""
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%dT%H:%M:%S}Z"
+
+
+_PARSED: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION: Final = re.compile(r"(\d{1,9}) ?(s|m|min|h|d|w)")
+
+
+def parse_duration(text: str) -> float:
+    """Parse a duration such as `90s`, `5m`, `2h`, `1d` or `1w` into seconds.
+
+    Raises:
+        ValueError: it has another form; the message gives examples.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"`{text}` is no duration such as `90s`, `5m`, `2h` or `1d`")
+    return float(int(found[1]) * _PARSED[found[2]])

@@ -1,0 +1,125 @@
+"""A branch's line of commits: when each was published here, and which of them contain something that was reverted."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_ABBREVIATED: Final = 7
+_REVERTS: Final = re.compile(r"This reverts commit ([0-9a-f]{7,64})\b")
+_URGENT: Final = re.compile(r"^Agentsync-Rollout:[ \t]*now[ \t]*$", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit of a branch's first-parent line.
+
+    Attributes:
+        tree: the id of its files.
+        time: of its committer, in seconds since the epoch.
+        message: whole.
+        halts: whether its manifest halts the rollout.
+    """
+
+    id: str
+    tree: str
+    time: float
+    message: str = ""
+    halts: bool = False
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether its trailer lets it, and everything before it, go to all machines at once."""
+        return bool(_URGENT.search(self.message.rstrip().rpartition("\n\n")[2]))
+
+
+Line = Sequence[Commit]
+"""First-parent line of a branch, the newest commit first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A commit that a fetch found at the tip, and the first and the last time that one did, in seconds."""
+
+    tip: str
+    first_at: float
+    last_at: float
+
+
+def published(line: Line, sightings: Sequence[Sighting], now: float) -> Mapping[str, float]:
+    """Return when each commit was published, by its id, in seconds since the epoch.
+
+    That is its committer's date, within what this machine knows: after the last fetch that did not contain it, and not
+    after the first that did. So a forged or an old date gains at most the time between two fetches. A commit is never
+    published before one that it contains.
+
+    Args:
+        line: of the branch, as fetched now.
+        sightings: of this source's tips, in the order of time; the last is the line's first commit, if it was recorded.
+        now: upper limit for a commit that no earlier fetch contained.
+    """
+    position = {commit.id: index for index, commit in enumerate(line)}
+    times: dict[str, float] = {}
+    latest = float("-inf")
+    # A time to come was seen by a clock that was wrong: it would keep the commit back until then.
+    seen = [(position.get(one.tip), one) for one in sightings if one.last_at <= now]
+    for index in range(len(line) - 1, -1, -1):
+        commit = line[index]
+        lower, upper = float("-inf"), now
+        for at, sighting in seen:
+            if at is not None and at <= index:
+                upper = min(upper, sighting.first_at)
+                break
+            lower = sighting.last_at
+        latest = max(latest, min(max(commit.time, lower), upper))
+        times[commit.id] = latest
+    return times
+
+
+def reverted(line: Line) -> Mapping[str, str]:
+    """Return the commits that contain something reverted, by id, each with the newest commit that reverts it.
+
+    A commit reverts an earlier one by its message, as `git revert` writes it, or by having the tree of one from before
+    it. What is between both contains what was reverted. A revert that is itself reverted does not count.
+    """
+    marked: dict[str, str] = {}
+    named, undone = _named(line), _undone(line)
+    for index, commit in enumerate(line):
+        if commit.id not in marked:
+            oldest = max([*named[index], undone[index]])
+            for contains in line[index + 1 : oldest + 1]:
+                marked.setdefault(contains.id, commit.id)
+    return marked
+
+
+def _named(line: Line) -> Sequence[Sequence[int]]:
+    """Return for each commit the positions of the earlier ones that its message says it reverts."""
+    by_prefix: defaultdict[str, list[int]] = defaultdict(list)
+    for index, commit in enumerate(line):
+        by_prefix[commit.id[:_ABBREVIATED]].append(index)
+    return [
+        [
+            older
+            for match in _REVERTS.finditer(commit.message)
+            for older in by_prefix[match[1][:_ABBREVIATED]]
+            if older > index and line[older].id.startswith(match[1])
+        ]
+        for index, commit in enumerate(line)
+    ]
+
+
+def _undone(line: Line) -> Sequence[int]:
+    """Return for each commit the position of the oldest one that it undoes by its tree; its own where it undoes none.
+
+    That is the last one before the nearest earlier commit of the same tree, and none where these are neighbours.
+    """
+    nearest: dict[str, int] = {}
+    undone = [0] * len(line)
+    for index in range(len(line) - 1, -1, -1):
+        tree = line[index].tree
+        undone[index] = nearest.get(tree, index + 1) - 1
+        nearest[tree] = index
+    return undone
