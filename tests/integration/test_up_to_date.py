@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from agentsync.sync.cycle import cycle
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, SyncRequest
-from support.installation import Installation, damage, lose_remote
+from support.installation import Installation, NoFetches, damage, known, lose_remote
 
 BROKEN = "---\nname: broken\ndescription: One.\ndescription: Or the other?\n---\nYou help.\n"
 
@@ -65,6 +66,48 @@ def test_a_damaged_state_is_still_reported(resting: Installation) -> None:
     damage(resting)
     assert resting.find() is None
     assert resting.pull().recovered
+
+
+def test_what_waits_for_a_stage_is_up_to_date_until_it_is_due(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = '[rollout]\nstages = [{ name = "all", share = 100, after = "1d" }]\n'
+    installation.source.write({"agentsync.toml": stages})
+    installation.source.commit()
+    installation.pull()
+    applied = known(installation).commit
+    installation.publish()
+    for _ in range(2):
+        installation.pull()
+    assert known(installation).commit == applied
+    checked = installation.find()
+    assert checked
+    assert checked.commits == {"team": applied}
+    assert installation.find(NoFetches())
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 23 * 3600)
+    assert installation.find()
+    monkeypatch.setattr(time, "time", lambda: real() + 25 * 3600)
+    assert installation.find() is None
+    assert installation.pull().changes
+
+
+def test_each_fetch_counts_for_the_age_of_the_next_commit(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit with an old date is as young as the last fetch without it, also where that one found nothing to do."""
+    stages = '[rollout]\nstages = [{ name = "all", share = 100, after = "1d" }]\n'
+    installation.source.write({"agentsync.toml": stages})
+    installation.source.commit()
+    for _ in range(2):
+        installation.pull()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 48 * 3600)
+    assert installation.find()
+    installation.publish()
+    assert not installation.pull().changes
+    monkeypatch.setattr(time, "time", lambda: real() + 73 * 3600)
+    assert installation.pull().changes
 
 
 def keep_own(installation: Installation) -> None:

@@ -145,6 +145,22 @@ class Machine:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
+    def run_later(self, hours: float, *arguments: str | Path) -> Result:
+        """Run the program by a clock that is so many hours ahead."""
+        offset = self.root / "clock"
+        offset.write_text(str(hours * 3600), encoding="ascii")
+        done = subprocess.run(
+            [sys.executable, "-m", "support.shifted", str(offset), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+            cwd=self.root,
+            env={**self.environment, "PYTHONPATH": str(Path(__file__).parents[1])},
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """Start the program and leave it running."""
         return subprocess.Popen(

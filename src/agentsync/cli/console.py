@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ import click
 from agentsync.cli.wording import up_to_date_line
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.durations import ago
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.state.records import Action
@@ -135,6 +137,17 @@ def show_sources(report: Report) -> None:
         subject = source.facts.subject if source.facts else ""
         rows.append([click.style(source.name, bold=True), commit, printable(subject)[:60], was])
     table(rows)
+
+
+def show_rollouts(report: Report) -> None:
+    """Print for each source that is not at the tip of its branch what it waits for."""
+    for source in report.sources:
+        choice = source.rollout
+        if choice and choice.commit != source.tip:
+            due = f", next step {ago(choice.due_at, time.time())}" if choice.due_at else ""
+            detail = f": {printable(choice.detail)}" if choice.detail else ""
+            place = f"stage {choice.stage} at {source.commit[:12] or '-'}, newest is {source.tip[:12]}"
+            click.echo(f"{click.style(source.name, bold=True)}: {place}: {choice.reason}{detail}{due}")
 
 
 def summary(report: Report) -> str:

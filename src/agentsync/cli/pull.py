@@ -169,7 +169,13 @@ def _confirms_scattered(report: Report, options: Common) -> bool:
 
 def show_report(report: Report, options: Common, *, logged: bool | None = None) -> None:
     """Print the changes and the diagnostics; `logged` is as for `show_diagnostics`."""
-    from agentsync.cli.console import show_changes, show_diagnostics, show_sources, summary  # noqa: PLC0415 - the same
+    from agentsync.cli.console import (  # noqa: PLC0415 - the same
+        show_changes,
+        show_diagnostics,
+        show_rollouts,
+        show_sources,
+        summary,
+    )
     from agentsync.report.json_output import report_record  # noqa: PLC0415
 
     if options.json:
@@ -180,4 +186,5 @@ def show_report(report: Report, options: Common, *, logged: bool | None = None) 
     if not options.json:
         show_diagnostics(report, verbosity=options.verbosity, logged=logged)
         if options.verbosity >= 0:
+            show_rollouts(report)
             click.echo(summary(report))

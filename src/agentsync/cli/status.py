@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from agentsync.cli.console import show_changes, show_diagnostics, table
+from agentsync.cli.console import show_changes, show_diagnostics, show_rollouts, table
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.error_boundary import show_error
 from agentsync.cli.options import Common, common, common_options
@@ -115,7 +115,7 @@ def _show(report: Report, options: Common) -> None:
         click.echo()
         show_changes(report.differing)
     show_diagnostics(report, verbosity=options.verbosity)
-    if unknown := [source.name for source in report.sources if not source.commit]:
+    if unknown := [source.name for source in report.sources if not (source.commit or source.rollout)]:
         names = ", ".join(unknown)
         click.echo(f"\nnever pulled: {names}; `agentsync pull` fetches what is missing", err=True)
 
@@ -128,6 +128,7 @@ def _show_sources(report: Report) -> None:
         trouble = click.style(printable(source.last_error), fg="red") if source.last_error else "-"
         rows.append([source.name, click.style(source.commit[:12] or "-", fg="yellow"), subject, fetched, trouble])
     table(rows, ("SOURCE", "COMMIT", "SUBJECT", "FETCHED", "TROUBLE"))
+    show_rollouts(report)
 
 
 def _show_targets(report: Report) -> None:

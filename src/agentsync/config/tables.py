@@ -18,6 +18,7 @@ from agentsync.formats.validated_toml import MisplacedError, Settings
 from agentsync.git.mirror import Auth, Remote, Signers
 from agentsync.repository.manifest import AgentsTable, known_dialect
 from agentsync.repository.selection import Selection
+from agentsync.rollout.tables import MachineRolloutTable
 
 _PREFIX = re.compile(r"(?:[a-z0-9]+-)+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -122,6 +123,7 @@ class SourceTable(AgentsTable):
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
     signed: SignedTable | None = None
+    rollout: MachineRolloutTable = MachineRolloutTable()
 
     @field_validator("prefix")
     @classmethod

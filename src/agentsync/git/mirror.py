@@ -31,7 +31,7 @@ from agentsync.git.failures import (
     refuses_id,
     too_large,
 )
-from agentsync.git.objects import SHA1, SUBMODULE, CommitFacts, is_object_id, object_format_of
+from agentsync.git.objects import SHA1, SUBMODULE, CommitFacts, CommitRecord, is_object_id, object_format_of
 from agentsync.git.partial import FETCH_CONTENT, FILTER, fetch_content, missing_content, read_paths, wants_part
 from agentsync.git.process import Done, Quota
 from agentsync.git.remote import Auth, Remote
@@ -58,6 +58,7 @@ _FETCH = (
 )
 # Not `show`, which compares the commit's whole tree with that of its parent even when it prints no difference.
 _FACTS = ("log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%ct%x00%s", "--end-of-options")
+_LINE = ("log", "-z", "--first-parent", "--no-show-signature", "--encoding=UTF-8", "--format=%H%n%T%n%ct%n%B")
 _STREAM_SECONDS = 600.0  # the caller works on each blob before it takes the next
 _MAX_PACKS = 20
 _UNEXPECTED = "git gave an unexpected answer"
@@ -177,6 +178,38 @@ class Mirror:
     def commit_facts(self, commit: str) -> CommitFacts:
         """Read the id, time and subject of a commit."""
         return _facts(self._repository.read(*_FACTS, commit))
+
+    def find(self, commit: str, path: str) -> list[Entry]:
+        """Return the file of a path at a commit, as `tree` does; none where there is none.
+
+        Raises:
+            SourceUnavailableError: the mirror cannot be read.
+        """
+        output = self._repository.read("ls-tree", "-l", "-z", "--full-tree", commit, "--", path)
+        return [_entry(record) for record in output.split(b"\0")[:-1]]
+
+    def first_parents(self, commit: str, most: int) -> list[CommitRecord]:
+        """Return a commit and the first parent of each, the newest first, at most so many.
+
+        Raises:
+            SourceUnavailableError: the mirror cannot be read.
+        """
+        output = self._repository.read(*_LINE, f"--max-count={most}", "--end-of-options", commit)
+        return [_record(text) for text in output.decode(errors="replace").split("\0")[:-1]]
+
+    def bring_content(self, commit: str, remote: Remote) -> None:
+        """Fetch the content of the files that are read at a commit of the fetched history, where it is missing.
+
+        Raises:
+            SourceUnavailableError: the fetch failed; TransientError where it may work later.
+        """
+        if self.can_read(commit, remote):
+            return
+        until = time.monotonic() + remote.deadline
+        url, environment = access(remote, self._repository.environment)
+        ask = partial(self._repository.run, environment=environment, until=until, quota=_quota(remote))
+        if failed := fetch_content(self._repository, commit, remote, partial(ask, *FETCH_CONTENT, "--", url)):
+            raise self._explain(failed, remote, url, environment, until)
 
     def is_cut(self, commit: str) -> bool:
         """Whether the history of a commit ends at the boundary of a shallow source."""
@@ -326,6 +359,14 @@ def _facts(shown: bytes) -> CommitFacts:
     try:
         id_, seconds, subject = shown.decode(errors="replace").removesuffix("\n").split("\0")
         return CommitFacts(id_, int(seconds), subject)
+    except ValueError as error:
+        raise UnexplainedError(_UNEXPECTED) from error
+
+
+def _record(text: str) -> CommitRecord:
+    try:
+        id_, tree, seconds, message = text.split("\n", 3)
+        return CommitRecord(id_, tree, int(seconds), message)
     except ValueError as error:
         raise UnexplainedError(_UNEXPECTED) from error
 

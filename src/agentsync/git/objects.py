@@ -34,6 +34,16 @@ class CommitFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitRecord:
+    """A commit's id, the id of its tree, its committer time in epoch seconds, and its message."""
+
+    id: str
+    tree: str
+    time: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file of a repository at a commit: path with `/`, git's mode, blob id, and size in bytes."""
 

@@ -12,6 +12,7 @@ from agentsync.core.paths import shorten
 from agentsync.core.urls import redact
 from agentsync.formats.diff import unified
 from agentsync.report.service_status import CycleResult, ServiceStatus
+from agentsync.rollout.choose import Choice
 from agentsync.state.records import Action, Key
 from agentsync.sync.report import Report
 from agentsync.targets.change import Change, absolute
@@ -33,6 +34,20 @@ def change_record(change: Change) -> dict[str, object]:
     }
 
 
+def rollout_record(choice: Choice | None, tip: str) -> dict[str, object] | None:
+    """The JSON form of what a rollout chose; None where there is none."""
+    if choice is None:
+        return None
+    return {
+        "stage": choice.stage,
+        "reason": choice.reason.value,
+        "detail": choice.detail or None,
+        "chosen": choice.commit,
+        "tip": tip,
+        "due_at": choice.due_at,
+    }
+
+
 def report_record(report: Report) -> dict[str, object]:
     """The JSON form of a report, as `pull` prints it."""
     return {
@@ -49,6 +64,7 @@ def report_record(report: Report) -> dict[str, object]:
                 "fetched_at": source.fetched_at,
                 "rejected": source.rejected or None,
                 "error": source.last_error or None,
+                "rollout": rollout_record(source.rollout, source.tip),
                 "not_synced": {kind.key: count for kind, count in report.not_synced.get(source.name, {}).items()},
             }
             for source in report.sources

@@ -15,6 +15,7 @@ from agentsync.formats.toml import load_toml
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.repository.checks import hostile
 from agentsync.repository.overrides import Override, check_override
+from agentsync.rollout.tables import RolloutTable
 
 FILE_NAME = "agentsync.toml"
 MAX_BYTES = 64 * 1024
@@ -85,12 +86,14 @@ class Manifest(Settings):
         agents: files and dialects; patterns are relative to the source's subfolder.
         models: for each dialect, a model as agents name it to the tool's own name for it.
         overrides: overrides of some agents; they can never give an agent more than its file does.
+        rollout: how its commits spread over machines; at once where it is left out. That of the branch's tip counts.
     """
 
     version: Literal[1] = 1
     agents: AgentsTable = AgentsTable()
     models: dict[str, dict[str, str]] = Field(default_factory=dict)
     overrides: OverrideTables = Field(default_factory=dict)
+    rollout: RolloutTable | None = None
 
 
 def read_manifest(data: bytes) -> Manifest:

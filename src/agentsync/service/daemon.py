@@ -22,6 +22,7 @@ from typing import Final
 
 from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError, shortage
+from agentsync.core.installation import kept_id, own_fraction
 from agentsync.core.log import log, logged
 from agentsync.core.paths import AppPaths, text_of
 from agentsync.report.service_status import ServiceStatus, Trigger
@@ -43,7 +44,7 @@ from agentsync.service.notify import Notifier
 from agentsync.service.overdue import PendingFetches
 from agentsync.service.polling import FetchPolicy, Polling
 from agentsync.service.requests import asks_for, consent_of, want_all
-from agentsync.service.schedule import GRACE_SECONDS, Schedule, kept_id, own_fraction
+from agentsync.service.schedule import GRACE_SECONDS, Schedule
 from agentsync.service.watch import Watch
 from agentsync.state.lock import ServiceLock
 from agentsync.state.records import Action

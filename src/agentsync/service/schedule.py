@@ -7,15 +7,10 @@ is done in the service's loop.
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
-import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from pathlib import Path
 from typing import Final, Self
 
 from apscheduler.executors.debug import DebugExecutor
@@ -25,7 +20,6 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 
 from agentsync.config.tables import DaemonTable
-from agentsync.core.paths import AppPaths
 from agentsync.report.service_status import Trigger
 
 GRACE_SECONDS: Final = 5.0
@@ -33,45 +27,6 @@ GRACE_SECONDS: Final = 5.0
 
 _CRON_SPREAD: Final = 60.0  # seconds, since cron's finest field is the minute
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_MACHINE_ID: Final = Path("/etc/machine-id")
-_NO_IDS: Final = frozenset({"", "uninitialized"})  # in an image before its first boot, by machine-id(5)
-_KEPT_ID: Final = "installation-id"
-
-
-def own_fraction(machine_id: Path = _MACHINE_ID, fallback: str = "") -> float:
-    """The offset of this user on this machine, from 0 to 1, the same each time.
-
-    Args:
-        machine_id: machine-id(5); it is never disclosed, only a digest of it is used.
-        fallback: used where there is no machine id, as in most containers.
-    """
-    try:
-        identity = machine_id.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        identity = ""
-    if identity in _NO_IDS:
-        identity = fallback
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    number = int.from_bytes(sha256(f"agentsync\n{identity}\n{user}".encode()).digest()[:8])
-    return number / 2**64
-
-
-def kept_id(app_paths: AppPaths) -> str:
-    """The id of this installation: drawn at random once, and kept with its state.
-
-    Where it cannot be kept, the host's name is used: in a fleet of containers each has another one.
-    The caller must be the only service of this installation.
-    """
-    path = app_paths.state / _KEPT_ID
-    try:
-        path.touch(mode=0o600)
-        if kept := path.read_text(encoding="utf-8", errors="replace").strip():
-            return kept
-        made = secrets.token_hex(16)
-        path.write_text(f"{made}\n", encoding="utf-8")
-    except OSError:
-        return socket.gethostname()
-    return made
 
 
 class Phased(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types

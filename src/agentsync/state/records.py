@@ -101,6 +101,15 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
+class Tip:
+    """A commit that fetches found at the tip of a source, and the first and the last time that one did."""
+
+    commit: str
+    first_at: float
+    last_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sync:
     """One run: `finished_at` is None and `result` empty while it runs, and stay so when it was killed.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised with each change of the tables; a database of an earlier version is set aside."""
 
 TABLES = """
@@ -18,6 +18,10 @@ CREATE TABLE IF NOT EXISTS sources (
     committed_at REAL, verified_by TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (name, url, ref)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tips (
+    name TEXT, url TEXT, ref TEXT, "commit" TEXT NOT NULL, first_at REAL NOT NULL, last_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS tips_by_source ON tips (name, url, ref);
 CREATE TABLE IF NOT EXISTS syncs (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, started_at REAL NOT NULL, finished_at REAL,
     result TEXT NOT NULL, commits TEXT NOT NULL, counts TEXT NOT NULL

@@ -24,6 +24,7 @@ from agentsync.state.records import (
     Stat,
     Suspension,
     Sync,
+    Tip,
 )
 from agentsync.state.schema import SCHEMA_VERSION, TABLES
 from agentsync.state.sqlite import DamagedError, Database, set_aside
@@ -34,6 +35,7 @@ RECOVERED = (
 )
 
 
+_KEPT_TIPS = 500  # of a source: more than pushes within the longest delay of a rollout, in all but the busiest
 _UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
 
 
@@ -185,6 +187,27 @@ class State(Database):
             connection.execute(
                 "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(source)
             )
+
+    def tips(self, name: str, url: str, ref: str) -> list[Tip]:
+        """The commits that fetches found at the tip of a source, oldest first."""
+        query = 'SELECT "commit", first_at, last_at FROM tips WHERE name = ? AND url = ? AND ref = ? ORDER BY rowid'
+        return [Tip(*row) for row in self._query(query, (name, url, ref))]
+
+    def record_tip(self, name: str, url: str, ref: str, commit: str, now: float) -> None:
+        """Record that a fetch found this commit at the tip of a source; of the older ones only the last are kept."""
+        source = (name, url, ref)
+        update = (
+            'UPDATE tips SET last_at = ? WHERE "commit" = ?'
+            " AND rowid = (SELECT max(rowid) FROM tips WHERE name = ? AND url = ? AND ref = ?)"
+        )
+        trim = (
+            "DELETE FROM tips WHERE name = ? AND url = ? AND ref = ? AND rowid NOT IN"
+            " (SELECT rowid FROM tips WHERE name = ? AND url = ? AND ref = ? ORDER BY rowid DESC LIMIT ?)"
+        )
+        with self._transaction() as connection:
+            if connection.execute(update, (now, commit, *source)).rowcount == 0:
+                connection.execute("INSERT INTO tips VALUES (?, ?, ?, ?, ?, ?)", (*source, commit, now, now))
+                connection.execute(trim, (*source, *source, _KEPT_TIPS))
 
     # History
 

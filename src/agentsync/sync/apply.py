@@ -76,6 +76,8 @@ def record(environment: Environment, state: State, applied: Applied, report: Rep
         hold = held.get(source.name, "")
         known = state.source(source.name, source.url, source.ref)
         state.set_source(source_state_after(source, known, now, hold, moves=source.name in applied.moving))
+        if source.tip and source.fetched_at and source.fetched_at != (known.fetched_at if known else None):
+            state.record_tip(source.name, source.url, source.ref, source.tip, source.fetched_at)
     if any(is_change(outcome.change) for outcome in report.outcomes):
         result = report.exit_code.name.lower()
         state.finish_sync(report.sync_id, finished_at=now, result=result, counts=report.counts)

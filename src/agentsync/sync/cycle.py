@@ -128,10 +128,12 @@ def _is_at_rest(report: Report, state: State) -> bool:
 def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, str]) -> Fingerprint:
     """Build the fingerprint of a run that had nothing to do; `read` has the digest of each file that it read."""
     config = environment.config
-    commits = {source.name: source.commit for source in report.sources}
+    resolved = {source.name: source for source in report.sources}
     sources = [
-        AppliedSource(name, config.remote_of(name), table.allow_rewrite, commits[name])
+        AppliedSource(name, config.remote_of(name), table.allow_rewrite, resolved[name].commit, resolved[name].tip)
         for name, table in config.sources.items()
     ]
+    dues = [source.rollout.due_at for source in report.sources if source.rollout and source.rollout.due_at]
     targets = {str(target.directory): target.follow_symlinks for target in report.targets}
-    return Fingerprint(expansions(environment.text, moving_variables()), read, sources, targets)
+    found = expansions(environment.text, moving_variables())
+    return Fingerprint(found, read, sources, targets, min(dues, default=None))

@@ -59,7 +59,7 @@ class RunEvents:
                     error=str(source.error),
                     hint=source.error.hint,
                 )
-        elif source.commit != source.previous:
+        elif source.commit and source.commit != source.previous:
             facts = {"source": source.name, "url": source.url, "commit": source.commit, "previous": source.previous}
             yield self._event("source.moved", logging.INFO, **facts)
 

@@ -83,7 +83,7 @@ class Report:
     @property
     def in_sync(self) -> bool:
         """Whether every target matches its sources as far as the scope goes, and nothing is refused, held or failed."""
-        has_failed_source = any(source.last_error or not source.commit for source in self.sources)
+        has_failed_source = any(source.last_error or not (source.commit or source.rollout) for source in self.sources)
         is_blocked = self.suspension is not None or bool(self.plan.held)
         return not (self.differing or has_failed_source or is_blocked) and self.exit_code is ExitCode.OK
 

@@ -128,7 +128,7 @@ def take_snapshot(
     """
     entries = files.tree(commit)
     paths = frozenset(entry.path for entry in entries if entry.mode.startswith("100"))
-    manifest = _manifest(files, entries)
+    manifest = manifest_in(files, entries)
     listings = [entry for entry in entries if entry.path == f"{table.subfolder.strip('/')}/{MARKETPLACE}".lstrip("/")]
     selection = table.selection(manifest.agents)
     # The manifest is no agent, whatever dialect is declared for the files.
@@ -209,8 +209,13 @@ def _plugins(files: Files, listings: Sequence[Entry], root: str) -> Mapping[str,
     }
 
 
-def _manifest(files: Files, entries: Sequence[Entry]) -> Manifest:
-    """Read the repository's manifest; one that cannot be read refuses the commit."""
+def manifest_in(files: Files, entries: Sequence[Entry]) -> Manifest:
+    """Read the repository's manifest.
+
+    Raises:
+        SourceRefusedError: it cannot be read, or has a mistake.
+        SourceUnavailableError: the mirror cannot be read.
+    """
     for entry in entries:
         if entry.path == FILE_NAME:
             if not entry.mode.startswith("100") or entry.size > MAX_BYTES:

@@ -19,10 +19,12 @@ from agentsync.git.objects import CommitFacts
 from agentsync.repository.manifest import as_overrides
 from agentsync.repository.overrides import Override
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
+from agentsync.rollout.choose import Choice
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, accepting, is_unproven, mirror_of, went_back
 from agentsync.sync.request import Environment, Scope, SyncRequest
+from agentsync.sync.rollout import choose_commit
 from agentsync.sync.snapshot import Files, LocalSettings, Snapshot, take_snapshot
 from agentsync.sync.verification import prove
 
@@ -41,6 +43,8 @@ class ResolvedSource:
         rejected: the commit that the ref points to and that was refused or held, in this run or the last one.
         verified_by: the configured signers by which its signature was verified; empty where no signature is required.
         fetched_at: when it was last fetched, in seconds since the epoch.
+        tip: the commit of the branch, where its rollout decides which one is used; empty otherwise.
+        rollout: which one it chose; None where the branch has no rollout, or this machine does not follow it.
         unproven: whether the source is shallow, so nothing shows that the commit descends from the previous one.
     """
 
@@ -57,6 +61,8 @@ class ResolvedSource:
     rejected: str = ""
     verified_by: str = ""
     unproven: bool = False
+    tip: str = ""
+    rollout: Choice | None = None
 
 
 def resolve_sources(
@@ -96,6 +102,7 @@ class _SourceResolver:
         working_tree: WorkingTree | None,
     ) -> None:
         config = environment.config
+        self._app_paths = environment.app_paths
         self._table = table = config.sources[name]
         self._local = local
         url = redact(table.url)
@@ -106,6 +113,7 @@ class _SourceResolver:
         # A working tree has a ref of its own, so that saved and committed files have separate records.
         ref = WORKING_TREE if working_tree else table.ref
         self._applied = applied = state.source(name, url, ref) or SourceState(name, url, ref)
+        self._tips = state.tips(name, url, ref)
         self._recorded = ResolvedSource(
             name,
             url,
@@ -125,6 +133,10 @@ class _SourceResolver:
             if fetches and self._files is self._mirror:
                 resolved = self._fetch(fetches)
                 resolved = self._verify(resolved)
+                asked = fetches.asked(self._mirror)
+                resolved = self._choose(resolved) if asked else self._with_rollout(resolved)
+            elif self._files is self._mirror:
+                resolved = self._with_rollout(resolved)
             return self._snapshot_at(resolved)
         except (SourceUnavailableError, SourceRefusedError) as error:
             rejected = resolved.rejected
@@ -170,6 +182,45 @@ class _SourceResolver:
             return resolved
         prove(self._mirror, self._remote, facts, signers, self._applied)
         return replace(resolved, verified_by=signers.words)
+
+    def _choose(self, resolved: ResolvedSource) -> ResolvedSource:
+        """Return the source at the commit that its branch's rollout gives this machine.
+
+        The tip was verified before its manifest was read; the chosen commit is, where it is another one than before.
+        """
+        tip, applied = resolved.commit, self._recorded.previous
+        if self._remote.ref.startswith("refs/tags/") or self._remote.is_commit:
+            return resolved
+        choice = self._choice_at(tip)
+        if not choice.stage:
+            return resolved
+        resolved = replace(resolved, tip=tip, rollout=choice)
+        if choice.commit == tip:
+            return resolved
+        if choice.commit != applied and choice.commit:
+            if self._signers:
+                self._mirror.verify(choice.commit, self._remote, self._signers)
+            self._mirror.bring_content(choice.commit, self._remote)
+        verified_by = self._recorded.verified_by if choice.commit == applied else resolved.verified_by
+        return replace(resolved, commit=choice.commit, facts=None, verified_by=verified_by)
+
+    def _with_rollout(self, resolved: ResolvedSource) -> ResolvedSource:
+        """Return the source with what its rollout chooses at the tip that was fetched last; its commit stays."""
+        if not (self._tips and self._mirror.has(tip := self._tips[-1].commit)):
+            return resolved
+        choice = self._choice_at(tip)
+        return replace(resolved, tip=tip, rollout=choice) if choice.stage else resolved
+
+    def _choice_at(self, tip: str) -> Choice:
+        return choose_commit(
+            self._mirror,
+            tip,
+            name=self._recorded.name,
+            table=self._table,
+            applied=self._recorded.previous,
+            tips=self._tips,
+            app_paths=self._app_paths,
+        )
 
     def _last_good(self) -> Snapshot | None:
         try:

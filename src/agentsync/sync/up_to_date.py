@@ -46,12 +46,20 @@ _PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file")
 
 @dataclass(frozen=True, slots=True)
 class AppliedSource:
-    """Source as it was applied: its name, what is fetched, the commit, and whether its history may be rewritten."""
+    """Source as it was applied.
+
+    Attributes:
+        remote: what is fetched.
+        allow_rewrite: whether its history may be rewritten.
+        commit: the applied one.
+        tip: what the ref leads to, where a rollout chose another commit; empty where it is the same.
+    """
 
     name: str
     remote: Remote
     allow_rewrite: bool
     commit: str
+    tip: str = ""
 
     @property
     def keeps_secrets(self) -> bool:
@@ -68,12 +76,14 @@ class Fingerprint:
         inputs: each file or directory that was read beside the configuration, and a digest of its content.
         sources: in the configured order.
         targets: by directory, whether symbolic links may be followed.
+        holds_until: when it may no longer hold, in seconds since the epoch; None where no time changes it.
     """
 
     expansions: Mapping[str, str]
     inputs: Mapping[str, str]
     sources: Sequence[AppliedSource]
     targets: Mapping[str, bool]
+    holds_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +222,8 @@ def _recall(state: State, key: str) -> Fingerprint | None:
     fingerprint = Fingerprint(**{**record, "sources": [_applied_source(source) for source in record["sources"]]})
     same_expansions = all(_value_digest(name) == value for name, value in fingerprint.expansions.items())
     same_inputs = all(content_of(Path(path)) == content for path, content in fingerprint.inputs.items())
-    return fingerprint if same_expansions and same_inputs else None
+    holds = fingerprint.holds_until is None or time.time() < fingerprint.holds_until
+    return fingerprint if same_expansions and same_inputs and holds else None
 
 
 def _applied_source(record: dict[str, Any]) -> AppliedSource:
@@ -237,10 +248,13 @@ def _unmoved(fingerprint: Fingerprint, state: State, app_paths: AppPaths, fetche
             return None
         mirror = mirror_of(app_paths, source.name, url)
         rewrite = source.allow_rewrite
-        if fetches(mirror, source.name, source.remote, previous=commit, allow_rewrite=rewrite).id != commit:
+        found = fetches(mirror, source.name, source.remote, previous=commit, allow_rewrite=rewrite).id
+        now, is_asked = time.time(), fetches.asked(mirror)
+        if found != (source.tip if source.tip and is_asked else commit):
             return None
-        now = time.time()
-        if fetches.asked(mirror):
+        if source.tip and is_asked:
+            state.record_tip(source.name, url, source.remote.ref, found, now)
+        if is_asked:
             known = replace(known, fetched_at=now, rejected_commit="", rejected_reason="", error="")
         states.append(replace(known, applied_at=now))
     return states

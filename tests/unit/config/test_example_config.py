@@ -14,6 +14,7 @@ from agentsync.config.tables import AuthTable, HealthTable, LimitsTable, SignedT
 from agentsync.convert.policy import PolicyTable
 from agentsync.formats.validated_toml import Settings, validate
 from agentsync.repository.manifest import AgentsTable, Manifest, read_manifest
+from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 
 _ROOT = Path(__file__).parents[3]
 _EXAMPLE = _ROOT / "config" / "agentsync.example.toml"
@@ -29,6 +30,8 @@ _TABLES = (
     PolicyTable,
     Manifest,
     AgentsTable,
+    RolloutTable,
+    MachineRolloutTable,
 )
 
 
@@ -65,6 +68,7 @@ def test_every_commented_key_has_a_value_that_is_accepted(ref: str) -> None:
         (SourceTable, ("sources", "team")),
         (AuthTable, ("sources", "team", "auth")),
         (SignedTable, ("sources", "team", "signed")),
+        (MachineRolloutTable, ("sources", "team", "rollout")),
         (TargetTable, ("targets", "opencode")),
         (LimitsTable, ("limits",)),
         (HealthTable, ("health",)),

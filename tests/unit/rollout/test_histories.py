@@ -137,7 +137,7 @@ def test_every_poll_of_every_history(steps: list[tuple[str, str | int, int | flo
 
 def _poll(branch: Branch, follower: Follower, now: float) -> Choice:
     """Poll once, and check the choice against everything that was pushed, which the machine sees a part of only."""
-    rollout = RolloutTable(stages=STAGES, halt=branch.pushed[-1].halt)  # type: ignore[arg-type]  # as from TOML
+    rollout = RolloutTable(stages=STAGES, halt=branch.pushed[-1].halt)
     choice = follower.poll(branch, rollout, now)
     before, after = branch.number(follower.applied), branch.number(choice.commit)
     assert after >= before, "it went back unasked"

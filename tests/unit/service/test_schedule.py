@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentsync.core.installation import kept_id, own_fraction
 from agentsync.core.paths import AppPaths
-from agentsync.service.schedule import Phased, Spread, kept_id, own_fraction
+from agentsync.service.schedule import Phased, Spread
 
 NOW = datetime(2026, 11, 21, 6, 24, 10, tzinfo=UTC)
 INTERVALS = st.floats(min_value=1, max_value=86400 * 7)

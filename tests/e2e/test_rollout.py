@@ -1,0 +1,126 @@
+"""Rollout in stages, by the real program: a machine follows what the repository declares, and reports why."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.machine import Machine, Result, agent
+from support.repository import Repository
+from support.signing import ssh_key
+
+STAGES = 'stages = [{ name = "canary", share = 5 }, { name = "everyone", share = 100, after = "1d" }]\n'
+DAYS = 86_400
+LATER = '[sources.team.rollout]\nstage = "everyone"\n'
+
+
+def push(repository: Repository, prompt: str, message: str = "change", rollout: str = "") -> str:
+    repository.write({"agents/tester.md": agent("tester", prompt), "agentsync.toml": f"[rollout]\n{STAGES}{rollout}"})
+    return repository.commit(message, when=int(time.time()))
+
+
+def state_of(result: Result) -> dict[str, Any]:
+    """What a pull reports of the source's rollout."""
+    (source,) = result.json["sources"]
+    return {**source["rollout"], "commit": source["commit"], "exit": result.code}
+
+
+@pytest.fixture
+def staged(machine: Machine, repository: Repository) -> Machine:
+    """A machine of the last stage that has the first version, which is three days old."""
+    repository.write({"agents/tester.md": agent("tester", "One."), "agentsync.toml": f"[rollout]\n{STAGES}"})
+    repository.commit(when=int(time.time()) - 3 * DAYS)
+    machine.follow(repository, LATER)
+    assert machine.run("pull").code == 0
+    assert prompt_of(machine) == "One."
+    return machine
+
+
+def prompt_of(machine: Machine) -> str:
+    return (machine.claude / "tester.md").read_text().splitlines()[-1]
+
+
+def test_a_change_waits_for_the_delay_of_the_stage(staged: Machine, repository: Repository) -> None:
+    tip = push(repository, "Two.")
+    waiting = state_of(staged.run("pull", "--format", "json"))
+    assert (waiting["stage"], waiting["reason"], waiting["tip"], waiting["exit"]) == ("everyone", "waiting", tip, 0)
+    assert waiting["due_at"] == pytest.approx(time.time() + DAYS, abs=120)
+    assert waiting["commit"] == waiting["chosen"] != tip
+    assert "waiting, next step in 23 h" in staged.run("status").stdout
+    assert "up to date: 10 files" in staged.run("pull").stdout
+    assert prompt_of(staged) == "One."
+    assert staged.run_later(23, "pull").code == 0
+    assert prompt_of(staged) == "One."
+    assert staged.run_later(25, "pull").code == 0
+    assert prompt_of(staged) == "Two."
+
+
+def test_a_canary_and_a_machine_that_does_not_obey_get_the_tip(machine: Machine, repository: Repository) -> None:
+    push(repository, "Two.")
+    for settings in ('stage = "canary"', "obey = false"):
+        machine.follow(repository, f"[sources.team.rollout]\n{settings}")
+        assert machine.run("pull").code == 0
+        assert prompt_of(machine) == "Two."
+
+
+def test_a_new_machine_of_a_later_stage_waits_and_is_healthy(machine: Machine, repository: Repository) -> None:
+    """Nothing on the branch is old enough for it: not even the first commit that declares the stages."""
+    repository.reset(repository.git("commit-tree", f"{repository.head}^{{tree}}", "-m", "young"))
+    push(repository, "Two.")
+    machine.follow(repository, LATER)
+    first = machine.run("pull", "--format", "json")
+    assert (state_of(first)["reason"], state_of(first)["commit"], first.code) == ("waiting", "", 0)
+    assert machine.run("status", "--exit-code").code == 0
+
+
+def test_an_urgent_revert_a_halt_and_a_hold(staged: Machine, repository: Repository) -> None:
+    good = repository.head
+    urgent = push(repository, "Two.", "Fix\n\nAgentsync-Rollout: now\n")
+    assert state_of(staged.run("pull", "--format", "json"))["reason"] == "urgent"
+    assert state_of(staged.run("pull", "--format", "json"))["reason"] == "current"
+    assert prompt_of(staged) == "Two."
+    push(repository, "One again.", f"Undo\n\nThis reverts commit {urgent}.")
+    assert state_of(staged.run("pull", "--format", "json"))["reason"] == "urgent"
+    assert prompt_of(staged) == "One again."
+    push(repository, "Three.", "Fix\n\nAgentsync-Rollout: now\n", 'halt = "INC-142"\n')
+    halted = state_of(staged.run("pull", "--format", "json"))
+    assert (halted["reason"], halted["detail"]) == ("halted", "INC-142")
+    assert staged.run_later(50, "pull").code == 0
+    assert prompt_of(staged) == "One again."
+    push(repository, "Three.", rollout=f'halt = "INC-142"\nhold_at = "{good[:10]}"\n')
+    held = state_of(staged.run("pull", "--format", "json"))
+    assert (held["reason"], held["commit"]) == ("held at", good)
+    assert prompt_of(staged) == "One."
+
+
+def test_a_mistake_in_the_manifest_moves_nobody_and_check_names_it(
+    staged: Machine, repository: Repository, tmp_path: Path
+) -> None:
+    push(repository, "Two.", "Agentsync-Rollout: now", 'window = "always"\n')
+    result = staged.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (4, ["AS413"])
+    assert prompt_of(staged) == "One."
+    clone = tmp_path / "clone"
+    (clone / "agents").mkdir(parents=True)
+    (clone / "agentsync.toml").write_text(f'[rollout]\n{STAGES}window = "always"\n')
+    checked = staged.run("check", clone)
+    assert checked.code != 0
+    assert "agentsync.toml:3" in checked.stderr
+
+
+def test_a_chosen_commit_is_verified_like_the_tip(machine: Machine, repository: Repository, tmp_path: Path) -> None:
+    """Otherwise whoever may push without a key could have an unsigned commit chosen, once a signed one follows it."""
+    key = ssh_key(tmp_path)
+    signers = tmp_path / "signers"
+    signers.write_text(f"ada@example.org {key.public}\n")
+    repository.write({"agentsync.toml": f"[rollout]\n{STAGES}"})
+    repository.commit(when=int(time.time()) - 3 * DAYS)
+    push(repository, "Two.")
+    key.commit(repository)
+    machine.follow(repository, f'{LATER}[sources.team.signed]\nallowed_signers = "{signers}"\n')
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (4, ["AS417"])
+    assert not machine.claude.exists()
