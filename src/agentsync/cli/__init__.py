@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "health": "Check whether the service is alive: for containers and probes.",
     "suspend": "Let pulls change nothing until `resume`.",
     "resume": "Let pulls apply changes again.",
+    "rollout": "Show or change how fast commits spread, in a clone.",
     "history": "Show what was changed here, when, and from which commit.",
     "doctor": "Check this installation for problems.",
     "schema": "Print a JSON Schema for editors.",

@@ -31,7 +31,16 @@ from agentsync.git.failures import (
     refuses_id,
     too_large,
 )
-from agentsync.git.objects import SHA1, SUBMODULE, CommitFacts, CommitRecord, is_object_id, object_format_of
+from agentsync.git.objects import (
+    FIRST_PARENTS,
+    SHA1,
+    SUBMODULE,
+    CommitFacts,
+    CommitRecord,
+    is_object_id,
+    object_format_of,
+    parse_first_parents,
+)
 from agentsync.git.partial import FETCH_CONTENT, FILTER, fetch_content, missing_content, read_paths, wants_part
 from agentsync.git.process import Done, Quota
 from agentsync.git.remote import Auth, Remote
@@ -58,7 +67,6 @@ _FETCH = (
 )
 # Not `show`, which compares the commit's whole tree with that of its parent even when it prints no difference.
 _FACTS = ("log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%ct%x00%s", "--end-of-options")
-_LINE = ("log", "-z", "--first-parent", "--no-show-signature", "--encoding=UTF-8", "--format=%H%n%T%n%ct%n%B")
 _STREAM_SECONDS = 600.0  # the caller works on each blob before it takes the next
 _MAX_PACKS = 20
 _UNEXPECTED = "git gave an unexpected answer"
@@ -194,8 +202,7 @@ class Mirror:
         Raises:
             SourceUnavailableError: the mirror cannot be read.
         """
-        output = self._repository.read(*_LINE, f"--max-count={most}", "--end-of-options", commit)
-        return [_record(text) for text in output.decode(errors="replace").split("\0")[:-1]]
+        return parse_first_parents(self._repository.read(*FIRST_PARENTS, f"--max-count={most}", commit))
 
     def bring_content(self, commit: str, remote: Remote) -> None:
         """Fetch the content of the files that are read at a commit of the fetched history, where it is missing.
@@ -359,14 +366,6 @@ def _facts(shown: bytes) -> CommitFacts:
     try:
         id_, seconds, subject = shown.decode(errors="replace").removesuffix("\n").split("\0")
         return CommitFacts(id_, int(seconds), subject)
-    except ValueError as error:
-        raise UnexplainedError(_UNEXPECTED) from error
-
-
-def _record(text: str) -> CommitRecord:
-    try:
-        id_, tree, seconds, message = text.split("\n", 3)
-        return CommitRecord(id_, tree, int(seconds), message)
     except ValueError as error:
         raise UnexplainedError(_UNEXPECTED) from error
 

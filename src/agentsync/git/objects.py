@@ -10,6 +10,8 @@ SUBMODULE: Final = "160000"
 """Git's mode of a submodule, which a tree names by its commit in another repository."""
 
 SHA1: Final = "sha1"
+FIRST_PARENTS: Final = ("log", "-z", "--first-parent", "--no-show-signature", "--format=%H%n%T%n%ct%n%B")
+"""Arguments of git that list a commit and the first parent of each."""
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHA1_DIGITS = 40
 
@@ -41,6 +43,12 @@ class CommitRecord:
     tree: str
     time: int
     message: str
+
+
+def parse_first_parents(output: bytes) -> list[CommitRecord]:
+    """Parse the output of git with FIRST_PARENTS: commits, the newest first."""
+    fields = (text.split("\n", 3) for text in output.decode(errors="replace").split("\0")[:-1])
+    return [CommitRecord(id_, tree, int(seconds), message) for id_, tree, seconds, message in fields]
 
 
 @dataclass(frozen=True, slots=True)

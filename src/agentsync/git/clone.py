@@ -1,0 +1,72 @@
+"""A person's own clone: read and committed to with that person's git, its configuration and keys."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from agentsync.core.errors import ConfigError
+from agentsync.git.objects import FIRST_PARENTS, CommitRecord, parse_first_parents
+from agentsync.git.process import Done, executable, run
+
+_SECONDS = 600.0  # to commit may ask for a passphrase
+
+
+class Clone:
+    """The working tree of a clone."""
+
+    def __init__(self, directory: Path) -> None:
+        """Set the directory; it may be any one within the working tree."""
+        self._directory = directory.absolute()
+
+    @property
+    def root(self) -> Path:
+        """The top directory of the working tree.
+
+        Raises:
+            ConfigError: this is no clone.
+        """
+        return Path(os.fsdecode(self._git("rev-parse", "--show-toplevel")).rstrip("\n"))
+
+    def first_parents(self, most: int) -> list[CommitRecord]:
+        """Return the current commit and the first parent of each, the newest first, at most so many.
+
+        Raises:
+            ConfigError: there is no commit.
+        """
+        return parse_first_parents(self._git(*FIRST_PARENTS, f"--max-count={most}"))
+
+    def resolve(self, name: str) -> str:
+        """Return the id of the commit that a name leads to, as git understands it.
+
+        Raises:
+            ConfigError: it leads to none.
+        """
+        done = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        if done.status:
+            raise ConfigError(f"`{name}` leads to no commit", place=str(self._directory))
+        return done.output.decode().strip()
+
+    def read(self, commit: str, path: str) -> bytes:
+        """Return a file at a commit; empty where it has none."""
+        listed = self._git("ls-tree", "--full-tree", "--name-only", commit, "--", path)
+        return self._git("cat-file", "blob", f"{commit}:{path}") if listed else b""
+
+    def commit(self, path: Path, message: str) -> str:
+        """Commit one file, as it is, and nothing else; return the new commit's id.
+
+        Raises:
+            ConfigError: git refuses, with its reason.
+        """
+        self._git("commit", "--quiet", "--message", message, "--only", "--", str(path))
+        return self._git("rev-parse", "HEAD").decode().strip()
+
+    def _git(self, *arguments: str) -> bytes:
+        done = self._run(*arguments)
+        if done.status:
+            raise ConfigError(done.reason, place=str(self._directory))
+        return done.output
+
+    def _run(self, *arguments: str) -> Done:
+        return run([executable(), *arguments], self._directory, os.environ, time.monotonic() + _SECONDS)

@@ -1,0 +1,99 @@
+"""`agentsync rollout` in a clone: what it shows, and that an edit keeps the rest of the manifest."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.machine import Machine
+
+MANIFEST = """# ours
+[rollout] # in stages
+stages = [
+  { name = "canary", share = 5 }, # first
+  { name = "everyone", share = 100, after = "1d" },
+]
+
+[agents]
+exclude = ["drafts/"] # not yet
+"""
+
+
+@pytest.fixture
+def clone(machine: Machine) -> Path:
+    clone = machine.root / "clone"
+    clone.mkdir()
+    (clone / "agentsync.toml").write_text(MANIFEST)
+    git(clone, "init", "--quiet", "--initial-branch=main")
+    git(clone, "config", "user.name", "Ada")
+    git(clone, "config", "user.email", "ada@example.org")
+    git(clone, "add", ".")
+    git(clone, "commit", "--quiet", "--message", "Agents", "--date", "2026-01-01T00:00:00Z")
+    (clone / "note.txt").write_text("not to be committed\n")
+    git(clone, "add", "note.txt")
+    return clone
+
+
+def git(clone: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", clone, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_halt_hold_and_resume_edit_the_manifest_alone_and_commit_it(machine: Machine, clone: Path) -> None:
+    first = git(clone, "rev-parse", "HEAD")
+    at = ("--repository", clone)
+    assert machine.run("rollout", "halt", "--reason", "INC-142", *at).code == 0
+    assert git(clone, "show", "--format=%s", "--name-only", "HEAD").split("\n") == [
+        "Halt the rollout: INC-142",
+        "",
+        "agentsync.toml",
+    ]
+    halted = (clone / "agentsync.toml").read_text()
+    assert halted == MANIFEST.replace("]\n\n[agents]", ']\nhalt = "INC-142"\n\n[agents]')
+    shown = machine.run("rollout", *at)
+    assert shown.stdout.count("halted: INC-142") == 2
+    assert machine.run("rollout", "hold", "HEAD~1", *at).code == 0
+    assert {one["chosen"] for one in machine.run("rollout", "--format", "json", *at).json["stages"]} == {first}
+    assert machine.run("rollout", "resume", "--no-commit", *at).code == 0
+    assert (clone / "agentsync.toml").read_text() == MANIFEST
+    assert git(clone, "status", "--porcelain").split("\n") == ["M agentsync.toml", "A  note.txt"]
+    assert "nothing to change" in machine.run("rollout", "resume", *at).stdout
+
+
+def test_what_happens_next_is_simulated(machine: Machine, clone: Path) -> None:
+    steps = machine.run("rollout", "simulate", "--machines", "20", "--format", "json", "--repository", clone).json
+    tip = git(clone, "rev-parse", "HEAD")
+    assert [step["commits"] for step in steps["steps"]] == [
+        {"canary": tip, "everyone": ""},
+        {"canary": tip, "everyone": tip},
+    ]
+    assert sum(steps["stages"].values()) == 20
+    assert (
+        "stage canary of 20 machines has none with a chance of 36%"
+        in machine.run("rollout", "simulate", "--machines", "20", "--repository", clone).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["halt"], "--reason"),
+        (["hold"], "COMMIT"),
+        (["hold", "nowhere"], "`nowhere` leads to no commit"),
+        (["show", "HEAD"], "COMMIT"),
+    ],
+)
+def test_wrong_usage_changes_nothing(machine: Machine, clone: Path, arguments: list[str], message: str) -> None:
+    result = machine.run("rollout", *arguments, "--repository", clone)
+    assert result.code == 2
+    assert message in result.stderr
+    assert (clone / "agentsync.toml").read_text() == MANIFEST
+
+
+def test_a_place_without_a_rollout_is_named(machine: Machine, clone: Path) -> None:
+    (clone / "agentsync.toml").unlink()
+    result = machine.run("rollout", "--repository", clone)
+    assert (result.code, "declares no rollout" in result.stderr) == (2, True)
+    assert "not a git repository" in machine.run("rollout", "--repository", machine.root).stderr
