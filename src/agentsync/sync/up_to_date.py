@@ -68,12 +68,21 @@ class Fingerprint:
         inputs: each file or directory that was read beside the configuration, and a digest of its content.
         sources: in the configured order.
         targets: by directory, whether symbolic links may be followed.
+        accepted: number of accepted diagnostics.
+        until: the last day, as ISO 8601 in UTC, on which all of these are accepted; empty where they always are.
     """
 
     expansions: Mapping[str, str]
     inputs: Mapping[str, str]
     sources: Sequence[AppliedSource]
     targets: Mapping[str, bool]
+    accepted: int = 0
+    until: str = ""
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether something that was accepted then is not accepted today."""
+        return bool(self.until) and time.strftime("%Y-%m-%d", time.gmtime()) > self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,7 @@ class UpToDate:
         commits: by source.
         files: number of files in all targets.
         targets: number of targets.
+        accepted: number of accepted diagnostics.
     """
 
     sync_id: str
@@ -92,11 +102,12 @@ class UpToDate:
     commits: Mapping[str, str]
     files: int
     targets: int
+    accepted: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
         """Counts with the keys of `Report.counts`."""
-        return {"keep": self.files, "conflict": 0, "held": 0, "failed": 0, "refused": 0}
+        return {"keep": self.files, "conflict": 0, "held": 0, "failed": 0, "refused": 0, "accepted": self.accepted}
 
 
 def expansions(text: str, variables: Iterable[str]) -> dict[str, str]:
@@ -200,6 +211,7 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         commits={source.name: source.commit for source in fingerprint.sources},
         files=files,
         targets=len(fingerprint.targets),
+        accepted=fingerprint.accepted,
     )
 
 
@@ -212,7 +224,7 @@ def _recall(state: State, key: str) -> Fingerprint | None:
     fingerprint = Fingerprint(**{**record, "sources": [_applied_source(source) for source in record["sources"]]})
     same_expansions = all(_value_digest(name) == value for name, value in fingerprint.expansions.items())
     same_inputs = all(content_of(Path(path)) == content for path, content in fingerprint.inputs.items())
-    return fingerprint if same_expansions and same_inputs else None
+    return fingerprint if same_expansions and same_inputs and not fingerprint.has_expired else None
 
 
 def _applied_source(record: dict[str, Any]) -> AppliedSource:
