@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,9 @@ from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Kind
+from agentsync.repository.acceptance import Accepted, sort_accepted
 from agentsync.repository.working_tree import WorkingTree, content, entry_of
+from agentsync.sync.acceptance import day_of, declared_in, subjects
 from agentsync.sync.build import build
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.cycle_diagnostics import without_agents
@@ -81,14 +84,16 @@ class Checked:
     Attributes:
         agents: name, dialect and path of each agent.
         skipped: the paths of files that define no agent.
-        diagnostics: all diagnostics.
+        diagnostics: all that nobody accepts.
         not_synced: the number of things of each kind that tools read and that are not synced.
+        accepted: those that the manifest accepts.
     """
 
     agents: Sequence[tuple[str, str, str]]
     skipped: Sequence[str]
     diagnostics: Sequence[Diagnostic]
     not_synced: Mapping[Kind, int] = field(default_factory=dict)
+    accepted: Sequence[Accepted] = ()
 
     @classmethod
     def of(
@@ -96,11 +101,12 @@ class Checked:
         compiled: Sequence[CompiledAgent],
         diagnostics: Sequence[Diagnostic],
         not_synced: Mapping[Kind, int] | None = None,
+        accepted: Sequence[Accepted] = (),
     ) -> Self:
         """Sort the results of a build by what became of each file."""
         agents = [(one.name, one.dialect, one.path) for one in compiled if one.name]
         skipped = [one.path for one in compiled if not (one.name or one.refused or one.excluded)]
-        return cls(agents, skipped, diagnostics, not_synced or {})
+        return cls(agents, skipped, diagnostics, not_synced or {}, accepted)
 
     def is_wrong(self, *, strict: bool = False) -> bool:
         """Whether there is an error, or where it is strict a warning; for a directory, that is where `plan` fails."""
@@ -115,6 +121,7 @@ class Checked:
             "skipped": [*self.skipped],
             "not_synced": {kind.key: count for kind, count in self.not_synced.items()},
             "diagnostics": [diagnostic.as_dict() for diagnostic in self.diagnostics],
+            "accepted": [one.as_dict() for one in self.accepted],
         }
 
     def show(self, verbosity: int, *, most: int | None = None) -> None:
@@ -136,7 +143,8 @@ class Checked:
                 "warning": severities[Severity.WARNING],
                 "other file": len(self.skipped),
             }
-            click.echo(", ".join(counted(number, noun) for noun, number in counts.items()))
+            accepted = [f"{len(self.accepted)} accepted"] if self.accepted else []
+            click.echo(", ".join([*(counted(number, noun) for noun, number in counts.items()), *accepted]))
             if others := not_synced_line(self.not_synced):
                 click.echo(others)
 
@@ -170,7 +178,14 @@ def run_checks(
         if diagnostic.target in {"", *targets} or (diagnostic.path, diagnostic.target) in own
     )
     held = find_scattered([snapshot], built.used).values()  # as on each machine where the source is new
-    return Checked.of(built.compiled, tuple(dict.fromkeys((*diagnostics, *nothing, *held))), snapshot.not_synced)
+    sorted_ = sort_accepted(
+        dict.fromkeys((*diagnostics, *nothing, *held)),
+        declared_in(None, [snapshot]),
+        subject_of=subjects(built.compiled),
+        targets={name: name for name in targets},
+        today=day_of(time.time()),
+    )
+    return Checked.of(built.compiled, sorted_.left, snapshot.not_synced, sorted_.accepted)
 
 
 def _snapshot(path: Path, dialect: str | None) -> Snapshot:

@@ -156,11 +156,12 @@ def summary(report: Report) -> str:
     done = [f"{counts[key]} {_PAST[key]}" for key in _PAST if counts.get(key)]
     troubles = {"conflict": "in conflict", "held": "held", "failed": "failed", "refused": "refused"}
     trouble = [f"{counts[key]} {words}" for key, words in troubles.items() if counts.get(key)]
+    accepted = [f"{counts['accepted']} accepted"] if counts["accepted"] else []
     trouble += [f"source {source.name} failed" for source in report.sources if source.error]
     same = counts["keep"]
     if not done and not trouble and not report.suspension:
-        return up_to_date_line(same, len(report.targets), report.seconds)
-    text = ", ".join([*done, *trouble, *([f"{same} unchanged"] if same else [])])
+        return up_to_date_line(same, len(report.targets), report.seconds, accepted=counts["accepted"])
+    text = ", ".join([*done, *trouble, *([f"{same} unchanged"] if same else []), *accepted])
     if report.suspension:
         text += "; pulling is suspended"
     verb = "would be " if report.scope is not Scope.APPLY and done else ""

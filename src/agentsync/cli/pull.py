@@ -139,7 +139,9 @@ def _log_up_to_date(up_to_date: UpToDate, options: Common) -> None:
 def show_up_to_date(up_to_date: UpToDate, options: Common) -> None:
     """Print that there was nothing to do."""
     if options.verbosity >= 0:
-        click.echo(up_to_date_line(up_to_date.files, up_to_date.targets, up_to_date.seconds))
+        click.echo(
+            up_to_date_line(up_to_date.files, up_to_date.targets, up_to_date.seconds, accepted=up_to_date.accepted)
+        )
 
 
 def _run(options: Common, fetches: Fetches, *, dry_run: bool, consent: Consent, **asked: Any) -> ExitCode:

@@ -122,7 +122,7 @@ def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletio
         )
         report = run_config(options, config, request)
         not_synced = totals(report.not_synced.values())
-        return _Round(Checked.of(report.compiled, report.diagnostics, not_synced), report)
+        return _Round(Checked.of(report.compiled, report.diagnostics, not_synced, report.accepted), report)
 
     return _Work(tree, run)
 

@@ -20,6 +20,7 @@ def not_synced_line(counts: Mapping[Kind, int]) -> str:
     return f"not synced: {shown}" if shown else ""
 
 
-def up_to_date_line(files: int, targets: int, seconds: float) -> str:
+def up_to_date_line(files: int, targets: int, seconds: float, *, accepted: int = 0) -> str:
     """The summary of a run that had nothing to do."""
-    return f"up to date: {counted(files, 'file')} in {counted(targets, 'target')} ({seconds:.1f} s)"
+    apart = f", {accepted} accepted" if accepted else ""
+    return f"up to date: {counted(files, 'file')} in {counted(targets, 'target')}{apart} ({seconds:.1f} s)"

@@ -27,6 +27,7 @@ from agentsync.core.paths import config_candidates, is_directory, is_file, text_
 from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
 from agentsync.git.mirror import Remote
+from agentsync.repository.acceptance import AcceptanceList
 from agentsync.repository.manifest import OverrideTables, known_dialect
 from agentsync.repository.overrides import AgentFilter
 from agentsync.targets.deletion_limits import DeletionLimits
@@ -76,6 +77,7 @@ class Config(Settings):
 
     Attributes:
         overrides: settings of this machine that override those of some agents.
+        accept: diagnostics that are accepted on this machine.
         overlays: the directory of the user's overlays; `overlays` beside the configuration unless it is set.
     """
 
@@ -84,6 +86,7 @@ class Config(Settings):
     targets: dict[str, TargetTable] = Field(default_factory=dict)
     models: dict[DialectName, dict[str, str]] = Field(default_factory=dict)
     overrides: OverrideTables = Field(default_factory=dict)
+    accept: AcceptanceList = ()
     overlays: AbsolutePath | None = None
     limits: LimitsTable = LimitsTable()
     daemon: DaemonTable = DaemonTable()

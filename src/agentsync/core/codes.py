@@ -153,6 +153,8 @@ class Code(Enum):
     PROGRAM_REFUSED = "AS517", ERROR, "The agent has its tool run a program or load code, and the policy allows none.", 'Remove the key, or set `programs = "allow"` under `[policy]` to let the program run.', _REFUSED_HERE
     ADDRESS_REFUSED = "AS518", ERROR, "The agent names a server or address for its tool, and the policy allows none.", 'Configure it in the tool, or set `addresses = "allow"` under `[policy]` to let the tool use it.', _REFUSED_HERE
     FILE_REFUSED = "AS519", ERROR, "The agent has its tool read or write files outside the project, and the policy allows none.", 'Name files of the project, or set `files = "allow"` under `[policy]` to allow others.', _REFUSED_HERE
+    ACCEPTANCE_UNUSED = "AS520", WARNING, "An entry of `accept` matches nothing any more.", "Remove the entry, or correct its code, agents or targets.", "The entry changes nothing."
+    ACCEPTANCE_EXPIRED = "AS521", WARNING, "An entry of `accept` has expired.", "Look at what it accepted; then remove the entry, or set another `until`.", "What it accepted is reported again."
 
     # fmt: on
 

@@ -78,6 +78,7 @@ def report_record(report: Report) -> dict[str, object]:
         "changes": [change_record(change) for change in report.changes],
         "held": [change_record(change) for change in report.plan.held],
         "diagnostics": [diagnostic.as_dict() for diagnostic in report.diagnostics],
+        "accepted": [one.as_dict() for one in report.accepted],
     }
 
 

@@ -13,6 +13,7 @@ from agentsync.dialects import dialects, no_dialect
 from agentsync.formats.document import Document
 from agentsync.formats.toml import load_toml
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
+from agentsync.repository.acceptance import SharedAcceptanceList
 from agentsync.repository.checks import hostile
 from agentsync.repository.overrides import Override, check_override
 from agentsync.rollout.tables import RolloutTable
@@ -87,6 +88,7 @@ class Manifest(Settings):
         models: for each dialect, a model as agents name it to the tool's own name for it.
         overrides: overrides of some agents; they can never give an agent more than its file does.
         rollout: how its commits spread over machines; at once where it is left out. That of the branch's tip counts.
+        accept: losses in conversion that are accepted wherever the agents are used.
     """
 
     version: Literal[1] = 1
@@ -94,6 +96,7 @@ class Manifest(Settings):
     models: dict[str, dict[str, str]] = Field(default_factory=dict)
     overrides: OverrideTables = Field(default_factory=dict)
     rollout: RolloutTable | None = None
+    accept: SharedAcceptanceList = ()
 
 
 def read_manifest(data: bytes) -> Manifest:

@@ -15,9 +15,11 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.core.log import Event, unlogged
 from agentsync.dialects import moving_variables
+from agentsync.repository.acceptance import expires_at, sort_accepted
 from agentsync.state.lock import locked
 from agentsync.state.records import Action
 from agentsync.state.store import State
+from agentsync.sync.acceptance import day_of, declared_in, subjects
 from agentsync.sync.apply import Applied, apply, record
 from agentsync.sync.cycle_diagnostics import suspended
 from agentsync.sync.events import RunEvents
@@ -77,6 +79,14 @@ def _steps(
         applied = yield from apply(environment, state, observation, planned, events)
     else:
         applied = Applied(observation.sources, suspension=state.suspension)
+    declared, today = declared_in(environment.config, observation.snapshots), day_of(observation.began_at)
+    diagnostics = sort_accepted(
+        _diagnostics(planned, applied),
+        declared,
+        subject_of=subjects(observation.built.compiled),
+        targets={target.name: target.dialect for target in observation.targets},
+        today=today,
+    )
     report = Report(
         sync_id=events.sync_id,
         scope=Scope.PLAN if is_applying and not applied.is_applied else request.scope,
@@ -87,7 +97,9 @@ def _steps(
         states=planned.states,
         plan=planned.plan,
         outcomes=applied.outcomes,
-        diagnostics=_diagnostics(planned, applied),
+        diagnostics=diagnostics.left,
+        accepted=diagnostics.accepted,
+        accepted_until=expires_at(declared, today),
         inventory=observation.inventory,
         contents=observation.built.contents,
         not_synced={snapshot.name: snapshot.not_synced for snapshot in observation.snapshots},
@@ -135,5 +147,11 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
     ]
     dues = [source.rollout.due_at for source in report.sources if source.rollout and source.rollout.due_at]
     targets = {str(target.directory): target.follow_symlinks for target in report.targets}
-    found = expansions(environment.text, moving_variables())
-    return Fingerprint(found, read, sources, targets, min(dues, default=None))
+    return Fingerprint(
+        expansions(environment.text, moving_variables()),
+        read,
+        sources,
+        targets,
+        accepted=len(report.accepted),
+        holds_until=min([*dues, *([report.accepted_until] if report.accepted_until else [])], default=None),
+    )

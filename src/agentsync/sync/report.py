@@ -11,6 +11,7 @@ from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.dialects import Kind
+from agentsync.repository.acceptance import Accepted
 from agentsync.state.records import Action, Key, Recorded, Suspension
 from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
@@ -48,6 +49,8 @@ class Report:
         inventory: what agentsync had written before.
         contents: the bytes of the wanted files, for showing differences.
         not_synced: by source, the number of things of each kind that tools read and that are not synced.
+        accepted: diagnostics that the configuration or a manifest accepts; these are in `diagnostics` no more.
+        accepted_until: when the first of these no longer is, in seconds since the epoch; None where they always are.
         recovered: whether the state was damaged and created again.
         suspension: since when and why nothing is applied.
     """
@@ -65,6 +68,8 @@ class Report:
     inventory: Mapping[Key, Recorded]
     contents: ContentStore
     not_synced: Mapping[str, Mapping[Kind, int]] = field(default_factory=dict)
+    accepted: tuple[Accepted, ...] = ()
+    accepted_until: float | None = None
     recovered: bool = False
     suspension: Suspension | None = None
 
@@ -95,7 +100,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of changes by action, and of paths that stay as they are, are in conflict, held, failed or refused."""
+        """Number of changes by action, of paths by what keeps them as they are, and of refused and accepted things."""
         counts = Counter(change.action.value for change in self.changes)
         counts["keep"] = sum(change.action is Action.KEEP for change in self.plan.changes)
         counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.plan.changes)
@@ -104,6 +109,7 @@ class Report:
             not outcome.ok and outcome.change.action is not Action.CONFLICT for outcome in self.outcomes
         )
         counts["refused"] = sum(compiled_agent.refused for compiled_agent in self.compiled)
+        counts["accepted"] = len(self.accepted)
         return dict(counts)
 
     def counts_of(self, target: str) -> TargetCounts:

@@ -14,6 +14,7 @@ from agentsync.dialects import Kind
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
+from agentsync.repository.acceptance import Acceptance
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
@@ -47,6 +48,7 @@ class Snapshot:
         not_synced: the number of things of each kind that tools read and that are not synced.
         accepts_scattered: whether all agents are taken that are outside of directories of agents.
         plugins: the names of plugins by their directories, as a marketplace lists them.
+        accept: the losses in conversion that its manifest accepts.
         plugin_prefixes: by path, what is put before an agent's name since another plugin has one of this name.
     """
 
@@ -68,6 +70,7 @@ class Snapshot:
     not_synced: Mapping[Kind, int] = field(default_factory=dict)
     accepts_scattered: bool = False
     plugins: Mapping[str, str] = field(default_factory=dict)
+    accept: tuple[Acceptance, ...] = ()
     plugin_prefixes: Mapping[str, str] = field(default_factory=dict)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -161,6 +164,7 @@ def take_snapshot(
         # Patterns name the intended files themselves.
         accepts_scattered=table.allow_scattered or bool(selection.include),
         plugins=_plugins(files, listings, table.subfolder.strip("/")),
+        accept=tuple(entry.under(table.prefix) for entry in manifest.accept),
     )
 
 

@@ -76,6 +76,7 @@ class Fingerprint:
         inputs: each file or directory that was read beside the configuration, and a digest of its content.
         sources: in the configured order.
         targets: by directory, whether symbolic links may be followed.
+        accepted: number of accepted diagnostics.
         holds_until: when it may no longer hold, in seconds since the epoch; None where no time changes it.
     """
 
@@ -83,6 +84,7 @@ class Fingerprint:
     inputs: Mapping[str, str]
     sources: Sequence[AppliedSource]
     targets: Mapping[str, bool]
+    accepted: int = 0
     holds_until: float | None = None
 
 
@@ -95,6 +97,7 @@ class UpToDate:
         commits: by source.
         files: number of files in all targets.
         targets: number of targets.
+        accepted: number of accepted diagnostics.
     """
 
     sync_id: str
@@ -102,11 +105,12 @@ class UpToDate:
     commits: Mapping[str, str]
     files: int
     targets: int
+    accepted: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
         """Counts with the keys of `Report.counts`."""
-        return {"keep": self.files, "conflict": 0, "held": 0, "failed": 0, "refused": 0}
+        return {"keep": self.files, "conflict": 0, "held": 0, "failed": 0, "refused": 0, "accepted": self.accepted}
 
 
 def expansions(text: str, variables: Iterable[str]) -> dict[str, str]:
@@ -210,6 +214,7 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         commits={source.name: source.commit for source in fingerprint.sources},
         files=files,
         targets=len(fingerprint.targets),
+        accepted=fingerprint.accepted,
     )
 
 

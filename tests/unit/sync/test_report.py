@@ -28,13 +28,14 @@ def test_an_applied_report_counts_the_outcomes() -> None:
         compiled=[CompiledAgent("team", "agents/bad.md", "f", refused=True)],
     )
     assert [done.agent for done in made.changes] == ["tester"]
-    assert made.counts == {"create": 1, "keep": 1, "conflict": 1, "held": 1, "failed": 1, "refused": 1}
+    assert made.counts == {"create": 1, "keep": 1, "conflict": 1, "held": 1, "failed": 1, "refused": 1, "accepted": 0}
 
 
 def test_a_planned_report_counts_the_changes() -> None:
     planned = report(scope=Scope.PLAN, changes=[change(Action.UPDATE), change(Action.KEEP), change(Action.CONFLICT)])
     assert [would.action for would in planned.changes] == [Action.UPDATE]
-    assert planned.counts == {"update": 1, "keep": 1, "conflict": 1, "held": 0, "failed": 0, "refused": 0}
+    nothing = dict.fromkeys(("held", "failed", "refused", "accepted"), 0)
+    assert planned.counts == {"update": 1, "keep": 1, "conflict": 1, **nothing}
 
 
 def test_losses_are_reported_again_only_for_agents_that_changed() -> None:
