@@ -56,9 +56,12 @@ def test_both_endings_are_read_and_the_longer_one_is_written() -> None:
 @pytest.mark.parametrize(
     ("name", "granted", "intended"),
     [
-        ("Write", {"write", "edit"}, {"write"}),
-        ("Grep", {"grep", "glob"}, {"grep"}),
-        ("WebFetch", {"webfetch", "websearch"}, {"webfetch"}),
+        ("Write", {"write", "edit"}, {"write", "edit"}),
+        ("create", {"write", "edit"}, {"write"}),
+        ("Grep", {"grep"}, {"grep"}),
+        ("codebase", {"grep", "glob"}, {"grep"}),
+        ("WebFetch", {"webfetch"}, {"webfetch"}),
+        ("web", {"webfetch", "websearch"}, {"webfetch", "websearch"}),
         ("edit", {"write", "edit"}, {"write", "edit"}),
         ("runTasks", {"bash"}, set()),
         ("read/problems", set(), set()),
@@ -70,6 +73,25 @@ def test_an_alias_grants_more_than_it_was_written_for(name: str, granted: set[st
     enforced = COPILOT.enforced(agent.document)
     assert {tool for tool in tools if enforced.approval(tool)} == granted
     assert {tool for tool in tools if agent.agent.grants.approval(tool)} == intended
+
+
+@pytest.mark.parametrize(
+    ("granted", "written"),
+    [
+        (["grep"], ["grep"]),
+        (["glob", "webfetch"], ["glob", "web_fetch"]),
+        (["websearch", "glob", "grep"], ["search", "web_search"]),
+        (["grep", "glob", "webfetch", "websearch"], ["search", "web"]),
+    ],
+)
+def test_a_group_is_written_by_the_names_of_its_parts_unless_all_are_granted(
+    granted: list[str], written: list[str]
+) -> None:
+    agent = read("agents/checker.md", _file(f"tools: [{', '.join(granted)}]\n"), "neutral")
+    file = render(agent, COPILOT, WriteOptions())
+    assert file.document is not None
+    assert file.document.metadata["tools"] == written
+    assert not [one for one in file.diagnostics if one.code in {Code.COARSE, Code.TOOL_LOST}]
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,7 @@ _QWEN: Final = _Qwen(
         TOOLS,
         ToolLists(empty="all", null="all", mistyped="all", trims=False, denied="disallowedTools"),
         further=("approvalMode", "permissionMode"),
+        overwrites=True,
     ).codec,
     keys={
         "max_turns": Key("maxTurns", "count"),
