@@ -10,7 +10,7 @@ from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.repository.dialect_detection import NoAgent, read_agent
-from support.conversion import read
+from support.conversion import read, spares_other_tools
 
 COPILOT = dialects()["copilot"]
 
@@ -26,6 +26,17 @@ def _file(keys: str) -> bytes:
         "tools: 3\n",
         "tools: {read: true}\n",
         "tools: [read, 3]\n",
+    ],
+)
+def test_refuses_what_the_cli_refuses(keys: str) -> None:
+    result = read_agent(".github/agents/checker.md", _file(keys))
+    assert isinstance(result, NoAgent)
+    assert any(diagnostic.code is Code.WRONG_TYPE for diagnostic in result.diagnostics)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
         "model:\n",
         "model: []\n",
         "model: [gpt-5.5, 3]\n",
@@ -39,10 +50,10 @@ def _file(keys: str) -> bytes:
         "strict-tools-list: 3\n",
     ],
 )
-def test_refuses_what_the_cli_refuses(keys: str) -> None:
-    result = read_agent(".github/agents/checker.md", _file(keys))
-    assert isinstance(result, NoAgent)
-    assert any(diagnostic.code is Code.WRONG_TYPE for diagnostic in result.diagnostics)
+def test_a_value_that_restricts_nothing_costs_copilot_only(keys: str) -> None:
+    grants = spares_other_tools("checker.agent.md", _file(f"tools: [read]\n{keys}"), "copilot")
+    assert grants.approval("read")
+    assert not grants.approval("bash")
 
 
 def test_both_endings_are_read_and_the_longer_one_is_written() -> None:

@@ -457,8 +457,6 @@ def test_bytes_pass_through_where_the_tool_itself_would_load_them(path: str, dat
     [
         "name: x\ndescription: d\ncolor: blue\nsandbox_mode: read-only",
         "name: x\ndescription: d\ncolor: blue\nenabledSkills: [a]",
-        "name: x\ndescription: d\ncolor: blue\npermission:\n  bash: deny",
-        "name: x\ndescription: d\nmodel: sonnet\npermission: deny",
         "description: d\nmode: subagent\nmodel: openai/gpt-5.5\ntemperature: 0.1\nsteps: 3\npermissionMode: plan",
     ],
 )
@@ -474,6 +472,8 @@ def test_a_guess_that_leaves_a_restriction_unread_is_an_error(head: str) -> None
     [
         ("name: x\ndescription: d\npermission:\n  bash: deny", "opencode"),
         ("name: x\ndescription: d\nmodel: a/x\npermission: deny", "opencode"),
+        ("name: x\ndescription: d\nmodel: sonnet\npermission: deny", "opencode"),
+        ("name: x\ndescription: d\ncolor: blue\npermission:\n  bash: deny", "opencode"),
         ("name: x\ndescription: d\nmode: subagent\nmodel: a/x\ndisallowedTools: Bash", "claude"),
     ],
 )

@@ -51,7 +51,7 @@ _CODEX: Final = TableDialect(
     names=NameRule(scripts=True),
     name_key="free",
     prompt_key=_PROMPT,
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
     format=partial(format_toml, prompt_key=_PROMPT),
 )
 

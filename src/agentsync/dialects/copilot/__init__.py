@@ -121,24 +121,24 @@ class _Copilot(TableDialect):
             return fields.text("model")
         if models and all(isinstance(model, str) for model in models):
             return str(models[0])
-        fields.report(Code.WRONG_TYPE, "`model` must be a name, or a list of names", "model")
+        fields.wrong_type("model", "a name, or a list of names")
         return None
 
     def check(self, fields: Fields) -> None:
         for key in (*_FILLED, *_FLAGS):
             if fields.has(key) and fields.peek(key) is None:
-                fields.report(Code.WRONG_TYPE, f"`{key}` has no value, so Copilot refuses the file", key)
+                fields.refuse(key, f"`{key}` has no value, so Copilot refuses the file")
         for key in _FLAGS:
             if not isinstance(fields.peek(key) or False, bool):
-                fields.report(Code.WRONG_TYPE, f"`{key}` must be true or false", key)
+                fields.wrong_type(key, "true or false")
         for key in ("mcp-servers", "hooks"):
             if not isinstance(fields.peek(key) or {}, dict):
-                fields.report(Code.WRONG_TYPE, f"`{key}` must be a map", key)
+                fields.wrong_type(key, "a map")
         for server in _incomplete(fields.peek("mcp-servers")):
             message = f"the server `{server}` needs a `type` and a list of `tools`, or the CLI drops the agent"
             fields.report(Code.INVALID_VALUE, message, "mcp-servers")
         if isinstance(fields.peek("skills"), str):
-            fields.report(Code.WRONG_TYPE, "`skills` must be a list of names", "skills")
+            fields.wrong_type("skills", "a list of names")
 
 
 def _incomplete(servers: JsonValue) -> list[str]:
@@ -187,7 +187,7 @@ _COPILOT: Final = _Copilot(
     ),
     required=("description",),
     names=NameRule(slugs=False),
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
 )
 
 

@@ -76,19 +76,19 @@ class _Gemini(TableDialect):
     def check(self, fields: Fields) -> None:
         for key in fields.keys:
             if fields.peek(key) is None:
-                fields.report(Code.WRONG_TYPE, f"`{key}` has no value, so Gemini CLI refuses the file", key)
+                fields.refuse(key, f"`{key}` has no value, so Gemini CLI refuses the file")
         if fields.peek("kind") not in (None, "local"):
             message = "an agent that another server runs has no tools or instructions to give to other tools"
             fields.report(Code.WRONG_DIALECT, message, "kind")
         if not isinstance(fields.peek("display_name") or "", str):
-            fields.report(Code.WRONG_TYPE, "`display_name` must be text", "display_name")
+            fields.wrong_type("display_name", "text")
         minutes = fields.peek("timeout_mins")
         if fields.has("timeout_mins") and (isinstance(minutes, bool) or not isinstance(minutes, int) or minutes < 1):
-            fields.report(Code.WRONG_TYPE, "`timeout_mins` must be a whole number from 1", "timeout_mins")
+            fields.wrong_type("timeout_mins", "a whole number from 1")
         servers = fields.peek("mcp_servers")
         maps = servers.values() if isinstance(servers, dict) else [servers]
         if fields.has("mcp_servers") and not all(isinstance(settings, dict) for settings in maps):
-            fields.report(Code.WRONG_TYPE, "`mcp_servers` must be a map of names to servers", "mcp_servers")
+            fields.wrong_type("mcp_servers", "a map of names to servers")
 
     def loads(self, document: Document) -> bool:
         """Whether Gemini CLI finds the same keys and instructions in the file.
@@ -138,7 +138,7 @@ _GEMINI: Final = _Gemini(
         pattern="[a-z0-9_-]+",
     ),
     title_key="display_name",
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
     strict=True,
 )
 
