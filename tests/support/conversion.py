@@ -79,7 +79,8 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
     if back.description != agent.description:
         lost.append("description")
     # TOML may turn the line ends of Windows into its own.
-    if back.prompt.strip() != agent.prompt.replace("\r\n", "\n").strip() and back.prompt != agent.prompt:
+    prompt = agent.prompt.replace("\r\n", "\n").strip()
+    if Code.TEMPLATE_ESCAPED not in codes and back.prompt.strip() != prompt and back.prompt != agent.prompt:
         lost.append("prompt")
     # Where a table translates a name, another model comes back; a model that vanishes has to be reported.
     if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes and "here: model" not in reported:

@@ -99,11 +99,44 @@ def test_all_but_one_server_names_no_server() -> None:
     assert not any(str(name).startswith("mcp_") for name in tools)
 
 
-@pytest.mark.parametrize("prompt", ["Look below ${HOME}.", "Take ${1}.", "It is ${today}."])
-def test_instructions_that_would_be_filled_in_are_refused(prompt: str) -> None:
-    file = _from_claude("tools: Read", prompt)
-    assert file.data is None
-    assert Code.REFUSED_REQUIRED in {diagnostic.code for diagnostic in file.diagnostics}
+@pytest.mark.parametrize(
+    ("prompt", "written"),
+    [
+        ("Look below ${HOME}.", "Look below $HOME."),
+        ("Look for ${HOME}s.", "Look for ${HOME-}s."),
+        ("Take ${1}.", "Take ${ 1 }."),
+        ("It is ${today}.", "It is ${ today }."),
+        ("```ts\nfetch(`${url}/${ID}`)\n```", "```ts\nfetch(`${ url }/${ ID }`)\n```"),
+        (
+            "```bash\ncp ${file} ${a}_$b ${x}[1] ${10}\n```\n${file}",
+            "```bash\ncp $file ${a-}_$b ${x-}[1] ${10-}\n```\n${ file }",
+        ),
+        ("````md\n```bash\n${a}\n```\n````\n${HOME}", "````md\n```bash\n${ a }\n```\n````\n$HOME"),
+        ('```json\n{"key": "${TOKEN}"}\n```', '```json\n{"key": "${ TOKEN }"}\n```'),
+        ("${${A}}", "${$A}"),
+    ],
+)
+@pytest.mark.parametrize("target", ["gemini", "qwen"])
+def test_instructions_that_would_be_filled_in_are_written_as_no_template(
+    prompt: str, written: str, target: str
+) -> None:
+    dialect = dialects()[target]
+    file = render(read("reviewer.md", _file("tools: Read", f"{prompt} Read it.")), dialect, WriteOptions())
+    if target == "qwen":  # a number is no placeholder there
+        written = written.replace("${ 1 }", "${1}").replace("${10-}", "${10}")
+    assert file.document is not None, file.diagnostics
+    assert file.document.body == f"{written} Read it.\n"
+    assert (Code.TEMPLATE_ESCAPED in {diagnostic.code for diagnostic in file.diagnostics}) == (prompt != written)
+    assert Code.INVALID_VALUE not in {
+        diagnostic.code for diagnostic in read("reviewer.md", file.data or b"", target).diagnostics
+    }
+
+
+def test_what_gemini_fills_in_is_reported_where_nobody_does() -> None:
+    source = read("reviewer.md", _file("tools: [read_file]", "It is ${today} in ${HOME-}."), "gemini")
+    for target, has_report in {"claude": True, "gemini": False, "qwen": True}.items():
+        file = render(source, dialects()[target], WriteOptions())
+        assert any("${today}" in one.message and one.code is Code.FIELD_LOST for one in file.diagnostics) == has_report
 
 
 @pytest.mark.parametrize("prompt", ["Look below $HOME.", "Take ${HOME:-/}.", "Say {{name}}."])

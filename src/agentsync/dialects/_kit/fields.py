@@ -241,6 +241,10 @@ def foreign_losses(agent: Agent) -> list[Diagnostic]:
     diagnostics = [
         Diagnostic(Code.FIELD_LOST, f"`{key}` is left out: only {agent.dialect} has it") for key in agent.native
     ]
+    if agent.filled:
+        words = ", ".join(f"`${{{word}}}`" for word in agent.filled)
+        message = f"only {agent.dialect} puts a value for {words}, which stays in the instructions as it is"
+        diagnostics.append(Diagnostic(Code.FIELD_LOST, message))
     # A restriction is not lost: it is among the grants.
     if lost := [key for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)]:
         names = ", ".join(f"`{key}`" for key in lost)
