@@ -128,6 +128,7 @@ _GEMINI: Final = _Gemini(
         vendors={"gemini-": "google", "gemma-": "google"},
         names={_VENDOR + alias: alias for alias in ("auto", "pro", "flash", "flash-lite")},
         takes=lambda model: model.startswith(_VENDOR) and model.removeprefix(_VENDOR) in _MODELS,
+        vendor="google",
     ),
     native=frozenset({"kind", "display_name", "timeout_mins"}),
     names=NameRule(
