@@ -442,6 +442,7 @@ def test_diagnostics_name_file_and_agent() -> None:
         ("x.md", b"\xef\xbb\xbf" + AGENT, False),
         ("x.md", AGENT.replace(b"name: x\n", b""), False),
         ("x.md", AGENT.replace(b"name: x", b"name: 'SE: x'"), False),
+        ("x.md", AGENT.replace(b"name: x", b"name: UI/UX x"), True),
         ("x.md", AGENT.replace(b"\n", b"\r\n"), True),
         ("x.md", AGENT.replace(b"Does x.", b"Does x --- then y."), False),  # Claude Code cuts the frontmatter there
     ],

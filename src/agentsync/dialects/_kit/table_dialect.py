@@ -150,7 +150,7 @@ class TableDialect:
 
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
-        fits = self.names.takes(name) and (is_slug(name) or self.names.spelled(name, "") == name)
+        fits = self.names.keeps(name) or (self.names.takes(name) and is_slug(name))
         return given and (fits or self.name_key != "checked")
 
     def check(self, fields: Fields) -> None:
