@@ -28,7 +28,7 @@ CODES = {
     "description-long": Code.DESCRIPTION_LONG,
     "description-missing": Code.DESCRIPTION_MISSING,
     "description-type": Code.WRONG_TYPE,
-    "duplicate-key": Code.DUPLICATE_KEY,
+    "duplicate-key": Code.NOT_LOADED,
     "empty": Code.EMPTY,
     "empty-body": Code.BODY_EMPTY,
     "flattened": Code.FLATTENED,
@@ -64,10 +64,6 @@ CODES_OF_FILE = {
 
 # File to what is decided instead, with the reason.
 OTHERWISE: dict[str, tuple[dict[str, object], str]] = {
-    "duplicate-key.md": (
-        {"load": False, "error": "duplicate-key"},
-        "tools disagree on which of two keys counts, so one of them would run another agent than was reviewed",
-    ),
     "dots-close.md": (
         {"warn": ["odd-closing-fence"]},
         "`...` ends YAML and not frontmatter: Claude Code and OpenCode look for `---`, so the file is repaired",

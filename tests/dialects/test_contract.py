@@ -164,7 +164,7 @@ def _keeps_everything_in_neutral(agent: ReadAgent) -> None:
     file = render(agent, dialects()["neutral"], OPTIONS)
     assert file.data is not None, file.diagnostics
     back = read(file.path, file.data, "neutral").agent
-    own = {"dialect", "own_permissions", "native", "unknown", "mcp_servers", "hooks", "targets", "grants"}
+    own = {"dialect", "own_permissions", "filled", "native", "unknown", "mcp_servers", "hooks", "targets", "grants"}
     assert back.model_dump(exclude=own) == agent.agent.model_dump(exclude=own)
     assert _alike(back.grants, agent.agent.grants)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from agentsync.agents.grants import Widening, wider
+from agentsync.agents.grants import Grants, Widening, wider
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, upper_bound
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects import Dialect
+from agentsync.dialects import Dialect, dialects
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 
 # The names of lost fields in diagnostics.
@@ -32,6 +33,25 @@ def read(path: str, data: bytes, dialect: str | None = None) -> ReadAgent:
     result = read_agent(path, data, dialect)
     assert not isinstance(result, NoAgent), result.diagnostics
     return result
+
+
+def spares_other_tools(path: str, data: bytes, dialect: str) -> Grants:
+    """Assert that what a tool refuses costs its own file that alone, and return the grants of other tools' files.
+
+    The agent is written for another tool; for its own it is written again, in a form that the tool loads.
+    """
+    source = read(path, data, dialect)
+    assert {Code.NOT_LOADED, Code.UNKNOWN_TOOL} & {diagnostic.code for diagnostic in source.diagnostics}
+    assert not source.passes_through
+    own = render(source, source.dialect, WriteOptions())
+    assert own.data is not None, own.diagnostics
+    again = read(own.path, own.data, dialect)
+    assert again.passes_through
+    assert not {Code.NOT_LOADED, Code.UNKNOWN_TOOL} & {diagnostic.code for diagnostic in again.diagnostics}
+    other = dialects()["kilo" if dialect == "opencode" else "opencode"]
+    file = render(source, other, WriteOptions())
+    assert file.document is not None, file.diagnostics
+    return other.enforced(file.document)
 
 
 def widening(agent: Agent, data: bytes, target: Dialect, options: WriteOptions) -> Widening | None:
@@ -59,7 +79,8 @@ def silent_losses(agent: Agent, back: Agent, diagnostics: tuple[Diagnostic, ...]
     if back.description != agent.description:
         lost.append("description")
     # TOML may turn the line ends of Windows into its own.
-    if back.prompt.strip() != agent.prompt.replace("\r\n", "\n").strip() and back.prompt != agent.prompt:
+    prompt = agent.prompt.replace("\r\n", "\n").strip()
+    if Code.TEMPLATE_ESCAPED not in codes and back.prompt.strip() != prompt and back.prompt != agent.prompt:
         lost.append("prompt")
     # Where a table translates a name, another model comes back; a model that vanishes has to be reported.
     if agent.model and not back.model and Code.MODEL_UNKNOWN not in codes and "here: model" not in reported:

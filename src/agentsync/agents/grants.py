@@ -128,9 +128,15 @@ class Grants:
         """
         if any(rule.tool == "edit" for rule in self.rules):
             return self
-        pairs = ((rule, Rule("edit", rule.approval, rule.argument)) for rule in self.rules if rule.tool == "write")
-        edits = {rule: (rule, edit) for rule, edit in pairs if rule.approval}
-        return Grants(tuple(one for rule in self.rules for one in edits.get(rule, (rule,))))
+        rules: list[Rule] = []
+        grants_writing = False
+        for rule in self.rules:
+            rules.append(rule)
+            if rule.tool == "write":
+                # A denial alone takes nothing but writing; after a grant, it is an exception to what that implies.
+                grants_writing = grants_writing or rule.approval is not Approval.DENY
+                rules += [Rule("edit", rule.approval, rule.argument)] if grants_writing else []
+        return Grants(tuple(rules))
 
     def raised(self, approval: Approval, *, above: Approval) -> Grants:
         """Raise every approval from `above` upwards to `approval`."""

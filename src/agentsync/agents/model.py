@@ -28,6 +28,7 @@ class Agent(BaseModel):
         own_slug: what that is without the name of a plugin in front; empty where there is none.
         dialect: the dialect of its source file.
         prompt: the instructions, byte for byte as they follow the frontmatter.
+        filled: the words in the prompt, each as `${word}`, that the source's own tool replaces by a value.
         grants: its permissions; one ordered list for the keys that tools call tools, disallowedTools and permission.
         own_permissions: the source keys of `grants`, as written, for writing the agent in its own dialect.
         model: `provider/id`, a member of MODEL_ALIASES, or None to inherit.
@@ -49,6 +50,7 @@ class Agent(BaseModel):
     description: str
     dialect: str
     prompt: str = ""
+    filled: tuple[str, ...] = ()
     grants: Grants = EVERYTHING
     own_permissions: Mapping[str, JsonValue] = Field(default_factory=dict)
     model: str | None = None

@@ -108,6 +108,9 @@ class Code(Enum):
     NAME_CHANGED = "AS312", INFO, "The target needs another form of the name.", "Nothing to do.", "The agent is written under that form of its name."
     UNRESTRICTABLE = "AS313", WARNING, "The target cannot restrict every tool, MCP server, skill or agent of the user's session.", "Configure for that tool only servers, skills and agents that every agent may use.", "The agent is written; these stay available to it as the session has them."
     VERSION_DIFFERS = "AS314", WARNING, "Two tools have different versions of one agent.", "Compare the versions, and write down what is intended.", "The first version is imported; what the others have is kept for their tool, or left out."
+    NOT_LOADED = "AS315", WARNING, "The agent's own tool refuses the file as it is.", "Correct what the message names, so that its own tool loads the author's file.", "The agent is written; what its own tool refuses is left out."
+    MODEL_UNLISTED = "AS316", WARNING, "No table has this model of the target's own vendor.", "Nothing to do if the user's account has it; otherwise name another under `[models.<dialect>]`.", "The agent is written with the model, since the target takes any id of its vendor."
+    TEMPLATE_ESCAPED = "AS317", INFO, "The target treats a `${word}` in the instructions as a template.", "Nothing to do.", "The agent is written with the same text in a form that is no template there."
 
     # Sync: what keeps changes from being applied.
     CONFLICT_UNMANAGED = "AS401", ERROR, "A file that agentsync did not write is in the way.", "Move or delete the file.", "The file is kept; the agent is not written there."

@@ -24,6 +24,7 @@ WINDOWS_DEVICES = frozenset(
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_DRIVE = re.compile(r"[A-Za-z]:/")
 
 # Scripts whose letters are drawn like Latin ones.
 _CONFUSABLE_SCRIPTS = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
@@ -87,7 +88,9 @@ def is_slug(name: str) -> bool:
 
 
 def is_unsafe(name: str, stem: str = "") -> bool:
-    """Whether the name, used as a file name, could escape its directory or be taken for an option.
+    """Whether the name could be meant as a path or an option, or makes no file name.
+
+    A slash between words, as in `UI/UX Designer`, is an ordinary sign: files are called after the slug.
 
     Args:
         name: as its author wrote it.
@@ -96,7 +99,9 @@ def is_unsafe(name: str, stem: str = "") -> bool:
     return (
         name.startswith(("-", "~"))
         or ".." in name
-        or any(character in "/\\" or unicodedata.category(character) == "Cc" for character in name)
+        or ("/" in name and any(part.strip() in ("", ".") for part in name.split("/")))
+        or _DRIVE.match(name) is not None
+        or any(character == "\\" or unicodedata.category(character) == "Cc" for character in name)
         or len(name) > _MAX_NAME
         or not 0 < len(slug(name, stem)) <= _MAX_SLUG
     )

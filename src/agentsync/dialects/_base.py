@@ -97,10 +97,17 @@ class NameRule:
         fits = self.low <= len(name) <= self.high and re.fullmatch(self.pattern, name, re.DOTALL) is not None
         return fits and name not in self.reserved
 
-    def spelled(self, name: str, slug: str) -> str:
-        """An agent's name in the tool: as its author wrote it, or else the slug."""
+    def keeps(self, name: str) -> bool:
+        """Whether the tool would load an agent of this name as its author wrote it."""
         free = not self.slugs or (self.scripts and not name.isascii())
-        return name if free and self.takes(name) else slug
+        return free and self.takes(name)
+
+    def spelled(self, name: str, slug: str) -> str:
+        """An agent's name in the tool: as its author wrote it, or else the slug.
+
+        Not every tool was tried with a slash, so only its own agents keep one.
+        """
+        return name if self.keeps(name) and "/" not in name else slug
 
     def adapted(self, slug: str) -> str:
         """A slug like this one that the tool takes; the slug itself where the tool takes that.

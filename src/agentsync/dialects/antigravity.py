@@ -166,6 +166,7 @@ _ANTIGRAVITY: Final = TableDialect(
         _TOOLS,
         ToolLists(empty="all", mistyped="refused", strings=False),
         further=(_CLOSED, _INHERITS, _INHERITS_SERVERS, _POLICY),
+        overwrites=True,
     ).codec,
     keys={
         "mode": Key("mainAgent", "flag", words={False: "subagent", True: "all"}),

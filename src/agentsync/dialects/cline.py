@@ -115,10 +115,12 @@ class _Cline(TableDialect):
     """A schema that refuses empty values, and skills that bring a tool."""
 
     def check(self, fields: Fields) -> None:
-        for key in (*_TEXTS, "skills", "maxIterations"):
+        if fields.has("skills") and fields.peek("skills") is None:
+            fields.report(Code.WRONG_TYPE, "`skills` is empty, so Cline skips the file", "skills")
+        for key in (*_TEXTS, "maxIterations"):
             value = fields.peek(key)
             if fields.has(key) and (value is None or (key in _TEXTS and isinstance(value, str) and not value.strip())):
-                fields.report(Code.WRONG_TYPE, f"`{key}` is empty, so Cline skips the file", key)
+                fields.refuse(key, f"`{key}` is empty, so Cline skips the file")
         if isinstance(fields.peek("skills"), str | list) and not [*listed(fields.peek("skills"))]:
             message = "`skills` names no skill, which Cline reads as every skill there is"
             fields.report(Code.WRONG_DIALECT, message, "skills", hint="leave the key out, or name a skill")
@@ -154,7 +156,7 @@ _CLINE: Final = _Cline(
     native=frozenset({"providerId"}),
     required=("name", "description", "prompt"),
     names=NameRule(slugs=False),
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
 )
 
 

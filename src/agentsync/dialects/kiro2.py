@@ -112,7 +112,7 @@ _KIRO2: Final = _Kiro2(
     name_key="free",
     mode=None,
     prompt_key="prompt",
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
     runs_hooks=True,
     format=_format,
 )

@@ -7,6 +7,7 @@ YAML 1.2 does.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,8 +17,10 @@ import yaml
 from frontmatter.default_handlers import BaseHandler
 from pydantic import JsonValue
 
+from agentsync.agents.key_effects import effects_of, restricts
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
 from agentsync.formats import frontmatter_repair as repair
 from agentsync.formats.document import MAX_DEPTH, MAX_HEAD_BYTES, Document, UnreadableError, decode
 from agentsync.formats.key_lines import restriction_below
@@ -188,16 +191,31 @@ class AgentHandler(BaseHandler):
             self.consumed.add(self._line(event.start_mark))
             if key == "<<" and event.implicit[0]:
                 raise UnreadableError(self._error(Code.YAML_ALIAS, event))
-            if key in mapping:
-                message = f"The key `{key}` appears twice; tools disagree on which one counts."
-                raise UnreadableError(self._error(Code.DUPLICATE_KEY, event, message))
             value = next(events)
-            mapping[key] = self._value(events, value, depth)
+            given = self._value(events, value, depth)
+            if key in mapping:
+                self._twice(event, mapping[key], given, depth)
+            mapping[key] = given
             if depth == 1:
                 self.lines[key] = self._line(event.start_mark)
                 if isinstance(value, yaml.ScalarEvent):
                     mapping[key] = self._as_intended(key, mapping[key], value)
         return mapping
+
+    def _twice(self, event: Any, first: JsonValue, last: JsonValue, depth: int) -> None:
+        """Report a key that appears twice, where it does not matter which one counts: the last does then.
+
+        Raises:
+            UnreadableError: it matters.
+        """
+        if depth > 1 or not may_repeat(event.value, first, last):
+            raise UnreadableError(self._error(Code.DUPLICATE_KEY, event, _twice(event.value)))
+        self._report(
+            Code.NOT_LOADED,
+            f"The key `{event.value}` appears twice; the last one counts.",
+            self._line(event.start_mark),
+        )
+        self.repaired = True
 
     def _value(self, events: Iterator[Any], event: Any, depth: int) -> JsonValue:
         self._refuse_unsafe(event)
@@ -303,9 +321,11 @@ def _read_entries(
     for entry in entries:
         line = split.line if split.flat else split.line + entry.line
         loaded, part = _read_entry(entry, path, line)
-        if duplicates := loaded.keys() & metadata.keys():
-            message = f"The key `{min(duplicates)}` appears twice; tools disagree on which one counts."
-            raise UnreadableError(Diagnostic(Code.DUPLICATE_KEY, message, path, line))
+        for key in sorted(loaded.keys() & metadata.keys()):
+            if not may_repeat(key, metadata[key], loaded[key]):
+                raise UnreadableError(Diagnostic(Code.DUPLICATE_KEY, _twice(key), path, line))
+            message = f"The key `{key}` appears twice; the last one counts."
+            whole.diagnostics.append(Diagnostic(Code.NOT_LOADED, message, path, line))
         metadata |= loaded
         whole.lines |= part.lines
         whole.consumed |= part.consumed
@@ -334,6 +354,21 @@ def _read_entry(entry: repair.Entry, path: str, line: int) -> tuple[dict[str, Js
         message = f"The value of `{entry.key}` is not valid YAML and was read as its author seems to have meant it."
         handler.diagnostics.append(Diagnostic(Code.YAML_REPAIRED, message, path, line))
     return loaded, handler
+
+
+def may_repeat(key: str, first: JsonValue, last: JsonValue) -> bool:
+    """Whether it makes no difference to what an agent is and may do which of two values counts.
+
+    They are the same, or the key is neither its name nor one with an effect; maps may hold such keys.
+    """
+    if json.dumps(first) == json.dumps(last):
+        return True
+    has_effect = restricts(key) or bool(effects_of(key)) or folded_key(key) == "name"
+    return not (has_effect or isinstance(first, dict | list) or isinstance(last, dict | list))
+
+
+def _twice(key: str) -> str:
+    return f"The key `{key}` appears twice; tools disagree on which one counts."
 
 
 def _scalar(text: str) -> JsonValue:

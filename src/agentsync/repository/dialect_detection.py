@@ -50,7 +50,8 @@ class ReadAgent:
     Attributes:
         passes_through: whether its own tool would load the bytes as they are.
         respelled: whether it is written for its own tool as for other tools, from its grants. That is so where the tool
-            does not know a key that restricts the agent, and the file had to be repaired or its dialect was guessed.
+            does not know a key that restricts the agent, and the file had to be repaired, is one that the tool would
+            not load, or its dialect was guessed.
         diagnostics: of reading and checking it, each with the file's path.
     """
 
@@ -112,7 +113,7 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     diagnostics += tuple(_located(diagnostic, document, chosen) for diagnostic in check_agent(reading.agent, document))
     if any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics):
         return NoAgent(diagnostics, reading.agent.name)
-    respelled = (document.repaired or named is None) and takes_away(reading.agent.unknown)
+    respelled = (document.repaired or named is None or not reading.loads) and takes_away(reading.agent.unknown)
     passes = reading.loads and not document.repaired and not respelled
     with_agent = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in diagnostics)
     return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled)

@@ -10,7 +10,7 @@ from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.repository.dialect_detection import NoAgent, read_agent
-from support.conversion import read
+from support.conversion import read, spares_other_tools
 
 COPILOT = dialects()["copilot"]
 
@@ -26,6 +26,17 @@ def _file(keys: str) -> bytes:
         "tools: 3\n",
         "tools: {read: true}\n",
         "tools: [read, 3]\n",
+    ],
+)
+def test_refuses_what_the_cli_refuses(keys: str) -> None:
+    result = read_agent(".github/agents/checker.md", _file(keys))
+    assert isinstance(result, NoAgent)
+    assert any(diagnostic.code is Code.WRONG_TYPE for diagnostic in result.diagnostics)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
         "model:\n",
         "model: []\n",
         "model: [gpt-5.5, 3]\n",
@@ -39,10 +50,10 @@ def _file(keys: str) -> bytes:
         "strict-tools-list: 3\n",
     ],
 )
-def test_refuses_what_the_cli_refuses(keys: str) -> None:
-    result = read_agent(".github/agents/checker.md", _file(keys))
-    assert isinstance(result, NoAgent)
-    assert any(diagnostic.code is Code.WRONG_TYPE for diagnostic in result.diagnostics)
+def test_a_value_that_restricts_nothing_costs_copilot_only(keys: str) -> None:
+    grants = spares_other_tools("checker.agent.md", _file(f"tools: [read]\n{keys}"), "copilot")
+    assert grants.approval("read")
+    assert not grants.approval("bash")
 
 
 def test_both_endings_are_read_and_the_longer_one_is_written() -> None:
@@ -56,9 +67,12 @@ def test_both_endings_are_read_and_the_longer_one_is_written() -> None:
 @pytest.mark.parametrize(
     ("name", "granted", "intended"),
     [
-        ("Write", {"write", "edit"}, {"write"}),
-        ("Grep", {"grep", "glob"}, {"grep"}),
-        ("WebFetch", {"webfetch", "websearch"}, {"webfetch"}),
+        ("Write", {"write", "edit"}, {"write", "edit"}),
+        ("create", {"write", "edit"}, {"write"}),
+        ("Grep", {"grep"}, {"grep"}),
+        ("codebase", {"grep", "glob"}, {"grep"}),
+        ("WebFetch", {"webfetch"}, {"webfetch"}),
+        ("web", {"webfetch", "websearch"}, {"webfetch", "websearch"}),
         ("edit", {"write", "edit"}, {"write", "edit"}),
         ("runTasks", {"bash"}, set()),
         ("read/problems", set(), set()),
@@ -70,6 +84,25 @@ def test_an_alias_grants_more_than_it_was_written_for(name: str, granted: set[st
     enforced = COPILOT.enforced(agent.document)
     assert {tool for tool in tools if enforced.approval(tool)} == granted
     assert {tool for tool in tools if agent.agent.grants.approval(tool)} == intended
+
+
+@pytest.mark.parametrize(
+    ("granted", "written"),
+    [
+        (["grep"], ["grep"]),
+        (["glob", "webfetch"], ["glob", "web_fetch"]),
+        (["websearch", "glob", "grep"], ["search", "web_search"]),
+        (["grep", "glob", "webfetch", "websearch"], ["search", "web"]),
+    ],
+)
+def test_a_group_is_written_by_the_names_of_its_parts_unless_all_are_granted(
+    granted: list[str], written: list[str]
+) -> None:
+    agent = read("agents/checker.md", _file(f"tools: [{', '.join(granted)}]\n"), "neutral")
+    file = render(agent, COPILOT, WriteOptions())
+    assert file.document is not None
+    assert file.document.metadata["tools"] == written
+    assert not [one for one in file.diagnostics if one.code in {Code.COARSE, Code.TOOL_LOST}]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.repository.dialect_detection import NoAgent, read_agent
-from support.conversion import read
+from support.conversion import read, spares_other_tools
 
 GEMINI = dialects()["gemini"]
 
@@ -36,26 +36,44 @@ def _tools(file: RenderedFile) -> object:
         "tools:",
         "tools: read_file",
         "tools: {read_file: true}",
-        "tools: [read_file, Read]",
-        "tools: [Bash]",
-        "tools: ['run_shell_command(git status)']",
-        "tools: [mcp__github__search]",
-        "tools: ['mcp_my_server_*']",
-        "tools: ['mcp_github_get_*']",
-        "tools: [save_memory]",
-        "model:",
-        "color: red",
-        "mcpServers: {}",
-        "mcp_servers: [ledger]",
-        "max_turns: 0",
-        "timeout_mins: 0.5",
-        "display_name: 7",
         "kind: remote",
-        "mcp_servers: {docs: {command: x}, code: true}",
     ],
 )
 def test_a_file_that_gemini_refuses_is_refused(keys: str) -> None:
     assert isinstance(read_agent("reviewer.md", _file(keys), "gemini"), NoAgent)
+
+
+@pytest.mark.parametrize(
+    ("keys", "granted"),
+    [
+        ("tools: [read_file, Read]", {"read"}),
+        ("tools: [Bash]", set()),
+        ("tools: ['run_shell_command(git status)']", set()),
+        ("tools: [mcp__github__search]", set()),
+        ("tools: ['mcp_my_server_*']", set()),
+        ("tools: ['mcp_github_get_*']", set()),
+        ("tools: [save_memory]", set()),
+        ("model:", None),
+        ("color: red", None),
+        ("mcpServers: {}", None),
+        ("mcp_servers: [ledger]", None),
+        ("max_turns: 0", None),
+        ("timeout_mins: 0.5", None),
+        ("display_name: 7", None),
+        ("mcp_servers: {docs: {command: x}, code: true}", None),
+    ],
+)
+def test_what_gemini_refuses_costs_other_tools_nothing(keys: str, granted: set[str] | None) -> None:
+    grants = spares_other_tools("reviewer.md", _file(keys), "gemini")
+    tools = {"read", "write", "edit", "bash", "grep", "webfetch"}
+    assert {tool for tool in tools if grants.approval(tool)} == (tools if granted is None else granted)
+
+
+def test_a_restriction_of_another_tool_is_not_lost_when_gemini_refuses_its_key() -> None:
+    keys = "tools: [read_file, run_shell_command]\npermissionMode: plan\nmaxTurns: 5"
+    assert not spares_other_tools("reviewer.md", _file(keys), "gemini").approval("bash")
+    own = render(read("reviewer.md", _file(keys), "gemini"), GEMINI, WriteOptions())
+    assert _tools(own) == ["read_file"]
 
 
 def test_a_server_with_an_underscore_has_no_name_for_all_its_tools() -> None:
@@ -81,11 +99,44 @@ def test_all_but_one_server_names_no_server() -> None:
     assert not any(str(name).startswith("mcp_") for name in tools)
 
 
-@pytest.mark.parametrize("prompt", ["Look below ${HOME}.", "Take ${1}.", "It is ${today}."])
-def test_instructions_that_would_be_filled_in_are_refused(prompt: str) -> None:
-    file = _from_claude("tools: Read", prompt)
-    assert file.data is None
-    assert Code.REFUSED_REQUIRED in {diagnostic.code for diagnostic in file.diagnostics}
+@pytest.mark.parametrize(
+    ("prompt", "written"),
+    [
+        ("Look below ${HOME}.", "Look below $HOME."),
+        ("Look for ${HOME}s.", "Look for ${HOME-}s."),
+        ("Take ${1}.", "Take ${ 1 }."),
+        ("It is ${today}.", "It is ${ today }."),
+        ("```ts\nfetch(`${url}/${ID}`)\n```", "```ts\nfetch(`${ url }/${ ID }`)\n```"),
+        (
+            "```bash\ncp ${file} ${a}_$b ${x}[1] ${10}\n```\n${file}",
+            "```bash\ncp $file ${a-}_$b ${x-}[1] ${10-}\n```\n${ file }",
+        ),
+        ("````md\n```bash\n${a}\n```\n````\n${HOME}", "````md\n```bash\n${ a }\n```\n````\n$HOME"),
+        ('```json\n{"key": "${TOKEN}"}\n```', '```json\n{"key": "${ TOKEN }"}\n```'),
+        ("${${A}}", "${$A}"),
+    ],
+)
+@pytest.mark.parametrize("target", ["gemini", "qwen"])
+def test_instructions_that_would_be_filled_in_are_written_as_no_template(
+    prompt: str, written: str, target: str
+) -> None:
+    dialect = dialects()[target]
+    file = render(read("reviewer.md", _file("tools: Read", f"{prompt} Read it.")), dialect, WriteOptions())
+    if target == "qwen":  # a number is no placeholder there
+        written = written.replace("${ 1 }", "${1}").replace("${10-}", "${10}")
+    assert file.document is not None, file.diagnostics
+    assert file.document.body == f"{written} Read it.\n"
+    assert (Code.TEMPLATE_ESCAPED in {diagnostic.code for diagnostic in file.diagnostics}) == (prompt != written)
+    assert Code.INVALID_VALUE not in {
+        diagnostic.code for diagnostic in read("reviewer.md", file.data or b"", target).diagnostics
+    }
+
+
+def test_what_gemini_fills_in_is_reported_where_nobody_does() -> None:
+    source = read("reviewer.md", _file("tools: [read_file]", "It is ${today} in ${HOME-}."), "gemini")
+    for target, has_report in {"claude": True, "gemini": False, "qwen": True}.items():
+        file = render(source, dialects()[target], WriteOptions())
+        assert any("${today}" in one.message and one.code is Code.FIELD_LOST for one in file.diagnostics) == has_report
 
 
 @pytest.mark.parametrize("prompt", ["Look below $HOME.", "Take ${HOME:-/}.", "Say {{name}}."])

@@ -13,7 +13,7 @@ from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.repository.dialect_detection import NoAgent, read_agent
-from support.conversion import read
+from support.conversion import read, spares_other_tools
 
 KILO, OPENCODE = dialects()["kilo"], dialects()["opencode"]
 
@@ -112,15 +112,26 @@ def test_an_agent_of_another_tool_does_not_change_a_built_in_one(name: str) -> N
         "permission: {bash: sometimes}",
         "permission: {bash: [deny]}",
         "permission: {todowrite: {'*': deny}}",
-        "mode: helper",
-        "color: red",
-        "steps: 0",
-        "hidden: 'true'",
-        "model: sonnet",
     ],
 )
 def test_a_file_that_kilo_skips_is_refused(keys: str) -> None:
     assert isinstance(read_agent("reviewer.md", _file(keys), "kilo"), NoAgent)
+
+
+@pytest.mark.parametrize("keys", ["mode: helper", "color: red", "steps: 0", "hidden: 'true'", "model: sonnet"])
+@pytest.mark.parametrize("dialect", ["kilo", "opencode"])
+def test_a_value_that_restricts_nothing_costs_its_own_tool_only(keys: str, dialect: str) -> None:
+    grants = spares_other_tools("reviewer.md", _file(f"{keys}\npermission: {{'*': deny, read: allow}}"), dialect)
+    assert grants.approval("read")
+    assert not grants.approval("bash")
+
+
+def test_a_model_without_a_provider_means_what_it_does_elsewhere() -> None:
+    source = read("reviewer.md", _file("model: sonnet"), "opencode")
+    for target, model in {"claude": "sonnet", "opencode": "anthropic/claude-sonnet-5"}.items():
+        file = render(source, dialects()[target], WriteOptions())
+        assert file.document is not None
+        assert file.document.metadata["model"] == model
 
 
 def test_a_file_in_its_directory_is_its_own() -> None:

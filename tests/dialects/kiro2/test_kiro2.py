@@ -37,7 +37,7 @@ def test_invalid_json_is_refused(text: str, code: Code) -> None:
 
 
 @pytest.mark.parametrize(
-    "lines", ['"tools": "read"', '"tools": null', '"tools": [1]', '"name": 1', '"prompt": "file://./prompt.md"']
+    "lines", ['"tools": "read"', '"tools": null', '"tools": [1]', '"prompt": "file://./prompt.md"']
 )
 def test_a_value_that_kiro_does_not_take_is_refused(lines: str) -> None:
     result = read_agent("x.json", f"{{{lines}}}".encode(), "kiro2")

@@ -82,10 +82,3 @@ def test_a_pattern_that_it_takes_for_a_name_is_never_written_as_a_denial() -> No
     file = render(source, QWEN, WriteOptions())
     assert b"_all" not in (file.data or b"")
     assert any(diagnostic.code is Code.TOOL_LOST for diagnostic in file.diagnostics)
-
-
-def test_a_placeholder_of_another_tools_agent_is_refused() -> None:
-    source = read("a.md", b'---\nname: runner\ndescription: "d"\n---\nRun it in ${HOME}, please.\n', "claude")
-    file = render(source, QWEN, WriteOptions())
-    assert file.data is None
-    assert [diagnostic.code for diagnostic in file.diagnostics] == [Code.REFUSED_REQUIRED]

@@ -9,7 +9,7 @@ from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.repository.dialect_detection import NoAgent, read_agent
-from support.conversion import read
+from support.conversion import read, spares_other_tools
 
 VIBE = dialects()["vibe"]
 HEAD = 'description = "Reviews"\nagent_type = "subagent"\n'
@@ -21,8 +21,6 @@ HEAD = 'description = "Reviews"\nagent_type = "subagent"\n'
         pytest.param('agent_type = "subagent"\n', id="no description"),
         pytest.param("description = 3\n", id="a number for a description"),
         pytest.param(f"{HEAD}instructions = 3\n", id="a number for instructions"),
-        pytest.param('description = "d"\nagent_type = "Subagent"\n', id="a type in another case"),
-        pytest.param(f'{HEAD}safety = "readonly"\n', id="a safety that there is not"),
         pytest.param(f'{HEAD}enabled_tools = "read_file"\n', id="text for a list"),
         pytest.param(f"{HEAD}disabled_tools = [1]\n", id="numbers for names"),
         pytest.param(f'{HEAD}tools = ["read_file"]\n', id="a list for tables"),
@@ -31,6 +29,13 @@ HEAD = 'description = "Reviews"\nagent_type = "subagent"\n'
 )
 def test_a_file_that_vibe_rejects_is_not_an_agent(lines: str) -> None:
     assert isinstance(read_agent("x.toml", lines.encode(), "vibe"), NoAgent)
+
+
+@pytest.mark.parametrize("lines", ['description = "d"\nagent_type = "Subagent"\n', f'{HEAD}safety = "readonly"\n'])
+def test_a_value_that_restricts_nothing_costs_vibe_only(lines: str) -> None:
+    grants = spares_other_tools("x.toml", f'{lines}enabled_tools = ["read_file"]\n'.encode(), "vibe")
+    assert grants.approval("read")
+    assert not grants.approval("bash")
 
 
 @pytest.mark.parametrize("name", ["main", "ask", "accept-edits", "explore"])

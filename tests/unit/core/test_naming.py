@@ -97,13 +97,32 @@ def test_invalid_slugs(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../../etc/x", "/abs", "a/b", "a\\b", "-rf", "~root", "a..b", "a\x00b", "a\nb", "a\x7fb", "!!", "a" * 240],
+    [
+        "../../etc/x",
+        "/abs",
+        "a/",
+        "a//b",
+        "./a",
+        "a/ /b",
+        "C:/a",
+        "a\\b",
+        "-rf",
+        "~root",
+        "a..b",
+        "a\x00b",
+        "a\nb",
+        "a\x7fb",
+        "!!",
+        "a" * 240,
+    ],
 )
 def test_unsafe_names(name: str) -> None:
     assert is_unsafe(name)
 
 
-@pytest.mark.parametrize("name", ["a", "a b", "SE: Reviewer", "v1.2", "Prüfer 🚀", "審査", "🚀", "a" * 200])
+@pytest.mark.parametrize(
+    "name", ["a", "a b", "a/b", "C#/.NET Janitor", "SE: Reviewer", "v1.2", "Prüfer 🚀", "審査", "🚀", "a" * 200]
+)
 def test_names_that_are_not_unsafe(name: str) -> None:
     assert not is_unsafe(name)
 

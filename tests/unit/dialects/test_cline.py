@@ -12,7 +12,7 @@ from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from agentsync.formats.frontmatter import format_markdown, parse_markdown
 from agentsync.repository.dialect_detection import NoAgent, read_agent
-from support.conversion import read
+from support.conversion import read, spares_other_tools
 
 CLINE = dialects()["cline"]
 
@@ -96,13 +96,18 @@ def test_a_model_of_a_gateway_stays_as_it_is() -> None:
         {"skills": []},
         {"skills": " "},
         {"skills": None},
-        {"modelId": " "},
-        {"maxIterations": 0},
     ],
     ids=str,
 )
 def test_a_file_that_cline_skips_or_reads_as_more_is_refused(keys: dict[str, JsonValue]) -> None:
     assert isinstance(read_agent("x.yaml", agent(**keys), "cline"), NoAgent)
+
+
+@pytest.mark.parametrize("keys", [{"modelId": " "}, {"maxIterations": 0}], ids=str)
+def test_a_value_that_restricts_nothing_costs_cline_only(keys: dict[str, JsonValue]) -> None:
+    grants = spares_other_tools("x.yaml", agent(tools=["read_files"], **keys), "cline")
+    assert grants.approval("read")
+    assert not grants.approval("bash")
 
 
 @pytest.mark.parametrize("line", ["maxIterations: '7'", "modelId: 1_000", "tools: [read_files, 0x1F]"])

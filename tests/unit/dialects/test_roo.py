@@ -17,6 +17,7 @@ from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.dialects.roo.modes_layout import MAX_BYTES
 from agentsync.repository.dialect_detection import NoAgent, read_agent
 from agentsync.targets.installed_tools import directory_of, has_home
+from support.conversion import spares_other_tools
 
 USER = """# Mine, keep out
 version: 1   # odd, but mine
@@ -291,24 +292,24 @@ def test_whatever_is_written_the_users_entries_keep_their_bytes(
     ("keys", "code"),
     [
         ({"groups": None}, Code.WRONG_TYPE),
-        ({"groups": ["Read"]}, Code.WRONG_TYPE),
         ({"groups": ["read", "read"]}, Code.WRONG_TYPE),
         ({"groups": [["edit"]]}, Code.WRONG_TYPE),
         ({"groups": [["edit", {"fileRegex": "("}]]}, Code.WRONG_TYPE),
         ({"groups": [["edit", {"fileRegex": "(?i)x"}]]}, Code.WRONG_TYPE),
         ({"groups": [["edit", {"fileRegex": None}]]}, Code.WRONG_TYPE),
         ({"groups": [{"edit": {}}]}, Code.WRONG_TYPE),
-        ({"groups": ["web"]}, Code.WRONG_TYPE),
         ({"groups": [["edit", {"paths": ["x"]}]]}, Code.NO_EFFECT),
         ({"groups": [["read", {"fileRegex": "x"}]]}, Code.NO_EFFECT),
         ({"groups": [["edit", {"fileRegex": "(?<n>x)(?<!y)(?=z)\\.md$"}]]}, None),
-        ({"name": ""}, Code.WRONG_TYPE),
-        ({"name": None}, Code.WRONG_TYPE),
+        ({"name": ""}, Code.NOT_LOADED),
+        ({"name": None}, Code.NOT_LOADED),
         ({"roleDefinition": "", "customInstructions": "x"}, Code.WRONG_TYPE),
-        ({"description": None}, Code.WRONG_TYPE),
-        ({"whenToUse": 5}, Code.WRONG_TYPE),
-        ({"slug": 123}, Code.WRONG_TYPE),
+        ({"description": None}, Code.NOT_LOADED),
+        ({"slug": 123}, Code.NOT_LOADED),
         ({"allowedMcpServers": "x"}, Code.WRONG_TYPE),
+        ({"groups": ["Read"]}, Code.UNKNOWN_TOOL),
+        ({"groups": ["web"]}, Code.UNKNOWN_TOOL),
+        ({"whenToUse": 5}, Code.WRONG_TYPE),
     ],
 )
 def test_a_mode_that_would_break_all_modes_is_refused(keys: Mapping[str, JsonValue], code: Code | None) -> None:
@@ -316,6 +317,16 @@ def test_a_mode_that_would_break_all_modes_is_refused(keys: Mapping[str, JsonVal
     read = read_agent("a.yaml", data, "roo")
     assert isinstance(read, NoAgent) == (code is Code.WRONG_TYPE)
     assert code is None or code in {diagnostic.code for diagnostic in read.diagnostics}
+
+
+@pytest.mark.parametrize(
+    ("keys", "granted"),
+    [({"groups": ["read", "web"]}, {"read"}), ({"groups": ["Read"]}, set()), ({"name": None}, {"read"})],
+)
+def test_a_group_that_roo_has_not_costs_other_tools_nothing(keys: Mapping[str, JsonValue], granted: set[str]) -> None:
+    data = canonical({"slug": "a", "name": "A", "roleDefinition": "R", "groups": ["read"], **keys})
+    grants = spares_other_tools("a.yaml", data, "roo")
+    assert {tool for tool in ("read", "edit", "bash", "webfetch") if grants.approval(tool)} == granted
 
 
 def test_a_file_of_several_modes_is_not_an_agent() -> None:

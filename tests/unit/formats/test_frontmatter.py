@@ -121,6 +121,24 @@ ALIAS_BOMB = "a: &a [x,x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
+    ("head", "metadata"),
+    [
+        ("model: b\nmodel: c", {"model": "c"}),
+        ("description: one: two\nmodel: b\nmodel: c", {"description": "one: two", "model": "c"}),
+        ("tools: [a]\nmodel: x\ntools:\n  - a", {"tools": ["a"], "model": "x"}),
+        ("name: a\nname: a", {"name": "a"}),
+    ],
+)
+def test_the_last_of_two_equal_keys_counts_where_that_makes_no_difference(
+    head: str, metadata: dict[str, object]
+) -> None:
+    document = parse(f"---\n{head}\n---\np\n")
+    assert document.metadata == metadata
+    assert document.repaired
+    assert Code.NOT_LOADED in {diagnostic.code for diagnostic in document.diagnostics}
+
+
+@pytest.mark.parametrize(
     ("data", "code", "line"),
     [
         (b"", Code.EMPTY, 0),
@@ -133,8 +151,11 @@ ALIAS_BOMB = "a: &a [x,x]\n" + "".join(
         (b"---\njust text\n---\n", Code.NOT_A_MAPPING, 2),
         (b"---\nsome: prose: here\nand more\n---\n", Code.YAML_INVALID, 2),
         (b"---\nname: a: b\n" + b"".join(b"k%d: v\n" % n for n in range(300)) + b"---\n", Code.YAML_INVALID, 2),
-        (b"---\nname: a\nmodel: b\nmodel: c\n---\n", Code.DUPLICATE_KEY, 4),
-        (b"---\nname: a: b\nmodel: b\nmodel: c\n---\n", Code.DUPLICATE_KEY, 4),
+        (b"---\nname: a\ntools: b\ntools: c\n---\n", Code.DUPLICATE_KEY, 4),
+        (b"---\nname: a: b\nDisallowed_Tools: b\nDisallowed_Tools: c\n---\n", Code.DUPLICATE_KEY, 4),
+        (b"---\nname: a\nname: b\n---\n", Code.DUPLICATE_KEY, 3),
+        (b"---\nsettings: {}\nsettings: {tools: [a]}\n---\n", Code.DUPLICATE_KEY, 3),
+        (b'---\npermission: {"*": ask, a: deny}\npermission: {a: deny, "*": ask}\n---\n', Code.DUPLICATE_KEY, 3),
         (b'---\npermission:\n  "*": ask\n  "*": allow\n---\n', Code.DUPLICATE_KEY, 4),
         (f"---\n{ALIAS_BOMB}---\n".encode(), Code.YAML_ALIAS, 2),
         (b"---\nname: a\ntools: *all\n---\n", Code.YAML_ALIAS, 3),

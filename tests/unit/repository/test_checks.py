@@ -45,7 +45,7 @@ def test_a_clean_agent_has_no_diagnostics() -> None:
         ("name: nul\ndescription: d", Code.NAME_RESERVED),
         ("name: pаypal\ndescription: d", Code.NAME_CONFUSABLE),  # noqa: RUF001 (a look-alike is the point)
         (f"name: a\ndescription: {'x' * 1025}", Code.DESCRIPTION_LONG),
-        ("name: a/b\ndescription: d", Code.NAME_UNSAFE),
+        ("name: a/../b\ndescription: d", Code.NAME_UNSAFE),
         ('name: "a\\u200bb"\ndescription: d', Code.NAME_HIDDEN_UNICODE),
         ("name: a\ndescription: ''", Code.DESCRIPTION_MISSING),
         ("name: a\ndescription: [d]", Code.WRONG_TYPE),

@@ -442,6 +442,7 @@ def test_diagnostics_name_file_and_agent() -> None:
         ("x.md", b"\xef\xbb\xbf" + AGENT, False),
         ("x.md", AGENT.replace(b"name: x\n", b""), False),
         ("x.md", AGENT.replace(b"name: x", b"name: 'SE: x'"), False),
+        ("x.md", AGENT.replace(b"name: x", b"name: UI/UX x"), True),
         ("x.md", AGENT.replace(b"\n", b"\r\n"), True),
         ("x.md", AGENT.replace(b"Does x.", b"Does x --- then y."), False),  # Claude Code cuts the frontmatter there
     ],
@@ -457,8 +458,6 @@ def test_bytes_pass_through_where_the_tool_itself_would_load_them(path: str, dat
     [
         "name: x\ndescription: d\ncolor: blue\nsandbox_mode: read-only",
         "name: x\ndescription: d\ncolor: blue\nenabledSkills: [a]",
-        "name: x\ndescription: d\ncolor: blue\npermission:\n  bash: deny",
-        "name: x\ndescription: d\nmodel: sonnet\npermission: deny",
         "description: d\nmode: subagent\nmodel: openai/gpt-5.5\ntemperature: 0.1\nsteps: 3\npermissionMode: plan",
     ],
 )
@@ -474,6 +473,8 @@ def test_a_guess_that_leaves_a_restriction_unread_is_an_error(head: str) -> None
     [
         ("name: x\ndescription: d\npermission:\n  bash: deny", "opencode"),
         ("name: x\ndescription: d\nmodel: a/x\npermission: deny", "opencode"),
+        ("name: x\ndescription: d\nmodel: sonnet\npermission: deny", "opencode"),
+        ("name: x\ndescription: d\ncolor: blue\npermission:\n  bash: deny", "opencode"),
         ("name: x\ndescription: d\nmode: subagent\nmodel: a/x\ndisallowedTools: Bash", "claude"),
     ],
 )

@@ -8,12 +8,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agentsync.agents.key_effects import is_foreign_restriction
+from agentsync.agents.key_effects import READ_BY_VALUE, Meaning, is_foreign_restriction, meaning, restricts
 from agentsync.agents.model import NEUTRAL, Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.naming import has_hidden_character, is_unsafe, slug
+from agentsync.core.naming import folded_key, has_hidden_character, is_unsafe, slug
+from agentsync.dialects._kit.guards import takes_away
 from agentsync.formats.document import Document
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
@@ -24,8 +25,8 @@ class Fields:
 
     Args:
         document: the parsed file.
-        invalid: the code of such a diagnostic: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
-            refuses the file.
+        invalid: the code of such a diagnostic: INVALID_VALUE where the tool drops the value, NOT_LOADED where it
+            refuses the file, WRONG_TYPE where no tool gets the agent.
         title: the tool's display name, for messages.
 
     Attributes:
@@ -38,6 +39,7 @@ class Fields:
         self.title: Final = title
         self._invalid: Final = invalid
         self._used: set[str] = set()
+        self._left_out: set[str] = set()
         self._diagnostics: list[Diagnostic] = []
         self.respelled = False
 
@@ -59,15 +61,15 @@ class Fields:
         return self.document.metadata
 
     def has(self, key: str) -> bool:
-        return key in self.document.metadata
+        return key in self.document.metadata and key not in self._left_out
 
     def peek(self, key: str) -> JsonValue:
         """A value that stays unread, so that it is still among the rest."""
-        return self.document.metadata.get(key)
+        return self.document.metadata.get(key) if self.has(key) else None
 
     def raw(self, key: str) -> JsonValue:
         self._used.add(key)
-        return self.document.metadata.get(key)
+        return self.peek(key)
 
     def text(self, key: str, choices: Collection[str] = ()) -> str | None:
         """A string; a number or boolean that YAML made of it counts as its text."""
@@ -124,7 +126,8 @@ class Fields:
 
     def rest(self, native: Collection[str]) -> tuple[dict[str, JsonValue], dict[str, JsonValue]]:
         """The keys not read so far: those that the dialect knows, and those that it does not."""
-        unread = {key: value for key, value in self.document.metadata.items() if key not in self._used}
+        done = self._used | self._left_out
+        unread = {key: value for key, value in self.document.metadata.items() if key not in done}
         known = {key: value for key, value in unread.items() if key in native}
         return known, {key: value for key, value in unread.items() if key not in native}
 
@@ -169,7 +172,29 @@ class Fields:
 
     def wrong_type(self, key: str, wanted: str) -> None:
         """Report a value that is not what the tool takes."""
-        self.report(self._invalid, f"`{key}` must be {wanted}", key)
+        message = f"`{key}` must be {wanted}"
+        if self._invalid is Code.NOT_LOADED:
+            self.refuse(key, message)
+        else:
+            self.report(self._invalid, message, key)
+
+    def refuse(self, key: str, message: str, hint: str = "") -> None:
+        """Report a value for which the agent's own tool refuses the file, and leave the key out.
+
+        Where the key may restrict the agent, its author's intention is unclear, so no tool gets the agent.
+        """
+        if _may_restrict(key, self.document.metadata.get(key)):
+            self.report(Code.WRONG_TYPE, message, key, hint)
+            return
+        self.report(Code.NOT_LOADED, message, key, hint)
+        self.respelled = True
+        self._left_out.add(key)
+
+
+def _may_restrict(key: str, value: JsonValue) -> bool:
+    """Whether a malformed value may be intended as a restriction; no value at all restricts where it is a list."""
+    by_value = folded_key(key) in READ_BY_VALUE | meaning(Meaning.SERVERS)
+    return takes_away({key: value}) if by_value else restricts(key)
 
 
 UNKNOWN_VENDOR: Final = "unknown"
@@ -216,6 +241,10 @@ def foreign_losses(agent: Agent) -> list[Diagnostic]:
     diagnostics = [
         Diagnostic(Code.FIELD_LOST, f"`{key}` is left out: only {agent.dialect} has it") for key in agent.native
     ]
+    if agent.filled:
+        words = ", ".join(f"`${{{word}}}`" for word in agent.filled)
+        message = f"only {agent.dialect} puts a value for {words}, which stays in the instructions as it is"
+        diagnostics.append(Diagnostic(Code.FIELD_LOST, message))
     # A restriction is not lost: it is among the grants.
     if lost := [key for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)]:
         names = ", ".join(f"`{key}`" for key in lost)

@@ -26,6 +26,7 @@ class Models:
         bare: whether ids are written without their vendor.
         takes: whether the tool accepts a canonical model that is not in `names`. Aliases such as `anthropic/sonnet`
             (`MODEL_ALIASES` in agents/model.py) are no ids, so a tool that accepts any id does not take these.
+        vendor: the vendor of whose models the tool takes any id, so that one in no table is written, and reported.
         opaque: characters of ids that belong to no vendor, such as the slash in those of a gateway.
         takes_effort: whether the tool accepts a reasoning effort for a model, by its own name of the model; an empty
             name is the session's model.
@@ -37,6 +38,7 @@ class Models:
     names: Mapping[str, str] = field(default_factory=dict)
     bare: bool = True
     takes: Callable[[str], bool] = lambda _model: False
+    vendor: str = ""
     opaque: str = ""
     takes_effort: Callable[[str, str | int], bool] = lambda _model, _effort: True
 
@@ -70,9 +72,17 @@ class Models:
             return None, lost
         own = agent.dialect == dialect
         model, diagnostics = model_name(agent, options, self.names, lambda model: own or self.takes(model))
+        if model is None and agent.model and self._is_of_vendor(agent.model):
+            model = agent.model
+            message = f"model `{model.partition('/')[2]}` is in no table, and written as it is"
+            diagnostics = [Diagnostic(Code.MODEL_UNLISTED, message)]
         if model is None:
             return self.inherit or None, diagnostics
         if model in {*options.models.values(), *self.names.values()}:  # in the tool's own words
             return model, diagnostics
         vendor, _, identifier = model.partition("/")
         return (identifier if identifier and (self.bare or vendor == UNKNOWN_VENDOR) else model), diagnostics
+
+    def _is_of_vendor(self, model: str) -> bool:
+        """Whether a canonical model is an id of the tool's own vendor; an alias is none."""
+        return bool(self.vendor) and model.startswith(f"{self.vendor}/") and model not in MODEL_ALIASES

@@ -21,7 +21,8 @@ Permissions = tuple[dict[str, JsonValue], list[Diagnostic]]
 """The keys that express grants, and diagnostics for what they cannot express."""
 
 
-def _as_they_are(fields: Fields, keys: frozenset[str]) -> dict[str, JsonValue]:
+def as_they_are(fields: Fields, keys: frozenset[str]) -> dict[str, JsonValue]:
+    """These keys of a file, and their values."""
     return {key: fields.raw(key) for key in fields.keys if key in keys}
 
 
@@ -53,7 +54,7 @@ class PermissionCodec:
     write: Callable[[Agent, WriteOptions], Permissions]
     remedy: str
     check: Callable[[Fields], None] = lambda _fields: None
-    own: Callable[[Fields, frozenset[str]], dict[str, JsonValue]] = _as_they_are
+    own: Callable[[Fields, frozenset[str]], dict[str, JsonValue]] = as_they_are
     spelled: frozenset[str] = frozenset()
     knows: Callable[[str, JsonValue], Iterable[bool]] = lambda _key, _value: ()
     any_spelling: bool = False

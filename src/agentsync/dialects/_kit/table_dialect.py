@@ -60,7 +60,7 @@ class TableDialect:
         prompt_key: the key of the instructions; empty where they are the text below the keys.
         longest: the most characters that instructions for the tool may have.
         title_key: the key of what people see instead of the name, if there is one. It keeps a name that is not ASCII.
-        invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, WRONG_TYPE where it
+        invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, NOT_LOADED where it
             refuses the file.
         strict: whether the tool refuses a file with a key that it does not know.
         runs_hooks: as in Dialect.
@@ -113,6 +113,8 @@ class TableDialect:
         key = "" if self.name_key == "unread" else "name"
         name = fields.name(stem, required="name" in self.required, key=key)
         description = fields.description(required="description" in self.required)
+        if self.prompt_key and not isinstance(fields.raw(self.prompt_key) or "", str):
+            fields.report(Code.WRONG_TYPE, f"`{self.prompt_key}` must be text", self.prompt_key)
         prompt = (fields.text(self.prompt_key) or "") if self.prompt_key else document.body
         self.permissions.check(fields)
         self.check(fields)
@@ -124,7 +126,8 @@ class TableDialect:
         native, unknown = fields.rest(self.native)
         if self.strict and unknown:
             names = ", ".join(f"`{key}`" for key in unknown)
-            fields.report(Code.WRONG_TYPE, f"{self.title} refuses a file with keys that it does not know: {names}")
+            fields.report(Code.NOT_LOADED, f"{self.title} refuses a file with keys that it does not know: {names}")
+            fields.respelled = True
         if name is None or description is None or refused(fields.diagnostics):
             return Reading(None, fields.diagnostics)
         agent = Agent.model_validate(
@@ -147,7 +150,7 @@ class TableDialect:
 
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
-        fits = self.names.takes(name) and (is_slug(name) or self.names.spelled(name, "") == name)
+        fits = self.names.keeps(name) or (self.names.takes(name) and is_slug(name))
         return given and (fits or self.name_key != "checked")
 
     def check(self, fields: Fields) -> None:
@@ -197,7 +200,7 @@ class TableDialect:
             metadata[self.models.key] = model
         metadata |= values
         if known:
-            metadata |= {**agent.native, **agent.unknown}
+            metadata |= {**agent.native, **({} if self.strict else agent.unknown)}
         return Writing(self.format(metadata, agent.prompt), (*diagnostics, *value_diagnostics, *model_diagnostics))
 
     def _name(self, agent: Agent) -> tuple[str, list[Diagnostic]]:

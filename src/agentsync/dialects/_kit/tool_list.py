@@ -18,7 +18,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions, as_they_are
 from agentsync.dialects._kit.tool_names import ToolNames, listed, named_in, spell_lists
 from agentsync.formats.document import Document
 
@@ -70,6 +70,7 @@ class ToolList:
             write=self.write,
             remedy=f"write `{self.tools_key}`" if self.tools_key else "leave it to tools that know it",
             check=self._check_all,
+            own=self.own,
             knows=self.knows,
             guarded_tools=self.guarded_tools,
             lists=self.lists,
@@ -126,6 +127,14 @@ class ToolList:
             return value is not None and not self.lists.strings
         return not (isinstance(value, list) and all(isinstance(item, str) for item in value))
 
+    def own(self, fields: Fields, keys: frozenset[str]) -> dict[str, JsonValue]:
+        """The keys as they are, but for names in a list for which the tool would refuse the file."""
+        own = as_they_are(fields, keys)
+        value = own.get(self.tools_key)
+        if self.lists.unknown == "refused" and isinstance(value, list):
+            own[self.tools_key] = [name for name in value if self.tools.is_known(str(name))]
+        return own
+
     def knows(self, key: str, value: JsonValue) -> Iterable[bool]:
         """As `PermissionCodec.knows`."""
         if key in self.further and folded_key(key) in _SERVERS:
@@ -164,9 +173,10 @@ class ToolList:
             self.check_nothing(fields, [])
         for name in names:
             if not self.tools.is_known(name):
-                code = Code.WRONG_TYPE if self.lists.unknown == "refused" else Code.UNKNOWN_TOOL
-                verb = "refuses the file" if self.lists.unknown == "refused" else "drops it"
-                fields.report(code, f"{fields.title} has no tool `{name}` and {verb}", key)
+                verb = "drops it"
+                if self.lists.unknown == "refused":
+                    verb, fields.respelled = "refuses a file with it, so it is left out", True
+                fields.report(Code.UNKNOWN_TOOL, f"{fields.title} has no tool `{name}` and {verb}", key)
 
     def check_nothing(self, fields: Fields, value: JsonValue) -> None:
         """Report how the tool reads a list that names no tool."""

@@ -7,6 +7,7 @@ XDG_CONFIG_HOME.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,13 @@ from agentsync.formats.document import Document
 
 _COLORS: Final = as_they_are("red blue green yellow purple orange pink cyan")
 _VENDOR: Final = "anthropic/"
+# The models that the tool's own code names; some have an id with a date, too. It takes any other as well.
+_MODELS: Final = (
+    "fable-5-2 fable-5-1 fable-5 opus-5-5 opus-5 opus-4-8 opus-4-7 opus-4-6 opus-4-5 opus-4-1 opus-4-0 opus-4 "
+    "sonnet-5-5 sonnet-5 sonnet-4-6 sonnet-4-5 sonnet-4-0 sonnet-4 haiku-5-5 haiku-4-5 "
+    "3-7-sonnet 3-5-sonnet 3-5-haiku 3-opus 3-sonnet 3-haiku".split()
+)
+_LISTED: Final = re.compile(rf"{_VENDOR}claude-(?:{'|'.join(_MODELS)})(?:-20\d{{6}}|-latest)?")
 _FENCES: Final = 2
 
 
@@ -52,7 +60,8 @@ _CLAUDE: Final = _Claude(
         inherit="inherit",
         vendors={"claude-": "anthropic"},
         names={model: model.removeprefix(_VENDOR) for model in sorted(MODEL_ALIASES)},
-        takes=lambda model: model.startswith(_VENDOR),  # any id of its vendor
+        takes=lambda model: _LISTED.fullmatch(model) is not None,
+        vendor=_VENDOR.removesuffix("/"),
         opaque="/",
     ),
     own=frozenset({"mcp_servers", "hooks"}),

@@ -40,6 +40,7 @@ _CODEX: Final = TableDialect(
         vendors={"gpt-": "openai", "codex-": "openai", "o1": "openai", "o3": "openai", "o4": "openai"},
         opaque="/",
         takes=lambda model: model.removeprefix("openai/") in _MODELS,
+        vendor="openai",
     ),
     own=frozenset({"mcp_servers"}),
     native=frozenset(
@@ -51,7 +52,7 @@ _CODEX: Final = TableDialect(
     names=NameRule(scripts=True),
     name_key="free",
     prompt_key=_PROMPT,
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
     format=partial(format_toml, prompt_key=_PROMPT),
 )
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from pydantic import JsonValue
 
 from agentsync.agents.grants import MCP, UNTRANSLATED, Approval, Grants, Rule
 from agentsync.agents.model import Agent
-from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -29,7 +30,7 @@ from agentsync.dialects._kit.permission_codec import Permissions
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import available, listed
-from agentsync.dialects.copilot.tools import INTENDED, TOOLS, joined_names
+from agentsync.dialects.copilot.tools import INTENDED, TOOLS, UNITS, grouped, joined_names
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _FLAGS: Final = ("infer", "include-custom-instructions", "deferred-tool-loading", "strict-tools-list")
@@ -72,7 +73,12 @@ class _Models(Models):
 
 @dataclass(frozen=True)
 class _Tools(ToolList):
-    """Besides the list: the agents that VS Code lets an agent call."""
+    """Besides the list: the agents that VS Code lets an agent call, and groups of tools that are granted in part."""
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """The permissions that the list can express."""
+        return replace(self.tools.capabilities(), units=UNITS)
 
     def guarded_tools(self, name: str) -> Iterable[str]:
         return INTENDED.denied(name)
@@ -94,6 +100,9 @@ class _Tools(ToolList):
 
     def write(self, agent: Agent, options: WriteOptions) -> Permissions:
         permissions, diagnostics = ToolList.write(self, agent, options)
+        names = permissions.get(self.tools_key)
+        if isinstance(names, list):
+            permissions[self.tools_key] = list[JsonValue](grouped([str(name) for name in names]))
         if not min(agent.grants.approvals("skill")):
             message = "Copilot gives the session's skills to every agent that a user selects, to this one too"
             named = options.strict_approval and "skill" in agent.grants.patterns
@@ -112,24 +121,24 @@ class _Copilot(TableDialect):
             return fields.text("model")
         if models and all(isinstance(model, str) for model in models):
             return str(models[0])
-        fields.report(Code.WRONG_TYPE, "`model` must be a name, or a list of names", "model")
+        fields.wrong_type("model", "a name, or a list of names")
         return None
 
     def check(self, fields: Fields) -> None:
         for key in (*_FILLED, *_FLAGS):
             if fields.has(key) and fields.peek(key) is None:
-                fields.report(Code.WRONG_TYPE, f"`{key}` has no value, so Copilot refuses the file", key)
+                fields.refuse(key, f"`{key}` has no value, so Copilot refuses the file")
         for key in _FLAGS:
             if not isinstance(fields.peek(key) or False, bool):
-                fields.report(Code.WRONG_TYPE, f"`{key}` must be true or false", key)
+                fields.wrong_type(key, "true or false")
         for key in ("mcp-servers", "hooks"):
             if not isinstance(fields.peek(key) or {}, dict):
-                fields.report(Code.WRONG_TYPE, f"`{key}` must be a map", key)
+                fields.wrong_type(key, "a map")
         for server in _incomplete(fields.peek("mcp-servers")):
             message = f"the server `{server}` needs a `type` and a list of `tools`, or the CLI drops the agent"
             fields.report(Code.INVALID_VALUE, message, "mcp-servers")
         if isinstance(fields.peek("skills"), str):
-            fields.report(Code.WRONG_TYPE, "`skills` must be a list of names", "skills")
+            fields.wrong_type("skills", "a list of names")
 
 
 def _incomplete(servers: JsonValue) -> list[str]:
@@ -178,7 +187,7 @@ _COPILOT: Final = _Copilot(
     ),
     required=("description",),
     names=NameRule(slugs=False),
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
 )
 
 

@@ -2,11 +2,12 @@
 
 An alias may mean more than its author intended: `Write` is all tools that change files. So there are two vocabularies:
 the tools that a name grants, and those that it was written for. Names that Copilot's CLI does not know are VS Code's.
+Which tools a name grants was observed with the CLI's running agents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -41,10 +42,11 @@ _BROWSING: Final = ("webfetch", "websearch")
 # The tools that each further name grants, and the tools that it was written for.
 _READ: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     **dict.fromkeys(("view", "NotebookRead", "read/readFile", "search/readFile", "readFile"), (("read",), ("read",))),
-    **dict.fromkeys(("Grep", "search/textSearch", "textSearch"), (_SEARCHING, ("grep",))),
-    **dict.fromkeys(("Glob", "search/fileSearch", "fileSearch"), (_SEARCHING, ("glob",))),
+    **dict.fromkeys(("Grep", "rg", "search/textSearch", "textSearch"), (("grep",), ("grep",))),
+    **dict.fromkeys(("Glob", "search/fileSearch", "fileSearch"), (("glob",), ("glob",))),
     **dict.fromkeys(("search/codebase", "codebase"), (_SEARCHING, ("grep",))),
-    **dict.fromkeys(("Write", "create", "edit/createFile", "create/createFile", "createFile"), (_EDITING, ("write",))),
+    "Write": (_EDITING, _EDITING),  # Claude Code's, which replaces files
+    **dict.fromkeys(("create", "edit/createFile", "create/createFile", "createFile"), (_EDITING, ("write",))),
     **dict.fromkeys(("MultiEdit", "edit/editFiles", "editFiles", "apply_patch"), (_EDITING, ("edit",))),
     **dict.fromkeys(("NotebookEdit", "edit/editNotebook", "editNotebook"), (_EDITING, ("notebook",))),
     **dict.fromkeys(("edit/createDirectory", "createDirectory"), (_EDITING, ())),
@@ -56,8 +58,8 @@ _READ: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         (("bash",), ()),
     ),
     **dict.fromkeys(("custom-agent", "Task", "agent/runSubagent", "runSubagent"), (("task",), ("task",))),
-    **dict.fromkeys(("WebFetch", "web_fetch", "web/fetch", "fetch"), (_BROWSING, ("webfetch",))),
-    **dict.fromkeys(("WebSearch", "web_search"), (_BROWSING, ("websearch",))),
+    **dict.fromkeys(("WebFetch", "web_fetch", "web/fetch", "fetch"), (("webfetch",), ("webfetch",))),
+    **dict.fromkeys(("WebSearch", "web_search"), (("websearch",), ("websearch",))),
     **dict.fromkeys(("TodoWrite", "todos", "update_todo"), (("todo",), ("todo",))),
     "vscode/askQuestions": (("question",), ("question",)),
     **dict.fromkeys(
@@ -90,6 +92,29 @@ TOOLS: Final = ToolNames(
     servers=_Servers("", "/"),
 )
 """The tools that each name grants."""
+
+_HALVES: Final = {
+    "search": {"grep": "grep", "glob": "glob"},
+    "web": {"web_fetch": "webfetch", "web_search": "websearch"},
+}
+"""The groups that can be granted in part, with the name of each part and its canonical tool."""
+
+UNITS: Final[dict[str, tuple[str, ...]]] = {
+    name: covered
+    for group, tools in TOOLS.written.items()
+    for name, covered in (
+        {half: (tool,) for half, tool in _HALVES[group].items()} if group in _HALVES else {group: tools}
+    ).items()
+}
+"""The names that are granted one by one: those that are written, with the parts of a group instead of the group."""
+
+
+def grouped(names: Sequence[str]) -> list[str]:
+    """The names, with a group's instead of those of all its parts: the cloud agent and VS Code may know only groups."""
+    first = {next(iter(halves)): group for group, halves in _HALVES.items() if halves.keys() <= set(names)}
+    dropped = {half for group in first.values() for half in _HALVES[group]}
+    return [first.get(name, name) for name in names if name in first or name not in dropped]
+
 
 INTENDED: Final = replace(TOOLS, read={name: intended for name, (_, intended) in _READ.items()})
 """The tools that each name was written for."""

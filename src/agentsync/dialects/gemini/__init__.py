@@ -9,7 +9,7 @@ for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
@@ -18,12 +18,12 @@ from agentsync.agents.grants import Approval, Rule
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.core.codes import Code
-from agentsync.dialects._base import Kind, Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing
+from agentsync.dialects._base import Kind, Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import Permissions
-from agentsync.dialects._kit.prompt_template import ANY_WORD, foreign_placeholder, unknown_placeholder
+from agentsync.dialects._kit.prompt_template import PromptTemplate
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects.gemini.tools import (
@@ -36,7 +36,7 @@ from agentsync.dialects.gemini.tools import (
 from agentsync.formats.document import Document
 from agentsync.formats.yaml_types import types_a_value
 
-_VALUES: Final = frozenset({"query", "cliVersion", "activeModel", "today"})
+_TEMPLATE: Final = PromptTemplate("Gemini CLI", frozenset({"query", "cliVersion", "activeModel", "today"}), r"\w+")
 _MODELS: Final = frozenset(
     "gemini-2.5-flash gemini-2.5-flash-lite gemini-2.5-pro gemini-3-flash-preview gemini-3-pro-preview "
     "gemini-3.1-flash-lite gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite gemini-3.8-flash".split()
@@ -76,19 +76,19 @@ class _Gemini(TableDialect):
     def check(self, fields: Fields) -> None:
         for key in fields.keys:
             if fields.peek(key) is None:
-                fields.report(Code.WRONG_TYPE, f"`{key}` has no value, so Gemini CLI refuses the file", key)
+                fields.refuse(key, f"`{key}` has no value, so Gemini CLI refuses the file")
         if fields.peek("kind") not in (None, "local"):
             message = "an agent that another server runs has no tools or instructions to give to other tools"
             fields.report(Code.WRONG_DIALECT, message, "kind")
         if not isinstance(fields.peek("display_name") or "", str):
-            fields.report(Code.WRONG_TYPE, "`display_name` must be text", "display_name")
+            fields.wrong_type("display_name", "text")
         minutes = fields.peek("timeout_mins")
         if fields.has("timeout_mins") and (isinstance(minutes, bool) or not isinstance(minutes, int) or minutes < 1):
-            fields.report(Code.WRONG_TYPE, "`timeout_mins` must be a whole number from 1", "timeout_mins")
+            fields.wrong_type("timeout_mins", "a whole number from 1")
         servers = fields.peek("mcp_servers")
         maps = servers.values() if isinstance(servers, dict) else [servers]
         if fields.has("mcp_servers") and not all(isinstance(settings, dict) for settings in maps):
-            fields.report(Code.WRONG_TYPE, "`mcp_servers` must be a map of names to servers", "mcp_servers")
+            fields.wrong_type("mcp_servers", "a map of names to servers")
 
     def loads(self, document: Document) -> bool:
         """Whether Gemini CLI finds the same keys and instructions in the file.
@@ -101,14 +101,12 @@ class _Gemini(TableDialect):
         return cut and not types_a_value(head.decode(errors="replace"), _TEXTS)
 
     def read(self, document: Document, stem: str) -> Reading:
-        reading = TableDialect.read(self, document, stem)
-        placeholders = unknown_placeholder(document.body, _VALUES, self.title, ANY_WORD)
-        return replace(reading, diagnostics=(*reading.diagnostics, *placeholders))
+        return _TEMPLATE.read(TableDialect.read(self, document, stem))
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        agent, diagnostics = _TEMPLATE.escaped(agent) if agent.dialect != self.name else (agent, [])
         writing = TableDialect.write(self, agent, options)
-        placeholders = foreign_placeholder(agent.prompt, self.title, ANY_WORD) if agent.dialect != self.name else []
-        return Writing(None if placeholders else writing.data, (*writing.diagnostics, *placeholders))
+        return Writing(None if refused(tuple(diagnostics)) else writing.data, (*writing.diagnostics, *diagnostics))
 
 
 _GEMINI: Final = _Gemini(
@@ -130,6 +128,7 @@ _GEMINI: Final = _Gemini(
         vendors={"gemini-": "google", "gemma-": "google"},
         names={_VENDOR + alias: alias for alias in ("auto", "pro", "flash", "flash-lite")},
         takes=lambda model: model.startswith(_VENDOR) and model.removeprefix(_VENDOR) in _MODELS,
+        vendor="google",
     ),
     native=frozenset({"kind", "display_name", "timeout_mins"}),
     names=NameRule(
@@ -138,7 +137,7 @@ _GEMINI: Final = _Gemini(
         pattern="[a-z0-9_-]+",
     ),
     title_key="display_name",
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
     strict=True,
 )
 

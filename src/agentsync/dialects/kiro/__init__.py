@@ -42,7 +42,7 @@ _KIRO: Final = _Kiro(
     required=(),
     name_key="ignored",
     mode=None,
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
     runs_hooks=True,
 )
 

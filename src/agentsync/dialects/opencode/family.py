@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
-from agentsync.agents.model import Mode
+from agentsync.agents.model import MODEL_ALIASES, Mode
 from agentsync.core.codes import Code
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key, as_they_are
@@ -128,15 +128,17 @@ class Family(TableDialect):
     required: tuple[str, ...] = ()
     name_key: Literal["checked", "free", "ignored"] = "ignored"
     mode: Mode | None = None
-    invalid: Code = Code.WRONG_TYPE
+    invalid: Code = Code.NOT_LOADED
     empties: frozenset[str] = frozenset()
 
     def model(self, fields: Fields) -> str | None:
         model = fields.text("model")
-        if model is not None and "/" not in model:
-            hint = "leave the key out to inherit" if model == "inherit" else "write `provider/id`"
-            fields.report(Code.WRONG_TYPE, f"model `{model}` has no provider", "model", hint=hint)
-        return model
+        if model is None or "/" in model:
+            return model
+        hint = "leave the key out to inherit" if model == "inherit" else "write `provider/id`"
+        fields.refuse("model", f"model `{model}` has no provider", hint)
+        alias = f"anthropic/{model}"
+        return alias if alias in MODEL_ALIASES else None
 
     def loads(self, document: Document) -> bool:
         """Whether the tool reads the same keys, each with a value that it accepts.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
@@ -22,13 +22,13 @@ from agentsync.agents.narrowing import WriteOptions, narrow
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.dialects._base import Kind, Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing
+from agentsync.dialects._base import Kind, Moved, NameRule, Reading, Recognition, Review, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import Permissions
-from agentsync.dialects._kit.prompt_template import foreign_placeholder, unknown_placeholder
+from agentsync.dialects._kit.prompt_template import PromptTemplate
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects._kit.tool_list import ToolList
 from agentsync.dialects._kit.tool_names import named_in, nested_in, spell_lists
@@ -48,7 +48,7 @@ _PERMISSION_MODES: Final = {
 _PERMISSIVE: Final = {"yolo", "bypassPermissions", "auto-edit", "acceptEdits"}
 _EDITS: Final = ("write", "edit", "notebook")
 _SHORTEST_PROMPT: Final = 10
-_PLACEHOLDERS: Final = frozenset({"task_prompt", "hook_context"})
+_TEMPLATE: Final = PromptTemplate("Qwen Code", frozenset({"task_prompt", "hook_context"}), r"[a-zA-Z_]\w*")
 _RESERVED: Final = frozenset("self system user model tool config default main".split())
 _NAME: Final = rf"(?!(?i:{'|'.join(sorted(_RESERVED))})\Z)[^\W_](?:[\w-]*[^\W_])?"
 _FRONTMATTER: Final = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -129,17 +129,16 @@ class _Qwen(TableDialect):
 
     def read(self, document: Document, stem: str) -> Reading:
         reading = TableDialect.read(self, document, stem)
-        warnings = unknown_placeholder(document.body, _PLACEHOLDERS, self.title)
         if problem := _too_short(document.body, Code.WRONG_TYPE):
             return Reading(None, (*reading.diagnostics, problem))
-        return replace(reading, diagnostics=(*reading.diagnostics, *warnings))
+        return _TEMPLATE.read(reading)
 
     def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        agent, diagnostics = _TEMPLATE.escaped(agent) if agent.dialect != self.name else (agent, [])
         writing = TableDialect.write(self, agent, options)
-        errors = foreign_placeholder(agent.prompt, self.title) if agent.dialect != self.name else []
         if problem := _too_short(agent.prompt, Code.REFUSED_REQUIRED):
-            errors.append(problem)
-        return Writing(None if errors else writing.data, (*writing.diagnostics, *errors))
+            diagnostics.append(problem)
+        return Writing(None if refused(tuple(diagnostics)) else writing.data, (*writing.diagnostics, *diagnostics))
 
 
 def _too_short(prompt: str, code: Code) -> Diagnostic | None:
@@ -208,6 +207,7 @@ _QWEN: Final = _Qwen(
         TOOLS,
         ToolLists(empty="all", null="all", mistyped="all", trims=False, denied="disallowedTools"),
         further=("approvalMode", "permissionMode"),
+        overwrites=True,
     ).codec,
     keys={
         "max_turns": Key("maxTurns", "count"),

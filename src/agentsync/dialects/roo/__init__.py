@@ -27,7 +27,7 @@ from agentsync.core.entry_paths import split_path
 from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, SharedFile, ToolLists, UneditableError
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.models import Models
-from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
+from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions, as_they_are
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects.roo.modes_file import canonical, edited, entries, readable
 from agentsync.dialects.roo.modes_layout import layout
@@ -96,13 +96,26 @@ def _check(fields: Fields) -> None:
         return
     seen: set[str] = set()
     for item, (group, pattern) in zip(value, _groups(value), strict=True):
-        if group not in _COVERED or group in seen or not _is_valid(item):
+        if isinstance(item, str) and item not in _COVERED:
+            message = f"the tool has no group `{item}` and refuses a file with it, so it is left out"
+            fields.report(Code.UNKNOWN_TOOL, message, _GROUPS)
+            fields.respelled = True
+        elif group not in _COVERED or group in seen or not _is_valid(item):
             shown = json.dumps(item)
             fields.report(Code.WRONG_TYPE, f"the group {shown} makes the tool refuse the whole file", _GROUPS)
         elif pattern and not (group == "edit" and _file_pattern(item)):
             message = f"the tool ignores the restriction of the group `{group}`"
             fields.report(Code.NO_EFFECT, message, _GROUPS, hint="only `edit` takes a `fileRegex`")
         seen.add(group)
+
+
+def _own(fields: Fields, keys: frozenset[str]) -> dict[str, JsonValue]:
+    """The keys as they are, but for names of groups for which the tool would refuse the file."""
+    own = as_they_are(fields, keys)
+    groups = own.get(_GROUPS)
+    if isinstance(groups, list):
+        own[_GROUPS] = [item for item in groups if not isinstance(item, str) or item in _COVERED]
+    return own
 
 
 def _write(agent: Agent, options: WriteOptions) -> Permissions:
@@ -120,10 +133,13 @@ class _Roo(TableDialect):
 
     def check(self, fields: Fields) -> None:
         for key in _TEXTS:
-            if fields.has(key) and not isinstance(fields.peek(key), str):
-                fields.report(
-                    Code.WRONG_TYPE, f"`{_WRITTEN.get(key, key)}` must be text; else the file is refused", key
-                )
+            if not fields.has(key) or isinstance(fields.peek(key), str):
+                continue
+            message = f"`{_WRITTEN.get(key, key)}` must be text; else the file is refused"
+            if key in (_ROLE, _INSTRUCTIONS):
+                fields.report(Code.WRONG_TYPE, message, key)
+            else:
+                fields.refuse(key, message)
 
 
 def _groups(value: JsonValue) -> Iterator[tuple[str, str]]:
@@ -264,6 +280,7 @@ _ROO: Final = _Roo(
         enforced=_enforced,
         write=_write,
         check=_check,
+        own=_own,
         remedy="leave it to tools that know it",
         lists=ToolLists(absent="refused", null="refused", mistyped="refused", unknown="refused"),
         uses_effects=True,
@@ -274,7 +291,7 @@ _ROO: Final = _Roo(
     required=("name", "prompt"),
     names=NameRule(reserved=_BUILT_IN),
     title_key=_TITLE,
-    invalid=Code.WRONG_TYPE,
+    invalid=Code.NOT_LOADED,
     format=_format,
 )
 

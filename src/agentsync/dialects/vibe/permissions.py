@@ -284,4 +284,5 @@ PERMISSIONS: Final = PermissionCodec(
     check=_check,
     own=_own,
     lists=ToolLists(empty="all", mistyped="refused", denied="disabled_tools"),
+    overwrites=True,
 )

@@ -1,0 +1,63 @@
+"""Where a tool's writing replaces files, whoever may write may edit; where it only creates them, nobody may."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsync.agents.grants import Approval, Grants, Rule
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
+from agentsync.dialects import dialects
+from support.conversion import read
+
+_TEXT = "Write the report as asked.\n"
+_FILES = {
+    "claude": "tools: Read, Write",
+    "gemini": "tools: [read_file, write_file]",
+    "qwen": "tools: [read_file, write_file]",
+    "opencode": "tools: {'*': false, read: true, write: true}",
+    "kilo": "tools: {'*': false, read: true, write: true}",
+    "antigravity": "tools: [view_file, write_to_file]\nexcludeDefaultComponents: true",
+    "vibe": 'enabled_tools = ["read_file", "write_file"]',
+}
+_CREATING = {
+    "copilot": "tools: [read, create]",
+    "factory": "tools: [Read, Create]",
+    "auggie": "tools: [view, save-file]",
+}
+
+
+def _agent(dialect: str, keys: str) -> Grants:
+    head = f'description = "Writes"\n{keys}\n' if dialect == "vibe" else f"---\nname: a\ndescription: b\n{keys}\n---\n"
+    path = f"a{dialects()[dialect].suffix}"
+    source = read(path, (head + ("" if dialect == "vibe" else _TEXT)).encode(), dialect)
+    file = render(source, dialects()["opencode"], WriteOptions())
+    assert file.document is not None
+    return dialects()["opencode"].enforced(file.document)
+
+
+@pytest.mark.parametrize("dialect", sorted(_FILES))
+def test_an_agent_that_replaces_files_may_change_them_in_a_tool_with_one_permission_for_both(dialect: str) -> None:
+    grants = _agent(dialect, _FILES[dialect])
+    assert grants.approval("write")
+    assert grants.approval("edit")
+    assert not grants.approval("bash")
+
+
+@pytest.mark.parametrize("dialect", sorted(_CREATING))
+def test_an_agent_that_only_creates_files_may_not(dialect: str) -> None:
+    grants = _agent(dialect, _CREATING[dialect])
+    assert grants.approval("read")
+    assert not grants.approval("edit")
+
+
+def test_what_writing_excepts_is_not_edited() -> None:
+    written = Grants((Rule("write", Approval.SESSION), Rule("write", Approval.DENY, "*.lock")))
+    assert written.with_overwriting().approval("edit", "a.py") is Approval.SESSION
+    assert written.with_overwriting().approval("edit", "uv.lock") is Approval.DENY
+
+
+def test_a_denial_of_writing_alone_leaves_editing() -> None:
+    grants = Grants((Rule("*", Approval.SESSION), Rule("write", Approval.DENY))).with_overwriting()
+    assert grants.approval("edit") is Approval.SESSION
+    assert grants.approval("write") is Approval.DENY
