@@ -93,6 +93,10 @@ class Code(Enum):
     VERSIONS = "AS225", INFO, "One agent has versions for several tools.", "Nothing to do; `versions` under `[agents]` in agentsync.toml sets whose version other tools get.", "Each tool gets its own version, any other tool one of them."
     PLUGIN_NAMES = "AS226", INFO, "Several plugins have agents of one name.", "Nothing to do; a name that only one plugin has stays as it is.", "Each is written with its plugin's name in front."
 
+    AGENT_UNKNOWN = "AS227", WARNING, "The agent names another agent that no file defines.", "Correct the name, or remove it.", "The agent is written; where only named agents may be called, it can call one less."
+    OWN_TOOL = "AS228", INFO, "Only the agent's own tool has this tool.", "Nothing to do if the agent works in other tools without it.", "The agent is written; agents of other tools do without."
+    NOT_LOADED = "AS229", ERROR, "The agent's own tool does not load this file.", "Correct what the message names.", "The agent is not written to its own tool, whose last good version stays; other tools get it."
+
     # Conversion: what a target cannot express.
     FIELD_LOST = "AS301", WARNING, "The target cannot express this field.", "Check that the agent works in that tool without it.", "The agent is written; the field is lost there, or part of it."
     UNKNOWN_KEY = "AS302", INFO, "The agent's own tool does not know this key.", "Nothing to do, unless the key is misspelt.", "The agent is written without the key; it stays in the source."
