@@ -31,11 +31,13 @@ class Reading:
     Attributes:
         agent: None where there is an error among the diagnostics.
         loads: whether the tool itself would load the bytes as they are.
+        refusals: why the tool loads no such agent at all, so that only other tools get it.
     """
 
     agent: Agent | None
     diagnostics: tuple[Diagnostic, ...] = ()
     loads: bool = True
+    refusals: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,15 +39,23 @@ class Fields:
         self._invalid: Final = invalid
         self._used: set[str] = set()
         self._diagnostics: list[Diagnostic] = []
+        self._refusals: list[Diagnostic] = []
         self.respelled = False
 
     def report(self, code: Code, message: str, key: str = "", hint: str = "") -> None:
-        line = self.document.lines.get(key, 0)
-        self._diagnostics.append(Diagnostic(code, message, path=self.document.path, line=line, hint=hint))
+        self._diagnostics.append(self._diagnostic(code, message, key, hint))
+
+    def refuse(self, message: str, key: str = "", hint: str = "") -> None:
+        """Report why the tool itself loads no such file, where it is clear what other tools may be given."""
+        self._refusals.append(self._diagnostic(Code.NOT_LOADED, message, key, hint))
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         return tuple(self._diagnostics)
+
+    @property
+    def refusals(self) -> tuple[Diagnostic, ...]:
+        return tuple(self._refusals)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -158,6 +166,10 @@ class Fields:
         else:
             self.report(Code.WRONG_TYPE, "the description must be text", "description")
         return None
+
+    def _diagnostic(self, code: Code, message: str, key: str, hint: str) -> Diagnostic:
+        line = self.document.lines.get(key, 0)
+        return Diagnostic(code, message, path=self.document.path, line=line, hint=hint)
 
     def _numeric(self, key: str) -> JsonValue:
         """The value, with a number that is written as text (`0.70`, `"3"`) as the number."""

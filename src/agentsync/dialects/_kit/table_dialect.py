@@ -118,7 +118,7 @@ class TableDialect:
         self.check(fields)
         model = self.model(fields) if self.models.key else None
         values = read_keys(fields, self.keys)
-        if "prompt" in self.required and not prompt.strip():
+        if "prompt" in self.required and not prompt.strip() and isinstance(fields.peek(self.prompt_key), str | None):
             fields.report(Code.WRONG_TYPE, f"{self.title} takes no agent without instructions", self.prompt_key)
         own = self.permissions.own(fields, self.permissions.keys)
         native, unknown = fields.rest(self.native)
@@ -143,7 +143,7 @@ class TableDialect:
             }
         )
         loads = not fields.respelled and self._takes_name(document, name) and self.loads(document)
-        return Reading(agent, fields.diagnostics, loads=loads)
+        return Reading(agent, fields.diagnostics, loads, fields.refusals)
 
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
