@@ -44,8 +44,6 @@ def _tools(file: RenderedFile) -> object:
         "tools: ['mcp_github_get_*']",
         "tools: [save_memory]",
         "model:",
-        "color: red",
-        "mcpServers: {}",
         "mcp_servers: [ledger]",
         "max_turns: 0",
         "timeout_mins: 0.5",
@@ -56,6 +54,14 @@ def _tools(file: RenderedFile) -> object:
 )
 def test_a_file_that_gemini_refuses_is_refused(keys: str) -> None:
     assert isinstance(read_agent("reviewer.md", _file(keys), "gemini"), NoAgent)
+
+
+def test_a_key_that_gemini_does_not_know_costs_the_agent_there_and_nowhere_else() -> None:
+    agent = read("reviewer.md", _file("color: red\nmcpServer: {}"), "gemini")
+    file = render(agent, agent.dialect, WriteOptions())
+    assert (file.data, [diagnostic.code for diagnostic in file.diagnostics]) == (None, [Code.NOT_LOADED])
+    assert "`color`, `mcpServer` (did you mean `mcp_servers`?)" in file.diagnostics[0].message
+    assert render(agent, dialects()["claude"], WriteOptions()).data is not None
 
 
 def test_a_server_with_an_underscore_has_no_name_for_all_its_tools() -> None:

@@ -235,8 +235,9 @@ def test_one_diagnostic_names_the_successors_of_all_former_names() -> None:
     (diagnostic,) = agent.diagnostics
     assert diagnostic.code is Code.UNKNOWN_TOOL
     assert "`MultiEdit`, `LS`, `NotebookRead`, `TeamCreate`" in diagnostic.message
-    hints = ("use `Edit` in place of `MultiEdit`", "`Glob`, or `Bash` for `ls`", "`Read` in place of `NotebookRead`")
-    assert all(hint in diagnostic.hint for hint in hints)
+    successors = {"MultiEdit": "`Edit`", "LS": "`Glob`, or `Bash` with `ls`,", "NotebookRead": "`Read`"}
+    for name, successor in successors.items():
+        assert f"; {successor} took the place of `{name}`" in diagnostic.message
     assert {"write", "edit"} <= available(agent.agent.grants)  # writing replaces files, so it implies editing
 
 

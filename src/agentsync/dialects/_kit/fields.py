@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
@@ -14,7 +14,12 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import has_hidden_character, is_unsafe, slug
+from agentsync.core.suggest import nearest
+from agentsync.dialects._registry import dialects
 from agentsync.formats.document import Document
+
+_SHOWN: Final = 12
+"""The most unknown keys that one diagnostic names."""
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
@@ -230,11 +235,20 @@ def foreign_losses(agent: Agent) -> list[Diagnostic]:
     ]
     # A restriction is not lost: it is among the grants.
     if lost := [key for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)]:
-        names = ", ".join(f"`{key}`" for key in lost)
+        names = unknown_keys(lost, dialects()[agent.dialect].known_keys)
         diagnostics.append(
             Diagnostic(Code.UNKNOWN_KEY, f"left out, since {agent.dialect} itself does not know it: {names}")
         )
     return diagnostics
+
+
+def unknown_keys(keys: Sequence[str], known: Collection[str]) -> str:
+    """List the first of these keys, each with the known one that is probably meant, unless another tool has it."""
+    elsewhere = {key for dialect in dialects().values() for key in dialect.known_keys}
+    shown = keys[:_SHOWN]
+    meant = {key: nearest(key, known) for key in shown if key not in elsewhere}
+    names = (f"`{key}`" + (f" (did you mean `{meant[key]}`?)" if meant.get(key) else "") for key in shown)
+    return ", ".join(names) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
 
 
 def speaks(agent: Agent, dialect: str) -> bool:

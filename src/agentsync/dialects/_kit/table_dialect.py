@@ -28,7 +28,7 @@ from agentsync.dialects._base import (
     Writing,
     refused,
 )
-from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects._kit.fields import Fields, identity, losses, speaks, unknown_keys
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import PermissionCodec
@@ -123,8 +123,8 @@ class TableDialect:
         own = self.permissions.own(fields, self.permissions.keys)
         native, unknown = fields.rest(self.native)
         if self.strict and unknown:
-            names = ", ".join(f"`{key}`" for key in unknown)
-            fields.report(Code.WRONG_TYPE, f"{self.title} refuses a file with keys that it does not know: {names}")
+            names, first = unknown_keys([*unknown], self.known_keys.difference(fields.keys)), next(iter(unknown))
+            fields.refuse(f"{self.title} does not load a file with keys that it does not know: {names}", first)
         if name is None or description is None or refused(fields.diagnostics):
             return Reading(None, fields.diagnostics)
         agent = Agent.model_validate(

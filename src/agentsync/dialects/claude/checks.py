@@ -45,9 +45,9 @@ def _check_retired(fields: Fields, key: str, names: list[str]) -> None:
     if not names:
         return
     code, verb = (Code.UNKNOWN_TOOL, "grants") if key == _ALLOWED else (Code.NO_EFFECT, "denies")
-    hints = [f"use {RETIRED[name]} in place of `{name}`" for name in names if RETIRED[name]]
-    message = f"Claude Code no longer has {_listed(names)}, so that {verb} nothing"
-    fields.report(code, message, key, hint="; ".join(hints) or "remove the name")
+    successors = [f"{RETIRED[name]} took the place of `{name}`" for name in names if RETIRED[name]]
+    message = "; ".join([f"Claude Code no longer has {_listed(names)}, so that {verb} nothing", *successors])
+    fields.report(code, message, key, hint="name the tools that there are now, or remove the names")
 
 
 def _check_name(fields: Fields, key: str, name: str) -> None:

@@ -47,7 +47,7 @@ OWN: Final = frozenset(
 
 RETIRED: Final = {
     "MultiEdit": "`Edit`",
-    "LS": "`Glob`, or `Bash` for `ls`",
+    "LS": "`Glob`, or `Bash` with `ls`,",
     "NotebookRead": "`Read`",
     "TodoRead": "`TodoWrite`",
     "SlashCommand": "`Skill`",

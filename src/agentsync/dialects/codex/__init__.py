@@ -11,7 +11,6 @@ from functools import partial
 from typing import Final
 
 from agentsync.core.codes import Code
-from agentsync.core.suggest import nearest
 from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
@@ -45,11 +44,6 @@ class _Codex(TableDialect):
                 fields.refuse(message, one.key)
             else:
                 fields.report(Code.WRONG_TYPE, message, one.key)
-        for key in fields.keys:
-            if key not in self.known_keys:
-                meant = nearest(key, self.known_keys.difference(fields.keys))
-                hint = f"did you mean `{meant}`?" if meant else "remove the key"
-                fields.refuse(f"Codex does not load a file with the key `{key}`, which it does not know", key, hint)
 
 
 _CODEX: Final = _Codex(
@@ -72,6 +66,7 @@ _CODEX: Final = _Codex(
     name_key="free",
     prompt_key=_PROMPT,
     invalid=Code.WRONG_TYPE,
+    strict=True,
     format=partial(format_toml, prompt_key=_PROMPT),
 )
 
