@@ -28,7 +28,7 @@ CODES = {
     "description-long": Code.DESCRIPTION_LONG,
     "description-missing": Code.DESCRIPTION_MISSING,
     "description-type": Code.WRONG_TYPE,
-    "duplicate-key": Code.NOT_LOADED,
+    "duplicate-key": Code.LEFT_OUT,
     "empty": Code.EMPTY,
     "empty-body": Code.BODY_EMPTY,
     "flattened": Code.FLATTENED,

@@ -41,13 +41,13 @@ def spares_other_tools(path: str, data: bytes, dialect: str) -> Grants:
     The agent is written for another tool; for its own it is written again, in a form that the tool loads.
     """
     source = read(path, data, dialect)
-    assert {Code.NOT_LOADED, Code.UNKNOWN_TOOL} & {diagnostic.code for diagnostic in source.diagnostics}
+    assert {Code.LEFT_OUT, Code.UNKNOWN_TOOL} & {diagnostic.code for diagnostic in source.diagnostics}
     assert not source.passes_through
     own = render(source, source.dialect, WriteOptions())
     assert own.data is not None, own.diagnostics
     again = read(own.path, own.data, dialect)
     assert again.passes_through
-    assert not {Code.NOT_LOADED, Code.UNKNOWN_TOOL} & {diagnostic.code for diagnostic in again.diagnostics}
+    assert not {Code.LEFT_OUT, Code.UNKNOWN_TOOL} & {diagnostic.code for diagnostic in again.diagnostics}
     other = dialects()["kilo" if dialect == "opencode" else "opencode"]
     file = render(source, other, WriteOptions())
     assert file.document is not None, file.diagnostics

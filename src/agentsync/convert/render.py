@@ -40,6 +40,7 @@ class RenderedFile:
 def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: Sequence[Override] = ()) -> RenderedFile:
     """Render an agent for a target.
 
+    An agent that its own tool would not load is not written for that tool, where only its author knows what is right.
     An agent of the target's own dialect is written as its very bytes, unless these had to be repaired to be read, an
     override applies, or its dialect was guessed and its tool would ignore a restriction.
     """
@@ -49,9 +50,8 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     agent = effective.agent
     if agent is None:
         return RenderedFile("", None, effective.diagnostics, excluded=effective.excluded)
-    if is_windows_device(agent.slug):
-        message = f"`{agent.slug}` is the name of a device on Windows, so no file is written"
-        return RenderedFile("", None, (Diagnostic(Code.NAME_UNSAFE, message),))
+    if refusals := _refusals(read, agent, target):
+        return RenderedFile("", None, (*effective.diagnostics, *refusals))
     if read.dialect is target and read.passes_through and not effective.changed:
         return RenderedFile(target.path_of(agent.slug), read.document.data, document=read.document)
     renamed: tuple[Diagnostic, ...] = ()
@@ -74,6 +74,14 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
         refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=effective.in_own_words)
         return RenderedFile("", None, (*effective.diagnostics, refusal))
     return RenderedFile(path, writing.data, diagnostics, document=document)
+
+
+def _refusals(read: ReadAgent, agent: Agent, target: Dialect) -> tuple[Diagnostic, ...]:
+    """Return why a target gets no such agent, whatever could be written for it."""
+    if is_windows_device(agent.slug):
+        message = f"`{agent.slug}` is the name of a device on Windows, so no file is written"
+        return (Diagnostic(Code.NAME_UNSAFE, message),)
+    return read.refusals if read.dialect is target else ()
 
 
 def _adapted(agent: Agent, target: Dialect) -> tuple[Agent, tuple[Diagnostic, ...]]:

@@ -93,6 +93,10 @@ class Code(Enum):
     VERSIONS = "AS225", INFO, "One agent has versions for several tools.", "Nothing to do; `versions` under `[agents]` in agentsync.toml sets whose version other tools get.", "Each tool gets its own version, any other tool one of them."
     PLUGIN_NAMES = "AS226", INFO, "Several plugins have agents of one name.", "Nothing to do; a name that only one plugin has stays as it is.", "Each is written with its plugin's name in front."
 
+    AGENT_UNKNOWN = "AS227", WARNING, "The agent names another agent that no file defines.", "Correct the name, or remove it.", "The agent is written; where only named agents may be called, it can call one less."
+    OWN_TOOL = "AS228", INFO, "Only the agent's own tool has this tool.", "Nothing to do if the agent works in other tools without it.", "The agent is written; agents of other tools do without."
+    NOT_LOADED = "AS229", ERROR, "The agent's own tool does not load this file.", "Correct what the message names.", "The agent is not written to its own tool, whose last good version stays; other tools get it."
+
     # Conversion: what a target cannot express.
     FIELD_LOST = "AS301", WARNING, "The target cannot express this field.", "Check that the agent works in that tool without it.", "The agent is written; the field is lost there, or part of it."
     UNKNOWN_KEY = "AS302", INFO, "The agent's own tool does not know this key.", "Nothing to do, unless the key is misspelt.", "The agent is written without the key; it stays in the source."
@@ -108,7 +112,7 @@ class Code(Enum):
     NAME_CHANGED = "AS312", INFO, "The target needs another form of the name.", "Nothing to do.", "The agent is written under that form of its name."
     UNRESTRICTABLE = "AS313", WARNING, "The target cannot restrict every tool, MCP server, skill or agent of the user's session.", "Configure for that tool only servers, skills and agents that every agent may use.", "The agent is written; these stay available to it as the session has them."
     VERSION_DIFFERS = "AS314", WARNING, "Two tools have different versions of one agent.", "Compare the versions, and write down what is intended.", "The first version is imported; what the others have is kept for their tool, or left out."
-    NOT_LOADED = "AS315", WARNING, "The agent's own tool refuses the file as it is.", "Correct what the message names, so that its own tool loads the author's file.", "The agent is written; what its own tool refuses is left out."
+    LEFT_OUT = "AS315", WARNING, "The agent's own tool refuses the file as it is.", "Correct what the message names, so that its own tool loads the author's file.", "The agent is written; what its own tool refuses is left out."
     MODEL_UNLISTED = "AS316", WARNING, "No table has this model of the target's own vendor.", "Nothing to do if the user's account has it; otherwise name another under `[models.<dialect>]`.", "The agent is written with the model, since the target takes any id of its vendor."
     TEMPLATE_ESCAPED = "AS317", INFO, "The target treats a `${word}` in the instructions as a template.", "Nothing to do.", "The agent is written with the same text in a form that is no template there."
 

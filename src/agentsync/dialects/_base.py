@@ -19,7 +19,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.naming import folded_key, shortened
 from agentsync.dialects._evidence import looks_like_agent
-from agentsync.dialects._kit.guards import Names, ignored_restrictions, restricted
+from agentsync.dialects._kit.guards import Names, ignored_restrictions, misspelt_restrictions, restricted
 from agentsync.dialects._kit.intent import intended_by
 from agentsync.formats.document import Document
 
@@ -31,11 +31,13 @@ class Reading:
     Attributes:
         agent: None where there is an error among the diagnostics.
         loads: whether the tool itself would load the bytes as they are.
+        refusals: why the tool loads no such agent at all, so that only other tools get it.
     """
 
     agent: Agent | None
     diagnostics: tuple[Diagnostic, ...] = ()
     loads: bool = True
+    refusals: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,11 +356,13 @@ class Dialect:
         reading = self.reader(document, stem)
         own = [key for key in document.metadata if self._restricts_by(key)]
         ignored = ignored_restrictions(document, own, runs_hooks=self.runs_hooks, title=self.title, hint=self.remedy)
-        diagnostics = (*reading.diagnostics, *ignored)
+        restricting = [key for key in self.known_keys if folded_key(key) in self.restrictions]
+        misspelt = misspelt_restrictions(document, restricting, self.title)
+        diagnostics = (*reading.diagnostics, *ignored, *misspelt)
         if reading.agent is None:
             return Reading(None, diagnostics)
         grants = reading.agent.grants.with_overwriting() if self.overwrites else reading.agent.grants
-        grants = restricted(grants, document.metadata, own, self.guarded_tools)
+        grants = restricted(grants, document.metadata, own, self.guarded_tools, unclear=bool(misspelt))
         return replace(reading, agent=reading.agent.model_copy(update={"grants": grants}), diagnostics=diagnostics)
 
     def score(self, document: Document) -> int:

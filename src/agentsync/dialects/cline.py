@@ -120,7 +120,7 @@ class _Cline(TableDialect):
         for key in (*_TEXTS, "maxIterations"):
             value = fields.peek(key)
             if fields.has(key) and (value is None or (key in _TEXTS and isinstance(value, str) and not value.strip())):
-                fields.refuse(key, f"`{key}` is empty, so Cline skips the file")
+                fields.leave_out(key, f"`{key}` is empty, so Cline skips the file")
         if isinstance(fields.peek("skills"), str | list) and not [*listed(fields.peek("skills"))]:
             message = "`skills` names no skill, which Cline reads as every skill there is"
             fields.report(Code.WRONG_DIALECT, message, "skills", hint="leave the key out, or name a skill")
@@ -156,7 +156,7 @@ _CLINE: Final = _Cline(
     native=frozenset({"providerId"}),
     required=("name", "description", "prompt"),
     names=NameRule(slugs=False),
-    invalid=Code.NOT_LOADED,
+    invalid=Code.LEFT_OUT,
 )
 
 

@@ -112,7 +112,7 @@ _KIRO2: Final = _Kiro2(
     name_key="free",
     mode=None,
     prompt_key="prompt",
-    invalid=Code.NOT_LOADED,
+    invalid=Code.LEFT_OUT,
     runs_hooks=True,
     format=_format,
 )

@@ -211,7 +211,7 @@ class AgentHandler(BaseHandler):
         if depth > 1 or not may_repeat(event.value, first, last):
             raise UnreadableError(self._error(Code.DUPLICATE_KEY, event, _twice(event.value)))
         self._report(
-            Code.NOT_LOADED,
+            Code.LEFT_OUT,
             f"The key `{event.value}` appears twice; the last one counts.",
             self._line(event.start_mark),
         )
@@ -325,7 +325,7 @@ def _read_entries(
             if not may_repeat(key, metadata[key], loaded[key]):
                 raise UnreadableError(Diagnostic(Code.DUPLICATE_KEY, _twice(key), path, line))
             message = f"The key `{key}` appears twice; the last one counts."
-            whole.diagnostics.append(Diagnostic(Code.NOT_LOADED, message, path, line))
+            whole.diagnostics.append(Diagnostic(Code.LEFT_OUT, message, path, line))
         metadata |= loaded
         whole.lines |= part.lines
         whole.consumed |= part.consumed

@@ -53,6 +53,7 @@ class ReadAgent:
             does not know a key that restricts the agent, and the file had to be repaired, is one that the tool would
             not load, or its dialect was guessed.
         diagnostics: of reading and checking it, each with the file's path.
+        refusals: why its own tool loads no such agent; empty where it does.
     """
 
     agent: Agent
@@ -61,6 +62,7 @@ class ReadAgent:
     passes_through: bool
     diagnostics: tuple[Diagnostic, ...]
     respelled: bool = False
+    refusals: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     respelled = (document.repaired or named is None or not reading.loads) and takes_away(reading.agent.unknown)
     passes = reading.loads and not document.repaired and not respelled
     with_agent = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in diagnostics)
-    return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled)
+    refusals = tuple(diagnostic.at(path=path) for diagnostic in reading.refusals)
+    return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled, refusals)
 
 
 def _another_file(document: Document, dialect: str | None) -> Diagnostic | None:

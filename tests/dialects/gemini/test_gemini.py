@@ -54,8 +54,6 @@ def test_a_file_that_gemini_refuses_is_refused(keys: str) -> None:
         ("tools: ['mcp_github_get_*']", set()),
         ("tools: [save_memory]", set()),
         ("model:", None),
-        ("color: red", None),
-        ("mcpServers: {}", None),
         ("mcp_servers: [ledger]", None),
         ("max_turns: 0", None),
         ("timeout_mins: 0.5", None),
@@ -71,9 +69,17 @@ def test_what_gemini_refuses_costs_other_tools_nothing(keys: str, granted: set[s
 
 def test_a_restriction_of_another_tool_is_not_lost_when_gemini_refuses_its_key() -> None:
     keys = "tools: [read_file, run_shell_command]\npermissionMode: plan\nmaxTurns: 5"
-    assert not spares_other_tools("reviewer.md", _file(keys), "gemini").approval("bash")
-    own = render(read("reviewer.md", _file(keys), "gemini"), GEMINI, WriteOptions())
-    assert _tools(own) == ["read_file"]
+    agent = read("reviewer.md", _file(keys), "gemini")
+    assert not agent.agent.grants.approval("bash")
+    assert render(agent, GEMINI, WriteOptions()).data is None
+
+
+def test_a_key_that_gemini_does_not_know_costs_the_agent_there_and_nowhere_else() -> None:
+    agent = read("reviewer.md", _file("color: red\nmcpServer: {}"), "gemini")
+    file = render(agent, agent.dialect, WriteOptions())
+    assert (file.data, [diagnostic.code for diagnostic in file.diagnostics]) == (None, [Code.NOT_LOADED])
+    assert "`color`, `mcpServer` (did you mean `mcp_servers`?)" in file.diagnostics[0].message
+    assert render(agent, dialects()["claude"], WriteOptions()).data is not None
 
 
 def test_a_server_with_an_underscore_has_no_name_for_all_its_tools() -> None:

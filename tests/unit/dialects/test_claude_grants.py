@@ -109,9 +109,13 @@ def test_a_denial_by_such_a_name_is_intended_for_all_that_it_covers() -> None:
 
 
 def test_arguments_in_a_list_of_claude_code_confine_nothing_there() -> None:
-    agent = claude("tools: Bash(git *)")
+    agent = claude("tools: Bash(git *), Read(src/**), Skill(x), Bash(ls)")
     assert agent.dialect.enforced(agent.document).approval("bash", "rm") is SESSION
     assert agent.agent.grants.approval("bash", "rm") is DENY
+    (diagnostic,) = agent.diagnostics
+    assert diagnostic.code is Code.NO_EFFECT
+    assert "`Bash(git *)`, `Read(src/**)`, `Skill(x)`, `Bash(ls)` restrict nothing" in diagnostic.message
+    assert reported("tools: Read, Agent(helper), Task(a, b)", "claude") == []  # which do restrict
 
 
 @pytest.mark.parametrize(
@@ -215,6 +219,35 @@ def test_a_former_claude_code_name_grants_nothing(name: str) -> None:
     agent = claude(f"tools: {name}")
     assert available(agent.agent.grants) == set()
     assert available(agent.dialect.enforced(agent.document)) == set()
+
+
+def test_a_denial_of_a_former_name_denies_nothing_in_claude_code() -> None:
+    """As observed; other tools do without its successor all the same."""
+    for name in CLAUDE_GONE:
+        agent = claude(f"disallowedTools: {name}")
+        everything = claude("").dialect.enforced(claude("").document)
+        assert available(agent.dialect.enforced(agent.document)) == available(everything), name
+    assert reported("disallowedTools: MultiEdit, LS", "claude") == [Code.NO_EFFECT]
+
+
+def test_one_diagnostic_names_the_successors_of_all_former_names() -> None:
+    agent = claude("tools: Write, MultiEdit, LS, NotebookRead, TeamCreate, LS")
+    (diagnostic,) = agent.diagnostics
+    assert diagnostic.code is Code.UNKNOWN_TOOL
+    assert "`MultiEdit`, `LS`, `NotebookRead`, `TeamCreate`" in diagnostic.message
+    successors = {"MultiEdit": "`Edit`", "LS": "`Glob`, or `Bash` with `ls`,", "NotebookRead": "`Read`"}
+    for name, successor in successors.items():
+        assert f"; {successor} took the place of `{name}`" in diagnostic.message
+    assert {"write", "edit"} <= available(agent.agent.grants)  # writing replaces files, so it implies editing
+
+
+def test_tools_that_only_claude_code_has_are_not_called_unknown() -> None:
+    agent = claude("tools: Read, TaskCreate, TaskGet, TaskList, TaskUpdate, SendMessage, KillShell")
+    (diagnostic,) = agent.diagnostics
+    assert diagnostic.code is Code.OWN_TOOL
+    assert "`TaskCreate`, `TaskGet`, `TaskList`, `TaskUpdate`, `SendMessage`, `KillShell`" in diagnostic.message
+    assert available(agent.agent.grants) == {"read", "external_directory"}
+    assert reported("tools: TaskFoo", "claude") == [Code.UNKNOWN_TOOL]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import render
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
+from agentsync.repository.dialect_detection import read_agent
 from support.conversion import read
 from support.grants import CHANGES, available, codex
 
@@ -86,6 +87,68 @@ def test_a_switch_of_codex_that_is_off_takes_its_tools_away(switch: str, tools: 
         assert available(agent.agent.grants) == TOOLS - tools
         assert Code.OWN_RESTRICTION in [diagnostic.code for diagnostic in agent.diagnostics]
     assert available(codex(f"[{table}]\n{key} = true").agent.grants) == TOOLS
+
+
+# Files that Codex 0.171.0 does not load (all seen), of which it is clear what other tools may be given.
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'short-description = "style"',
+        'tags = ["a"]',
+        "mcp = {x = 1}",
+        'skills = "a"',
+        "model_context_window = true",
+        'hide_agent_reasoning = "yes"',
+        'notify = "x"',
+        "[features]\nshell_tool = {enabled = false}",
+        "[agents]\nenabled = {enabled = false}",
+    ],
+)
+def test_what_codex_does_not_load_costs_the_agent_there_and_nowhere_else(keys: str) -> None:
+    agent = codex(keys)
+    file = render(agent, agent.dialect, WriteOptions())
+    assert (file.data, [diagnostic.code for diagnostic in file.diagnostics]) == (None, [Code.NOT_LOADED])
+    assert render(agent, dialects()["neutral"], WriteOptions()).data is not None
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ['[features]\nshell_tool = "off"', "[agents]\nmax_agents = 5", "features = false", 'sandbox-mode = "read-only"'],
+)
+def test_what_codex_does_not_load_and_may_be_a_restriction_costs_the_agent_everywhere(keys: str) -> None:
+    with pytest.raises(AssertionError, match=r"WRONG_TYPE|WRONG_DIALECT"):
+        codex(keys)
+
+
+# Keys of tables that Codex 0.171.0 ignores, and forms that it takes (all seen).
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "[tools]\nfoo = true",
+        "[features]\nfoo = true",
+        "[features]\nmulti_agent_v2 = {enabled = true}",
+        "[sandbox_workspace_write]\nfoo = true",
+        "[agents]\nmax_threads = 5\nhelper = {foo = 1}",
+        '[mcp_servers.x]\ncommand = "x"\nfoo = 1',
+        "[skills]\nfoo = 1",
+        "[windows]\nfoo = 1",
+    ],
+)
+def test_what_codex_ignores_in_a_table_keeps_no_agent_from_it(keys: str) -> None:
+    agent = codex(keys)
+    assert render(agent, agent.dialect, WriteOptions()).data == agent.document.data
+
+
+def test_instructions_in_a_table_are_one_error() -> None:
+    data = b'name = "x"\ndescription = "d"\n[developer_instructions]\ntext = "p"\n'
+    assert [diagnostic.code for diagnostic in read_agent("x.toml", data, "codex").diagnostics] == [Code.WRONG_TYPE]
+
+
+def test_a_misspelt_key_of_codex_is_reported_with_the_one_that_was_meant() -> None:
+    agent = codex('model_verbocity = "low"')
+    (diagnostic,) = render(agent, agent.dialect, WriteOptions()).diagnostics
+    assert diagnostic.message.endswith("`model_verbocity` (did you mean `model_verbosity`?)")
+    assert diagnostic.line == 4
 
 
 @pytest.mark.parametrize("keys", ['default_permissions = "mine"', "[permissions.mine]\nx = 1"])

@@ -106,3 +106,34 @@ def test_a_policy_sees_a_servers_tool_by_the_name_that_copilot_joins() -> None:
     document = copilot.parse(head("tools: [read, tracker-get_a]"), "x.md")
     (diagnostic,) = judge_output(copilot, document, "x", [Rules(servers=("github",))])
     assert diagnostic.code is Code.GRANT_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("dialect", "key", "meant"),
+    [
+        ("claude", "tool", "tools"),
+        ("claude", "disalowedTools", "disallowedTools"),
+        ("opencode", "permision", "permission"),
+        ("kiro", "excludeTool", "excludedTools"),
+        ("gemini", "tool", "tools"),
+        ("codex", "sandbox_mod", "sandbox_mode"),
+    ],
+)
+def test_a_misspelt_key_that_restricts_leaves_reading_only_and_is_reported(dialect: str, key: str, meant: str) -> None:
+    data = f"---\nname: x\ndescription: d\n{key}: Bash\n---\np\n"
+    toml = f"name = 'x'\ndescription = 'd'\ndeveloper_instructions = 'p'\n{key} = 'read-only'\n"
+    agent = read("x.md", (toml if dialect == "codex" else data).encode(), dialect)
+    assert available(agent.agent.grants) <= READING | {"external_directory"}
+    effects = [one.message for one in agent.diagnostics if one.code is Code.NO_EFFECT]
+    assert effects == [f"{agent.dialect.title} does not read `{key}`: did you mean `{meant}`?"]
+
+
+def test_a_key_that_no_tool_knows_is_left_out_with_the_one_that_was_meant() -> None:
+    agent = read(
+        "x.md", b"---\nname: x\ndescription: d\nmcps: {}\nmode: agent\nemoji: a\nmaxTurn: 3\n---\np\n", "claude"
+    )
+    written = render(agent, dialects()["opencode"], WriteOptions())
+    (lost,) = (one for one in written.diagnostics if "emoji" in one.message)
+    assert lost.code is Code.UNKNOWN_KEY
+    # `mode` is another tool's key, and neither `model` nor a mistake.
+    assert "`mcps` (did you mean `mcpServers`?), `mode`, `emoji`, `maxTurn` (did you mean `maxTurns`?)" in lost.message

@@ -198,3 +198,39 @@ def test_default_guards_stay_beside_rules_for_other_paths(target: str, rules: st
     file = render(read("x.md", data.encode(), "neutral"), tool, WriteOptions())
     assert file.data is not None
     assert tool.enforced(tool.parse(file.data, file.path)).approval("read", path) is level
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("agent", "`task`"),
+        ("Agents", "`task`"),
+        ("shell", "`bash`"),
+        ("execute", "`bash`"),
+        ("search", "`glob` or `grep`"),
+        ("webfech", "`webfetch`"),
+        ("web_fetch", "`webfetch`"),
+        ("skil", "`skill`"),
+        ("mcp", "the name of each tool"),
+    ],
+)
+@pytest.mark.parametrize("dialect", ["opencode", "kilo"])
+def test_a_permission_that_is_the_name_of_no_tool_is_reported_with_the_tool_that_was_meant(
+    dialect: str, name: str, meant: str
+) -> None:
+    for keys, code in (
+        (f"permission: {{{name}: deny}}", Code.NO_EFFECT),
+        (f"permission: {{{name}: {{'*': ask}}}}", Code.NO_EFFECT),
+        (f"tools: {{{name}: false}}", Code.NO_EFFECT),
+        (f"permission: {{{name}: allow}}", Code.UNKNOWN_TOOL),
+        (f"tools: {{{name}: true}}", Code.UNKNOWN_TOOL),
+    ):
+        (diagnostic,) = read("x.md", f"---\ndescription: d\n{keys}\n---\np\n".encode(), dialect).diagnostics
+        assert diagnostic.code is code
+        assert f"no tool `{name}`" in diagnostic.message
+        assert diagnostic.message.endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize("name", ["gh_*", "tracker_get_issue", "github", "deploy", "doom_loop", "*", "my-tool", "web*"])
+def test_a_permission_that_may_be_that_of_a_server_or_an_added_tool_is_not_reported(name: str) -> None:
+    assert reported(f"permission: {{'{name}': deny}}", "opencode") == []

@@ -135,7 +135,7 @@ def test_the_last_of_two_equal_keys_counts_where_that_makes_no_difference(
     document = parse(f"---\n{head}\n---\np\n")
     assert document.metadata == metadata
     assert document.repaired
-    assert Code.NOT_LOADED in {diagnostic.code for diagnostic in document.diagnostics}
+    assert Code.LEFT_OUT in {diagnostic.code for diagnostic in document.diagnostics}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
@@ -14,8 +14,13 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key, has_hidden_character, is_unsafe, slug
+from agentsync.core.suggest import nearest
 from agentsync.dialects._kit.guards import takes_away
+from agentsync.dialects._registry import dialects
 from agentsync.formats.document import Document
+
+_SHOWN: Final = 12
+"""The most unknown keys that one diagnostic names."""
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
@@ -25,7 +30,7 @@ class Fields:
 
     Args:
         document: the parsed file.
-        invalid: the code of such a diagnostic: INVALID_VALUE where the tool drops the value, NOT_LOADED where it
+        invalid: the code of such a diagnostic: INVALID_VALUE where the tool drops the value, LEFT_OUT where it
             refuses the file, WRONG_TYPE where no tool gets the agent.
         title: the tool's display name, for messages.
 
@@ -40,16 +45,26 @@ class Fields:
         self._invalid: Final = invalid
         self._used: set[str] = set()
         self._left_out: set[str] = set()
+        self._refused: set[str] = set()
         self._diagnostics: list[Diagnostic] = []
+        self._refusals: list[Diagnostic] = []
         self.respelled = False
 
     def report(self, code: Code, message: str, key: str = "", hint: str = "") -> None:
-        line = self.document.lines.get(key, 0)
-        self._diagnostics.append(Diagnostic(code, message, path=self.document.path, line=line, hint=hint))
+        self._diagnostics.append(self._diagnostic(code, message, key, hint))
+
+    def refuse(self, message: str, key: str = "", hint: str = "") -> None:
+        """Report why the tool itself loads no such file, where it is clear what other tools may be given."""
+        self._refused.add(key)
+        self._refusals.append(self._diagnostic(Code.NOT_LOADED, message, key, hint))
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         return tuple(self._diagnostics)
+
+    @property
+    def refusals(self) -> tuple[Diagnostic, ...]:
+        return tuple(self._refusals)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -162,6 +177,10 @@ class Fields:
             self.report(Code.WRONG_TYPE, "the description must be text", "description")
         return None
 
+    def _diagnostic(self, code: Code, message: str, key: str, hint: str) -> Diagnostic:
+        line = self.document.lines.get(key, 0)
+        return Diagnostic(code, message, path=self.document.path, line=line, hint=hint)
+
     def _numeric(self, key: str) -> JsonValue:
         """The value, with a number that is written as text (`0.70`, `"3"`) as the number."""
         value = self.raw(key)
@@ -173,12 +192,14 @@ class Fields:
     def wrong_type(self, key: str, wanted: str) -> None:
         """Report a value that is not what the tool takes."""
         message = f"`{key}` must be {wanted}"
-        if self._invalid is Code.NOT_LOADED:
-            self.refuse(key, message)
+        if key in self._refused:
+            return
+        if self._invalid is Code.LEFT_OUT:
+            self.leave_out(key, message)
         else:
             self.report(self._invalid, message, key)
 
-    def refuse(self, key: str, message: str, hint: str = "") -> None:
+    def leave_out(self, key: str, message: str, hint: str = "") -> None:
         """Report a value for which the agent's own tool refuses the file, and leave the key out.
 
         Where the key may restrict the agent, its author's intention is unclear, so no tool gets the agent.
@@ -186,7 +207,7 @@ class Fields:
         if _may_restrict(key, self.document.metadata.get(key)):
             self.report(Code.WRONG_TYPE, message, key, hint)
             return
-        self.report(Code.NOT_LOADED, message, key, hint)
+        self.report(Code.LEFT_OUT, message, key, hint)
         self.respelled = True
         self._left_out.add(key)
 
@@ -247,11 +268,20 @@ def foreign_losses(agent: Agent) -> list[Diagnostic]:
         diagnostics.append(Diagnostic(Code.FIELD_LOST, message))
     # A restriction is not lost: it is among the grants.
     if lost := [key for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)]:
-        names = ", ".join(f"`{key}`" for key in lost)
+        names = unknown_keys(lost, dialects()[agent.dialect].known_keys)
         diagnostics.append(
             Diagnostic(Code.UNKNOWN_KEY, f"left out, since {agent.dialect} itself does not know it: {names}")
         )
     return diagnostics
+
+
+def unknown_keys(keys: Sequence[str], known: Collection[str]) -> str:
+    """List the first of these keys, each with the known one that is probably meant, unless another tool has it."""
+    elsewhere = {key for dialect in dialects().values() for key in dialect.known_keys}
+    shown = keys[:_SHOWN]
+    meant = {key: nearest(key, known) for key in shown if key not in elsewhere}
+    names = (f"`{key}`" + (f" (did you mean `{meant[key]}`?)" if meant.get(key) else "") for key in shown)
+    return ", ".join(names) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
 
 
 def speaks(agent: Agent, dialect: str) -> bool:

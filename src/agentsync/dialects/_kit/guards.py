@@ -7,19 +7,22 @@ servers, calls that its hooks may refuse, and keys that restrict in another tool
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Final
 
 from pydantic import JsonValue
 
 from agentsync.agents.grants import EVERYTHING, OTHER, Grants, Rule, only_reading, wider
-from agentsync.agents.key_effects import Meaning, meaning
+from agentsync.agents.key_effects import Meaning, meaning, restricts
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
+from agentsync.core.suggest import nearest
 from agentsync.dialects._kit.foreign_restrictions import foreign_restrictions
 from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.intent import excepts_in_words, intended_by
 from agentsync.dialects._kit.mcp_limits import limited
+from agentsync.dialects._registry import dialects
 from agentsync.formats.document import Document
 
 _SERVERS: Final = meaning(Meaning.SERVERS)
@@ -31,7 +34,12 @@ Names = Callable[[str], Iterable[str]]
 
 
 def restricted(
-    grants: Grants, metadata: Mapping[str, JsonValue], own: Collection[str], names: Names = intended_by
+    grants: Grants,
+    metadata: Mapping[str, JsonValue],
+    own: Collection[str],
+    names: Names = intended_by,
+    *,
+    unclear: bool = False,
 ) -> Grants:
     """Narrow the grants that a dialect read from a file.
 
@@ -43,14 +51,16 @@ def restricted(
         own: the keys, as spelled in the file, that the dialect has read as restrictions.
         names: the dialect's names for tools, for the matchers of hooks; what it does not know is looked up among the
             names of all tools.
+        unclear: whether anything else in the file may be intended to restrict.
     """
     for key, value in metadata.items():
         if folded_key(key) in _SERVERS:
             grants = _narrowed(grants, limited(value, grants.rules))
         elif folded_key(key) in _HOOKS:
             grants = _narrowed(grants, [*grants.rules, *guarded(value, lambda name: _known(name, names))])
-    unclear = foreign_restrictions(metadata, own) or _exceptions_in_words(metadata)
-    return Grants(tuple(only_reading(grants.rules))) if unclear else grants
+    if unclear or foreign_restrictions(metadata, own) or _exceptions_in_words(metadata):
+        return Grants(tuple(only_reading(grants.rules)))
+    return grants
 
 
 def _exceptions_in_words(metadata: Mapping[str, JsonValue]) -> list[str]:
@@ -74,6 +84,32 @@ def _known(name: str, names: Names) -> Iterable[str]:
 def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
     """Whether these keys, unknown to the file's own tool, take anything away in another tool."""
     return restricted(EVERYTHING, metadata, ()) != EVERYTHING
+
+
+def misspelt_restrictions(document: Document, keys: Collection[str], title: str) -> list[Diagnostic]:
+    """Report each key that is probably meant as one of these, by which the tool restricts an agent."""
+    return [
+        Diagnostic(
+            Code.NO_EFFECT,
+            f"{title} does not read `{key}`: did you mean `{meant}`?",
+            path=document.path,
+            line=document.lines.get(key, 0),
+            hint=f"write `{meant}`",
+        )
+        for key, value in document.metadata.items()
+        if value not in (None, False) and (meant := _meant(key, keys))
+    ]
+
+
+def _meant(key: str, keys: Collection[str]) -> str:
+    """The restricting key that a misspelt one is meant as; empty for a key that some tool has, in any spelling."""
+    folded = folded_key(key)
+    return nearest(key, keys, shortened=False) if folded not in _known_anywhere() and not restricts(key) else ""
+
+
+@cache
+def _known_anywhere() -> frozenset[str]:
+    return frozenset(folded_key(key) for dialect in dialects().values() for key in dialect.known_keys)
 
 
 def ignored_restrictions(

@@ -9,12 +9,16 @@ from typing import Final
 from pydantic import JsonValue
 
 from agentsync.agents.grants import CHANGING, MCP, TOOLS, UNTRANSLATED, Approval, Rule
+from agentsync.agents.key_effects import is_empty
 from agentsync.agents.patterns import ANY
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.tool_names import named_in
 
 _EVENTS: Final = frozenset({"pretooluse", "permissionrequest"})
 """The events at which a hook can refuse a call, folded."""
+
+_EVENT_KEYS: Final = frozenset({"event", "eventname", "on", "trigger", "when"})
+"""The keys, folded, by which an entry of a list names its event."""
 
 # The tools that a hook for any tool guards. It is rarely intended for those that only read, which every agent needs.
 ALL_GUARDED: Final = (*(CHANGING - {"external_directory"}), f"{MCP}{ANY}")
@@ -36,15 +40,27 @@ def guarded(hooks: JsonValue, tools: Callable[[str], Iterable[str]]) -> Iterator
 
 
 def _entries(hooks: JsonValue) -> Iterator[Mapping[str, JsonValue]]:
-    """The entries that may refuse something; one that is not a map may refuse anything."""
+    """The entries that may refuse something; one that is not a map may refuse anything.
+
+    Hooks in a form that no tool reads may be guards as well, unless they name another event.
+    """
     for event, value in hooks.items() if isinstance(hooks, dict) else ():
         if folded_key(event) in _EVENTS:
             yield from (
                 entry if isinstance(entry, dict) else {} for entry in (value if isinstance(value, list) else [value])
             )
-    for entry in hooks if isinstance(hooks, list) else ():
-        if isinstance(entry, dict) and any(folded_key(str(value)) in _EVENTS for value in entry.values()):
+    unread = [] if isinstance(hooks, dict) or is_empty(hooks) else hooks if isinstance(hooks, list) else [hooks]
+    for entry in unread:
+        if isinstance(entry, str):
+            yield {}
+        elif isinstance(entry, dict) and (
+            any(folded_key(str(value)) in _EVENTS for value in entry.values()) or not _names_event(entry)
+        ):
             yield entry
+
+
+def _names_event(entry: Mapping[str, JsonValue]) -> bool:
+    return any(folded_key(key) in _EVENT_KEYS for key in entry)
 
 
 def _matched(matcher: JsonValue, tools: Callable[[str], Iterable[str]]) -> set[str]:

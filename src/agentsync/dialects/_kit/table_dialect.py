@@ -28,7 +28,7 @@ from agentsync.dialects._base import (
     Writing,
     refused,
 )
-from agentsync.dialects._kit.fields import Fields, identity, losses, speaks
+from agentsync.dialects._kit.fields import Fields, identity, losses, speaks, unknown_keys
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import PermissionCodec
@@ -60,7 +60,7 @@ class TableDialect:
         prompt_key: the key of the instructions; empty where they are the text below the keys.
         longest: the most characters that instructions for the tool may have.
         title_key: the key of what people see instead of the name, if there is one. It keeps a name that is not ASCII.
-        invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, NOT_LOADED where it
+        invalid: the code for a value of a wrong type: INVALID_VALUE where the tool drops the value, LEFT_OUT where it
             refuses the file.
         strict: whether the tool refuses a file with a key that it does not know.
         runs_hooks: as in Dialect.
@@ -113,21 +113,18 @@ class TableDialect:
         key = "" if self.name_key == "unread" else "name"
         name = fields.name(stem, required="name" in self.required, key=key)
         description = fields.description(required="description" in self.required)
-        if self.prompt_key and not isinstance(fields.raw(self.prompt_key) or "", str):
-            fields.report(Code.WRONG_TYPE, f"`{self.prompt_key}` must be text", self.prompt_key)
-        prompt = (fields.text(self.prompt_key) or "") if self.prompt_key else document.body
+        prompt = self._prompt(fields)
         self.permissions.check(fields)
         self.check(fields)
         model = self.model(fields) if self.models.key else None
         values = read_keys(fields, self.keys)
-        if "prompt" in self.required and not prompt.strip():
+        if "prompt" in self.required and prompt is not None and not prompt.strip():
             fields.report(Code.WRONG_TYPE, f"{self.title} takes no agent without instructions", self.prompt_key)
         own = self.permissions.own(fields, self.permissions.keys)
         native, unknown = fields.rest(self.native)
         if self.strict and unknown:
-            names = ", ".join(f"`{key}`" for key in unknown)
-            fields.report(Code.NOT_LOADED, f"{self.title} refuses a file with keys that it does not know: {names}")
-            fields.respelled = True
+            names, first = unknown_keys([*unknown], self.known_keys.difference(fields.keys)), next(iter(unknown))
+            fields.refuse(f"{self.title} does not load a file with keys that it does not know: {names}", first)
         if name is None or description is None or refused(fields.diagnostics):
             return Reading(None, fields.diagnostics)
         agent = Agent.model_validate(
@@ -146,7 +143,17 @@ class TableDialect:
             }
         )
         loads = not fields.respelled and self._takes_name(document, name) and self.loads(document)
-        return Reading(agent, fields.diagnostics, loads=loads)
+        return Reading(agent, fields.diagnostics, loads, fields.refusals)
+
+    def _prompt(self, fields: Fields) -> str | None:
+        """Return the instructions; None where they are no text, which is reported."""
+        if not self.prompt_key:
+            return fields.document.body
+        value = fields.raw(self.prompt_key)
+        if value is not None and not isinstance(value, str):
+            fields.report(Code.WRONG_TYPE, f"`{self.prompt_key}` must be text", self.prompt_key)
+            return None
+        return value or ""
 
     def _takes_name(self, document: Document, name: str) -> bool:
         given = "name" in document.metadata or "name" not in self.required
@@ -200,7 +207,7 @@ class TableDialect:
             metadata[self.models.key] = model
         metadata |= values
         if known:
-            metadata |= {**agent.native, **({} if self.strict else agent.unknown)}
+            metadata |= {**agent.native, **agent.unknown}
         return Writing(self.format(metadata, agent.prompt), (*diagnostics, *value_diagnostics, *model_diagnostics))
 
     def _name(self, agent: Agent) -> tuple[str, list[Diagnostic]]:

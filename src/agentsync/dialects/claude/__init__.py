@@ -11,11 +11,16 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from agentsync.agents.model import MODEL_ALIASES
-from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
+from agentsync.agents.model import MODEL_ALIASES, Agent
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Writing
+from agentsync.dialects._kit.fields import Fields, speaks
 from agentsync.dialects._kit.keys import Key, as_they_are
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects.claude.hooks import malformed
 from agentsync.dialects.claude.permissions import MEMORIES, PERMISSIONS
 from agentsync.formats.document import Document
 
@@ -34,6 +39,18 @@ _FENCES: Final = 2
 @dataclass(frozen=True, slots=True)
 class _Claude(TableDialect):
     """A loader that ends the frontmatter early."""
+
+    def check(self, fields: Fields) -> None:
+        """Refuse hooks that keep Claude Code from loading the agent; other tools get no call that these may guard."""
+        if problem := malformed(fields.peek("hooks")):
+            hint = "write `hooks` as `Event: [{matcher: Tool, hooks: [{type: command, command: ...}]}]`, or remove it"
+            fields.refuse(f"Claude Code does not load the agent: {problem}", "hooks", hint)
+
+    def write(self, agent: Agent, options: WriteOptions) -> Writing:
+        """As `Dialect.write`; hooks are written as they are, wherever they are from."""
+        if speaks(agent, self.name) and (problem := malformed(agent.hooks)):
+            return Writing(None, (Diagnostic(Code.NOT_LOADED, f"Claude Code would not load the agent: {problem}"),))
+        return TableDialect.write(self, agent, options)
 
     def loads(self, document: Document) -> bool:
         """Whether Claude Code finds the same keys: it ends the frontmatter at any three dashes, even within a value."""

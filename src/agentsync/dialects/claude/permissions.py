@@ -16,7 +16,6 @@ from pydantic import JsonValue
 from agentsync.agents.grants import (
     CHANGING,
     EVERYTHING,
-    MCP,
     OTHER,
     READING,
     UNTRANSLATED,
@@ -34,40 +33,23 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects._kit.intent import intended_by, intended_mode
+from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.tool_names import PATH_TOOLS
-from agentsync.dialects.claude.lists import EVERY, Entry, denials, is_detached, parsed_list, without_exceptions
+from agentsync.dialects.claude.checks import check_lists
+from agentsync.dialects.claude.lists import EVERY, Entry, denials, parsed_list, without_exceptions
+from agentsync.dialects.claude.tool_names import (
+    OWN,
+    RETIRED,
+    TOOLS,
+    UNITS,
+    canonical,
+    denied_by_tool,
+    denied_tools,
+    is_known,
+    server_name,
+)
 from agentsync.formats.document import Document
-
-# The names that are written, each with its canonical tool.
-_UNITS: Final[dict[str, tuple[str, ...]]] = {
-    "Read": ("read",),
-    "Write": ("write",),
-    "Edit": ("edit",),
-    "NotebookEdit": ("notebook",),
-    "Bash": ("bash",),
-    "Grep": ("grep",),
-    "Glob": ("glob",),
-    "LSP": ("lsp",),
-    "WebFetch": ("webfetch",),
-    "WebSearch": ("websearch",),
-    "Agent": ("task",),
-    "TodoWrite": ("todo",),
-    "Skill": ("skill",),
-    "AskUserQuestion": ("question",),
-}
-_TOOLS: Final = {name: tool for name, (tool,) in _UNITS.items()} | {"Task": "task"}
-# Names of earlier releases, and helpers of another tool. Listing one grants nothing; denying one means the tool itself.
-_GONE: Final = {
-    "NotebookRead": "read",
-    "MultiEdit": "edit",
-    "LS": "list",
-    "BashOutput": "bash",
-    "KillBash": "bash",
-    "KillShell": "bash",
-    "TodoRead": "todo",
-}
 
 # The tools that an agent with a memory gets whatever its list names, so that it can keep notes.
 _MEMORY_TOOLS: Final = ("Read", "Write", "Edit")
@@ -96,7 +78,7 @@ def _enforced(document: Document) -> Grants:
     if metadata.get("memory") in MEMORIES and rules != list(EVERYTHING.rules):
         rules += _granted([*_MEMORY_TOOLS])
     rules = _under_mode(rules, metadata.get("permissionMode"))
-    named = (_denied_by_tool(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
+    named = (denied_by_tool(name) for name, _ in parsed_list(metadata.get("disallowedTools")))
     denied = (tool for tool in named if not tool.startswith(OTHER))
     return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in denied), *_CAPABILITIES.denials))
 
@@ -109,7 +91,7 @@ def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
     for mode in _in_order({*_modes(metadata)}):
         rules = _under_mode(rules, mode)
     names = [name for _, excluded in lists for name in excluded] + [name for value in denied for name in denials(value)]
-    rules += [Rule(tool, Approval.DENY) for name in names for tool in _denied_tools(name)]
+    rules += [Rule(tool, Approval.DENY) for name in names for tool in denied_tools(name)]
     rules += [rule for entries, _ in lists for rule in _denied_in_part(entries)]
     return Grants(tuple(only_reading(rules) if _denies_unknown(metadata) else rules))
 
@@ -131,7 +113,7 @@ def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:
     """Whether another spelling of `disallowedTools`, perhaps another tool's key, denies an unknown name."""
     for key, value in metadata.items():
         if key not in _KEYS and _MEANINGS.get(folded_key(key)) == "disallowedTools" and value:
-            named = [_denied_tools(name) for name in denials(value)]
+            named = [denied_tools(name) for name in denials(value)]
             if not named or any(all(tool.startswith(OTHER) for tool in tools) for tools in named):
                 return True
     return False
@@ -140,7 +122,7 @@ def _denies_unknown(metadata: Mapping[str, JsonValue]) -> bool:
 def _denied_in_part(entries: Iterable[Entry]) -> Iterator[Rule]:
     """The denials of arguments that a list excepts, such as `Bash(git *, !git push *)`."""
     for name, arguments in entries:
-        tool = _canonical(name)
+        tool = canonical(name)
         excepted_from = (argument[1:].strip() for argument in arguments if argument.startswith("!"))
         yield from (Rule(tool, Approval.DENY, _argument(tool, argument)) for argument in excepted_from)
 
@@ -158,50 +140,12 @@ def _in_order(modes: set[str | None]) -> list[str | None]:
 
 def _check(fields: Fields) -> None:
     """Report keys that Claude Code reads in another way than their author may expect."""
-    _check_tools(fields)
-    denied = fields.raw("disallowedTools")
-    if not _is_flat(denied):
-        fields.report(
-            Code.WRONG_TYPE, "`disallowedTools` must be a list of names; Claude Code ignores it", "disallowedTools"
-        )
+    check_lists(fields)
     fields.text("permissionMode", _MODES)
     for key in fields.keys:
         if folded_key(key) in _MEANINGS and key not in _KEYS:
             hint = f"write `{_MEANINGS[folded_key(key)]}`"
             fields.report(Code.NO_EFFECT, f"Claude Code does not read `{key}`", key, hint=hint)
-
-
-def _check_tools(fields: Fields) -> None:
-    value = fields.raw("tools")
-    if fields.has("tools") and (value is None or isinstance(value, dict)):
-        kind = "a map" if value is not None else "nothing"
-        fields.report(Code.TOOLS_NONE, f"`tools` holds {kind}, which Claude Code reads as no tools at all", "tools")
-    elif not _is_flat(value):
-        fields.report(Code.INVALID_VALUE, "`tools` must be a list of names", "tools")
-    for key in ("tools", "disallowedTools"):
-        for name, _ in parsed_list(fields.raw(key)):
-            if is_detached(name):
-                message = f"`{name}` is separated from a tool's name, so Claude Code drops it and gives the whole tool"
-                fields.report(Code.NO_EFFECT, message, key, hint="remove the blank before the parenthesis")
-            elif name in _GONE and key == "tools":
-                fields.report(Code.UNKNOWN_TOOL, f"`{name}` is no longer given to any agent", key)
-            elif _is_dropped_pattern(name, key):
-                verb = "grants" if key == "tools" else "denies"
-                hint = "name each tool, or the whole server as `mcp__server`"
-                fields.report(Code.UNKNOWN_TOOL, f"the pattern `{name}` {verb} nothing in Claude Code", key, hint=hint)
-            elif _denied_by_tool(name).startswith(OTHER):
-                fields.report(Code.UNKNOWN_TOOL, f"Claude Code has no tool `{name}` and drops it", key)
-
-
-def _is_dropped_pattern(name: str, key: str) -> bool:
-    read = _canonical if key == "tools" else _denied_by_tool
-    return _server_pattern(name) is not None and read(name).startswith(OTHER)
-
-
-def _is_flat(value: JsonValue) -> bool:
-    return (
-        value is None or isinstance(value, str) or (isinstance(value, list) and all(isinstance(i, str) for i in value))
-    )
 
 
 def _granted(value: JsonValue) -> list[Rule]:
@@ -215,7 +159,7 @@ def _rules_of(entries: Iterable[Entry], *, with_arguments: bool) -> list[Rule]:
         return list(EVERYTHING.rules)
     rules: list[Rule] = []
     for name, arguments in entries:
-        tool = _canonical(name) if name not in _GONE else OTHER + name
+        tool = canonical(name)
         patterns = arguments if with_arguments or tool == "task" else ()
         rules += [Rule(tool, Approval.SESSION, _argument(tool, pattern)) for pattern in patterns or (ANY,)]
     if any(rule.tool in PATH_TOOLS for rule in rules):
@@ -259,58 +203,7 @@ def _asking(tool: str) -> Approval:
     return Approval.SESSION if tool in READING else Approval.ASK
 
 
-_MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
-# Names that deny every tool of every server, and grant none (seen with live servers).
-_ALL_SERVERS: Final = ("mcp__*", "mcp__*__*")
 _AGENT_NAME: Final = re.compile(rf"(?!{UNTRANSLATED})[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
-
-
-def _canonical(name: str) -> str:
-    """The canonical tool that a name in a list means, or the name below `other/` where it means none.
-
-    `mcp__server__*` is the only pattern with an effect (seen with live servers).
-    """
-    if name in _TOOLS:
-        return _TOOLS[name]
-    if name == ANY:
-        return ANY
-    if name in _GONE:
-        return _GONE[name]
-    pattern = _server_pattern(name)
-    return pattern if pattern and _is_exact(pattern) else OTHER + name
-
-
-def _server_pattern(name: str) -> str | None:
-    """The canonical pattern that the name of a server or of its tool is intended as; None for other names."""
-    match = _MCP_NAME.fullmatch(name)
-    return f"{MCP}{match['server']}/{match['tool'] or ANY}" if match else None
-
-
-def _is_exact(pattern: str) -> bool:
-    """Whether a canonical pattern is one tool of a server or all of them."""
-    return {"*", "?"}.isdisjoint(pattern.removesuffix(f"/{ANY}"))
-
-
-def _denied_by_tool(name: str) -> str:
-    """As `_canonical`, for a denial as Claude Code itself reads it."""
-    return f"{MCP}{ANY}" if name in _ALL_SERVERS else _canonical(name)
-
-
-def _denied_tools(name: str) -> tuple[str, ...]:
-    """The canonical tools that a denial is intended for, even if Claude Code does not know the name in that case."""
-    bare = name.rstrip("_")
-    exact = _canonical(bare)
-    if not exact.startswith(OTHER):
-        return (exact,)
-    if pattern := _server_pattern(bare):
-        return (pattern,)
-    folded = {known.lower(): tool for known, tool in {**_GONE, **_TOOLS}.items()}
-    return (exact, folded[name.lower()]) if name.lower() in folded else (exact, *intended_by(name))
-
-
-def _server_name(pattern: str) -> str | None:
-    server, separator, tool = pattern.removeprefix(MCP).partition("/")
-    return f"mcp__{server}__{tool}" if separator and _is_exact(pattern) else None
 
 
 def _argument(tool: str, text: str) -> str:
@@ -333,7 +226,7 @@ def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
     )
 
 
-_CAPABILITIES: Final = Capabilities(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
+_CAPABILITIES: Final = Capabilities(units=UNITS, asks=CHANGING, server_name=server_name, spells=_names_agents)
 
 
 def _own(fields: Fields, _keys: frozenset[str]) -> dict[str, JsonValue]:
@@ -374,7 +267,7 @@ def _write(agent: Agent, options: WriteOptions) -> Permissions:
 
 
 def _changes(name: str) -> bool:
-    return not READING.issuperset(_UNITS.get(name, (name,)))
+    return not READING.issuperset(UNITS.get(name, (name,)))
 
 
 def _spelled(name: str, rules: tuple[Rule, ...]) -> str:
@@ -391,8 +284,8 @@ def _knows(key: str, value: JsonValue) -> Iterable[bool]:
     if not isinstance(value, str | list):
         return (False,)
     names = [name for name, _ in parsed_list(value)]
-    own = [True for name in names if name in _TOOLS or name in _GONE]
-    return own + [True for name in names if name in _GONE or not _canonical(name).startswith(OTHER)]
+    own = [True for name in names if name in TOOLS or name in RETIRED or name in OWN]
+    return own + [True for name in names if name in RETIRED or is_known(name)]
 
 
 PERMISSIONS: Final = PermissionCodec(
@@ -407,7 +300,7 @@ PERMISSIONS: Final = PermissionCodec(
     spelled=frozenset(_KEYS),
     knows=_knows,
     any_spelling=True,
-    guarded_tools=_denied_tools,
+    guarded_tools=denied_tools,
     lists=ToolLists(null="none", mistyped="none", denied="disallowedTools"),
     overwrites=True,
 )

@@ -1,19 +1,22 @@
 """Codex: TOML without a list of tools; a sandbox and an approval policy restrict its one shell.
 
-Facts: https://developers.openai.com/codex/subagents, and the tool itself, version 0.169.0 (November 2026). An unknown
-key makes Codex refuse the file.
+Facts: https://developers.openai.com/codex/subagents, and the tool itself, version 0.169.0 (November 2026). A key that
+is none of the configuration's makes Codex refuse the file, as does a value of a wrong type.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from agentsync.core.codes import Code
 from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
+from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
+from agentsync.dialects.codex.config import KEYS, mistyped
 from agentsync.dialects.codex.effects import EFFECTS
 from agentsync.dialects.codex.permissions import PERMISSIONS
 from agentsync.dialects.codex.roles import ROLES
@@ -28,7 +31,22 @@ _MODELS: Final = frozenset(
     "gpt-5.5 gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol gpt-6.1-sol gpt-6.1-terra".split()
 )
 
-_CODEX: Final = TableDialect(
+
+@dataclass(frozen=True, slots=True)
+class _Codex(TableDialect):
+    """A loader that takes each key of the configuration, and no other."""
+
+    def check(self, fields: Fields) -> None:
+        """Report what keeps Codex from loading the file; for all tools where it may be intended to restrict."""
+        for one in mistyped(fields.metadata):
+            message = f"{one.problem}, and Codex does not load the file otherwise"
+            if one.is_clear:
+                fields.refuse(message, one.key)
+            else:
+                fields.report(Code.WRONG_TYPE, message, one.key)
+
+
+_CODEX: Final = _Codex(
     name="codex",
     title="Codex",
     permissions=PERMISSIONS,
@@ -43,16 +61,13 @@ _CODEX: Final = TableDialect(
         vendor="openai",
     ),
     own=frozenset({"mcp_servers"}),
-    native=frozenset(
-        {"nickname_candidates", "model_provider", "model_reasoning_summary", "model_verbosity", "personality"}
-        | {"service_tier", "features", "skills", "tools", "agents", "permissions", "sandbox_workspace_write"}
-        | {"approval_policy", "default_permissions", "web_search"}
-    ),
+    native=KEYS - {"model", "model_reasoning_effort", "mcp_servers", "sandbox_mode"},
     required=("name", "description", "prompt"),
     names=NameRule(scripts=True),
     name_key="free",
     prompt_key=_PROMPT,
-    invalid=Code.NOT_LOADED,
+    invalid=Code.LEFT_OUT,
+    strict=True,
     format=partial(format_toml, prompt_key=_PROMPT),
 )
 

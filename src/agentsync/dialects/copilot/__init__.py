@@ -127,7 +127,7 @@ class _Copilot(TableDialect):
     def check(self, fields: Fields) -> None:
         for key in (*_FILLED, *_FLAGS):
             if fields.has(key) and fields.peek(key) is None:
-                fields.refuse(key, f"`{key}` has no value, so Copilot refuses the file")
+                fields.leave_out(key, f"`{key}` has no value, so Copilot refuses the file")
         for key in _FLAGS:
             if not isinstance(fields.peek(key) or False, bool):
                 fields.wrong_type(key, "true or false")
@@ -187,7 +187,7 @@ _COPILOT: Final = _Copilot(
     ),
     required=("description",),
     names=NameRule(slugs=False),
-    invalid=Code.NOT_LOADED,
+    invalid=Code.LEFT_OUT,
 )
 
 

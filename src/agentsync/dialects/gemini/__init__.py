@@ -76,7 +76,7 @@ class _Gemini(TableDialect):
     def check(self, fields: Fields) -> None:
         for key in fields.keys:
             if fields.peek(key) is None:
-                fields.refuse(key, f"`{key}` has no value, so Gemini CLI refuses the file")
+                fields.leave_out(key, f"`{key}` has no value, so Gemini CLI refuses the file")
         if fields.peek("kind") not in (None, "local"):
             message = "an agent that another server runs has no tools or instructions to give to other tools"
             fields.report(Code.WRONG_DIALECT, message, "kind")
@@ -137,7 +137,7 @@ _GEMINI: Final = _Gemini(
         pattern="[a-z0-9_-]+",
     ),
     title_key="display_name",
-    invalid=Code.NOT_LOADED,
+    invalid=Code.LEFT_OUT,
     strict=True,
 )
 

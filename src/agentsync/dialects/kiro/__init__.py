@@ -42,7 +42,7 @@ _KIRO: Final = _Kiro(
     required=(),
     name_key="ignored",
     mode=None,
-    invalid=Code.NOT_LOADED,
+    invalid=Code.LEFT_OUT,
     runs_hooks=True,
 )
 

@@ -128,7 +128,7 @@ class Family(TableDialect):
     required: tuple[str, ...] = ()
     name_key: Literal["checked", "free", "ignored"] = "ignored"
     mode: Mode | None = None
-    invalid: Code = Code.NOT_LOADED
+    invalid: Code = Code.LEFT_OUT
     empties: frozenset[str] = frozenset()
 
     def model(self, fields: Fields) -> str | None:
@@ -136,7 +136,7 @@ class Family(TableDialect):
         if model is None or "/" in model:
             return model
         hint = "leave the key out to inherit" if model == "inherit" else "write `provider/id`"
-        fields.refuse("model", f"model `{model}` has no provider", hint)
+        fields.leave_out("model", f"model `{model}` has no provider", hint)
         alias = f"anthropic/{model}"
         return alias if alias in MODEL_ALIASES else None
 

@@ -31,6 +31,7 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions, narrow
 from agentsync.agents.patterns import ANY, matches
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.suggest import nearest
 from agentsync.dialects._base import SLUGS, NameRule
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.intent import known_as
@@ -202,8 +203,26 @@ class PermissionRules:
                 Code.NO_EFFECT, f"`{name}` has no value, so {self.title} restricts nothing by it", "permission"
             )
         for key, value in (("tools", tools), ("permission", permission)):
-            for name in value if isinstance(value, dict) else ():
+            for name, action in value.items() if isinstance(value, dict) else ():
                 self._check_name(fields, key, name)
+                self._check_known(fields, key, name, action)
+
+    def _check_known(self, fields: Fields, key: str, name: str, action: JsonValue) -> None:
+        """Report a name that no tool has, if it is one of another tool's or a misspelt one.
+
+        Any other name may be that of a server's tool or of a tool that a user has added.
+        """
+        own = {*self.units, *self.others, *_TOOL_KEYS, *_EDIT_KEYS}
+        if name.lower() in own or not {"*", "?"}.isdisjoint(name):
+            return
+        meant = [unit for unit, tools in self.units.items() if not {*tools}.isdisjoint(known_as(name))]
+        meant = meant or [*filter(None, [nearest(name, self.units)])]
+        if meant or known_as(name):
+            restricts = action is not True and action != "allow"
+            code, verb = (Code.NO_EFFECT, "restricts") if restricts else (Code.UNKNOWN_TOOL, "grants")
+            units = " or ".join(f"`{unit}`" for unit in meant) or "the name of each tool"
+            message = f"{self.title} has no tool `{name}`, so `{key}.{name}` {verb} nothing: did you mean {units}?"
+            fields.report(code, message, key, hint="call the tool by the name that it has here")
 
     def _check_name(self, fields: Fields, key: str, name: str) -> None:
         if name != name.lower() and name.lower() in {*self.units, *_TOOL_KEYS}:

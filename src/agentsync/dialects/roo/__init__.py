@@ -139,7 +139,7 @@ class _Roo(TableDialect):
             if key in (_ROLE, _INSTRUCTIONS):
                 fields.report(Code.WRONG_TYPE, message, key)
             else:
-                fields.refuse(key, message)
+                fields.leave_out(key, message)
 
 
 def _groups(value: JsonValue) -> Iterator[tuple[str, str]]:
@@ -291,7 +291,7 @@ _ROO: Final = _Roo(
     required=("name", "prompt"),
     names=NameRule(reserved=_BUILT_IN),
     title_key=_TITLE,
-    invalid=Code.NOT_LOADED,
+    invalid=Code.LEFT_OUT,
     format=_format,
 )
 

@@ -86,7 +86,7 @@ _VIBE: Final = _Vibe(
     title_key="display_name",
     prompt_key=_PROMPT,
     longest=64 << 10,
-    invalid=Code.NOT_LOADED,
+    invalid=Code.LEFT_OUT,
     format=partial(format_toml, prompt_key=_PROMPT),
 )
 
