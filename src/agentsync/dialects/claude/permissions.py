@@ -333,7 +333,9 @@ def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
     )
 
 
-_CAPABILITIES: Final = Capabilities(units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents)
+_CAPABILITIES: Final = Capabilities(
+    units=_UNITS, asks=CHANGING, server_name=_server_name, spells=_names_agents, overwrites=True
+)
 
 
 def _own(fields: Fields, _keys: frozenset[str]) -> dict[str, JsonValue]:
@@ -409,6 +411,5 @@ PERMISSIONS: Final = PermissionCodec(
     any_spelling=True,
     guarded_tools=_denied_tools,
     lists=ToolLists(null="none", mistyped="none", denied="disallowedTools"),
-    overwrites=True,
 )
 """The permissions of Claude Code's agents."""
