@@ -56,6 +56,7 @@ class Capabilities:
         server_name: the target's spelling of an MCP pattern (`mcp/server/*`), or None where it has none.
         spells: whether the target can write these rules, which tell arguments apart, for this tool.
         exact: whether the target can express every rule as it is, so that no narrowing is needed.
+        overwrites: whether its writing is known to replace a file that is there, and so can do what editing can.
     """
 
     units: Mapping[str, tuple[str, ...]]
@@ -64,6 +65,7 @@ class Capabilities:
     server_name: Callable[[str], str | None] = lambda _pattern: None
     spells: Callable[[str, tuple[Rule, ...]], bool] = _no_arguments
     exact: bool = False
+    overwrites: bool = False
 
     @property
     def tools(self) -> frozenset[str]:
@@ -118,6 +120,8 @@ def upper_bound(grants: Grants, capabilities: Capabilities, options: WriteOption
         if options.coarse == "accept":
             most = max(max(levels) for levels in approvals.values())
             rules += [Rule(tool, most) for tool, levels in approvals.items() if max(levels) < most]
+            if capabilities.overwrites and "write" in covered and max(grants.approvals("edit")) < most:
+                rules.append(Rule("edit", most))
     if options.unenforceable == "accept":
         servers = [tool for tool in grants.patterns if tool.startswith(MCP) and capabilities.server_name(tool)]
         partly = {
@@ -232,7 +236,11 @@ class _Narrowing:
         levels = {tool: self._tool_level(tool, unit) for tool in covered}
         if any(not level and max(self._grants.approvals(tool)) for tool, level in levels.items()):
             return Approval.DENY  # `unenforceable` decided this, so `coarse` must not grant it
-        return self._approvable_level(self._shared_level(unit, levels), f"`{unit}`", frozenset(covered))
+        level = self._shared_level(unit, levels)
+        edits = min(self._grants.approvals("edit"))
+        if self._capabilities.overwrites and "write" in covered and edits < level:
+            level = self._shared_level(unit, {"write": level, "edit": edits})
+        return self._approvable_level(level, f"`{unit}`", frozenset(covered))
 
     def _tool_level(self, tool: str, unit: str) -> Approval:
         """Level for a tool in a target that cannot tell its arguments apart."""

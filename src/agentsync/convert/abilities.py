@@ -29,5 +29,4 @@ def enforced_abilities(target: Dialect, document: Document, slug: str) -> Abilit
     """
     abilities = intended_abilities(target, document, slug)
     hooks = tuple(ability for ability in abilities.brought if ability.meaning is Meaning.HOOKS)
-    grants = target.enforced(document)
-    return replace(abilities, grants=grants.with_overwriting() if target.overwrites else grants, guards=hooks)
+    return replace(abilities, grants=target.most(document), guards=hooks)

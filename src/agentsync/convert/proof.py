@@ -32,7 +32,7 @@ def read_back(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dia
         again = target.read(document, agent.slug).agent
         if document.repaired or again is None or again.slug != agent.slug:
             return None, "the output does not read back"
-        granted = target.enforced(document)
+        granted = target.most(document)
     except UnreadableError as error:
         return None, f"the output does not read back: {error.message}"
     except TooManyPatternsError as error:
@@ -57,7 +57,7 @@ def upper_bound_of(read: ReadAgent, effective: Overridden, target: Dialect, opti
     """Return the upper bound of what the target may grant to this agent."""
     # For its own tool, that is what the tool itself enforces of the source's file.
     if read.dialect is target and not effective.regranted:
-        return target.enforced(read.document)
+        return target.most(read.document)
     grants = effective.agent.grants if effective.agent else read.agent.grants
     return upper_bound(grants.with_effects() if target.uses_effects else grants, target.capabilities, options)
 

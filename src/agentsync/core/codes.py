@@ -79,7 +79,7 @@ class Code(Enum):
     NAME_TWICE = "AS212", ERROR, "Two agents have the same name.", "Rename or exclude one of them; or name the dialect of each under `[agents.dialects]`; between sources, `replaces = true` lets the later one win.", "Neither agent is written; the last good versions stay."
     SAME_TWICE = "AS213", WARNING, "The same agent is in two files, or another file takes precedence.", "Exclude one of them.", "One of the files is used, the other is ignored."
     WRONG_DIALECT = "AS214", ERROR, "The value has another tool's form; this tool would read it differently.", "Write the value in the form that this tool reads.", _REFUSED
-    UNKNOWN_TOOL = "AS215", WARNING, "The tool name is not one that this dialect knows.", "Correct the tool's name, or remove it.", "The agent is written; its own tool ignores the name."
+    UNKNOWN_TOOL = "AS215", WARNING, "The tool name is not one that this dialect knows.", "Correct the tool's name, or remove it.", "The agent is written; its own tool ignores the name, or gets a file without it."
     NO_EFFECT = "AS216", WARNING, "The agent's own tool does not enforce what this key restricts.", "Use the key that the tool reads.", "The agent is written; other tools restrict it as its author intended."
     INVALID_VALUE = "AS217", WARNING, "The tool does not accept this value.", "Use a value that the tool accepts.", "The agent is written; the tool may ignore the value, or not run the agent."
     TOOLS_NONE = "AS218", WARNING, "The value of `tools` grants no tool at all.", "Remove the key to grant every tool.", "The agent is written, but may use no tool."

@@ -300,7 +300,6 @@ class Dialect:
         enforced: the grants that the tool enforces for a document's agent: the widest that its documentation allows.
         also_reads: the dialects with directories that the tool reads too, in a project at least.
         notice: what a user has to do or know before the tool loads agents from its directory, as a clause.
-        overwrites: whether the tool's writing is known to replace a file that is there, and so can do what editing can.
         uses_effects: whether grants are compared by their effects, since one shell does everything here.
         shared: how the single file with all agents is edited; None where each agent has a file of its own. The
             locations above are those of that file then.
@@ -339,7 +338,6 @@ class Dialect:
     environment: tuple[Moved, ...] = ()
     also_reads: tuple[str, ...] = ()
     notice: str = ""
-    overwrites: bool = False
     uses_effects: bool = False
     shared: SharedFile | None = None
     settings: SettingsFile | None = None
@@ -361,9 +359,16 @@ class Dialect:
         diagnostics = (*reading.diagnostics, *ignored, *misspelt)
         if reading.agent is None:
             return Reading(None, diagnostics)
-        grants = reading.agent.grants.with_overwriting() if self.overwrites else reading.agent.grants
+        grants = self._overwriting(reading.agent.grants)
         grants = restricted(grants, document.metadata, own, self.guarded_tools, unclear=bool(misspelt))
         return replace(reading, agent=reading.agent.model_copy(update={"grants": grants}), diagnostics=diagnostics)
+
+    def most(self, document: Document) -> Grants:
+        """The grants that the tool enforces for a document's agent, with those that come with its writing."""
+        return self._overwriting(self.enforced(document))
+
+    def _overwriting(self, grants: Grants) -> Grants:
+        return grants.with_overwriting() if self.capabilities.overwrites else grants
 
     def score(self, document: Document) -> int:
         """How well the tool knows what a document has, less what it does not; decides where the path does not.

@@ -88,7 +88,7 @@ class _Tools(ToolList):
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        return self.tools.capabilities(asks=frozenset({"bash"}))
+        return self.tools.capabilities(asks=frozenset({"bash"}), overwrites=True)
 
     def intended_rules(self, metadata: Mapping[str, JsonValue]) -> list[Rule]:
         complete = _is_complete(metadata) or self.tools_key in metadata
@@ -166,7 +166,6 @@ _ANTIGRAVITY: Final = TableDialect(
         _TOOLS,
         ToolLists(empty="all", mistyped="refused", strings=False),
         further=(_CLOSED, _INHERITS, _INHERITS_SERVERS, _POLICY),
-        overwrites=True,
     ).codec,
     keys={
         "mode": Key("mainAgent", "flag", words={False: "subagent", True: "all"}),

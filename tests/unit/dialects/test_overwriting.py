@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agentsync.agents.grants import Approval, Grants, Rule
-from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.narrowing import Choice, WriteOptions
 from agentsync.convert.render import render
+from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 from support.conversion import read
 
@@ -49,6 +50,19 @@ def test_an_agent_that_only_creates_files_may_not(dialect: str) -> None:
     grants = _agent(dialect, _CREATING[dialect])
     assert grants.approval("read")
     assert not grants.approval("edit")
+
+
+@pytest.mark.parametrize("target", ["claude", "gemini", "qwen", "vibe", "antigravity"])
+@pytest.mark.parametrize("dialect", ["copilot", "factory"])
+def test_nor_does_it_get_a_tool_that_replaces_files_unless_that_is_accepted(dialect: str, target: str) -> None:
+    data = f"---\nname: a\ndescription: b\n{_CREATING[dialect]}\n---\n{_TEXT}".encode()
+    source = read(f"a{dialects()[dialect].suffix}", data, dialect)
+    choices: tuple[tuple[Choice, bool], ...] = (("narrow", False), ("accept", True))
+    for choice, writes in choices:
+        file = render(source, dialects()[target], WriteOptions(coarse=choice))
+        assert file.document is not None, file.diagnostics
+        assert bool(dialects()[target].enforced(file.document).approval("write")) is writes
+        assert (Code.ACCEPTED_WIDER if writes else Code.COARSE) in {one.code for one in file.diagnostics}
 
 
 def test_what_writing_excepts_is_not_edited() -> None:

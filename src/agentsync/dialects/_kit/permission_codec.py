@@ -44,7 +44,7 @@ class PermissionCodec:
         own: the keys with which an agent of this dialect is written again.
         spelled: the keys among them that the tool itself reads, in its own spelling; all of them where it is empty.
         knows: as `Dialect.knows`, for these keys.
-        any_spelling, guarded_tools, lists, overwrites, uses_effects: as in Dialect.
+        any_spelling, guarded_tools, lists, uses_effects: as in Dialect.
     """
 
     keys: frozenset[str]
@@ -60,5 +60,4 @@ class PermissionCodec:
     any_spelling: bool = False
     guarded_tools: Names = intended_by
     lists: ToolLists | None = None
-    overwrites: bool = False
     uses_effects: bool = False

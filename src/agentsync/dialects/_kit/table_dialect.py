@@ -270,7 +270,6 @@ class TableDialect:
             guarded_tools=self.permissions.guarded_tools,
             runs_hooks=self.runs_hooks,
             lists=self.permissions.lists,
-            overwrites=self.permissions.overwrites,
             uses_effects=self.permissions.uses_effects,
             required=tuple(self.prompt_key or key if key == "prompt" else key for key in self.required),
             names=self.names,

@@ -39,7 +39,8 @@ class ToolList:
         lists: how the tool reads a list that restricts less than it seems to.
         tools_key: the key of the list of tools; empty where there is none.
         further: other keys that restrict, which a subclass reads and writes.
-        overwrites, uses_effects: as in Dialect.
+        overwrites: as in Capabilities.
+        uses_effects: as in Dialect.
     """
 
     tools: ToolNames
@@ -52,7 +53,7 @@ class ToolList:
     @cached_property
     def capabilities(self) -> Capabilities:
         """The permissions that the lists can express."""
-        return self.tools.capabilities()
+        return self.tools.capabilities(overwrites=self.overwrites)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -74,7 +75,6 @@ class ToolList:
             knows=self.knows,
             guarded_tools=self.guarded_tools,
             lists=self.lists,
-            overwrites=self.overwrites,
             uses_effects=self.uses_effects,
         )
 

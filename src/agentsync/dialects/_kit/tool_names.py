@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
@@ -71,13 +71,16 @@ class ToolNames:
     servers: ServerNames | None = None
 
     def capabilities(
-        self, *, asks: frozenset[str] = frozenset(), spells: Callable[[str, tuple[Rule, ...]], bool] | None = None
+        self,
+        *,
+        asks: frozenset[str] = frozenset(),
+        spells: Callable[[str, tuple[Rule, ...]], bool] | None = None,
+        overwrites: bool = False,
     ) -> Capabilities:
         """The permissions that a list of these names can express."""
         server_name = self.servers.spell if self.servers else lambda _pattern: None
-        if spells is None:
-            return Capabilities(units=self.written, asks=asks, server_name=server_name)
-        return Capabilities(units=self.written, asks=asks, server_name=server_name, spells=spells)
+        plain = Capabilities(units=self.written, asks=asks, server_name=server_name, overwrites=overwrites)
+        return replace(plain, spells=spells) if spells else plain
 
     def tools(self, name: str) -> tuple[str, ...]:
         """The canonical tools and patterns that a name grants; an unknown name stays as it is, below `other/`."""

@@ -226,7 +226,9 @@ def _names_agents(tool: str, rules: tuple[Rule, ...]) -> bool:
     )
 
 
-_CAPABILITIES: Final = Capabilities(units=UNITS, asks=CHANGING, server_name=server_name, spells=_names_agents)
+_CAPABILITIES: Final = Capabilities(
+    units=UNITS, asks=CHANGING, server_name=server_name, spells=_names_agents, overwrites=True
+)
 
 
 def _own(fields: Fields, _keys: frozenset[str]) -> dict[str, JsonValue]:
@@ -302,6 +304,5 @@ PERMISSIONS: Final = PermissionCodec(
     any_spelling=True,
     guarded_tools=denied_tools,
     lists=ToolLists(null="none", mistyped="none", denied="disallowedTools"),
-    overwrites=True,
 )
 """The permissions of Claude Code's agents."""

@@ -199,7 +199,9 @@ DIALECT: Final = _COPILOT.dialect(
     binaries=("copilot",),
     review=Review(
         restricted_by="`tools`; `disallowedTools` is ignored",
-        handling="a denial becomes a complete list; `skill` cannot be taken from an agent that a user may select",
+        handling="a denial becomes a complete list; `skill` cannot be taken from an agent that a user may select; one "
+        "tool of `search` or `web` is granted as `grep`, `glob`, `web_fetch` or `web_search`, which the CLI is known "
+        "to take; the cloud agent and VS Code may know the groups only",
     ),
     version="1.0.102",
     source="https://docs.github.com/en/copilot/reference/custom-agents-configuration",

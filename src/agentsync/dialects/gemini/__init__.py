@@ -148,7 +148,8 @@ DIALECT: Final = _GEMINI.dialect(
     binaries=("gemini",),
     review=Review(
         restricted_by="`tools`; an unknown name refuses the file",
-        handling="calls of other agents are never written; they do not exist for agents",
+        handling="its own file is written without such a name; calls of other agents are never written, since they do "
+        "not exist for agents",
     ),
     version="0.61.0",
     source="https://geminicli.com/docs/core/subagents",

@@ -47,6 +47,7 @@ _LEVELS: Final = {"always": Approval.ALLOW, "ask": Approval.ASK, "never": Approv
 _CAPABILITIES: Final = Capabilities(
     units={"read_file": ("read",), "write_file": ("write",), "edit": ("edit",), "bash": ("bash",), "skill": ("skill",)},
     asks=CHANGING | {"read", "skill"},
+    overwrites=True,
 )
 
 _KEYS: Final = (
@@ -284,5 +285,4 @@ PERMISSIONS: Final = PermissionCodec(
     check=_check,
     own=_own,
     lists=ToolLists(empty="all", mistyped="refused", denied="disabled_tools"),
-    overwrites=True,
 )
