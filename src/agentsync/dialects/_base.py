@@ -292,6 +292,7 @@ class Dialect:
         names: the names that the tool accepts.
         enforced: the grants that the tool enforces for a document's agent: the widest that its documentation allows.
         also_reads: the dialects with directories that the tool reads too, in a project at least.
+        built_in: names of agents that the tool itself has, beside those that `names` reserves.
         notice: what a user has to do or know before the tool loads agents from its directory, as a clause.
         overwrites: whether the tool's writing is known to replace a file that is there, and so can do what editing can.
         uses_effects: whether grants are compared by their effects, since one shell does everything here.
@@ -331,6 +332,7 @@ class Dialect:
     names: NameRule = SLUGS
     environment: tuple[Moved, ...] = ()
     also_reads: tuple[str, ...] = ()
+    built_in: frozenset[str] = frozenset()
     notice: str = ""
     overwrites: bool = False
     uses_effects: bool = False

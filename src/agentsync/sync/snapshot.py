@@ -48,6 +48,7 @@ class Snapshot:
         accepts_scattered: whether all agents are taken that are outside of directories of agents.
         plugins: the names of plugins by their directories, as a marketplace lists them.
         plugin_prefixes: by path, what is put before an agent's name since another plugin has one of this name.
+        called: by path of an agent that calls others, for each target the names there of those that have another one.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Snapshot:
     accepts_scattered: bool = False
     plugins: Mapping[str, str] = field(default_factory=dict)
     plugin_prefixes: Mapping[str, str] = field(default_factory=dict)
+    called: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the content of each of these blobs, in any order, one in memory at a time.
