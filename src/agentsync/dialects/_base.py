@@ -351,8 +351,7 @@ class Dialect:
         reading = self.reader(document, stem)
         own = [key for key in document.metadata if self._restricts_by(key)]
         ignored = ignored_restrictions(document, own, runs_hooks=self.runs_hooks, title=self.title, hint=self.remedy)
-        restricting = [key for key in self.known_keys if folded_key(key) in self.restrictions]
-        misspelt = misspelt_restrictions(document, restricting, self.title)
+        misspelt = misspelt_restrictions(document, self.known_keys, self.permission_keys, self.title)
         diagnostics = (*reading.diagnostics, *ignored, *misspelt)
         if reading.agent is None:
             return Reading(None, diagnostics)
