@@ -41,7 +41,7 @@ from agentsync.service.events import (
     log_unhealthy,
 )
 from agentsync.state.records import Action, Recorded
-from agentsync.sync.build import ContentStore
+from agentsync.sync.contents import ContentStore
 from agentsync.sync.events import RunEvents
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope

@@ -10,8 +10,8 @@ from agentsync.config import Target
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 from agentsync.state.records import Action
-from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.contents import ContentStore
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource

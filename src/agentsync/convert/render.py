@@ -28,6 +28,7 @@ class RenderedFile:
         diagnostics: losses, and the reason of a refusal.
         excluded: whether the agent is excluded from the target, so that an existing file is deleted.
         document: the bytes as parsed by the target's dialect; None where there are none.
+        name: by which other agents call it in the target; empty where there are none.
     """
 
     path: str
@@ -35,6 +36,7 @@ class RenderedFile:
     diagnostics: tuple[Diagnostic, ...] = ()
     excluded: bool = False
     document: Document | None = None
+    name: str = ""
 
 
 def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: Sequence[Override] = ()) -> RenderedFile:
@@ -53,7 +55,7 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     if refusals := _refusals(read, agent, target):
         return RenderedFile("", None, (*effective.diagnostics, *refusals))
     if read.dialect is target and read.passes_through and not effective.changed:
-        return RenderedFile(target.path_of(agent.slug), read.document.data, document=read.document)
+        return RenderedFile(target.path_of(agent.slug), read.document.data, document=read.document, name=agent.name)
     renamed: tuple[Diagnostic, ...] = ()
     if read.dialect is not target:  # only an author for the tool can intend one of its own names
         agent, renamed = _adapted(agent, target)
@@ -73,7 +75,9 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     if effective.in_own_words and (gain := _gain(writing.data, read, target, options)):
         refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=effective.in_own_words)
         return RenderedFile("", None, (*effective.diagnostics, refusal))
-    return RenderedFile(path, writing.data, diagnostics, document=document)
+    name = document.metadata.get("name") if document else None
+    called = name if isinstance(name, str) else agent.slug
+    return RenderedFile(path, writing.data, diagnostics, document=document, name=called)
 
 
 def _refusals(read: ReadAgent, agent: Agent, target: Dialect) -> tuple[Diagnostic, ...]:

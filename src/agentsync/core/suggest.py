@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from agentsync.core.naming import folded_key
 
-_LONGEST = 64
+LONGEST = 64
 """Longer names are compared with none, since the time grows with the square of the length."""
 
 _LEAST_BEGINNING = 4
@@ -25,12 +25,12 @@ def nearest(name: str, names: Iterable[str], *, shortened: bool = True) -> str:
         names: those that there are.
         shortened: whether it is also like the only one that begins with it.
     """
-    return _nearest(name, tuple(sorted(names)), shortened=shortened) if len(name) <= _LONGEST else ""
+    return _nearest(name, tuple(sorted(names)), shortened=shortened) if len(name) <= LONGEST else ""
 
 
 @lru_cache(maxsize=4096)
 def _nearest(name: str, names: tuple[str, ...], *, shortened: bool) -> str:
-    folded = {folded_key(other): other for other in reversed(names) if len(other) <= _LONGEST}
+    folded = {folded_key(other): other for other in reversed(names) if len(other) <= LONGEST}
     word = folded_key(name)
     begun = [other for other in folded if shortened and len(word) >= _LEAST_BEGINNING and other.startswith(word)]
     like = [word] if word in folded else begun if len(begun) == 1 else get_close_matches(word, folded, 1, _LEAST_LIKE)

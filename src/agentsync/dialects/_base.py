@@ -299,6 +299,7 @@ class Dialect:
         names: the names that the tool accepts.
         enforced: the grants that the tool enforces for a document's agent: the widest that its documentation allows.
         also_reads: the dialects with directories that the tool reads too, in a project at least.
+        built_in: names of agents that the tool itself has, beside those that `names` reserves.
         notice: what a user has to do or know before the tool loads agents from its directory, as a clause.
         uses_effects: whether grants are compared by their effects, since one shell does everything here.
         shared: how the single file with all agents is edited; None where each agent has a file of its own. The
@@ -337,6 +338,7 @@ class Dialect:
     names: NameRule = SLUGS
     environment: tuple[Moved, ...] = ()
     also_reads: tuple[str, ...] = ()
+    built_in: frozenset[str] = frozenset()
     notice: str = ""
     uses_effects: bool = False
     shared: SharedFile | None = None
@@ -354,8 +356,7 @@ class Dialect:
         reading = self.reader(document, stem)
         own = [key for key in document.metadata if self._restricts_by(key)]
         ignored = ignored_restrictions(document, own, runs_hooks=self.runs_hooks, title=self.title, hint=self.remedy)
-        restricting = [key for key in self.known_keys if folded_key(key) in self.restrictions]
-        misspelt = misspelt_restrictions(document, restricting, self.title)
+        misspelt = misspelt_restrictions(document, self.known_keys, self.permission_keys, self.title)
         diagnostics = (*reading.diagnostics, *ignored, *misspelt)
         if reading.agent is None:
             return Reading(None, diagnostics)

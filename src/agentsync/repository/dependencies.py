@@ -16,8 +16,9 @@ from posixpath import normpath
 
 from pydantic import JsonValue
 
-from agentsync.agents.grants import MCP, Approval
+from agentsync.agents.grants import MCP, UNTRANSLATED, Approval, Grants
 from agentsync.agents.model import Agent
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.formats.document import Document
@@ -46,6 +47,7 @@ class Needs:
         paths: what may be a file of the repository.
         skills, servers: names of skills and of MCP servers that the agent does not bring.
         commands: what may be a command of the repository, without the slash.
+        agents: names of agents in rules for calling others, and patterns of them.
     """
 
     files: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class Needs:
     skills: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
 
 
 NO_NEEDS = Needs()
@@ -74,7 +77,15 @@ def needs_of(agent: Agent, document: Document) -> Needs:
         skills=_distinct(agent.skills),
         servers=_distinct(_servers(agent)),
         commands=_distinct(match[1] for match in _COMMAND.finditer(agent.prompt)),
+        agents=_distinct(_called(agent.grants)),
     )
+
+
+def _called(grants: Grants) -> Iterator[str]:
+    """Yield the names and patterns of agents for which there are rules of their own."""
+    for rule in grants.rules:
+        if rule.tool == "task" and rule.argument != ANY and not rule.argument.startswith(UNTRANSLATED):
+            yield rule.argument
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:

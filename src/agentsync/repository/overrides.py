@@ -135,6 +135,33 @@ def also_denied(agent: Agent, *prefixes: str) -> tuple[Override, ...]:
     return (Override(agent.slug, place, spell(Grants((*agent.grants.rules, *added)))),) if added else ()
 
 
+def following(grants: Grants, names: Mapping[str, str], prefixes: Iterable[str]) -> Grants:
+    """Return the grants of an agent that calls others by the names that they have in a target.
+
+    Each of these agents may be called as its author's rules have it, whatever pattern decided that. By its former name
+    nothing gets more than without the rules for that name, since another agent may have it there.
+
+    Args:
+        grants: with the names that the agents have in their source.
+        names: the target's name of each agent that has another one there.
+        prefixes: what names of agents begin with; rules that restrict are repeated for such names of other agents.
+
+    Raises:
+        TooManyPatternsError: the patterns cannot be compared within bounds.
+    """
+    added = [rule for prefix in dict.fromkeys(filter(None, prefixes)) for rule in _under_prefix(grants, prefix)]
+    rules = [rule for rule in grants.rules if not (rule.tool == _CALLS and rule.argument in names)] + added
+    others = Grants(tuple(rules))
+    for name in names:
+        if (level := grants.approval(_CALLS, name)) < others.approval(_CALLS, name):
+            rules.append(Rule(_CALLS, level, name))
+    rest = Grants(tuple(rules))
+    for name, other in names.items():
+        if (level := grants.approval(_CALLS, name)) != rest.approval(_CALLS, other):
+            rules.append(Rule(_CALLS, level, other))
+    return Grants(tuple(rules))
+
+
 def _under_prefix(grants: Grants, prefix: str) -> Iterator[Rule]:
     """Yield the rules for other agents again, for their names with a prefix; nothing where none of them restricts.
 

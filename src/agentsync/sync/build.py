@@ -15,25 +15,26 @@ from dataclasses import dataclass, replace
 from agentsync.config import Target
 from agentsync.convert.policy import Policy, Rules, SourcePolicy
 from agentsync.convert.policy_check import judge_output, judge_text
-from agentsync.convert.render import RenderedFile, render
+from agentsync.convert.render import RenderedFile
 from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.digest import digest
 from agentsync.core.entry_paths import split_path
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import masked
 from agentsync.repository.dependencies import Tree, missing, needs_of
-from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
-from agentsync.repository.overrides import also_denied, prefixed, unused
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent
+from agentsync.repository.overrides import unused
 from agentsync.repository.plugins import Plugins, prefixes
 from agentsync.repository.selection import dialect_of
 from agentsync.state.render_cache import Cache
 from agentsync.sync.agent_versions import claimed, claims_of, named_agent, used_agents
+from agentsync.sync.called_agents import called_names, missing_agents
 from agentsync.sync.compiled_agent import CompiledAgent, Output, decode, encode
+from agentsync.sync.contents import ContentStore, render_file
 from agentsync.sync.snapshot import Snapshot
-from agentsync.targets.change import Change, TargetState, Wanted
+from agentsync.targets.change import TargetState, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,14 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
         cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
     names = used_agents(snapshots, compiled, targets)
     compiled, used = names.compiled, _without_clashes(names.used, targets)
+    snapshots = [replace(one, called=called_names(one, used, targets)) for one in snapshots]
+    contents.follow(snapshots)
+    for snapshot in snapshots:
+        entries = [entry for entry in snapshot.entries if entry.path in snapshot.called]
+        if entries:
+            source_policy = policy.of_source(snapshot.name, snapshot.url)
+            again = _compile(replace(snapshot, entries=entries), targets, cache, contents, source_policy)
+            used = tuple(_with_called_names(snapshot, used, again))
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
     unread = frozenset(
         (snapshot.name, path)
@@ -88,6 +97,7 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
         *oversized,
         *(diagnostic for compiled_agent in compiled for diagnostic in compiled_agent.diagnostics),
         *names.diagnostics,
+        *map(masked, missing_agents(snapshots, compiled)),
         *_unused(snapshots, compiled),
         *(
             diagnostic
@@ -97,60 +107,6 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
         ),
     ]
     return BuildResult(compiled, used, states, tuple(diagnostics), contents)
-
-
-class ContentStore:
-    """Bytes of wanted files: those rendered in this run, and the others on demand."""
-
-    def __init__(self, snapshots: Sequence[Snapshot], targets: Sequence[Target]) -> None:
-        self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
-        self._targets = targets
-        self._bytes: dict[tuple[str, str], bytes] = {}
-
-    def keep(self, target: str, data: bytes) -> str:
-        """Store the bytes of one file and return their digest."""
-        digested = digest(data)
-        self._bytes[target, digested] = data
-        return digested
-
-    def load(self, files: Iterable[tuple[str, Wanted]]) -> None:
-        """Render those of these files, each with its target, that this run took from the cache; read each mirror once.
-
-        Raises:
-            SourceUnavailableError: a mirror cannot be read.
-        """
-        missing = (file for target, file in files if (target, file.digest) not in self._bytes)
-        for snapshot, path, data in self._sources_of((file.source, file.blob, file.source_path) for file in missing):
-            for name, rendered in _render(snapshot, path, data, self._targets)[1].items():
-                if rendered.data is not None:
-                    self.keep(name, rendered.data)
-
-    def read_again(self, compiled: Iterable[CompiledAgent]) -> Iterator[ReadAgent]:
-        """Read agents again as they were read for the build, which does not keep them; each mirror is read once.
-
-        Raises:
-            SourceUnavailableError: a mirror cannot be read.
-            ConfigError: a working tree cannot be read, or has changed.
-        """
-        for snapshot, path, data in self._sources_of((one.source, one.blob, one.path) for one in compiled):
-            read, _ = _render(snapshot, path, data, ())
-            assert isinstance(read, ReadAgent)  # noqa: S101 - the build found an agent in the same bytes
-            yield read
-
-    def _sources_of(self, files: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Snapshot, str, bytes]]:
-        """Yield the snapshot, the path and the bytes of files that are given by source, blob and path."""
-        paths: dict[str, dict[str, dict[str, None]]] = {}
-        for source, blob, path in files:
-            paths.setdefault(source, {}).setdefault(blob, {})[path] = None
-        for source, blobs in paths.items():
-            snapshot = self._snapshots[source]
-            for blob, data in snapshot.blobs(blobs):
-                yield from ((snapshot, path, data) for path in blobs[blob])
-
-    def __call__(self, change: Change) -> bytes:
-        """Return the bytes of a change's wanted file; `load` must have been called with that file before."""
-        assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
-        return self._bytes[change.target, change.wanted.digest]
 
 
 def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) -> Iterator[Diagnostic]:
@@ -186,6 +142,23 @@ def _without_refusal(compiled_agent: CompiledAgent, parts: Mapping[str, str]) ->
         return compiled_agent
     part = Diagnostic(Code.NOT_AN_AGENT, f"this is part of the agent `{whole}`", path=compiled_agent.path)
     return replace(compiled_agent, refused=False, claims=(), diagnostics=(masked(part),))
+
+
+def _with_called_names(
+    snapshot: Snapshot, used: Iterable[CompiledAgent], compiled: Iterable[CompiledAgent]
+) -> Iterator[CompiledAgent]:
+    """Yield the agents, those of one source with the outputs of what was compiled for the names of called agents."""
+    renewed = {one.path: one for one in compiled}
+    for agent in used:
+        if agent.source != snapshot.name or agent.path not in renewed:
+            yield agent
+        else:
+            called, again = snapshot.called[agent.path], renewed[agent.path].outputs
+            outputs = {
+                target: again[target] if target in called and output.digest else output
+                for target, output in agent.outputs.items()
+            }
+            yield replace(agent, outputs=outputs)
 
 
 def _with_plugin_prefixes(snapshot: Snapshot, cache: Cache | None) -> Snapshot:
@@ -277,7 +250,8 @@ def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: st
     ]
     forced = snapshot.selection.dialect_of(entry.path)
     prefix = snapshot.plugin_prefixes.get(entry.path)
-    inputs = [engine(), entry.path, entry.blob, forced, prefix, common, settings]
+    called = sorted((target, sorted(names.items())) for target, names in snapshot.called.get(entry.path, {}).items())
+    inputs = [engine(), entry.path, entry.blob, forced, prefix, common, settings, called]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
@@ -290,7 +264,7 @@ def _make(
     contents: ContentStore,
     policy: SourcePolicy,
 ) -> CompiledAgent:
-    read, files = _render(snapshot, entry.path, data, targets)
+    read, files = render_file(snapshot, entry.path, data, targets)
     compiled_agent = CompiledAgent(
         snapshot.name, entry.path, entry.blob, diagnostics=tuple(map(masked, read.diagnostics))
     )
@@ -323,7 +297,7 @@ def _make(
                 diagnostic.at(path=entry.path, agent=agent.name, target=target.name) for diagnostic in file.diagnostics
             )
             digested = contents.keep(target.name, file.data) if file.data is not None else ""
-            outputs[target.name] = Output(file.path, digested, tuple(map(masked, located)))
+            outputs[target.name] = Output(file.path, digested, tuple(map(masked, located)), file.name)
     return replace(
         compiled_agent,
         name=agent.name,
@@ -347,27 +321,6 @@ def _judged(read: ReadAgent, file: RenderedFile, target: Target, rules: Sequence
     # A line number means something to the author only in the agent's own file.
     located = refusals if file.document is read.document else tuple(replace(refusal, line=0) for refusal in refusals)
     return RenderedFile("", None, (*file.diagnostics, *located))
-
-
-def _render(
-    snapshot: Snapshot, path: str, data: bytes, targets: Iterable[Target]
-) -> tuple[ReadAgent | NoAgent, dict[str, RenderedFile]]:
-    """Read a file, and render it for each target that takes it, by the target's name."""
-    read = read_agent(path, data, snapshot.selection.dialect_of(path))
-    if isinstance(read, NoAgent):
-        return read, {}
-    if prefix := snapshot.prefix_of(path):
-        agent = prefixed(read.agent, prefix)
-        if path in snapshot.plugin_prefixes:
-            agent = agent.model_copy(update={"own_slug": prefixed(read.agent, snapshot.prefix).slug})
-        read = replace(read, agent=agent, passes_through=False)
-    overrides = (*also_denied(read.agent, *snapshot.prefixes), *snapshot.overrides)
-    files = {}
-    for target in targets:
-        if target.filter.takes(read.agent):
-            options = replace(target.options, models=snapshot.models.get(target.dialect, {}))
-            files[target.name] = render(read, target.written, options, overrides)
-    return read, files
 
 
 def _target_state(

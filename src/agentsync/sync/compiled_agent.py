@@ -12,11 +12,19 @@ from agentsync.repository.dependencies import NO_NEEDS, Needs
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Output for one target: path and digest; the digest is empty where the agent is refused or excluded."""
+    """Output for one target.
+
+    Attributes:
+        path: below the target's directory.
+        digest: of the file; empty where the agent is refused or excluded.
+        diagnostics: of the conversion.
+        name: by which other agents call it there; empty as well.
+    """
 
     path: str
     digest: str
     diagnostics: tuple[Diagnostic, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
         "claims": compiled_agent.claims,
         "diagnostics": [diagnostic.as_dict() for diagnostic in compiled_agent.diagnostics],
         "outputs": {
-            target: [output.path, output.digest, [diagnostic.as_dict() for diagnostic in output.diagnostics]]
+            target: [output.path, output.digest, output.name, [one.as_dict() for one in output.diagnostics]]
             for target, output in compiled_agent.outputs.items()
         },
         "needs": asdict(compiled_agent.needs),
@@ -82,8 +90,8 @@ def decode(value: bytes) -> CompiledAgent:
     """Decode a value of the cache; source, path and blob are empty."""
     record = json.loads(value)
     outputs = {
-        target: Output(path, digested, tuple(Diagnostic.from_dict(diagnostic) for diagnostic in diagnostics))
-        for target, (path, digested, diagnostics) in record.pop("outputs").items()
+        target: Output(path, digested, tuple(Diagnostic.from_dict(diagnostic) for diagnostic in diagnostics), name)
+        for target, (path, digested, name, diagnostics) in record.pop("outputs").items()
     }
     diagnostics = tuple(Diagnostic.from_dict(diagnostic) for diagnostic in record.pop("diagnostics"))
     tags, claims = tuple(record.pop("tags")), tuple(record.pop("claims"))

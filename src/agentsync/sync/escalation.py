@@ -13,7 +13,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 from agentsync.dialects import dialects
 from agentsync.state.records import Action, Key
-from agentsync.sync.build import ContentStore
+from agentsync.sync.contents import ContentStore
 from agentsync.targets.batch import WRITING
 from agentsync.targets.change import Change, absolute
 from agentsync.targets.plan import Plan

@@ -13,8 +13,8 @@ from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.dialects import Kind
 from agentsync.repository.acceptance import Accepted
 from agentsync.state.records import Action, Key, Recorded, Suspension
-from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.contents import ContentStore
 from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.batch import Outcome

@@ -50,6 +50,7 @@ class Snapshot:
         plugins: the names of plugins by their directories, as a marketplace lists them.
         accept: the losses in conversion that its manifest accepts.
         plugin_prefixes: by path, what is put before an agent's name since another plugin has one of this name.
+        called: by path of an agent that calls others, for each target the names there of those that have another one.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Snapshot:
     plugins: Mapping[str, str] = field(default_factory=dict)
     accept: tuple[Acceptance, ...] = ()
     plugin_prefixes: Mapping[str, str] = field(default_factory=dict)
+    called: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the content of each of these blobs, in any order, one in memory at a time.

@@ -21,7 +21,8 @@ from agentsync.dialects import dialects
 from agentsync.formats.frontmatter import format_markdown
 from agentsync.git.objects import Entry
 from agentsync.repository.selection import Selection
-from agentsync.sync.build import ContentStore, _make
+from agentsync.sync.build import _make
+from agentsync.sync.contents import ContentStore
 from agentsync.sync.snapshot import Snapshot
 from support.agents import thorough
 from support.conversion import read

@@ -116,6 +116,7 @@ def test_arguments_in_a_list_of_claude_code_confine_nothing_there() -> None:
     assert diagnostic.code is Code.NO_EFFECT
     assert "`Bash(git *)`, `Read(src/**)`, `Skill(x)`, `Bash(ls)` restrict nothing" in diagnostic.message
     assert reported("tools: Read, Agent(helper), Task(a, b)", "claude") == []  # which do restrict
+    assert Code.NO_EFFECT not in reported("tools: Workflow(scan)", "claude")  # which was not tried
 
 
 @pytest.mark.parametrize(

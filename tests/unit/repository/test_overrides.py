@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from agentsync.agents.grants import Approval, wider
+from agentsync.agents.grants import Approval, Grants, Rule, wider
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code, Severity
@@ -21,6 +22,7 @@ from agentsync.repository.overrides import (
     also_denied,
     check_override,
     chooses,
+    following,
     overridden,
     prefixed,
 )
@@ -282,3 +284,32 @@ def test_an_agent_whose_rules_for_others_cannot_be_compared_is_refused_under_a_p
     rules = ", ".join(f'"*{letter}*{letter}*": deny' for letter in "abcdefghijkl")
     agent = prefixed(neutral(f'permissions: {{task: {{"*": session, {rules}}}}}').agent, "web-")
     assert overridden(agent, dialects()["opencode"], also_denied(agent, "web-")).agent is None
+
+
+_NAMES = ["a", "b", "A b", "t-a", "t-b", "x"]
+_PATTERNS = [*_NAMES, "*", "t-*", "A *", "?"]
+_RULES = st.lists(
+    st.builds(Rule, st.sampled_from(["task", "*", "read"]), st.sampled_from(Approval), st.sampled_from(_PATTERNS)),
+    max_size=6,
+)
+_RENAMED = st.dictionaries(st.sampled_from(_NAMES[:4]), st.sampled_from(["n-1", "n-2", "t-a", "t-b"]), min_size=1)
+
+
+_OPEN, _CLOSED = Rule("task", Approval.ALLOW), Rule("task", Approval.DENY)
+
+
+@example([_OPEN, replace(_CLOSED, argument="a")], {"a": "n-1"}, ())
+@example([_CLOSED, replace(_OPEN, argument="a")], {"a": "n-1"}, ())
+@example([_CLOSED, replace(_OPEN, argument="A b"), replace(_CLOSED, argument="A *")], {"A b": "n-1"}, ())
+@example([_OPEN, replace(_CLOSED, argument="b"), replace(_OPEN, argument="a")], {"a": "t-a"}, ("t-",))
+@given(_RULES, _RENAMED.filter(lambda names: len({*names.values()}) == len(names)), st.sampled_from([(), ("t-",)]))
+def test_a_renamed_agent_may_be_called_as_before_and_no_other_one_more(
+    rules: list[Rule], names: dict[str, str], prefixes: tuple[str, ...]
+) -> None:
+    grants = Grants(tuple(rules))
+    followed = following(grants, names, prefixes)
+    for name, other in names.items():
+        assert followed.approval("task", other) is grants.approval("task", name)
+    for name in {*_NAMES, "t-A b", "y"} - {*names.values()}:
+        assert followed.approval("task", name) <= grants.approval("task", name)
+        assert followed.approval("read", name) is grants.approval("read", name)

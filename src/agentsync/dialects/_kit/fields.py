@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from pydantic import JsonValue
@@ -275,11 +276,15 @@ def foreign_losses(agent: Agent) -> list[Diagnostic]:
     return diagnostics
 
 
+@cache
+def _known_anywhere() -> frozenset[str]:
+    return frozenset(key for dialect in dialects().values() for key in dialect.known_keys)
+
+
 def unknown_keys(keys: Sequence[str], known: Collection[str]) -> str:
     """List the first of these keys, each with the known one that is probably meant, unless another tool has it."""
-    elsewhere = {key for dialect in dialects().values() for key in dialect.known_keys}
     shown = keys[:_SHOWN]
-    meant = {key: nearest(key, known) for key in shown if key not in elsewhere}
+    meant = {key: nearest(key, known) for key in shown if key not in _known_anywhere()}
     names = (f"`{key}`" + (f" (did you mean `{meant[key]}`?)" if meant.get(key) else "") for key in shown)
     return ", ".join(names) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
 

@@ -7,7 +7,7 @@ servers, calls that its hooks may refuse, and keys that restrict in another tool
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from pydantic import JsonValue
@@ -17,7 +17,7 @@ from agentsync.agents.key_effects import Meaning, meaning, restricts
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
-from agentsync.core.suggest import nearest
+from agentsync.core.suggest import LONGEST, nearest
 from agentsync.dialects._kit.foreign_restrictions import foreign_restrictions
 from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.intent import excepts_in_words, intended_by
@@ -86,8 +86,17 @@ def takes_away(metadata: Mapping[str, JsonValue]) -> bool:
     return restricted(EVERYTHING, metadata, ()) != EVERYTHING
 
 
-def misspelt_restrictions(document: Document, keys: Collection[str], title: str) -> list[Diagnostic]:
-    """Report each key that is probably meant as one of these, by which the tool restricts an agent."""
+def misspelt_restrictions(
+    document: Document, known: frozenset[str], restricting: frozenset[str], title: str
+) -> list[Diagnostic]:
+    """Report each key that is probably meant as one by which the tool restricts an agent.
+
+    Args:
+        document: the file.
+        known: the keys that the tool reads, in its own spelling.
+        restricting: those of them that restrict, in any spelling.
+        title: the tool's display name.
+    """
     return [
         Diagnostic(
             Code.NO_EFFECT,
@@ -97,14 +106,20 @@ def misspelt_restrictions(document: Document, keys: Collection[str], title: str)
             hint=f"write `{meant}`",
         )
         for key, value in document.metadata.items()
-        if value not in (None, False) and (meant := _meant(key, keys))
+        if key not in known
+        and value not in (None, False)
+        and len(key) <= LONGEST
+        and (meant := _meant(key, known, restricting))
     ]
 
 
-def _meant(key: str, keys: Collection[str]) -> str:
+@lru_cache(maxsize=4096)  # since the agents of a team share a few keys
+def _meant(key: str, known: frozenset[str], restricting: frozenset[str]) -> str:
     """The restricting key that a misspelt one is meant as; empty for a key that some tool has, in any spelling."""
-    folded = folded_key(key)
-    return nearest(key, keys, shortened=False) if folded not in _known_anywhere() and not restricts(key) else ""
+    if folded_key(key) in _known_anywhere() or restricts(key):
+        return ""
+    folded = {folded_key(one) for one in restricting}
+    return nearest(key, (one for one in known if folded_key(one) in folded), shortened=False)
 
 
 @cache

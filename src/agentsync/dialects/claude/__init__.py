@@ -99,6 +99,7 @@ DIALECT: Final = _CLAUDE.dialect(
     version="2.1.329",
     source="https://code.claude.com/docs/en/sub-agents",
     environment=(Moved("CLAUDE_CONFIG_DIR", ".claude"),),
+    built_in=frozenset("Explore Plan claude general-purpose statusline-setup".split()),
     # Most agents that are in no tool's directory are written as for Claude Code, as are some elsewhere in `.claude`.
     recognition=Recognition(
         anywhere=(".md",),

@@ -76,7 +76,7 @@ def _check_arguments(fields: Fields) -> None:
     listed = [
         f"{name}({', '.join(arguments)})"
         for name, arguments in parsed_list(fields.raw(_ALLOWED))
-        if arguments and (name in OWN or TOOLS.get(name, "task") != "task")
+        if arguments and TOOLS.get(name, "task") != "task"
     ]
     if listed:
         verb = "restrict" if len(listed) > 1 else "restricts"

@@ -196,6 +196,7 @@ DIALECT: Final = _COPILOT.dialect(
     user_directory=".copilot/agents",
     project_directories=(".github/agents",),
     recursive=True,
+    built_in=frozenset("code-review explore rem-agent research rubber-duck security-review task".split()),
     binaries=("copilot",),
     review=Review(
         restricted_by="`tools`; `disallowedTools` is ignored",

@@ -1,0 +1,116 @@
+"""Contents of the wanted files: how a file of a source is rendered, and its bytes where they are asked for later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from agentsync.agents.patterns import TooManyPatternsError
+from agentsync.config import Target
+from agentsync.convert.render import RenderedFile, render
+from agentsync.core.digest import digest
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.overrides import Override, also_denied, following, prefixed
+from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.snapshot import Snapshot
+from agentsync.targets.change import Change, Wanted
+
+
+class ContentStore:
+    """Bytes of wanted files: those rendered in this run, and the others on demand."""
+
+    def __init__(self, snapshots: Sequence[Snapshot], targets: Sequence[Target]) -> None:
+        self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
+        self._targets = targets
+        self._bytes: dict[tuple[str, str], bytes] = {}
+
+    def keep(self, target: str, data: bytes) -> str:
+        """Store the bytes of one file and return their digest."""
+        digested = digest(data)
+        self._bytes[target, digested] = data
+        return digested
+
+    def follow(self, snapshots: Sequence[Snapshot]) -> None:
+        """Render by these snapshots from now on, which have the names of called agents."""
+        self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
+
+    def load(self, files: Iterable[tuple[str, Wanted]]) -> None:
+        """Render those of these files, each with its target, that this run took from the cache; read each mirror once.
+
+        Raises:
+            SourceUnavailableError: a mirror cannot be read.
+        """
+        missing = (file for target, file in files if (target, file.digest) not in self._bytes)
+        for snapshot, path, data in self._sources_of((file.source, file.blob, file.source_path) for file in missing):
+            for name, rendered in render_file(snapshot, path, data, self._targets)[1].items():
+                if rendered.data is not None:
+                    self.keep(name, rendered.data)
+
+    def read_again(self, compiled: Iterable[CompiledAgent]) -> Iterator[ReadAgent]:
+        """Read agents again as they were read for the build, which does not keep them; each mirror is read once.
+
+        Raises:
+            SourceUnavailableError: a mirror cannot be read.
+            ConfigError: a working tree cannot be read, or has changed.
+        """
+        for snapshot, path, data in self._sources_of((one.source, one.blob, one.path) for one in compiled):
+            read, _ = render_file(snapshot, path, data, ())
+            assert isinstance(read, ReadAgent)  # noqa: S101 - the build found an agent in the same bytes
+            yield read
+
+    def _sources_of(self, files: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Snapshot, str, bytes]]:
+        """Yield the snapshot, the path and the bytes of files that are given by source, blob and path."""
+        paths: dict[str, dict[str, dict[str, None]]] = {}
+        for source, blob, path in files:
+            paths.setdefault(source, {}).setdefault(blob, {})[path] = None
+        for source, blobs in paths.items():
+            snapshot = self._snapshots[source]
+            for blob, data in snapshot.blobs(blobs):
+                yield from ((snapshot, path, data) for path in blobs[blob])
+
+    def __call__(self, change: Change) -> bytes:
+        """Return the bytes of a change's wanted file; `load` must have been called with that file before."""
+        assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
+        return self._bytes[change.target, change.wanted.digest]
+
+
+def render_file(
+    snapshot: Snapshot, path: str, data: bytes, targets: Iterable[Target]
+) -> tuple[ReadAgent | NoAgent, dict[str, RenderedFile]]:
+    """Read a file, and render it for each target that takes it, by the target's name."""
+    read = read_agent(path, data, snapshot.selection.dialect_of(path))
+    if isinstance(read, NoAgent):
+        return read, {}
+    if prefix := snapshot.prefix_of(path):
+        agent = prefixed(read.agent, prefix)
+        if path in snapshot.plugin_prefixes:
+            agent = agent.model_copy(update={"own_slug": prefixed(read.agent, snapshot.prefix).slug})
+        read = replace(read, agent=agent, passes_through=False)
+    called = snapshot.called.get(path, {})
+    files = {}
+    for target in targets:
+        if target.filter.takes(read.agent):
+            options = replace(target.options, models=snapshot.models.get(target.dialect, {}))
+            for_target, denied = _following(read, called.get(target.name, {}), snapshot.prefixes)
+            files[target.name] = render(for_target, target.written, options, (*denied, *snapshot.overrides))
+    return read, files
+
+
+def _following(
+    read: ReadAgent, names: Mapping[str, str], prefixes: Sequence[str]
+) -> tuple[ReadAgent, tuple[Override, ...]]:
+    """Return an agent that calls other agents by their names in a target, and overrides that deny it further names.
+
+    Args:
+        read: the agent.
+        names: the target's name of each agent that is called otherwise there.
+        prefixes: what names of agents begin with here.
+    """
+    if not names:
+        return read, also_denied(read.agent, *prefixes)
+    try:
+        grants = following(read.agent.grants, names, prefixes)
+    except TooManyPatternsError:
+        return read, also_denied(read.agent, *prefixes)
+    agent = read.agent.model_copy(update={"grants": grants})
+    return replace(read, agent=agent, passes_through=False, respelled=True), ()
