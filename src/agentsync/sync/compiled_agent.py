@@ -12,11 +12,17 @@ from agentsync.repository.dependencies import NO_NEEDS, Needs
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Output for one target: path and digest; the digest is empty where the agent is refused or excluded."""
+    """Output for one target.
+
+    Attributes:
+        path, digest: of the file; the digest is empty where the agent is refused or excluded.
+        lost: what the agent can no longer do there, each as the words after "can".
+    """
 
     path: str
     digest: str
     diagnostics: tuple[Diagnostic, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
         "claims": compiled_agent.claims,
         "diagnostics": [diagnostic.as_dict() for diagnostic in compiled_agent.diagnostics],
         "outputs": {
-            target: [output.path, output.digest, [diagnostic.as_dict() for diagnostic in output.diagnostics]]
+            target: [output.path, output.digest, [one.as_dict() for one in output.diagnostics], output.lost]
             for target, output in compiled_agent.outputs.items()
         },
         "needs": asdict(compiled_agent.needs),
@@ -82,8 +88,8 @@ def decode(value: bytes) -> CompiledAgent:
     """Decode a value of the cache; source, path and blob are empty."""
     record = json.loads(value)
     outputs = {
-        target: Output(path, digested, tuple(Diagnostic.from_dict(diagnostic) for diagnostic in diagnostics))
-        for target, (path, digested, diagnostics) in record.pop("outputs").items()
+        target: Output(path, digested, tuple(map(Diagnostic.from_dict, diagnostics)), tuple(lost))
+        for target, (path, digested, diagnostics, lost) in record.pop("outputs").items()
     }
     diagnostics = tuple(Diagnostic.from_dict(diagnostic) for diagnostic in record.pop("diagnostics"))
     tags, claims = tuple(record.pop("tags")), tuple(record.pop("claims"))
