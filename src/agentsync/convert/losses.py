@@ -75,6 +75,12 @@ def ability_lost(
     return Diagnostic(Code.ABILITY_LOST, message + rest, hint=hint)
 
 
+def without_names(ability: str) -> str:
+    """Return an ability without the servers in it, under which those of several agents can be counted."""
+    words, separator, _ = ability.partition(" `")
+    return words if words.endswith("s") or not separator else f"{words}s"
+
+
 def listed(words: Sequence[str]) -> str:
     """Join alternatives: `a`, `a or b`, `a, b or c`."""
     *first, last = words
