@@ -92,3 +92,12 @@ def test_the_report_of_a_source_needs_no_tool_to_be_here(machine: Machine, repos
     result = machine.run("report", "--source", repository.path, "--to", "gemini", "--format", "json")
     assert [target["full"] for target in result.json["targets"]] == [5], result.stderr
     assert machine.run("report", repository.path, "--source", repository.path).code == 2
+
+
+def test_convert_fails_on_a_loss_that_is_only_a_note(machine: Machine) -> None:
+    file = machine.root / "red.md"
+    file.write_text(agent("red", color="red"))
+    assert machine.run("convert", file, "--to", "codex").code == 0
+    lost = machine.run("convert", file, "--to", "codex", "--fail-on-loss")
+    assert (lost.code, lost.stderr) == (1, "")
+    assert machine.run("convert", file, "--to", "claude", "--fail-on-loss").code == 0
