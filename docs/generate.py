@@ -265,8 +265,8 @@ def _cycle() -> Report:
         Code.WRITE_FAILED, "it could not be written: No space left on device", path="/home/dev/.claude/agents"
     )
     lost = Diagnostic(
-        Code.FIELD_LOST,
-        "the color is left out: it has no place here",
+        Code.ABILITY_LOST,
+        "cannot edit files in Codex",
         path=_FILE.source_path,
         line=4,
         column=1,

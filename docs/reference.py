@@ -77,13 +77,13 @@ def program() -> Command:
 def commands() -> Iterator[Command]:
     """Every command, in the order of the help."""
     root = _root()
-    shared = {parameter.name for parameter in cli.get_params(root)}
+    shared = {(parameter.name, str(parameter.type)) for parameter in cli.get_params(root)}
     for name in COMMANDS:
         command = cli.get_command(root, name)
         if command is None:
             raise LookupError(name)
         context = click.Context(command, info_name=name, parent=root)
-        own = (parameter for parameter in command.params if parameter.name not in shared)
+        own = (parameter for parameter in command.params if (parameter.name, str(parameter.type)) not in shared)
         yield Command(
             name, *_described(command, context), options=(*_options(own, context),), examples=_examples(command)
         )

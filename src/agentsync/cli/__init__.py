@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "init": "Find the tools installed here and write a configuration.",
     "pull": "Fetch the team's agents and write them to every tool.",
     "plan": "Show what pull would change, with differences.",
+    "report": "Show what each tool gets of each agent, and what that can no longer do.",
     "status": "Show whether this machine matches the team's repository.",
     "check": "Validate the agents in a directory: for CI, editors and pre-commit.",
     "watch": "Check and convert a repository's agents each time one is saved.",

@@ -165,13 +165,13 @@ def run_checks(
     Raises:
         ConfigError: something cannot be read, or the manifest has a mistake.
     """
-    snapshot = _snapshot(path.absolute(), dialect)
+    snapshot = snapshot_at(path.absolute(), dialect)
     built = build([snapshot], [], None, policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled if one.name}
     # Without a target no agent could be excluded from one.
     wanted = sorted({*targets, *(name for _, name in own if name)}) or [NEUTRAL]
-    built = build([snapshot], [_target(name) for name in wanted], None, policy)
+    built = build([snapshot], [unwritten_target(name) for name in wanted], None, policy)
     diagnostics = (
         diagnostic if diagnostic.target in targets else replace(diagnostic, target="")
         for diagnostic in built.diagnostics
@@ -188,7 +188,7 @@ def run_checks(
     return Checked.of(built.compiled, sorted_.left, snapshot.not_synced, sorted_.accepted)
 
 
-def _snapshot(path: Path, dialect: str | None) -> Snapshot:
+def snapshot_at(path: Path, dialect: str | None) -> Snapshot:
     """Take a snapshot of a directory, or of a single file, which is read whatever its name."""
     root = path if path.is_dir() else path.parent
     name = source_name(str(root))
@@ -202,7 +202,7 @@ def _snapshot(path: Path, dialect: str | None) -> Snapshot:
     return snapshot_of_file(files, table, entry, name=name)
 
 
-def _target(dialect: str) -> Target:
+def unwritten_target(dialect: str) -> Target:
     """Make a target that is never written."""
     return Target(
         name=dialect, dialect=dialect, directory=Path(), create=False, follow_symlinks=False, options=WriteOptions()

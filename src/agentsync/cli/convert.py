@@ -10,6 +10,7 @@ import click
 from agentsync.agents.narrowing import Choice, WriteOptions
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.options import common, common_options
+from agentsync.convert.losses import LOSSES
 from agentsync.convert.render import render
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
@@ -95,5 +96,5 @@ def _finish(data: bytes | None, diagnostics: tuple[Diagnostic, ...], *, fail_on_
             click.echo(data, nl=False)
     if data is None:
         return ExitCode.INCOMPLETE
-    lost = any(diagnostic.severity is not Severity.INFO for diagnostic in diagnostics)
+    lost = any(diagnostic.severity is not Severity.INFO or diagnostic.code in LOSSES for diagnostic in diagnostics)
     return ExitCode.FINDINGS if lost and fail_on_loss else ExitCode.OK

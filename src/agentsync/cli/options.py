@@ -27,7 +27,7 @@ class Common:
 
     config: Path | None = None
     verbosity: int = 0
-    format: Literal["text", "json"] = "text"
+    format: Literal["text", "markdown", "json"] = "text"
     color: Literal["auto", "always", "never"] = "auto"
     typed: set[str] = field(default_factory=set)
     status: ExitCode = ExitCode.OK
@@ -54,7 +54,19 @@ def place_options(function: Function) -> Function:
 
 def common_options(function: Function) -> Function:
     """Add the common options to a command."""
-    return add(function, _OPTIONS)
+    return common_options_with(formats=("text", "json"))(function)
+
+
+def common_options_with(*, formats: Sequence[str]) -> Callable[[Function], Function]:
+    """Add the common options to a command whose results can be printed in these formats."""
+    format_option = click.option(
+        "--format",
+        type=click.Choice(formats),
+        help="How results are printed (text).",
+        expose_value=False,
+        callback=_set,
+    )
+    return lambda function: add(function, (*_OPTIONS[:-1], format_option, *_OPTIONS[-1:]))
 
 
 def add(function: Function, options: Sequence[Callable[[Any], Any]]) -> Function:
@@ -98,13 +110,6 @@ _OPTIONS = (
         "-v", "--verbose", count=True, help="Print more; twice for debugging.", expose_value=False, callback=_set
     ),
     click.option("-q", "--quiet", is_flag=True, help="Print only problems.", expose_value=False, callback=_set),
-    click.option(
-        "--format",
-        type=click.Choice(["text", "json"]),
-        help="How results are printed (text).",
-        expose_value=False,
-        callback=_set,
-    ),
     click.option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydantic import JsonValue
 
 from agentsync.agents.abilities import Abilities, Gain, brought, gained
-from agentsync.agents.grants import Grants
+from agentsync.agents.grants import NOTHING, Grants
 from agentsync.agents.model import NEUTRAL, Agent
 from agentsync.agents.narrowing import WriteOptions, upper_bound
 from agentsync.agents.patterns import TooManyPatternsError
@@ -17,8 +19,25 @@ from agentsync.repository.dialect_detection import ReadAgent
 from agentsync.repository.overrides import Overridden
 
 
-def read_back(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dialect) -> tuple[Document | None, str]:
-    """Read the output back, and describe what it gives beyond what is allowed; empty where it gives nothing more.
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """An output as it was read back.
+
+    Attributes:
+        document: as parsed by the target's dialect; None where it does not read back.
+        agent: what it means; None where that is not known.
+        enforced: the most that its tool may let it do.
+        widening: what it gives beyond what is allowed; empty where it gives nothing more.
+    """
+
+    document: Document | None = None
+    agent: Agent | None = None
+    enforced: Grants = NOTHING
+    widening: str = ""
+
+
+def read_back(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dialect) -> ReadBack:
+    """Read the output back, and compare it with what is allowed.
 
     Args:
         data: the output.
@@ -31,15 +50,15 @@ def read_back(data: bytes, path: str, agent: Agent, allowed: Grants, target: Dia
         document = target.parse(data, path)
         again = target.read(document, agent.slug).agent
         if document.repaired or again is None or again.slug != agent.slug:
-            return None, "the output does not read back"
+            return ReadBack(widening="the output does not read back")
         granted = target.most(document)
     except UnreadableError as error:
-        return None, f"the output does not read back: {error.message}"
+        return ReadBack(widening=f"the output does not read back: {error.message}")
     except TooManyPatternsError as error:
-        return None, error.message
+        return ReadBack(widening=error.message)
     may = Abilities(allowed.with_flat_names(), tuple(brought(target.effects_of, _declared(agent, target, document))))
     has = Abilities(granted.with_flat_names(), tuple(brought(target.effects_of, document.metadata.items())))
-    return document, _first(gained(may, has))
+    return ReadBack(document, again, granted, _first(gained(may, has)))
 
 
 def gain_by_overrides(before: bytes, after: bytes, slug: str, target: Dialect) -> str:

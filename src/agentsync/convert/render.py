@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import TooManyPatternsError
+from agentsync.convert.losses import ability_lost, lost_abilities
 from agentsync.convert.proof import gain_by_overrides, read_back, upper_bound_of
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -29,6 +30,7 @@ class RenderedFile:
         excluded: whether the agent is excluded from the target, so that an existing file is deleted.
         document: the bytes as parsed by the target's dialect; None where there are none.
         name: by which other agents call it in the target; empty where there are none.
+        lost: what the agent can no longer do there, each as the words after "can".
     """
 
     path: str
@@ -37,9 +39,29 @@ class RenderedFile:
     excluded: bool = False
     document: Document | None = None
     name: str = ""
+    lost: tuple[str, ...] = ()
 
 
 def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: Sequence[Override] = ()) -> RenderedFile:
+    """Render an agent for a target, and report in one sentence what it can no longer do there."""
+    file = _rendered(read, target, options, overrides)
+    if not file.lost:
+        return file
+    codes = {diagnostic.code for diagnostic in file.diagnostics}
+    accepting = replace(
+        options,
+        coarse="accept" if Code.COARSE in codes else options.coarse,
+        unenforceable="accept" if Code.GLOB_NARROWED in codes else options.unenforceable,
+    )
+    # Only a try shows whether a setting helps: what another part of the agent denies stays denied.
+    other = _rendered(read, target, accepting, overrides) if accepting != options else file
+    kept = tuple(ability for ability in file.lost if ability not in other.lost) if other.data is not None else ()
+    changed = [name for name in ("coarse", "unenforceable") if getattr(accepting, name) != getattr(options, name)]
+    diagnostic = ability_lost(file.lost, target, kept, changed)
+    return replace(file, diagnostics=(diagnostic, *file.diagnostics))
+
+
+def _rendered(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: Sequence[Override]) -> RenderedFile:
     """Render an agent for a target.
 
     An agent that its own tool would not load is not written for that tool, where only its author knows what is right.
@@ -68,16 +90,17 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     if writing.data is None or refused(writing.diagnostics):
         return RenderedFile("", None, diagnostics)
     allowed = upper_bound_of(read, effective, target, options)
-    document, widening = read_back(writing.data, path, agent, allowed, target)
-    if widening:
-        message = f"{widening}; {target.title} cannot express it more narrowly"
+    output = read_back(writing.data, path, agent, allowed, target)
+    if output.widening:
+        message = f"{output.widening}; {target.title} cannot express it more narrowly"
         return RenderedFile("", None, (*diagnostics, Diagnostic(Code.REFUSED_WIDER, message)))
     if effective.in_own_words and (gain := _gain(writing.data, read, target, options)):
         refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=effective.in_own_words)
         return RenderedFile("", None, (*effective.diagnostics, refusal))
-    name = document.metadata.get("name") if document else None
+    name = output.document.metadata.get("name") if output.document else None
     called = name if isinstance(name, str) else agent.slug
-    return RenderedFile(path, writing.data, diagnostics, document=document, name=called)
+    lost = lost_abilities(agent, output, target)
+    return RenderedFile(path, writing.data, diagnostics, document=output.document, name=called, lost=lost)
 
 
 def _refusals(read: ReadAgent, agent: Agent, target: Dialect) -> tuple[Diagnostic, ...]:
@@ -102,5 +125,5 @@ def _adapted(agent: Agent, target: Dialect) -> tuple[Agent, tuple[Diagnostic, ..
 
 def _gain(data: bytes, read: ReadAgent, target: Dialect, options: WriteOptions) -> str:
     """Describe what an output gives beyond the agent without overrides; empty where it gives nothing more."""
-    before = render(read, target, options)
+    before = _rendered(read, target, options, ())
     return gain_by_overrides(before.data, data, read.agent.slug, target) if before.data is not None else ""

@@ -297,7 +297,7 @@ def _make(
                 diagnostic.at(path=entry.path, agent=agent.name, target=target.name) for diagnostic in file.diagnostics
             )
             digested = contents.keep(target.name, file.data) if file.data is not None else ""
-            outputs[target.name] = Output(file.path, digested, tuple(map(masked, located)), file.name)
+            outputs[target.name] = Output(file.path, digested, tuple(map(masked, located)), file.name, file.lost)
     return replace(
         compiled_agent,
         name=agent.name,

@@ -19,12 +19,14 @@ class Output:
         digest: of the file; empty where the agent is refused or excluded.
         diagnostics: of the conversion.
         name: by which other agents call it there; empty as well.
+        lost: what the agent can no longer do there, each as the words after "can".
     """
 
     path: str
     digest: str
     diagnostics: tuple[Diagnostic, ...] = ()
     name: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,13 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
         "claims": compiled_agent.claims,
         "diagnostics": [diagnostic.as_dict() for diagnostic in compiled_agent.diagnostics],
         "outputs": {
-            target: [output.path, output.digest, output.name, [one.as_dict() for one in output.diagnostics]]
+            target: [
+                output.path,
+                output.digest,
+                output.name,
+                [one.as_dict() for one in output.diagnostics],
+                output.lost,
+            ]
             for target, output in compiled_agent.outputs.items()
         },
         "needs": asdict(compiled_agent.needs),
@@ -90,8 +98,8 @@ def decode(value: bytes) -> CompiledAgent:
     """Decode a value of the cache; source, path and blob are empty."""
     record = json.loads(value)
     outputs = {
-        target: Output(path, digested, tuple(Diagnostic.from_dict(diagnostic) for diagnostic in diagnostics), name)
-        for target, (path, digested, name, diagnostics) in record.pop("outputs").items()
+        target: Output(path, digested, tuple(map(Diagnostic.from_dict, diagnostics)), name, tuple(lost))
+        for target, (path, digested, name, diagnostics, lost) in record.pop("outputs").items()
     }
     diagnostics = tuple(Diagnostic.from_dict(diagnostic) for diagnostic in record.pop("diagnostics"))
     tags, claims = tuple(record.pop("tags")), tuple(record.pop("claims"))

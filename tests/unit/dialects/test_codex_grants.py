@@ -70,7 +70,7 @@ def test_a_sandbox_and_a_policy_of_codex(
 @pytest.mark.parametrize(
     ("switch", "tools"),
     [
-        ("features.shell_tool", {"read", "grep", "glob", "list", "bash", "webfetch", *CHANGES}),
+        ("features.shell_tool", {"read", "grep", "glob", "list", "bash", "webfetch"}),
         ("features.apply_patch_freeform", CHANGES),
         ("features.web_search_request", {"websearch"}),
         ("features.web_search_cached", {"websearch"}),

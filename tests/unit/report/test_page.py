@@ -169,14 +169,14 @@ def test_an_agent_that_is_held_refused_left_out_or_not_used_is_marked() -> None:
 
 def test_a_loss_is_shown_with_its_reason_place_and_hint() -> None:
     lost = Diagnostic(
-        Code.FIELD_LOST, "left out: `color`", path="agents/tester.md", line=4, agent="tester", target="claude"
+        Code.ABILITY_LOST, "cannot use `color`", path="agents/tester.md", line=4, agent="tester", target="claude"
     )
     page = render(view(looked(change(Action.KEEP), compiled=(product("tester", lost),), diagnostics=(lost,))))
     assert cell(page) == "✓ in sync 1 diagnostic"
     shown = text(page)
-    assert "warning AS301 left out: color" in shown
+    assert "warning AS318 cannot use color" in shown
     assert "at agents/tester.md:4" in shown
-    assert Code.FIELD_LOST.remedy in shown
+    assert Code.ABILITY_LOST.remedy in shown
     tags = Tags(page)
     assert "#agent-tester" in tags.values("href")
     assert ("ul", {"id": "agent-tester"}) in tags.elements

@@ -116,10 +116,10 @@ def test_a_source_that_moved_failed_or_is_held_is_logged() -> None:
 
 
 def test_a_loss_is_information_and_a_lost_state_a_warning() -> None:
-    lost = Diagnostic(Code.FIELD_LOST, "`color` is lost", agent="tester", target="claude")
+    lost = Diagnostic(Code.ABILITY_LOST, "cannot edit files", agent="tester", target="claude")
     recovered, _, _, loss = reported(report(outcomes=[outcome(Action.CREATE)], diagnostics=[lost], recovered=True))
     assert (recovered["event"], recovered["log_level"]) == ("state.recovered", "warning")
-    assert (loss["event"], loss["log_level"], loss["code"]) == ("agent.diagnostic", "info", "AS301")
+    assert (loss["event"], loss["log_level"], loss["code"]) == ("agent.diagnostic", "info", "AS318")
 
 
 def test_the_end_sums_up() -> None:

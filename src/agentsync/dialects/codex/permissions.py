@@ -59,9 +59,10 @@ _CAPABILITIES: Final = Capabilities(
     asks=frozenset({"bash", "write", "edit", "notebook", "webfetch"}),
 )
 _SHELL: Final = (*_CAPABILITIES.units["shell"], "external_directory")
-# Switches that take tools away from an agent where they are off; without a shell Codex does not read files either.
+# Switches that take tools away from an agent where they are off. Without a shell Codex does not read files either, but
+# its patches still change them.
 _SWITCHES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    ("features", "shell_tool"): (*_CAPABILITIES.units["reading"], *_CAPABILITIES.units["shell"]),
+    ("features", "shell_tool"): (*_CAPABILITIES.units["reading"], "bash", "webfetch"),
     ("features", "apply_patch_freeform"): ("write", "edit", "notebook"),
     ("features", "web_search_request"): ("websearch",),
     ("features", "web_search_cached"): ("websearch",),
@@ -70,6 +71,12 @@ _SWITCHES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("features", "multi_agent_v2"): ("task",),
     ("agents", "enabled"): ("task",),
 }
+# As tried with 0.169.0 and 0.171.0: the session sets these again after the agent's file.
+_OF_SESSION: Final = Diagnostic(
+    Code.UNRESTRICTABLE,
+    "Codex starts an agent with its session's sandbox, approvals, web search, MCP servers, skills and agents",
+    hint="Use the agent in a session that may do no more than it, as with `codex --sandbox read-only`.",
+)
 # Rules in every sandbox: reading is allowed, and the session decides about web search.
 _CONFINED: Final = (
     *(Rule(tool, Approval.ALLOW) for tool in _CAPABILITIES.units["reading"]),
@@ -235,7 +242,10 @@ def _write(agent: Agent, options: WriteOptions) -> Permissions:
             diagnostics.append(Diagnostic(Code.APPROVAL_NARROWED, "`shell` asks for more calls than the source does"))
     if not levels["web_search"]:
         permissions["web_search"] = "disabled"
-    diagnostics += beyond(grants, {*_CAPABILITIES.tools, *_SHELL}, "Codex", options)
+    if permissions:
+        diagnostics.append(_OF_SESSION)
+    if grants.everything_else:  # an agent with a complete list gets only the sentence above
+        diagnostics += beyond(grants, {*_CAPABILITIES.tools, *_SHELL}, "Codex", options)
     return permissions, [*dict.fromkeys(diagnostics)]
 
 
