@@ -259,7 +259,7 @@ def _asking(tool: str) -> Approval:
     return Approval.SESSION if tool in READING else Approval.ASK
 
 
-_MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
+_MCP_NAME: Final = re.compile(r"mcp__(?P<server>(?>.+?(?=__.|\Z)))(?:__(?P<tool>.+))?")
 # Names that deny every tool of every server, and grant none (seen with live servers).
 _ALL_SERVERS: Final = ("mcp__*", "mcp__*__*")
 _AGENT_NAME: Final = re.compile(rf"(?!{UNTRANSLATED})[^\s*?(),](?:[^*?(),]*[^\s*?(),])?")
