@@ -23,6 +23,8 @@ EXITS: Final = {
     ExitCode.INCOMPLETE: "Something was refused, held, in conflict or could not be written; the rest was done. Or the "
     "state cannot be used, or the output cannot be written.",
     ExitCode.BUG: "A bug in agentsync. Details are in `bug-report.txt` in the state directory.",
+    ExitCode.SHORTAGE: "The system has too little for now: memory, threads, processes, open files, space, or the size "
+    "that a file may have. Nothing is lost; run it again when there is more.",
     ExitCode.LOCKED: "Another run is in progress.",
     ExitCode.INTERRUPTED: "Interrupted with ctrl-C.",
     ExitCode.TERMINATED: "Ended by SIGTERM.",

@@ -265,7 +265,7 @@ def test_a_full_disk_under_the_output_is_reported_and_no_bug(machine: Machine, a
             cwd=machine.root,
             env=machine.environment,
         )
-    assert done.returncode == 4
+    assert done.returncode == 71
     assert done.stderr == "error: the output cannot be written: No space left on device\n"
     assert not list(machine.home.rglob("bug-report.txt"))
 

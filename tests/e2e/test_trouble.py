@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 
 import pytest
 
@@ -93,6 +94,24 @@ def test_a_read_only_target_fails_and_the_other_goes_on(machine: Machine, reposi
     assert "5 created, 5 failed" in result.stdout
     assert machine.run("pull").code == 0
     assert len(machine.names()) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits differ")
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("-n 10", "Too many open files"),
+        ("-n 14", "Too many open files"),
+        ("-f 64", "disk I/O error"),
+        ("-v 90000", "memory"),
+    ],
+)
+def test_too_little_of_something_is_no_bug(machine: Machine, repository: Repository, limit: str, words: str) -> None:
+    machine.follow(repository)
+    result = machine.run("pull", before=("sh", "-c", f'ulimit {limit}; exec "$@"', "sh"))
+    assert (result.code, words in result.stdout + result.stderr) == (71, True), result
+    assert not list(machine.root.rglob("bug-report.txt"))
+    assert machine.run("pull").code == 0
 
 
 @pytest.mark.parametrize("name", ["agentsync.toml", "more"])

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is kill
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EXDEV, errno.EINTR)
 """Whether every step is tried with every error, which takes half an hour."""
 
-ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE)
+ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE, ExitCode.SHORTAGE)
 """Exit codes of a run where the disk fails."""
 
 CHANGES = frozenset({"agent.created", "agent.updated", "agent.replaced", "agent.pruned", "agent.restored"})

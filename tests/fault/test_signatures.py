@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -209,12 +210,18 @@ def put_a_directory_there(path: Path) -> None:
     path.mkdir()
 
 
+def put_a_pipe_there(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize("moved", [True, False])
 @pytest.mark.parametrize(
     ("name", "spoil", "words"),
     [
         ("allowed_signers", remove, "No such file"),
-        ("allowed_signers", put_a_directory_there, "Is a directory"),
+        ("allowed_signers", put_a_directory_there, "it is not a regular file"),
+        ("allowed_signers", put_a_pipe_there, "it is not a regular file"),
         ("allowed_signers", empty, "has no key that may sign"),
         ("revoked", remove, "No such file"),
     ],

@@ -90,7 +90,7 @@ HELD_BACK = frozenset({"AS406", "AS407", "AS408", "AS411", "AS413", "AS404"})
 
 LINKED = b"What a link of the user's leads to.\n"
 
-ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE)
+ENDINGS = (ExitCode.OK, ExitCode.SOURCE_UNAVAILABLE, ExitCode.INCOMPLETE, ExitCode.SHORTAGE)
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EXDEV, errno.EINTR)
 
 agents = st.sampled_from([(name, agent) for name, agents in SOURCES.items() for agent in agents])

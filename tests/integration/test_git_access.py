@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -13,13 +14,13 @@ import pytest
 
 from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.git import process as git_process
-from agentsync.git.access import ssh_command
+from agentsync.git.access import access, ssh_command
 from agentsync.git.mirror import Auth, Mirror, Remote, TransientError
 from support.gitserver import GitServer, NotStartedError, SshServer, basic, find_sshd
 from support.mirror import failure, over_http
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from support.repository import Repository
 
@@ -38,6 +39,24 @@ def test_a_token_is_sent_at_once_and_its_file_is_read_each_time(
     server.seen.clear()
     mirror.fetch(remote)
     assert set(server.seen) == {server.authorization}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+@pytest.mark.parametrize(
+    "auth_of",
+    [
+        lambda path: Auth(token_file=path),
+        lambda path: Auth(ssh_key=path),
+        lambda path: Auth(known_hosts=path),
+        lambda path: Auth(ca_file=path),
+    ],
+)
+def test_no_pipe_and_no_device_is_opened(tmp_path: Path, auth_of: Callable[[Path], Auth]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(SourceUnavailableError, match="it is not a regular file") as raised:
+            access(Remote("https://host.example/x.git", auth=auth_of(path)), {})
+        assert raised.value.place == str(path)
 
 
 def test_missing_credentials_fail_at_once_without_a_prompt(mirror: Mirror, server: GitServer) -> None:

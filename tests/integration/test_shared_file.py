@@ -18,6 +18,7 @@ import pytest
 
 from agentsync.core.codes import Code
 from agentsync.core.digest import digest
+from agentsync.core.errors import AgentsyncError
 from agentsync.dialects import dialects
 from agentsync.dialects.roo.modes_file import canonical, edited, entries
 from agentsync.dialects.roo.modes_layout import layout
@@ -236,6 +237,17 @@ def test_the_files_mode_stays(machine: Machine, file: Path) -> None:
     file.chmod(0o440)
     sync(machine, mode("a"))
     assert stat.S_IMODE(file.stat().st_mode) == 0o440
+
+
+def test_a_file_that_is_too_large_is_not_even_read(machine: Machine, file: Path) -> None:
+    file.write_bytes(USER)
+    with file.open("r+b") as sparse:
+        sparse.truncate(1 << 40)  # to read it would take minutes, and all memory
+    assert codes(sync(machine, mode("a"))) == {"a": Code.WRITE_FAILED}
+    assert SHARED is not None
+    with SharedEntries.open(file, SHARED) as shared, pytest.raises(AgentsyncError, match="it is over 4,194,304 bytes"):
+        shared.read("a")
+    assert file.stat().st_size == 1 << 40
 
 
 @needs_symlinks

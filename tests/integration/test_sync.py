@@ -21,6 +21,7 @@ from agentsync.core.log import unlogged
 from agentsync.core.paths import AppPaths
 from agentsync.state.records import Action, SourceState, Suspension
 from agentsync.state.store import State
+from agentsync.sync import time_budget
 from agentsync.sync.cycle import cycle, run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
@@ -388,3 +389,28 @@ def test_whatever_happens_the_user_s_bytes_stay_and_the_rest_is_the_team_s(
                 assert mine.keys() & team.keys() <= conflicts
             case _:
                 pass  # a source that is not there cannot be removed
+
+
+def test_a_file_that_takes_too_long_is_refused_for_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last good output stays, the others go on, and the next run tries again."""
+    installation = Installation(tmp_path)
+    installation.source.write({"agents/slow.md": agent("slow", "First.")})
+    installation.source.commit()
+    assert installation.run().exit_code is ExitCode.OK
+    installation.source.write({"agents/slow.md": agent("slow", "Second.")})
+    installation.source.commit()
+    steps: list[tuple[str, int, int]] = []
+    environment = Environment(
+        installation.config(), installation.app_paths, progress=lambda *step: steps.append(step) if step[2] else None
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(time_budget, "FILE_SECONDS", 0.0)
+        report = run(environment, SyncRequest(Scope.APPLY))
+    codes = {diagnostic.code: diagnostic.path for diagnostic in report.diagnostics}
+    assert codes[Code.TOO_SLOW] == "agents/slow.md"
+    assert report.exit_code is ExitCode.INCOMPLETE
+    assert "First." in (installation.directory / "slow.md").read_text()
+    assert (installation.directory / "anchor.md").exists()
+    assert ("reading", 0, 1) in steps  # which feeds the service's watchdog before each file
+    assert installation.run().exit_code is ExitCode.OK
+    assert "Second." in (installation.directory / "slow.md").read_text()

@@ -21,7 +21,7 @@ from agentsync.cli.options import Common
 from agentsync.core.errors import AgentsyncError, ExitCode, shortage
 from agentsync.core.urls import printable, redact
 
-_NO_OUTPUT: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EIO})
+_NO_OUTPUT: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """The system's errors where results cannot be printed: the reader is gone, or the disk is full or broken."""
 
 _STREAMS: Final = {"stdin": "r", "stdout": "w", "stderr": "w"}
@@ -93,9 +93,11 @@ def _run(command: click.Command, common: Common) -> int:
         show_error(error, common)
         return error.exit_code
     except Exception as error:  # a bug must end in a report, not in a traceback
-        if isinstance(error, OSError) and error.errno in _NO_OUTPUT:
+        short = shortage(error)
+        # An error with a file's name is of that file and not of the output.
+        if isinstance(error, OSError) and error.errno in _NO_OUTPUT and not (short and error.filename):
             raise
-        if short := shortage(error):
+        if short:
             show_error(short, common)
             return short.exit_code
         _print_record(common, ExitCode.BUG, redact(_sentence(error)))
@@ -115,7 +117,7 @@ def _unprinted(error: OSError, common: Common) -> int:
         return common.status
     with suppress(OSError):  # standard error may be on the same full disk, and there is no other place
         _show_line("error:", f"the output cannot be written: {error.strerror}", common)
-    return ExitCode.INCOMPLETE
+    return ExitCode.SHORTAGE if shortage(error) else ExitCode.INCOMPLETE
 
 
 def _print_record(common: Common, code: ExitCode, message: str, place: str = "", hint: str = "") -> None:

@@ -23,6 +23,7 @@ from agentsync.convert.policy import Policy, PolicyTable, read_policy
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, why
+from agentsync.core.files import read_regular
 from agentsync.core.paths import config_candidates, is_directory, is_file, text_of
 from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
@@ -199,7 +200,7 @@ def policy_of(config: Config, machine: Path) -> Policy:
         ConfigError: the machine's policy cannot be read, or has a mistake in it. It is never skipped.
     """
     try:
-        text = machine.read_text(encoding="utf-8")
+        text = read_regular(machine).decode()
     except FileNotFoundError:
         return Policy((config.policy,))
     except (OSError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     SOURCE_UNAVAILABLE = 3
     INCOMPLETE = 4
     BUG = 70
+    SHORTAGE = 71
     LOCKED = 75
     INTERRUPTED = 130
     TERMINATED = 143
@@ -62,6 +63,12 @@ class SourceUnavailableError(AgentsyncError):
         self.retry_after = retry_after
 
 
+class SourceShortageError(SourceUnavailableError):
+    """A source could not be fetched since this machine has too little of something for now."""
+
+    exit_code = ExitCode.SHORTAGE
+
+
 class SourceRefusedError(AgentsyncError):
     """A source was fetched but must not be applied: rewritten history, a moved tag.
 
@@ -82,21 +89,37 @@ class StateError(AgentsyncError):
     """The state database cannot be used."""
 
 
+class StateShortageError(StateError):
+    """The state database cannot be used for now: there is no space or memory left."""
+
+    exit_code = ExitCode.SHORTAGE
+
+
 class LockedError(AgentsyncError):
     """Another run holds the lock."""
 
     exit_code = ExitCode.LOCKED
 
 
-_SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT})
+_SHORTAGES = frozenset(
+    {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+)
 
 
 class ShortageError(AgentsyncError):
-    """The system has too little of something for now: threads, processes, memory, descriptors, space."""
+    """The system has too little of something for now: threads, processes, memory, descriptors, space, file size."""
+
+    exit_code = ExitCode.SHORTAGE
 
 
-def shortage(error: Exception) -> ShortageError | None:
-    """Return the error for a failure that may pass by itself; None for one that may not, such as a bug."""
+def shortage(error: BaseException) -> ShortageError | None:
+    """Return the error for a failure that may pass by itself, or that one led to; None for others, such as a bug."""
+    if (short := _shortage(error)) or not (cause := error.__cause__ or error.__context__):
+        return short
+    return shortage(cause)
+
+
+def _shortage(error: BaseException) -> ShortageError | None:
     if isinstance(error, OSError) and error.errno in _SHORTAGES:
         message = f"the system has too little for now: {error.strerror}"
     elif isinstance(error, MemoryError):
@@ -105,7 +128,7 @@ def shortage(error: Exception) -> ShortageError | None:
         message = "the system has too little for now: threads"
     else:
         return None
-    hint = "allow this user, service or container more (TasksMax, pids.max, memory, open files), or free some space"
+    hint = "allow this user, service or container more (tasks, memory, open files, file size), or free some space"
     return ShortageError(message, hint=hint)
 
 

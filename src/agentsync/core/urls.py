@@ -9,10 +9,14 @@ REDACTED = "***"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)(://|::)")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://\S+")
-# The second form is a password with a raw slash in it; digits and a slash after the colon are a port instead.
-_USERINFO = re.compile(r"(?<=://)(?:[^\s/?#]*@|[^\s/?#:@]*:(?!\d+(?:[/?#]|$))\S*@)")
-_QUERY_VALUE = re.compile(r"([?&#][^=&#\s]*=)[^&#\s'\"]+")
+# A run of characters is tried from its start only, so the scheme may have digits and dots before it.
+_URL = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]++)://\S+")
+_NO_LETTERS = "0123456789+.-"
+# The second form is a password with a raw slash in it; digits and a slash after the colon are a port instead. The third
+# is what follows where no `@` does: there is none for a later start either.
+_USERINFO = re.compile(r"(?<=://)(?:[^\s/?#]*@|[^\s/?#:@]*+:(?!\d++(?:[/?#]|$))(?:\S*@|\S*+))")
+# Without a value, what could be a name is passed over as a whole.
+_QUERY_VALUE = re.compile(r"([?&#][^=&#\s]*+)(?:=([^&#\s'\"]++))?")
 
 
 def redact(text: str) -> str:
@@ -25,12 +29,15 @@ def redact(text: str) -> str:
 
 
 def _redact_url(match: re.Match[str]) -> str:
-    keeps_user = not match[1].lower().startswith("http")
+    scheme = match[1].lstrip(_NO_LETTERS).lower()
+    keeps_user = bool(scheme) and not scheme.startswith("http")
     url = _USERINFO.sub(lambda userinfo: _redact_userinfo(userinfo[0], keeps_user=keeps_user), match[0], count=1)
-    return _QUERY_VALUE.sub(rf"\1{REDACTED}", url)
+    return _QUERY_VALUE.sub(lambda value: f"{value[1]}={REDACTED}" if value[2] else value[0], url)
 
 
 def _redact_userinfo(userinfo: str, *, keeps_user: bool) -> str:
+    if not userinfo.endswith("@"):
+        return userinfo
     user, colon, _ = userinfo.removesuffix("@").partition(":")
     if keeps_user:
         return f"{user}:{REDACTED}@" if colon else f"{user}@"

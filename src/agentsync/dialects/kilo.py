@@ -21,7 +21,8 @@ from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models
 from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
 
-_VARIABLE: Final = re.compile(r"\{(?:env|file):[^}]+\}")
+# One that is never closed is matched too, so that the search ends there: none after it is closed.
+_VARIABLE: Final = re.compile(r"\{(?:env|file):[^}]++(?:\}|\Z)")
 _ONLY_HERE: Final = frozenset({"displayName", "source"})
 
 # Tools similar to those of OpenCode that have a key of their own: they draw pictures to files, run and read notebooks,
@@ -45,8 +46,8 @@ _OTHERS: Final = frozenset(
 
 def _variable(prompt: str) -> re.Match[str] | None:
     """The first variable in a prompt."""
-    # The search ends at the last closing brace: without one there is no variable, and the search would be slow.
-    return _VARIABLE.search(prompt, 0, prompt.rfind("}") + 1)
+    match = _VARIABLE.search(prompt)
+    return match if match and match[0].endswith("}") else None
 
 
 @dataclass(frozen=True, slots=True)

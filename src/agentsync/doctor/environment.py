@@ -34,7 +34,7 @@ def check_git() -> CheckResult:
     version_line = _version_of(program)
     if version_line is None:
         return CheckResult("git", Health.BAD, "git cannot be run", "reinstall git")
-    match = re.search(r"(\d+)\.(\d+)", version_line)
+    match = re.search(r"(?<!\d)(\d++)\.(\d+)", version_line)
     version = (int(match[1]), int(match[2])) if match else (0, 0)
     if version < MINIMUM_VERSION:
         wanted = ".".join(map(str, MINIMUM_VERSION))
@@ -113,7 +113,7 @@ def check_tools(written: Iterable[Dialect]) -> Iterator[CheckResult]:
         program = next(filter(None, map(shutil.which, dialect.binaries)), None)
         if program is None:
             continue
-        match = re.search(r"\d+(?:\.\d+)+", _version_of(program) or "")
+        match = re.search(r"(?<!\d)\d++(?:\.\d+)+", _version_of(program) or "")
         version = match[0] if match else "unknown"
         message = f"{dialect.title} {version}; agentsync's rules for it were checked with {dialect.version}"
         older = match is not None and _numbers(version) < _numbers(dialect.version)

@@ -70,8 +70,12 @@ def check_size(metadata: Mapping[str, JsonValue], path: str) -> None:
     longest = max(texts, key=lambda key: len(str(metadata[key])), default="")
     rest = {key: value for key, value in metadata.items() if key != longest}
     if len(json.dumps(rest, ensure_ascii=False)) > MAX_HEAD_BYTES:
-        message = f"There are over {MAX_HEAD_BYTES:,} bytes beside the instructions."
-        raise UnreadableError(Diagnostic(Code.TOO_LARGE, message, path))
+        raise UnreadableError(oversized(path))
+
+
+def oversized(path: str) -> Diagnostic:
+    """Report a file with too much data beside the instructions."""
+    return Diagnostic(Code.TOO_LARGE, f"There are over {MAX_HEAD_BYTES:,} bytes beside the instructions.", path)
 
 
 def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:

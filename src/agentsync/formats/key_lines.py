@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from agentsync.agents.key_effects import FOREIGN_RESTRICTING, may_restrict, restricts
@@ -47,9 +48,10 @@ _LOOSE_KEY: Final = re.compile(
     r"\W*+(?:\d{1,3}[.)]\W*+)?(?P<key>\w[\w. -]{0,40}?)(?:\s?\([^()]{0,40}\))?[^\w:=]*+[:=]"
     r"|\W*\? ?(?P<complex>\w[\w. -]{0,40}?)\W*$"
 )
+_SECOND_FENCE: Final = re.compile(r"^---[^\S\n]*+$", re.MULTILINE)
 _COLON: Final = re.compile(r"[:=]")
-_BEFORE_COLON: Final = re.compile(r"""(?:[\w.-]++\W{1,3})?(?:[\w.-]++\W{1,3})?[\w.-]++(?P<marks>[^\w:=]*+)\Z""")
-_MARKS: Final = " \t\"'*_`)]}>"
+_BEFORE_COLON: Final = re.compile(r"""(?<![\w.-])(?:[\w.-]++\W{1,3})?(?:[\w.-]++\W{1,3})?[\w.-]++\Z""")
+_MARKS: Final = " \t\"'*`)]}>"
 _LONGEST: Final = 60
 """The most characters around a colon within a line that may belong to a key, or that are checked of its value."""
 
@@ -129,6 +131,7 @@ def lost_in_body(body: str, read: Collection[str], *, everywhere: bool) -> tuple
     return None
 
 
+@lru_cache(maxsize=2)  # a conversion is read back for each target, with the same instructions
 def restriction_below(body: str) -> tuple[str, int] | None:
     """Find the first restricting key where the instructions start with nothing but keys, up to a second closing fence.
 
@@ -138,6 +141,8 @@ def restriction_below(body: str) -> tuple[str, int] | None:
         The key and its 0-based line in the body.
     """
     first: tuple[str, int] | None = None
+    if not _SECOND_FENCE.search(body):
+        return None
     for number, line in enumerate(body.split("\n")):
         if line.rstrip() == "---":
             return first
@@ -166,18 +171,19 @@ def restrictions_within(line: str) -> Iterator[KeyWithin]:
     """Find restricting keys anywhere in one line."""
     for colon in _COLON.finditer(line):
         before = max(0, colon.start() - _LONGEST)
-        last = line[before : colon.start()].rstrip(_MARKS)[-1:]
-        match = _BEFORE_COLON.search(line, before, colon.start()) if last.isalnum() else None
+        window = line[before : colon.start()].rstrip(_MARKS)
+        end = before + len(window)
+        match = _BEFORE_COLON.search(window) if window.rstrip(f"{_MARKS}_")[-1:].isalnum() else None
         if match is None:
             continue
-        phrase = line[match.start() : match.start("marks")]
+        phrase, first = match[0], before + match.start()
         starts = [0, *(blank.end() for blank in re.finditer(r"[^\w.-]", phrase))]
         for start in starts:
             key = phrase[start:]
             if may_restrict(key, line[colon.end() : colon.end() + _LONGEST]):
-                quoted = line[max(0, match.start() + start - 1) : match.start() + start] in ("'", '"')
-                clean = colon[0] == ":" and not match["marks"].strip("\"' \t")
-                yield KeyWithin(match.start() + start - quoted, colon.start(), key, clean)
+                quoted = line[max(0, first + start - 1) : first + start] in ("'", '"')
+                clean = colon[0] == ":" and not line[end : colon.start()].strip("\"' \t")
+                yield KeyWithin(first + start - quoted, colon.start(), key, clean)
                 break
 
 

@@ -13,13 +13,28 @@ from pydantic import JsonValue
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.formats.document import MAX_DEPTH, Document, UnreadableError, check_size, decode
+from agentsync.formats.document import (
+    MAX_DEPTH,
+    MAX_HEAD_BYTES,
+    Document,
+    UnreadableError,
+    check_size,
+    decode,
+    oversized,
+)
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _KEY = re.compile(r"""[ \t]*+(?:\[{1,2}[ \t]*+)?["']?([\w-]++)""")
-# The most steps that tomllib may take over dotted keys: a third of a second, and far more than any prose needs.
-_MAX_STEPS = 25_000_000
-_STEPS_FOR_A_KEY = 16
+# Strings and comments: what is not closed ends with its line, or with the text. Up to two quotation marks of a text may
+# precede its closing ones.
+_NO_KEY = re.compile(
+    r'''"""(?:[^"\\]|\\.|"{1,2}(?!"))*+(?:"{3,5}|\Z)|"(?:[^"\\\n]|\\[^\n])*+"?'''
+    r"""|'''(?:[^']|'{1,2}(?!'))*+(?:'{3,5}|\Z)|'[^'\n]*+'?|#[^\n]*+""",
+    re.DOTALL,
+)
+# A key of more parts than a value may have levels: tomllib takes the square of their number. Only keys have such dots.
+_DEEP_KEY = re.compile(rf"(?:\.[ \t]*+[\w-]++[ \t]*+){{{MAX_DEPTH}}}")
+_BLANKS = re.compile(r"\s+")
 _INT_BITS = 64
 
 
@@ -30,6 +45,8 @@ def parse_toml(data: bytes, path: str) -> Document:
         UnreadableError: the file is not TOML, or it is unsafe.
     """
     text, diagnostics, repaired = decode(data, path)
+    if len(_BLANKS.sub(" ", _without_texts(text))) > MAX_HEAD_BYTES:  # which would take seconds to parse
+        raise UnreadableError(oversized(path))
     try:
         metadata = load_toml(text)
     except ValueError as error:
@@ -55,23 +72,16 @@ def load_toml(text: str) -> dict[str, JsonValue]:
 
     Raises:
         ValueError: the text is not TOML; the message has the position.
-        RecursionError: the text is nested too deeply, or would take too long.
+        RecursionError: the text is nested too deeply.
     """
-    if _steps(text) > _MAX_STEPS:
+    if _DEEP_KEY.search(_without_texts(text)):
         raise RecursionError
     return {key: _value(value, 2) for key, value in tomllib.loads(text).items()}
 
 
-def _steps(text: str) -> int:
-    """Lower bound of the steps that tomllib takes over dotted keys."""
-    # It takes their square, and walks a table's whole name again for each key in the table.
-    steps = dots_of_table = 0
-    for line in text.split("\n"):
-        dots = line.count(".")
-        if line.lstrip(" \t").startswith("["):
-            dots_of_table = dots
-        steps += dots**2 + _STEPS_FOR_A_KEY * dots_of_table
-    return steps
+def _without_texts(text: str) -> str:
+    """Return a TOML text with a letter for each string, and without comments."""
+    return _NO_KEY.sub(lambda match: "" if match[0].startswith("#") else "x", text)
 
 
 def _value(value: Any, depth: int) -> JsonValue:

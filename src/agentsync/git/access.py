@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agentsync.core.errors import SourceUnavailableError, why
+from agentsync.core.files import check_regular, read_regular
 from agentsync.core.paths import home
 from agentsync.core.urls import REDACTED, local_path, origin, scheme, split_credentials
 from agentsync.git.environment import with_settings
@@ -27,13 +28,14 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
         base: the environment of every other command.
 
     Raises:
-        SourceUnavailableError: the token file cannot be read.
+        SourceUnavailableError: the token file cannot be read, or another file is not a regular one.
     """
     auth = remote.auth
     url, user, password = split_credentials(remote.url)
     if path := local_path(remote.url):
         url = str(Path(path).expanduser().absolute())
     environment = dict(base) | {"GIT_ALLOW_PROTOCOL": ":".join(remote.protocols), "GIT_SSH_COMMAND": ssh_command(auth)}
+    _check_files(auth)
     settings = [("http.proxy", auth.proxy or "")]
     if auth.ca_file:
         settings.append(("http.sslCAInfo", str(auth.ca_file)))
@@ -69,10 +71,20 @@ def hide_secrets(done: Done, remote: Remote) -> Done:
     return replace(done, stderr=stderr)
 
 
+def _check_files(auth: Auth) -> None:
+    """Check the files that git and ssh will open."""
+    for title, path in (("the ssh key", auth.ssh_key), ("known_hosts", auth.known_hosts), ("ca_file", auth.ca_file)):
+        try:
+            if path:
+                check_regular(path.expanduser())
+        except OSError as error:
+            raise SourceUnavailableError(f"{title} cannot be used: {why(error)}", place=str(path)) from error
+
+
 def _token(path: Path) -> str:
     """Read a token file, which must have one printable line."""
     try:
-        token = path.read_text(encoding="utf-8").strip()
+        token = read_regular(path).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceUnavailableError(f"the token file cannot be read: {why(error)}", place=str(path)) from error
     if not token or not token.isprintable():

@@ -37,7 +37,11 @@ class UntrustedError(SourceUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A known kind of failure: how it shows in git's output, and how it is reported."""
+    """A known kind of failure: how it shows in git's output, and how it is reported.
+
+    A pattern with something open between two words takes the first of these in a line, so that it looks for the second
+    once a line: what a server sends may be long.
+    """
 
     pattern: re.Pattern[str]
     message: str
@@ -46,14 +50,14 @@ class Fault:
 
 
 def _fault(pattern: str, message: str, hint: str, *, transient: bool = False) -> Fault:
-    return Fault(re.compile(pattern, re.IGNORECASE), message, hint, transient)
+    return Fault(re.compile(pattern, re.IGNORECASE | re.MULTILINE), message, hint, transient)
 
 
 _NO_REF = re.compile(r"couldn't find remote ref")
 _REFUSED_ID = re.compile(r"not our ref|unadvertised object|no such remote ref|not a valid SHA1")
 
 # Names and URLs that git quotes: a repository called `tls` does not indicate a TLS problem.
-_NAMES = re.compile(r"(?<!\w)'[^'\n]*'|\w+://\S+|(?<=host )\S+|(?<=hostname )\S+")
+_NAMES = re.compile(r"(?<!\w)'[^'\n]*'|(?<!\w)\w++://\S+|(?<=host )\S+|(?<=hostname )\S+")
 
 # The pack exceeds the quota, or the list of refs exceeds the memory.
 _TOO_LARGE = re.compile(r"file too large|out of memory", re.IGNORECASE)
@@ -64,7 +68,7 @@ _OTHER_FORMAT = re.compile(r"mismatched algorithms|does not support this reposit
 _OF_THE_SERVER = re.compile(r"^remote:.*\n?", re.MULTILINE)
 
 _LOCATION = re.compile(r"^<= Recv header: location:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
-_ADDED_TO_URL = re.compile(r"/info/refs(\?.*)?$")
+_ADDED_TO_URL = re.compile(r"/info/refs(?:\?.*)?\Z", re.DOTALL)
 _RETRY_AFTER = re.compile(r"^<= Recv header: retry-after:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _LONGEST_WAIT = 86400.0
 
@@ -74,7 +78,7 @@ _REDIRECT = _fault(
     "redirects are not followed: write the new URL into the configuration",
 )
 EXPIRED = _fault(
-    r"certificate (has expired|is not yet valid)|expiration date has passed|activation date .* future",
+    r"certificate (has expired|is not yet valid)|expiration date has passed|^(?>.*?activation date ).* future",
     "the server's certificate has expired, or is not valid yet",
     "have it renewed, or correct the clock of this machine",
 )
@@ -96,19 +100,19 @@ _UNTRUSTED = _fault(
 
 # The first match wins, so specific patterns come before general ones.
 _FAULTS = (
-    _fault(r"transport .*not allowed", "the URL's protocol is not allowed", "use https or ssh"),
+    _fault(r"^(?>.*?transport ).*not allowed", "the URL's protocol is not allowed", "use https or ssh"),
     _fault(
         r"dubious ownership|unsafe repository",
         "the local repository belongs to another user",
         "its configuration could run commands as you: give it your owner, or fetch it by ssh or https",
     ),
     _fault(
-        r"host identification has changed|host key .* has changed",
+        r"host identification has changed|^(?>.*?host key ).* has changed",
         "the server's host key is not the known one",
         "make sure that the server is the right one before its entry in known_hosts is replaced",
     ),
     _fault(
-        r"host key verification failed|no .* host key is known",
+        r"host key verification failed|^(?>.*?no ).* host key is known",
         "the server's host key is unknown",
         "add it to the known_hosts file, after comparing it with what the host publishes",
     ),
@@ -138,7 +142,7 @@ _FAULTS = (
         "install ssh, or git's support for https",
     ),
     _fault(
-        r"repository .*not found|returned error: (404|410)|does not appear to be a git repository"
+        r"^(?>.*?repository ).*not found|returned error: (404|410)|does not appear to be a git repository"
         r"|not valid: is this a git repository|no such file or directory|does not exist|could not be found",
         "there is no repository at this URL",
         "check the URL; a host may report the same for a repository that these credentials cannot access",

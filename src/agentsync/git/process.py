@@ -23,7 +23,7 @@ from threading import Thread, Timer
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self, cast
 
-from agentsync.core.errors import SourceUnavailableError
+from agentsync.core.errors import SourceShortageError, SourceUnavailableError, shortage
 from agentsync.core.urls import printable, redact
 from agentsync.git.environment import base_environment
 
@@ -152,7 +152,7 @@ class Process:
             self._reader.start()
         except RuntimeError as error:  # without its deadline, git is not left running
             self._abandon()
-            raise SourceUnavailableError("git cannot be run: no thread can be started", hint=_MORE) from error
+            raise SourceShortageError("git cannot be run: no thread can be started", hint=_MORE) from error
 
     def __enter__(self) -> Self:
         return self
@@ -275,7 +275,8 @@ def _start(
         )
     except OSError as error:  # out of processes or file descriptors, or more variables than the system passes on
         hint = "unset the largest variables of its environment" if error.errno == errno.E2BIG else _MORE
-        raise SourceUnavailableError(f"git cannot be started: {error.strerror}", hint=hint) from error
+        kind = SourceShortageError if shortage(error) else SourceUnavailableError
+        raise kind(f"git cannot be started: {error.strerror}", hint=hint) from error
     # Detach the process from GitPython's wrapper, which would end it when garbage-collected.
     popen, handle.proc = handle.proc, None
     return cast("Popen[bytes]", popen)

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 from agentsync.core.errors import SourceUnavailableError, UnverifiedError
+from agentsync.core.files import read_regular
 from agentsync.git.bare_repository import BareRepository
 from agentsync.git.environment import with_settings
 from agentsync.git.process import READ_SECONDS, Done, run
@@ -220,7 +221,7 @@ def _read(path: Path | None, *, may_be_empty: bool = False) -> bytes:
     if path is None:
         return b""
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         message = f"the keys that may sign cannot be read: {error.strerror}"
         raise UnverifiedError(

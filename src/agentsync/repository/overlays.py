@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from dataclasses import replace
 from pathlib import Path
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.files import read_regular
 from agentsync.core.paths import shorten
 from agentsync.dialects import refused
-from agentsync.formats.document import MAX_FILE_BYTES, Document, UnreadableError, decode
+from agentsync.formats.document import Document, UnreadableError, decode
 from agentsync.formats.frontmatter import parse_markdown
 from agentsync.repository.overrides import Override, check_override
 
@@ -62,10 +62,7 @@ def _unusable(pattern: str, place: str, error: OSError) -> tuple[Override, tuple
 
 
 def _bytes(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is not a file")  # opening a pipe would wait for its writer
-    with path.open("rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)
+    return read_regular(path)  # what is larger than an agent may be is reported when it is parsed
 
 
 def _parsed(data: bytes, place: str) -> Document:

@@ -19,8 +19,8 @@ MARKETPLACE = ".claude-plugin/marketplace.json"
 """Where a repository lists its plugins."""
 
 _DEFINITION = "/.claude-plugin/plugin.json"
-# Where marketplaces have their plugins; these need no definition of their own.
-_USUAL = re.compile(r"(?:^|/)plugins/([^/]+)/(?:.*/)?agents?/")
+# Where marketplaces have their plugins, which need no definition of their own there. The first such directory counts.
+_USUAL = re.compile(r"(?:(?!plugins/)[^/]*+/)*+plugins/([^/]+)/(?:.*/)?agents?/")
 # As for the prefix of a source: leaves room for the agent's own name.
 _MAX_NAME = 64
 
@@ -64,7 +64,7 @@ class Plugins:
         above = path.rpartition("/")[0] if self._directories else ""
         while above and above not in self._directories:
             above = above.rpartition("/")[0]
-        usual = _USUAL.search(path) if not above and "plugins/" in path else None
+        usual = _USUAL.match(path) if not above and "plugins/" in path else None
         return shortened(slug(self._directories[above] if above else usual[1] if usual else ""), _MAX_NAME)
 
     def several(self, paths: Iterable[str]) -> bool:

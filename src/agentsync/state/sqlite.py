@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from agentsync.core.errors import StateError, why
+from agentsync.core.errors import StateError, StateShortageError, shortage, why
 from agentsync.core.paths import make_private
 
 _BUSY_SECONDS = 10.0
@@ -124,7 +124,23 @@ def _translated_errors(path: Path) -> Iterator[None]:
         if _is_damage(error):
             raise DamagedError(f"the database is damaged: {error}", place=str(path)) from error
         hint = "check permissions and space of its directory"
-        raise StateError(f"the database cannot be used: {why(error)}", place=str(path), hint=hint) from error
+        kind = StateShortageError if _is_shortage(error) else StateError
+        raise kind(f"the database cannot be used: {why(error)}", place=str(path), hint=hint) from error
+
+
+def _is_shortage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)
+    # SQLite has no error of its own for the limit on a file's size.
+    limited = code == sqlite3.SQLITE_IOERR_WRITE and _limits_files()
+    return limited or code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM) or shortage(error) is not None
+
+
+def _limits_files() -> bool:
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_FSIZE, getrlimit  # noqa: PLC0415 - Windows has no such module
+    except ImportError:
+        return False
+    return getrlimit(RLIMIT_FSIZE)[0] != RLIM_INFINITY
 
 
 def _is_damage(error: Exception) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,11 +28,13 @@ from agentsync.repository.overrides import unused
 from agentsync.repository.plugins import Plugins, prefixes
 from agentsync.repository.selection import dialect_of
 from agentsync.state.render_cache import Cache
-from agentsync.sync.agent_versions import claimed, claims_of, named_agent, used_agents
+from agentsync.sync.agent_versions import claimed, claims_of, named_agent, used_agents, without_clashes
 from agentsync.sync.called_agents import called_names, missing_agents
 from agentsync.sync.compiled_agent import CompiledAgent, Output, decode, encode
 from agentsync.sync.contents import ContentStore, render_file
+from agentsync.sync.request import Progress, no_progress
 from agentsync.sync.snapshot import Snapshot
+from agentsync.sync.time_budget import TimeBudget, took_too_long
 from agentsync.targets.change import TargetState, Wanted
 
 
@@ -53,10 +54,24 @@ _CACHE_SHARE = 3
 _CACHE_LEAST = 2000
 
 
-def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache | None, policy: Policy) -> BuildResult:
+def build(
+    snapshots: Sequence[Snapshot],
+    targets: Sequence[Target],
+    cache: Cache | None,
+    policy: Policy,
+    progress: Progress = no_progress,
+) -> BuildResult:
     """Read and render every file of every source for every target.
 
-    An agent that the policy does not accept is refused, and treated like a file that cannot be read.
+    An agent that the policy does not accept is refused, and treated like a file that cannot be read; so is a file that
+    takes too long.
+
+    Args:
+        snapshots: of the sources.
+        targets: which get their agents.
+        cache: of earlier results; None to use none.
+        policy: what agents may be given.
+        progress: called before each file that is read.
 
     Raises:
         SourceUnavailableError: a mirror cannot be read.
@@ -68,7 +83,9 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     oversized: list[Diagnostic] = []
     for snapshot in snapshots:
         source_policy = policy.of_source(snapshot.name, snapshot.url)
-        of_source = _with_needs(snapshot, tuple(_compile(snapshot, targets, cache, contents, source_policy)))
+        of_source = _with_needs(
+            snapshot, tuple(_compile(snapshot, targets, cache, contents, source_policy, progress=progress))
+        )
         if problem := _too_many_agents(snapshot, of_source, source_policy):
             oversized.append(problem)
             of_source = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in of_source)
@@ -76,14 +93,16 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     if cache:
         cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
     names = used_agents(snapshots, compiled, targets)
-    compiled, used = names.compiled, _without_clashes(names.used, targets)
+    compiled, used = names.compiled, without_clashes(names.used, targets)
     snapshots = [replace(one, called=called_names(one, used, targets)) for one in snapshots]
     contents.follow(snapshots)
     for snapshot in snapshots:
         entries = [entry for entry in snapshot.entries if entry.path in snapshot.called]
         if entries:
             source_policy = policy.of_source(snapshot.name, snapshot.url)
-            again = _compile(replace(snapshot, entries=entries), targets, cache, contents, source_policy)
+            again = _compile(
+                replace(snapshot, entries=entries), targets, cache, contents, source_policy, progress=progress
+            )
             used = tuple(_with_called_names(snapshot, used, again))
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
     unread = frozenset(
@@ -176,33 +195,6 @@ def _with_plugin_prefixes(snapshot: Snapshot, cache: Cache | None) -> Snapshot:
     return replace(snapshot, plugin_prefixes=prefixes(named, plugins))
 
 
-def _without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
-    """Refuse an output whose path belongs to another agent: one whose own name it is, or each one's of several.
-
-    Only names that were adapted to a target can clash here, since equal ones are found before.
-    """
-    refusals: dict[int, dict[str, Output]] = {}
-    for target in targets:
-        users: defaultdict[str, list[int]] = defaultdict(list)
-        for index, compiled_agent in enumerate(used):
-            if (output := compiled_agent.outputs.get(target.name)) and output.path:
-                users[output.path].append(index)
-        for path, indices in users.items():
-            for index in indices if len(indices) > 1 else ():
-                agent = used[index]
-                if target.written.path_of(agent.slug) != path:
-                    others = ", ".join(used[other].path for other in indices if other != index)
-                    message = f"the name that it gets here is also that of {others}"
-                    refusal = Diagnostic(
-                        Code.NAME_TWICE, message, path=agent.path, agent=agent.name, target=target.name
-                    )
-                    refusals.setdefault(index, {})[target.name] = Output("", "", (masked(refusal),))
-    return tuple(
-        replace(agent, outputs={**agent.outputs, **refusals[index]}) if index in refusals else agent
-        for index, agent in enumerate(used)
-    )
-
-
 def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], policy: SourcePolicy) -> Diagnostic | None:
     """Report a source that has more agents than its policy allows."""
     agents = len({compiled_agent.slug for compiled_agent in compiled if compiled_agent.slug})
@@ -213,9 +205,18 @@ def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], poli
 
 
 def _compile(
-    snapshot: Snapshot, targets: Sequence[Target], cache: Cache | None, contents: ContentStore, policy: SourcePolicy
+    snapshot: Snapshot,
+    targets: Sequence[Target],
+    cache: Cache | None,
+    contents: ContentStore,
+    policy: SourcePolicy,
+    *,
+    progress: Progress = no_progress,
 ) -> Iterator[CompiledAgent]:
-    """Compile each file, in the order of the entries; results that are not in the cache are added to it."""
+    """Compile each file, in the order of the entries; results that are not in the cache are added to it.
+
+    That a file took too long is not: it may have been this machine's fault.
+    """
     common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix, snapshot.prefixes))
     keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
     cached = cache.get_many(keys.values()) if cache else {}
@@ -225,13 +226,14 @@ def _compile(
         if key not in compiled:
             missing.setdefault(entry.blob, []).append(entry)
     if missing:
-        fresh = {
-            keys[entry]: _make(snapshot, entry, data, targets, contents=contents, policy=policy)
-            for blob, data in snapshot.blobs(missing)
-            for entry in missing[blob]
-        }
+        fresh: dict[str, CompiledAgent] = {}
+        total = sum(map(len, missing.values()))
+        for blob, data in snapshot.blobs(missing):
+            for entry in missing[blob]:
+                progress("reading", len(fresh), total)
+                fresh[keys[entry]] = _make(snapshot, entry, data, targets, contents=contents, policy=policy)
         if cache:
-            cache.put_many({key: encode(compiled_agent) for key, compiled_agent in fresh.items()})
+            cache.put_many({key: encode(one) for key, one in fresh.items() if not took_too_long(one.diagnostics)})
         compiled |= fresh
     for entry, key in keys.items():
         yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)
@@ -264,7 +266,7 @@ def _make(
     contents: ContentStore,
     policy: SourcePolicy,
 ) -> CompiledAgent:
-    read, files = render_file(snapshot, entry.path, data, targets)
+    read, files = render_file(snapshot, entry.path, data, targets, TimeBudget())
     compiled_agent = CompiledAgent(
         snapshot.name, entry.path, entry.blob, diagnostics=tuple(map(masked, read.diagnostics))
     )

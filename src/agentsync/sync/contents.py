@@ -13,6 +13,7 @@ from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agen
 from agentsync.repository.overrides import Override, also_denied, following, prefixed
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.snapshot import Snapshot
+from agentsync.sync.time_budget import TimeBudget
 from agentsync.targets.change import Change, Wanted
 
 
@@ -75,9 +76,12 @@ class ContentStore:
 
 
 def render_file(
-    snapshot: Snapshot, path: str, data: bytes, targets: Iterable[Target]
+    snapshot: Snapshot, path: str, data: bytes, targets: Iterable[Target], budget: TimeBudget | None = None
 ) -> tuple[ReadAgent | NoAgent, dict[str, RenderedFile]]:
-    """Read a file, and render it for each target that takes it, by the target's name."""
+    """Read a file, and render it for each target that takes it, by the target's name.
+
+    A file that takes more than its time budget is refused. Without one, it is known to take no longer.
+    """
     read = read_agent(path, data, snapshot.selection.dialect_of(path))
     if isinstance(read, NoAgent):
         return read, {}
@@ -89,6 +93,8 @@ def render_file(
     called = snapshot.called.get(path, {})
     files = {}
     for target in targets:
+        if budget and budget.spent:
+            return NoAgent((budget.diagnostic(path),), read.agent.name), {}
         if target.filter.takes(read.agent):
             options = replace(target.options, models=snapshot.models.get(target.dialect, {}))
             for_target, denied = _following(read, called.get(target.name, {}), snapshot.prefixes)

@@ -140,6 +140,8 @@ class Report:
 
     @property
     def exit_code(self) -> ExitCode:
+        if any(source.error and source.error.exit_code is ExitCode.SHORTAGE for source in self.sources):
+            return ExitCode.SHORTAGE
         if any(isinstance(source.error, SourceUnavailableError) for source in self.sources):
             return ExitCode.SOURCE_UNAVAILABLE
         if any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics):

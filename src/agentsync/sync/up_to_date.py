@@ -39,7 +39,8 @@ from agentsync.sync.fetch import Fetches, mirror_of
 from agentsync.sync.request import SyncRequest, key_fields
 from agentsync.targets.target_directory import TargetDirectory
 
-_VARIABLE = re.compile(r"\$\w+|\$\{[^}]*\}")
+# No name of a variable contains a dollar sign or a brace.
+_VARIABLE = re.compile(r"\$\w+|\$\{[^{}$]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")
 _PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file")
 

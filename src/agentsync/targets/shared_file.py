@@ -25,6 +25,8 @@ from agentsync.targets.observe import ABSENT, ChangedError, Observed
 from agentsync.targets.target_directory import TargetDirectory, TargetError, temporary
 
 _REMEDY = "fix the file, or move it away"
+_MAX_BYTES = 4 << 20
+"""The most that a shared file may have. It is parsed as a whole, for each of its entries."""
 
 
 class SharedEntries:
@@ -83,10 +85,11 @@ class SharedEntries:
         """
         if known and self._directory.holds({self._path.name: known}):
             return Observed(Actual(known.digest), known)
-        file = self._directory.observe(self._path.name)
-        if file.actual.digest is None:
-            return ABSENT
         try:
+            self._check_size()
+            file = self._directory.observe(self._path.name)
+            if file.actual.digest is None:
+                return ABSENT
             if not file.actual.digest:
                 raise UneditableError(file.actual.reason)
             data = self._directory.read(self._path.name)
@@ -199,7 +202,12 @@ class SharedEntries:
             raise UneditableError("it is empty, as it is while it is being written; delete it if that is intended")
         return self._shared.entries(data)
 
+    def _check_size(self) -> None:
+        if self._directory.size(self._path.name) > _MAX_BYTES:
+            raise UneditableError(f"it is over {_MAX_BYTES:,} bytes")
+
     def _read(self) -> bytes | None:
+        self._check_size()
         try:
             return self._directory.read(self._path.name)
         except FileNotFoundError:

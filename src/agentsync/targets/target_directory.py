@@ -124,6 +124,18 @@ class TargetDirectory:
         except OSError as error:
             return Observed(Actual("", reason=_reason(error)))
 
+    def size(self, relative: str) -> int:
+        """Size of a file in bytes; 0 where there is none.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        try:
+            with self._parent(relative) as (handle, name):
+                return os.stat(handle.at(name), dir_fd=handle.descriptor, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return 0
+
     def read(self, relative: str) -> bytes:
         """Read a regular file.
 

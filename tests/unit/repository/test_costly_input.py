@@ -83,7 +83,7 @@ def test_one_long_line_takes_time_that_grows_with_it(line: bytes) -> None:
 @pytest.mark.parametrize(
     ("path", "dialect", "data", "code"),
     [
-        ("x.toml", "codex", _CODEX + b"[a" + b".a" * 4_000 + b"]\n" + b"b.c = 1\n" * _MANY, Code.TOO_DEEP),
+        ("x.toml", "codex", _CODEX + b"[a" + b".a" * 4_000 + b"]\n" + b"b.c = 1\n" * 1_000, Code.TOO_DEEP),
         ("x.toml", "codex", _CODEX + b"".join(b"k%d = 1\n" % key for key in range(70_000)), Code.TOO_LARGE),
         (
             "x.toml",

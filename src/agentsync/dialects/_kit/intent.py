@@ -39,7 +39,11 @@ _TABLE: Final[dict[tuple[str, ...], str]] = {
     (ANY,): "all any everything alltools",
 }
 _NAMES: Final = {name: tools for tools, names in _TABLE.items() for name in names.split()}
-_SERVER_TOOL: Final = re.compile(r"(?i:mcp(?:__|[:/.]))(?P<server>[\w.-]+?)(?:(?:__|[:/.])(?P<tool>[\w.*-]*))?")
+# The server's name ends at the first separator, or else at the only one that it cannot contain.
+_SERVER_TOOL: Final = re.compile(
+    r"(?i:mcp(?:__|[:/.]))(?P<server>(?>(?=[\w.*-]*+\Z)[\w.-]+?(?=__|\.|\Z)|[\w.-]++(?=[:/])))"
+    r"(?:(?:__|[:/.])(?P<tool>[\w.*-]*))?"
+)
 _BETWEEN: Final = re.compile(r"[\s/|+&]+")
 _WORD: Final = re.compile(r"[A-Za-z][\w.:-]*", re.ASCII)
 _UNCLEAR: Final = (*sorted(CHANGING - {"external_directory"}), f"{MCP}{ANY}")

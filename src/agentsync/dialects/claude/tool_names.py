@@ -67,7 +67,7 @@ _DENIED: Final = {
     **dict.fromkeys(("BashOutput", "KillBash", "KillShell"), "bash"),
 }
 
-_MCP_NAME: Final = re.compile(r"mcp__(?P<server>.+?)(?:__(?P<tool>.+))?")
+_MCP_NAME: Final = re.compile(r"mcp__(?P<server>(?>.+?(?=__.|\Z)))(?:__(?P<tool>.+))?")
 # Names that deny every tool of every server, and grant none (seen with live servers).
 _ALL_SERVERS: Final = ("mcp__*", "mcp__*__*")
 

@@ -19,7 +19,8 @@ from agentsync.formats.json_reader import load_jsonc
 
 _AGENTS: Final = "agent"
 _PROMPT: Final = "prompt"
-_FILE: Final = re.compile(r"\{file:([^}]+)\}")
+# One that is never closed is matched without a path, so that the search ends there: none after it is closed.
+_FILE: Final = re.compile(r"\{file:(?:([^}]++)\}|[^}]++\Z)")
 
 
 def settings_file(locations: tuple[str, ...], built_in: frozenset[str]) -> SettingsFile:
@@ -39,11 +40,11 @@ def settings_file(locations: tuple[str, ...], built_in: frozenset[str]) -> Setti
 
 
 def _parts(values: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    return tuple(_FILE.findall(str(values[_PROMPT])))
+    return tuple(filter(None, _FILE.findall(str(values[_PROMPT]))))
 
 
 def _written(_name: str, values: Mapping[str, JsonValue], parts: Mapping[str, bytes]) -> bytes:
     texts = {part: decode(data, part)[0].strip() for part, data in parts.items()}
-    prompt = _FILE.sub(lambda match: texts[match[1]], str(values[_PROMPT]))
+    prompt = _FILE.sub(lambda match: texts[match[1]] if match[1] else match[0], str(values[_PROMPT]))
     metadata = {key: value for key, value in values.items() if key != _PROMPT}
     return format_markdown(metadata, prompt)

@@ -1,0 +1,162 @@
+"""Every regular expression of the package, and the ways in which it is used, found in the source itself."""
+
+from __future__ import annotations
+
+import ast
+import pkgutil
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import agentsync
+
+_METHODS = frozenset({"match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A pattern and one method that is called with it.
+
+    Attributes:
+        place: the module, with the name of the pattern or the line of the call.
+    """
+
+    place: str
+    pattern: str | bytes
+    flags: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of `re` whose pattern is made at run time."""
+
+    module: str
+    function: str
+    source: str
+
+
+def compiled() -> Iterator[Use]:
+    """Each pattern that a module has when it is imported, with each method that the package calls on its name.
+
+    One without a name of its own, in a table or an object, is searched with and matched, since anything may be.
+    """
+    methods = _methods()
+    for module in modules():
+        for name, value in vars(module).items():
+            if isinstance(value, re.Pattern):
+                used = methods.get(value) or {"search", "fullmatch"}
+                yield from (Use(f"{_short(module)}.{name}", value.pattern, value.flags, method) for method in used)
+            elif getattr(value, "__module__", module.__name__) == module.__name__ or not callable(value):
+                for pattern in _within(value, set()):
+                    yield from (
+                        Use(f"{_short(module)}.{name}[]", pattern.pattern, pattern.flags, method)
+                        for method in ("search", "fullmatch")
+                    )
+
+
+def written_out() -> Iterator[Use]:
+    """Each call of `re` in a function, with a pattern that its module alone decides."""
+    for module, _, call in _calls():
+        made = _value(call.args[0], module)
+        if made is not None:
+            flags = [*call.args[3 if call.func.attr == "split" else 2 :], *(word.value for word in call.keywords)]  # type: ignore[attr-defined]
+            values = [_value(flag, module) for flag in flags if "re." in ast.unparse(flag)]
+            pattern = made.pattern if isinstance(made, re.Pattern) else made
+            yield Use(f"{_short(module)}:{call.lineno}", pattern, sum(filter(None, values)), call.func.attr)  # type: ignore[attr-defined]
+
+
+def made_at_run_time() -> set[Call]:
+    """Every other call."""
+    return {
+        Call(_short(module), function, ast.unparse(call.args[0]))
+        for module, function, call in _calls()
+        if _value(call.args[0], module) is None
+    }
+
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """Every module of the package; those of libraries that are not installed are left out."""
+    names = [found.name for found in pkgutil.walk_packages(agentsync.__path__, "agentsync.")]
+    return tuple(import_module(name) for name in names if not name.endswith("__main__"))
+
+
+def _short(module: ModuleType) -> str:
+    return module.__name__.removeprefix("agentsync.")
+
+
+def _within(value: object, seen: set[int]) -> Iterator[re.Pattern[str]]:
+    """The patterns of text in a value: in containers, and in attributes of our own objects."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, re.Pattern):
+        yield value
+    for part in _parts(value):
+        yield from _within(part, seen)
+
+
+def _parts(value: object) -> list[object]:
+    if isinstance(value, Mapping):
+        return [*value.values()]
+    if isinstance(value, tuple | list | set | frozenset):
+        return [*value]
+    if isinstance(value, type):
+        return [*vars(value).values()] if value.__module__.startswith("agentsync.") else []
+    if type(value).__module__.startswith("agentsync."):
+        names = [*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", ())]
+        return [getattr(value, name, None) for name in names]
+    return []
+
+
+@cache
+def _trees() -> Mapping[str, ast.Module]:
+    return {
+        module.__name__: ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        for module in modules()
+        if module.__file__
+    }
+
+
+@cache
+def _methods() -> Mapping[re.Pattern[str], set[str]]:
+    """Of each pattern that has a name in a module, the methods that are called on that name there or taken from it."""
+    found: defaultdict[re.Pattern[str], set[str]] = defaultdict(set)
+    for module in modules():
+        for node in ast.walk(_trees()[module.__name__]):
+            if isinstance(node, ast.Attribute) and node.attr in _METHODS and isinstance(node.value, ast.Name):
+                value = vars(module).get(node.value.id)
+                if isinstance(value, re.Pattern):
+                    found[value].add(node.attr)
+    return found
+
+
+def _calls() -> Iterator[tuple[ModuleType, str, ast.Call]]:
+    """Each call of a function of `re` inside a function."""
+    for module in modules():
+        for function in ast.walk(_trees()[module.__name__]):
+            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            for node in ast.walk(function):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and ast.unparse(node.func.value) == "re"
+                    and node.func.attr in {*_METHODS, "compile"}
+                ):
+                    yield module, getattr(function, "name", "lambda"), node
+
+
+def _value(node: ast.expr, module: ModuleType) -> Any:
+    """The value of an expression where the names of the module decide it; None where they do not."""
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    if not all(hasattr(module, name) for name in names) or any(isinstance(part, ast.Call) for part in ast.walk(node)):
+        return None
+    return eval(compile(ast.Expression(node), "pattern", "eval"), vars(module))  # noqa: S307 - our own source

@@ -1,0 +1,89 @@
+"""Nothing that reads a file takes time out of proportion to its length: each regular expression, and each reader.
+
+The patterns are found in the package and the strings in the patterns, so a new pattern is tried without being named
+here. Costs are compared with those of an eighth of the string in the same moment, so a slow machine is no failure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import translate
+
+import pytest
+
+from agentsync.dialects import dialects
+from agentsync.formats.yaml_types import types_a_value
+from support.hostile import hostile, superlinear
+from support.patterns import Call, Use, compiled, made_at_run_time, modules, written_out
+
+_USES = sorted({*compiled(), *written_out()}, key=repr)
+_SHARES = 8
+
+_AT_RUN_TIME = {
+    Call("core.globs", "_parts", "translate(name.replace('[', '[[]'))"): [translate("*a*b*"), translate("a?*[!x]*")],
+    Call("dialects._base", "takes", "self.pattern"): sorted({one.names.pattern for one in dialects().values()}),
+    Call("repository.versions", "_tool_directories", """f"(.*/)(?:{'|'.join(either)})\""""): [r"(.*/)(?:(?:a|b)/)"],
+    Call("repository.places", "_any_sign", "'|'.join(map(re.escape, sorted(directories)))"): [r"/a/|/b/"],
+    # Found in the module's tables.
+    Call("git.failures", "_fault", "pattern"): [],
+    Call("git.signatures", "_unverified", "pattern"): [],
+    # Tried below: a function of the text.
+    Call(
+        "formats.yaml_types",
+        "types_a_value",
+        "f'^(?:{names}):[ \\\\t]+(?>{_VALUE})[ \\\\t]*+(?:#.*)?\\\\r?$'",
+    ): [],
+    # A user's own expression: it is compiled and never used, so only the readers below can show what that costs.
+    Call(
+        "dialects.roo",
+        "_is_valid",
+        "_file_pattern(item).replace('(?<', '(?P<').replace('(?P<=', '(?<=').replace('(?P<!', '(?<!')",
+    ): [],
+}
+"""Samples of the patterns that are made at run time: by the call that compiles them."""
+
+
+def _run(use: Use) -> tuple[str, Callable[[str], object]]:
+    """A pattern of text, and the work that this use of it is."""
+    text = use.pattern.decode() if isinstance(use.pattern, bytes) else use.pattern
+    pattern = re.compile(text, use.flags & ~re.UNICODE)
+    if use.method in {"sub", "subn"}:
+        return text, lambda value: pattern.sub("", value)
+    if use.method == "finditer":
+        return text, lambda value: list(pattern.finditer(value))
+    if use.method == "compile":
+        return text, lambda value: (pattern.search(value), pattern.fullmatch(value))
+    return text, getattr(pattern, use.method)
+
+
+@pytest.mark.parametrize("share", range(_SHARES))
+def test_every_pattern_of_the_package_takes_linear_time(share: int) -> None:
+    slow = {}
+    for use in _USES[share::_SHARES]:
+        text, run = _run(use)
+        if found := superlinear(run, hostile(text, use.flags & ~re.UNICODE)):
+            slow[f"{use.place}, {use.method}"] = found
+    assert slow == {}
+
+
+def test_every_pattern_that_is_made_at_run_time_has_a_sample_that_takes_linear_time() -> None:
+    assert made_at_run_time() == set(_AT_RUN_TIME)
+    for samples in _AT_RUN_TIME.values():
+        for sample in samples:
+            assert superlinear(re.compile(sample, re.DOTALL).match, hostile(sample)) is None, sample
+    typed = r"^name:[ \t]+[.0-9][0-9A-Fa-f:+ \t-]*[ \t]*(?:#.*)?\r?$"
+    assert superlinear(lambda text: types_a_value(text, ["name"]), hostile(typed, re.MULTILINE)) is None
+
+
+def test_patterns_are_found_wherever_they_are() -> None:
+    assert len(modules()) > 150
+    places = {use.place for use in _USES}
+    # In a module, in a table of a module, in an object, and in a function.
+    assert {"core.urls._URL", "repository.checks._SECRETS[]", "git.failures._FAULTS[]"} <= places
+    assert any(place.startswith("formats.key_lines:") for place in places)
+
+
+@pytest.mark.parametrize("pattern", ["a+b", r"(a+)+b", r"\{\{.*\}\}", r"(?:x|y)*\s+$", r"(?<=://)\w*:\S*@", r"<a.*>"])
+def test_what_takes_longer_is_noticed(pattern: str) -> None:
+    assert superlinear(re.compile(pattern).search, hostile(pattern))
