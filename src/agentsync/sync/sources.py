@@ -15,6 +15,7 @@ from agentsync.core.errors import (
     UnverifiedError,
 )
 from agentsync.core.urls import redact
+from agentsync.git.mirror import Remote
 from agentsync.git.objects import CommitFacts
 from agentsync.repository.manifest import as_overrides
 from agentsync.repository.overrides import Override
@@ -22,6 +23,7 @@ from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, accepting, is_unproven, mirror_of, went_back
+from agentsync.sync.fetched_files import FetchedFiles
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.snapshot import Files, LocalSettings, Snapshot, take_snapshot
 from agentsync.sync.verification import prove
@@ -101,6 +103,7 @@ class _SourceResolver:
         url = redact(table.url)
         self._remote = config.remote_of(name)
         self._mirror = mirror_of(environment.app_paths, name, table.url)
+        self._home = environment.app_paths.git_home
         self._files: Files = working_tree or self._mirror
         self._signers = table.signers()
         # A working tree has a ref of its own, so that saved and committed files have separate records.
@@ -125,6 +128,7 @@ class _SourceResolver:
             if fetches and self._files is self._mirror:
                 resolved = self._fetch(fetches)
                 resolved = self._verify(resolved)
+                return self._snapshot_at(resolved, self._complete(resolved.commit, fetches))
             return self._snapshot_at(resolved)
         except (SourceUnavailableError, SourceRefusedError) as error:
             rejected = resolved.rejected
@@ -171,28 +175,36 @@ class _SourceResolver:
         prove(self._mirror, self._remote, facts, signers, self._applied)
         return replace(resolved, verified_by=signers.words)
 
+    def _complete(self, commit: str, fetches: Fetches) -> Snapshot | None:
+        """Fetch what is read of a commit and missing, which reading it shows; None where nothing can be missing."""
+        if not self._mirror.is_partial and self._table.submodules != "follow":
+            return None
+
+        def bring(remote: Remote) -> Snapshot:
+            return self._take(FetchedFiles(self._mirror.directory, self._home, remote), commit)
+
+        return replace(fetches.complete(self._mirror, self._remote, bring), files=self._mirror)
+
+    def _take(self, files: Files, commit: str) -> Snapshot:
+        name, url = self._recorded.name, self._recorded.url
+        return take_snapshot(files, self._table, name=name, url=url, commit=commit, local=self._local)
+
     def _last_good(self) -> Snapshot | None:
         try:
             return self._snapshot_at(self._recorded)[1]
         except (SourceUnavailableError, SourceRefusedError):
             return None  # the first failure is reported already; without a snapshot nothing of the source is changed
 
-    def _snapshot_at(self, resolved: ResolvedSource) -> tuple[ResolvedSource, Snapshot | None]:
+    def _snapshot_at(
+        self, resolved: ResolvedSource, snapshot: Snapshot | None = None
+    ) -> tuple[ResolvedSource, Snapshot | None]:
         if not resolved.commit:
             return resolved, None
         if self._signers and resolved.verified_by != self._signers.words:
             message = f"commit {resolved.commit[:12]} was applied before its signature was asked for in this way"
             raise UnverifiedError(message, place=resolved.url, hint="run `agentsync pull`, which checks it")
         facts = resolved.facts or self._files.commit_facts(resolved.commit)
-        snapshot = take_snapshot(
-            self._files,
-            self._table,
-            name=resolved.name,
-            url=resolved.url,
-            commit=resolved.commit,
-            local=self._local,
-        )
-        return replace(resolved, facts=facts), snapshot
+        return replace(resolved, facts=facts), snapshot or self._take(self._files, resolved.commit)
 
 
 def finding(source: ResolvedSource) -> Diagnostic | None:
