@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -81,6 +82,8 @@ class Soak:
             self._server = server
             self._configure()
             self._becoming = give_away(self._machine.root)
+            if self._becoming:
+                os.chown(self._repository.path, os.geteuid(), -1)  # git serves no repository of another user
             service = Service(self._machine, before=self._becoming)
             self._process = service.process.pid
             try:
