@@ -4,9 +4,11 @@
 
 Every few cycles something happens: a commit, a server that answers with an error, cuts off, is silent or refuses
 requests for a while until its URL changes, a history that becomes shallow, a file that is edited or deleted here, a
-configuration that changes or is broken, another run that holds the lock, a full disk, and for users other than root no
-thread that is free. What is watched is that every commit arrives, that every change is reported, that there are not too
-many cycles in a minute, and that the process holds no more of anything at the end than at the beginning.
+configuration that changes or is broken, another run that holds the lock, a full disk, and no thread that is free. Root
+has no limit of threads, so where root starts this, the service runs as another user.
+
+What is watched is that every commit arrives, that every change is reported, that there are not too many cycles in a
+minute, and that the process holds no more of anything at the end than at the beginning.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import shutil
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from agentsync.core.paths import AppPaths
 from agentsync.state.lock import locked
 from support.gitserver import GitServer, Mode
 from support.machine import Machine, agent
+from support.otheruser import give_away, limit
 from support.repository import Repository
 from support.service import Service
 
@@ -79,7 +81,10 @@ class Soak:
         with GitServer(self._repository.path.parent) as server:
             self._server = server
             self._configure()
-            service = Service(self._machine)
+            self._becoming = give_away(self._machine.root)
+            if self._becoming:
+                os.chown(self._repository.path, os.geteuid(), -1)  # git serves no repository of another user
+            service = Service(self._machine, before=self._becoming)
             self._process = service.process.pid
             try:
                 self._follow(service)
@@ -106,6 +111,7 @@ class Soak:
             self._commit, self._commit, self._break, self._edit, self._delete, self._reload, self._spoil,
             self._bar, self._hold_lock, self._fill_disk, self._take_threads, self._make_shallow,
         )  # fmt: skip
+        service.wait_for("sync.finished", exit_code=0)
         cycles = 0
         lately: deque[float] = deque()
         while cycles < self._cycles:
@@ -166,17 +172,15 @@ class Soak:
 
     def _fill_disk(self) -> None:
         """Let the service write nothing, and no program that it starts."""
-        self._limit("disk full", resource.RLIMIT_FSIZE, 0)
+        self._limit("disk full", "fsize", 0)
 
     def _take_threads(self) -> None:
-        if os.geteuid() != 0:  # root has no such limit
-            self._limit("no thread", resource.RLIMIT_NPROC, 1)
+        self._limit("no thread", "nproc", 1)
 
-    def _limit(self, what: str, kind: int, limit: int) -> None:
+    def _limit(self, what: str, kind: str, most: int) -> None:
         self.happened[what] += 1
-        before = resource.prlimit(self._process, kind)
-        resource.prlimit(self._process, kind, (limit, before[1]))
-        self._faults.callback(resource.prlimit, self._process, kind, before)
+        before = limit(self._process, kind, most, self._becoming)
+        self._faults.callback(limit, self._process, kind, before, self._becoming)
 
     def _make_shallow(self) -> None:
         self.happened["shallow"] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,11 +11,13 @@ import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from support.machine import Machine, source
+from support.otheruser import give_away, limit
 from support.repository import Repository
 from support.service import Service, change
 
@@ -74,6 +77,38 @@ def test_23_a_clock_that_is_set_brings_at_most_one_run_more_and_none_less(
     assert times[-1] - times[0] > timedelta(seconds=2)
     assert service.end() == 0
     assert ("clock.changed" in {event["event"] for event in service.events}) == (hours < 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no prlimit")
+@pytest.mark.parametrize("kind", ["nproc", "nofile", "fsize"])
+def test_11_a_shortage_passes(repository: Repository, kind: str) -> None:
+    if kind == "nproc" and os.geteuid() != 0:
+        pytest.skip("the limit of processes counts whatever this user runs beside the tests")
+    with TemporaryDirectory() as directory:  # which another user can reach, other than tmp_path
+        root = Path(directory)
+        shutil.move(repository.path, root / "team.git")
+        repository.path = root / "team.git"
+        machine = Machine(root)
+        machine.follow(repository)
+        machine.config.write_text(machine.config.read_text() + "[daemon]\ninterval = 1\njitter = 0\n")
+        becoming = give_away(root)
+        service = Service(machine, before=becoming)
+        try:
+            service.wait_for("sync.finished")
+            process = Path("/proc", str(service.process.pid))
+            # Processes can be started, threads and files cannot.
+            most = {"nproc": len([*(process / "task").iterdir()]) + 1, "nofile": 5, "fsize": 0}[kind]
+            before = limit(service.process.pid, kind, most, becoming)
+            commit = change(repository)
+            while service.next_event()["event"] not in {"sync.failed", "source.failed"}:
+                pass
+            limit(service.process.pid, kind, before, becoming)
+            service.wait_for("source.moved", commit=commit)
+            service.wait_for("sync.finished")
+            assert "with care" in (machine.claude / "reviewer.md").read_text()
+            assert service.end() == 0
+        finally:
+            service.kill()
 
 
 def test_22_a_second_service_is_refused(follows: Machine, start: Callable[..., Service]) -> None:

@@ -201,7 +201,7 @@ def mirror(machine: Machine) -> Mirror:
 def test_what_has_no_end_is_stopped_by_its_size_long_before_the_deadline(
     mirror: Mirror, server: GitServer, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:
-    monkeypatch.setattr("agentsync.git.mirror._MEMORY_BYTES", 200 << 20)
+    monkeypatch.setattr("agentsync.git.connection._MEMORY_BYTES", 200 << 20)
     remote = Remote(server.url("team.git"), "refs/heads/main", allow_http=True, max_bytes=4 << 20)
     commit = mirror.fetch(remote).id
     server.mode = mode
@@ -242,18 +242,21 @@ def test_a_pack_over_the_configured_limit_is_not_fetched(pulled: Trial, reposito
     pulled.converges()
 
 
+@pytest.mark.parametrize("filters", [False, True])
 def test_what_rewriting_leaves_in_the_mirror_is_removed(
-    mirror: Mirror, server: GitServer, repository: Repository
+    mirror: Mirror, server: GitServer, repository: Repository, *, filters: bool
 ) -> None:
     """Also where each rewritten commit was refused, and nothing of it was ever applied."""
+    repository.git("config", "uploadpack.allowFilter", str(filters).lower())
     noise = random.Random(1)  # noqa: S311 - git cannot compress it
     remote = over_http(server, name="team.git", max_bytes=1_000_000)
     first = repository.head
     for _ in range(12):
         repository.reset(first)
         repository.write({"noise": noise.randbytes(200_000)})
-        repository.commit()
+        commit = repository.commit()
         mirror.fetch(remote)
+        mirror.fetch_content(mirror.missing(entry.blob for entry in mirror.tree(commit)), remote)
     assert sum(path.stat().st_size for path in mirror.directory.rglob("*") if path.is_file()) < 1_500_000
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -214,19 +212,10 @@ def test_a_source_that_changes_its_object_format_is_refused_unless_it_may_be_ano
     assert mirror.fetch(local(other), may_start_over=True).id == other.head
 
 
-def _commit_in_a_bad_time_zone(repository: Repository) -> str:
-    tree = repository.git("rev-parse", f"{repository.head}^{{tree}}")
-    person = "Ada <ada@example.org> 1300000000"
-    text = f"tree {tree}\nparent {repository.head}\nauthor {person} +0000\ncommitter {person} -700\n\nold\n"
-    arguments = ("hash-object", "-t", "commit", "-w", "--literally", "--stdin")
-    repository.reset(repository.git(*arguments, stdin=text.encode()))
-    return repository.head
-
-
 def test_a_defect_is_refused_in_what_is_read_and_accepted_behind_it(repository: Repository, mirror: Mirror) -> None:
     first = mirror.fetch(local(repository)).id
     mirror.trust("team", first)
-    bad = _commit_in_a_bad_time_zone(repository)
+    bad = repository.commit_in_a_bad_time_zone()
     for _ in range(2):  # the second time it is here already
         error = failure(mirror, local(repository))
         assert error.message.startswith(f"object {bad[:12]} breaks git's rule badTimezone: ")
@@ -245,7 +234,7 @@ def test_a_defect_is_refused_in_what_is_read_and_accepted_behind_it(repository: 
 def test_a_defect_in_old_history_is_neither_refused_nor_taken_for_damage(
     repository: Repository, mirror: Mirror
 ) -> None:
-    _commit_in_a_bad_time_zone(repository)
+    repository.commit_in_a_bad_time_zone()
     repository.write({"a.md": "a"})
     commit = repository.commit()
     assert mirror.fetch(local(repository)).id == commit
@@ -253,74 +242,6 @@ def test_a_defect_in_old_history_is_neither_refused_nor_taken_for_damage(
     failure(mirror, local(repository))
     assert mirror.has(commit)
     assert not list(mirror.directory.parent.glob("mirror.corrupt-*"))
-
-
-def _bytes(mirror: Mirror) -> int:
-    return sum(path.stat().st_size for path in mirror.directory.rglob("*.pack"))
-
-
-@pytest.mark.parametrize(
-    ("filters", "protocol_v2", "is_partial"),
-    # The last server filters, and does not send what only an id leads to.
-    [(True, True, True), (False, True, False), (True, False, False)],
-)
-def test_of_a_large_repository_only_the_subfolder_is_fetched(
-    repository: Repository, mirror: Mirror, server: GitServer, *, filters: bool, protocol_v2: bool, is_partial: bool
-) -> None:
-    server.protocol_v2 = protocol_v2
-    repository.git("config", "uploadpack.allowFilter", str(filters).lower())
-    noise = random.Random(1).randbytes(400_000)  # noqa: S311 - the same in every run, and git cannot compress it
-    repository.write({"agentsync.toml": "version = 1\n", "large/x.bin": noise, "large/agents/y.md": "y"})
-    modules = '[submodule "x"]\n\tpath = x\n\turl = https://example.org/x.git\n'  # which git wants to check
-    repository.write({".gitmodules": modules})
-    first = repository.commit()
-    remote = replace(over_http(server), subfolder="agents")
-    assert mirror.fetch(remote).id == first
-    repository.write({"agents/reviewer.md": "two\n", "large/x.bin": noise[::-1]})
-    second = repository.commit()
-    assert mirror.fetch(remote).id == second
-    assert mirror.is_ancestor(first, second)
-    assert (_bytes(mirror) < 10_000) is is_partial
-    entries = {entry.path: entry for entry in mirror.tree(second)}
-    assert entries["agents/reviewer.md"].size == 4
-    read = [entries[path].blob for path in ("agents/reviewer.md", "agentsync.toml")]
-    assert [data for _, data in mirror.blobs(read)] == [b"two\n", b"version = 1\n"]
-    subprocess.run(["git", "--git-dir", mirror.directory, "gc", "-q", "--force", "--prune=now"], check=True)
-    repository.path.rename(repository.path.with_name("away"))  # nothing that is read later needs the network
-    [old] = [entry for entry in mirror.tree(first) if entry.path == "agents/reviewer.md"]
-    assert [data for _, data in mirror.blobs([old.blob])] == [b"one\n"]
-    aside = list(mirror.directory.parent.glob("mirror.corrupt-*"))
-    failure(mirror, remote)
-    assert list(mirror.directory.parent.glob("mirror.corrupt-*")) == aside
-
-
-def test_another_subfolder_brings_what_was_left_out(repository: Repository, mirror: Mirror, server: GitServer) -> None:
-    repository.git("config", "uploadpack.allowFilter", "true")
-    repository.write({"other/x.md": "x"})
-    repository.commit()
-    repository.write({"large.bin": "not read"})  # the newest commit changes nothing of what is read
-    commit = repository.commit()
-    part = replace(over_http(server), subfolder="agents")
-    for remote in (part, replace(part, subfolder="/other/"), replace(part, subfolder="")):
-        assert mirror.fetch(remote).id == commit
-    by_path = {entry.path: entry for entry in mirror.tree(commit)}
-    assert {path: entry.size for path, entry in by_path.items()} == {
-        "agents/reviewer.md": 4,
-        "large.bin": 8,
-        "other/x.md": 1,
-    }
-    assert [data for _, data in mirror.blobs([by_path["other/x.md"].blob])] == [b"x"]
-
-
-def test_a_defect_in_a_large_repository_has_all_of_it_fetched(
-    repository: Repository, mirror: Mirror, server: GitServer
-) -> None:
-    repository.git("config", "uploadpack.allowFilter", "true")
-    _commit_in_a_bad_time_zone(repository)
-    repository.write({"agents/reviewer.md": "two\n", "other/x.md": "x"})
-    commit = repository.commit()
-    assert mirror.fetch(replace(over_http(server), subfolder="agents")).id == commit
-    assert {entry.path: entry.size for entry in mirror.tree(commit)} == {"agents/reviewer.md": 4, "other/x.md": 1}
 
 
 def test_many_packs_become_one(repository: Repository, mirror: Mirror) -> None:

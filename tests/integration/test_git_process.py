@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Thread
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from agentsync.git.mirror import Mirror, Remote, TransientError
 from agentsync.git.process import run
 from support.mirror import committed, failure, local, over_http
+from support.otheruser import give_away
 from support.processes import children, commands_naming
 from support.repository import Repository
 
@@ -59,6 +61,7 @@ def test_21_the_first_process_of_a_container_keeps_no_zombies(tmp_path: Path) ->
     code = f"""
 import ctypes, os, sys, time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from agentsync.git.process import run
 assert ctypes.CDLL(None).prctl(36, 1) == 0
 done = run({command!r}, Path({str(tmp_path)!r}), {{}}, time.monotonic() + 0.2)
@@ -68,27 +71,45 @@ sys.exit(len(Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_no_git_is_left_where_no_thread_can_be_started(
-    repository: Repository, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mirror.fetch(local(repository))
-    before = children()
+@linux
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="the limit counts whatever else this user runs")
+def test_no_git_is_left_where_no_thread_can_be_started(repository: Repository) -> None:
+    code = """
+import os, resource, sys, time
+from pathlib import Path
+from agentsync.core.errors import SourceUnavailableError
+from agentsync.git.mirror import Mirror, Remote
+root = Path(sys.argv[1])
+mirror, remote = Mirror(root / "mirror", root / "home"), Remote(str(root / "source.git"), allow_local=True)
+mirror.fetch(remote)
+_, hard = resource.getrlimit(resource.RLIMIT_NPROC)
 
-    start = Thread.start
-    for allowed in (0, 1):
-        started: list[Thread] = []
 
-        def start_some(thread: Thread, started: list[Thread] = started, allowed: int = allowed) -> None:
-            if len(started) == allowed:
-                raise RuntimeError("can't start new thread")
-            started.append(thread)
-            start(thread)
+def message(most):
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, hard))
+    try:
+        mirror.fetch(remote)
+    except SourceUnavailableError as error:
+        return error.message
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
 
-        with monkeypatch.context() as patched:
-            patched.setattr(Thread, "start", start_some)
-            assert failure(mirror, local(repository)).message == "git cannot be run: no thread can be started"
-    assert children() == before
-    assert mirror.fetch(local(repository)).id == repository.head
+
+no_process, no_thread = "git cannot be started: Resource temporarily unavailable", "no thread can be started"
+assert message(1) == no_process
+for most in (2, 3):  # this process and git, then a thread too
+    end = time.monotonic() + 20
+    while (shown := message(most)) == no_process:  # a process of the fetch before has not quite ended
+        assert time.monotonic() < end
+    assert shown == f"git cannot be run: {no_thread}", shown
+    assert not Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+mirror.fetch(remote)
+"""
+    with TemporaryDirectory() as directory:  # which another user can reach, other than tmp_path
+        root = Path(directory)
+        shutil.move(repository.path, root / "source.git")
+        command = [*give_away(root), sys.executable, "-c", code, directory]
+        subprocess.run(command, check=True, cwd=directory)
 
 
 @linux

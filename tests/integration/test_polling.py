@@ -191,19 +191,6 @@ def test_01_a_server_that_is_out_of_order_is_left_alone_for_the_time_it_states(
     assert len(server.seen) == (1 if seconds else 3)
 
 
-def test_another_part_of_a_source_is_fetched_although_nobody_is_asked(
-    polling: Polling, mirror: Mirror, repository: Repository, server: GitServer
-) -> None:
-    repository.git("config", "uploadpack.allowFilter", "true")
-    repository.write({"other/x.md": "x"})
-    repository.commit()
-    first = ask(polling, FetchPolicy.DUE, mirror, replace(over_http(server), subfolder="agents"))
-    other = replace(over_http(server), subfolder="other")
-    assert not mirror.can_read(first, other)
-    assert ask(polling, FetchPolicy.NONE, mirror, other, first) == first
-    assert mirror.can_read(first, other)
-
-
 def test_a_mirror_that_is_gone_is_fetched_although_nobody_is_asked(
     polling: Polling, mirror: Mirror, repository: Repository
 ) -> None:

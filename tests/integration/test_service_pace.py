@@ -5,22 +5,18 @@ The clock stands still while a cycle runs, and moves on to whatever the service 
 
 from __future__ import annotations
 
-import errno
 import itertools
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 from apscheduler.triggers.base import BaseTrigger
 
-from agentsync.core.errors import ShortageError
 from agentsync.core.paths import AppPaths
 from agentsync.report.service_status import Trigger
-from agentsync.service import daemon
 from agentsync.service.control_socket import Answer
 from agentsync.service.daemon import Daemon
 from agentsync.service.overdue import PendingFetches
@@ -28,8 +24,6 @@ from agentsync.service.polling import FetchPolicy, Polling
 from agentsync.service.schedule import Schedule
 from agentsync.service.watch import Watch
 from agentsync.state.lock import locked
-from agentsync.sync.report import Report
-from agentsync.sync.up_to_date import UpToDate
 from support.clock import Clock
 from support.gitserver import GitServer
 from support.repository import Repository
@@ -168,20 +162,3 @@ def test_whatever_goes_wrong_there_are_few_cycles_in_an_hour(
         repository.commit()
         service.run_for(_INTERVAL + 1)
         assert (tmp_path / "home/.claude/agents/later.md").exists()  # nothing is left of it once the cause is gone
-
-
-def test_a_shortage_in_a_cycle_passes(
-    tmp_path: Path, clock: Clock, server: GitServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, app_paths = tmp_path / "config.toml", AppPaths(tmp_path / "state", tmp_path / "cache", tmp_path / "policy")
-    path.write_text(_configuration(server, "source.git", watch=False))
-    with ExitStack() as stack:
-        service = _Service(path, app_paths, clock, stack)
-        for error in (RuntimeError("can't start new thread"), MemoryError(), OSError(errno.EMFILE, "Too many files")):
-            with monkeypatch.context() as patched:
-                patched.setattr(daemon, "cycle", Mock(side_effect=error))
-                patched.setattr(daemon, "find_up_to_date", lambda *_: None)
-                result = service._cycle(Trigger.REQUEST, FetchPolicy.ALL)
-            assert isinstance(result, ShortageError)
-        service.run_for(_HOUR)
-        assert isinstance(service._cycle(Trigger.REQUEST, FetchPolicy.ALL), (Report, UpToDate))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from agentsync.cli.check import run_checks
+from agentsync.config.tables import Submodules
 from agentsync.core.errors import ConfigError
 from agentsync.git.objects import SUBMODULE
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
@@ -96,3 +99,8 @@ def test_a_repository_within_it_is_a_submodule_as_in_a_commit(root: Path) -> Non
     assert entries == {**files, "shared": SUBMODULE, "vendor/clone": SUBMODULE}
     entered = WorkingTree(root, as_committed=False).tree("")  # as `import` reads a tool's directory
     assert "shared/agents/three.md" in {entry.path for entry in entered}
+    (root / "vendor/clone/agents/three.md").unlink()
+    counts = {
+        submodules: len(run_checks(root, (), submodules=submodules).agents) for submodules in get_args(Submodules)
+    }
+    assert counts == {"report": 2, "follow": 3}  # as `pull` would deliver

@@ -99,6 +99,15 @@ class Repository:
         self.reset(commit)
         return commit
 
+    def commit_in_a_bad_time_zone(self) -> str:
+        """Commit the same files with a time zone that git's rules refuse today."""
+        tree = self.git("rev-parse", f"{self.head}^{{tree}}")
+        person = "Ada <ada@example.org> 1300000000"
+        text = f"tree {tree}\nparent {self.head}\nauthor {person} +0000\ncommitter {person} -700\n\nold\n"
+        arguments = ("hash-object", "-t", "commit", "-w", "--literally", "--stdin")
+        self.reset(self.git(*arguments, stdin=text.encode()))
+        return self.head
+
     def reset(self, commit: str) -> None:
         """Let the current branch point to a commit."""
         self.git("update-ref", f"refs/heads/{self.branch}", commit)

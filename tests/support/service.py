@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -45,7 +45,12 @@ class Service:
     """
 
     def __init__(
-        self, machine: Machine, *, environment: Mapping[str, str] | None = None, clock: Path | None = None
+        self,
+        machine: Machine,
+        *,
+        environment: Mapping[str, str] | None = None,
+        clock: Path | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         """Start it.
 
@@ -53,6 +58,7 @@ class Service:
             machine: where it runs.
             environment: variables beside those that every run gets.
             clock: a file with the number of seconds by which the clock is off.
+            before: a command that becomes the program.
         """
         command = machine.command("daemon")
         variables = machine.environment | dict(environment or {})
@@ -62,7 +68,7 @@ class Service:
         self.events: list[dict[str, Any]] = []
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self.process = subprocess.Popen(
-            command,
+            [*before, *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

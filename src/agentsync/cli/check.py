@@ -20,7 +20,7 @@ from agentsync.cli.cycle import source_name
 from agentsync.cli.options import common, common_options
 from agentsync.cli.wording import counted, not_synced_line
 from agentsync.config import Target
-from agentsync.config.tables import SourceTable
+from agentsync.config.tables import SourceTable, Submodules
 from agentsync.convert.policy import DEFAULT, Policy, read_policy
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
@@ -55,16 +55,31 @@ Examples:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What agents may be given, as in a machine's policy.toml; the default policy otherwise.",
 )
+@click.option(
+    "--follow-submodules",
+    is_flag=True,
+    help='Read submodules that are checked out too, as a source with `submodules = "follow"` does.',
+)
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @common_options
-def command(*, path: Path, dialect: str | None, targets: tuple[str, ...], policy: Path | None, strict: bool) -> int:
+def command(
+    *,
+    path: Path,
+    dialect: str | None,
+    targets: tuple[str, ...],
+    policy: Path | None,
+    follow_submodules: bool,
+    strict: bool,
+) -> int:
     """Validate the agents in PATH, a directory or a file, as `pull` would read them.
 
     What the default policy refuses is an error too: hooks, MCP servers that agents bring, credentials and the like.
     Exits with 1 on errors, so that a merge can wait for their correction.
     """
     options = common()
-    checked = run_checks(path, targets, dialect=dialect, policy=_policy(policy))
+    checked = run_checks(
+        path, targets, dialect=dialect, policy=_policy(policy), submodules="follow" if follow_submodules else "report"
+    )
     wrong = checked.is_wrong(strict=strict)
     nothing = path.is_file() and not checked.agents and not wrong
     options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
@@ -150,7 +165,12 @@ class Checked:
 
 
 def run_checks(
-    path: Path, targets: Collection[str], *, dialect: str | None = None, policy: Policy = DEFAULT
+    path: Path,
+    targets: Collection[str],
+    *,
+    dialect: str | None = None,
+    policy: Policy = DEFAULT,
+    submodules: Submodules = "report",
 ) -> Checked:
     """Read and check the agents in a directory or a file, by the steps of a sync.
 
@@ -161,11 +181,12 @@ def run_checks(
         targets: the dialects for which losses in conversion are reported.
         dialect: the dialect of every file; detected where it is None.
         policy: what agents may be given.
+        submodules: as in a source's table; those that are checked out are followed.
 
     Raises:
         ConfigError: something cannot be read, or the manifest has a mistake.
     """
-    snapshot = snapshot_at(path.absolute(), dialect)
+    snapshot = snapshot_at(path.absolute(), dialect, submodules)
     built = build([snapshot], [], None, policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled if one.name}
@@ -188,12 +209,12 @@ def run_checks(
     return Checked.of(built.compiled, sorted_.left, snapshot.not_synced, sorted_.accepted)
 
 
-def snapshot_at(path: Path, dialect: str | None) -> Snapshot:
+def snapshot_at(path: Path, dialect: str | None, submodules: Submodules = "report") -> Snapshot:
     """Take a snapshot of a directory, or of a single file, which is read whatever its name."""
     root = path if path.is_dir() else path.parent
     name = source_name(str(root))
-    table = SourceTable(url=str(root), dialect=dialect, allow_local=True)
-    files = WorkingTree(root)
+    table = SourceTable(url=str(root), dialect=dialect, allow_local=True, submodules=submodules)
+    files = WorkingTree(root, as_committed=table.submodules != "follow")
     if path.is_dir():
         return snapshot_of_directory(files, table, name=name)
     entry = entry_of(root, path)

@@ -50,6 +50,9 @@ def _absolute(path: Path) -> Path:
 AbsolutePath = Annotated[Path, BeforeValidator(_expand), AfterValidator(_absolute)]
 """Absolute path; `~` and environment variables are expanded."""
 
+Submodules = Literal["report", "follow"]
+"""Whether the files of submodules are read, or only reported."""
+
 DialectName = Annotated[str, AfterValidator(known_dialect)]
 
 
@@ -119,6 +122,7 @@ class SourceTable(AgentsTable):
     allow_http: bool = False
     allow_rewrite: bool = False
     accept_defects: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+$")], ...] = ()
+    submodules: Submodules = "report"
     allow_scattered: bool = False
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
@@ -173,7 +177,6 @@ class SourceTable(AgentsTable):
             self.allow_http,
             self.timeout,
             accept_defects=self.accept_defects,
-            subfolder=self.subfolder,
         )
 
     def signers(self) -> Signers | None:

@@ -89,7 +89,7 @@ class Code(Enum):
     OWN_RESTRICTION = "AS221", INFO, "Only the agent's own tool can read this restriction.", "Nothing to do, unless other tools should grant more; then restrict the agent by keys that they share.", "The agent is written; other tools grant it less."
     FILES_NEEDED = "AS222", WARNING, "The agent names files that do not come with it.", "Write what matters into the agent's instructions, or bring the files by other means.", "The agent is written; the files are not, and paths in its instructions are not changed."
     OTHERS_NEEDED = "AS223", INFO, "The agent names skills, MCP servers or commands that do not come with it.", "Nothing to do where its users have them; otherwise bring them by other means.", "The agent is written; what it names is not."
-    SUBMODULE = "AS224", WARNING, "The path is a submodule, and files of other repositories are not read.", "Make the other repository a source of its own, or name the path under `exclude`.", "No agent in it is written."
+    SUBMODULE = "AS224", WARNING, "The path is a submodule, and files of other repositories are not read.", 'Set `submodules = "follow"` for the source, make the other repository a source of its own, or name the path under `exclude`.', "No agent in it is written."
 
     VERSIONS = "AS225", INFO, "One agent has versions for several tools.", "Nothing to do; `versions` under `[agents]` in agentsync.toml sets whose version other tools get.", "Each tool gets its own version, any other tool one of them."
     PLUGIN_NAMES = "AS226", INFO, "Several plugins have agents of one name.", "Nothing to do; a name that only one plugin has stays as it is.", "Each is written with its plugin's name in front."

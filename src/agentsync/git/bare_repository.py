@@ -19,6 +19,7 @@ from agentsync.git.process import READ_SECONDS, Done, Process, Quota, executable
 _UNFINISHED = ("gc.pid", "packed-refs.new")
 _UNFINISHED_OBJECTS = ("tmp_", ".tmp-")
 _REPACK_SECONDS = 120.0
+_COLLECT_GARBAGE = ("gc", "--quiet", "--force", "--prune=now")
 
 
 class BareRepository:
@@ -108,6 +109,14 @@ class BareRepository:
         """Record, before commits are fetched without the content of their files, that it may be missing."""
         self._mark_as(self._partial)
 
+    def become_whole(self, url: str) -> None:
+        """Record that nothing is missing, since the server of this URL sends everything."""
+        self.run("config", "--remove-section", f"remote.{url}")
+        for mark in self.directory.glob("objects/pack/*.promisor"):
+            mark.unlink()
+        self._mark_as(self._whole)
+        self._partial.unlink()
+
     @property
     def is_whole(self) -> bool:
         """Whether it must never be partial."""
@@ -177,9 +186,23 @@ class BareRepository:
         This runs in the foreground, so that no git process is left when the run releases its lock.
         """
         until = time.monotonic() + _REPACK_SECONDS
-        done = self.run("gc", "--quiet", "--force", "--prune=now", until=until)
+        done = self._repack_part(until) if self.is_partial else self.run(*_COLLECT_GARBAGE, until=until)
         if done.status and not done.timed_out:
             self.unreadable(done.reason)  # marks a damaged repository, which the next fetch replaces
+
+    def _repack_part(self, until: float) -> Done:
+        """Combine the packs of a partial repository: git itself would keep what is unreachable there for ever."""
+        packs = self.directory / "objects/pack"
+        command = ("pack-objects", "--quiet", "--all", "--missing=allow-any", str(packs / "pack"))
+        done = self.run(*command, until=until, data=b"")
+        if not done.status:
+            combined = f"pack-{done.output.decode().strip()}"
+            (packs / f"{combined}.promisor").touch()  # by which git knows that content may be missing
+            # Without its index, what is left of a pack counts for nothing.
+            for other in sorted(packs.glob("pack-*"), key=lambda path: path.suffix != ".idx"):
+                if other.stem != combined:
+                    other.unlink()
+        return done
 
     def is_damaged(self) -> bool:
         """Whether an object is missing or does not have its content, or a ref leads nowhere.
@@ -238,6 +261,8 @@ class BareRepository:
     def _mark_as(self, mark: Path) -> None:
         try:
             mark.touch()
+        except NotADirectoryError:
+            return  # git reports what is in the repository's place
         except OSError as error:
             raise self._blocked(error) from error
 

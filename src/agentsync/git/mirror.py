@@ -6,46 +6,38 @@ This is the interface of the package; its other modules are the implementation.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
-from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
-from agentsync.git.access import access, hide_secrets
+from agentsync.core.errors import ConfigError, SourceRefusedError, SourceUnavailableError
 from agentsync.git.bare_repository import BareRepository
-from agentsync.git.certificates import find_fault
-from agentsync.git.environment import with_settings
+from agentsync.git.connection import FETCH, Connection
 from agentsync.git.failures import (
     OtherFormatError,
     TransientError,
     UnexplainedError,
-    UntrustedError,
     explain,
-    explain_missing_ref,
-    explain_untrusted,
-    lacks_ref,
     refuses_id,
     too_large,
 )
 from agentsync.git.objects import (
     FIRST_PARENTS,
     SHA1,
-    SUBMODULE,
     CommitFacts,
     CommitRecord,
-    is_object_id,
     object_format_of,
     parse_first_parents,
 )
-from agentsync.git.partial import FETCH_CONTENT, FILTER, fetch_content, missing_content, read_paths, wants_part
-from agentsync.git.process import Done, Quota
+from agentsync.git.partial import CONTENT_BATCH, FETCH_CONTENT, FILTER, ignores_filter, missing_content, wants_part
+from agentsync.git.process import Done, Process
 from agentsync.git.remote import Auth, Remote
 from agentsync.git.signatures import Signers, verify
 from agentsync.git.strict_check import check_strictly, finds_defect
+from agentsync.git.submodules import FILE_NAME, read_urls
 
 if TYPE_CHECKING:
     from agentsync.git.objects import Entry
@@ -55,22 +47,15 @@ __all__ = ["CANDIDATE", "Auth", "CommitFacts", "Mirror", "Remote", "Signers", "T
 CANDIDATE = "refs/agentsync/candidate"
 _TRUSTED = "refs/agentsync/trusted/"
 _HEADS = "refs/agentsync/heads/"
+_SUBMODULES = "refs/agentsync/submodules/"
+_SUBMODULE_HEADS = "refs/agentsync/submodule-heads/"
 
-_FETCH = (
-    "fetch",
-    "--quiet",
-    "--no-tags",
-    "--update-shallow",  # else git refuses a shallow source's ref, and reports success
-    "--no-show-forced-updates",
-    "--no-auto-maintenance",
-    "--",
-)
 # Not `show`, which compares the commit's whole tree with that of its parent even when it prints no difference.
 _FACTS = ("log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%ct%x00%s", "--end-of-options")
 _STREAM_SECONDS = 600.0  # the caller works on each blob before it takes the next
 _MAX_PACKS = 20
+_URLS = r"^submodule\..*\.(path|url)$"
 _UNEXPECTED = "git gave an unexpected answer"
-_MEMORY_BYTES = 2 << 30  # a server could otherwise fill all memory with refs
 _BATCH = 50  # ids in one write: less than the 4,096 bytes that every pipe can buffer, so the write never blocks
 
 
@@ -114,7 +99,7 @@ class Mirror:
         try:
             return self._fetch(remote, until)
         except OtherFormatError as error:
-            if (found := self._format_at(remote, until)) is None:
+            if (found := Connection.open(self._repository, remote, until).object_format()) is None:
                 raise
             object_format = found
             if not (may_start_over or self._repository.is_empty()):
@@ -129,7 +114,8 @@ class Mirror:
     def tree(self, commit: str, subfolder: str = "") -> list[Entry]:
         """List the files below a directory at a commit, in git's order; none where the directory does not exist.
 
-        Bytes of a path that are not UTF-8 are surrogate escapes; a submodule has the size 0.
+        Bytes of a path that are not UTF-8 are surrogate escapes. A submodule has the size 0, and so has every file
+        where content may be missing, until it is `identified`.
 
         Raises:
             SourceRefusedError: there are so many files that their names would fill the memory.
@@ -144,31 +130,32 @@ class Mirror:
         if done.status:
             raise self._repository.unreadable(done.reason)
         try:
-            entries = [_entry(record) for record in done.output.split(b"\0")[:-1]]
+            return [_entry(record) for record in done.output.split(b"\0")[:-1]]
         except ValueError as error:
             raise self._repository.unreadable(_UNEXPECTED) from error
-        return self._with_sizes(commit, entries) if self._repository.is_partial else entries
 
-    def _with_sizes(self, commit: str, entries: list[Entry]) -> list[Entry]:
-        """Return the entries with the sizes of the content that is here, and 0 for what is not."""
-        missing = missing_content(self._repository, commit)
-        here = dict.fromkeys(entry.blob for entry in entries if entry.blob not in missing and entry.mode != SUBMODULE)
-        command, data = ("cat-file", "--batch-check=%(objectsize)"), "".join(f"{id_}\n" for id_ in here).encode()
-        done = self._repository.run(*command, data=data)
-        if done.status:
-            raise self._repository.unreadable(done.reason)
-        sizes = dict(zip(here, map(int, done.output.split()), strict=True))
-        return [replace(entry, size=sizes.get(entry.blob, 0)) for entry in entries]
+    def identified(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the entries with the size of their content, for which all of it has to be here.
 
-    def identified(self, entries: Sequence[Entry]) -> Sequence[Entry]:
-        """Return the entries unchanged: git lists each with the id of its content."""
-        return entries
+        Raises:
+            SourceUnavailableError: some of it was not fetched, since it was not read before.
+        """
+        ids = dict.fromkeys(entry.blob for entry in entries)
+        if not self.is_partial or not ids:
+            return [*entries]
+        if self.missing(ids):
+            message, hint = "files that are read now were not fetched yet", "run `agentsync pull`, which fetches them"
+            raise SourceUnavailableError(message, place=str(self.directory), hint=hint)
+        with self._repository.start("cat-file", "--batch-check=%(objectsize)", seconds=_STREAM_SECONDS) as process:
+            sizes = {id_: size for batch in _batches(ids) for id_, size in _sizes(process, batch).items()}
+        if len(sizes) != len(ids):
+            raise self._repository.unreadable(_UNEXPECTED)
+        return [replace(entry, size=sizes[entry.blob]) for entry in entries]
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Read the content of each blob, in order, with one process and one blob in memory at a time."""
-        remaining = iter(ids)
         with self._repository.start("cat-file", "--batch", seconds=_STREAM_SECONDS) as process:
-            while batch := list(islice(remaining, _BATCH)):
+            for batch in _batches(ids):
                 process.write("".join(f"{id_}\n" for id_ in batch).encode())
                 for id_ in batch:
                     content = _read_blob(process.stdout)
@@ -193,7 +180,8 @@ class Mirror:
         Raises:
             SourceUnavailableError: the mirror cannot be read.
         """
-        output = self._repository.read("ls-tree", "-l", "-z", "--full-tree", commit, "--", path)
+        sizes = () if self._repository.is_partial else ("-l",)  # of content that may be missing
+        output = self._repository.read("ls-tree", *sizes, "-z", "--full-tree", commit, "--", path)
         return [_entry(record) for record in output.split(b"\0")[:-1]]
 
     def first_parents(self, commit: str, most: int) -> list[CommitRecord]:
@@ -203,20 +191,6 @@ class Mirror:
             SourceUnavailableError: the mirror cannot be read.
         """
         return parse_first_parents(self._repository.read(*FIRST_PARENTS, f"--max-count={most}", commit))
-
-    def bring_content(self, commit: str, remote: Remote) -> None:
-        """Fetch the content of the files that are read at a commit of the fetched history, where it is missing.
-
-        Raises:
-            SourceUnavailableError: the fetch failed; TransientError where it may work later.
-        """
-        if self.can_read(commit, remote):
-            return
-        until = time.monotonic() + remote.deadline
-        url, environment = access(remote, self._repository.environment)
-        ask = partial(self._repository.run, environment=environment, until=until, quota=_quota(remote))
-        if failed := fetch_content(self._repository, commit, remote, partial(ask, *FETCH_CONTENT, "--", url)):
-            raise self._explain(failed, remote, url, environment, until)
 
     def is_cut(self, commit: str) -> bool:
         """Whether the history of a commit ends at the boundary of a shallow source."""
@@ -229,9 +203,66 @@ class Mirror:
         """Whether the mirror has this commit."""
         return self._repository.run("cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
-    def can_read(self, commit: str, remote: Remote) -> bool:
-        """Whether the content of all files that are read at a commit is here."""
-        return not (self._repository.is_partial and missing_content(self._repository, commit, *read_paths(remote)))
+    @property
+    def is_partial(self) -> bool:
+        """Whether content of files may be missing, which is fetched before it is read."""
+        return self._repository.is_partial
+
+    def missing(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the ids of content that are missing."""
+        return missing_content(self._repository, ids) if self.is_partial else frozenset()
+
+    def fetch_content(self, ids: Iterable[str], remote: Remote) -> None:
+        """Fetch content that is missing, by its ids and in few requests.
+
+        A server that filters, but sends only what its refs point to, is asked for the whole repository instead.
+
+        Raises:
+            SourceUnavailableError: the fetch failed; TransientError where it may work later.
+        """
+        connection = Connection.open(self._repository, remote)
+        for batch in _batches(ids, CONTENT_BATCH):
+            data = "".join(f"{id_}\n" for id_ in batch).encode()
+            done = connection.run(*FETCH_CONTENT, "--", connection.url, data=data)
+            if done.status and refuses_id(done):
+                self._repository.start_over_whole(connection.until)
+                self._fetch(remote, connection.until)
+                return
+            if done.status:
+                raise connection.explain(done)
+
+    def fetch_submodule(self, remote: Remote) -> None:
+        """Fetch the commit that a submodule is pinned to, and keep it with its history beside the source's own.
+
+        All of it is checked by git's rules, whatever is accepted in the history of the source.
+
+        Raises:
+            SourceRefusedError: the URL has a form that cannot be fetched.
+            SourceUnavailableError: the URL is not allowed, or the fetch failed; TransientError where it may work later.
+        """
+        try:
+            remote.check()
+        except ConfigError as error:
+            raise SourceRefusedError(error.message, place=error.place, hint=error.hint) from error
+        self._make_room(remote)
+        connection = Connection.open(self._repository, remote)
+        kept = f"{_SUBMODULES}{remote.ref}"
+        done = connection.run(*FETCH, "--", connection.url, f"+{remote.ref}:{kept}")
+        if done.status and refuses_id(done):
+            done = connection.fetch_branches(_SUBMODULE_HEADS, kept)
+        if done.status:
+            raise connection.explain(done)
+
+    def submodule_urls(self, settings: str) -> dict[str, str]:
+        """Return the URLs of submodules by their paths, as a blob of `.gitmodules` states them.
+
+        Raises:
+            SourceRefusedError: it cannot be parsed.
+        """
+        done = self._repository.run("config", f"--blob={settings}", "-z", "--get-regexp", _URLS)
+        if done.status not in {0, 1}:  # 1 where there are none
+            raise SourceRefusedError(f"it cannot be read: {done.reason}", place=FILE_NAME)
+        return read_urls(done.output)
 
     def verify(self, commit: str, remote: Remote, signers: Signers) -> None:
         """Check that a commit just fetched, or the tag that was followed to it, is signed by one of the signers.
@@ -261,24 +292,16 @@ class Mirror:
         self.maintain()
 
     def _fetch(self, remote: Remote, until: float) -> CommitFacts:
-        url, environment = access(remote, self._repository.environment)
-        done, fetched = self._bring(remote, url, environment, until)
+        connection = Connection.open(self._repository, remote, until)
+        done, fetched = self._bring(connection)
         if finds_defect(done) and not self._repository.is_lenient:
             if self._repository.is_partial:  # what breaks a rule is looked for in whole repositories only
                 self._repository.start_over_whole(until)
             self._repository.become_lenient()
-            done, fetched = self._bring(remote, url, environment, until)
+            done, fetched = self._bring(connection)
         if done.status:
-            raise self._explain(done, remote, url, environment, until)
+            raise connection.explain(done)
         facts = self._facts_of(fetched, done, remote, until)
-        if self._repository.is_partial:
-            ask = partial(self._repository.run, environment=environment, until=until, quota=_quota(remote))
-            failed = fetch_content(self._repository, facts.id, remote, partial(ask, *FETCH_CONTENT, "--", url))
-            if failed and refuses_id(failed):  # by a server that filters, but sends only what its refs point to
-                self._repository.start_over_whole(until)
-                return self._fetch(remote, until)
-            if failed:
-                raise self._explain(failed, remote, url, environment, until)
         if self._repository.is_lenient:
             check_strictly(self._repository, fetched or facts.id, facts.id, _TRUSTED, remote)
         return facts
@@ -295,61 +318,35 @@ class Mirror:
             raise UnexplainedError(f"{remote.title} does not lead to a commit", place=remote.place)
         return _facts(shown.output)
 
-    def _bring(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> tuple[Done, str | None]:
+    def _bring(self, connection: Connection) -> tuple[Done, str | None]:
         """Run the fetch; the result has the id that the ref points to, None where nothing arrived."""
-        settings = [(f"fetch.fsck.{rule}", "ignore") for rule in remote.accept_defects]
-        if self._repository.is_lenient:
-            settings.append(("fetch.fsckObjects", "false"))
-        environment = with_settings(environment, settings)
-        self._repository.forget_fetched()
-        if wants_part(self._repository, remote):
-            self._repository.become_partial()
-        command = (*self._fetching, url, f"+{remote.ref}:{CANDIDATE}")
-        done = self._repository.run(*command, environment=environment, until=until, quota=_quota(remote))
+        repository, remote = self._repository, connection.remote
+        settings = [("fetch.fsckObjects", "false")] if repository.is_lenient else []
+        repository.forget_fetched()
+        was_partial = repository.is_partial
+        if wants_part(repository, remote):
+            repository.become_partial()
+        options = (FILTER,) if repository.is_partial else ()
+        refspec = f"+{remote.ref}:{CANDIDATE}"
+        done = connection.run(*FETCH, *options, "--", connection.url, refspec, settings=settings)
+        if ignores_filter(done) and not was_partial:
+            repository.become_whole(connection.url)
         if done.status and remote.is_commit and refuses_id(done):
-            return self._fetch_all(remote, url, environment, until), remote.ref
-        return done, self._repository.fetched()
-
-    def _fetch_all(self, remote: Remote, url: str, environment: Mapping[str, str], until: float) -> Done:
-        """Fetch every branch and look for the commit there, for servers that send no commit by its id."""
-        every = f"+refs/heads/*:{_HEADS}*"
-        fetch = (self._fetching[0], "--prune", *self._fetching[1:])  # a deleted branch `a` would block `a/b`
-        done = self._repository.run(*fetch, url, every, environment=environment, until=until, quota=_quota(remote))
-        if done.status:
-            return done
-        return self._repository.run("update-ref", CANDIDATE, f"{remote.ref}^{{commit}}", until=until)
-
-    @property
-    def _fetching(self) -> tuple[str, ...]:
-        return (_FETCH[0], FILTER, *_FETCH[1:]) if self._repository.is_partial else _FETCH
-
-    def _format_at(self, remote: Remote, until: float) -> str | None:
-        """Object format of the remote, by the length of its ids; None where it lists none."""
-        url, environment = access(remote, self._repository.environment)
-        done = self._repository.run("ls-remote", "--", url, environment=environment, until=until, quota=_quota(remote))
-        id_ = done.output.decode(errors="replace").partition("\t")[0]
-        return object_format_of(id_) if is_object_id(id_) else None
-
-    def _explain(
-        self, done: Done, remote: Remote, url: str, environment: Mapping[str, str], until: float
-    ) -> SourceUnavailableError:
-        done = hide_secrets(done, remote)
-        if not lacks_ref(done, remote):
-            error = explain(done, remote)
-            fault = find_fault(remote, until) if isinstance(error, UntrustedError) else None
-            return explain_untrusted(error, fault) if isinstance(error, UntrustedError) and fault else error
-        command = ("ls-remote", "--refs", "--", url)
-        listing = self._repository.run(*command, environment=environment, until=until, quota=_quota(remote))
-        lines = listing.output.decode(errors="replace").splitlines()
-        refs = None if listing.status else [line.partition("\t")[2] for line in lines]
-        return explain_missing_ref(remote, refs)
+            return connection.fetch_branches(_HEADS, CANDIDATE, *options, settings=settings), remote.ref
+        return done, repository.fetched()
 
 
-def _quota(remote: Remote) -> Quota:
-    """Quota of a fetch."""
-    # No limit of memory for programs of the user's own, which may reserve far more address space than they use.
-    runs_others = remote.auth.use_credential_helper or remote.auth.use_ssh_config
-    return Quota(remote.max_bytes, None if runs_others else max(_MEMORY_BYTES, 2 * remote.max_bytes))
+def _batches(ids: Iterable[str], size: int = _BATCH) -> Iterator[list[str]]:
+    remaining = iter(ids)
+    while batch := list(islice(remaining, size)):
+        yield batch
+
+
+def _sizes(process: Process, ids: Sequence[str]) -> dict[str, int]:
+    """Ask `cat-file --batch-check` for sizes; an answer that is none is left out."""
+    process.write("".join(f"{id_}\n" for id_ in ids).encode())
+    answers = ((id_, process.stdout.readline().strip()) for id_ in ids)
+    return {id_: int(answer) for id_, answer in answers if answer.isdigit()}
 
 
 def _read_blob(stream: IO[bytes]) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Fetch the content of a part of the files only, where the rest of a repository is large.
+"""Fetch the content of the files that are read only, where the rest of a repository may be large.
 
 The commits and trees of the whole history come first, so that ancestry is verified as always (a partial clone, with
 git's filter `blob:none`). Then the content of the files that are read is asked for by its ids: git would fetch what is
@@ -7,8 +7,7 @@ missing when it is read, but nothing may reach the network then, nor anything la
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Iterable
 from typing import Final
 
 from agentsync.core.urls import local_path
@@ -17,10 +16,9 @@ from agentsync.git.process import Done
 from agentsync.git.remote import Remote
 
 FILTER: Final = "--filter=blob:none"
-MANIFEST: Final = "agentsync.toml"
-"""The manifest of a source, which is read with whatever part of it."""
+CONTENT_BATCH: Final = 2_000
+"""Files in one request: what came is kept where the next one fails."""
 
-_BATCH: Final = 2_000  # files in one request: what came is kept where the next one fails
 FETCH_CONTENT: Final = (
     "fetch",
     "--quiet",
@@ -30,48 +28,34 @@ FETCH_CONTENT: Final = (
     FILTER,
     "--stdin",
 )
+_SMALL_BYTES: Final = 16 << 20
 
 
 def wants_part(repository: BareRepository, remote: Remote) -> bool:
-    """Whether to fetch only a part: into a new mirror, or one that is partial already.
+    """Whether to fetch only a part: into a new mirror, a large one, or one that is partial already.
 
-    A local repository is near, and git accepts no path as the place of what is missing.
+    A small mirror that is whole stays so, since that takes fewer requests. A local repository is near, and git accepts
+    no path as the place of what is missing. What breaks a rule is looked for in whole repositories only.
     """
-    is_new = repository.packs == 0 and not repository.is_whole and local_path(remote.url) is None
-    return repository.is_partial or (bool(remote.subfolder) and is_new)
+    if repository.is_partial:
+        return True
+    if repository.is_whole or repository.is_lenient or local_path(remote.url) is not None:
+        return False
+    return repository.packs == 0 or repository.size > _SMALL_BYTES
 
 
-def fetch_content(repository: BareRepository, commit: str, remote: Remote, ask: Callable[..., Done]) -> Done | None:
-    """Fetch the content of the files that are read at a commit, as far as it is missing.
-
-    Args:
-        repository: where the commit and its trees are.
-        commit: the id of the commit.
-        remote: with the part that is read.
-        ask: runs FETCH_CONTENT with the ids that are its `data`, each in a line.
-
-    Returns:
-        The result of the request that failed; None where nothing is missing any longer.
-    """
-    ids = iter(missing_content(repository, commit, *read_paths(remote)))
-    while batch := list(islice(ids, _BATCH)):
-        data = "".join(f"{id_}\n" for id_ in batch).encode()
-        done = ask(data=data)
-        if done.status:
-            return done
-    return None
+def ignores_filter(done: Done) -> bool:
+    """Whether the server of a fetch sent everything that was new, since it does not filter."""
+    return done.status == 0 and "filtering not recognized by server" in done.stderr
 
 
-def read_paths(remote: Remote) -> tuple[str, ...]:
-    """Paths of what is read of a source; none where all of it is."""
-    part = remote.subfolder.strip("/")
-    return (part, MANIFEST) if part else ()
-
-
-def missing_content(repository: BareRepository, commit: str, *paths: str) -> frozenset[str]:
-    """Ids of the content that is missing of the files at a commit: of all, or of those at or below some paths."""
-    literal = [f":(literal){path}" for path in paths]
-    # Not the commit itself: git leaves out one that changes none of the paths.
-    command = ("rev-list", "--objects", "--missing=print", f"{commit}^{{tree}}", "--", *literal)
-    lines = repository.read(*command).splitlines()
-    return frozenset(line[1:].decode() for line in lines if line.startswith(b"?"))
+def missing_content(repository: BareRepository, ids: Iterable[str]) -> frozenset[str]:
+    """Return those of these ids whose content is missing."""
+    asked = frozenset(ids)
+    data = "".join(f"{id_}\n" for id_ in asked).encode()
+    # Not `cat-file`, which fails at the first one that is missing.
+    command = ("rev-list", "--objects", "--no-walk", "--ignore-missing", "--missing=allow-any", "--stdin")
+    done = repository.run(*command, data=data)
+    if done.status:
+        raise repository.unreadable(done.reason)
+    return asked - {line.split(b" ", 1)[0].decode() for line in done.output.splitlines()}

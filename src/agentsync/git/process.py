@@ -162,7 +162,7 @@ class Process:
             if kind is not None:
                 self.kill()
             if self._popen.stdin:
-                self._popen.stdin.close()
+                self.end_input()
             self._popen.wait()
         finally:
             self._timer.cancel()
@@ -186,8 +186,9 @@ class Process:
             stdin.flush()
 
     def end_input(self) -> None:
-        """Close git's standard input."""
-        cast("IO[bytes]", self._popen.stdin).close()
+        """Close git's standard input; if git has exited, the missing answer shows it."""
+        with contextlib.suppress(BrokenPipeError):
+            cast("IO[bytes]", self._popen.stdin).close()
 
     def kill(self) -> None:
         """Kill the command and all its children."""

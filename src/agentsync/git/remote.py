@@ -50,7 +50,6 @@ class Remote:
         allow_http: whether it may be http without TLS.
         deadline: seconds of wall-clock time that a fetch may take.
         max_bytes: the largest pack that may be fetched, and the largest mirror before a fetch.
-        subfolder: the only directory whose files are read, beside the manifest; empty for all.
         accept_defects: git's names of rules that its objects may break, such as `badTimezone`.
     """
 
@@ -62,7 +61,6 @@ class Remote:
     deadline: float = 60.0
     max_bytes: int = 1 << 30
     accept_defects: tuple[str, ...] = ()
-    subfolder: str = ""
 
     @property
     def place(self) -> str:

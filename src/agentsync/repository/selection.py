@@ -126,6 +126,13 @@ def select(entries: Sequence[Entry], selection: Selection) -> Selected:
     return Selected(read, diagnostics, frozenset(unread), not_synced)
 
 
+def without_large(entries: Sequence[Entry], selection: Selection) -> tuple[list[Entry], list[Diagnostic]]:
+    """Leave out files that are too large to read and were selected before their sizes were known."""
+    large = [entry for entry in entries if entry.size > MAX_FILE_BYTES]
+    diagnostics = [_unless_a_page(_too_large(entry), selection) for entry in large]
+    return [entry for entry in entries if entry.size <= MAX_FILE_BYTES], diagnostics
+
+
 def _unless_a_page(diagnostic: Diagnostic, selection: Selection) -> Diagnostic:
     """Return the diagnostic on a file that cannot be read; no error for a page of documentation, which is no agent."""
     path = diagnostic.path
@@ -216,16 +223,21 @@ def _signs() -> _Signs:
     )
 
 
+def may_contain_agents(directory: str, selection: Selection) -> bool:
+    """Whether an agent would be read from a directory, or the directory contains the whole subfolder."""
+    if _below(f"{selection.subfolder.strip('/')}/", directory) is not None:
+        return True
+    path = _below(directory, selection.subfolder)
+    below = f"{path}/{_ANY_AGENT}"
+    if path is None or any(path_matches(pattern, below) for pattern in selection.exclude):
+        return False
+    return _wanted(f"{directory}/{_ANY_AGENT}", below, selection)
+
+
 def _submodule(entry: Entry, selection: Selection) -> list[Diagnostic]:
-    """Report a submodule that an agent would be read from if it were a directory, or that has the whole subfolder."""
-    path = _below(entry.path, selection.subfolder)
-    has_subfolder = _below(f"{selection.subfolder.strip('/')}/", entry.path) is not None
-    if not has_subfolder:
-        below = f"{path}/{_ANY_AGENT}"
-        if path is None or any(path_matches(pattern, below) for pattern in selection.exclude):
-            return []
-        if not _wanted(f"{entry.path}/{_ANY_AGENT}", below, selection):
-            return []
+    """Report a submodule that an agent would be read from if it were a directory."""
+    if not may_contain_agents(entry.path, selection):
+        return []
     shown = _escaped(entry.path[:_MAX_PATH_BYTES])
     return [Diagnostic(Code.SUBMODULE, "the files of a submodule are not read", path=shown)]
 
@@ -237,8 +249,13 @@ def _problem(entry: Entry) -> Diagnostic | None:
     if _unsafe_path(entry.path):
         return Diagnostic(Code.PATH_UNSAFE, "this path means something else on some file systems", path=shown)
     if entry.size > MAX_FILE_BYTES:
-        return Diagnostic(Code.TOO_LARGE, f"{entry.size} bytes are over {MAX_FILE_BYTES}", path=shown)
+        return _too_large(entry)
     return None
+
+
+def _too_large(entry: Entry) -> Diagnostic:
+    shown = _escaped(entry.path[:_MAX_PATH_BYTES])
+    return Diagnostic(Code.TOO_LARGE, f"{entry.size} bytes are over {MAX_FILE_BYTES}", path=shown)
 
 
 def _unsafe_path(path: str) -> bool:

@@ -113,11 +113,15 @@ def _made(
     found = {part: tree.get(normpath(join(dirname(entry.path), part))) for part in named}
     parts = {part: there for part, there in found.items() if there and there.size <= MAX_FILE_BYTES}
     missing = next((part for part in named if part not in parts), "")
+    contents: Mapping[str, bytes] = {}
+    if parts and not missing and len(named) <= _MAX_PARTS:
+        contents = dict(zip(parts, read([*parts.values()]), strict=True))
+        # Where content has yet to be fetched, its size is known only now.
+        missing = next((part for part, data in contents.items() if len(data) > MAX_FILE_BYTES), "")
     if missing or len(named) > _MAX_PARTS:
         what = f"{missing!r}, which" if missing else f"more than {_MAX_PARTS} files, each of which"
         message = f"it takes in {what} must be a file of this repository of at most {MAX_FILE_BYTES:,} bytes"
         return Diagnostic(Code.PART_MISSING, message, path=path)
-    contents = dict(zip(parts, read([*parts.values()]), strict=True)) if parts else {}
     try:
         content = format_.written(name, values, contents)
     except UnreadableError as error:

@@ -74,6 +74,10 @@ class WorkingTree:
                 raise ConfigError("this file was changed while it was read", place=str(path))
             yield id_, data
 
+    def has(self, _commit: str) -> bool:
+        """Return False: there are no commits, those of submodules neither."""
+        return False
+
     def commit_facts(self, _commit: str) -> None:
         """Return None: there is no commit."""
 

@@ -373,7 +373,8 @@ class Daemon:
         """Report progress to the service manager, and by when the next report is due."""
         if force or time.monotonic() - self._signed_at > _SIGN_SECONDS:
             self._signed_at = time.monotonic()
-            fetching = sum(source.timeout for source in self._config.sources.values())
+            # A source is fetched in two steps: its commits, and the content that is read.
+            fetching = sum(2 * source.timeout for source in self._config.sources.values())
             self._notifier.alive(within=fetching + _WORK_SECONDS)
 
     def _follow_changes(self) -> tuple[str, ...]:

@@ -13,12 +13,14 @@ from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from agentsync.core.errors import AgentsyncError, SourceUnavailableError
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.git.objects import CommitFacts
 from agentsync.sync.fetch import Fetches
+
+_Answer = TypeVar("_Answer")
 
 MOST_SECONDS: Final = 3600.0
 _FIRST_SECONDS: Final = 60.0
@@ -97,10 +99,17 @@ class Polling:
     def is_due(self, failure: Failure) -> bool:
         return failure.due is None or failure.due <= self._clock()
 
-    def failed(self, mirror: Mirror, error: AgentsyncError, *, counts: bool) -> None:
-        """Remember a failure; one that does not count starts no backoff and extends none."""
+    def failed(self, mirror: Mirror, error: AgentsyncError, *, counts: bool, before: Failure | None = None) -> None:
+        """Remember a failure; one that does not count starts no backoff and extends none.
+
+        Args:
+            mirror: of the source.
+            error: why it failed.
+            counts: whether the backoff grows.
+            before: the failure that it follows; the last one that is remembered where left out.
+        """
         error = copy(error)  # without its traceback, whose frames hold the failure before it, and so on
-        before = self._failures.get(mirror.directory)
+        before = before or self._failures.get(mirror.directory)
         count = before.count + counts if before else 1
         if not isinstance(error, SourceUnavailableError):
             self._failures[mirror.directory] = Failure(error, count, None)
@@ -122,6 +131,7 @@ class _Polls(Fetches):
         self._polling = polling
         self._policy = policy
         self._repeated: list[AgentsyncError] = []
+        self._overcome: dict[Path, Failure] = {}  # by a fetch of this run; its content may fail yet
 
     def repeats(self, error: AgentsyncError) -> bool:
         return any(error is repeated for repeated in self._repeated)
@@ -135,7 +145,7 @@ class _Polls(Fetches):
                 error = copy(failure.error)  # an exception's traceback grows each time that it is raised
                 self._repeated.append(error)
                 raise error
-            if previous and (applied := _applied_commit(mirror, remote, previous)):
+            if previous and (applied := _applied_commit(mirror, previous)):
                 return applied
         try:
             commit = super()._answer(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
@@ -143,8 +153,18 @@ class _Polls(Fetches):
             # Repeated pulls by hand must not back the service off for an hour.
             self._polling.failed(mirror, error, counts=self._policy is not FetchPolicy.ALL)
             raise
+        if failure:
+            self._overcome[mirror.directory] = failure
         self._polling.succeeded(mirror)
         return commit
+
+    def complete(self, mirror: Mirror, remote: Remote, bring: Callable[[Remote], _Answer]) -> _Answer:
+        try:
+            return super().complete(mirror, remote, bring)
+        except SourceUnavailableError as error:
+            counts, before = self._policy is not FetchPolicy.ALL, self._overcome.get(mirror.directory)
+            self._polling.failed(mirror, error, counts=counts, before=before)
+            raise
 
     def _is_fetched(self, failure: Failure | None) -> bool:
         match self._policy:
@@ -158,9 +178,9 @@ class _Polls(Fetches):
                 return not self._polling.is_barred(failure)
 
 
-def _applied_commit(mirror: Mirror, remote: Remote, commit: str) -> CommitFacts | None:
-    """The commit that was applied last; None where the mirror is gone, or has another part, as only a fetch repairs."""
+def _applied_commit(mirror: Mirror, commit: str) -> CommitFacts | None:
+    """The commit that was applied last; None where the mirror is gone, which only a fetch repairs."""
     try:
-        return mirror.commit_facts(commit) if mirror.can_read(commit, remote) else None
+        return mirror.commit_facts(commit)
     except SourceUnavailableError:
         return None

@@ -102,7 +102,7 @@ class Schedule:
     def retry_in(self, seconds: float | None) -> None:
         """Schedule one extra run in so many seconds; None cancels it."""
         if seconds is not None:
-            self._set(Trigger.RETRY, DateTrigger(datetime.fromtimestamp(time.time() + seconds, UTC)))
+            self._set(Trigger.RETRY, DateTrigger(datetime.fromtimestamp(time.time() + seconds, UTC), timezone=UTC))
         elif self._scheduler.get_job(Trigger.RETRY):
             self._scheduler.remove_job(Trigger.RETRY)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from agentsync.core.errors import AgentsyncError, SourceRefusedError
 from agentsync.core.paths import AppPaths
@@ -17,6 +17,9 @@ from agentsync.git.objects import CommitFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,10 @@ class Fetches:
             raise answer
         return answer
 
+    def complete(self, _mirror: Mirror, remote: Remote, bring: Callable[[Remote], _Answer]) -> _Answer:
+        """Fetch what is missing of the commit that was fetched last: `bring` does, with the retries of a fetch."""
+        return _with_retries(bring, remote, _RETRIES)
+
     def asked(self, mirror: Mirror) -> bool:
         """Whether the remote of this mirror was asked in this run, and answered."""
         return mirror.directory in self._answered
@@ -116,13 +123,13 @@ def fetch(
         SourceRefusedError: the branch was rewritten or the tag was moved.
     """
     ask = partial(mirror.fetch, may_start_over=allow_rewrite or previous is None)
-    commit = _fetch_with_retries(ask, remote, retries)
+    commit = _with_retries(ask, remote, retries)
     if previous and not allow_rewrite and not remote.is_commit and commit.id != previous:
         _refuse_steps_back(mirror, name, remote, previous, commit.id)
     return commit
 
 
-def _fetch_with_retries(ask: Callable[[Remote], CommitFacts], remote: Remote, retries: Retries) -> CommitFacts:
+def _with_retries(ask: Callable[[Remote], _Answer], remote: Remote, retries: Retries) -> _Answer:
     """Retry with exponential backoff, until the attempts or the remote's deadline are used up."""
     end = retries.clock() + remote.deadline
     for attempt in range(1, retries.attempts):

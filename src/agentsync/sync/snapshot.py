@@ -9,7 +9,7 @@ from posixpath import normpath
 
 from agentsync.config.tables import SourceTable
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ConfigError, SourceRefusedError
+from agentsync.core.errors import ConfigError, SourceRefusedError, SourceUnavailableError
 from agentsync.dialects import Kind
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.mirror import Mirror
@@ -19,8 +19,9 @@ from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_ove
 from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
 from agentsync.repository.plugins import MARKETPLACE, listed_plugins
-from agentsync.repository.selection import Selection, select
+from agentsync.repository.selection import Selection, select, without_large
 from agentsync.repository.settings_files import extract_agents
+from agentsync.repository.submodules import with_submodules
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 
 Files = Mirror | WorkingTree
@@ -132,14 +133,17 @@ def take_snapshot(
         SourceUnavailableError: the files cannot be read.
     """
     entries = files.tree(commit)
-    paths = frozenset(entry.path for entry in entries if entry.mode.startswith("100"))
     manifest = manifest_in(files, entries)
-    listings = [entry for entry in entries if entry.path == f"{table.subfolder.strip('/')}/{MARKETPLACE}".lstrip("/")]
     selection = table.selection(manifest.agents)
+    if table.submodules == "follow":
+        entries = with_submodules(entries, selection, partial(_tree_of_submodule, files))
+    paths = frozenset(entry.path for entry in entries if entry.mode.startswith("100"))
+    listings = [entry for entry in entries if entry.path == f"{table.subfolder.strip('/')}/{MARKETPLACE}".lstrip("/")]
     # The manifest is no agent, whatever dialect is declared for the files.
     selected = select([entry for entry in entries if entry.path != FILE_NAME], selection)
     read = partial(_contents, files)
-    chosen, unclear = split_file(files.identified(selected.entries), selection, read)
+    identified, large = without_large(files.identified(selected.entries), selection)
+    chosen, unclear = split_file(identified, selection, read)
     extracted = extract_agents(chosen, {entry.path: entry for entry in entries if entry.path in paths}, read)
     models = {
         dialect: {**manifest.models.get(dialect, {}), **local.models.get(dialect, {})}
@@ -158,7 +162,7 @@ def take_snapshot(
         overrides=(*(override.under(table.prefix) for override in from_manifest), *local.overrides),
         filters=tuple(AgentFilter(one.only, one.skip).under(table.prefix) for one in (manifest.agents, table)),
         prefix=table.prefix,
-        diagnostics=(*selected.diagnostics, *unclear, *extracted.diagnostics),
+        diagnostics=(*selected.diagnostics, *large, *unclear, *extracted.diagnostics),
         paths=paths,
         made=extracted.contents,
         unread=selected.unread,
@@ -201,6 +205,13 @@ def snapshot_of_file(files: WorkingTree, table: SourceTable, entry: Entry, *, na
     )
 
 
+def _tree_of_submodule(files: Files, commit: str) -> list[Entry]:
+    if not files.has(commit):
+        message = f"the submodule at {commit[:12]} was not fetched yet"
+        raise SourceUnavailableError(message, hint="run `agentsync pull`, which fetches it")
+    return files.tree(commit)
+
+
 def _contents(files: Files, entries: Sequence[Entry]) -> Iterator[bytes]:
     return (data for _, data in files.blobs(entry.blob for entry in files.identified(entries)))
 
@@ -208,9 +219,10 @@ def _contents(files: Files, entries: Sequence[Entry]) -> Iterator[bytes]:
 def _plugins(files: Files, listings: Sequence[Entry], root: str) -> Mapping[str, str]:
     """Return the plugins that the marketplace of a source lists, by their directories."""
     readable = [one for one in listings if one.mode.startswith("100") and one.size <= MAX_FILE_BYTES]
+    readable = [one for one in files.identified(readable) if one.size <= MAX_FILE_BYTES]
     return {
         normpath(f"{root}/{directory}").lstrip("/"): name
-        for data in (_contents(files, files.identified(readable)) if readable else ())
+        for data in (_contents(files, readable) if readable else ())
         for directory, name in listed_plugins(data).items()
     }
 
@@ -224,7 +236,7 @@ def manifest_in(files: Files, entries: Sequence[Entry]) -> Manifest:
     """
     for entry in entries:
         if entry.path == FILE_NAME:
-            if not entry.mode.startswith("100") or entry.size > MAX_BYTES:
+            if not entry.mode.startswith("100") or max(entry.size, files.identified([entry])[0].size) > MAX_BYTES:
                 raise SourceRefusedError(f"it must be a file of at most {MAX_BYTES} bytes", place=FILE_NAME)
             (data,) = _contents(files, [entry])
             try:

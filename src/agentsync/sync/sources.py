@@ -15,6 +15,7 @@ from agentsync.core.errors import (
     UnverifiedError,
 )
 from agentsync.core.urls import redact
+from agentsync.git.mirror import Remote
 from agentsync.git.objects import CommitFacts
 from agentsync.repository.manifest import as_overrides
 from agentsync.repository.overrides import Override
@@ -23,6 +24,7 @@ from agentsync.rollout.choose import Choice
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, accepting, is_unproven, mirror_of, went_back
+from agentsync.sync.fetched_files import FetchedFiles
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.rollout import choose_commit
 from agentsync.sync.snapshot import Files, LocalSettings, Snapshot, take_snapshot
@@ -108,6 +110,7 @@ class _SourceResolver:
         url = redact(table.url)
         self._remote = config.remote_of(name)
         self._mirror = mirror_of(environment.app_paths, name, table.url)
+        self._home = environment.app_paths.git_home
         self._files: Files = working_tree or self._mirror
         self._signers = table.signers()
         # A working tree has a ref of its own, so that saved and committed files have separate records.
@@ -134,8 +137,9 @@ class _SourceResolver:
                 resolved = self._fetch(fetches)
                 resolved = self._verify(resolved)
                 asked = fetches.asked(self._mirror)
-                resolved = self._choose(resolved) if asked else self._with_rollout(resolved)
-            elif self._files is self._mirror:
+                resolved = self._choose(resolved, fetches) if asked else self._with_rollout(resolved)
+                return self._snapshot_at(resolved, self._complete(resolved.commit, fetches))
+            if self._files is self._mirror:
                 resolved = self._with_rollout(resolved)
             return self._snapshot_at(resolved)
         except (SourceUnavailableError, SourceRefusedError) as error:
@@ -183,7 +187,7 @@ class _SourceResolver:
         prove(self._mirror, self._remote, facts, signers, self._applied)
         return replace(resolved, verified_by=signers.words)
 
-    def _choose(self, resolved: ResolvedSource) -> ResolvedSource:
+    def _choose(self, resolved: ResolvedSource, fetches: Fetches) -> ResolvedSource:
         """Return the source at the commit that its branch's rollout gives this machine.
 
         The tip was verified before its manifest was read; the chosen commit is, where it is another one than before.
@@ -191,16 +195,16 @@ class _SourceResolver:
         tip, applied = resolved.commit, self._recorded.previous
         if self._remote.ref.startswith("refs/tags/") or self._remote.is_commit:
             return resolved
-        choice = self._choice_at(tip)
+        choice = fetches.complete(
+            self._mirror, self._remote, lambda remote: self._choice_at(tip, self._fetched(remote))
+        )
         if not choice.stage:
             return resolved
         resolved = replace(resolved, tip=tip, rollout=choice)
         if choice.commit == tip:
             return resolved
-        if choice.commit != applied and choice.commit:
-            if self._signers:
-                self._mirror.verify(choice.commit, self._remote, self._signers)
-            self._mirror.bring_content(choice.commit, self._remote)
+        if self._signers and choice.commit not in ("", applied):
+            self._mirror.verify(choice.commit, self._remote, self._signers)
         verified_by = self._recorded.verified_by if choice.commit == applied else resolved.verified_by
         return replace(resolved, commit=choice.commit, facts=None, verified_by=verified_by)
 
@@ -208,12 +212,15 @@ class _SourceResolver:
         """Return the source with what its rollout chooses at the tip that was fetched last; its commit stays."""
         if not (self._tips and self._mirror.has(tip := self._tips[-1].commit)):
             return resolved
-        choice = self._choice_at(tip)
+        try:
+            choice = self._choice_at(tip, self._mirror)
+        except SourceUnavailableError:  # of files that are not here any more; the next pull knows again
+            return resolved
         return replace(resolved, tip=tip, rollout=choice) if choice.stage else resolved
 
-    def _choice_at(self, tip: str) -> Choice:
+    def _choice_at(self, tip: str, files: Mirror) -> Choice:
         return choose_commit(
-            self._mirror,
+            files,
             tip,
             name=self._recorded.name,
             table=self._table,
@@ -222,28 +229,39 @@ class _SourceResolver:
             app_paths=self._app_paths,
         )
 
+    def _complete(self, commit: str, fetches: Fetches) -> Snapshot | None:
+        """Fetch what is read of a commit and missing, which reading it shows; None where nothing can be missing."""
+        if not commit or (not self._mirror.is_partial and self._table.submodules != "follow"):
+            return None
+
+        def bring(remote: Remote) -> Snapshot:
+            return self._take(self._fetched(remote), commit)
+
+        return replace(fetches.complete(self._mirror, self._remote, bring), files=self._mirror)
+
+    def _fetched(self, remote: Remote) -> FetchedFiles:
+        return FetchedFiles(self._mirror.directory, self._home, remote)
+
+    def _take(self, files: Files, commit: str) -> Snapshot:
+        name, url = self._recorded.name, self._recorded.url
+        return take_snapshot(files, self._table, name=name, url=url, commit=commit, local=self._local)
+
     def _last_good(self) -> Snapshot | None:
         try:
             return self._snapshot_at(self._recorded)[1]
         except (SourceUnavailableError, SourceRefusedError):
             return None  # the first failure is reported already; without a snapshot nothing of the source is changed
 
-    def _snapshot_at(self, resolved: ResolvedSource) -> tuple[ResolvedSource, Snapshot | None]:
+    def _snapshot_at(
+        self, resolved: ResolvedSource, snapshot: Snapshot | None = None
+    ) -> tuple[ResolvedSource, Snapshot | None]:
         if not resolved.commit:
             return resolved, None
         if self._signers and resolved.verified_by != self._signers.words:
             message = f"commit {resolved.commit[:12]} was applied before its signature was asked for in this way"
             raise UnverifiedError(message, place=resolved.url, hint="run `agentsync pull`, which checks it")
         facts = resolved.facts or self._files.commit_facts(resolved.commit)
-        snapshot = take_snapshot(
-            self._files,
-            self._table,
-            name=resolved.name,
-            url=resolved.url,
-            commit=resolved.commit,
-            local=self._local,
-        )
-        return replace(resolved, facts=facts), snapshot
+        return replace(resolved, facts=facts), snapshot or self._take(self._files, resolved.commit)
 
 
 def finding(source: ResolvedSource) -> Diagnostic | None:
