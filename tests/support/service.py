@@ -55,7 +55,7 @@ class Service:
             clock: a file with the number of seconds by which the clock is off.
         """
         command = machine.command("daemon")
-        variables = machine.environment | dict(environment or {})
+        variables = machine.environment | {"AGENTSYNC_LOG_FORMAT": ""} | dict(environment or {})  # it logs JSON unasked
         if clock:
             command = [sys.executable, "-m", "support.shifted", str(clock), "daemon"]
             variables["PYTHONPATH"] = str(Path(__file__).parents[1])

@@ -59,7 +59,7 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
         click.echo(json.dumps({**report_record(report), "shown": [*map(change_record, shown)]}))
         return options.status
     show_changes(shown)
-    show_diagnostics(report, verbosity=options.verbosity)
+    show_diagnostics(report, verbosity=options.verbosity, logged=options.logs_json)
     if listing:
         click.echo("name one, or use --all" if shown else "nothing is in the way")
     else:

@@ -148,7 +148,7 @@ def _run(options: Common, fetches: Fetches, *, dry_run: bool, consent: Consent, 
     scope = Scope.PLAN if dry_run else Scope.APPLY
     report = run_cycle(options, scope, fetches=fetches, consent=consent, **asked)
     options.status = report.exit_code
-    show_report(report, options)
+    show_report(report, options, logged=options.logs_json)
     if not dry_run and _confirms_scattered(report, options):
         return _run(options, fetches, dry_run=False, consent=replace(consent, scattered=True), **asked)
     return options.status
@@ -167,7 +167,7 @@ def _confirms_scattered(report: Report, options: Common) -> bool:
     return click.confirm("Install all of these?", err=True)
 
 
-def show_report(report: Report, options: Common, *, logged: bool | None = None) -> None:
+def show_report(report: Report, options: Common, *, logged: bool = False) -> None:
     """Print the changes and the diagnostics; `logged` is as for `show_diagnostics`."""
     from agentsync.cli.console import show_changes, show_diagnostics, show_sources, summary  # noqa: PLC0415 - the same
     from agentsync.report.json_output import report_record  # noqa: PLC0415
