@@ -61,6 +61,10 @@ def command(
 
     Your own files are never touched: a file that is in the way, or that was edited here, is kept and reported. If the
     service is running, it pulls now, and this command shows the result.
+
+    With --source and --to it is a trial: it keeps records of its own, which make a second one update or delete what the
+    first one wrote. It changes nothing that the configuration manages, also while pulling is suspended, and `status`,
+    `history` and `rollback` know nothing of it.
     """
     options, fetches = common(), Fetches()
     own = bool(source or to or branch or subfolder or dry_run)
