@@ -174,6 +174,7 @@ def _filter(targets: Sequence[str]) -> Html:
         element("label", "Target ", _choice("target", {"Any target": "", **{name: name for name in targets}})),
         element("p", id="found", role="status", class_="quiet"),
         id="filter",
+        role="search",  # for browsers that do not know the element
         aria_label="Filter agents, diagnostics and differences",
         hidden=True,
     )
