@@ -28,7 +28,7 @@ const browser = await chromium.launch({
     "--disable-sync",
   ],
 });
-const found = { console: [], requests: [], views: {}, keyboard: [], plain: "" };
+const found = { console: [], requests: [], views: {}, keyboard: [], filter: {}, plain: "" };
 
 for (const { name, ...options } of VIEWS) {
   const context = await browser.newContext({ ...options, bypassCSP: false });
@@ -38,7 +38,7 @@ for (const { name, ...options } of VIEWS) {
   page.on("request", (request) => found.requests.push(request.url()));
   await page.goto(address, { waitUntil: "load" });
   await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
-  // The page's policy lets no script in; the debugger's own evaluation is not bound by it.
+  // The page's policy lets no other script in; the debugger's own evaluation is not bound by it.
   await page.evaluate(axe);
   const result = await page.evaluate(() =>
     window.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
@@ -47,6 +47,7 @@ for (const { name, ...options } of VIEWS) {
     violations: result.violations.map(({ id, impact, nodes }) => ({ id, impact, where: nodes.map((n) => n.target) })),
     passes: result.passes.length,
     unsure: result.incomplete.map(({ id }) => id),
+    height: await page.evaluate(() => document.documentElement.scrollHeight),
     overflow: await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth),
     font: await page.evaluate(() => getComputedStyle(document.body).fontFamily),
     ground: await page.evaluate(() => getComputedStyle(document.body).backgroundColor),
@@ -62,6 +63,21 @@ for (const { name, ...options } of VIEWS) {
         }),
       );
     }
+  }
+  if (name === "narrow-dark") {
+    // What is folded is found by a word, and is folded again without it. The link has the filter, for a reload.
+    const seen = () => page.evaluate(() => [...document.querySelectorAll("#agents ~ * .row, #agents ~ .row")]
+      .filter((row) => row.checkVisibility()).map((row) => row.querySelector("strong").textContent));
+    const apply = async (word) => {
+      const before = await page.textContent("#found");
+      await page.fill("#words", word);
+      await page.waitForFunction((text) => document.getElementById("found").textContent !== text, before);
+      return { seen: await seen(), text: await page.textContent("#found"), again: await page.getAttribute("#again", "href") };
+    };
+    const first = await seen();
+    found.filter = { first, word: await apply("spare-7 claude"), cleared: await apply("") };
+    await page.goto(`${address}?state=rchdp&target=claude#agents`);
+    found.filter.asked = { seen: await seen(), text: await page.textContent("#found") };
   }
   await context.close();
 }

@@ -136,8 +136,13 @@ def test_files_that_agentsync_wrote_are_left_out(machine: Machine, clone: Path) 
     team.commit()
     machine.configure(source("team", team.url) + "[targets.claude]\n")
     assert machine.run("pull").code == 0
+    trial = Repository(machine.root / "served/trial.git")
+    trial.write({"agents/tried.md": agent("tried")})
+    trial.commit()
+    assert machine.run("pull", "--source", trial.path, "--to", "claude").code == 0
     machine.run("import", clone)
     assert not (clone / "agents/planner.md").exists()
+    assert not (clone / "agents/tried.md").exists()
     assert (clone / "agents/writer.md").exists()
 
 

@@ -179,6 +179,7 @@ def test_the_timer_and_the_service_take_each_others_place_and_both_go(configured
     assert _run(configured, "install-service", "--timer").stdout.count("deleted") == 2
     names = ["agentsync-pull.service", "agentsync-pull.service.d/10-agentsync.conf", "agentsync-pull.timer"]
     assert _installed(configured) == names
+    assert "Environment=AGENTSYNC_LOG_FORMAT=json\n" in (_units(configured) / names[0]).read_text()
     own = _units(configured) / "agentsync-pull.service.d/override.conf"
     own.write_text("[Service]\nNice=5\n")
     result = _run(configured, "uninstall-service", "--format", "json")

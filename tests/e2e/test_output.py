@@ -34,7 +34,7 @@ def watched(machine: Machine, *arguments: str, typed: str = "", **environment: s
         stdout=slave,
         stderr=slave,
         cwd=machine.root,
-        env=machine.environment | {"TERM": "xterm-256color"} | environment,
+        env=machine.environment | {"TERM": "xterm-256color", "AGENTSYNC_LOG_FORMAT": "text"} | environment,
     )
     os.close(slave)
     os.write(master, typed.encode())

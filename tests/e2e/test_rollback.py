@@ -165,6 +165,33 @@ def test_a_sync_that_is_not_there_is_an_error(
     assert message in result.stderr
 
 
+def test_with_nothing_to_restore_nothing_changes(machine: Machine, team: Repository) -> None:
+    change(team)
+    machine.run("pull")
+    machine.run("pull")
+    newest, _ = history = machine.run("history", "--format", "json").json
+    before = machine.files()
+    for options in ((), ("--dry-run",)):
+        result = machine.run("rollback", newest["id"], *options)
+        assert (result.code, result.stderr) == (0, "")
+        assert result.stdout == f"nothing to restore: every file is as it was after {newest['id']}\n"
+    assert machine.run("rollback", newest["id"], "--format", "json").json["suspends"] is False
+    with (
+        ExitStack() as stack,
+        FileLock(machine.state / "run.lock") as lock,
+        State.open(machine.state / "state.sqlite3") as state,
+    ):
+        process = stack.enter_context(machine.start("rollback", newest["id"]))
+        stack.callback(process.kill)
+        Service.until(lambda: suspended(machine) == "a rollback was asked for")
+        assert state.suspension
+        lock.release()
+        assert process.communicate(timeout=60)[0].startswith("nothing to restore")
+    assert (suspended(machine), machine.files()) == ("", before)
+    assert machine.run("history", "--format", "json").json == history
+    assert machine.run("pull").stdout.startswith("up to date")
+
+
 def test_without_a_sync_there_is_nothing_to_go_back_to(machine: Machine) -> None:
     machine.configure(source("team", "https://x.example") + "[targets.claude]\n")
     result = machine.run("rollback")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -169,16 +171,63 @@ def test_a_source_that_is_given_for_one_run_replaces_no_other(machine: Machine, 
     assert machine.run("pull").code == 0
     before = machine.files()
     result = machine.run("pull", "--source", other.path, "--to", "claude", "--allow-deletions", "--format", "json")
-    assert (result.code, result.codes, machine.files()) == (4, ["AS409"], before)
+    assert (result.code, result.codes, machine.files()) == (4, ["AS429"], before)
+    assert "differ and are kept: 1" in result.json["diagnostics"][0]["message"]
+    plan = machine.run("plan", "--source", other.path, "--to", "claude")
+    assert "+Other." in plan.stdout
+    assert machine.run("pull").stdout.startswith("up to date: 2 files")
 
 
 def test_files_of_a_source_for_one_run_can_be_taken_over(machine: Machine, make: Maker) -> None:
-    trial = make("trial", {"agents/tester.md": agent("tester", "Trial.")})
-    team = make("team", {"agents/tester.md": agent("tester")})
+    trial = make("trial", {f"agents/{name}.md": agent(name, "Trial.") for name in ("tester", "edited")})
+    team = make("team", {f"agents/{name}.md": agent(name) for name in ("tester", "edited")})
     assert machine.run("pull", "--source", trial.path, "--to", "claude").code == 0
+    (machine.claude / "edited.md").write_text("Mine now.")
     machine.configure(source("team", team.url) + "[targets.claude]\n")
-    assert machine.run("pull").code == 0
+    result = machine.run("pull", "--format", "json")
+    assert (result.code, result.codes) == (4, ["AS401"])
     assert (machine.claude / "tester.md").read_text() == agent("tester")
+    assert (machine.claude / "edited.md").read_text() == "Mine now."
+    again = machine.run("pull", "--source", trial.path, "--to", "claude", "--format", "json")
+    assert (again.codes, (machine.claude / "tester.md").read_text()) == (["AS402", "AS429"], agent("tester"))
+
+
+def test_a_trial_leaves_no_trace(machine: Machine, make: Maker) -> None:
+    """Nor does it complain about the configured targets, or heed what an earlier trial found."""
+    team = make("team", {"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
+    machine.configure(source("team", team.url) + TARGETS)
+    assert machine.run("pull").code == 0
+    assert machine.run("pull").code == 0  # after which it is known to be up to date
+    before = _records(machine)
+    there = machine.root / "try"
+    trial = ("--source", team.url, "--to", f"claude={there}", "--format", "json")
+    first = team.head
+    team.write({"agents/tester.md": agent("tester", "Tried.")})
+    team.commit()
+    result = machine.run("pull", *trial)
+    assert (result.code, result.codes, result.json["counts"]["create"]) == (0, [], 2)
+    (there / "writer.md").write_text("Mine.")
+    team.reset(first)
+    team.write({"agents/tester.md": agent("tester", "Tried again.")})
+    team.commit()
+    for number in (1, 0):
+        assert machine.run("plan", *trial).json["counts"].get("update", 0) == number
+        result = machine.run("pull", *trial)
+        assert (result.code, result.codes, result.json["counts"].get("update", 0)) == (4, ["AS402"], number)
+    assert (there / "tester.md").read_text() == agent("tester", "Tried again.")
+    assert (there / "writer.md").read_text() == "Mine."
+    assert _records(machine) == before
+    status = machine.run("status", "--format", "json")
+    assert (status.codes, [one["name"] for one in status.json["targets"]]) == ([], ["claude", "opencode"])
+
+
+def _records(machine: Machine) -> dict[str, object]:
+    """All that the machine's own runs recorded, and the commits that their mirrors keep."""
+    tables = ("inventory", "sources", "syncs", "changes", "intents", "fingerprint", "suspension")
+    with closing(sqlite3.connect(machine.state / "state.sqlite3")) as database:
+        rows = {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608
+    mirrors = (machine.cache / "mirrors").glob("*.git/**/*")
+    return {**rows, **{str(path): path.read_bytes() for path in mirrors if path.is_file()}}
 
 
 def test_an_agent_that_moves_from_one_source_to_another_stays(machine: Machine, make: Maker) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -300,6 +301,6 @@ def test_a_password_in_the_url_is_nowhere_but_in_the_configuration(machine: Mach
         assert "s3cret" not in result.stdout + result.stderr
     holding = [path for path in machine.home.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
     assert holding == [machine.config]
-    with sqlite3.connect(machine.state / "state.sqlite3") as connection:
-        assert connection.execute("SELECT count(*) FROM sources").fetchone() == (2,)
-    connection.close()
+    for directory in (machine.state, machine.state / "trials"):
+        with closing(sqlite3.connect(directory / "state.sqlite3")) as connection:
+            assert connection.execute("SELECT count(*) FROM sources").fetchone() == (1,)

@@ -95,6 +95,12 @@ def test_a_source_that_is_emptied_is_held_until_the_user_agrees(pulled: Machine,
     assert [event["code"] for event in result.reported("source.held")] == ["AS406"]
     assert len(result.reported("agent.held")) == 10
     assert "10 held" in result.stdout
+    assert "AS406" not in result.stderr.replace('"AS406"', "")
+    piped = pulled.run("pull", environment={"AGENTSYNC_LOG_FORMAT": ""})
+    assert "error[AS406]" in piped.stderr
+    assert "--allow-deletions" in piped.stderr
+    assert piped.events == []
+    assert pulled.run("pull", "--log-format", "json", environment={"AGENTSYNC_LOG_FORMAT": "text"}).events
     assert pulled.run("status", "--exit-code").code == 1
     assert pulled.run("pull", "--allow-deletions").code == 0
     assert pulled.files() == {}

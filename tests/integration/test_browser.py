@@ -23,6 +23,7 @@ _HERE = Path(__file__).parents[1] / "browser"
 _MODULES = Path(os.environ.get("AGENTSYNC_BROWSER", _HERE))
 _BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _SECONDS = 120
+_MOST_PIXELS = 7000  # of height, however many agents there are; one unfolded row for each would exceed it
 
 pytestmark = [
     pytest.mark.skipif(not _BROWSER, reason="there is no Chromium"),
@@ -52,7 +53,7 @@ def look(service: Watched, pictures: Path) -> dict[str, Any]:
     rendered: dict[str, Any] = json.loads(done.stdout)
     assert sorted(path.stem for path in pictures.glob("*.png")) == ["dark", "light", "narrow", "narrow-dark"]
     assert rendered["console"] == []
-    assert set(rendered["requests"]) == {address}
+    assert {request.partition("?")[0] for request in rendered["requests"]} == {address}
     return rendered
 
 
@@ -82,6 +83,9 @@ def test_when_all_is_well(tmp_path: Path) -> None:
 def test_when_much_is_wrong(tmp_path: Path) -> None:
     with Watched(tmp_path / "machine") as service:
         service.cycle()
+        service.source.write({f"agents/spare-{number}.md": agent(f"spare-{number}") for number in range(120)})
+        service.source.commit("Many")
+        service.cycle()
         (service.directory / "reviewer.md").write_text(agent("reviewer", "You <script>alert(1)</script> help me."))
         service.source.write({"agents/broken.md": "---\nname: broken\n---\nNo description.\n"})
         service.source.commit("Break <b>one</b>")
@@ -98,6 +102,14 @@ def test_when_much_is_wrong(tmp_path: Path) -> None:
         )
         rendered = look(service, tmp_path / "wrong")
     assert_everybody_can_read_it(rendered)
+    assert max(view["height"] for view in rendered["views"].values()) < _MOST_PIXELS
+    found = rendered["filter"]
+    assert found["first"] == ["broken", "reviewer", "tester"]
+    assert found["word"]["seen"] == ["spare-7", *(f"spare-{number}" for number in range(70, 80))]
+    assert found["word"]["text"] == "Matching: 11 agents, 0 causes, 0 files."
+    assert found["word"]["again"] == "/?words=spare-7+claude"
+    assert (found["cleared"]["seen"], found["cleared"]["again"]) == (found["first"], "/")
+    assert found["asked"]["seen"] == found["first"]
     assert rendered["headings"][1] == "Needs attention"
     expected = (
         "Pulling is suspended",

@@ -47,6 +47,8 @@ def test_every_answer_keeps_browsers_from_mischief(watched: Watched, path: str) 
     assert policy.startswith("default-src 'none'")
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+    if path == "/":  # it has a filter
+        policy = re.sub(r"; script-src 'sha256-[^' ]{44}'(?=;)", "", policy)
     assert "script" not in policy
     assert "python" not in response.headers["Server"].lower()
 

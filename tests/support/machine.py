@@ -104,6 +104,7 @@ class Machine:
             "XDG_CACHE_HOME": str(self.home / ".cache"),
             "LC_ALL": "C.UTF-8",
             "TMPDIR": str(self.root),
+            "AGENTSYNC_LOG_FORMAT": "json",  # so that tests can read the events
             **measured,
         }
 

@@ -61,7 +61,7 @@ class Service:
             before: a command that becomes the program.
         """
         command = machine.command("daemon")
-        variables = machine.environment | dict(environment or {})
+        variables = machine.environment | {"AGENTSYNC_LOG_FORMAT": ""} | dict(environment or {})  # it logs JSON unasked
         if clock:
             command = [sys.executable, "-m", "support.shifted", str(clock), "daemon"]
             variables["PYTHONPATH"] = str(Path(__file__).parents[1])

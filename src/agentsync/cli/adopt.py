@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
 from agentsync.cli.console import show_changes, show_diagnostics, summary
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError
 from agentsync.report.json_output import change_record, report_record
 from agentsync.state.records import Action
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
+from agentsync.sync.sources import finding
 from agentsync.targets.change import Change, Consent, absolute
 
 _EPILOG = """\b
@@ -36,8 +40,9 @@ Examples:
 def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
     """Pull, and let the team's agents replace your own files of the same name.
 
-    WHAT is an agent's name or a file. Without it, the files in the way are listed. A replaced file is backed up first,
-    byte for byte, and `agentsync rollback` restores it: other programs have a `--force` for this.
+    WHAT is an agent's name or a file; output and exit status are about these files only. Without it, the files in the
+    way are listed. A replaced file is backed up first, byte for byte, and `agentsync rollback` restores it: other
+    programs have a `--force` for this.
     """
     options = common()
     if what and everything:
@@ -52,6 +57,9 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
         raise ConfigError(f"nothing of this name is in the way: {', '.join(missing)}", hint=hint)
     if not (dry_run or listing):
         report = run_cycle(options, Scope.APPLY, consent=consent, fetches=fetches)
+    whole = report
+    if what:
+        report = _about(report, chosen.changes(report))
     options.status = report.exit_code
     replaced = [change for change in report.changes if change.action is Action.REPLACE]
     shown = [change for change in report.plan.changes if change.action is Action.CONFLICT] if listing else replaced
@@ -59,14 +67,49 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
         click.echo(json.dumps({**report_record(report), "shown": [*map(change_record, shown)]}))
         return options.status
     show_changes(shown)
-    show_diagnostics(report, verbosity=options.verbosity)
+    show_diagnostics(report, verbosity=options.verbosity, logged=options.logs_json)
     if listing:
         click.echo("name one, or use --all" if shown else "nothing is in the way")
     else:
         click.echo(summary(report))
+        _show_rest(whole, report)
     if replaced and report.scope is Scope.APPLY:  # it is not while pulling is suspended
         click.echo("replaced files are backed up: `agentsync rollback` restores them")
     return options.status
+
+
+def _about(report: Report, changes: Sequence[Change]) -> Report:
+    """Return the part of a report that is about the files of these changes."""
+    keys = {change.key for change in changes}
+    places = {absolute(*key) for key in keys}
+    agents = {(change.agent, target) for change in changes for target in (change.target, "")}
+    sources = tuple(source for source in report.sources if source.name in {change.source for change in changes})
+    plan = report.plan
+    held = tuple(change for change in plan.held if change.key in keys)
+    of_sources = {finding(source) for source in sources}
+
+    def concerns(diagnostic: Diagnostic) -> bool:
+        """Whether it is about one of the files, or keeps one from being replaced."""
+        if diagnostic.agent or diagnostic.path:
+            return diagnostic.path in places or (diagnostic.agent, diagnostic.target) in agents
+        blocks = held and diagnostic.severity is Severity.ERROR
+        return diagnostic in of_sources or diagnostic.code is Code.SUSPENDED or bool(blocks)
+
+    return replace(
+        report,
+        sources=sources,
+        compiled=(),
+        plan=replace(plan, changes=tuple(change for change in plan.changes if change.key in keys), held=held),
+        outcomes=tuple(outcome for outcome in report.outcomes if outcome.change.key in keys),
+        diagnostics=tuple(filter(concerns, report.diagnostics)),
+    )
+
+
+def _show_rest(whole: Report, shown: Report) -> None:
+    """Print in one line what the same pull did to other files, or could not do."""
+    rest = {what: count - shown.counts.get(what, 0) for what, count in whole.counts.items() if what != "keep"}
+    if listed := ", ".join(f"{count} {what}" for what, count in rest.items() if count):
+        click.echo(f"elsewhere: {listed}; `agentsync status` shows what is left")
 
 
 class _Chosen:
@@ -81,9 +124,17 @@ class _Chosen:
 
     def missing(self, report: Report) -> list[str]:
         """The words that match no file which is, or was, in the way."""
-        changes = (*report.plan.changes, *report.plan.held)
-        there = [change for change in changes if change.action in (Action.CONFLICT, Action.REPLACE)]
+        there = _in_the_way(report)
         return [word for word in self._what if not any(_matches(word, change) for change in there)]
+
+    def changes(self, report: Report) -> list[Change]:
+        """The changes of the files that are, or were, in the way, and that the user named."""
+        return [change for change in _in_the_way(report) if change in self]
+
+
+def _in_the_way(report: Report) -> list[Change]:
+    changes = (*report.plan.changes, *report.plan.held)
+    return [change for change in changes if change.action in (Action.CONFLICT, Action.REPLACE)]
 
 
 def _matches(word: str, change: Change) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -90,14 +89,12 @@ def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
         click.echo(f"    {click.style('hint:', fg='cyan')} {printable(hint)}", err=err)
 
 
-def show_diagnostics(report: Report, *, verbosity: int, logged: bool | None = None) -> None:
+def show_diagnostics(report: Report, *, verbosity: int, logged: bool = False) -> None:
     """Print all errors, and the first warnings of agents that changed; with -v, the warnings of all agents.
 
-    After an apply, nothing is printed if the reader has the diagnostics in the log already, which is what `logged`
-    means; by default that is so if standard error is not a terminal.
+    After an apply, nothing is printed where the reader has the diagnostics as events already (`logged`).
     """
-    in_log = not sys.stderr.isatty() if logged is None else logged
-    if report.scope is Scope.APPLY and in_log:
+    if report.scope is Scope.APPLY and logged:
         return
     if report.recovered:
         click.echo(f"{click.style('warning:', fg='yellow')} {RECOVERED}", err=True)

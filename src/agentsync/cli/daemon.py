@@ -31,12 +31,14 @@ Examples:
 def command() -> int:
     """Pull on a schedule, and when something changes on this machine, until a signal ends it.
 
-    It logs to standard error. SIGHUP makes it read its configuration again, SIGTERM and ^C end it, and `agentsync pull`
-    asks it to pull at once. `agentsync install-service` lets systemd run it.
+    It logs to standard error, as JSON unless --log-format is text. SIGHUP makes it read its configuration again,
+    SIGTERM and ^C end it, and `agentsync pull` asks it to pull at once. `agentsync install-service` lets systemd run
+    it.
     """
     options = common()
-    # At a terminal too it logs what it does, since there is no result to show instead.
-    configure(level_of(options.verbosity, for_people=False), colors=options.colored)
+    # As text too it logs what it does, since there is no result to show instead.
+    level = level_of(options.verbosity, for_people=False)
+    configure(level, readable=options.log_format == "text", colors=options.colored)
     daemon = Daemon(find_config(options.config).absolute(), app_paths(), _show)
     try:
         daemon.run()
@@ -56,6 +58,6 @@ def _show(result: Result, question: Question) -> Answer:
         if isinstance(result, UpToDate):
             show_up_to_date(result, options)
         else:
-            show_report(result, options, logged=False)  # the log belongs to the service, not to the client
+            show_report(result, options)  # with the diagnostics: the log belongs to the service, not to the client
     status = ExitCode.OK if isinstance(result, UpToDate) else result.exit_code
     return Answer(stdout.getvalue(), stderr.getvalue(), status)

@@ -40,7 +40,7 @@ def command(*, keep: bool) -> int:
     Between the two pulls the team changes two agents and the developer edits a file. Nothing outside a temporary
     directory is read or written.
     """
-    configure(logging.INFO if common().verbosity > 0 else logging.CRITICAL)
+    configure(logging.INFO if common().verbosity > 0 else logging.CRITICAL, readable=not common().logs_json)
     with _scratch(keep=keep) as root:
         scene = Scene(root)
         scene.build()

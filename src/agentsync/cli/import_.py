@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -200,15 +200,20 @@ def _located(read: ReadAgent, directory: str) -> ReadAgent:
 
 def _managed(directories: Sequence[Path]) -> frozenset[tuple[str, str]]:
     """The agents that agentsync itself wrote: they came from a repository and need not be imported into one."""
-    database = app_paths().database
+    own = app_paths()
+    names = {str(directory) for directory in directories}
+    return frozenset(key for paths in (own, own.counterpart) for key in _written(paths.database, names))
+
+
+def _written(database: Path, directories: Iterable[str]) -> Iterable[tuple[str, str]]:
     try:
         database.stat()
     except FileNotFoundError:
-        return frozenset()
+        return ()
     except OSError as error:
         raise StateError(f"the state cannot be read: {error.strerror}", place=str(database)) from error
     with State.open(database) as state:
-        return frozenset(state.inventory({str(directory) for directory in directories}))
+        return state.inventory(directories)
 
 
 def _files(agents: dict[str, list[ReadAgent]], form: Literal["neutral", "own"]) -> Iterator[File]:

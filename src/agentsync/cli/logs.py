@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 from agentsync.cli.options import Common
 from agentsync.core.log import configure, level_of
@@ -11,7 +10,7 @@ from agentsync.core.log import configure, level_of
 
 def start_log(common: Common) -> None:
     """Send log events to standard error, at the level that the options set."""
-    configure(_level(common), colors=common.colored)
+    configure(_level(common), readable=not common.logs_json, colors=common.colored)
 
 
 def is_verbose(common: Common) -> bool:
@@ -20,4 +19,4 @@ def is_verbose(common: Common) -> bool:
 
 
 def _level(common: Common) -> int:
-    return level_of(common.verbosity, for_people=sys.stderr.isatty())
+    return level_of(common.verbosity, for_people=not common.logs_json)

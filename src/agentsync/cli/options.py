@@ -21,6 +21,7 @@ class Common:
     """The common options of one run; of an option given twice, the last one counts.
 
     Attributes:
+        log_format: how events are logged; None where nobody chose, and then the service's are JSON, a command's text.
         typed: the names of those that are on the command line, not in an environment variable.
         status: the exit status if the reader of the output is gone; a command sets it before it prints.
     """
@@ -28,6 +29,7 @@ class Common:
     config: Path | None = None
     verbosity: int = 0
     format: Literal["text", "markdown", "json"] = "text"
+    log_format: Literal["text", "json"] | None = None
     color: Literal["auto", "always", "never"] = "auto"
     typed: set[str] = field(default_factory=set)
     status: ExitCode = ExitCode.OK
@@ -35,6 +37,11 @@ class Common:
     @property
     def json(self) -> bool:
         return self.format == "json"
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether a command logs its events for programs, instead of printing its diagnostics for people."""
+        return self.log_format == "json"
 
     @property
     def colored(self) -> bool | None:
@@ -110,6 +117,13 @@ _OPTIONS = (
         "-v", "--verbose", count=True, help="Print more; twice for debugging.", expose_value=False, callback=_set
     ),
     click.option("-q", "--quiet", is_flag=True, help="Print only problems.", expose_value=False, callback=_set),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        help="How events are logged to standard error (text; the service: json).",
+        expose_value=False,
+        callback=_set,
+    ),
     click.option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),

@@ -61,6 +61,10 @@ def command(
 
     Your own files are never touched: a file that is in the way, or that was edited here, is kept and reported. If the
     service is running, it pulls now, and this command shows the result.
+
+    With --source and --to it is a trial: it keeps records of its own, which make a second one update or delete what the
+    first one wrote. It changes nothing that the configuration manages, also while pulling is suspended, and `status`,
+    `history` and `rollback` know nothing of it.
     """
     options, fetches = common(), Fetches()
     own = bool(source or to or branch or subfolder or dry_run)
@@ -150,7 +154,7 @@ def _run(options: Common, fetches: Fetches, *, dry_run: bool, consent: Consent, 
     scope = Scope.PLAN if dry_run else Scope.APPLY
     report = run_cycle(options, scope, fetches=fetches, consent=consent, **asked)
     options.status = report.exit_code
-    show_report(report, options)
+    show_report(report, options, logged=options.logs_json)
     if not dry_run and _confirms_scattered(report, options):
         return _run(options, fetches, dry_run=False, consent=replace(consent, scattered=True), **asked)
     return options.status
@@ -169,7 +173,7 @@ def _confirms_scattered(report: Report, options: Common) -> bool:
     return click.confirm("Install all of these?", err=True)
 
 
-def show_report(report: Report, options: Common, *, logged: bool | None = None) -> None:
+def show_report(report: Report, options: Common, *, logged: bool = False) -> None:
     """Print the changes and the diagnostics; `logged` is as for `show_diagnostics`."""
     from agentsync.cli.console import (  # noqa: PLC0415 - the same
         show_changes,

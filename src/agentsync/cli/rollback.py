@@ -34,7 +34,8 @@ def command(*, sync_id: str | None, dry_run: bool) -> int:
     """Restore what the tools had after SYNC_ID, in all of them at once, and suspend pulling until `resume`.
 
     Without SYNC_ID, the last sync is undone. Files that you changed since are kept and reported. Files that `adopt`
-    replaced are restored from their backups.
+    replaced are restored from their backups. Where all files are already as they were then, nothing is changed, pulling
+    is not suspended, and the exit status is 0; where nothing was ever changed here, it is 2.
 
     Pulling is suspended at once; a run in progress is waited for, for a minute and a half at most.
     """
@@ -52,16 +53,19 @@ def command(*, sync_id: str | None, dry_run: bool) -> int:
             "to": result.to,
             "changes": [change_record(change) for change in result.changes],
             "diagnostics": [diagnostic.as_dict() for diagnostic in result.diagnostics],
+            "suspends": not (dry_run or result.is_noop),
         }
         click.echo(json.dumps(record))
         return options.status
     show_changes(result.changes)
-    for diagnostic in result.diagnostics:
+    for diagnostic in result.diagnostics if dry_run or not options.logs_json else ():
         show_diagnostic(diagnostic)
     when = f"after {result.to}" if result.to else "before the first sync"
     past = "it was" if len(result.changes) == 1 else "they were"
     restored = f"{counted(len(result.changes), 'file')} as {past} {when}"
-    if dry_run:
+    if result.is_noop:
+        click.echo(f"nothing to restore: every file is as it was {when}")
+    elif dry_run:
         click.echo(f"would restore {restored}")
     else:
         click.echo(f"restored {restored}; pulling is suspended until `agentsync resume`")

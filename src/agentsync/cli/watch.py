@@ -66,8 +66,8 @@ def command(*, path: Path, to: tuple[str, ...], allow_deletions: bool) -> int:
     """Check the agents in PATH now, and each time something in it is saved, until ctrl-C.
 
     With --to they are also written for these tools, as `pull` would write them from a commit: your own files are never
-    touched, and the last good version of a broken file stays. Without it, reports what would be lost in conversion to
-    the tools that are installed here.
+    touched, and the last good version of a broken file stays. It is a trial, as `pull --source`. Without --to, reports
+    what would be lost in conversion to the tools that are installed here.
     """
     options, root = common(), path.resolve()
     work = _conversion(root, to, options, allow_deletions=allow_deletions) if to else _check(root)

@@ -141,6 +141,7 @@ class Code(Enum):
     HISTORY_CUT = "AS420", WARNING, "The source is a shallow repository, whose history does not reach back to the commit that was applied last.", "Serve a repository with its whole history, so that a rewritten branch can be refused.", "The commit is applied, unless it is known to be an earlier one."
     NOT_SEARCHED = "AS421", INFO, "A source has too many files to read all of them.", "Nothing to do, unless agents are among the other files; then name these under `include`.", "Only tools' own directories and directories of agents are read; an agent that was written from another file earlier stays."
     HELD_SCATTERED = "AS422", ERROR, "A source that is new here would bring many agents from outside its directories of agents.", "Look at them with `agentsync plan`; if they are intended, set `allow_scattered = true` under `[sources.NAME]`, or run `agentsync pull --allow-scattered`.", "Nothing of the source is applied until that is confirmed."
+    MANAGED = "AS429", ERROR, "A trial would change files that this machine's configuration manages.", "Give the trial a directory of its own: `--to TOOL=DIR`.", "These files stay as they are; the trial's other agents are written."
 
     # Policy: overrides, and what this machine allows agents to have.
     OVERRIDE_WIDER = "AS501", ERROR, "An override would let an agent do more than its author does.", "Override only to take away; to give more, change the agent itself.", "The agent is not written where the override applies; its last good version there stays."

@@ -56,24 +56,21 @@ def log(event: Event) -> None:
     logger().log(event.level, event.name, **event.facts)
 
 
-def configure(
-    level: int, *, stream: TextIO | None = None, readable: bool | None = None, colors: bool | None = None
-) -> None:
+def configure(level: int, *, readable: bool, stream: TextIO | None = None, colors: bool | None = None) -> None:
     """Send events to standard error.
 
     Args:
         level: the lowest `logging` level that is shown.
+        readable: text for people rather than JSON.
         stream: used instead of standard error.
-        readable: text for people rather than JSON; by default, whether the stream is a terminal.
         colors: whether that text has colours; by default, whether the stream is a terminal.
     """
     import structlog  # noqa: PLC0415 - see the module's docstring
 
     output = stream or sys.stderr
-    for_people = output.isatty() if readable is None else readable
     renderer: Processor
     texts: Processor = _redacted
-    if for_people:
+    if readable:
         texts = _printable
         renderer = structlog.dev.ConsoleRenderer(colors=output.isatty() if colors is None else colors, pad_event_to=0)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platformdirs import PlatformDirs
@@ -22,15 +22,26 @@ MACHINE_POLICY = _MACHINE_CONFIGURATION / "policy.toml"
 
 @dataclass(frozen=True, slots=True)
 class AppPaths:
-    """Paths of one installation: state (small, must be kept), cache (can be rebuilt), and the machine's policy."""
+    """Paths of one installation: state (small, must be kept), cache (can be rebuilt), and the machine's policy.
+
+    Attributes:
+        trials: whether records and mirrors are those of trial runs, which leave no trace in the machine's own; the
+            locks are the same.
+    """
 
     state: Path
     cache: Path
     policy: Path = MACHINE_POLICY
+    trials: bool = False
+
+    @property
+    def counterpart(self) -> AppPaths:
+        """The paths of trial runs; for these, the machine's own."""
+        return replace(self, trials=not self.trials)
 
     @property
     def database(self) -> Path:
-        return self.state / "state.sqlite3"
+        return self._own(self.state) / "state.sqlite3"
 
     @property
     def lock(self) -> Path:
@@ -49,7 +60,7 @@ class AppPaths:
     @property
     def backups(self) -> Path:
         """The database with backups of overwritten and deleted files."""
-        return self.state / "kept.sqlite3"
+        return self._own(self.state) / "kept.sqlite3"
 
     @property
     def git_home(self) -> Path:
@@ -59,11 +70,14 @@ class AppPaths:
     @property
     def outcomes(self) -> Path:
         """The cache with the results of files that were read before."""
-        return self.cache / "outcomes.sqlite3"
+        return self._own(self.cache) / "outcomes.sqlite3"
 
     def mirror(self, key: str) -> Path:
         """The bare repository that mirrors one source."""
-        return self.cache / "mirrors" / f"{key}.git"
+        return self._own(self.cache) / "mirrors" / f"{key}.git"
+
+    def _own(self, directory: Path) -> Path:
+        return directory / "trials" if self.trials else directory
 
 
 def app_paths() -> AppPaths:

@@ -23,6 +23,7 @@ from agentsync.core.paths import AppPaths
 from agentsync.report.json_output import differences, service_status_record, status_record
 from agentsync.report.metrics.measures import Reading, Tally
 from agentsync.report.page import POLICY, View, render
+from agentsync.report.page.differences import most_urgent
 from agentsync.report.service_status import ServiceStatus
 from agentsync.service.events import log_healthy, log_listening, log_unhealthy
 from agentsync.service.http_endpoint import Answer, Endpoint
@@ -261,7 +262,7 @@ class Health:
         try:
             report = run(Environment(published.config, self._app_paths), SyncRequest(Scope.LOOK))
             if self._shows_content:
-                changes = report.differing[:_SHOWN_DIFFERENCES]
+                changes = most_urgent(report)[:_SHOWN_DIFFERENCES]
                 shown = differences(report, changes, largest=_LARGEST_COMPARED)
             with State.open(self._app_paths.database) as state:
                 syncs = state.syncs(_SHOWN_SYNCS)

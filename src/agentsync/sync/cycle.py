@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 
 from agentsync.core.codes import Severity
 from agentsync.core.diagnostics import Diagnostic
@@ -47,6 +48,8 @@ def cycle(environment: Environment, request: SyncRequest) -> Generator[Event, No
         SourceUnavailableError: a mirror cannot be read.
         StateError: the state cannot be used.
     """
+    if request.ad_hoc:
+        environment = replace(environment, app_paths=replace(environment.app_paths, trials=True))
     app_paths = environment.app_paths
     read = {str(path): content_of(path) for path in environment.inputs}  # before the run reads them
     environment.progress("waiting for another run", 0, 0)

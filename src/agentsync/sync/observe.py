@@ -25,6 +25,7 @@ from agentsync.sync.events import RunEvents
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.snapshot import Snapshot
 from agentsync.sync.sources import ResolvedSource, resolve_sources
+from agentsync.sync.trials import keep_managed, left_by_trials, written_by_others
 from agentsync.targets.apply import observe as observe_targets
 from agentsync.targets.apply import recover
 from agentsync.targets.change import Actual, Wanted
@@ -47,6 +48,7 @@ class Observation:
         disk: what is at each path that is wanted or in the inventory.
         previous: the bytes of each file that is still as agentsync wrote it, where another version is wanted.
         left: the number of files that remain in each directory that is no longer a target of these sources.
+        trials: the paths where a trial left a file that the machine's own sources want too.
         diagnostics: on targets and overlays that cannot be used.
     """
 
@@ -60,6 +62,7 @@ class Observation:
     disk: Mapping[Key, Actual]
     previous: Mapping[Key, bytes]
     left: Mapping[str, int]
+    trials: frozenset[Key]
     diagnostics: tuple[Diagnostic, ...]
 
     @property
@@ -105,8 +108,12 @@ def observe(
         state.relocate(moved)
         recover(state, directories)
     inventory = relocated(state.inventory({*directories, *moved}), moved)
+    others = written_by_others(environment.app_paths, directories)
     wanted = {(one.directory, path): (one.target, file) for one in built.states for path, file in one.files.items()}
     disk = observe_targets(directories, wanted, inventory, state)
+    if request.ad_hoc:
+        files = {key: file for key, (_, file) in wanted.items()}
+        inventory, disk = keep_managed(inventory, disk, files, managed=others, urls=urls_of(snapshots))
     outdated = {key: file for key, file in wanted.items() if _is_outdated(file[1], inventory.get(key), disk[key])}
     built.contents.load(outdated.values())
     configured = {str(target.directory) for target in config.resolved_targets()}
@@ -120,7 +127,8 @@ def observe(
         inventory=inventory,
         disk=disk,
         previous=dict(_read_ours(outdated, directories, inventory)),
-        left=_count_left(state.elsewhere(configured, urls_of(snapshots))),
+        left={} if request.ad_hoc else _count_left(state.elsewhere(configured, urls_of(snapshots))),
+        trials=frozenset() if request.ad_hoc else left_by_trials(inventory, disk, wanted, others),
         diagnostics=(*absences, *overlay_diagnostics),
     )
 

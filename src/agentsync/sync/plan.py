@@ -36,7 +36,7 @@ class Planned:
 def plan(config: Config, request: SyncRequest, observation: Observation) -> Planned:
     """Plan the changes that bring the targets to what the sources want."""
     states, former = _with_former_urls_kept(request, observation)
-    gone = _gone_sources(config, request, observation)
+    gone = frozenset(row.source for row in observation.inventory.values()) - config.sources.keys()
     changes = _changes(config, request, observation, states, gone)
     if not request.consent.scattered:
         changes = hold_scattered(changes, observation.snapshots, observation.built.used, observation.inventory)
@@ -48,7 +48,7 @@ def plan(config: Config, request: SyncRequest, observation: Observation) -> Plan
         *without_agents(observation.snapshots, observation.built, may_be_empty=request.consent.deletions),
         *former,
         *left_targets(observation.left),
-        *left_sources(changes, gone),
+        *([] if request.ad_hoc else left_sources(changes, gone)),
         *changes.diagnostics,
     )
     return Planned(states, changes, diagnostics)
@@ -72,12 +72,6 @@ def _with_former_urls_kept(
     return kept, [Diagnostic(Code.SOURCE_CHANGED, message)]
 
 
-def _gone_sources(config: Config, request: SyncRequest, observation: Observation) -> frozenset[str]:
-    """Return the sources that wrote here and are no longer configured; none where that cannot be known."""
-    written = frozenset() if request.ad_hoc else frozenset(row.source for row in observation.inventory.values())
-    return written - config.sources.keys()
-
-
 def _changes(
     config: Config,
     request: SyncRequest,
@@ -95,7 +89,9 @@ def _changes(
         gone=gone,
         source_urls=observation.urls,
         limits=config.deletion_limits(allow_deletions=consent.deletions),
-        replaces=lambda change: consent.replaces(change) or _restores(request, observation, change),
+        replaces=lambda change: (
+            consent.replaces(change) or change.key in observation.trials or _restores(request, observation, change)
+        ),
     )
 
 

@@ -67,7 +67,8 @@ class SyncRequest:
         working_trees: by name, the sources that are read from their saved files instead of a commit.
         quiet_noop: report no events where there was nothing to do.
         allow_restore: whether targets with `on_drift = "restore"` may restore edited files in this run.
-        ad_hoc: whether sources and targets were given for this run only, so others may be configured.
+        ad_hoc: whether sources and targets were given for this run only, as a trial: it has records of its own, and
+            changes neither the machine's nor the files that are in these.
         lock_timeout: how many seconds to wait for a run that is in progress.
     """
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import dropwhile
 
 from agentsync.config import Config
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ConfigError, ExitCode
+from agentsync.core.errors import ConfigError, ExitCode, LockedError
 from agentsync.core.log import Event
 from agentsync.core.paths import AppPaths
 from agentsync.state.backups import Backups
@@ -38,12 +39,14 @@ class Rollback:
         to: the sync whose result is restored; empty for the state before the first one.
         changes: the changes that were made, or would be.
         diagnostics: files that stay as they are, and why.
+        is_noop: whether every file was as it should be already: nothing was changed then, and pulling not suspended.
     """
 
     sync_id: str
     to: str
     changes: tuple[Change, ...]
     diagnostics: tuple[Diagnostic, ...]
+    is_noop: bool
 
     @property
     def exit_code(self) -> ExitCode:
@@ -63,7 +66,8 @@ def roll_back(
     """Restore what the targets had after a sync, and suspend pulling; yields its events as they happen.
 
     Pulling is suspended before waiting for another run, which then applies only what it has begun. Files that the user
-    edited since are kept and reported, as in a pull.
+    edited since are kept and reported, as in a pull. Where nothing has to be restored, nothing is changed, and pulling
+    is as it was before.
 
     Args:
         config: with the targets.
@@ -80,20 +84,47 @@ def roll_back(
     """
     targets, absences = reachable(config.resolved_targets())
     directories = directories_of(targets)
-    if not dry_run:
-        with State.open(app_paths.database) as state:
-            _destination(state, to)  # raises before anything is suspended
-            state.suspend(Suspension(time.time(), "a rollback was asked for"))
-    progress("waiting for the run in progress", 0, 0)
-    lock = locked(
-        app_paths, lock_timeout=lock_timeout, hint=RETRY_HINT if dry_run else f"pulling is suspended; {RETRY_HINT}"
-    )
-    with lock, State.open(app_paths.database) as state, Backups.open(app_paths.backups) as backups:
+    with ExitStack() as stack:
+        wait = None
+        try:
+            stack.enter_context(locked(app_paths))
+        except LockedError:
+            if not dry_run:
+                wait = _suspended_at_once(app_paths, to)
+            progress("waiting for the run in progress", 0, 0)
+            hint = f"pulling is suspended; {RETRY_HINT}" if wait else RETRY_HINT
+            stack.enter_context(locked(app_paths, lock_timeout=lock_timeout, hint=hint))
+        state = stack.enter_context(State.open(app_paths.database))
+        backups = stack.enter_context(Backups.open(app_paths.backups))
         progress("reading", 0, 0)
         recover(state, directories)
         destination = _destination(state, to)
         rollback = _Rollback(state, backups, directories, destination, limit=config.limits.history, progress=progress)
-        return (yield from rollback.run(absences, dry_run=dry_run))
+        result = yield from rollback.run(absences, dry_run=dry_run)
+        if wait and result.is_noop:
+            wait.undo(state)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Suspension while a rollback waits for another run, and the one that it replaced."""
+
+    suspension: Suspension
+    former: Suspension | None
+
+    def undo(self, state: State) -> None:
+        """Restore the former suspension, unless somebody changed it meanwhile."""
+        if state.suspension == self.suspension:
+            state.suspend(self.former) if self.former else state.resume()
+
+
+def _suspended_at_once(app_paths: AppPaths, to: str | None) -> _Wait:
+    with State.open(app_paths.database) as state:
+        _destination(state, to)  # raises before anything is suspended
+        wait = _Wait(Suspension(time.time(), "a rollback was asked for"), state.suspension)
+        state.suspend(wait.suspension)
+        return wait
 
 
 def _destination(state: State, to: str | None) -> str:
@@ -138,7 +169,8 @@ class _Rollback:
     def run(self, absences: Sequence[Diagnostic], *, dry_run: bool) -> Generator[Event, None, Rollback]:
         changes = [*self._changes()]
         diagnostics = [*absences, *(change.diagnostic for change in changes if change.diagnostic)]
-        if not dry_run:
+        is_noop = not changes
+        if not (dry_run or is_noop):
             blocked = [change for change in changes if change.action is Action.CONFLICT]
             outcomes = yield from self._apply([change for change in changes if change.action is not Action.CONFLICT])
             diagnostics += [outcome.diagnostic for outcome in outcomes if outcome.diagnostic]
@@ -149,7 +181,7 @@ class _Rollback:
                 yield self._events.diagnostic(absence, {})
             yield self._events.rolled_back(self._to)
         done = tuple(change for change in changes if is_change(change))
-        return Rollback(self._events.sync_id, self._to, done, tuple(diagnostics))
+        return Rollback(self._events.sync_id, self._to, done, tuple(diagnostics), is_noop)
 
     def _changes(self) -> Iterable[Change]:
         inventory = self._state.inventory(self._directories)

@@ -15,7 +15,7 @@ from agentsync.core.errors import (
     UnverifiedError,
 )
 from agentsync.core.urls import redact
-from agentsync.git.mirror import Remote
+from agentsync.git.mirror import Mirror, Remote
 from agentsync.git.objects import CommitFacts
 from agentsync.repository.manifest import as_overrides
 from agentsync.repository.overrides import Override

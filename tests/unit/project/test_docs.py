@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import structlog
 from click.testing import CliRunner
 
 from agentsync.agents.model import NEUTRAL
@@ -129,6 +130,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
 
 def _run(*arguments: str) -> Any:
     result = CliRunner().invoke(cli, [*arguments, "--format", "json"], obj=Common())
+    structlog.reset_defaults()  # its log has no events, and other tests want theirs
     assert not result.exception, result.output
     return json.loads(result.stdout)
 

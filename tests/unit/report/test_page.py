@@ -62,15 +62,36 @@ def view(report: Report | None = None, **more: object) -> View:
 
 
 def text(page: str) -> str:
-    """The text that a screen reader reads: without markup and style, each blank once."""
-    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    """The text that a screen reader reads: without markup, style and script, each blank once."""
+    body = re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
 
 
-def cell(page: str) -> str:
-    """The status of the one agent in the one target."""
+def rows(page: str) -> list[str]:
+    """The agents that are shown without a click, each in one line."""
     agents = page[page.index('id="agents"') : page.index('id="diagnostics"')]
-    return text(re.findall(r"<td>(.*?)</td>", agents)[0]).strip()
+    return [text(one).strip() for one in re.findall(r'class="row"[^>]*><summary>(.*?)</summary>', agents)]
+
+
+def row(page: str) -> str:
+    """The state of the one agent in the one target."""
+    [found] = rows(page)
+    return found.removeprefix("tester ")
+
+
+def without_folds(page: str) -> str:
+    """The page as it is shown at first: of what is closed, the summaries."""
+    shown, depth = [], 0  # how many elements are open since the first closed one
+    for part in re.split(r"(<details[^>]*>|</details>)", page):
+        if not depth:
+            shown.append(part)
+        elif depth == 1:
+            shown += re.findall(r"^<summary>.*?</summary>", part)
+        if part.startswith("<details"):
+            depth += 1 if depth or " open" not in part else 0
+        elif part == "</details>" and depth:
+            depth -= 1
+    return "".join(shown)
 
 
 class Tags(HTMLParser):
@@ -86,7 +107,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "link"):
+        if tag not in ("meta", "link", "input"):
             self.opened.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -146,25 +167,60 @@ BASE = Recorded("b" * 64, "tester", "claude", "team", "https://git.example/a.git
     ("made", "shown"),
     [
         (change(Action.KEEP), "✓ in sync"),
-        (change(Action.CREATE), "! pending"),
-        (change(Action.CONFLICT), "✗ in conflict"),
-        (replace(change(Action.RESTORE), base=BASE), "! drifted"),
-        (replace(change(Action.UPDATE), base=BASE, actual=Actual(BASE.digest)), "! pending"),
+        (change(Action.CREATE), "! pending: claude"),
+        (change(Action.CONFLICT), "✗ in conflict: claude"),
+        (replace(change(Action.RESTORE), base=BASE), "! drifted: claude"),
+        (replace(change(Action.UPDATE), base=BASE, actual=Actual(BASE.digest)), "! pending: claude"),
     ],
 )
 def test_the_status_of_an_agent_in_a_target_is_a_word(made: Change, shown: str) -> None:
-    assert cell(render(view(looked(made)))) == shown
+    assert row(render(view(looked(made)))) == shown
 
 
 def test_an_agent_that_is_held_refused_left_out_or_not_used_is_marked() -> None:
     made = change(Action.DELETE)
     held = looked()
     held = replace(held, plan=replace(held.plan, held=(made,)))
-    assert cell(render(view(held))) == "✗ held"
+    assert row(render(view(held))) == "✗ held: claude"
     assert "1 change held" in text(render(view(held)))
-    assert cell(render(view(looked(compiled=(product(digest=""),))))) == "✗ refused"
-    assert cell(render(view(looked(compiled=(replace(product(), excluded=frozenset({"claude"})),))))) == "· left out"
-    assert cell(render(view(looked()))) == "· not used"
+    assert row(render(view(looked(compiled=(product(digest=""),))))) == "✗ refused: claude"
+    assert row(render(view(looked(compiled=(replace(product(), excluded=frozenset({"claude"})),))))) == "· left out"
+    assert row(render(view(looked()))) == "· not used"
+
+
+def test_refused_agents_come_first_by_target_with_each_reason_once() -> None:
+    """Those that are well are one line, and the state of the target is not "in sync"."""
+    wider = [Diagnostic(Code.REFUSED_WIDER, "it grants more", agent=f"bad-{n}", target="claude") for n in range(12)]
+    unread = Diagnostic(Code.NO_FRONTMATTER, "there is no frontmatter", path="agents/broken.md")
+    compiled = (
+        *(product(f"bad-{n}", wider[n], digest="") for n in range(12)),
+        replace(product("broken", unread), name="", refused=True, outputs={}),
+        *(product(f"good-{n}") for n in range(50)),
+    )
+    last_good = replace(change(Action.KEEP, "bad-3"), base=BASE, actual=Actual(BASE.digest))
+    kept = [last_good, *(change(Action.KEEP, f"good-{n}") for n in range(50))]
+    page = render(view(looked(*kept, compiled=compiled, diagnostics=(*wider, unread))))
+    first = text(page[: page.index('id="targets"')])
+    assert "13 agents refused" in first
+    assert first.count("It grants more.") == 1
+    assert "bad-6, bad-7 and 2 more" in first
+    assert "There is no frontmatter. agents/broken.md" in first
+    targets = page[page.index('id="targets"') : page.index('id="agents"')]
+    assert ("✗ 13 refused" in text(targets), "✓ in sync" in text(targets)) == (True, False)
+    assert "/?state=r&amp;target=claude#agents" in targets
+    assert "refused : claude; the last good version stays in claude" in text(page)
+    shown = without_folds(page)
+    assert len(rows(shown)) == 13
+    assert "50 agents without problems" in text(shown)
+    assert "good-7" not in shown
+
+
+def test_an_error_that_concerns_no_agent_comes_first_too() -> None:
+    nothing = Diagnostic(Code.NO_AGENTS_AT_ALL, "source `team` has no agents at 0123")
+    page = text(render(view(looked(compiled=(), diagnostics=(nothing,)))))
+    assert "1 thing needs attention" in page
+    assert page.index("No source has an agent Source team has no agents") < page.index("The tools that get agents")
+    assert "There are none yet." in page
 
 
 def test_a_loss_is_shown_with_its_reason_place_and_hint() -> None:
@@ -172,14 +228,31 @@ def test_a_loss_is_shown_with_its_reason_place_and_hint() -> None:
         Code.ABILITY_LOST, "cannot use `color`", path="agents/tester.md", line=4, agent="tester", target="claude"
     )
     page = render(view(looked(change(Action.KEEP), compiled=(product("tester", lost),), diagnostics=(lost,))))
-    assert cell(page) == "✓ in sync 1 diagnostic"
+    assert row(page) == "✓ in sync"
     shown = text(page)
-    assert "warning AS318 cannot use color" in shown
-    assert "at agents/tester.md:4" in shown
+    assert "warning AS318 The agent can no longer do something that it can do in its own tool." in shown
+    assert "Cannot use color . (claude) agents/tester.md:4" in shown
     assert Code.ABILITY_LOST.remedy in shown
     tags = Tags(page)
-    assert "#agent-tester" in tags.values("href")
-    assert ("ul", {"id": "agent-tester"}) in tags.elements
+    assert "#cause-0" in tags.values("href")
+    assert "cause-0" in tags.values("id")
+
+
+def test_a_cause_is_listed_once_and_errors_first() -> None:
+    lost = [
+        Diagnostic(Code.MODEL_UNKNOWN, "no model for `sonnet`", path=f"agents/{n}.md", agent=f"a-{n}", target=target)
+        for n in range(40)
+        for target in ("claude", "codex")
+    ]
+    error = Diagnostic(Code.CONFLICT_EDITED, "it was edited", path="/x.md", agent="a-1", target="claude")
+    page = render(view(looked(compiled=(), diagnostics=(*lost, error))))
+    section = page[page.index('id="diagnostics"') : page.index('id="differences"')]
+    shown = text(section)
+    assert "1 error, 80 warnings; each cause is listed once." in shown
+    assert shown.index("AS402") < shown.index("AS303")
+    assert shown.count("No model for sonnet . (claude, codex)") == 1
+    assert shown.count("40 agents") == 2
+    assert (shown.count(" a-39"), "a-39" in without_folds(section)) == (1, False)
 
 
 def test_a_difference_is_shown_line_by_line_and_not_without_end() -> None:
@@ -203,9 +276,12 @@ def test_a_thousand_of_everything_is_a_page_that_can_be_read() -> None:
     diagnostics = tuple(Diagnostic(Code.FIELD_LOST, "lost", agent=name) for name in names)
     made = [change(Action.UPDATE, name) for name in names]
     page = render(view(looked(*made, compiled=tuple(map(product, names)), diagnostics=diagnostics)))
-    assert "And 500 more; agentsync list agents" in text(page)
-    assert "And 500 more; agentsync status -vv" in text(page)
-    assert "And 800 more; agentsync plan" in text(page)
+    assert len(rows(page)) == 1000
+    assert len(rows(without_folds(page))) == 20
+    assert "980 more agents" in text(page)
+    assert text(without_folds(page)).count("agent-9") < 50
+    assert "480 more files" in text(page)
+    assert "And 500 more; agentsync plan" in text(page)
     assert len(page) < 1_000_000
 
 
@@ -276,19 +352,22 @@ def test_ids_are_there_once_and_every_link_within_leads_somewhere() -> None:
 def test_it_asks_nobody_for_anything() -> None:
     page = render(view(looked(change(Action.KEEP))))
     tags = Tags(page)
-    assert {tag for tag, _ in tags.elements}.isdisjoint({"script", "img", "iframe", "form", "object", "base"})
+    assert {tag for tag, _ in tags.elements}.isdisjoint({"img", "iframe", "form", "object", "base"})
+    assert [attributes for tag, attributes in tags.elements if tag == "script"] == [{}]
     assert not tags.values("src")
     assert not tags.values("style")
-    assert not re.search(r"url\(|@import|http-equiv|\bon[a-z]+=", page)
+    assert not re.search(r"url\(|@import|http-equiv|\bon[a-z]+=|fetch|eval|innerHTML", page)
     assert all(link.startswith(("/", "#", "data:image/svg+xml")) for link in tags.values("href"))
 
 
-def test_its_policy_lets_in_its_own_style_and_no_other() -> None:
+def test_its_policy_lets_in_its_own_style_and_script_and_no_other() -> None:
     page = render(view(looked(change(Action.KEEP))))
-    [style] = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert f"style-src 'sha256-{digest}'" in POLICY
-    assert "script-src" not in POLICY
+    rules = dict(rule.split(" ", 1) for rule in POLICY.split("; "))
+    for tag in ("style", "script"):
+        [own] = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+        assert rules[f"{tag}-src"] == f"'sha256-{digest}'"
+    assert rules["default-src"] == "'none'"
 
 
 def test_tables_name_their_rows_and_columns() -> None:

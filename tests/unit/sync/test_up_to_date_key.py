@@ -22,7 +22,7 @@ ENVIRONMENT = Environment(Config(version=1), PATHS, "version = 1")
 REQUEST = SyncRequest(Scope.APPLY)
 
 OTHER_VALUES: dict[type, dict[str, Any]] = {
-    AppPaths: {"state": Path("/other"), "cache": Path("/other"), "policy": Path("/other")},
+    AppPaths: {"state": Path("/other"), "cache": Path("/other"), "policy": Path("/other"), "trials": True},
     Environment: {"app_paths": replace(PATHS, state=Path("/other")), "text": "version = 1\n"},
     Consent: {"deletions": True, "escalation": True, "scattered": True, "replaces": lambda _change: True},
     SyncRequest: {

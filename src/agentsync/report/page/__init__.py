@@ -1,6 +1,7 @@
-"""The status page: one HTML document without scripts and external resources.
+"""The status page: one HTML document without external resources; its only script is a filter, and it works without.
 
-It does not reload itself, so that readers keep their place. A link reloads it.
+What is wrong comes first, and what is well is folded, so that the page stays short however many agents there are. It
+does not reload itself, so that readers keep their place. A link reloads it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from agentsync.core.codes import Severity
 from agentsync.core.durations import ago
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import shorten
-from agentsync.report.page.agents import agents, diagnostics, differences, targets
+from agentsync.report.page.agents import agents, refusals, targets
 from agentsync.report.page.components import (
     counted,
+    fold,
     mark,
     relative_time,
     section,
@@ -28,28 +30,40 @@ from agentsync.report.page.components import (
     time_of,
     with_code,
 )
+from agentsync.report.page.diagnostics import Causes
+from agentsync.report.page.differences import differences
 from agentsync.report.page.markup import Html, element, html, void
+from agentsync.report.page.states import STATES, AgentStatus, State, agent_statuses
 from agentsync.report.service_status import ServiceStatus, SourceStatus
 from agentsync.state.records import Action, Key, Sync
 from agentsync.sync.report import Report
 
 _STYLE: Final = files("agentsync.report.page").joinpath("page.css").read_text(encoding="utf-8")
+_SCRIPT: Final = files("agentsync.report.page").joinpath("page.js").read_text(encoding="utf-8")
 _ICON: Final = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
     "%3Cpath d='M8 1a7 7 0 1 0 7 7h-2a5 5 0 1 1-5-5v3l4-4-4-4z' fill='%232f81f7'/%3E%3C/svg%3E"
 )
 
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
-        f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'",
+        f"style-src {_hash(_STYLE)}",
+        f"script-src {_hash(_SCRIPT)}",
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
 )
-"""The Content-Security-Policy: a browser may load only the page's own style and icon."""
+"""The Content-Security-Policy: a browser may load only the page's own style and icon, and run only its own script."""
+
+_SHOWN_SYNCS: Final = 5  # before the others are folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +90,29 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """A problem that a person should see first."""
+    """A problem that a person should see first; `details` is markup."""
 
     title: str
     text: str
     what_to_do: str = ""
     severity: Severity = Severity.ERROR
+    details: str = ""
 
 
 def render(view: View) -> str:
     """Render the document."""
-    notes = list(_notes(view))
-    sections = [
-        _attention(notes),
-        _service(view),
-        _sources(view),
-        *([targets(view.report), agents(view.report), diagnostics(view.report)] if view.report else []),
-        differences(view.report, view.differences) if view.report else "",
-        _history(view),
-    ]
+    notes, found = [*_notes(view)], []
+    if report := view.report:
+        statuses, causes = agent_statuses(report), Causes(report)
+        notes += _report_notes(report, statuses, causes)
+        found = [
+            targets(report, statuses),
+            _filter([target.name for target in report.targets]),
+            agents(report, statuses, causes),
+            causes.section(),
+            differences(report, view.differences),
+        ]
+    sections = [_attention(notes), *found, _sources(view), _service(view), _history(view)]
     state = _state(view, notes)
     head = element(
         "head",
@@ -111,6 +129,7 @@ def render(view: View) -> str:
         _header(view, state),
         element("main", *sections, id="main", tabindex=-1),
         _footer(),
+        element("script", Html(_SCRIPT)) if found else "",
     )
     return html(Html("<!DOCTYPE html>\n"), element("html", head, body, lang="en"))
 
@@ -119,20 +138,50 @@ def render(view: View) -> str:
 
 
 def _header(view: View, state: tuple[str, str]) -> Html:
-    links = {"service": "Service", "sources": "Sources"}
+    links: dict[str, str] = {}
     if view.report:
-        links |= {"targets": "Targets", "agents": "Agents", "diagnostics": "Diagnostics", "differences": "Differences"}
-    links["history"] = "History"
+        names = ("targets", "agents", "diagnostics", "differences")
+        links |= {name: name.capitalize() for name in names}
+    links |= {"sources": "Sources", "service": "Service", "history": "History"}
     items = (element("li", element("a", title, href=f"#{name}")) for name, title in links.items())
+    again = element("a", "Look again", href="/", id="again")
     return html(
         element(
             "header",
             element("h1", "agentsync"),
             element("p", mark(*state)),
-            element("p", "As of ", time_of(view.now), ". ", element("a", "Look again", href="/"), class_="as-of"),
+            element("p", "As of ", time_of(view.now), ". ", again, class_="as-of"),
         ),
         element("nav", element("ul", *items), aria_label="On this page"),
     )
+
+
+def _filter(targets: Sequence[str]) -> Html:
+    """The filter of agents, diagnostics and differences; hidden until the script is there to apply it."""
+    states = {
+        "Any state": "",
+        "Problems": "".join(state.letter for state in STATES if state.is_problem),
+        **{state.words.capitalize(): state.letter for state in STATES},
+    }
+    return element(
+        "search",
+        element(
+            "label",
+            "Find ",
+            void("input", type="search", id="words", autocomplete="off", placeholder="agent, file, code or word"),
+        ),
+        element("label", "State ", _choice("state", states)),
+        element("label", "Target ", _choice("target", {"Any target": "", **{name: name for name in targets}})),
+        element("p", id="found", role="status", class_="quiet"),
+        id="filter",
+        role="search",  # for browsers that do not know the element
+        aria_label="Filter agents, diagnostics and differences",
+        hidden=True,
+    )
+
+
+def _choice(name: str, values: Mapping[str, str]) -> Html:
+    return element("select", *(element("option", words, value=value) for words, value in values.items()), id=name)
 
 
 def _footer() -> Html:
@@ -166,7 +215,7 @@ def _state(view: View, notes: Sequence[_Note]) -> tuple[str, str]:
 
 
 def _notes(view: View) -> Iterator[_Note]:
-    service_status, report = view.service_status, view.report
+    service_status = view.service_status
     if service_status.config_error:
         yield _Note(
             "The configuration has a mistake",
@@ -190,29 +239,32 @@ def _notes(view: View) -> Iterator[_Note]:
             yield _Note(f"Source {source.name} cannot be used", source.error, retry)
     if view.unready:
         yield _Note("Not ready", sentence(view.unready))
-    if report:
-        yield from _report_notes(report)
     if service_status.fallbacks:
         text = "; ".join(service_status.fallbacks)
         yield _Note("Some changes are seen late", text, "They are found in the next cycle.", Severity.WARNING)
 
 
-def _report_notes(report: Report) -> Iterator[_Note]:
+def _report_notes(report: Report, statuses: Sequence[AgentStatus], causes: Causes) -> Iterator[_Note]:
+    for group in causes.general_errors:
+        yield _Note(group.code.cause.removesuffix("."), group.message, sentence(group.hint))
+    if refused := sum(status.worst is State.REFUSED for status in statuses):
+        yield _Note(
+            f"{counted(refused, 'agent')} refused",
+            "Not every target gets them. Where there is a last good version, it stays.",
+            "Correct them in their source; each reason is listed once.",
+            details=refusals(statuses, causes),
+        )
     if held := len(report.plan.held):
         yield _Note(
             f"{counted(held, 'change')} held",
             "They are not applied until somebody has reviewed them.",
-            "See the diagnostics below for the reasons, and for how to let them through.",
+            "The diagnostics have the reasons, and how to let them through.",
         )
     if conflicts := sum(change.action is Action.CONFLICT for change in report.differing):
         yield _Note(
             f"{counted(conflicts, 'file')} in conflict",
             "They were written or edited on this machine, and are kept.",
             "The differences are below.",
-        )
-    if refused := sum(compiled_agent.refused for compiled_agent in report.compiled):
-        yield _Note(
-            f"{counted(refused, 'file')} refused", "No agent can be read from it.", "See the diagnostics below."
         )
 
 
@@ -225,6 +277,7 @@ def _attention(notes: Sequence[_Note]) -> Html:
             element("strong", note.title),
             element("p", with_code(sentence(note.text))),
             element("p", with_code(note.what_to_do)) if note.what_to_do else "",
+            note.details,
             class_="bad" if note.severity is Severity.ERROR else "warn",
         )
         for note in sorted(notes, key=lambda note: note.severity is not Severity.ERROR)
@@ -271,7 +324,7 @@ def _sources(view: View) -> Html:
                 place,
             ]
         )
-    header = ("Source", "State", "Commit applied", "Fetched", "Repository")
+    header = ("Source", "State", "Commit", "Fetched", "Repository")
     return section("sources", "Sources", table("Where the agents come from", header, rows))
 
 
@@ -294,5 +347,8 @@ def _history(view: View) -> Html:
         rows.append([element("code", sync.id), relative_time(sync.started_at, view.now), result, commits, counts])
     if not rows:
         return section("history", "History", element("p", "Nothing has been changed here yet."))
-    listed = table("The last syncs that changed something", ("Sync", "When", "Result", "Commits", "Changes"), rows)
-    return section("history", "History", listed)
+    header = ("Sync", "When", "Result", "Commits", "Changes")
+    latest = table("The last syncs that changed something", header, rows[:_SHOWN_SYNCS])
+    earlier = rows[_SHOWN_SYNCS:]
+    more = fold(counted(len(earlier), "earlier sync"), table("Earlier syncs", header, earlier)) if earlier else ""
+    return section("history", "History", latest, more)

@@ -48,6 +48,8 @@ def _opening(name: str, attributes: dict[str, Attribute]) -> Html:
 
 def _visible(text: str) -> str:
     """Escape the characters that would hide or reorder the text beside them."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() or character in "\t\n" else ascii(character)[1:-1] for character in text
     )
