@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -16,7 +17,7 @@ from agentsync.dialects import Dialect, dialects
 from agentsync.repository.checks import masked
 from agentsync.repository.selection import dialect_of
 from agentsync.repository.versions import Named, Versions, check_names, several_versions
-from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.compiled_agent import CompiledAgent, Output
 from agentsync.sync.snapshot import Snapshot
 
 
@@ -63,6 +64,33 @@ def used_agents(
         diagnostics += map(masked, (*several_versions(own, snapshot.selection.versions), *_plugin_names(renamed)))
     diagnostics += filter(None, map(_blocking, unusable))
     return UsedAgents(tuple(results), tuple(results[index] for index in used), tuple(diagnostics))
+
+
+def without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
+    """Refuse an output whose path belongs to another agent: one whose own name it is, or each one's of several.
+
+    Only names that were adapted to a target can clash here, since equal ones are found before.
+    """
+    refusals: dict[int, dict[str, Output]] = {}
+    for target in targets:
+        users: defaultdict[str, list[int]] = defaultdict(list)
+        for index, compiled_agent in enumerate(used):
+            if (output := compiled_agent.outputs.get(target.name)) and output.path:
+                users[output.path].append(index)
+        for path, indices in users.items():
+            for index in indices if len(indices) > 1 else ():
+                agent = used[index]
+                if target.written.path_of(agent.slug) != path:
+                    others = ", ".join(used[other].path for other in indices if other != index)
+                    message = f"the name that it gets here is also that of {others}"
+                    refusal = Diagnostic(
+                        Code.NAME_TWICE, message, path=agent.path, agent=agent.name, target=target.name
+                    )
+                    refusals.setdefault(index, {})[target.name] = Output("", "", (masked(refusal),))
+    return tuple(
+        replace(agent, outputs={**agent.outputs, **refusals[index]}) if index in refusals else agent
+        for index, agent in enumerate(used)
+    )
 
 
 _SHOWN = 4

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,25 +19,30 @@ from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.digest import digest
-from agentsync.core.entry_paths import split_path
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import masked
-from agentsync.repository.dependencies import Tree, missing, needs_of
+from agentsync.repository.dependencies import needs_of
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.overrides import also_denied, prefixed, unused
 from agentsync.repository.plugins import Plugins, prefixes
 from agentsync.repository.selection import dialect_of
 from agentsync.state.render_cache import Cache
-from agentsync.sync.agent_versions import claimed, claims_of, named_agent, used_agents
+from agentsync.sync.agent_versions import claimed, claims_of, named_agent, used_agents, without_clashes
 from agentsync.sync.compiled_agent import CompiledAgent, Output, decode, encode
+from agentsync.sync.needs import with_needs
+from agentsync.sync.request import Progress, no_progress
 from agentsync.sync.snapshot import Snapshot
+from agentsync.sync.unmatched import unmatched_of_source
 from agentsync.targets.change import Change, TargetState, Wanted
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """Compiled agents, those of them that are used, the wanted state of each target, and all diagnostics."""
+    """Compiled agents, those of them that are used, the wanted state of each target, and all diagnostics.
+
+    The compiled agents include the files that look like agents and must not be read, which are refused.
+    """
 
     compiled: tuple[CompiledAgent, ...]
     used: tuple[CompiledAgent, ...]
@@ -52,8 +56,15 @@ _CACHE_SHARE = 3
 _CACHE_LEAST = 2000
 
 
-def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache | None, policy: Policy) -> BuildResult:
-    """Read and render every file of every source for every target.
+def build(
+    snapshots: Sequence[Snapshot],
+    targets: Sequence[Target],
+    cache: Cache | None,
+    policy: Policy,
+    *,
+    progress: Progress = no_progress,
+) -> BuildResult:
+    """Read and render every file of every source for every target; `progress` is called with how many are done.
 
     An agent that the policy does not accept is refused, and treated like a file that cannot be read.
 
@@ -65,17 +76,22 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     contents = ContentStore(snapshots, targets)
     compiled: tuple[CompiledAgent, ...] = ()
     oversized: list[Diagnostic] = []
+    unmatched: list[Diagnostic] = []
     for snapshot in snapshots:
         source_policy = policy.of_source(snapshot.name, snapshot.url)
-        of_source = _with_needs(snapshot, tuple(_compile(snapshot, targets, cache, contents, source_policy)))
+        compiling = _compile(snapshot, targets, cache, contents, policy=source_policy, progress=progress)
+        of_source = with_needs(snapshot, tuple(compiling))
         if problem := _too_many_agents(snapshot, of_source, source_policy):
             oversized.append(problem)
             of_source = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in of_source)
+        unmatched += [*snapshot.unmatched, *unmatched_of_source(snapshot, (*of_source, *_unusable(snapshot)))]
         compiled += of_source
     if cache:
         cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
     names = used_agents(snapshots, compiled, targets)
-    compiled, used = names.compiled, _without_clashes(names.used, targets)
+    used = without_clashes(names.used, targets)
+    by_file = {(one.source, one.path): one for one in used}
+    compiled = tuple(by_file.get((one.source, one.path), one) for one in names.compiled)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
     unread = frozenset(
         (snapshot.name, path)
@@ -86,6 +102,7 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
     diagnostics = [
         *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
         *oversized,
+        *unmatched,
         *(diagnostic for compiled_agent in compiled for diagnostic in compiled_agent.diagnostics),
         *names.diagnostics,
         *_unused(snapshots, compiled),
@@ -96,7 +113,14 @@ def build(snapshots: Sequence[Snapshot], targets: Sequence[Target], cache: Cache
             for diagnostic in output.diagnostics
         ),
     ]
-    return BuildResult(compiled, used, states, tuple(diagnostics), contents)
+    unusable = tuple(one for snapshot in snapshots for one in _unusable(snapshot))
+    return BuildResult((*compiled, *unusable), used, states, tuple(diagnostics), contents)
+
+
+def _unusable(snapshot: Snapshot) -> Iterator[CompiledAgent]:
+    """Yield each file that looks like an agent and must not be read, such as a symbolic link."""
+    for path in dict.fromkeys(one.path for one in snapshot.diagnostics if one.path and refused((one,))):
+        yield CompiledAgent(snapshot.name, path, "", refused=True)
 
 
 class ContentStore:
@@ -163,31 +187,6 @@ def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) ->
         yield from unused([override], ((compiled_agent.slugs, compiled_agent.tags) for compiled_agent in agents))
 
 
-def _with_needs(snapshot: Snapshot, compiled: Sequence[CompiledAgent]) -> tuple[CompiledAgent, ...]:
-    """Report what agents need and do not bring; a file that is part of an agent is no agent that is refused."""
-    agents = [one for one in compiled if one.name]
-    tree = Tree(snapshot.paths, {split_path(one.path)[0] for one in agents})
-    parts = {path: one.name for one in agents for path in tree.files(one.path, one.needs)}
-    return tuple(_with_need(one, tree) if one.name else _without_refusal(one, parts) for one in compiled)
-
-
-def _with_need(compiled_agent: CompiledAgent, tree: Tree) -> CompiledAgent:
-    diagnostic = missing(compiled_agent.path, compiled_agent.needs, tree)
-    if diagnostic is None:
-        return compiled_agent
-    located = masked(diagnostic.at(agent=compiled_agent.name))
-    return replace(compiled_agent, diagnostics=(*compiled_agent.diagnostics, located))
-
-
-def _without_refusal(compiled_agent: CompiledAgent, parts: Mapping[str, str]) -> CompiledAgent:
-    """Return a file that does not even begin like an agent as another kind of file, where an agent names it."""
-    whole = parts.get(compiled_agent.path)
-    if whole is None or {one.code for one in compiled_agent.diagnostics} != {Code.NO_FRONTMATTER}:
-        return compiled_agent
-    part = Diagnostic(Code.NOT_AN_AGENT, f"this is part of the agent `{whole}`", path=compiled_agent.path)
-    return replace(compiled_agent, refused=False, claims=(), diagnostics=(masked(part),))
-
-
 def _with_plugin_prefixes(snapshot: Snapshot, cache: Cache | None) -> Snapshot:
     """Return the snapshot with a plugin's name in front of each agent that other plugins have one of the same name of.
 
@@ -197,37 +196,10 @@ def _with_plugin_prefixes(snapshot: Snapshot, cache: Cache | None) -> Snapshot:
     if not plugins.several(entry.path for entry in snapshot.entries):
         return snapshot
     plain = replace(snapshot, prefix="", filters=(), overrides=())
-    compiled = [*_compile(plain, (), cache, ContentStore((), ()), SourcePolicy())]
+    compiled = [*_compile(plain, (), cache, ContentStore((), ()), policy=SourcePolicy())]
     named = [named_agent(agent, snapshot) for agent in compiled if agent.slug]
     named += [one for agent in compiled for one in claimed(agent, snapshot) if one.slug]
     return replace(snapshot, plugin_prefixes=prefixes(named, plugins))
-
-
-def _without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
-    """Refuse an output whose path belongs to another agent: one whose own name it is, or each one's of several.
-
-    Only names that were adapted to a target can clash here, since equal ones are found before.
-    """
-    refusals: dict[int, dict[str, Output]] = {}
-    for target in targets:
-        users: defaultdict[str, list[int]] = defaultdict(list)
-        for index, compiled_agent in enumerate(used):
-            if (output := compiled_agent.outputs.get(target.name)) and output.path:
-                users[output.path].append(index)
-        for path, indices in users.items():
-            for index in indices if len(indices) > 1 else ():
-                agent = used[index]
-                if target.written.path_of(agent.slug) != path:
-                    others = ", ".join(used[other].path for other in indices if other != index)
-                    message = f"the name that it gets here is also that of {others}"
-                    refusal = Diagnostic(
-                        Code.NAME_TWICE, message, path=agent.path, agent=agent.name, target=target.name
-                    )
-                    refusals.setdefault(index, {})[target.name] = Output("", "", (masked(refusal),))
-    return tuple(
-        replace(agent, outputs={**agent.outputs, **refusals[index]}) if index in refusals else agent
-        for index, agent in enumerate(used)
-    )
 
 
 def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], policy: SourcePolicy) -> Diagnostic | None:
@@ -240,7 +212,13 @@ def _too_many_agents(snapshot: Snapshot, compiled: Iterable[CompiledAgent], poli
 
 
 def _compile(
-    snapshot: Snapshot, targets: Sequence[Target], cache: Cache | None, contents: ContentStore, policy: SourcePolicy
+    snapshot: Snapshot,
+    targets: Sequence[Target],
+    cache: Cache | None,
+    contents: ContentStore,
+    *,
+    policy: SourcePolicy,
+    progress: Progress = no_progress,
 ) -> Iterator[CompiledAgent]:
     """Compile each file, in the order of the entries; results that are not in the cache are added to it."""
     common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix, snapshot.prefixes))
@@ -254,7 +232,7 @@ def _compile(
     if missing:
         fresh = {
             keys[entry]: _make(snapshot, entry, data, targets, contents=contents, policy=policy)
-            for blob, data in snapshot.blobs(missing)
+            for blob, data in _counted(snapshot.blobs(missing), len(missing), progress)
             for entry in missing[blob]
         }
         if cache:
@@ -262,6 +240,12 @@ def _compile(
         compiled |= fresh
     for entry, key in keys.items():
         yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)
+
+
+def _counted(blobs: Iterable[tuple[str, bytes]], total: int, progress: Progress) -> Iterator[tuple[str, bytes]]:
+    for done, blob in enumerate(blobs):
+        progress("reading", done, total)
+        yield blob
 
 
 def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:
@@ -302,8 +286,9 @@ def _make(
         return replace(compiled_agent, refused=True, dialect=dialect.name, claims=claims)
     agent = read.agent
     if not all(agent_filter.takes(agent) for agent_filter in snapshot.filters):
+        everywhere = frozenset(target.name for target in targets)
         return CompiledAgent(
-            snapshot.name, entry.path, entry.blob, excluded=frozenset(target.name for target in targets)
+            snapshot.name, entry.path, entry.blob, tags=agent.tags, excluded=everywhere, left_out=agent.slugs
         )
     rules = policy.rules(*agent.slugs)
     judged = judge_text(read.diagnostics, agent.slug, len(read.document.data), rules)
