@@ -322,6 +322,7 @@ REPORT = {
     "counts",
     "changes",
     "held",
+    "refused",
     "suspended",
     "diagnostics",
 }

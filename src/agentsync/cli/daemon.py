@@ -57,5 +57,4 @@ def _show(result: Result, question: Question) -> Answer:
             show_up_to_date(result, options)
         else:
             show_report(result, options, logged=False)  # the log belongs to the service, not to the client
-    status = ExitCode.OK if isinstance(result, UpToDate) else result.exit_code
-    return Answer(stdout.getvalue(), stderr.getvalue(), status)
+    return Answer(stdout.getvalue(), stderr.getvalue(), result.exit_code)

@@ -71,7 +71,7 @@ def command(
         return answer.status or ExitCode.OK
     if not own and (up_to_date := _check_up_to_date(options, fetches, consent)):
         _log_up_to_date(up_to_date, options)
-        return ExitCode.OK
+        return up_to_date.exit_code
     return _run(
         options,
         fetches,
@@ -139,7 +139,7 @@ def _log_up_to_date(up_to_date: UpToDate, options: Common) -> None:
 def show_up_to_date(up_to_date: UpToDate, options: Common) -> None:
     """Print that there was nothing to do."""
     if options.verbosity >= 0:
-        click.echo(up_to_date_line(up_to_date.files, up_to_date.targets, up_to_date.seconds))
+        click.echo(up_to_date_line(up_to_date.files, up_to_date.targets, up_to_date.seconds, up_to_date.refused))
 
 
 def _run(options: Common, fetches: Fetches, *, dry_run: bool, consent: Consent, **asked: Any) -> ExitCode:

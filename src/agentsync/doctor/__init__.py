@@ -74,9 +74,7 @@ def _sources(report: Report) -> Iterator[CheckResult]:
             for compiled_agent in report.compiled
             if compiled_agent.source == source.name and compiled_agent.name
         ]
-        refused = sum(
-            compiled_agent.refused for compiled_agent in report.compiled if compiled_agent.source == source.name
-        )
+        refused = sum(one.source == source.name for one in report.refused)
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"
         if refused:

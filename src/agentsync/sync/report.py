@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from agentsync.config import Target
@@ -14,11 +14,33 @@ from agentsync.dialects import Kind
 from agentsync.state.records import Action, Key, Recorded, Suspension
 from agentsync.sync.build import ContentStore
 from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.reported import identity, is_reported_once
 from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Agent that is not written to a target that should have it, since the agent or its output there is refused.
+
+    This is the only definition of what counts as refused. Counted is each agent by its file, so two files of one name
+    are two: once in all (`Report.counts`), and once for each of its targets (`TargetCounts.refused`). An agent that is
+    excluded, in conflict or held is not refused, nor is a file whose name another file is written under.
+
+    Attributes:
+        agent: its name, as far as it is known; else empty.
+        targets: the names of the targets that do not get it; none where there is no target.
+        kept: those of them where a version that was written earlier stays.
+    """
+
+    source: str
+    path: str
+    agent: str
+    targets: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +50,7 @@ class TargetCounts:
     Attributes:
         drifted: includes the conflicts.
         held: changes that wait for the user's confirmation.
+        refused: agents that the target should have and does not get; see `Refused`.
     """
 
     files: int
@@ -35,6 +58,7 @@ class TargetCounts:
     conflicts: int
     pending: int
     held: int
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +74,8 @@ class Report:
         not_synced: by source, the number of things of each kind that tools read and that are not synced.
         recovered: whether the state was damaged and created again.
         suspension: since when and why nothing is applied.
+        reported: the identities of the diagnostics that were reported before; None where that is not recorded, as for
+            sources and targets that are given for one run.
     """
 
     sync_id: str
@@ -67,6 +93,7 @@ class Report:
     not_synced: Mapping[str, Mapping[Kind, int]] = field(default_factory=dict)
     recovered: bool = False
     suspension: Suspension | None = None
+    reported: frozenset[int] | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -95,7 +122,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of changes by action, and of paths that stay as they are, are in conflict, held, failed or refused."""
+        """Number of changes by action, of paths that stay, are in conflict, held or failed, and of refused agents."""
         counts = Counter(change.action.value for change in self.changes)
         counts["keep"] = sum(change.action is Action.KEEP for change in self.plan.changes)
         counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.plan.changes)
@@ -103,7 +130,7 @@ class Report:
         counts["failed"] = sum(
             not outcome.ok and outcome.change.action is not Action.CONFLICT for outcome in self.outcomes
         )
-        counts["refused"] = sum(compiled_agent.refused for compiled_agent in self.compiled)
+        counts["refused"] = len(self.refused)
         return dict(counts)
 
     def counts_of(self, target: str) -> TargetCounts:
@@ -120,7 +147,48 @@ class Report:
             conflicts=sum(change.action is Action.CONFLICT for change in remaining),
             pending=sum(is_change(change) and not is_drifted(change) for change in remaining),
             held=len(held),
+            refused=sum(target in one.targets for one in self.refused),
         )
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """Refused agents, each once, in the order of the sources."""
+        named = {
+            (target, name)
+            for one in self.compiled
+            for target, output in one.outputs.items()
+            if output.digest
+            for name in one.slugs
+        }
+        here = [target.name for target in self.targets]
+        staying = {
+            (change.target, change.base.source, change.base.source_path)
+            for change in self.plan.changes
+            if change.action is Action.KEEP and change.base and change.actual.digest
+        }
+        return tuple(
+            Refused(
+                one.source,
+                one.path,
+                one.name or next(filter(None, one.claims), ""),
+                targets,
+                tuple(target for target in targets if (target, one.source, one.path) in staying),
+            )
+            for one in self.compiled
+            for targets in [tuple(target for target in here if _is_refused(one, target, named))]
+            if targets or one.refused
+        )
+
+    @property
+    def written(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """By source and path of an agent's file, the targets that have what was written from it, in their order."""
+        done = {outcome.change.key: outcome.change.wanted for outcome in self.outcomes if outcome.ok}
+        order = {target.name: index for index, target in enumerate(self.targets)}
+        names: dict[tuple[str, str], set[str]] = {}
+        for change in (*self.plan.changes, *self.plan.held):
+            if row := done.get(change.key, change.base):
+                names.setdefault((row.source, row.source_path), set()).add(change.target)
+        return {file: tuple(sorted(targets, key=lambda name: order[name])) for file, targets in names.items()}
 
     @property
     def news(self) -> tuple[Diagnostic, ...]:
@@ -133,12 +201,29 @@ class Report:
         )
 
     @property
+    def fresh(self) -> tuple[Diagnostic, ...]:
+        """Diagnostics that people have not seen: those that were not reported before."""
+        if self.reported is None:
+            return self.news
+        return tuple(one for one in self.diagnostics if not is_reported_once(one) or identity(one) not in self.reported)
+
+    @property
     def exit_code(self) -> ExitCode:
         if any(isinstance(source.error, SourceUnavailableError) for source in self.sources):
             return ExitCode.SOURCE_UNAVAILABLE
-        if any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics):
+        if self.refused or any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics):
             return ExitCode.INCOMPLETE
         return ExitCode.OK
+
+
+def _is_refused(compiled_agent: CompiledAgent, target: str, named: Collection[tuple[str, str]]) -> bool:
+    """Whether a target should have this agent and does not get it; `named` has the names that each target gets."""
+    if target in compiled_agent.excluded:
+        return False
+    if compiled_agent.refused:
+        return not any((target, name) in named for name in (*compiled_agent.claims, *compiled_agent.slugs) if name)
+    output = compiled_agent.outputs.get(target)
+    return output is not None and not output.digest
 
 
 def is_change(change: Change) -> bool:

@@ -210,9 +210,11 @@ def _report_notes(report: Report) -> Iterator[_Note]:
             "They were written or edited on this machine, and are kept.",
             "The differences are below.",
         )
-    if refused := sum(compiled_agent.refused for compiled_agent in report.compiled):
+    if refused := len(report.refused):
         yield _Note(
-            f"{counted(refused, 'file')} refused", "No agent can be read from it.", "See the diagnostics below."
+            f"{counted(refused, 'agent')} refused",
+            "They are not written to every target that should have them.",
+            "See the diagnostics below.",
         )
 
 

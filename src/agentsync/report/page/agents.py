@@ -43,10 +43,11 @@ def targets(report: Report) -> Html:
             "in conflict": counts.conflicts,
             "drifted": counts.drifted - counts.conflicts,
             "held": counts.held,
+            "refused": counts.refused,
             "pending": counts.pending,
         }
         problems = [f"{number} {words}" for words, number in numbers.items() if number]
-        kind = "bad" if counts.conflicts or counts.held else "warn"
+        kind = "bad" if counts.conflicts or counts.held or counts.refused else "warn"
         state = mark(kind, ", ".join(problems)) if problems else mark("good", "in sync")
         place = element("code", shorten(str(target.directory)))
         rows.append([target.name, state, str(counts.files), target.written.title, place])
