@@ -22,6 +22,7 @@ from agentsync.report.json_output import status_record
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
 
+_MOST_LINES: Final = 20  # of problems, without -v
 _WATCH_SECONDS: Final = 2.0  # between two looks
 
 _EPILOG = """\b
@@ -114,8 +115,8 @@ def _show(report: Report, options: Common) -> None:
     _show_targets(report)
     if report.differing:
         click.echo()
-        show_changes(report.differing)
-    show_diagnostics(report, verbosity=options.verbosity)
+        show_changes(report.differing, verbosity=options.verbosity)
+    show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
     if unknown := [source.name for source in report.sources if not source.commit]:
         names = ", ".join(unknown)
         click.echo(f"\nnever pulled: {names}; `agentsync pull` fetches what is missing", err=True)

@@ -27,7 +27,6 @@ def still_refused(number: int) -> str:
 
 def up_to_date_line(files: int, targets: int, seconds: float, refused: int = 0) -> str:
     """The summary of a run that had nothing to do; it is not called up to date where agents are refused."""
-    where = f"{counted(files, 'file')} in {counted(targets, 'target')}"
     if refused:
-        return f"{still_refused(refused)}; {where} unchanged ({seconds:.1f} s)"
-    return f"up to date: {where} ({seconds:.1f} s)"
+        return f"{still_refused(refused)}; {counted(files, 'file')} unchanged ({seconds:.1f} s)"
+    return f"up to date: {counted(files, 'file')} in {counted(targets, 'target')} ({seconds:.1f} s)"

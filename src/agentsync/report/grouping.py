@@ -1,0 +1,74 @@
+"""Diagnostics grouped by what they have in common, so that people read each thing once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from agentsync.core.codes import Code, Severity
+from agentsync.core.diagnostics import Diagnostic
+
+_ORDER: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+_CAUSES: Final = (Code.NO_SUCH_PATH, Code.NO_SUCH_AGENT)
+"""What may be the cause of other errors, such as of an empty source, and comes first: its remedy is the right one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Diagnostics of one code and one cause, over all agents and targets.
+
+    Attributes:
+        members: at least one, in the order in which they were reported.
+    """
+
+    code: Code
+    message: str
+    members: tuple[Diagnostic, ...]
+
+    @property
+    def severity(self) -> Severity:
+        return self.code.severity
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets that are concerned, each once."""
+        return tuple(dict.fromkeys(one.target for one in self.members if one.target))
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What is concerned, each once: agents by name, and files by path where they have no name."""
+        return tuple(dict.fromkeys(one.agent or one.path for one in self.members if one.agent or one.path))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Places of the members, each once."""
+        return tuple(dict.fromkeys(one.place for one in self.members if one.place))
+
+    @property
+    def hint(self) -> str:
+        """What to do about all of them."""
+        hints = {one.hint for one in self.members}
+        return (hints.pop() if len(hints) == 1 else "") or self.code.remedy
+
+
+def grouped(diagnostics: Iterable[Diagnostic]) -> list[Group]:
+    """Group diagnostics: errors first, then warnings, then notes; of these, first the codes that concern most."""
+    causes: dict[tuple[Code, str], list[Diagnostic]] = {}
+    for diagnostic in diagnostics:
+        causes.setdefault((diagnostic.code, diagnostic.message), []).append(diagnostic)
+    groups = [Group(code, message, tuple(members)) for (code, message), members in causes.items()]
+    totals = Counter[Code]()
+    for group in groups:
+        totals[group.code] += len(group.members)
+    return sorted(
+        groups,
+        key=lambda group: (
+            _ORDER.index(group.severity),
+            group.code not in _CAUSES,
+            -totals[group.code],
+            group.code.id,
+            -len(group.members),
+        ),
+    )
