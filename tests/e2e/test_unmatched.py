@@ -29,6 +29,8 @@ def test_a_mistyped_choice_is_an_error_that_lists_what_exists(
         (diagnostic,) = [one for one in result.json["diagnostics"] if one["code"] == code]
         assert there in diagnostic["message"]
         assert result.code == 4
+    again = machine.run("pull")
+    assert (again.code, "up to date" in again.stdout, "error" in again.stdout) == (4, False, True)
 
 
 def test_a_pattern_that_leaves_nothing_out_is_a_warning(machine: Machine, repository: Repository) -> None:

@@ -18,6 +18,7 @@ from agentsync.cli.terminal import aligned, columns, listed_names, wrapped
 from agentsync.cli.wording import counted, still_refused, up_to_date_line
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.errors import ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.report.grouping import Group, grouped
@@ -299,6 +300,9 @@ def summary(report: Report) -> str:
     trouble += [f"source {source.name} failed" for source in report.sources if source.error]
     same, refused = counts["keep"], counts["refused"]
     is_known = refused and not any(one.severity is Severity.ERROR for one in report.fresh)
+    if not trouble and not refused and report.exit_code is not ExitCode.OK:  # an error that concerns no single file
+        errors = sum(one.severity is Severity.ERROR for one in report.diagnostics)
+        trouble.append(counted(errors, "error"))
     if not done and not trouble and not report.suspension and (is_known or not refused):
         return up_to_date_line(same, len(report.targets), report.seconds, refused)
     if refused:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 
-from agentsync.core.codes import Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.core.log import Event, unlogged
@@ -137,12 +137,13 @@ def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
 
 
 def _lasting(report: Report, built: BuildResult) -> frozenset[Diagnostic]:
-    """Return the warnings of the build, and its errors on refused agents."""
+    """Return the warnings of the build and on unused patterns, and the build's errors on refused agents."""
     refused = report.refused
     paths, agents = {one.path for one in refused}, {one.agent for one in refused if one.agent}
+    unused = (one for one in report.diagnostics if one.code is Code.PATTERN_UNUSED)
     return frozenset(
         one
-        for one in built.diagnostics
+        for one in (*built.diagnostics, *unused)
         if one.severity is not Severity.ERROR or one.path in paths or one.agent in agents
     )
 
