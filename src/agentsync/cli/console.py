@@ -153,11 +153,16 @@ def show_diagnostics(report: Report, *, verbosity: int, logged: bool | None = No
     if report.recovered:
         click.echo(f"{click.style('warning:', fg='yellow')} {RECOVERED}", err=True)
     diagnostics = report.diagnostics if verbosity > 0 else report.fresh
-    if report.scope is Scope.LOOK and verbosity <= 0:  # the errors there are, whenever they were reported
-        diagnostics = tuple(one for one in report.diagnostics if one.severity is Severity.ERROR)
+    if report.scope is Scope.LOOK and verbosity <= 0:  # what is wrong, whenever it was reported
+        diagnostics = tuple(filter(_is_standing, report.diagnostics))
     if verbosity < 0:
         diagnostics = tuple(one for one in diagnostics if one.severity is Severity.ERROR)
     _print(diagnostic_lines(diagnostics, verbosity=verbosity, most=most, width=columns(err=True)), err=True)
+
+
+def _is_standing(diagnostic: Diagnostic) -> bool:
+    """Whether the status shows it each time: errors, and warnings on a whole source, target or run."""
+    return diagnostic.severity is Severity.ERROR or (diagnostic.severity is Severity.WARNING and not diagnostic.agent)
 
 
 def diagnostic_lines(
