@@ -243,9 +243,9 @@ def _compile(
 
 
 def _counted(blobs: Iterable[tuple[str, bytes]], total: int, progress: Progress) -> Iterator[tuple[str, bytes]]:
-    for done, blob in enumerate(blobs):
-        progress("reading", done, total)
+    for done, blob in enumerate(blobs, start=1):
         yield blob
+        progress("reading", done, total)
 
 
 def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:
