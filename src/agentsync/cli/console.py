@@ -176,7 +176,7 @@ def diagnostic_lines(
         most: how many lines there may be without -v.
         width: of the terminal; None for lines that are not wrapped.
     """
-    groups = grouped(diagnostics)
+    groups = grouped(diagnostics, is_exact=verbosity > 0)
     if verbosity > 1:
         members = (one for group in groups for one in group.members)
         return [line for one in members for line in _single(one, width, hint=one.severity is Severity.ERROR)]
@@ -225,7 +225,7 @@ def check_lines(
         width: of the terminal; None for lines that are not wrapped.
     """
     hinted: set[str] = set()
-    for group in grouped(diagnostics):
+    for group in grouped(diagnostics, is_exact=verbosity > 0):
         if verbosity <= 0 and group.severity is not Severity.ERROR and len(group.places) > _MOST_ALIKE:
             targets = f" ({', '.join(group.targets)})" if group.targets else ""
             label = f"in {counted(len(group.places), 'place')}: "

@@ -24,6 +24,16 @@ def test_a_cause_is_one_group_over_agents_and_targets_and_errors_are_first() -> 
     assert (groups[1].subjects, groups[1].targets) == (("a", "b"), ("codex", "gemini"))
 
 
+def test_few_of_each_of_many_names_are_one_group_unless_each_cause_is_wanted() -> None:
+    tools = [lost(f"a{number}", f"there is no `tool{number}` in the user's `set`") for number in range(5)]
+    common = [lost(f"b{number}", "there is no `task` in the user's `set`") for number in range(4)]
+    first, second = grouped([*tools, *common], is_exact=False)
+    assert (first.message, first.members) == ("there is no `…` in the user's `…`", tuple(tools))
+    assert (second.message, second.members) == (common[0].message, tuple(common))
+    assert len(grouped([*tools, *common])) == 6
+    assert len(grouped(tools[:3], is_exact=False)) == 3
+
+
 def test_many_diagnostics_fit_the_lines_and_the_rest_is_counted() -> None:
     many = [lost(f"agent-{number}", f"`key-{cause}`") for cause in range(9) for number in range(30)]
     names = [
