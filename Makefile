@@ -50,6 +50,7 @@ fuzz: $(INSTALLED)
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) $(FUZZ)
 
 docs: $(INSTALLED)
+	$(BIN)/python docs/captures.py
 	$(BIN)/python docs/generate.py
 
 browser: $(INSTALLED)

@@ -54,6 +54,21 @@ def test_pull_reports_conflicts_that_the_service_met(
     assert service.end() == 0
 
 
+def test_the_service_counts_refused_agents_and_logs_each_refusal_once_at_rest(
+    follows: Machine, repository: Repository, start: Callable[..., Service]
+) -> None:
+    repository.write({"agents/broken.md": "---\nname: x\nname: y\n---\n"})
+    repository.commit()
+    assert [follows.run("pull").code for _ in range(2)] == [4, 4]
+    service = start()
+    assert service.wait_for("agent.refused")["code"] == "AS116"
+    assert service.wait_for("sync.finished")["refused"] == 1
+    result = follows.run("pull")
+    assert (result.code, result.stdout.partition(";")[0]) == (4, "1 agent still refused (agentsync report)")
+    assert service.next_event()["event"] == "sync.finished"
+    assert service.end() == 0
+
+
 def test_pull_runs_by_itself_for_another_configuration(
     follows: Machine, repository: Repository, start: Callable[..., Service], tmp_path: Path
 ) -> None:

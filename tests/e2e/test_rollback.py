@@ -142,6 +142,8 @@ def test_by_hand_nothing_is_applied_for_a_while(machine: Machine, team: Reposito
     assert "pulling is suspended" in result.stdout
     assert contents(machine) == before
     assert "demo" in machine.run("status", "--format", "json").json["suspended"]
+    assert machine.run("pull", "-q").code == 0
+    assert "pulling is suspended: demo" in machine.run("status").stderr
     machine.run("resume")
     assert machine.run("resume").stdout == "pulling was not suspended\n"
     assert machine.run("pull").code == 0

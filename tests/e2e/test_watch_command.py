@@ -312,7 +312,7 @@ def test_without_reports_of_changes_it_looks_by_itself(machine: Machine, agents:
 
 def test_at_a_terminal_each_round_is_a_screen_of_its_own(machine: Machine, agents: Path) -> None:
     for number in range(30):
-        (agents / f"many-{number}.md").write_text(agent(f"many-{number}", tools="Read(src/**)"))
+        (agents / f"many-{number}.md").write_text(f"---\nname: many-{number}\ntools: Read\n---\n")
     leader, follower = os.openpty()
     size = {"LINES": "14", "COLUMNS": "200", "TERM": "xterm"}
     process = subprocess.Popen(
@@ -327,9 +327,9 @@ def test_at_a_terminal_each_round_is_a_screen_of_its_own(machine: Machine, agent
     try:
         first = _screen(leader)
         assert first.count("\x1b[2J") == 1
-        assert 0 < first.count("warning") <= 8
+        assert 0 < first.count("error[") <= 8
         assert re.search(r"and \d+ more; -v shows them", first)
-        save(agents / "many-17.md", agent("many-17", tools="Read(lib/**)"))
+        save(agents / "many-17.md", agent("many-17", tools="Read, Unknown"))
         second = _screen(leader)
         assert second.count("\x1b[2J") == 1
         header, diagnostic = second.split("\n")[:2]

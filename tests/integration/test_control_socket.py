@@ -32,6 +32,7 @@ QUESTION = Question(
     verbosity=1,
     json=True,
     colored=False,
+    columns=80,
 )
 
 

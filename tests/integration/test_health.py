@@ -33,6 +33,18 @@ def test_ready_means_a_good_sync_that_is_not_too_old(tmp_path: Path) -> None:
         )
 
 
+def test_refused_agents_are_counted_by_all_answers_and_make_nothing_unready(watched: Watched) -> None:
+    watched.source.write({"agents/served.md": agent("served", hooks="{}", mcpServers="{a: {command: b}}")})
+    watched.source.commit()
+    status = watched.cycle()
+    assert [target.refused for target in status.targets] == [1, 0, 0]
+    assert (watched.get("/readyz").status, watched.get("/readyz").text) == (200, "ready; 1 agent is refused\n")
+    page = watched.get("/").text
+    assert "1 agent refused" in page
+    assert "1 refused" in page
+    assert json.loads(watched.get("/status.json").text)["targets"][0]["refused"] == 1
+
+
 def test_alive_means_that_the_service_makes_progress_in_time(watched: Watched) -> None:
     watched.awake = 1000.0
     service_status = watched.cycle()

@@ -194,7 +194,7 @@ def test_a_state_directory_that_cannot_be_made_is_reported(installation: Install
         installation.run()
 
 
-def test_progress_names_each_step_and_counts_written_files(installation: Installation) -> None:
+def test_progress_names_each_step_and_counts_files(installation: Installation) -> None:
     installation.source.write({f"agents/{name}.md": agent(name) for name in NAMES})
     installation.source.commit()
     steps: list[tuple[str, int, int]] = []
@@ -204,6 +204,7 @@ def test_progress_names_each_step_and_counts_written_files(installation: Install
         ("waiting for another run", 0, 0),
         ("fetching team", 0, 0),
         ("reading", 0, 0),
+        *[("reading", done, 4) for done in (1, 2, 3, 4)],
         *[("writing", done, 4) for done in (1, 2, 3, 4)],
     ]
 

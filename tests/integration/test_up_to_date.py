@@ -115,11 +115,6 @@ def keep_own(installation: Installation) -> None:
     (installation.first / "tester.md").write_text("mine\n")
 
 
-def break_agent(installation: Installation) -> None:
-    installation.source.write({"agents/broken.md": BROKEN})
-    installation.source.commit()
-
-
 def miss_target(installation: Installation) -> None:
     installation.text = installation.text.replace("[targets.claude]\ncreate = true", "[targets.claude]")
 
@@ -130,7 +125,25 @@ def keep_secret(installation: Installation) -> None:
     )
 
 
-@pytest.mark.parametrize("trouble", [keep_own, break_agent, miss_target, keep_secret])
+def test_refused_agents_are_counted_by_each_later_pull_until_they_are_corrected(installation: Installation) -> None:
+    installation.source.write({"agents/broken.md": BROKEN})
+    installation.source.commit()
+    whole = [installation.pull() for _ in range(2)]
+    assert [report.exit_code for report in whole] == [ExitCode.INCOMPLETE] * 2
+    for _ in range(2):
+        found = installation.find()
+        assert found
+        assert (found.exit_code, found.counts["refused"], found.files) == (ExitCode.INCOMPLETE, 1, 6)
+    installation.source.remove("agents/broken.md")
+    installation.source.commit()
+    assert installation.find() is None
+    assert [installation.pull().exit_code for _ in range(2)] == [ExitCode.OK] * 2
+    found = installation.find()
+    assert found
+    assert (found.exit_code, found.refused) == (ExitCode.OK, 0)
+
+
+@pytest.mark.parametrize("trouble", [keep_own, miss_target, keep_secret])
 def test_a_repeated_report_or_a_secret_leaves_no_fingerprint(
     installation: Installation, trouble: Callable[[Installation], None]
 ) -> None:

@@ -66,7 +66,7 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
     if options.json:
         click.echo(json.dumps({**report_record(report), "shown": [*map(change_record, shown)]}))
         return options.status
-    show_changes(shown)
+    show_changes(shown, verbosity=1)
     show_diagnostics(report, verbosity=options.verbosity, logged=options.logs_json)
     if listing:
         click.echo("name one, or use --all" if shown else "nothing is in the way")

@@ -14,10 +14,12 @@ import click
 
 from agentsync.agents.model import NEUTRAL
 from agentsync.agents.narrowing import WriteOptions
-from agentsync.cli.console import show_diagnostic
+from agentsync.cli.console import check_lines
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import source_name
 from agentsync.cli.options import common, common_options
+from agentsync.cli.terminal import columns
+from agentsync.cli.waiting import Waiting
 from agentsync.cli.wording import counted, not_synced_line
 from agentsync.config import Target
 from agentsync.config.tables import SourceTable, Submodules
@@ -34,6 +36,7 @@ from agentsync.sync.acceptance import day_of, declared_in, subjects
 from agentsync.sync.build import build
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.cycle_diagnostics import without_agents
+from agentsync.sync.request import Progress, no_progress
 from agentsync.sync.scattered import find_scattered
 from agentsync.sync.snapshot import Snapshot, snapshot_of_directory, snapshot_of_file
 
@@ -77,9 +80,11 @@ def command(
     Exits with 1 on errors, so that a merge can wait for their correction.
     """
     options = common()
-    checked = run_checks(
-        path, targets, dialect=dialect, policy=_policy(policy), submodules="follow" if follow_submodules else "report"
-    )
+    submodules: Submodules = "follow" if follow_submodules else "report"
+    with Waiting() as waiting:
+        checked = run_checks(
+            path, targets, dialect=dialect, policy=_policy(policy), submodules=submodules, progress=waiting
+        )
     wrong = checked.is_wrong(strict=strict)
     nothing = path.is_file() and not checked.agents and not wrong
     options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
@@ -139,17 +144,27 @@ class Checked:
             "accepted": [one.as_dict() for one in self.accepted],
         }
 
-    def show(self, verbosity: int, *, most: int | None = None) -> None:
-        """Print it for people: at most `most` diagnostics, most remarks only with -v, and the counts."""
+    def show(self, verbosity: int, *, most: int | None = None, first: Collection[str] = ()) -> None:
+        """Print it for people: diagnostics in at most `most` lines, most notes only with -v, and the counts.
+
+        Diagnostics of the paths in `first` come first.
+        """
         shown = [
             one
             for one in self.diagnostics
             if one.severity is not Severity.INFO or verbosity > 0 or one.code is Code.NOT_SEARCHED
         ]
-        for diagnostic in shown[:most]:
-            show_diagnostic(diagnostic, err=False)
-        if most is not None and len(shown) > most:
-            click.echo(click.style(f"and {len(shown) - most} more; -v shows them", dim=True))
+        parts = [one for one in shown if one.path in first], [one for one in shown if one.path not in first]
+        printed = rows = 0
+        for part in parts:
+            for number, lines in check_lines(part, verbosity=verbosity, width=columns()):
+                if most is not None and rows + len(lines) > most:
+                    break
+                printed, rows = printed + number, rows + len(lines)
+                for line in lines:
+                    click.echo(line)
+        if printed < len(shown):
+            click.echo(click.style(f"and {len(shown) - printed} more; -v shows them", dim=True))
         if verbosity >= 0:
             severities = Counter(diagnostic.severity for diagnostic in self.diagnostics)
             counts = {
@@ -171,6 +186,7 @@ def run_checks(
     dialect: str | None = None,
     policy: Policy = DEFAULT,
     submodules: Submodules = "report",
+    progress: Progress = no_progress,
 ) -> Checked:
     """Read and check the agents in a directory or a file, by the steps of a sync.
 
@@ -182,17 +198,19 @@ def run_checks(
         dialect: the dialect of every file; detected where it is None.
         policy: what agents may be given.
         submodules: as in a source's table; those that are checked out are followed.
+        progress: called with how far the reading is.
 
     Raises:
         ConfigError: something cannot be read, or the manifest has a mistake.
     """
     snapshot = snapshot_at(path.absolute(), dialect, submodules)
+    progress("reading", 0, 0)
     built = build([snapshot], [], None, policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled if one.name}
     # Without a target no agent could be excluded from one.
     wanted = sorted({*targets, *(name for _, name in own if name)}) or [NEUTRAL]
-    built = build([snapshot], [unwritten_target(name) for name in wanted], None, policy)
+    built = build([snapshot], [unwritten_target(name) for name in wanted], None, policy, progress=progress)
     diagnostics = (
         diagnostic if diagnostic.target in targets else replace(diagnostic, target="")
         for diagnostic in built.diagnostics

@@ -9,7 +9,8 @@ import click
 
 from agentsync.cli.options import Common, common, common_options
 from agentsync.cli.pull import command as pull
-from agentsync.cli.pull import show_report, show_up_to_date
+from agentsync.cli.pull import show_result, show_up_to_date
+from agentsync.cli.terminal import COLUMNS
 from agentsync.config import find_config
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.log import configure, level_of
@@ -54,10 +55,10 @@ def _show(result: Result, question: Question) -> Answer:
         return Answer()
     options = Common(verbosity=question.verbosity, format="json" if question.json else "text")
     stdout, stderr = io.StringIO(), io.StringIO()
-    with redirect_stdout(stdout), redirect_stderr(stderr), click.Context(pull, color=question.colored):
+    with redirect_stdout(stdout), redirect_stderr(stderr), click.Context(pull, color=question.colored) as context:
+        context.meta[COLUMNS] = question.columns or None
         if isinstance(result, UpToDate):
             show_up_to_date(result, options)
         else:
-            show_report(result, options)  # with the diagnostics: the log belongs to the service, not to the client
-    status = ExitCode.OK if isinstance(result, UpToDate) else result.exit_code
-    return Answer(stdout.getvalue(), stderr.getvalue(), status)
+            show_result(result, options)  # with the diagnostics: the log belongs to the service, not to the client
+    return Answer(stdout.getvalue(), stderr.getvalue(), result.exit_code)

@@ -11,6 +11,7 @@ import click
 from agentsync.cli.cycle import read_config
 from agentsync.cli.logs import start_log
 from agentsync.cli.options import Common, common, common_options
+from agentsync.cli.waiting import Waiting
 from agentsync.config import Config
 from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import app_paths
@@ -32,7 +33,9 @@ def command() -> int:
     """Check git, disk, clock, service, each source, target and tool, and propose remedies; changes no target."""
     options = common()
     start_log(options)
-    results = list(run_checks(_config(options), app_paths()))
+    with Waiting() as waiting:
+        waiting("checking", 0, 0)
+        results = list(run_checks(_config(options), app_paths(), waiting))
     if options.json:
         click.echo(json.dumps([asdict(check_result) for check_result in results]))
     else:

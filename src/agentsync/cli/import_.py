@@ -16,6 +16,7 @@ from agentsync.agents.model import NEUTRAL
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.cycle import parse_target, source_name
 from agentsync.cli.options import common, common_options, complete_dialect
+from agentsync.cli.waiting import Waiting
 from agentsync.cli.wording import counted
 from agentsync.config.tables import SourceTable
 from agentsync.convert.merge import merge
@@ -84,8 +85,10 @@ def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "o
     them are left out.
     """
     options = common()
-    agents, problems = _collect([*_directories(sources)])
-    files = [*_files(agents, form)]
+    with Waiting() as waiting:
+        waiting("reading", 0, 0)
+        agents, problems = _collect([*_directories(sources)])
+        files = [*_files(agents, form)]
     if form == "neutral" and files:
         files.append(File(FILE_NAME, _MANIFEST.encode(), (), ()))
     results = [*zip(files, _write(into, files, dry_run=dry_run), strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Final
 
 import click
 import tomli_w
@@ -22,6 +23,8 @@ from agentsync.formats.validated_toml import validate
 from agentsync.sync.request import Scope, SyncRequest
 from agentsync.targets.installed_tools import also_read, directory_of, has_home, installed
 from agentsync.targets.target_directory import find_link
+
+_MOST_LINES: Final = 20  # of problems, without -v
 
 _EPILOG = """\b
 Examples:
@@ -65,8 +68,8 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     _show_tools(chosen)
     click.echo(f"wrote {shorten(str(path))}\n")
     show_sources(report)
-    show_changes(report.changes)
-    show_diagnostics(report, verbosity=options.verbosity)
+    show_changes(report.changes, verbosity=options.verbosity)
+    show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
     click.echo(summary(report))
     click.echo("\nnext: `agentsync pull` applies this plan")
     return report.exit_code

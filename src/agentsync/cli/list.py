@@ -72,11 +72,12 @@ def _shown(value: object) -> str:
 
 
 def _agents(report: Report) -> list[dict[str, object]]:
+    written = report.written
     return [
         {
             "agent": compiled_agent.name,
             "dialect": compiled_agent.dialect,
-            "targets": [name for name, output in compiled_agent.outputs.items() if output.digest],
+            "targets": [*written.get((compiled_agent.source, compiled_agent.path), ())],
             "source": compiled_agent.source,
             "path": compiled_agent.path,
         }

@@ -6,9 +6,10 @@ import json
 
 import click
 
-from agentsync.cli.console import show_changes, show_diagnostics, show_sources, summary
+from agentsync.cli.console import change_lines, show_diagnostics, source_lines, summary
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.options import common, common_options, place_options
+from agentsync.cli.terminal import page
 from agentsync.core.errors import ExitCode
 from agentsync.report.json_output import change_record, differences, report_record
 from agentsync.sync.request import Scope
@@ -61,10 +62,9 @@ def command(
         changes = [{**change_record(change), "diff": texts.get(change.key)} for change in shown]
         click.echo(json.dumps({**report_record(report), "changes": changes}))
     else:
-        show_sources(report)
-        show_changes(shown)
-        for text in texts.values():
-            click.echo(_colored(text), nl=False)
+        lines = [*source_lines(report), *change_lines(shown, verbosity=1)]
+        lines += [line for text in texts.values() for line in _colored(text).splitlines()]
+        page(lines, color=options.colored)
         show_diagnostics(report, verbosity=options.verbosity)
         click.echo(summary(report))
     return options.status

@@ -75,7 +75,7 @@ def command(
         return answer.status or ExitCode.OK
     if not own and (up_to_date := _check_up_to_date(options, fetches, consent)):
         _log_up_to_date(up_to_date, options)
-        return ExitCode.OK
+        return up_to_date.exit_code
     return _run(
         options,
         fetches,
@@ -94,6 +94,7 @@ def _ask_service(options: Common, consent: Consent) -> Answer | None:
     where = app_paths()
     if config is None or not os.path.exists(where.socket):  # noqa: PTH110 - never raises
         return None
+    from agentsync.cli.terminal import columns  # noqa: PLC0415 - see the module's docstring
     from agentsync.service.control_socket import Question, ask, environment  # noqa: PLC0415 - see the module's docstring
 
     colored = sys.stdout.isatty() if options.colored is None else options.colored
@@ -111,6 +112,7 @@ def _ask_service(options: Common, consent: Consent) -> Answer | None:
                 verbosity=options.verbosity,
                 json=options.json,
                 colored=colored,
+                columns=columns() or 0,
             ),
         )
     finally:
@@ -143,9 +145,10 @@ def _log_up_to_date(up_to_date: UpToDate, options: Common) -> None:
 def show_up_to_date(up_to_date: UpToDate, options: Common) -> None:
     """Print that there was nothing to do."""
     if options.verbosity >= 0:
-        click.echo(
-            up_to_date_line(up_to_date.files, up_to_date.targets, up_to_date.seconds, accepted=up_to_date.accepted)
+        line = up_to_date_line(
+            up_to_date.files, up_to_date.targets, up_to_date.seconds, up_to_date.refused, up_to_date.accepted
         )
+        click.echo(line)
 
 
 def _run(options: Common, fetches: Fetches, *, dry_run: bool, consent: Consent, **asked: Any) -> ExitCode:
@@ -154,7 +157,7 @@ def _run(options: Common, fetches: Fetches, *, dry_run: bool, consent: Consent, 
     scope = Scope.PLAN if dry_run else Scope.APPLY
     report = run_cycle(options, scope, fetches=fetches, consent=consent, **asked)
     options.status = report.exit_code
-    show_report(report, options, logged=options.logs_json)
+    show_result(report, options, logged=options.logs_json)
     if not dry_run and _confirms_scattered(report, options):
         return _run(options, fetches, dry_run=False, consent=replace(consent, scattered=True), **asked)
     return options.status
@@ -173,24 +176,12 @@ def _confirms_scattered(report: Report, options: Common) -> bool:
     return click.confirm("Install all of these?", err=True)
 
 
-def show_report(report: Report, options: Common, *, logged: bool = False) -> None:
+def show_result(report: Report, options: Common, *, logged: bool = False) -> None:
     """Print the changes and the diagnostics; `logged` is as for `show_diagnostics`."""
-    from agentsync.cli.console import (  # noqa: PLC0415 - the same
-        show_changes,
-        show_diagnostics,
-        show_rollouts,
-        show_sources,
-        summary,
-    )
-    from agentsync.report.json_output import report_record  # noqa: PLC0415
+    from agentsync.cli.console import show_report  # noqa: PLC0415 - see the module's docstring
+    from agentsync.report.json_output import report_record  # noqa: PLC0415 - the same
 
     if options.json:
         click.echo(json.dumps(report_record(report)))
-    elif options.verbosity >= 0 and not report.unmoved:
-        show_sources(report)
-        show_changes(report.changes)
-    if not options.json:
-        show_diagnostics(report, verbosity=options.verbosity, logged=logged)
-        if options.verbosity >= 0:
-            show_rollouts(report)
-            click.echo(summary(report))
+    else:
+        show_report(report, verbosity=options.verbosity, logged=logged)

@@ -57,7 +57,7 @@ def command(*, sync_id: str | None, dry_run: bool) -> int:
         }
         click.echo(json.dumps(record))
         return options.status
-    show_changes(result.changes)
+    show_changes(result.changes, verbosity=options.verbosity)
     for diagnostic in result.diagnostics if dry_run or not options.logs_json else ():
         show_diagnostic(diagnostic)
     when = f"after {result.to}" if result.to else "before the first sync"

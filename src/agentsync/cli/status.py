@@ -9,10 +9,11 @@ from typing import Final
 
 import click
 
-from agentsync.cli.console import show_changes, show_diagnostics, show_rollouts, table
+from agentsync.cli.console import rollout_lines, show_changes, show_diagnostics, table
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.error_boundary import show_error
 from agentsync.cli.options import Common, common, common_options
+from agentsync.cli.wording import counted
 from agentsync.core.durations import ago
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import shorten
@@ -21,6 +22,7 @@ from agentsync.report.json_output import status_record
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
 
+_MOST_LINES: Final = 20  # of problems, without -v
 _WATCH_SECONDS: Final = 2.0  # between two looks
 
 _EPILOG = """\b
@@ -113,8 +115,8 @@ def _show(report: Report, options: Common) -> None:
     _show_targets(report)
     if report.differing:
         click.echo()
-        show_changes(report.differing)
-    show_diagnostics(report, verbosity=options.verbosity)
+        show_changes(report.differing, verbosity=options.verbosity)
+    show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
     if unknown := [source.name for source in report.sources if not (source.commit or source.rollout)]:
         names = ", ".join(unknown)
         click.echo(f"\nnever pulled: {names}; `agentsync pull` fetches what is missing", err=True)
@@ -125,10 +127,13 @@ def _show_sources(report: Report) -> None:
     for source in report.sources:
         subject = printable(source.facts.subject)[:50] if source.facts else ""
         fetched = f"fetched {ago(source.fetched_at, time.time())}" if source.fetched_at else "never fetched"
-        trouble = click.style(printable(source.last_error), fg="red") if source.last_error else "-"
+        refused = sum(one.source == source.name for one in report.refused)
+        problems = [*filter(None, [source.last_error]), *([f"{counted(refused, 'agent')} refused"] if refused else [])]
+        trouble = click.style(printable("; ".join(problems)), fg="red") if problems else "-"
         rows.append([source.name, click.style(source.commit[:12] or "-", fg="yellow"), subject, fetched, trouble])
     table(rows, ("SOURCE", "COMMIT", "SUBJECT", "FETCHED", "TROUBLE"))
-    show_rollouts(report)
+    for line in rollout_lines(report):
+        click.echo(line)
 
 
 def _show_targets(report: Report) -> None:
@@ -137,9 +142,13 @@ def _show_targets(report: Report) -> None:
         counts = report.counts_of(target.name)
         known = any(source.commit for source in report.sources)
         state = click.style("in sync", fg="green") if known else "unknown"
-        if counts.drifted or counts.pending or counts.held:
-            numbers = {"drifted": counts.drifted, "pending": counts.pending, "held": counts.held}
-            parts = [f"{number} {key}" for key, number in numbers.items() if number]
+        numbers = {
+            "drifted": counts.drifted,
+            "pending": counts.pending,
+            "held": counts.held,
+            "refused": counts.refused,
+        }
+        if parts := [f"{number} {key}" for key, number in numbers.items() if number]:
             state = click.style(", ".join(parts), fg="yellow")
         rows.append([target.name, target.dialect, str(counts.files), state, shorten(str(target.directory))])
     table(rows, ("TARGET", "DIALECT", "FILES", "STATE", "DIRECTORY"))

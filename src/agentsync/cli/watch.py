@@ -20,8 +20,6 @@ from agentsync.cli.check import Checked, run_checks
 from agentsync.cli.console import show_changes, summary
 from agentsync.cli.cycle import given_config, run_config, source_name
 from agentsync.cli.options import Common, common, common_options, complete_dialect
-from agentsync.core.codes import Severity
-from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
@@ -201,11 +199,9 @@ class _Session:
             click.echo(click.style(f"{time.strftime('%H:%M:%S')} {_named(changed)}".rstrip(), dim=True))
         most = _room() if verbosity <= 0 else None
         not_synced = {} if changed else checked.not_synced  # reported once, at first
-        replace(checked, diagnostics=_ordered(checked.diagnostics, changed), not_synced=not_synced).show(
-            verbosity, most=most
-        )
+        replace(checked, not_synced=not_synced).show(verbosity, most=most, first=changed)
         if report and verbosity >= 0:
-            show_changes(report.changes)
+            show_changes(report.changes, verbosity=verbosity)
             click.echo(summary(report))
 
     def _show_error(self, error: AgentsyncError) -> None:
@@ -258,13 +254,8 @@ def _begin() -> None:
 
 
 def _room() -> int | None:
-    """The number of diagnostics that fit on the screen; None where the output is not a terminal."""
+    """The number of lines that fit on the screen; None where the output is not a terminal."""
     return max(1, shutil.get_terminal_size().lines - _OTHER_LINES) if sys.stdout.isatty() else None
-
-
-def _ordered(diagnostics: Sequence[Diagnostic], changed: Sequence[str]) -> list[Diagnostic]:
-    """Sort the diagnostics: those of changed files first, and within both groups the errors first."""
-    return sorted(diagnostics, key=lambda one: (one.path not in changed, one.severity is not Severity.ERROR))
 
 
 def _named(changed: Sequence[str]) -> str:

@@ -20,7 +20,14 @@ def not_synced_line(counts: Mapping[Kind, int]) -> str:
     return f"not synced: {shown}" if shown else ""
 
 
-def up_to_date_line(files: int, targets: int, seconds: float, *, accepted: int = 0) -> str:
-    """The summary of a run that had nothing to do."""
+def still_refused(number: int) -> str:
+    """That agents are refused which were reported before."""
+    return f"{counted(number, 'agent')} still refused (agentsync report)"
+
+
+def up_to_date_line(files: int, targets: int, seconds: float, refused: int = 0, accepted: int = 0) -> str:
+    """The summary of a run that had nothing to do; it is not called up to date where agents are refused."""
     apart = f", {accepted} accepted" if accepted else ""
+    if refused:
+        return f"{still_refused(refused)}; {counted(files, 'file')} unchanged{apart} ({seconds:.1f} s)"
     return f"up to date: {counted(files, 'file')} in {counted(targets, 'target')}{apart} ({seconds:.1f} s)"

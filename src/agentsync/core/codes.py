@@ -16,10 +16,11 @@ class Severity(StrEnum):
 
 INFO, WARNING, ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 
-# Effects that many codes share. A refused agent keeps its files: a mistake in the source must not take an agent away.
+# Effects that many codes share. A refused agent keeps its files: a mistake in the source must not take an agent away. Not
+# every agent has one, so the sentences do not promise it; AS408 is reported where it does.
 _REPAIRED: Final = "The agent is written from the repaired text; the source is not changed."
-_REFUSED: Final = "The agent is written to no target; its last good version stays."
-_REFUSED_HERE: Final = "The agent is not written to this target; its last good version there stays."
+_REFUSED: Final = "The agent is written to no target; a version that was written earlier stays."
+_REFUSED_HERE: Final = "The agent is not written to this target; a version that was written there earlier stays."
 
 
 class Code(Enum):
@@ -52,7 +53,7 @@ class Code(Enum):
     YAML_ALIAS = "AS117", ERROR, "The frontmatter uses an anchor, an alias or a merge key.", "Write the value out where it is needed.", _REFUSED
     YAML_TAG = "AS118", ERROR, "The frontmatter uses a YAML tag.", "Remove the tag.", _REFUSED
     TOO_DEEP = "AS119", ERROR, "The file or its frontmatter is nested too deeply.", "Write it with fewer levels.", _REFUSED
-    TOO_LARGE = "AS120", ERROR, "The file, its frontmatter or the number of files is over the limit.", "Shorten the file, or read fewer files with `subfolder`, `include` or `exclude`.", "What is over the limit is not read; the last good version stays."
+    TOO_LARGE = "AS120", ERROR, "The file, its frontmatter or the number of files is over the limit.", "Shorten the file, or read fewer files with `subfolder`, `include` or `exclude`.", "What is over the limit is not read; a version that was written earlier stays."
     COMMENT_IN_VALUE = "AS121", WARNING, "YAML reads ` #` as a comment, so the value ends before it.", "Put the value in quotes.", "The agent is written with the whole value; the source is not changed."
     LITERAL_NEWLINE = "AS122", WARNING, "A literal `\\n` was read as a line end.", "Write the text as a block (`key: |`).", "The agent is written; where it is converted, the text has a line end there."
     TOML_INVALID = "AS123", ERROR, "The file is not valid TOML.", "Correct the TOML.", _REFUSED
@@ -69,7 +70,7 @@ class Code(Enum):
     NAME_MISSING = "AS201", WARNING, "There is no name.", "Add a `name`.", "The agent is written under the name of its file."
     NAME_UNSAFE = "AS202", ERROR, "The name cannot be a file name.", "Rename the agent: letters, digits and dashes are safe.", _REFUSED
     NAME_NOT_SLUG = "AS203", WARNING, "The name is not lower-case letters, digits and dashes.", "Write the name in lower-case letters, digits and dashes.", "The agent is written; the name is converted where a tool or a file name needs it."
-    NAME_RESERVED = "AS204", WARNING, "The name is a device on Windows.", "Rename the agent.", "The agent is written to no target, unless a `prefix` changes its name; its last good version stays."
+    NAME_RESERVED = "AS204", WARNING, "The name is a device on Windows.", "Rename the agent.", "The agent is written to no target, unless a `prefix` changes its name; a version that was written earlier stays."
     NAME_CONFUSABLE = "AS205", WARNING, "The name mixes scripts that look alike.", "Write the name in the letters of one script.", "The agent is written; the name is converted where a tool or a file name needs it."
     DESCRIPTION_MISSING = "AS206", ERROR, "There is no description.", "Add a `description`: tools choose an agent by it.", _REFUSED
     DESCRIPTION_LONG = "AS207", WARNING, "The description is over 1,024 characters.", "Move the detail into the prompt.", "The agent is written with the whole description."
@@ -77,15 +78,15 @@ class Code(Enum):
     HIDDEN_UNICODE = "AS209", WARNING, "The text contains characters that a reader cannot see.", "Remove the characters.", "The agent is written with them, since the policy allows it."
     NAME_HIDDEN_UNICODE = "AS210", ERROR, "The name contains characters that a reader cannot see.", "Remove the characters.", _REFUSED
     SECRET = "AS211", WARNING, "The text seems to contain a credential.", "Revoke the credential, then remove it.", "The agent is written with it, since the policy allows it."
-    NAME_TWICE = "AS212", ERROR, "Two agents have the same name.", "Rename or exclude one of them; or name the dialect of each under `[agents.dialects]`; between sources, `replaces = true` lets the later one win.", "Neither agent is written; the last good versions stay."
+    NAME_TWICE = "AS212", ERROR, "Two agents have the same name.", "Rename or exclude one of them; or name the dialect of each under `[agents.dialects]`; between sources, `replaces = true` lets the later one win.", "Neither agent is written; versions that were written earlier stay."
     SAME_TWICE = "AS213", WARNING, "The same agent is in two files, or another file takes precedence.", "Exclude one of them.", "One of the files is used, the other is ignored."
     WRONG_DIALECT = "AS214", ERROR, "The value has another tool's form; this tool would read it differently.", "Write the value in the form that this tool reads.", _REFUSED
     UNKNOWN_TOOL = "AS215", WARNING, "The tool name is not one that this dialect knows.", "Correct the tool's name, or remove it.", "The agent is written; its own tool ignores the name, or gets a file without it."
     NO_EFFECT = "AS216", WARNING, "The agent's own tool does not enforce what this key restricts.", "Use the key that the tool reads.", "The agent is written; other tools restrict it as its author intended."
     INVALID_VALUE = "AS217", WARNING, "The tool does not accept this value.", "Use a value that the tool accepts.", "The agent is written; the tool may ignore the value, or not run the agent."
     TOOLS_NONE = "AS218", WARNING, "The value of `tools` grants no tool at all.", "Remove the key to grant every tool.", "The agent is written, but may use no tool."
-    PATH_UNSAFE = "AS219", ERROR, "The path in the repository is not safe on every file system.", "Rename the file in the repository.", "The file is not read; the last good version stays."
-    SYMLINK = "AS220", ERROR, "The path is a symbolic link, and these are never followed.", "Commit the file itself instead of the link.", "The link is not read; the last good version stays."
+    PATH_UNSAFE = "AS219", ERROR, "The path in the repository is not safe on every file system.", "Rename the file in the repository.", "The file is not read; a version that was written earlier stays."
+    SYMLINK = "AS220", ERROR, "The path is a symbolic link, and these are never followed.", "Commit the file itself instead of the link.", "The link is not read; a version that was written earlier stays."
     OWN_RESTRICTION = "AS221", INFO, "Only the agent's own tool can read this restriction.", "Nothing to do, unless other tools should grant more; then restrict the agent by keys that they share.", "The agent is written; other tools grant it less."
     FILES_NEEDED = "AS222", WARNING, "The agent names files that do not come with it.", "Write what matters into the agent's instructions, or bring the files by other means.", "The agent is written; the files are not, and paths in its instructions are not changed."
     OTHERS_NEEDED = "AS223", INFO, "The agent names skills, MCP servers or commands that do not come with it.", "Nothing to do where its users have them; otherwise bring them by other means.", "The agent is written; what it names is not."
@@ -141,13 +142,16 @@ class Code(Enum):
     HISTORY_CUT = "AS420", WARNING, "The source is a shallow repository, whose history does not reach back to the commit that was applied last.", "Serve a repository with its whole history, so that a rewritten branch can be refused.", "The commit is applied, unless it is known to be an earlier one."
     NOT_SEARCHED = "AS421", INFO, "A source has too many files to read all of them.", "Nothing to do, unless agents are among the other files; then name these under `include`.", "Only tools' own directories and directories of agents are read; an agent that was written from another file earlier stays."
     HELD_SCATTERED = "AS422", ERROR, "A source that is new here would bring many agents from outside its directories of agents.", "Look at them with `agentsync plan`; if they are intended, set `allow_scattered = true` under `[sources.NAME]`, or run `agentsync pull --allow-scattered`.", "Nothing of the source is applied until that is confirmed."
+    NO_SUCH_PATH = "AS426", ERROR, "A `subfolder` or a pattern of `include` leads to nothing in its source.", "Correct it; the message lists what is there, the nearest first.", "No agent is read there; the source's other agents are."
+    NO_SUCH_AGENT = "AS427", ERROR, "A pattern of `only` matches no agent.", "Correct it; the message lists what is there, the nearest first.", "The agent that is meant is not written; the others are."
+    PATTERN_UNUSED = "AS428", WARNING, "A pattern of `skip` or `exclude`, or one of the repository's own, matches nothing.", "Correct or remove it; the message lists what is there, the nearest first.", "The pattern leaves nothing out, or adds nothing."
     MANAGED = "AS429", ERROR, "A trial would change files that this machine's configuration manages.", "Give the trial a directory of its own: `--to TOOL=DIR`.", "These files stay as they are; the trial's other agents are written."
 
     # Policy: overrides, and what this machine allows agents to have.
-    OVERRIDE_WIDER = "AS501", ERROR, "An override would let an agent do more than its author does.", "Override only to take away; to give more, change the agent itself.", "The agent is not written where the override applies; its last good version there stays."
+    OVERRIDE_WIDER = "AS501", ERROR, "An override would let an agent do more than its author does.", "Override only to take away; to give more, change the agent itself.", "The agent is not written where the override applies; a version that was written there earlier stays."
     OVERRIDE_UNUSED = "AS502", WARNING, "An override is for an agent that no source has.", "Correct the name, or remove the override.", "The override changes nothing."
     EXCLUDED = "AS503", INFO, "The configuration or the agent's own file keeps an agent from a target.", "Nothing to do.", "The agent is not written to this target; one that was written there earlier is deleted."
-    OVERLAY_UNUSABLE = "AS504", ERROR, "An overlay cannot be used.", "Correct the file, or remove it.", "The agents that it is for are not written; their last good versions stay."
+    OVERLAY_UNUSABLE = "AS504", ERROR, "An overlay cannot be used.", "Correct the file, or remove it.", "The agents that it is for are not written; versions that were written earlier stay."
     HIDDEN_REFUSED = "AS505", ERROR, "The policy allows no text with characters that a reader cannot see.", "Remove the characters.", _REFUSED
     SECRET_REFUSED = "AS506", ERROR, "The policy allows no text that seems to contain a credential.", "Revoke the credential, then remove it.", _REFUSED
     HOOKS_REFUSED = "AS507", ERROR, "The agent has hooks, and the policy allows none.", 'Remove them, or set `hooks = "allow"` under `[policy]` to let them run.', _REFUSED_HERE

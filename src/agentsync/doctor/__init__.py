@@ -21,13 +21,15 @@ from agentsync.doctor.environment import (
 from agentsync.doctor.result import CheckResult, Health
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report
-from agentsync.sync.request import Environment, Scope, SyncRequest
+from agentsync.sync.request import Environment, Progress, Scope, SyncRequest, no_progress
 from agentsync.targets.installed_tools import also_read, has_program
 from agentsync.targets.target_directory import find_link
 
 
-def run_checks(config: Config | ConfigError, app_paths: AppPaths) -> Iterator[CheckResult]:
-    """Check the environment, each source and each target; change no target.
+def run_checks(
+    config: Config | ConfigError, app_paths: AppPaths, progress: Progress = no_progress
+) -> Iterator[CheckResult]:
+    """Check the environment, each source and each target; change no target. A slow step calls `progress`.
 
     Where the configuration cannot be used, that is one of the results, and only checks that need none are made.
     """
@@ -40,7 +42,7 @@ def run_checks(config: Config | ConfigError, app_paths: AppPaths) -> Iterator[Ch
         yield CheckResult("configuration", Health.BAD, str(config), config.hint)
         return
     try:
-        report = run(Environment(config, app_paths), SyncRequest(Scope.PLAN))
+        report = run(Environment(config, app_paths, progress=progress), SyncRequest(Scope.PLAN))
     except AgentsyncError as error:
         health = Health.WARNING if isinstance(error, LockedError) else Health.BAD
         yield CheckResult("state", health, str(error), error.hint)
@@ -74,9 +76,7 @@ def _sources(report: Report) -> Iterator[CheckResult]:
             for compiled_agent in report.compiled
             if compiled_agent.source == source.name and compiled_agent.name
         ]
-        refused = sum(
-            compiled_agent.refused for compiled_agent in report.compiled if compiled_agent.source == source.name
-        )
+        refused = sum(one.source == source.name for one in report.refused)
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"
         if refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,12 @@ from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 
 _ORDER: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+_CAUSES: Final = (Code.NO_SUCH_PATH, Code.NO_SUCH_AGENT)
+"""What may be the cause of other errors, such as of an empty source, and comes first: its remedy is the right one."""
+
+
+_FEW: Final = 3  # members of a small group, and small groups that are not merged
+_QUOTED: Final = re.compile(r"`[^`]*`|(?<!\w)'[^']*'(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +58,46 @@ class Group:
         return (hints.pop() if len(hints) == 1 else "") or self.code.remedy
 
 
-def grouped(diagnostics: Iterable[Diagnostic]) -> list[Group]:
-    """Group diagnostics: errors first, then warnings, then notes; of these, first the codes that concern most."""
+def grouped(diagnostics: Iterable[Diagnostic], *, is_exact: bool = True) -> list[Group]:
+    """Group diagnostics: errors first, then warnings, then notes; of these, first the codes that concern most.
+
+    Args:
+        diagnostics: in any order.
+        is_exact: whether each cause is a group; otherwise small groups are merged that differ by what is quoted only.
+    """
     causes: dict[tuple[Code, str], list[Diagnostic]] = {}
     for diagnostic in diagnostics:
         causes.setdefault((diagnostic.code, diagnostic.message), []).append(diagnostic)
     groups = [Group(code, message, tuple(members)) for (code, message), members in causes.items()]
+    if not is_exact:
+        groups = _merged(groups)
     totals = Counter[Code]()
     for group in groups:
         totals[group.code] += len(group.members)
     return sorted(
         groups,
-        key=lambda group: (_ORDER.index(group.severity), -totals[group.code], group.code.id, -len(group.members)),
+        key=lambda group: (
+            _ORDER.index(group.severity),
+            group.code not in _CAUSES,
+            -totals[group.code],
+            group.code.id,
+            -len(group.members),
+        ),
     )
+
+
+def _merged(groups: Iterable[Group]) -> list[Group]:
+    """Merge small groups whose messages are the same but for what they quote, where these are on several files."""
+    kinds: dict[tuple[Code, str], list[Group]] = {}
+    for group in groups:
+        is_small = len(group.members) <= _FEW
+        message = _QUOTED.sub("`…`", group.message) if is_small else group.message
+        kinds.setdefault((group.code, message), []).append(group)
+    merged: list[Group] = []
+    for (code, message), alike in kinds.items():
+        files = {member.path for group in alike for member in group.members}
+        if len(alike) <= _FEW or len(files) == 1:  # of one agent, what is quoted matters: one name for each target
+            merged += alike
+        else:
+            merged.append(Group(code, message, tuple(member for group in alike for member in group.members)))
+    return merged

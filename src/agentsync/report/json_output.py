@@ -75,6 +75,16 @@ def report_record(report: Report) -> dict[str, object]:
         ],
         "suspended": report.suspension.reason if report.suspension else None,
         "counts": report.counts,
+        "refused": [
+            {
+                "agent": one.agent or None,
+                "source": one.source,
+                "source_path": one.path,
+                "targets": list(one.targets),
+                "kept": list(one.kept),
+            }
+            for one in report.refused
+        ],
         "changes": [change_record(change) for change in report.changes],
         "held": [change_record(change) for change in report.plan.held],
         "diagnostics": [diagnostic.as_dict() for diagnostic in report.diagnostics],
@@ -137,6 +147,7 @@ def _target_record(report: Report, name: str) -> dict[str, object]:
         "drifted": counts.drifted,
         "pending": counts.pending,
         "held": counts.held,
+        "refused": counts.refused,
         "changes": [change_record(change) for change in report.differing if change.target == name],
     }
 

@@ -29,7 +29,7 @@ class CycleResult:
         ended_at: in seconds since the epoch.
         seconds: its duration.
         exit_code: the exit status that `pull` would have had.
-        counts: as in a report: changes by action, and files that stay, conflict, are held, failed or were refused.
+        counts: as in a report: changes by action, and files that stay, conflict, are held or failed, refused agents.
         codes: the number of diagnostics by code.
         error: why the cycle as a whole could not be run; empty where it could.
     """
@@ -69,7 +69,7 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """The number of files in a target, and how many of them have drifted or are in conflict."""
+    """The number of files in a target, how many of them have drifted or are in conflict, and of refused agents."""
 
     name: str
     dialect: str
@@ -77,6 +77,7 @@ class TargetStatus:
     files: int
     drifted: int
     conflicts: int
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

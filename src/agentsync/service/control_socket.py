@@ -38,7 +38,7 @@ class Question:
         config: the absolute path of the client's configuration.
         environment: a digest of each environment variable of the client, as made by `environment`.
         allow_deletions, allow_escalation, allow_scattered: what the user confirms.
-        verbosity, json, colored: how the result is to be shown.
+        verbosity, json, colored, columns: how the result is to be shown; for no terminal there are 0 columns.
     """
 
     config: str
@@ -49,6 +49,7 @@ class Question:
     verbosity: int
     json: bool
     colored: bool
+    columns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def outcome(result: Result, trigger: Trigger, seconds: float, *, before: CycleRe
             sync_id, exit_code, counts = result.sync_id, result.exit_code, result.counts
             codes = Counter(diagnostic.code.id for diagnostic in result.diagnostics)
         case UpToDate():
-            sync_id, counts = result.sync_id, result.counts
+            sync_id, exit_code, counts = result.sync_id, result.exit_code, result.counts
         case AgentsyncError():
             exit_code, error = result.exit_code, str(result)
     return CycleResult(sync_id, trigger, time.time(), seconds, exit_code, counts, codes, error)
@@ -44,7 +44,13 @@ def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[Targe
         case Report():
             return tuple(
                 TargetStatus(
-                    target.name, target.dialect, str(target.directory), counts.files, counts.drifted, counts.conflicts
+                    target.name,
+                    target.dialect,
+                    str(target.directory),
+                    counts.files,
+                    counts.drifted,
+                    counts.conflicts,
+                    counts.refused,
                 )
                 for target in result.targets
                 for counts in [result.counts_of(target.name)]

@@ -311,8 +311,10 @@ class Daemon:
         result: Result
         try:
             self._own_state()
-            # The up-to-date check repeats no diagnostic, so it is used only after a whole cycle without errors.
-            short = bool(self._text and last and last.exit_code is ExitCode.OK) and not (whole or consent)
+            # The up-to-date check repeats no diagnostic, so it is used only after a whole cycle; after one with errors
+            # it finds something only where all of these are on refused agents.
+            is_after_whole = last is not None and last.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
+            short = bool(self._text) and is_after_whole and not (whole or consent)
             self._is_cycling = True
             self._raise_if_ending()
             result = self._run(trigger, policy, consent, short=short)

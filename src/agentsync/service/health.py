@@ -218,8 +218,17 @@ class Health:
         return Answer.text(HTTPStatus.OK, "alive")
 
     def _readyz(self) -> Answer:
-        reason = self._unready(self._published) if self._published else "starting"
-        return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK, reason or "ready")
+        """Refused agents do not make the service unready: no restart helps, and its other agents are as they should be.
+
+        One bad file would otherwise fail the check of every machine at once. The text and the metrics count them.
+        """
+        published = self._published
+        if reason := self._unready(published) if published else "starting":
+            return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, reason)
+        last = published.service_status.last if published else None
+        refused = last.counts.get("refused", 0) if last else 0
+        noun = "agent is" if refused == 1 else "agents are"
+        return Answer.text(HTTPStatus.OK, f"ready; {refused} {noun} refused" if refused else "ready")
 
     def _unready(self, published: _Published) -> str:
         """The reason why the service is not ready; empty where it is."""

@@ -174,6 +174,18 @@ class State(Database):
         rows = self._query("SELECT value FROM fingerprint WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
+    # Diagnostics
+
+    def reported(self) -> frozenset[int]:
+        """The numbers of the diagnostics that were reported before and are not over."""
+        return frozenset(number for (number,) in self._query("SELECT diagnostic FROM reported"))
+
+    def set_reported(self, added: Iterable[int], over: Iterable[int]) -> None:
+        """Add the numbers of diagnostics that were reported, and drop those of others that are over."""
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR IGNORE INTO reported VALUES (?)", [(number,) for number in added])
+            connection.executemany("DELETE FROM reported WHERE diagnostic = ?", [(number,) for number in over])
+
     # Sources
 
     def source(self, name: str, url: str, ref: str) -> SourceState | None:

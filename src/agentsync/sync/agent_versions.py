@@ -66,6 +66,33 @@ def used_agents(
     return UsedAgents(tuple(results), tuple(results[index] for index in used), tuple(diagnostics))
 
 
+def without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
+    """Refuse an output whose path belongs to another agent: one whose own name it is, or each one's of several.
+
+    Only names that were adapted to a target can clash here, since equal ones are found before.
+    """
+    refusals: dict[int, dict[str, Output]] = {}
+    for target in targets:
+        users: defaultdict[str, list[int]] = defaultdict(list)
+        for index, compiled_agent in enumerate(used):
+            if (output := compiled_agent.outputs.get(target.name)) and output.path:
+                users[output.path].append(index)
+        for path, indices in users.items():
+            for index in indices if len(indices) > 1 else ():
+                agent = used[index]
+                if target.written.path_of(agent.slug) != path:
+                    others = ", ".join(used[other].path for other in indices if other != index)
+                    message = f"the name that it gets here is also that of {others}"
+                    refusal = Diagnostic(
+                        Code.NAME_TWICE, message, path=agent.path, agent=agent.name, target=target.name
+                    )
+                    refusals.setdefault(index, {})[target.name] = Output("", "", (masked(refusal),))
+    return tuple(
+        replace(agent, outputs={**agent.outputs, **refusals[index]}) if index in refusals else agent
+        for index, agent in enumerate(used)
+    )
+
+
 _SHOWN = 4
 
 
@@ -164,30 +191,3 @@ def _is_settled(agent: CompiledAgent, target: str) -> bool:
     """Whether a target gets this version, or none at all since the version is excluded there."""
     output = agent.outputs.get(target)
     return target in agent.excluded or bool(output and output.digest)
-
-
-def without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
-    """Refuse an output whose path belongs to another agent: one whose own name it is, or each one's of several.
-
-    Only names that were adapted to a target can clash here, since equal ones are found before.
-    """
-    refusals: dict[int, dict[str, Output]] = {}
-    for target in targets:
-        users: defaultdict[str, list[int]] = defaultdict(list)
-        for index, compiled_agent in enumerate(used):
-            if (output := compiled_agent.outputs.get(target.name)) and output.path:
-                users[output.path].append(index)
-        for path, indices in users.items():
-            for index in indices if len(indices) > 1 else ():
-                agent = used[index]
-                if target.written.path_of(agent.slug) != path:
-                    others = ", ".join(used[other].path for other in indices if other != index)
-                    message = f"the name that it gets here is also that of {others}"
-                    refusal = Diagnostic(
-                        Code.NAME_TWICE, message, path=agent.path, agent=agent.name, target=target.name
-                    )
-                    refusals.setdefault(index, {})[target.name] = Output("", "", (masked(refusal),))
-    return tuple(
-        replace(agent, outputs={**agent.outputs, **refusals[index]}) if index in refusals else agent
-        for index, agent in enumerate(used)
-    )

@@ -18,11 +18,10 @@ from agentsync.convert.render import RenderedFile
 from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.entry_paths import split_path
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import masked
-from agentsync.repository.dependencies import Tree, missing, needs_of
+from agentsync.repository.dependencies import needs_of
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent
 from agentsync.repository.overrides import unused
 from agentsync.repository.plugins import Plugins, prefixes
@@ -32,15 +31,20 @@ from agentsync.sync.agent_versions import claimed, claims_of, named_agent, used_
 from agentsync.sync.called_agents import called_names, missing_agents
 from agentsync.sync.compiled_agent import CompiledAgent, Output, decode, encode
 from agentsync.sync.contents import ContentStore, render_file
+from agentsync.sync.needs import with_needs
 from agentsync.sync.request import Progress, no_progress
 from agentsync.sync.snapshot import Snapshot
 from agentsync.sync.time_budget import TimeBudget, took_too_long
+from agentsync.sync.unmatched import unmatched_of_source
 from agentsync.targets.change import TargetState, Wanted
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """Compiled agents, those of them that are used, the wanted state of each target, and all diagnostics."""
+    """Compiled agents, those of them that are used, the wanted state of each target, and all diagnostics.
+
+    The compiled agents include the files that look like agents and must not be read, which are refused.
+    """
 
     compiled: tuple[CompiledAgent, ...]
     used: tuple[CompiledAgent, ...]
@@ -59,6 +63,7 @@ def build(
     targets: Sequence[Target],
     cache: Cache | None,
     policy: Policy,
+    *,
     progress: Progress = no_progress,
 ) -> BuildResult:
     """Read and render every file of every source for every target.
@@ -81,29 +86,30 @@ def build(
     contents = ContentStore(snapshots, targets)
     compiled: tuple[CompiledAgent, ...] = ()
     oversized: list[Diagnostic] = []
+    unmatched: list[Diagnostic] = []
     for snapshot in snapshots:
         source_policy = policy.of_source(snapshot.name, snapshot.url)
-        of_source = _with_needs(
-            snapshot, tuple(_compile(snapshot, targets, cache, contents, source_policy, progress=progress))
-        )
+        compiling = _compile(snapshot, targets, cache, contents, policy=source_policy, progress=progress)
+        of_source = with_needs(snapshot, tuple(compiling))
         if problem := _too_many_agents(snapshot, of_source, source_policy):
             oversized.append(problem)
             of_source = tuple(CompiledAgent(one.source, one.path, one.blob, refused=True) for one in of_source)
+        unmatched += [*snapshot.unmatched, *unmatched_of_source(snapshot, (*of_source, *_unusable(snapshot)))]
         compiled += of_source
     if cache:
         cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
     names = used_agents(snapshots, compiled, targets)
-    compiled, used = names.compiled, without_clashes(names.used, targets)
+    used = without_clashes(names.used, targets)
     snapshots = [replace(one, called=called_names(one, used, targets)) for one in snapshots]
     contents.follow(snapshots)
     for snapshot in snapshots:
         entries = [entry for entry in snapshot.entries if entry.path in snapshot.called]
         if entries:
-            source_policy = policy.of_source(snapshot.name, snapshot.url)
-            again = _compile(
-                replace(snapshot, entries=entries), targets, cache, contents, source_policy, progress=progress
-            )
+            calling, source_policy = replace(snapshot, entries=entries), policy.of_source(snapshot.name, snapshot.url)
+            again = _compile(calling, targets, cache, contents, policy=source_policy, progress=progress)
             used = tuple(_with_called_names(snapshot, used, again))
+    by_file = {(one.source, one.path): one for one in used}
+    compiled = tuple(by_file.get((one.source, one.path), one) for one in names.compiled)
     commits = {snapshot.name: snapshot.commit for snapshot in snapshots}
     unread = frozenset(
         (snapshot.name, path)
@@ -114,6 +120,7 @@ def build(
     diagnostics = [
         *(diagnostic for snapshot in snapshots for diagnostic in snapshot.diagnostics),
         *oversized,
+        *unmatched,
         *(diagnostic for compiled_agent in compiled for diagnostic in compiled_agent.diagnostics),
         *names.diagnostics,
         *map(masked, missing_agents(snapshots, compiled)),
@@ -125,7 +132,14 @@ def build(
             for diagnostic in output.diagnostics
         ),
     ]
-    return BuildResult(compiled, used, states, tuple(diagnostics), contents)
+    unusable = tuple(one for snapshot in snapshots for one in _unusable(snapshot))
+    return BuildResult((*compiled, *unusable), used, states, tuple(diagnostics), contents)
+
+
+def _unusable(snapshot: Snapshot) -> Iterator[CompiledAgent]:
+    """Yield each file that looks like an agent and must not be read, such as a symbolic link."""
+    for path in dict.fromkeys(one.path for one in snapshot.diagnostics if one.path and refused((one,))):
+        yield CompiledAgent(snapshot.name, path, "", refused=True)
 
 
 def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) -> Iterator[Diagnostic]:
@@ -136,31 +150,6 @@ def _unused(snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent]) ->
             compiled_agent for compiled_agent in compiled if compiled_agent.source in sources and compiled_agent.name
         )
         yield from unused([override], ((compiled_agent.slugs, compiled_agent.tags) for compiled_agent in agents))
-
-
-def _with_needs(snapshot: Snapshot, compiled: Sequence[CompiledAgent]) -> tuple[CompiledAgent, ...]:
-    """Report what agents need and do not bring; a file that is part of an agent is no agent that is refused."""
-    agents = [one for one in compiled if one.name]
-    tree = Tree(snapshot.paths, {split_path(one.path)[0] for one in agents})
-    parts = {path: one.name for one in agents for path in tree.files(one.path, one.needs)}
-    return tuple(_with_need(one, tree) if one.name else _without_refusal(one, parts) for one in compiled)
-
-
-def _with_need(compiled_agent: CompiledAgent, tree: Tree) -> CompiledAgent:
-    diagnostic = missing(compiled_agent.path, compiled_agent.needs, tree)
-    if diagnostic is None:
-        return compiled_agent
-    located = masked(diagnostic.at(agent=compiled_agent.name))
-    return replace(compiled_agent, diagnostics=(*compiled_agent.diagnostics, located))
-
-
-def _without_refusal(compiled_agent: CompiledAgent, parts: Mapping[str, str]) -> CompiledAgent:
-    """Return a file that does not even begin like an agent as another kind of file, where an agent names it."""
-    whole = parts.get(compiled_agent.path)
-    if whole is None or {one.code for one in compiled_agent.diagnostics} != {Code.NO_FRONTMATTER}:
-        return compiled_agent
-    part = Diagnostic(Code.NOT_AN_AGENT, f"this is part of the agent `{whole}`", path=compiled_agent.path)
-    return replace(compiled_agent, refused=False, claims=(), diagnostics=(masked(part),))
 
 
 def _with_called_names(
@@ -189,7 +178,7 @@ def _with_plugin_prefixes(snapshot: Snapshot, cache: Cache | None) -> Snapshot:
     if not plugins.several(entry.path for entry in snapshot.entries):
         return snapshot
     plain = replace(snapshot, prefix="", filters=(), overrides=())
-    compiled = [*_compile(plain, (), cache, ContentStore((), ()), SourcePolicy())]
+    compiled = [*_compile(plain, (), cache, ContentStore((), ()), policy=SourcePolicy())]
     named = [named_agent(agent, snapshot) for agent in compiled if agent.slug]
     named += [one for agent in compiled for one in claimed(agent, snapshot) if one.slug]
     return replace(snapshot, plugin_prefixes=prefixes(named, plugins))
@@ -209,8 +198,8 @@ def _compile(
     targets: Sequence[Target],
     cache: Cache | None,
     contents: ContentStore,
-    policy: SourcePolicy,
     *,
+    policy: SourcePolicy,
     progress: Progress = no_progress,
 ) -> Iterator[CompiledAgent]:
     """Compile each file, in the order of the entries; results that are not in the cache are added to it.
@@ -237,6 +226,12 @@ def _compile(
         compiled |= fresh
     for entry, key in keys.items():
         yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)
+
+
+def _counted(blobs: Iterable[tuple[str, bytes]], total: int, progress: Progress) -> Iterator[tuple[str, bytes]]:
+    for done, blob in enumerate(blobs, start=1):
+        yield blob
+        progress("reading", done, total)
 
 
 def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:
@@ -278,8 +273,9 @@ def _make(
         return replace(compiled_agent, refused=True, dialect=dialect.name, claims=claims)
     agent = read.agent
     if not all(agent_filter.takes(agent) for agent_filter in snapshot.filters):
+        everywhere = frozenset(target.name for target in targets)
         return CompiledAgent(
-            snapshot.name, entry.path, entry.blob, excluded=frozenset(target.name for target in targets)
+            snapshot.name, entry.path, entry.blob, tags=agent.tags, excluded=everywhere, left_out=agent.slugs
         )
     rules = policy.rules(*agent.slugs)
     judged = judge_text(read.diagnostics, agent.slug, len(read.document.data), rules)

@@ -38,6 +38,7 @@ class CompiledAgent:
         dialect: of the agent, or of a refused file where it is known.
         excluded: the targets that do not get it.
         own_slug: see `Agent`.
+        left_out: the slugs of an agent that its source's patterns leave out.
         refused: whether it looks like an agent and cannot be used, or must not be.
         claims: the slugs that a refused one would have as far as is known; empty ones are those of a file of several.
         outputs: by target's name.
@@ -54,6 +55,7 @@ class CompiledAgent:
     description: str = ""
     tags: tuple[str, ...] = ()
     excluded: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
     refused: bool = False
     claims: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -76,6 +78,7 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
         "description": compiled_agent.description,
         "tags": compiled_agent.tags,
         "excluded": sorted(compiled_agent.excluded),
+        "left_out": compiled_agent.left_out,
         "refused": compiled_agent.refused,
         "claims": compiled_agent.claims,
         "diagnostics": [diagnostic.as_dict() for diagnostic in compiled_agent.diagnostics],
@@ -102,7 +105,7 @@ def decode(value: bytes) -> CompiledAgent:
         for target, (path, digested, name, diagnostics, lost) in record.pop("outputs").items()
     }
     diagnostics = tuple(Diagnostic.from_dict(diagnostic) for diagnostic in record.pop("diagnostics"))
-    tags, claims = tuple(record.pop("tags")), tuple(record.pop("claims"))
+    tags, claims, left_out = (tuple(record.pop(key)) for key in ("tags", "claims", "left_out"))
     excluded = frozenset(record.pop("excluded"))
     needs = Needs(**{kind: tuple(names) for kind, names in record.pop("needs").items()})
     return CompiledAgent(
@@ -111,6 +114,7 @@ def decode(value: bytes) -> CompiledAgent:
         "",
         tags=tags,
         claims=claims,
+        left_out=left_out,
         excluded=excluded,
         diagnostics=diagnostics,
         outputs=outputs,

@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 
-from agentsync.core.codes import Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode
 from agentsync.core.log import Event, unlogged
@@ -22,11 +22,13 @@ from agentsync.state.records import Action
 from agentsync.state.store import State
 from agentsync.sync.acceptance import day_of, declared_in, subjects
 from agentsync.sync.apply import Applied, apply, record
+from agentsync.sync.build import BuildResult
 from agentsync.sync.cycle_diagnostics import suspended
 from agentsync.sync.events import RunEvents
 from agentsync.sync.observe import observe
 from agentsync.sync.plan import Planned, plan
 from agentsync.sync.report import Report
+from agentsync.sync.reported import set_reported
 from agentsync.sync.request import Environment, Scope, SyncRequest, key_fields
 from agentsync.sync.sources import finding
 from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, key_of, remember
@@ -57,8 +59,8 @@ def cycle(environment: Environment, request: SyncRequest) -> Generator[Event, No
     lock = nullcontext() if is_looking else locked(app_paths, lock_timeout=request.lock_timeout)
     with lock, State.open(app_paths.database) as state:
         events = RunEvents(secrets.token_hex(6))
-        report = yield from _steps(environment, request, state, events)
-        at_rest = _is_at_rest(report, state)
+        report, built = yield from _steps(environment, request, state, events)
+        at_rest = _is_at_rest(report, built, state)
         if report.scope is Scope.APPLY and not (request.quiet_noop and at_rest):
             yield from events.report(report)
         if at_rest and not report.recovered and (key := key_of(key_fields(environment), request)):
@@ -68,7 +70,7 @@ def cycle(environment: Environment, request: SyncRequest) -> Generator[Event, No
 
 def _steps(
     environment: Environment, request: SyncRequest, state: State, events: RunEvents
-) -> Generator[Event, None, Report]:
+) -> Generator[Event, None, tuple[Report, BuildResult]]:
     """Observe, plan and apply; the events of looking around are dropped where nothing will be applied."""
     began = time.perf_counter()
     is_applying = request.scope is Scope.APPLY
@@ -108,10 +110,14 @@ def _steps(
         not_synced={snapshot.name: snapshot.not_synced for snapshot in observation.snapshots},
         recovered=state.recovered,
         suspension=applied.suspension,
+        reported=None if request.ad_hoc else state.reported(),
     )
     if is_applying:
         record(environment, state, applied, report)
-    return report
+        if not request.ad_hoc:
+            is_complete = len(observation.snapshots) == len(observation.sources)
+            set_reported(state, report.diagnostics, is_complete=is_complete)
+    return report, observation.built
 
 
 def _diagnostics(planned: Planned, applied: Applied) -> tuple[Diagnostic, ...]:
@@ -125,18 +131,35 @@ def _diagnostics(planned: Planned, applied: Applied) -> tuple[Diagnostic, ...]:
     return tuple(dict.fromkeys(diagnostics))
 
 
-def _is_at_rest(report: Report, state: State) -> bool:
-    """Whether a run that finds all of this again has nothing to do and nothing to report."""
+def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
+    """Whether a run that finds all of this again has nothing to do and nothing new to report.
+
+    What the build reports follows from what is fingerprinted: warnings were reported then, and refused agents are
+    counted again. Any other error or warning may be over, so it takes a whole run.
+    """
     plan = report.plan
+    lasting = _lasting(report, built)
     directories = {str(target.directory) for target in report.targets}
     return (
         report.scope is Scope.APPLY
-        and report.exit_code is ExitCode.OK
-        and all(diagnostic.severity is Severity.INFO for diagnostic in report.news)
+        and report.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
+        and all(diagnostic.severity is Severity.INFO or diagnostic in lasting for diagnostic in report.news)
         and not (plan.held or state.intents())
         and all(source.commit and source.commit == source.previous for source in report.sources)
         and all(change.action is Action.KEEP and change.wanted and change.base for change in plan.changes)
         and not state.elsewhere(directories, {source.name: source.url for source in report.sources})
+    )
+
+
+def _lasting(report: Report, built: BuildResult) -> frozenset[Diagnostic]:
+    """Return the warnings of the build and on unused patterns, and the build's errors on refused agents."""
+    refused = report.refused
+    paths, agents = {one.path for one in refused}, {one.agent for one in refused if one.agent}
+    unused = (one for one in report.diagnostics if one.code is Code.PATTERN_UNUSED)
+    return frozenset(
+        one
+        for one in (*built.diagnostics, *unused)
+        if one.severity is not Severity.ERROR or one.path in paths or one.agent in agents
     )
 
 
@@ -157,4 +180,6 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
         targets,
         accepted=len(report.accepted),
         holds_until=min([*dues, *([report.accepted_until] if report.accepted_until else [])], default=None),
+        exit_code=int(report.exit_code),
+        refused=len(report.refused),
     )

@@ -7,9 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.dialects import refused
 from agentsync.state.records import Action, Key, Recorded, Suspension
 from agentsync.sync.build import BuildResult
 from agentsync.sync.snapshot import Snapshot
+from agentsync.targets.change import Actual
 from agentsync.targets.plan import Plan
 
 
@@ -50,18 +52,20 @@ def without_agents(
     with_agents = {
         compiled_agent.source for compiled_agent in built.compiled if compiled_agent.name or compiled_agent.refused
     }
-    empty = [snapshot for snapshot in snapshots if snapshot.name not in with_agents]
+    empty = [one for one in snapshots if one.name not in with_agents and not refused(one.unmatched)]
     code = Code.NO_AGENTS if with_agents or may_be_empty else Code.NO_AGENTS_AT_ALL
     return [Diagnostic(code, f"source `{one.name}` has no agents at {one.commit[:12]}") for one in empty]
 
 
-def kept_last_good(built: BuildResult, inventory: Mapping[Key, Recorded]) -> list[Diagnostic]:
-    """Report each file that cannot be used now and whose last good version stays in a target."""
+def kept_last_good(
+    built: BuildResult, inventory: Mapping[Key, Recorded], disk: Mapping[Key, Actual]
+) -> list[Diagnostic]:
+    """Report each file that cannot be used now and whose last good version is still in a target, and stays there."""
     kept = {state.directory: state.kept for state in built.states}
     rows = {
         (row.source, row.source_path): row
-        for (directory, _), row in inventory.items()
-        if (row.source, row.source_path) in kept.get(directory, ())
+        for key, row in inventory.items()
+        if (row.source, row.source_path) in kept.get(key[0], ()) and disk[key].digest
     }
     return [
         Diagnostic(Code.KEPT_LAST_GOOD, "the last good version stays", path=path, agent=row.agent)

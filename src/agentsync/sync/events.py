@@ -89,7 +89,7 @@ class RunEvents:
 
     def up_to_date(self, result: UpToDate) -> Event:
         """What a whole cycle with nothing to do reports at its end."""
-        return self._finished(result.seconds, ExitCode.OK, result.commits, result.counts)
+        return self._finished(result.seconds, result.exit_code, result.commits, result.counts)
 
     def diagnostic(self, diagnostic: Diagnostic, origin: Mapping[str, str]) -> Event:
         """A diagnostic, with the source and the commit that its file is from where these are known."""

@@ -102,7 +102,7 @@ def observe(
             snapshots.append(snapshot)
     environment.progress("reading", 0, 0)
     with Cache.open(environment.app_paths.outcomes) as cache:
-        built = build(snapshots, targets, cache, policy, environment.progress)
+        built = build(snapshots, targets, cache, policy, progress=environment.progress)
     moved = find_relocations(state, directories)
     if request.scope is Scope.APPLY:
         state.relocate(moved)

@@ -14,6 +14,7 @@ from agentsync.sync.escalation import hold_escalations
 from agentsync.sync.observe import Observation
 from agentsync.sync.request import SyncRequest
 from agentsync.sync.scattered import hold_scattered
+from agentsync.sync.unmatched import unmatched_of_targets
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan, make_plan
 
@@ -44,14 +45,22 @@ def plan(config: Config, request: SyncRequest, observation: Observation) -> Plan
     diagnostics = (
         *observation.diagnostics,
         *observation.built.diagnostics,
-        *kept_last_good(observation.built, observation.inventory),
+        *kept_last_good(observation.built, observation.inventory, observation.disk),
         *without_agents(observation.snapshots, observation.built, may_be_empty=request.consent.deletions),
+        *_unmatched(observation),
         *former,
         *left_targets(observation.left),
         *([] if request.ad_hoc else left_sources(changes, gone)),
         *changes.diagnostics,
     )
     return Planned(states, changes, diagnostics)
+
+
+def _unmatched(observation: Observation) -> tuple[Diagnostic, ...]:
+    """Report patterns of targets that match no agent, unless a source that may have it cannot be read."""
+    if len(observation.snapshots) < len(observation.sources):
+        return ()
+    return tuple(unmatched_of_targets(observation.targets, observation.built.compiled))
 
 
 def _with_former_urls_kept(

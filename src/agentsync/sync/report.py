@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from agentsync.config import Target
@@ -15,11 +15,33 @@ from agentsync.repository.acceptance import Accepted
 from agentsync.state.records import Action, Key, Recorded, Suspension
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.contents import ContentStore
+from agentsync.sync.reported import identity, is_reported_once
 from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Change, TargetState
 from agentsync.targets.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Agent that is not written to a target that should have it, since the agent or its output there is refused.
+
+    This is the only definition of what counts as refused. Counted is each agent by its file, so two files of one name
+    are two: once in all (`Report.counts`), and once for each of its targets (`TargetCounts.refused`). An agent that is
+    excluded, in conflict or held is not refused, nor is a file whose name another file is written under.
+
+    Attributes:
+        agent: its name, as far as it is known; else empty.
+        targets: the names of the targets that do not get it; none where there is no target.
+        kept: those of them where a version that was written earlier stays.
+    """
+
+    source: str
+    path: str
+    agent: str
+    targets: tuple[str, ...]
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +51,7 @@ class TargetCounts:
     Attributes:
         drifted: includes the conflicts.
         held: changes that wait for the user's confirmation.
+        refused: agents that the target should have and does not get; see `Refused`.
     """
 
     files: int
@@ -36,6 +59,7 @@ class TargetCounts:
     conflicts: int
     pending: int
     held: int
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +77,8 @@ class Report:
         accepted_until: when the first of these no longer is, in seconds since the epoch; None where they always are.
         recovered: whether the state was damaged and created again.
         suspension: since when and why nothing is applied.
+        reported: the identities of the diagnostics that were reported before; None where that is not recorded, as for
+            sources and targets that are given for one run.
     """
 
     sync_id: str
@@ -72,6 +98,7 @@ class Report:
     accepted_until: float | None = None
     recovered: bool = False
     suspension: Suspension | None = None
+    reported: frozenset[int] | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -100,7 +127,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of changes by action, of paths by what keeps them as they are, and of refused and accepted things."""
+        """Number of changes by action, of paths that stay or are blocked, of refused agents, and of what is accepted."""
         counts = Counter(change.action.value for change in self.changes)
         counts["keep"] = sum(change.action is Action.KEEP for change in self.plan.changes)
         counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.plan.changes)
@@ -108,7 +135,7 @@ class Report:
         counts["failed"] = sum(
             not outcome.ok and outcome.change.action is not Action.CONFLICT for outcome in self.outcomes
         )
-        counts["refused"] = sum(compiled_agent.refused for compiled_agent in self.compiled)
+        counts["refused"] = len(self.refused)
         counts["accepted"] = len(self.accepted)
         return dict(counts)
 
@@ -126,7 +153,68 @@ class Report:
             conflicts=sum(change.action is Action.CONFLICT for change in remaining),
             pending=sum(is_change(change) and not is_drifted(change) for change in remaining),
             held=len(held),
+            refused=sum(target in one.targets for one in self.refused),
         )
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """Refused agents, each once, in the order of the sources; without refusals that are accepted."""
+        is_accepted = self._accepted_refusals()
+        named = {
+            (target, name)
+            for one in self.compiled
+            for target, output in one.outputs.items()
+            if output.digest
+            for name in one.slugs
+        }
+        here = [target.name for target in self.targets]
+        staying = {
+            (change.target, change.base.source, change.base.source_path)
+            for change in self.plan.changes
+            if change.action is Action.KEEP and change.base and change.actual.digest
+        }
+        return tuple(
+            Refused(
+                one.source,
+                one.path,
+                one.name or next(filter(None, one.claims), ""),
+                targets,
+                tuple(target for target in targets if (target, one.source, one.path) in staying),
+            )
+            for one in self.compiled
+            for targets in [
+                tuple(
+                    target for target in here if _is_refused(one, target, named) and not is_accepted(one.path, target)
+                )
+            ]
+            if targets or (one.refused and not is_accepted(one.path, ""))
+        )
+
+    def _accepted_refusals(self) -> Callable[[str, str], bool]:
+        """Return whether each error that keeps a file from a target is accepted, given both; or from all of them."""
+        left = {(one.path, one.target) for one in self.diagnostics if one.severity is Severity.ERROR}
+        accepted = {
+            (one.diagnostic.path, one.diagnostic.target)
+            for one in self.accepted
+            if one.diagnostic.severity is Severity.ERROR
+        }
+
+        def is_accepted(path: str, target: str) -> bool:
+            reasons = {(path, target), (path, "")}
+            return not reasons.isdisjoint(accepted) and reasons.isdisjoint(left)
+
+        return is_accepted
+
+    @property
+    def written(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """By source and path of an agent's file, the targets that have what was written from it, in their order."""
+        done = {outcome.change.key: outcome.change.wanted for outcome in self.outcomes if outcome.ok}
+        order = {target.name: index for index, target in enumerate(self.targets)}
+        names: dict[tuple[str, str], set[str]] = {}
+        for change in (*self.plan.changes, *self.plan.held):
+            if row := done.get(change.key, change.base):
+                names.setdefault((row.source, row.source_path), set()).add(change.target)
+        return {file: tuple(sorted(targets, key=lambda name: order[name])) for file, targets in names.items()}
 
     @property
     def news(self) -> tuple[Diagnostic, ...]:
@@ -139,14 +227,31 @@ class Report:
         )
 
     @property
+    def fresh(self) -> tuple[Diagnostic, ...]:
+        """Diagnostics that people have not seen: those that were not reported before."""
+        if self.reported is None:
+            return self.news
+        return tuple(one for one in self.diagnostics if not is_reported_once(one) or identity(one) not in self.reported)
+
+    @property
     def exit_code(self) -> ExitCode:
         if any(source.error and source.error.exit_code is ExitCode.SHORTAGE for source in self.sources):
             return ExitCode.SHORTAGE
         if any(isinstance(source.error, SourceUnavailableError) for source in self.sources):
             return ExitCode.SOURCE_UNAVAILABLE
-        if any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics):
+        if self.refused or any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics):
             return ExitCode.INCOMPLETE
         return ExitCode.OK
+
+
+def _is_refused(compiled_agent: CompiledAgent, target: str, named: Collection[tuple[str, str]]) -> bool:
+    """Whether a target should have this agent and does not get it; `named` has the names that each target gets."""
+    if target in compiled_agent.excluded:
+        return False
+    if compiled_agent.refused:
+        return not any((target, name) in named for name in (*compiled_agent.claims, *compiled_agent.slugs) if name)
+    output = compiled_agent.outputs.get(target)
+    return output is not None and not output.digest
 
 
 def is_change(change: Change) -> bool:

@@ -22,6 +22,7 @@ from agentsync.repository.plugins import MARKETPLACE, listed_plugins
 from agentsync.repository.selection import Selection, select, without_large
 from agentsync.repository.settings_files import extract_agents
 from agentsync.repository.submodules import with_submodules
+from agentsync.repository.unmatched import unmatched_paths
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 
 Files = Mirror | WorkingTree
@@ -40,9 +41,10 @@ class Snapshot:
         models: dialect to model table: the configuration's over the manifest's.
         replaces: whether its agents win over those of earlier sources.
         overrides: overrides of its agents, in the order in which they apply.
-        filters: which agents are taken; an agent must pass all of them.
+        filters: which agents are taken, by the manifest and by the configuration; an agent must pass both.
         prefix: what each agent's name begins with here.
         diagnostics: of files that are unsafe to read.
+        unmatched: diagnostics of the subfolder and the patterns of paths that lead to nothing.
         paths: of all files, those that are not read too; empty where the source is a single file.
         made: the bytes of files that were made of others, such as agents in a tool's settings, by their blob ids.
         unread: the paths of files that may be agents and are not read, since there are too many.
@@ -66,6 +68,7 @@ class Snapshot:
     filters: tuple[AgentFilter, ...] = ()
     prefix: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+    unmatched: tuple[Diagnostic, ...] = ()
     paths: frozenset[str] = frozenset()
     made: Mapping[str, bytes] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
@@ -163,6 +166,7 @@ def take_snapshot(
         filters=tuple(AgentFilter(one.only, one.skip).under(table.prefix) for one in (manifest.agents, table)),
         prefix=table.prefix,
         diagnostics=(*selected.diagnostics, *large, *unclear, *extracted.diagnostics),
+        unmatched=tuple(unmatched_paths(entries, table.subfolder, table, manifest.agents, source=name)),
         paths=paths,
         made=extracted.contents,
         unread=selected.unread,

@@ -8,8 +8,10 @@ points to the same commit, and each written file has the stat that proves its co
 
 If anything differs, fails or is unclear, a full run decides, and reuses the fetches made here. The fingerprint is
 deleted when the inventory changes (`State.settle`), and a run with a diagnostic that must be reported each time
-stores none. It is kept under a key of all inputs of the run that are known before the configuration is read: of every
-field of its `Environment` and its `SyncRequest`, so that a field added there is part of the key by itself.
+stores none. That an agent is refused follows from what is fingerprinted: it is stored how many are, and with which
+exit status the run ended, so that each later pull ends with the same one and says so. It is kept under a key of all
+inputs of the run that are known before the configuration is read: of every field of its `Environment` and its
+`SyncRequest`, so that a field added there is part of the key by itself.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import Any
 
 from agentsync.core.build_id import engine
 from agentsync.core.digest import digest
-from agentsync.core.errors import AgentsyncError
+from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import AppPaths, is_file
 from agentsync.core.urls import redact
 from agentsync.git.mirror import Auth, Remote
@@ -79,6 +81,8 @@ class Fingerprint:
         targets: by directory, whether symbolic links may be followed.
         accepted: number of accepted diagnostics.
         holds_until: when it may no longer hold, in seconds since the epoch; None where no time changes it.
+        exit_code: the exit status of the run; not OK where agents are refused.
+        refused: the number of refused agents, as in `Report.counts`.
     """
 
     expansions: Mapping[str, str]
@@ -87,6 +91,8 @@ class Fingerprint:
     targets: Mapping[str, bool]
     accepted: int = 0
     holds_until: float | None = None
+    exit_code: int = ExitCode.OK
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ class UpToDate:
         files: number of files in all targets.
         targets: number of targets.
         accepted: number of accepted diagnostics.
+        exit_code: the exit status of the run that the fingerprint is from.
+        refused: number of agents that were refused then, and still are.
     """
 
     sync_id: str
@@ -107,11 +115,14 @@ class UpToDate:
     files: int
     targets: int
     accepted: int = 0
+    exit_code: ExitCode = ExitCode.OK
+    refused: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
         """Counts with the keys of `Report.counts`."""
-        return {"keep": self.files, "conflict": 0, "held": 0, "failed": 0, "refused": 0, "accepted": self.accepted}
+        counts = {"keep": self.files, "conflict": 0, "held": 0, "failed": 0}
+        return {**counts, "refused": self.refused, "accepted": self.accepted}
 
 
 def expansions(text: str, variables: Iterable[str]) -> dict[str, str]:
@@ -216,6 +227,8 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         files=files,
         targets=len(fingerprint.targets),
         accepted=fingerprint.accepted,
+        exit_code=ExitCode(fingerprint.exit_code),
+        refused=fingerprint.refused,
     )
 
 

@@ -110,7 +110,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
             patch.delenv(variable, raising=False)
         documents = {"init": [_run("init", str(repository.path), "--to", "claude")]}
         _run("pull")
-        repository.write({"agents/one.md": _AGENT.format(name="one") + "Twice.\n"})
+        repository.write(
+            {"agents/one.md": _AGENT.format(name="one") + "Twice.\n", "agents/bad.md": "---\nname: x\nname: y\n---\n"}
+        )
         repository.commit("One changes")
         (claude / "two.md").write_text("mine")
         documents["status"] = [_run("status")["targets"][0]]

@@ -34,7 +34,7 @@ SERVICE_STATUS = ServiceStatus(
     last=cycle(create=2, keep=5, conflict=1, held=3),
     cycles=1,
     sources=(source("team"), source("other", desired=OTHER, error="gone")),
-    targets=(TargetStatus("claude", "claude", "/home/ada/.claude/agents", files=7, drifted=2, conflicts=1),),
+    targets=(TargetStatus("claude", "claude", "/home/ada/.claude/agents", files=7, drifted=2, conflicts=1, refused=4),),
 )
 
 
@@ -56,6 +56,7 @@ def test_every_number_is_exported_under_its_labels() -> None:
     assert reported['agentsync_files{target="claude"}'] == 7
     assert reported['agentsync_drifted_files{target="claude"}'] == 2
     assert reported['agentsync_conflicts{target="claude"}'] == 1
+    assert reported['agentsync_refused_agents{target="claude"}'] == 4
     assert reported["agentsync_held"] == 3
     assert reported["agentsync_last_sync_timestamp_seconds"] == 1000
     assert reported["agentsync_last_success_timestamp_seconds"] == 900

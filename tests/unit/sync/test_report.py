@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agentsync.core.codes import Code
@@ -9,6 +11,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError, ExitCode, SourceRefusedError, SourceUnavailableError
 from agentsync.state.records import Action
 from agentsync.sync.compiled_agent import CompiledAgent
+from agentsync.sync.reported import identity
 from agentsync.sync.request import Scope
 from support.reports import COMMIT, change, outcome, report
 
@@ -66,3 +69,13 @@ def test_nothing_has_moved_only_where_nothing_is_new() -> None:
     assert not report().unmoved
     assert not report(previous=COMMIT, error=SourceUnavailableError("gone")).unmoved
     assert not report(previous=COMMIT, outcomes=[outcome(Action.RESTORE)]).unmoved
+
+
+def test_what_was_reported_is_not_new_but_what_somebody_has_to_act_on_here_is() -> None:
+    lost, refused = Diagnostic(Code.FIELD_LOST, "`color`", agent="tester"), Diagnostic(Code.EMPTY, "empty", path="a.md")
+    failed = Diagnostic(Code.SOURCE_FAILED, "gone")
+    known = frozenset(map(identity, (lost, refused, CONFLICT, failed)))
+    moved = replace(refused, line=7)
+    other = replace(lost, target="codex")
+    now = replace(report(diagnostics=[lost, moved, CONFLICT, failed, other]), reported=known)
+    assert now.fresh == (CONFLICT, failed, other)

@@ -158,6 +158,13 @@ MEASURES: Final = (
         lambda service_status: [((target.name,), target.conflicts) for target in service_status.targets],
         labels=("target",),
     ),
+    Measure(
+        "refused_agents",
+        _GAUGE,
+        "Agents that a target should have and does not get, since they are refused.",
+        lambda service_status: [((target.name,), target.refused) for target in service_status.targets],
+        labels=("target",),
+    ),
     Measure("changes", _COUNTER, "Files that were changed, by action.", _changes, labels=("action",)),
     Measure("diagnostics", _GAUGE, "Diagnostics of the last cycle, by code.", _diagnostics, labels=("code",)),
     Measure(
