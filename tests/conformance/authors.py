@@ -118,7 +118,11 @@ _OPENCODE: dict[str, tuple[str, ...]] = {
     "task": (AGENTS,),
     "*": ("*",),
     # An agent's own notes, what it may ask or load, and guards.
-    **dict.fromkeys("todowrite todoread question skill lsp external_directory doom_loop".split(), ()),
+    **dict.fromkeys("todowrite todoread question skill lsp external_directory doom_loop agent_manager".split(), ()),
+    # Kilo Code's.
+    "notebook_edit": (NOTEBOOK,),
+    "notebook_execute": (NOTEBOOK,),
+    "browser_open": (FETCH,),
 }
 # A boolean for each tool, where `write` and `edit` are two.
 _SWITCHES = {**_OPENCODE, "edit": (EDIT,), "patch": (EDIT,)}
@@ -326,12 +330,17 @@ _CANONICAL: dict[str, tuple[str, ...]] = {
 }
 
 
-def generated_access(agent: Agent) -> Access:
-    """What a generated agent may do; a pattern in some tool's own syntax matches no call."""
+# The dialects that can ask before a call; in a file of another one the user's own settings decide, with a warning.
+_ASKING = ("neutral", "opencode", "kilo", "kiro")
+
+
+def generated_access(agent: Agent, dialect: str) -> Access:
+    """What a generated agent may do in a file of a dialect; a pattern in some tool's own syntax matches no call."""
+    least = Level.ASKED if dialect in _ASKING else Level.SESSION
     rights = (
         Right(
             ability,
-            Level(rule.approval),
+            Level(max(rule.approval, least) if rule.approval else rule.approval),
             "no-such-call" if rule.argument.startswith("untranslated:") else rule.argument,
         )
         for rule in agent.grants.rules

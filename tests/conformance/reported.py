@@ -163,18 +163,21 @@ def reported(tool: str, keys: Mapping[str, Any]) -> Access:
 
 def _of_list(tool: str, keys: Mapping[str, Any]) -> Access:
     names = keys.get("tools")
+    denied = {ability for name in _listed(keys.get("disallowedTools")) for ability in _abilities(tool, name)}
     if names in (None, _WITHOUT_A_LIST) or "*" in _listed(names):
         access = Access((Right("*", _LISTED.get(tool, Level.ASKED)),))
+        # With a shell Claude Code has no other tools to find things, and it brings none back for an agent without one.
+        denied |= {FIND, GREP} if tool == "claude" and SHELL in denied else set()
     else:
         access = in_hand(tool, _listed(names))
-    denied = (ability for name in _listed(keys.get("disallowedTools")) for ability in _abilities(tool, name))
-    return Access((*access.rights, *(Right(ability, Level.NEVER) for ability in denied)))
+    return Access((*access.rights, *(Right(ability, Level.NEVER) for ability in sorted(denied))))
 
 
 def in_hand(tool: str, names: Iterable[str]) -> Access:
     """What an agent may do that has these tools, by the tool's own names."""
+    abilities = (ability for name in names for ability in _abilities(tool, name))
     level = _LISTED.get(tool, Level.ASKED)
-    return Access(tuple(Right(ability, level) for name in names for ability in _abilities(tool, name)))
+    return Access(tuple(Right(one, Level.ASKED if one in READING else level) for one in abilities))
 
 
 def keys_of(tool: str, data: bytes) -> Mapping[str, Any]:
