@@ -41,6 +41,7 @@ bench: $(INSTALLED)
 conformance: $(INSTALLED)
 	AGENTSYNC_ORACLES="$${AGENTSYNC_ORACLES:-$$HOME/.cache/agentsync-oracles}" \
 		$(BIN)/pytest tests/conformance -ra --counts docs/conformance.md
+	$(BIN)/python tests/conformance/losses.py docs/conformance.md
 
 mutation: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m mutation.run $(MODULES)

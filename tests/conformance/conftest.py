@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from conformance import samples
+from conformance import facts, running, samples, selection, sync
 from conformance.counts import Counts
-from conformance.facts import is_whole
 from conformance.oracle import Oracle, Verdict, shared_directory
+from conformance.running import InHand
 from conformance.sync import Synced, pull
+
+# How many agents Claude Code is asked about at once; of some thousands it names no tools.
+_TOGETHER = 500
 
 _COUNTS = pytest.StashKey[Counts]()
 
@@ -89,7 +93,48 @@ def judged(ask: Callable[[str], Oracle], synced: Callable[[str], Synced]) -> Cal
         written = synced(repository).written(tool)
         verdicts = ask(tool).judge(synced(repository).project(tool))
         return [
-            replace(verdict, loaded=verdict.loaded or is_whole(verdict, written[verdict.file])) for verdict in verdicts
+            replace(verdict, loaded=verdict.loaded or facts.is_whole(verdict, written[verdict.file]))
+            for verdict in verdicts
         ]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def rosters(
+    ask: Callable[[str], Oracle], synced: Callable[[str], Synced], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Mapping[str, Sequence[str]]]:
+    """By file, the tools that Claude Code names for each agent of a repository, where it names them in one line."""
+
+    @cache
+    def of(repository: str) -> Mapping[str, Sequence[str]]:
+        verdicts: list[Verdict] = []
+        remaining = iter(synced(repository).written("claude").items())
+        while batch := dict(islice(remaining, _TOGETHER)):
+            project = tmp_path_factory.mktemp("batch")
+            sync.copy("claude", batch, project)
+            verdicts += ask("claude").judge(project)
+        return {verdict.file: names for verdict in verdicts if (names := facts.roster(verdict.resolved)) is not None}
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def in_hand(
+    tools: Path,
+    ask: Callable[[str], Oracle],
+    synced: Callable[[str], Synced],
+    rosters: Callable[[str], Mapping[str, Sequence[str]]],
+) -> Callable[[str, str], Mapping[str, InHand]]:
+    """By file, the tools that running agents of a tool and a repository have: a part of them, started one by one."""
+
+    @cache
+    def of(tool: str, repository: str) -> Mapping[str, InHand]:
+        ask(tool)  # which skips where it is not installed
+        unlisted = synced(repository).written("claude").keys() - rosters(repository).keys() if tool == "claude" else ()
+        chosen = selection.to_run(synced(repository), tool, repository, unlisted)
+        names = {file: written.running_name for file, written in chosen.items()}
+        found = running.of(tool, tools, {names[file]: written.path for file, written in chosen.items()})
+        return {file: found[name] for file, name in names.items()}
 
     return of

@@ -47,20 +47,25 @@ class Counts:
         ]
         return "\n".join(
             [
-                _table(("repository", "tool", "files", "written", "loaded by the tool", "refused"), rows, "--rrr-"),
+                table(("repository", "tool", "files", "written", "loaded by the tool", "refused"), rows, "--rrr-"),
                 "The generated agents that each tool loaded, by the dialect that they were read from:\n",
-                _table(("read from", *TOOLS), by_dialect, "-" + "r" * len(TOOLS)),
+                table(("read from", *TOOLS), by_dialect, "-" + "r" * len(TOOLS)),
             ]
         )
 
     def renew(self, document: Path) -> None:
         """Replace the tables between the marks of a document."""
-        before, _, rest = document.read_text(encoding="utf-8").partition(_BEGIN)
-        after = rest.partition(_END)[2]
-        document.write_text(f"{before}{_BEGIN}\n{self.markdown()}\n{_END}{after}", encoding="utf-8")
+        replace_between(document, _BEGIN, _END, self.markdown())
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
+def replace_between(document: Path, begin: str, end: str, markdown: str) -> None:
+    """Replace what a document has between two marks."""
+    before, _, rest = document.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    document.write_text(f"{before}{begin}\n{markdown}\n{end}{after}", encoding="utf-8")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
     """Markdown; `r` in `sides` puts a column to the right."""
     rule = ["---:" if side == "r" else "---" for side in sides]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, rule, *rows))

@@ -32,13 +32,27 @@ def written(dialect: str) -> dict[str, bytes]:
     neutral = dialects()[NEUTRAL]
     files: dict[str, bytes] = {}
     for agent in agents():
-        name = f"{agent.name}-{dialect}"
+        name = _called(agent, dialect)
         data = neutral.write(agent.model_copy(update={"name": name, "slug": slug(name)}), WriteOptions()).data
         read = read_agent(f"{slug(name)}{neutral.suffix}", data or b"", NEUTRAL)
         if isinstance(read, ReadAgent):
             file = render(read, dialects()[dialect], WriteOptions())
             files |= {file.path: file.data} if file.data is not None else {}
     return files
+
+
+def author_of(path: str) -> Agent:
+    """The agent that a file below its dialect's name was written from."""
+    return _by_stem()[path.rpartition("/")[2].partition(".")[0]]
+
+
+@cache
+def _by_stem() -> Mapping[str, Agent]:
+    return {slug(_called(agent, dialect)): agent for dialect in dialects() for agent in agents()}
+
+
+def _called(agent: Agent, dialect: str) -> str:
+    return f"{agent.name}-{dialect}"
 
 
 @cache

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +22,7 @@ from conformance.oracle import TOOLS
 from conformance.samples import MANIFEST, Files
 from support.repository import Repository
 
-_SECONDS = 300
+_SECONDS = 1200
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,16 @@ class Synced:
 
     def sources(self, tool: str) -> set[str]:
         """The paths in the repository of the files that the tool was given."""
-        return {source for target, source in self._created if target == tool}
+        return set(self.origins(tool).values())
+
+    def origins(self, tool: str) -> dict[str, str]:
+        """By the name of each file in the tool's directory, the path in the repository of what it was made from."""
+        created = [change for change in self._created if change["target"] == tool]
+        return {Path(change["path"]).name: _file(change["source_path"]) for change in created}
 
     @cached_property
-    def _created(self) -> set[tuple[str, str]]:
-        changes = self.report["changes"]
-        made = [change for change in changes if change["action"] == "create"]
-        return {(change["target"], _file(change["source_path"])) for change in made}
+    def _created(self) -> list[dict[str, Any]]:
+        return [change for change in self.report["changes"] if change["action"] == "create"]
 
     def codes(self, path: str, severity: str, tool: str = "") -> set[str]:
         """The codes of the diagnostics about one file, for every tool or for one."""
@@ -98,6 +103,11 @@ class Written:
         return self.dialect.enforced(self.document)
 
     @property
+    def running_name(self) -> str:
+        """The name under which its tool starts the agent: Copilot takes that of the file."""
+        return self.path.name.removesuffix(self.dialect.suffix) if self.dialect.name == "copilot" else self.name
+
+    @property
     def name(self) -> str:
         """The agent's name in it."""
         agent = self.dialect.read(self.document, self.path.name.removesuffix(self.dialect.suffix)).agent
@@ -130,6 +140,14 @@ def pull(root: Path, files: Files) -> Synced:
     )
     assert done.returncode in (0, 4), done.stderr
     return Synced(root, files, json.loads(done.stdout))
+
+
+def copy(tool: str, written: Mapping[str, Written], project: Path) -> None:
+    """Put files where a tool looks in a project."""
+    directory = project / dialects()[tool].project_directories[0]
+    directory.mkdir(parents=True)
+    for file, one in written.items():
+        shutil.copy(one.path, directory / file)
 
 
 def _file(path: str) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +10,9 @@ import pytest
 
 from agentsync.agents.grants import Approval, Grants, Rule, Widening, wider
 from agentsync.dialects import dialects
-from conformance import facts, samples
+from conformance import facts, samples, selection, sync
 from conformance.oracle import Oracle, Verdict
 from conformance.sync import Synced, Written
-from support.thorough import THOROUGH
-
-# How many of a repository's agents are started one by one, which takes seconds for each.
-SAMPLED = {"seeds": 5, "public": 16, "generated": 16}
-
-# How many agents Claude Code is asked about at once; of some thousands it names no tools.
-TOGETHER = 500
-# And how many it starts in one run of the script, which has a time limit.
-STARTED_TOGETHER = 100
 
 # OpenCode's own questions about secrets, which agentsync writes beside a plain `read` and counts as part of it.
 _READ_GUARD = (
@@ -56,20 +44,6 @@ def test_the_tool_understands_the_intended_restrictions(
         assert read == enforced or (wider(read, enforced), wider(enforced, read)) == (None, None), verdict.file
 
 
-@pytest.fixture(scope="session")
-def rosters(
-    ask: Callable[[str], Oracle], synced: Callable[[str], Synced], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Mapping[str, Sequence[str]]]:
-    """By file, the tools that Claude Code names for each agent of a repository, where it names them in one line."""
-
-    @cache
-    def of(repository: str) -> Mapping[str, Sequence[str]]:
-        verdicts = _judged_in_batches(ask("claude"), synced(repository).written("claude"), tmp_path_factory, TOGETHER)
-        return {verdict.file: names for verdict in verdicts if (names := facts.roster(verdict.resolved)) is not None}
-
-    return of
-
-
 @pytest.mark.parametrize("repository", samples.REPOSITORIES)
 def test_claude_code_lists_no_tool_beyond_the_intended_ones(
     repository: str, synced: Callable[[str], Synced], rosters: Callable[[str], Mapping[str, Sequence[str]]]
@@ -84,41 +58,7 @@ def test_claude_code_lists_no_tool_beyond_the_intended_ones(
             assert facts.beyond(names, enforced) == [], file
 
 
-@pytest.mark.parametrize("repository", SAMPLED)
-def test_claude_code_gives_a_running_agent_no_tool_beyond_the_intended_ones(
-    repository: str,
-    ask: Callable[[str], Oracle],
-    synced: Callable[[str], Synced],
-    rosters: Callable[[str], Mapping[str, Sequence[str]]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    # In the script's project nothing is committed, so there is no worktree to isolate an agent in.
-    startable = {
-        file: written
-        for file, written in synced(repository).written("claude").items()
-        if "isolation" not in written.document.metadata
-    }
-    sample = _sample(startable, repository)
-    sample |= {
-        file: written
-        for file, written in startable.items()
-        if file not in rosters(repository) and written.enforced.everything_else is Approval.DENY
-    }
-    if THOROUGH and repository == "public":  # half an hour
-        sample = startable
-
-    verdicts = _judged_in_batches(ask("claude"), sample, tmp_path_factory, STARTED_TOGETHER, "--deep")
-
-    assert len(verdicts) == len(sample)
-    for verdict in verdicts:
-        run, enforced = verdict.resolved["spawned"], sample[verdict.file].enforced
-        assert verdict.loaded or "zero tools" in run["error"], verdict  # it starts no agent that has nothing
-        given = run.get("tools", [])
-        assert facts.beyond(given, enforced) == [], verdict
-        assert "Read" in given or max(enforced.approvals("read")) is Approval.DENY, verdict
-
-
-@pytest.mark.parametrize("repository", SAMPLED)
+@pytest.mark.parametrize("repository", selection.SAMPLED)
 def test_opencode_decides_each_call_as_intended(
     repository: str, ask: Callable[[str], Oracle], synced: Callable[[str], Synced], tmp_path: Path
 ) -> None:
@@ -128,8 +68,8 @@ def test_opencode_decides_each_call_as_intended(
         for file, written in synced(repository).written("opencode").items()
         if written.document.metadata.get("disable") is not True
     }
-    sample = _sample(listed, repository)
-    _copy("opencode", sample, tmp_path)
+    sample = selection.sample(listed, repository)
+    sync.copy("opencode", sample, tmp_path)
     (tmp_path / dialects()["opencode"].project_directories[0] / "bare.md").write_text(_BARE, encoding="utf-8")
 
     verdicts = ask("opencode").judge(tmp_path, "--each")
@@ -150,33 +90,6 @@ def _both(
     """A tool's verdict on each file that it loads, and the file."""
     written = synced(repository).written(tool)
     return [(verdict, written[verdict.file]) for verdict in judged(repository, tool) if verdict.loaded]
-
-
-def _sample(written: Mapping[str, Written], repository: str) -> dict[str, Written]:
-    """Some of a repository's agents, the same in every run."""
-    step = -(-len(written) // SAMPLED[repository])
-    return dict(islice(written.items(), 0, None, step))
-
-
-def _judged_in_batches(
-    oracle: Oracle, written: Mapping[str, Written], factory: pytest.TempPathFactory, together: int, *options: str
-) -> list[Verdict]:
-    """Claude Code's verdicts on files, so many at once."""
-    verdicts: list[Verdict] = []
-    remaining = iter(written.items())
-    while batch := dict(islice(remaining, together)):
-        project = factory.mktemp("batch")
-        _copy("claude", batch, project)
-        verdicts += oracle.judge(project, *options)
-    return verdicts
-
-
-def _copy(tool: str, written: Mapping[str, Written], project: Path) -> None:
-    """Put files where a tool looks in a project."""
-    directory = project / dialects()[tool].project_directories[0]
-    directory.mkdir(parents=True)
-    for file, one in written.items():
-        shutil.copy(one.path, directory / file)
 
 
 def _takes_lines(written: Written) -> bool:

@@ -127,7 +127,7 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of changes by action, of paths that stay or are blocked, of refused agents, and of what is accepted."""
+        """Number of changes by action, of paths that stay or are blocked, of refused agents, and of accepted things."""
         counts = Counter(change.action.value for change in self.changes)
         counts["keep"] = sum(change.action is Action.KEEP for change in self.plan.changes)
         counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.plan.changes)

@@ -48,6 +48,13 @@ def test_an_inexpressible_denial_is_reported_or_refused_under_strict_approval(ke
     assert Code.REFUSED_WIDER in {diagnostic.code for diagnostic in strict.diagnostics}
 
 
+@pytest.mark.parametrize("model", ["gpt-6.2-astra", "gpt-6.2-sol"])
+def test_the_newest_models_are_written_as_they_are(model: str) -> None:
+    source = f"---\nname: x\ndescription: d\nmodel: openai/{model}\n---\np\n"
+    written = render(read("x.md", source.encode(), "neutral"), CODEX, WriteOptions()).data
+    assert f'model = "{model}"'.encode() in (written or b"")
+
+
 @pytest.mark.parametrize("denied", ["write", "edit"])
 def test_a_workspace_is_writable_only_for_an_agent_that_may_both_write_and_edit(denied: str) -> None:
     free = b"---\nname: x\ndescription: d\npermissions: {'*': allow, task: ask}\n---\np\n"

@@ -1,6 +1,6 @@
 """Claude Code: Markdown with YAML frontmatter, a list of tools, and a permission mode.
 
-Facts: https://code.claude.com/docs/en/sub-agents, and the tool itself, version 2.1.329 (November 2026). Where
+Facts: https://code.claude.com/docs/en/sub-agents, and the tool itself, version 2.1.332 (November 2026). Where
 `CLAUDE_CONFIG_DIR` is set, it reads `$CLAUDE_CONFIG_DIR/agents` instead of the home's directory (seen); it ignores
 XDG_CONFIG_HOME.
 """
@@ -96,7 +96,7 @@ DIALECT: Final = _CLAUDE.dialect(
     project_directories=(".claude/agents",),
     recursive=True,
     binaries=("claude",),
-    version="2.1.329",
+    version="2.1.332",
     source="https://code.claude.com/docs/en/sub-agents",
     environment=(Moved("CLAUDE_CONFIG_DIR", ".claude"),),
     built_in=frozenset("Explore Plan claude general-purpose statusline-setup".split()),

@@ -1,6 +1,6 @@
 """Codex: TOML without a list of tools; a sandbox and an approval policy restrict its one shell.
 
-Facts: https://developers.openai.com/codex/subagents, and the tool itself, version 0.169.0 (November 2026). A key that
+Facts: https://developers.openai.com/codex/subagents, and the tool itself, version 0.171.0 (November 2026). A key that
 is none of the configuration's makes Codex refuse the file, as does a value of a wrong type.
 """
 
@@ -26,9 +26,10 @@ from agentsync.formats.toml_writer import format_toml
 
 _PROMPT: Final = "developer_instructions"
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-# The models that version 0.169.0 lists.
+# The models that version 0.171.0 lists.
 _MODELS: Final = frozenset(
-    "gpt-5.5 gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol gpt-6.1-sol gpt-6.1-terra".split()
+    "gpt-5.5 gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-luna gpt-6-sol gpt-6.1-sol gpt-6.1-terra "
+    "gpt-6.2-astra gpt-6.2-sol".split()
 )
 
 
@@ -83,7 +84,7 @@ DIALECT: Final = _CODEX.dialect(
     project_directories=(".codex/agents",),
     recursive=True,
     binaries=("codex",),
-    version="0.169.0",
+    version="0.171.0",
     source="https://developers.openai.com/codex/subagents",
     parse=parse_toml,
     environment=(Moved("CODEX_HOME", ".codex"),),

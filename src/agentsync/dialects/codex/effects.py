@@ -1,6 +1,6 @@
 """Keys with which a Codex agent does more than restrict itself: its file takes any key of the configuration.
 
-Source: the schema of Codex 0.169.0 (`ConfigToml`).
+Source: the schema of Codex 0.171.0 (`ConfigToml`).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ EFFECTS: Final = effects_by_key(
     row("experimentalthreadstoreendpoint experimentalthreadstore", Effect.OPENS_ADDRESS),
     # A relative path starts from the directory of the configuration, which is outside the project, too.
     row("modelinstructionsfile experimentalinstructionsfile modelcatalogjson", Effect.READS_FILE),
-    row("experimentalcompactpromptfile logdir sqlitehome debug", Effect.READS_FILE),
+    row("experimentalcompactpromptfile logdir sqlitehome debug rollouttrace", Effect.READS_FILE),
     row("projectdocfallbackfilenames", Effect.READS_FILE, unless=is_within_project),
     row("agents", Effect.READS_FILE, unless=_names_no_file),
     row("defaultpermissions", Effect.CHANGES_APPROVAL, unless=is_one_of(":read-only", ":workspace")),
