@@ -37,6 +37,7 @@ CODES = {
     "name-from-file": Code.NAME_MISSING,
     "name-not-slug": Code.NAME_NOT_SLUG,
     "name-not-string": Code.NAME_NOT_STRING,
+    "no-effect": Code.NO_EFFECT,
     "no-frontmatter": Code.NO_FRONTMATTER,
     "not-a-mapping": Code.NOT_A_MAPPING,
     "not-utf8": Code.NOT_UTF8,
@@ -75,6 +76,10 @@ OTHERWISE: dict[str, tuple[dict[str, object], str]] = {
     "literal-backslash-n.md": (
         {"warn": ["yaml-invalid", "literal-newline"]},
         "every repair is reported, and reading `\\n` as a line end is one more",
+    ),
+    **dict.fromkeys(
+        ("tools-list.md", "tools-parens.md"),
+        ({"warn": ["no-effect"]}, "Claude Code was tried: it gives the whole tool, whatever arguments a list has"),
     ),
 }
 # Names of tools in the expectation, as grants.

@@ -269,7 +269,8 @@ def foreign_losses(agent: Agent) -> list[Diagnostic]:
         diagnostics.append(Diagnostic(Code.FIELD_LOST, message))
     # A restriction is not lost: it is among the grants.
     if lost := [key for key, value in agent.unknown.items() if not is_foreign_restriction(key, value)]:
-        names = unknown_keys(lost, dialects()[agent.dialect].known_keys)
+        own = dialects().get(agent.dialect)
+        names = unknown_keys(lost, own.known_keys if own else ())
         diagnostics.append(
             Diagnostic(Code.UNKNOWN_KEY, f"left out, since {agent.dialect} itself does not know it: {names}")
         )
