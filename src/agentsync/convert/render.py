@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agentsync.agents.model import Agent
 from agentsync.agents.narrowing import WriteOptions
@@ -58,6 +58,7 @@ def render(read: ReadAgent, target: Dialect, options: WriteOptions, overrides: S
     if read.dialect is not target:  # only an author for the tool can intend one of its own names
         agent, renamed = _adapted(agent, target)
     path = target.path_of(agent.slug)
+    options = replace(options, overwrites=read.dialect.capabilities.overwrites)
     try:
         writing = target.write(agent, options)
     except TooManyPatternsError as error:
