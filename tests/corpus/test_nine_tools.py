@@ -51,10 +51,8 @@ _NO_PROVIDER = "`model` is Claude Code's word, without the provider that this to
 
 FAULTS: dict[tuple[str, tuple[str, ...]], tuple[Literal["refused", "other grants"], str]] = {
     ("opencode", RESTRICTED): ("refused", f"{_CLAUDES_LIST}, in a list where OpenCode wants a map; {_NO_PROVIDER}"),
-    ("opencode", FREE): ("refused", _NO_PROVIDER),
     ("kilo", RESTRICTED): ("refused", f"{_CLAUDES_LIST}, in a list where Kilo Code wants a map; {_NO_PROVIDER}"),
-    ("kilo", FREE): ("refused", _NO_PROVIDER),
-    ("gemini", RESTRICTED): ("refused", f"{_CLAUDES_LIST}, and Claude Code's keys are there; Gemini CLI takes neither"),
+    ("gemini", RESTRICTED): ("other grants", f"{_CLAUDES_LIST}, and Claude Code's keys, and Gemini CLI takes neither"),
     ("gemini", FREE): ("other grants", "none of it is wrong, but an agent of Gemini CLI never calls other agents"),
     ("roo", AGENTS): ("refused", "a mode has no `groups`, without which Roo Code refuses the whole file"),
     ("codex", RESTRICTED): ("other grants", "nothing restricts the agent, although a sandbox could"),
@@ -71,7 +69,7 @@ FAULTS: dict[tuple[str, tuple[str, ...]], tuple[Literal["refused", "other grants
 _WORD = "its models have other names, and none has this word for one"
 MODELS = {
     **{(tool, "sonnet"): _WORD for tool in ("codex", "copilot", "cursor", "gemini", "kiro")},
-    **{(tool, "haiku"): _WORD for tool in ("codex", "copilot", "cursor", "junie", "kiro")},
+    **{(tool, "haiku"): _WORD for tool in ("codex", "copilot", "cursor", "gemini", "junie", "kiro")},
 }
 
 

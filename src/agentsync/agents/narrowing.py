@@ -32,6 +32,7 @@ class WriteOptions:
         coarse: the choice when one tool of the target covers more than was granted.
         strict_approval: refuse calls for which the target cannot ask, rather than leave them to the session.
         models: canonical model or alias to the target's own name, over the dialect's table.
+        overwrites: whether the agent's own tool replaces files by writing, even if it may not edit; set for each agent.
     """
 
     approval: Literal["ask", "allow"] = "ask"
@@ -39,6 +40,7 @@ class WriteOptions:
     coarse: Choice = "narrow"
     strict_approval: bool = False
     models: Mapping[str, str] = field(default_factory=dict, hash=False)
+    overwrites: bool = False
 
 
 def _no_arguments(_tool: str, _rules: tuple[Rule, ...]) -> bool:
@@ -114,14 +116,15 @@ def upper_bound(grants: Grants, capabilities: Capabilities, options: WriteOption
     rules = [rule for rule in grants.rules if not rule.tool.startswith(OTHER)]
     for covered in capabilities.units.values():
         approvals = {tool: grants.approvals(tool) for tool in covered}
+        if capabilities.overwrites and "write" in covered and (options.overwrites or options.coarse == "accept"):
+            writes = max(approvals["write"])
+            rules += [Rule("edit", writes)] if max(grants.approvals("edit")) < writes else []
         if options.unenforceable == "accept" and not _rules_by_argument(grants, capabilities, covered):
             partly = {tool: levels for tool, levels in approvals.items() if Approval.DENY in levels and len(levels) > 1}
             rules += [Rule(tool, min(levels - {Approval.DENY})) for tool, levels in partly.items()]
         if options.coarse == "accept":
             most = max(max(levels) for levels in approvals.values())
             rules += [Rule(tool, most) for tool, levels in approvals.items() if max(levels) < most]
-            if capabilities.overwrites and "write" in covered and max(grants.approvals("edit")) < most:
-                rules.append(Rule("edit", most))
     if options.unenforceable == "accept":
         servers = [tool for tool in grants.patterns if tool.startswith(MCP) and capabilities.server_name(tool)]
         partly = {
@@ -238,7 +241,8 @@ class _Narrowing:
             return Approval.DENY  # `unenforceable` decided this, so `coarse` must not grant it
         level = self._shared_level(unit, levels)
         edits = min(self._grants.approvals("edit"))
-        if self._capabilities.overwrites and "write" in covered and edits < level:
+        creates_only = self._capabilities.overwrites and not self._options.overwrites
+        if creates_only and "write" in covered and edits < level:
             level = self._shared_level(unit, {"write": level, "edit": edits})
         return self._approvable_level(level, f"`{unit}`", frozenset(covered))
 

@@ -82,6 +82,7 @@ def _rendered(read: ReadAgent, target: Dialect, options: WriteOptions, overrides
     if read.dialect is not target:  # only an author for the tool can intend one of its own names
         agent, renamed = _adapted(agent, target)
     path = target.path_of(agent.slug)
+    options = replace(options, overwrites=read.dialect.capabilities.overwrites)
     try:
         writing = target.write(agent, options)
     except TooManyPatternsError as error:

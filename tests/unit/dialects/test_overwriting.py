@@ -65,6 +65,16 @@ def test_nor_does_it_get_a_tool_that_replaces_files_unless_that_is_accepted(dial
         assert (Code.ACCEPTED_WIDER if writes else Code.COARSE) in {one.code for one in file.diagnostics}
 
 
+@pytest.mark.parametrize("target", ["gemini", "qwen", "vibe", "antigravity"])
+def test_an_agent_that_replaces_files_and_may_not_edit_keeps_that(target: str) -> None:
+    data = f"---\nname: a\ndescription: b\ndisallowedTools: Edit\n---\n{_TEXT}".encode()
+    file = render(read("a.md", data, "claude"), dialects()[target], WriteOptions())
+    assert file.document is not None, file.diagnostics
+    grants = dialects()[target].enforced(file.document)
+    assert grants.approval("write")
+    assert not grants.approval("edit")
+
+
 def test_what_writing_excepts_is_not_edited() -> None:
     written = Grants((Rule("write", Approval.SESSION), Rule("write", Approval.DENY, "*.lock")))
     assert written.with_overwriting().approval("edit", "a.py") is Approval.SESSION

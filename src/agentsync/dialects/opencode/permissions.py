@@ -123,7 +123,9 @@ class PermissionRules:
     @cached_property
     def capabilities(self) -> Capabilities:
         """The grants that these keys can express."""
-        return Capabilities(units=self.units, asks=TOOLS, server_name=self._server_name, spells=self._spells)
+        return Capabilities(
+            units=self.units, asks=TOOLS, server_name=self._server_name, spells=self._spells, overwrites=True
+        )
 
     @property
     def codec(self) -> PermissionCodec:
