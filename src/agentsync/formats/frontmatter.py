@@ -359,11 +359,11 @@ def _read_entry(entry: repair.Entry, path: str, line: int) -> tuple[dict[str, Js
 def may_repeat(key: str, first: JsonValue, last: JsonValue) -> bool:
     """Whether it makes no difference to what an agent is and may do which of two values counts.
 
-    They are the same, or the key is neither its name nor one with an effect; maps may hold such keys.
+    They are the same, or the key is neither its name or description, nor one with an effect; maps may hold such keys.
     """
     if json.dumps(first) == json.dumps(last):
         return True
-    has_effect = restricts(key) or bool(effects_of(key)) or folded_key(key) == "name"
+    has_effect = restricts(key) or bool(effects_of(key)) or folded_key(key) in ("name", "description")
     return not (has_effect or isinstance(first, dict | list) or isinstance(last, dict | list))
 
 

@@ -154,6 +154,7 @@ def test_the_last_of_two_equal_keys_counts_where_that_makes_no_difference(
         (b"---\nname: a\ntools: b\ntools: c\n---\n", Code.DUPLICATE_KEY, 4),
         (b"---\nname: a: b\nDisallowed_Tools: b\nDisallowed_Tools: c\n---\n", Code.DUPLICATE_KEY, 4),
         (b"---\nname: a\nname: b\n---\n", Code.DUPLICATE_KEY, 3),
+        (b"---\ndescription: a\ndescription: b\n---\n", Code.DUPLICATE_KEY, 3),
         (b"---\nsettings: {}\nsettings: {tools: [a]}\n---\n", Code.DUPLICATE_KEY, 3),
         (b'---\npermission: {"*": ask, a: deny}\npermission: {a: deny, "*": ask}\n---\n', Code.DUPLICATE_KEY, 3),
         (b'---\npermission:\n  "*": ask\n  "*": allow\n---\n', Code.DUPLICATE_KEY, 4),
