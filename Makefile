@@ -37,6 +37,7 @@ types: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/hostile.py
 
 conformance: $(INSTALLED)
 	AGENTSYNC_ORACLES="$${AGENTSYNC_ORACLES:-$$HOME/.cache/agentsync-oracles}" \

@@ -74,6 +74,11 @@ def superlinear(run: Callable[[str], object], makers: Iterable[Callable[[int], s
     return None
 
 
+def grows(run: Callable[[str], object], maker: Callable[[int], str], length: int) -> bool:
+    """Whether this work costs too much more for a text of this length than for an eighth of it."""
+    return _growth(run, maker(length // 8), maker(length)) > _SUPERLINEAR
+
+
 def _grows(run: Callable[[str], object], maker: Callable[[int], str]) -> bool:
     """Whether the cost grows too fast, at the greatest length that can be tried in bearable time."""
     growth = 0.0

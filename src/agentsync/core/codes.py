@@ -65,6 +65,7 @@ class Code(Enum):
     RESTRICTION_LOST = "AS129", ERROR, "A key that restricts the agent is in a place where it restricts nothing.", "Put it on a line of its own, between the two lines `---` at the top of the file.", _REFUSED
     PART_MISSING = "AS130", ERROR, "A file that is part of the agent cannot be read.", "Commit the file, where the path in the agent's settings leads.", _REFUSED
     TOO_SLOW = "AS131", ERROR, "The file takes too long to read and convert.", "Shorten the file: what makes it slow is mostly a very long line, or the same thing thousands of times.", _REFUSED
+    TOO_MANY_PATTERNS = "AS132", ERROR, "The agent's permission patterns are too many, or too long, to be compared.", "Write fewer or shorter ones.", _REFUSED
 
     # Checks: problems of an agent, its name and its path.
     NAME_MISSING = "AS201", WARNING, "There is no name.", "Add a `name`.", "The agent is written under the name of its file."

@@ -107,7 +107,10 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
         return NoAgent((problem,))
     if named is None and (problem := _question(document, chosen)):
         return NoAgent((*document.diagnostics, problem))
-    reading = chosen.read(document, _stem(path, chosen))
+    try:
+        reading = chosen.read(document, _stem(path, chosen))
+    except TooManyPatternsError as error:  # to apply what restricts it, its patterns are compared
+        return NoAgent((*document.diagnostics, Diagnostic(Code.TOO_MANY_PATTERNS, error.message, path=path)))
     diagnostics = tuple(diagnostic.at(path=path) for diagnostic in (*document.diagnostics, *reading.diagnostics))
     if reading.agent is None:
         name = document.metadata.get("name")

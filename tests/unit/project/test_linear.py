@@ -7,18 +7,52 @@ here. Costs are compared with those of an eighth of the string in the same momen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from fnmatch import translate
+from functools import partial
+from itertools import product
+from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
-from agentsync.dialects import dialects
+from agentsync.dialects import Dialect, dialects
+from agentsync.formats.document import UnreadableError
+from agentsync.formats.frontmatter import format_markdown
+from agentsync.formats.json_reader import format_json
+from agentsync.formats.toml_writer import format_toml
 from agentsync.formats.yaml_types import types_a_value
-from support.hostile import hostile, superlinear
+from agentsync.repository.dialect_detection import read_agent
+from support.golden import read_archive
+from support.hostile import grows, hostile, superlinear
 from support.patterns import Call, Use, compiled, made_at_run_time, modules, written_out
 
 _USES = sorted({*compiled(), *written_out()}, key=repr)
 _SHARES = 8
+_BODY = 400_000
+_HEAD = 24_000
+_UNITS = (
+    "a",
+    ".",
+    "-",
+    "_",
+    " ",
+    "*",
+    "/",
+    "a.",
+    "a/",
+    "${",
+    "{env:",
+    "mcp__",
+    "@a/",
+    "Bash(",
+    "a(b), ",
+    "x://",
+    "\n",
+    "a:\n",
+)
+_NAMES = ("a", "a.", "mcp__", "a/")
 
 _AT_RUN_TIME = {
     Call("core.globs", "_parts", "translate(name.replace('[', '[[]'))"): [translate("*a*b*"), translate("a?*[!x]*")],
@@ -74,6 +108,56 @@ def test_every_pattern_that_is_made_at_run_time_has_a_sample_that_takes_linear_t
             assert superlinear(re.compile(sample, re.DOTALL).match, hostile(sample)) is None, sample
     typed = r"^name:[ \t]+[.0-9][0-9A-Fa-f:+ \t-]*[ \t]*(?:#.*)?\r?$"
     assert superlinear(lambda text: types_a_value(text, ["name"]), hostile(typed, re.MULTILINE)) is None
+
+
+@pytest.mark.parametrize("name", dialects())
+def test_every_reader_takes_linear_time(name: str) -> None:
+    """For what its patterns can loop on, in its instructions, as keys, and in each key of its examples."""
+    dialect = dialects()[name]
+    slow = [unit for unit in _UNITS if grows(partial(_read_body, dialect), partial(_repeated, unit), _BODY)]
+    slow += [unit for unit in _UNITS if grows(partial(_read_key, dialect, ""), partial(_repeated, unit), _HEAD)]
+    for unit, key in product(_NAMES, _known_keys(dialect)):
+        if grows(partial(_read_key, dialect, key), partial(_repeated, unit), _HEAD):
+            slow.append(f"{unit} in {key}")
+    assert slow == []
+
+
+def _repeated(unit: str, length: int) -> str:
+    return unit * (length // len(unit))
+
+
+def _known_keys(dialect: Dialect) -> list[str]:
+    keys: dict[str, None] = {}
+    for path in sorted((Path(__file__).parents[2] / "dialects" / dialect.name).glob("*.txtar")):
+        for file, data in read_archive(path).items():
+            if file.startswith("input."):
+                with suppress(UnreadableError):
+                    keys |= dict.fromkeys(dialect.parse(data, f"x{dialect.suffix}").metadata)
+    return [*keys]
+
+
+def _read_body(dialect: Dialect, text: str) -> None:
+    _read(dialect, {}, text)
+
+
+def _read_key(dialect: Dialect, key: str, text: str) -> None:
+    """Read a file with a text in a list and as a name within a key, or as a key with its value."""
+    if key:
+        _read(dialect, {key: [text]})
+        _read(dialect, {key: {text: "allow"}})
+    else:
+        _read(dialect, {text: text})
+
+
+def _read(dialect: Dialect, more: Mapping[str, JsonValue], body: str = "You help.\n") -> None:
+    metadata: dict[str, JsonValue] = {"name": "a", "description": "Helps.", **more}
+    if dialect.suffix.endswith(".toml"):
+        data = format_toml({"developer_instructions": body, **metadata}, "", prompt_key="")
+    elif dialect.suffix.endswith(".json"):
+        data = format_json({"prompt": body, **metadata})
+    else:
+        data = format_markdown(metadata, body)
+    read_agent(f"agents/a{dialect.suffix}", data, dialect.name)
 
 
 def test_patterns_are_found_wherever_they_are() -> None:

@@ -100,6 +100,19 @@ def test_a_file_that_would_take_too_much_is_refused(path: str, dialect: str, dat
     assert _quickly(path, data, dialect) == [code]
 
 
+@pytest.mark.parametrize("quotes", [b"'", b'"', b"'''", b'"""'])
+def test_instructions_full_of_dots_are_no_nested_keys(quotes: bytes) -> None:
+    text = quotes + b"." * 500_000 + quotes
+    assert _quickly("x.toml", _CODEX.replace(b'"x"', text), "codex") == []
+    assert _quickly("x.toml", b"description = 'd'\ninstructions = " + text, "vibe") == []
+
+
+@pytest.mark.parametrize("dialect", ["factory", "junie"])
+def test_a_server_that_cannot_be_compared_refuses_its_file_alone(dialect: str) -> None:
+    data = b"---\nname: a\ndescription: d\nmcpServers: [" + b"a" * 24_000 + b"]\n---\np\n"
+    assert _quickly("x.md", data, dialect) == [Code.TOO_MANY_PATTERNS]
+
+
 def test_long_instructions_are_not_too_much() -> None:
     assert _quickly("x.toml", _CODEX.replace(b'"x"', b'"%s"' % (b"x" * 900_000)), "codex") == []
     assert _quickly("x.json", b'{"name": "a", "prompt": "%s"}' % (b"\\u4e00" * 150_000), "kiro2") == []
