@@ -302,7 +302,7 @@ def rollout_lines(report: Report) -> list[str]:
     return [
         f"{click.style(source.name, bold=True)}: {_rollout(source.rollout, source)}"
         for source in report.sources
-        if source.rollout and source.rollout.commit != source.tip
+        if source.rollout and source.rollout.commit != source.rollout.tip
     ]
 
 

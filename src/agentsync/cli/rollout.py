@@ -117,7 +117,7 @@ def _show(line: list[Commit], rollout: RolloutTable) -> None:
     now = time.time()
     first = next(forecast(line, rollout, now))
     if common().json:
-        stages = [rollout_record(choice, line[0].id) for choice in first.choices.values()]
+        stages = [rollout_record(choice) for choice in first.choices.values()]
         click.echo(json.dumps({"tip": line[0].id, "stages": stages}))
         return
     subjects = {commit.id: commit.message.partition("\n")[0] for commit in line}

@@ -19,6 +19,7 @@ from agentsync.doctor.environment import (
     check_watching,
 )
 from agentsync.doctor.result import CheckResult, Health
+from agentsync.rollout.choose import Reason
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Progress, Scope, SyncRequest, no_progress
@@ -76,6 +77,10 @@ def _sources(report: Report) -> Iterator[CheckResult]:
             for compiled_agent in report.compiled
             if compiled_agent.source == source.name and compiled_agent.name
         ]
+        if source.rollout and source.rollout.reason is Reason.STAYING:
+            yield CheckResult(
+                f"rollout {source.name}", Health.WARNING, source.rollout.detail, "see `agentsync rollout`"
+            )
         refused = sum(one.source == source.name for one in report.refused)
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"

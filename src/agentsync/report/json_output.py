@@ -34,7 +34,7 @@ def change_record(change: Change) -> dict[str, object]:
     }
 
 
-def rollout_record(choice: Choice | None, tip: str) -> dict[str, object] | None:
+def rollout_record(choice: Choice | None) -> dict[str, object] | None:
     """The JSON form of what a rollout chose; None where there is none."""
     if choice is None:
         return None
@@ -43,7 +43,7 @@ def rollout_record(choice: Choice | None, tip: str) -> dict[str, object] | None:
         "reason": choice.reason.value,
         "detail": choice.detail or None,
         "chosen": choice.commit,
-        "tip": tip,
+        "tip": choice.tip,
         "due_at": choice.due_at,
     }
 
@@ -64,7 +64,7 @@ def report_record(report: Report) -> dict[str, object]:
                 "fetched_at": source.fetched_at,
                 "rejected": source.rejected or None,
                 "error": source.last_error or None,
-                "rollout": rollout_record(source.rollout, source.tip),
+                "rollout": rollout_record(source.rollout),
                 "not_synced": {kind.key: count for kind, count in report.not_synced.get(source.name, {}).items()},
             }
             for source in report.sources
@@ -116,6 +116,7 @@ def service_status_record(service_status: ServiceStatus) -> dict[str, object]:
                 "fetched_at": source.fetched_at,
                 "error": source.error or None,
                 "retry_at": source.retry_at,
+                "rollout": rollout_record(service_status.rollouts.get(source.name)),
             }
             for source in service_status.sources
         ],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agentsync.core.errors import ExitCode
+from agentsync.rollout.choose import Choice
 
 
 class Trigger(StrEnum):
@@ -53,6 +54,7 @@ class SourceStatus:
         applied: the commit that the targets were written from; empty where there is none.
         desired: the latest known commit of the source; differs from `applied` where that commit is held or refused.
         fetched_at: when the remote last answered, in seconds since the epoch.
+        committed_at: the date of the applied commit, in seconds since the epoch, if it is known.
         error: why the last fetch or apply failed; empty where it did not.
         retry_at: when it is fetched again, if a failure delays that.
     """
@@ -65,6 +67,7 @@ class SourceStatus:
     fetched_at: float | None
     error: str
     retry_at: float | None = None
+    committed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class ServiceStatus:
         last: the result of the last cycle; None before the first.
         cycles: the number of cycles so far.
         suspended: why nothing is applied; empty where changes are applied.
+        rollouts: by source, which commit its repository's rollout chose for this machine.
         fallbacks: what cannot be watched and is checked only in each cycle, with the reasons.
     """
 
@@ -105,6 +109,7 @@ class ServiceStatus:
     suspended: str = ""
     sources: tuple[SourceStatus, ...] = ()
     targets: tuple[TargetStatus, ...] = ()
+    rollouts: Mapping[str, Choice] = field(default_factory=dict)
     fallbacks: tuple[str, ...] = ()
 
     def is_ready(self, now: float, limit: float) -> bool:

@@ -57,6 +57,7 @@ class Choice:
 
     Attributes:
         commit: its id; empty where there is none yet.
+        tip: the newest commit of the branch.
         reason: why it is this one.
         stage: the machine's; empty where no rollout applies.
         detail: what the reason refers to: why it is halted, or why nothing newer can be used.
@@ -64,6 +65,7 @@ class Choice:
     """
 
     commit: str
+    tip: str
     reason: Reason
     stage: str = ""
     detail: str = ""
@@ -121,23 +123,24 @@ def choose(
             all of them, where the machine is new or its commit is on the branch no more.
         sightings: the tips that this machine has fetched, in the order of time.
     """
+    tip = line[0].id
     if rollout is None or not machine.table.obey:
-        return Choice(line[0].id, Reason.CURRENT)
+        return Choice(tip, tip, Reason.CURRENT)
     stage = stage_of(machine, rollout)
     if rollout.hold_at is not None:
         held = next((commit.id for commit in line if commit.id.startswith(rollout.hold_at)), None)
         if held is None:
-            return Choice(applied, Reason.STAYING, stage.name, f"`hold_at` {rollout.hold_at} is not on the branch")
-        return Choice(held, Reason.HELD, stage.name)
+            return Choice(applied, tip, Reason.STAYING, stage.name, f"`hold_at` {rollout.hold_at} is not on the branch")
+        return Choice(held, tip, Reason.HELD, stage.name)
     halting = next((index for index, commit in enumerate(line) if not commit.halts), len(line))
     if rollout.halt and (applied or halting in (0, len(line))):
-        return Choice(applied, Reason.HALTED, stage.name, rollout.halt)
+        return Choice(applied, tip, Reason.HALTED, stage.name, rollout.halt)
     times = published(line, sightings, now)
     steps = _Steps(line[:ahead], reverted(line), times, rollout, machine, stage, now, applied)
     if rollout.halt:  # a new machine gets what its stage had when the rollout was halted
         then = replace(steps, newer=line[halting:], now=times[line[halting - 1].id])
-        return Choice(then.choice().commit, Reason.HALTED, stage.name, rollout.halt)
-    return steps.choice() if steps.newer else Choice(applied, Reason.CURRENT, stage.name)
+        return Choice(then.choice().commit, tip, Reason.HALTED, stage.name, rollout.halt)
+    return steps.choice() if steps.newer else Choice(applied, tip, Reason.CURRENT, stage.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +173,11 @@ class _Steps:
         if not waiting:
             moved = Reason.CURRENT if chosen is aged else Reason.URGENT
             detail = "" if candidates else "every newer commit contains something that was reverted"
-            return Choice(commit, moved if chosen else Reason.STAYING, self.stage.name, detail)
+            return Choice(commit, self.newer[0].id, moved if chosen else Reason.STAYING, self.stage.name, detail)
         ripe_at = min(map(self._ripe_at, waiting))
         blocked = Reason.WAITING if ripe_at > self.now else Reason.OUTSIDE_WINDOW
         reason = blocked if chosen is aged else Reason.URGENT
-        return Choice(commit, reason, self.stage.name, due_at=self._opens_at(max(ripe_at, self.now)))
+        return Choice(commit, self.newer[0].id, reason, self.stage.name, due_at=self._opens_at(max(ripe_at, self.now)))
 
     def _ripe_at(self, commit: Commit) -> float:
         return self.times[commit.id] + max(self.stage.after, self.machine.table.after_at_least)

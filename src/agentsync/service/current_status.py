@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agentsync.config import Config
@@ -12,6 +12,7 @@ from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import AppPaths
 from agentsync.core.urls import redact
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
+from agentsync.rollout.choose import Choice
 from agentsync.service.polling import Polling
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
@@ -61,6 +62,13 @@ def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[Targe
             return tuple(before)
 
 
+def rollouts_after(result: Result, before: Mapping[str, Choice]) -> Mapping[str, Choice]:
+    """What the rollout of each source chose, by the source's name; as before where no source was read."""
+    if not isinstance(result, Report):
+        return before
+    return {source.name: source.rollout for source in result.sources if source.rollout}
+
+
 def service_status_of(
     service_status: ServiceStatus, config: Config, app_paths: AppPaths, polling: Polling
 ) -> ServiceStatus:
@@ -73,7 +81,12 @@ def service_status_of(
         known = known_sources(config, state)
         suspension = state.suspension
     sources = tuple(_source(name, config, app_paths, known.get(name), polling) for name in config.sources)
-    fetched = [source.fetched_at for source in sources if source.fetched_at and source.applied and not source.error]
+    waiting = service_status.rollouts  # a new machine of a late stage has nothing yet, as it should
+    fetched = [
+        source.fetched_at
+        for source in sources
+        if source.fetched_at and (source.applied or source.name in waiting) and not source.error
+    ]
     return replace(
         service_status,
         sources=sources,
@@ -125,4 +138,5 @@ def _source(
         fetched_at=known.fetched_at if known else None,
         error=(known.error or known.rejected_reason) if known else "it was never fetched",
         retry_at=None if wait is None else time.time() + wait,
+        committed_at=known.committed_at if known else None,
     )

@@ -27,7 +27,15 @@ from agentsync.core.log import log, logged
 from agentsync.core.paths import AppPaths, text_of
 from agentsync.report.service_status import ServiceStatus, Trigger
 from agentsync.service.control_socket import Answer, Asked, Control, Question
-from agentsync.service.current_status import Result, in_words, known_sources, outcome, service_status_of, targets_after
+from agentsync.service.current_status import (
+    Result,
+    in_words,
+    known_sources,
+    outcome,
+    rollouts_after,
+    service_status_of,
+    targets_after,
+)
 from agentsync.service.events import (
     log_clock_changed,
     log_failed,
@@ -340,6 +348,7 @@ class Daemon:
                 fallbacks=fallbacks,
                 next_run_at=self._schedule.next_run_at,
                 targets=targets_after(result, self._service_status.targets),
+                rollouts=rollouts_after(result, self._service_status.rollouts),
             ),
         )
         if not isinstance(result, UpToDate):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from agentsync.core.codes import Code, Severity
@@ -85,7 +85,13 @@ class RunEvents:
             if diagnostic not in reported and diagnostic.code not in _OF_SOURCES:
                 yield self.diagnostic(diagnostic, origins.get(diagnostic.path, {}))
         commits = {source.name: source.commit for source in report.sources}
-        yield self._finished(report.seconds, report.exit_code, commits, report.counts)
+        rollouts = {
+            source.name: f"{source.rollout.stage}: {source.rollout.reason}"
+            for source in report.sources
+            if source.rollout
+        }
+        finished = self._finished(report.seconds, report.exit_code, commits, report.counts)
+        yield replace(finished, facts={**finished.facts, "rollouts": rollouts}) if rollouts else finished
 
     def up_to_date(self, result: UpToDate) -> Event:
         """What a whole cycle with nothing to do reports at its end."""

@@ -45,7 +45,6 @@ class ResolvedSource:
         rejected: the commit that the ref points to and that was refused or held, in this run or the last one.
         verified_by: the configured signers by which its signature was verified; empty where no signature is required.
         fetched_at: when it was last fetched, in seconds since the epoch.
-        tip: the commit of the branch, where its rollout decides which one is used; empty otherwise.
         rollout: which one it chose; None where the branch has no rollout, or this machine does not follow it.
         unproven: whether the source is shallow, so nothing shows that the commit descends from the previous one.
     """
@@ -63,8 +62,12 @@ class ResolvedSource:
     rejected: str = ""
     verified_by: str = ""
     unproven: bool = False
-    tip: str = ""
     rollout: Choice | None = None
+
+    @property
+    def tip(self) -> str:
+        """The newest commit of the branch, where its rollout decides which one is used; empty otherwise."""
+        return self.rollout.tip if self.rollout else ""
 
 
 def resolve_sources(
@@ -200,7 +203,7 @@ class _SourceResolver:
         )
         if not choice.stage:
             return resolved
-        resolved = replace(resolved, tip=tip, rollout=choice)
+        resolved = replace(resolved, rollout=choice)
         if choice.commit == tip:
             return resolved
         if self._signers and choice.commit not in ("", applied):
@@ -216,7 +219,7 @@ class _SourceResolver:
             choice = self._choice_at(tip, self._mirror)
         except SourceUnavailableError:  # of files that are not here any more; the next pull knows again
             return resolved
-        return replace(resolved, tip=tip, rollout=choice) if choice.stage else resolved
+        return replace(resolved, rollout=choice) if choice.stage else resolved
 
     def _choice_at(self, tip: str, files: Mirror) -> Choice:
         return choose_commit(

@@ -12,6 +12,7 @@ from agentsync.core.errors import ExitCode
 from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Tally
 from agentsync.report.metrics.prometheus import Metrics, write
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
+from agentsync.rollout.choose import Choice, Reason
 
 _PAGE = Path(__file__).parents[3] / "docs/operations.md"
 
@@ -34,6 +35,7 @@ SERVICE_STATUS = ServiceStatus(
     last=cycle(create=2, keep=5, conflict=1, held=3),
     cycles=1,
     sources=(source("team"), source("other", desired=OTHER, error="gone")),
+    rollouts={"team": Choice(COMMIT, OTHER, Reason.WAITING, "early", due_at=1600.0)},
     targets=(TargetStatus("claude", "claude", "/home/ada/.claude/agents", files=7, drifted=2, conflicts=1, refused=4),),
 )
 
@@ -65,6 +67,8 @@ def test_every_number_is_exported_under_its_labels() -> None:
     assert reported['agentsync_source_up{source="other"}'] == 0
     assert reported['agentsync_source_synced{source="team"}'] == 1
     assert reported['agentsync_source_synced{source="other"}'] == 0
+    assert reported['agentsync_rollout_stage{reason="waiting",source="team",stage="early"}'] == 1
+    assert reported['agentsync_rollout_waiting_seconds{source="team"}'] == 600
     assert reported['agentsync_source_fetched_timestamp_seconds{source="team"}'] == 900
     assert (
         reported["agentsync_suspended"],

@@ -111,6 +111,18 @@ def _next_sync(service_status: ServiceStatus) -> Iterator[Sample]:
         yield (), service_status.next_run_at
 
 
+def _committed(service_status: ServiceStatus) -> Iterator[Sample]:
+    for source in service_status.sources:
+        if source.committed_at is not None:
+            yield (source.name,), source.committed_at
+
+
+def _waiting(service_status: ServiceStatus) -> Iterator[Sample]:
+    at = service_status.last.ended_at if service_status.last else service_status.started_at
+    for name, choice in service_status.rollouts.items():
+        yield (name,), max(0.0, choice.due_at - at) if choice.due_at is not None else 0.0
+
+
 def _fetched(service_status: ServiceStatus) -> Iterator[Sample]:
     for source in service_status.sources:
         if source.fetched_at is not None:
@@ -182,6 +194,31 @@ MEASURES: Final = (
     ),
     Measure(
         "source.fetched.timestamp", _GAUGE, "When the source last answered.", _fetched, labels=("source",), unit="s"
+    ),
+    Measure(
+        "source.commit.timestamp",
+        _GAUGE,
+        "The committer's date of the applied commit.",
+        _committed,
+        labels=("source",),
+        unit="s",
+    ),
+    Measure(
+        "rollout.stage",
+        _GAUGE,
+        "1, with this machine's stage in the rollout of a source, and why it uses its commit.",
+        lambda service_status: [
+            ((name, choice.stage, choice.reason.value), 1) for name, choice in service_status.rollouts.items()
+        ],
+        labels=("source", "stage", "reason"),
+    ),
+    Measure(
+        "rollout.waiting",
+        _GAUGE,
+        "Time from the last cycle to the next step of a source's rollout; 0 where none is due.",
+        _waiting,
+        labels=("source",),
+        unit="s",
     ),
     Measure(
         "source.synced",

@@ -35,6 +35,7 @@ from agentsync.report.page.differences import differences
 from agentsync.report.page.markup import Html, element, html, void
 from agentsync.report.page.states import STATES, AgentStatus, State, agent_statuses
 from agentsync.report.service_status import ServiceStatus, SourceStatus
+from agentsync.rollout.choose import Choice
 from agentsync.state.records import Action, Key, Sync
 from agentsync.sync.report import Report
 
@@ -318,7 +319,7 @@ def _sources(view: View) -> Html:
         rows.append(
             [
                 source.name,
-                _source_state(source),
+                _source_state(source, view.service_status.rollouts.get(source.name), view.now),
                 applied,
                 relative_time(source.fetched_at, view.now, "never"),
                 place,
@@ -328,9 +329,14 @@ def _sources(view: View) -> Html:
     return section("sources", "Sources", table("Where the agents come from", header, rows))
 
 
-def _source_state(source: SourceStatus) -> Html:
+def _source_state(source: SourceStatus, choice: Choice | None, now: float) -> Html:
     if source.error:
         return html(mark("bad", "in trouble"), element("span", source.error, class_="small"))
+    if choice and choice.commit != choice.tip:
+        due = f", next step {ago(choice.due_at, now)}" if choice.due_at else ""
+        detail = f" ({choice.detail})" if choice.detail else ""
+        state = mark("warn" if choice.detail else "good", f"stage {choice.stage}: {choice.reason}")
+        return html(state, element("span", f"newest is {choice.tip[:12]}{due}{detail}", class_="small"))
     if source.applied != source.desired:
         latest = f"the latest commit is {source.desired[:12]}"
         return html(mark("warn", "not applied yet"), element("span", latest, class_="small"))
