@@ -17,7 +17,7 @@ COLUMNS: Final = "agentsync.columns"
 
 _LEAST: Final = 80
 _NAMES: Final = 5
-_STYLED: Final = re.compile(r"((?:\x1b\[[0-9;]*m)*)(.*?)((?:\x1b\[[0-9;]*m)*)", re.DOTALL)
+_STYLES: Final = re.compile(r"(?:\x1b\[[0-9;]*+m)++")
 _ELLIPSIS: Final = "…"
 
 
@@ -43,9 +43,10 @@ def cut(text: str, width: int) -> str:
     """Cut a text to a width, at its end, or at the beginning of a path, whose end says more; styles are kept."""
     if width_of(text) <= width:
         return text
-    styled = _STYLED.fullmatch(text)
-    assert styled  # noqa: S101 - the pattern matches any text
-    before, plain, after = styled.groups()
+    runs = [match.span() for match in _STYLES.finditer(text)]
+    first = runs[0][1] if runs and runs[0][0] == 0 else 0
+    last = runs[-1][0] if runs and runs[-1][1] == len(text) else len(text)
+    before, plain, after = text[:first], text[first:last], text[last:]
     kept, room = "", width - 1
     is_path = "/" in plain
     for character in reversed(plain) if is_path else plain:

@@ -31,7 +31,7 @@ from support.patterns import Call, Use, compiled, made_at_run_time, modules, wri
 _USES = sorted({*compiled(), *written_out()}, key=repr)
 _SHARES = 8
 _BODY = 400_000
-_HEAD = 24_000
+_HEAD = 40_000  # an eighth of it is over the states of a comparison: results below are cached, and would cost nothing
 _UNITS = (
     "a",
     ".",
@@ -57,6 +57,9 @@ _NAMES = ("a", "a.", "mcp__", "a/")
 _AT_RUN_TIME = {
     Call("core.globs", "_parts", "translate(name.replace('[', '[[]'))"): [translate("*a*b*"), translate("a?*[!x]*")],
     Call("dialects._base", "takes", "self.pattern"): sorted({one.names.pattern for one in dialects().values()}),
+    Call("dialects._kit.prompt_template", "_placeholder", "f'\\\\$\\\\{{({self.word})\\\\}}'"): [
+        rf"\$\{{({word})\}}" for word in (r"\w+", r"[a-zA-Z_]\w*")
+    ],
     Call("repository.versions", "_tool_directories", """f"(.*/)(?:{'|'.join(either)})\""""): [r"(.*/)(?:(?:a|b)/)"],
     Call("repository.places", "_any_sign", "'|'.join(map(re.escape, sorted(directories)))"): [r"/a/|/b/"],
     # Found in the module's tables.
