@@ -328,6 +328,7 @@ REPORT = {
     "refused",
     "suspended",
     "diagnostics",
+    "accepted",
 }
 CHANGE = {"action", "target", "agent", "path", "source", "source_path", "old_digest", "new_digest"}
 

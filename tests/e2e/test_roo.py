@@ -147,7 +147,12 @@ def test_each_mode_of_a_repository_is_an_agent(machine: Machine, team: Repositor
     machine.run("pull")
     assert "Plan it twice." in (machine.claude / "planner.md").read_text()
     # One mode has gone, and the other one can no longer be read.
-    team.write({".roomodes": "customModes:\n" + SOURCE[SOURCE.index("  - slug: Rev") :].replace("[read, ", "[no, ")})
+    team.write(
+        {
+            ".roomodes": "customModes:\n"
+            + SOURCE[SOURCE.index("  - slug: Rev") :].replace("[read, command]", "{read: true}")
+        }
+    )
     team.commit()
     assert machine.run("pull").code == 4
     assert not (machine.claude / "planner.md").exists()

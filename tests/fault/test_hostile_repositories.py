@@ -219,9 +219,9 @@ _BOMBS = {
 }
 _OTHERS = {
     "toml-nesting": Case(b".codex/agents/n.toml", _CODEX + b"x = " + b"[" * 60_000, (Code.TOO_DEEP,)),
-    "toml-dots": Case(b".codex/agents/d.toml", _CODEX + b"a" + b".a" * 60_000 + b" = 1", (Code.TOO_DEEP,)),
+    "toml-dots": Case(b".codex/agents/d.toml", _CODEX + b"a" + b".a" * 4_000 + b" = 1", (Code.TOO_DEEP,)),
     "toml-headers": Case(
-        b".codex/agents/h.toml", _CODEX + b"[a" + b".a" * 4_000 + b"]\n" + b"b = 1\n" * 99_000, (Code.TOO_DEEP,)
+        b".codex/agents/h.toml", _CODEX + b"[a" + b".a" * 4_000 + b"]\n" + b"b = 1\n" * 9_000, (Code.TOO_DEEP,)
     ),
     "toml-number": Case(b".codex/agents/i.toml", _CODEX + b"x = " + b"1" * 9_000, (Code.TOML_INVALID,)),
     "toml-keys": Case(

@@ -100,4 +100,4 @@ def test_an_agent_that_may_only_read_can_write_in_no_tool_and_losses_are_reporte
     assert '"*": deny' in (seeded.opencode / "rev.md").read_text()
     assert 'sandbox_mode = "read-only"' in (places["codex"] / "rev.toml").read_text()
     assert "readonly: true" in (places["cursor"] / "rev.md").read_text()
-    assert "tools:\n  - read\n  - gh/x\nmodel:" in (places["copilot"] / "rev.agent.md").read_text()
+    assert "tools:\n  - read\n  - grep\n  - gh/x\nmodel:" in (places["copilot"] / "rev.agent.md").read_text()

@@ -412,6 +412,6 @@ def test_a_file_that_takes_too_long_is_refused_for_now(tmp_path: Path, monkeypat
     assert report.exit_code is ExitCode.INCOMPLETE
     assert "First." in (installation.directory / "slow.md").read_text()
     assert (installation.directory / "anchor.md").exists()
-    assert ("reading", 0, 1) in steps  # which feeds the service's watchdog before each file
+    assert ("reading", 1, 1) in steps  # which feeds the service's watchdog after each file
     assert installation.run().exit_code is ExitCode.OK
     assert "Second." in (installation.directory / "slow.md").read_text()

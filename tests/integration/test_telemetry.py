@@ -134,7 +134,7 @@ def test_a_collector_gets_the_measures_and_the_log_of_each_cycle(
         assert again["agentsync.sync.duration"].histogram.data_points[0].count == 2
         [(name, severity, _)] = collector.logs()[1]
         assert (name, severity) == ("sync.finished", "INFO")
-    assert len(log.getvalue().splitlines()) == 6 + 4
+    assert len(log.getvalue().splitlines()) == 6 + 3  # source.moved, and sync.finished of both
 
 
 def test_no_secret_goes_to_the_collector(tmp_path: Path, collector: Collector, log: io.StringIO) -> None:

@@ -76,7 +76,7 @@ def build(
         targets: which get their agents.
         cache: of earlier results; None to use none.
         policy: what agents may be given.
-        progress: called before each file that is read.
+        progress: called after each file that is read.
 
     Raises:
         SourceUnavailableError: a mirror cannot be read.
@@ -219,19 +219,13 @@ def _compile(
         total = sum(map(len, missing.values()))
         for blob, data in snapshot.blobs(missing):
             for entry in missing[blob]:
-                progress("reading", len(fresh), total)
                 fresh[keys[entry]] = _make(snapshot, entry, data, targets, contents=contents, policy=policy)
+                progress("reading", len(fresh), total)
         if cache:
             cache.put_many({key: encode(one) for key, one in fresh.items() if not took_too_long(one.diagnostics)})
         compiled |= fresh
     for entry, key in keys.items():
         yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)
-
-
-def _counted(blobs: Iterable[tuple[str, bytes]], total: int, progress: Progress) -> Iterator[tuple[str, bytes]]:
-    for done, blob in enumerate(blobs, start=1):
-        yield blob
-        progress("reading", done, total)
 
 
 def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:

@@ -32,7 +32,8 @@ ELSEWHERE = Document(path="x", metadata={})
 
 def as_read(agent: Agent) -> ReadAgent:
     """An agent of a dialect that nobody writes, so that every target converts it."""
-    return ReadAgent(agent, ELSEWHERE, None, passes_through=False, diagnostics=())  # type: ignore[arg-type]
+    elsewhere = replace(dialects()["neutral"], name="elsewhere")
+    return ReadAgent(agent, ELSEWHERE, elsewhere, passes_through=False, diagnostics=())
 
 
 @pytest.mark.parametrize("target", dialects().values(), ids=lambda target: target.name)

@@ -12,7 +12,7 @@ from agentsync.report.grouping import grouped
 
 
 def lost(agent: str, message: str = "`color`", target: str = "codex") -> Diagnostic:
-    return Diagnostic(Code.FIELD_LOST, message, path=f"agents/{agent}.md", agent=agent, target=target)
+    return Diagnostic(Code.MODEL_UNKNOWN, message, path=f"agents/{agent}.md", agent=agent, target=target)
 
 
 def test_a_cause_is_one_group_over_agents_and_targets_and_errors_are_first() -> None:
