@@ -56,12 +56,11 @@ _CLAUDE: dict[str, tuple[str, ...]] = {
 }
 _ANY_CASE = {name.lower(): abilities for name, abilities in _CLAUDE.items()}
 # What the author of some names may mean beyond what the tool gives for them, so that it is neither wanted nor a gain:
-# names that Claude Code no longer has, and a tool of Kiro's that finds symbols, and renames them.
+# names that Claude Code no longer has.
 _PERHAPS: dict[str, tuple[str, ...]] = {
     "ls": (LIST,),
     "multiedit": (EDIT,),
     "notebookread": (READ,),
-    "code": (EDIT,),
 }
 
 _COPILOT: dict[str, tuple[str, ...]] = {
