@@ -72,9 +72,9 @@ _COPILOT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("codebase", "search/codebase", "search/textsearch", "textsearch", "rg"), (GREP,)),
     **dict.fromkeys(("search/filesearch", "filesearch"), (FIND,)),
     **dict.fromkeys(("search/listdirectory",), (LIST,)),
-    "edit": (CREATE, EDIT),
+    # Seen in the CLI: `apply_patch` for all of these with a GPT model, which adds and replaces files.
+    **dict.fromkeys(("edit", "edit/editfiles", "editfiles", "apply_patch"), (CREATE, EDIT)),
     **dict.fromkeys(("create", "edit/createfile", "createfile"), (CREATE,)),
-    **dict.fromkeys(("edit/editfiles", "editfiles", "apply_patch"), (EDIT,)),
     **dict.fromkeys(("edit/editnotebook", "editnotebook"), (NOTEBOOK,)),
     **dict.fromkeys(("execute", "shell", "execute/runinterminal", "runinterminal", "runcommands"), (SHELL,)),
     **dict.fromkeys(("runcommands/runinterminal",), (SHELL,)),
