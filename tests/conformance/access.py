@@ -90,9 +90,11 @@ def gains(author: Access, tool: Access, able: Iterable[str], given: Iterable[str
         author: what the author lets it do.
         tool: what the tool lets it do.
         able: the abilities that the tool has.
-        given: those that it gives every agent, and that no file takes away.
+        given: those that it gives every agent, and that no file takes away. Reading is a gain all the same, but for an
+            agent that may search all text, which shows it.
     """
-    kept = tuple(given)
+    kept = tuple(ability for ability in given if ability != READ)
+    shown = dict.fromkeys(READING, (READ, GREP)) if READ in given else {}
     patterns = {right.argument for access in (author, tool) for right in access.rights}
     calls = sorted({call for pattern in patterns for call in _calls(pattern)} | {_UNNAMED})
     named = {right.ability for access in (author, tool) for right in access.rights}
@@ -102,7 +104,8 @@ def gains(author: Access, tool: Access, able: Iterable[str], given: Iterable[str
         if ability.startswith(kept):
             continue
         for call in calls:
-            may = max(author.level(other, call) for other in (ability, *_BROUGHT.get(ability, ())))
+            others = (ability, *_BROUGHT.get(ability, ()), *shown.get(ability, ()))
+            may = max(author.level(other, call) for other in others)
             if ability in _BY_SHELL:
                 may = max(may, free_shell)
             does = tool.level(ability, call)

@@ -56,12 +56,11 @@ _CLAUDE: dict[str, tuple[str, ...]] = {
 }
 _ANY_CASE = {name.lower(): abilities for name, abilities in _CLAUDE.items()}
 # What the author of some names may mean beyond what the tool gives for them, so that it is neither wanted nor a gain:
-# names that Claude Code no longer has, and a tool of Kiro's that finds symbols, and renames them.
+# names that Claude Code no longer has.
 _PERHAPS: dict[str, tuple[str, ...]] = {
     "ls": (LIST,),
     "multiedit": (EDIT,),
     "notebookread": (READ,),
-    "code": (EDIT,),
 }
 
 _COPILOT: dict[str, tuple[str, ...]] = {
@@ -73,9 +72,9 @@ _COPILOT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("codebase", "search/codebase", "search/textsearch", "textsearch", "rg"), (GREP,)),
     **dict.fromkeys(("search/filesearch", "filesearch"), (FIND,)),
     **dict.fromkeys(("search/listdirectory",), (LIST,)),
-    "edit": (CREATE, EDIT),
+    # Seen in the CLI: `apply_patch` for all of these with a GPT model, which adds and replaces files.
+    **dict.fromkeys(("edit", "edit/editfiles", "editfiles", "apply_patch"), (CREATE, EDIT)),
     **dict.fromkeys(("create", "edit/createfile", "createfile"), (CREATE,)),
-    **dict.fromkeys(("edit/editfiles", "editfiles", "apply_patch"), (EDIT,)),
     **dict.fromkeys(("edit/editnotebook", "editnotebook"), (NOTEBOOK,)),
     **dict.fromkeys(("execute", "shell", "execute/runinterminal", "runinterminal", "runcommands"), (SHELL,)),
     **dict.fromkeys(("runcommands/runinterminal",), (SHELL,)),

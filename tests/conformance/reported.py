@@ -136,8 +136,8 @@ ABLE: Mapping[str, frozenset[str]] = {
 """By tool: the abilities that it has at all."""
 
 GIVEN: Mapping[str, frozenset[str]] = {
-    "codex": frozenset({AGENTS, SERVER}),
-    "cursor": frozenset({*_OF_SESSION, SERVER}),
+    "codex": frozenset({READ, AGENTS, SERVER}),
+    "cursor": frozenset({READ, *_OF_SESSION, SERVER}),
 }
 """By tool: the abilities that it gives every agent, as in the user's own session."""
 

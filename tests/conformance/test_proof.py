@@ -76,6 +76,15 @@ def test_a_gain_is_seen(keys: str, gained: set[str]) -> None:
     assert bool(found) == bool(gained)
 
 
+@pytest.mark.parametrize(("tools", "gained"), [("[search]", False), ("[search/fileSearch]", True)])
+def test_reading_is_no_gain_over_searching_text_where_every_agent_reads(tools: str, *, gained: bool) -> None:
+    source = author("copilot", f"---\ndescription: d\ntools: {tools}\n---\np\n".encode())
+    given = reported("cursor", {"readonly": "true"})
+
+    assert bool([*gains(source.access, given, ABLE["cursor"], GIVEN["cursor"])]) is gained
+    assert [*gains(source.access, given, ABLE["cursor"], GIVEN["cursor"] - {"read"})]
+
+
 def test_a_call_that_needs_no_approval_is_a_gain_over_one_that_does() -> None:
     source = author("opencode", b'---\ndescription: d\npermission: {bash: {"*": deny, "git *": ask}}\n---\np\n')
     given = reported("opencode", {"permission": {"bash": {"git *": "allow"}}})

@@ -121,6 +121,17 @@ class Grants:
         """Add implied abilities: an agent that may read files may also find them, and a free shell can do the rest."""
         return _with_effects(self)
 
+    def with_reading(self) -> Grants:
+        """Add reading where all text may be searched without asking, unless a rule names reading.
+
+        A search for every line shows a whole file.
+        """
+        level = min(self.approvals("grep"))
+        is_named = any(rule.tool != ANY and matches(rule.tool, "read") for rule in self.rules)
+        if is_named or level < Approval.SESSION or min(self.approvals("read")) >= level:
+            return self
+        return Grants((*self.rules, Rule("read", level))).with_effects()
+
     def with_overwriting(self) -> Grants:
         """Add editing wherever writing is granted, unless a rule names editing.
 

@@ -59,6 +59,7 @@ class Capabilities:
         spells: whether the target can write these rules, which tell arguments apart, for this tool.
         exact: whether the target can express every rule as it is, so that no narrowing is needed.
         overwrites: whether its writing is known to replace a file that is there, and so can do what editing can.
+        reads: whether every agent reads files there, so that one that may search their text need not be refused.
     """
 
     units: Mapping[str, tuple[str, ...]]
@@ -68,6 +69,7 @@ class Capabilities:
     spells: Callable[[str, tuple[Rule, ...]], bool] = _no_arguments
     exact: bool = False
     overwrites: bool = False
+    reads: bool = False
 
     @property
     def tools(self) -> frozenset[str]:
@@ -111,7 +113,7 @@ def upper_bound(grants: Grants, capabilities: Capabilities, options: WriteOption
     """Upper bound of what an output may grant: the grants themselves, raised by what the options accept."""
     if capabilities.exact:
         return grants
-    grants = _with_name_collisions(grants, capabilities)
+    grants = _with_name_collisions(_with_what_is_given(grants, capabilities), capabilities)
     # A rule for a tool that only its own dialect knows has no meaning for the tools of another dialect.
     rules = [rule for rule in grants.rules if not rule.tool.startswith(OTHER)]
     for covered in capabilities.units.values():
@@ -139,6 +141,11 @@ def upper_bound(grants: Grants, capabilities: Capabilities, options: WriteOption
     if not options.strict_approval:
         raised = _without_asking(raised, capabilities.asks)
     return raised.raised(Approval.ALLOW, above=Approval.SESSION) if options.approval == "allow" else raised
+
+
+def _with_what_is_given(grants: Grants, capabilities: Capabilities) -> Grants:
+    """The grants with the reading that searching amounts to, where no file takes reading away."""
+    return grants.with_reading() if capabilities.reads else grants
 
 
 def _with_name_collisions(grants: Grants, capabilities: Capabilities) -> Grants:
@@ -191,8 +198,8 @@ class _Narrowing:
     """One run of `narrow`, which collects the diagnostics."""
 
     def __init__(self, grants: Grants, capabilities: Capabilities, options: WriteOptions) -> None:
-        self._original = grants
-        self._grants = _with_name_collisions(grants, capabilities)
+        self._original = _with_what_is_given(grants, capabilities)
+        self._grants = _with_name_collisions(self._original, capabilities)
         self._capabilities = capabilities
         self._options = options
         self._arguments: dict[str, tuple[Rule, ...]] = {}

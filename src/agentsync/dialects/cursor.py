@@ -36,7 +36,8 @@ _SWITCH: Final = "readonly"
 
 # The switch leaves reading, and commands that only read. With a shell, an agent may change anything.
 _CAPABILITIES: Final = Capabilities(
-    units={"reading": ("read", "grep", "glob", "list"), "changing": ("bash", "write", "edit", "notebook")}
+    units={"reading": ("read", "grep", "glob", "list"), "changing": ("bash", "write", "edit", "notebook")},
+    reads=True,
 )
 _COVERED: Final = {*_CAPABILITIES.tools, "external_directory"}
 

@@ -104,5 +104,5 @@ def test_a_switch_behind_an_empty_head_is_refused() -> None:
 
 
 def test_an_agent_that_may_not_read_is_refused() -> None:
-    source = b"---\nname: x\ndescription: Finds\ntools: Grep, Glob\n---\nLook.\n"
+    source = b"---\nname: x\ndescription: Finds\ntools: Glob\n---\nLook.\n"
     assert render(read("x.md", source, "claude"), CURSOR, WriteOptions()).data is None

@@ -184,6 +184,25 @@ def test_reading_includes_searching() -> None:
     assert [effects.approval(tool) for tool in ("grep", "glob", "list", "bash")] == [SESSION, SESSION, SESSION, DENY]
 
 
+@pytest.mark.parametrize(
+    ("rules", "reads"),
+    [
+        ((Rule("grep", SESSION),), SESSION),
+        ((Rule("grep", ALLOW), Rule("glob", ALLOW)), ALLOW),
+        ((Rule("grep", SESSION), Rule("read", DENY, "*.env")), DENY),
+        ((Rule("re*", DENY), Rule("grep", SESSION)), DENY),
+        ((Rule("grep", SESSION), Rule("grep", DENY, "*.env")), DENY),
+        ((Rule("grep", ASK),), DENY),
+        ((Rule("glob", SESSION),), DENY),
+    ],
+)
+def test_searching_all_text_amounts_to_reading(rules: tuple[Rule, ...], reads: Approval) -> None:
+    granted = Grants(rules).with_reading()
+    assert granted.approvals("read") == {reads}
+    assert granted.approvals("list") == {reads}
+    assert reads is DENY or wider(granted, Grants(rules)) is not None
+
+
 @thorough
 @given(grants)
 def test_effects_only_add(granted: Grants) -> None:

@@ -433,3 +433,37 @@ def test_agents_that_may_be_called_with_different_approval_are_not_listed_togeth
     file = render(opencode("permission: {'*': deny, read: allow, task: {a: ask, b: allow}}"), CLAUDE, WriteOptions())
     assert file.data is not None
     assert b"Agent" not in file.data
+
+
+_WITHOUT_BASH = "Read, Write, Edit, NotebookEdit, Grep, Glob, LSP, WebFetch, WebSearch, Agent, TodoWrite, Skill"
+
+
+@pytest.mark.parametrize(
+    ("permission", "line", "reported_loss"),
+    [
+        ("bash: deny", f"tools: {_WITHOUT_BASH}, AskUserQuestion", "servers that the agent does not name are left out"),
+        ("bash: deny, 'gh_*': allow", "disallowedTools: Bash", "none can name `gh_*`, so they are lost"),
+        ("bash: deny, grep: deny, glob: deny", "disallowedTools: Bash, Grep, Glob", ""),
+        ("webfetch: deny", "disallowedTools: WebFetch", ""),
+    ],
+)
+def test_an_agent_without_bash_finds_things_by_a_list(permission: str, line: str, reported_loss: str) -> None:
+    """Claude Code has no Grep and Glob beside Bash, and only a list brings them back without it."""
+    file = render(opencode(f"permission: {{{permission}}}"), CLAUDE, WriteOptions())
+    assert f"\n{line}\n" in (file.data or b"").decode()
+    messages = [one.message for one in file.diagnostics if "only a list has Grep and Glob" in one.message]
+    assert len(messages) == bool(reported_loss)
+    assert all(message.endswith(reported_loss) for message in messages)
+
+
+def test_such_a_list_names_the_servers_that_the_agent_brings() -> None:
+    servers = "[docs, {gh: {command: gh}}, {off: {command: x}}]"
+    keys = (
+        f"permissions: {{'*': session, bash: deny, mcp/off/*: deny}}\ntargets: {{claude: {{mcp_servers: {servers}}}}}"
+    )
+    source = read("x.md", f"---\nname: x\ndescription: d\n{keys}\n---\np\n".encode(), "neutral")
+    file = render(source, CLAUDE, WriteOptions())
+    assert file.document is not None, file.diagnostics
+    granted = CLAUDE.enforced(file.document)
+    assert [granted.approval(f"mcp/{name}/find") for name in ("docs", "gh", "off")] == [SESSION, SESSION, DENY]
+    assert granted.approval("grep")

@@ -214,3 +214,19 @@ def test_a_profile_of_the_users_counts_as_the_widest_there_is() -> None:
 def test_a_profile_of_the_users_may_let_through_more_than_the_sandbox() -> None:
     data = b"---\nname: x\ndescription: d\ntools: [read]\ntargets: {codex: {native: {profile: free}}}\n---\np\n"
     assert render(read("x.md", data, "neutral"), dialects()["codex"], WriteOptions()).data is None
+
+
+@pytest.mark.parametrize("target", ["codex", "cursor"])
+@pytest.mark.parametrize(
+    ("tools", "is_written"), [("[search]", True), ("[grep]", True), ("[glob]", False), ("[search, '!read']", False)]
+)
+def test_an_agent_that_may_search_all_text_is_written_where_every_agent_reads(
+    target: str, tools: str, *, is_written: bool
+) -> None:
+    source = read("x.agent.md", f"---\ndescription: d\ntools: {tools}\n---\np\n".encode(), "copilot")
+    file = render(source, dialects()[target], WriteOptions())
+    assert (file.data is not None) is is_written, file.diagnostics
+    if file.document is not None:
+        assert not CHANGES & available(dialects()[target].enforced(file.document))
+    # Elsewhere reading is a tool of its own, and not granted.
+    assert b"Read" not in (render(source, dialects()["claude"], WriteOptions()).data or b"")

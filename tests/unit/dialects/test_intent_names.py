@@ -149,8 +149,8 @@ def test_an_opencode_permission_by_claude_codes_name_of_a_server_counts() -> Non
 
 
 def test_doom_loop_of_opencode_is_not_a_server_tool() -> None:
-    file = render(opencode("permission: {doom_loop: deny, bash: deny}"), dialects()["claude"], WriteOptions())
-    assert b"\ndisallowedTools: Bash\n" in (file.data or b"")
+    file = render(opencode("permission: {doom_loop: deny, webfetch: deny}"), dialects()["claude"], WriteOptions())
+    assert b"\ndisallowedTools: WebFetch\n" in (file.data or b"")
     assert b"\ntools:" not in (file.data or b"")
 
 

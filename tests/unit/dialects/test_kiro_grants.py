@@ -100,6 +100,23 @@ def test_a_rule(declared: str, tool: str, argument: str, least: Approval, most: 
     assert (intended.approval(tool, argument), wide.approval(tool, argument)) == (least, most)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_code_is_meant_to_find_things_although_it_can_change_files(version: int) -> None:
+    intended, wide = both("tools: [read, code]\nallowedTools: [code]", version)
+    assert [intended.approval(tool) for tool in ("lsp", "edit", "write")] == [ALLOW, DENY, DENY]
+    assert [wide.approval(tool) for tool in ("lsp", "edit", "write")] == [ALLOW, ALLOW, DENY]
+
+
+def test_an_adviser_with_code_edits_nothing_elsewhere() -> None:
+    source = read("x.json", b'{"name": "x", "description": "d", "tools": ["read", "code"], "prompt": "p"}', "kiro2")
+    assert Code.OWN_TOOL in [diagnostic.code for diagnostic in source.diagnostics]
+    for target in ("claude", "gemini", "neutral"):
+        file = render(source, dialects()[target], WriteOptions())
+        assert file.document is not None
+        assert not max(dialects()[target].enforced(file.document).approvals("edit")), target
+    assert render(source, dialects()["kiro2"], WriteOptions()).data == source.document.data
+
+
 def test_a_rule_for_skills() -> None:
     for declared, levels in (("effect: deny", [DENY, DENY]), ("effect: deny, match: [deploy]", [DENY, SESSION])):
         for grants in both(f"tools: ['*']\n{rules(f'capability: skill, {declared}')}"):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agentsync.agents.grants import EVERYTHING, Approval, Grants, Rule
+from agentsync.agents.narrowing import WriteOptions
+from agentsync.convert.render import render
 from agentsync.core.codes import Code
+from agentsync.dialects import dialects
 from agentsync.dialects.neutral import spell
 from agentsync.formats.frontmatter import format_markdown
 from agentsync.repository.dialect_detection import NoAgent, read_agent
@@ -51,6 +54,12 @@ def test_a_mistake_is_an_error(keys: str, message: str) -> None:
     assert isinstance(result, NoAgent)
     assert result.refused
     assert any(diagnostic.message.startswith(message) for diagnostic in result.diagnostics), result.diagnostics
+
+
+def test_an_agent_without_a_description_is_refused_for_that() -> None:
+    source = read("x.json", b'{"name": "x", "description": "", "tools": ["*"], "prompt": "p"}', "kiro2")
+    file = render(source, dialects()["neutral"], WriteOptions())
+    assert [diagnostic.code for diagnostic in file.diagnostics] == [Code.REFUSED_REQUIRED]
 
 
 def test_a_list_of_tools_is_complete() -> None:

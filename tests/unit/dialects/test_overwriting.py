@@ -20,6 +20,7 @@ _FILES = {
     "kilo": "tools: {'*': false, read: true, write: true}",
     "antigravity": "tools: [view_file, write_to_file]\nexcludeDefaultComponents: true",
     "vibe": 'enabled_tools = ["read_file", "write_file"]',
+    "copilot": "tools: [read, edit/editFiles]",
 }
 _CREATING = {
     "copilot": "tools: [read, create]",

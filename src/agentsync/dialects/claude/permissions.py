@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from agentsync.agents.grants import (
     CHANGING,
     EVERYTHING,
+    MCP,
     OTHER,
     READING,
     UNTRANSLATED,
@@ -32,7 +33,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._base import ToolLists
-from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.fields import Fields, speaks
 from agentsync.dialects._kit.intent import intended_mode
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.tool_names import PATH_TOOLS
@@ -249,6 +250,10 @@ def _write(agent: Agent, options: WriteOptions) -> Permissions:
             Diagnostic(Code.TOOL_LOST, "only a list can restrict the agents that may be called, so it names the tools")
         )
         closed = True
+    if not closed and not levels["Bash"] and (levels["Grep"] or levels["Glob"]):
+        closed, lost = _listed_for_search(agent.grants)
+        levels |= {name: narrowed.default for name in _own_servers(agent) if name not in levels}
+        diagnostics.append(lost)
     permissions: dict[str, JsonValue] = {}
     if closed:
         granted = [_spelled(name, narrowed.arguments.get(name, ())) for name, level in levels.items() if level]
@@ -266,6 +271,34 @@ def _write(agent: Agent, options: WriteOptions) -> Permissions:
     if Approval.ASK in {narrowed.default, *levels.values()}:
         permissions["permissionMode"] = "default"
     return permissions, diagnostics
+
+
+def _listed_for_search(grants: Grants) -> tuple[bool, Diagnostic]:
+    """Whether a list is to name the tools of an agent without Bash, and what is lost by that or without it.
+
+    Beside Bash, Claude Code has no Grep and Glob. Where Bash is denied, only a list that names them brings them back,
+    and a list drops all servers that it does not name (both seen). An author can name servers, but not search.
+    """
+    unnamed = [
+        tool
+        for tool in grants.patterns
+        if tool.startswith(MCP) and server_name(tool) is None and max(grants.approvals(tool))
+    ]
+    if unnamed:
+        message = f"only a list has Grep and Glob without Bash, and none can name `{unnamed[0].removeprefix(MCP)}`"
+        return False, Diagnostic(Code.TOOL_LOST, f"{message}, so they are lost")
+    message = "only a list has Grep and Glob without Bash, so servers that the agent does not name are left out"
+    return True, Diagnostic(Code.TOOL_LOST, message, hint="name what it needs of servers, such as `mcp/docs/*`")
+
+
+def _own_servers(agent: Agent) -> Iterator[str]:
+    """The names of all tools of each server that the agent brings and may use."""
+    declared = agent.mcp_servers if speaks(agent, "claude") else None
+    for entry in declared if isinstance(declared, list) else [declared]:
+        for server in [entry] if isinstance(entry, str) else entry if isinstance(entry, dict) else ():
+            pattern = f"{MCP}{server}/{ANY}"
+            if (name := server_name(pattern)) and min(agent.grants.approvals(pattern)):
+                yield name
 
 
 def _changes(name: str) -> bool:

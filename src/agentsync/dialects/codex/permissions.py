@@ -57,6 +57,7 @@ _CAPABILITIES: Final = Capabilities(
         "web_search": ("websearch",),
     },
     asks=frozenset({"bash", "write", "edit", "notebook", "webfetch"}),
+    reads=True,
 )
 _SHELL: Final = (*_CAPABILITIES.units["shell"], "external_directory")
 # Switches that take tools away from an agent where they are off. Without a shell Codex does not read files either, but

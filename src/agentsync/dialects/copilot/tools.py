@@ -47,7 +47,10 @@ _READ: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     **dict.fromkeys(("search/codebase", "codebase"), (_SEARCHING, ("grep",))),
     "Write": (_EDITING, _EDITING),  # Claude Code's, which replaces files
     **dict.fromkeys(("create", "edit/createFile", "create/createFile", "createFile"), (_EDITING, ("write",))),
-    **dict.fromkeys(("MultiEdit", "edit/editFiles", "editFiles", "apply_patch"), (_EDITING, ("edit",))),
+    # With GPT models `apply_patch`, which adds, replaces and deletes files; with others, `replace_string_in_file` of VS
+    # Code's, which also creates files, or the CLI's `edit`, which does not.
+    **dict.fromkeys(("edit/editFiles", "editFiles", "apply_patch"), (_EDITING, _EDITING)),
+    "MultiEdit": (_EDITING, ("edit",)),
     **dict.fromkeys(("NotebookEdit", "edit/editNotebook", "editNotebook"), (_EDITING, ("notebook",))),
     **dict.fromkeys(("edit/createDirectory", "createDirectory"), (_EDITING, ())),
     **dict.fromkeys(("shell", "Bash", "execute/runInTerminal", "runInTerminal"), (("bash",), ("bash",))),

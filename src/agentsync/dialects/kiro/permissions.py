@@ -58,7 +58,7 @@ NAMES: Final = ToolNames(
         "glob": ("glob",),
         "ls": ("list",),
         "web": ("webfetch", "websearch"),
-        "code": ("lsp", "edit"),  # it also renames
+        "code": ("lsp",),
         "@mcp": (f"{MCP}{ANY}",),
         "@builtin": BUILTIN,
     },
@@ -71,6 +71,8 @@ _NAMES_2: Final = replace(
     written={**NAMES.written, "read": _READING},
     read={**NAMES.read, **dict.fromkeys(("fs_read", "fsRead"), _READING)},
 )
+# Few list `code` to change files: it finds symbols and patterns, but also renames the former and rewrites the latter.
+_ENFORCED: Final = {"code": ("lsp", "edit")}
 # Tools that only Kiro has.
 _KIRO_ONLY: Final = frozenset(
     {"knowledge", "introspect", "thinking", "summary", "imageRead", "use_aws", "aws", "report_issue", "diagnostics"}
@@ -139,10 +141,16 @@ def _available(metadata: Mapping[str, JsonValue], *, intended: bool, version: in
     if not intended and any("*" in name for name in names if not name.startswith("@")):
         return [*EVERYTHING.rules]
     known = _NAMES_2 if version == _OLDER else NAMES
+    known = known if intended else _as_enforced(known)
     plain = [name for name in names if not name.startswith(_AGENT)]
     rules = known.intended(plain) if intended else known.granted(plain)
     agents = (name.removeprefix(_AGENT) for name in names if name.startswith(_AGENT))
     return [*rules, *(Rule("task", Approval.SESSION, agent) for agent in agents)]
+
+
+def _as_enforced(names: ToolNames) -> ToolNames:
+    """The vocabulary with all that each name lets an agent do."""
+    return replace(names, read={**names.read, **_ENFORCED})
 
 
 def _by_alias(metadata: Mapping[str, JsonValue]) -> Iterator[str]:
@@ -170,17 +178,18 @@ def _excluded(names: Sequence[str], *, intended: bool) -> Iterator[Rule]:
 
 def _allowed_by_older_keys(metadata: Mapping[str, JsonValue], *, intended: bool) -> Iterator[Rule]:
     """Calls that run without asking by `allowedTools` and `toolsSettings`."""
+    known = NAMES if intended else _as_enforced(NAMES)
     for name in listed(metadata.get("allowedTools")):
         if not intended and not name.startswith("@") and ("*" in name or "?" in name):
             yield Rule(ANY, Approval.ALLOW)
         else:
-            yield from (Rule(tool, Approval.ALLOW) for tool in NAMES.tools(name) if not tool.startswith(OTHER))
+            yield from (Rule(tool, Approval.ALLOW) for tool in known.tools(name) if not tool.startswith(OTHER))
     settings = metadata.get("toolsSettings")
     if intended or not isinstance(settings, dict):
         return
     for name, table in settings.items():
         if isinstance(table, dict) and any(table.get(key) for key in _ALLOWING_KEYS):
-            yield from (Rule(tool, Approval.ALLOW) for tool in NAMES.tools(name) if not tool.startswith(OTHER))
+            yield from (Rule(tool, Approval.ALLOW) for tool in known.tools(name) if not tool.startswith(OTHER))
 
 
 _ALLOWING_KEYS: Final = ("allowedCommands", "autoAllowReadonly", "allowedPaths", "trusted", "trustedAgents")
@@ -251,6 +260,11 @@ def _check(fields: Fields) -> None:
         for name in listed(fields.raw(key)):
             if not is_known(name):
                 fields.report(Code.UNKNOWN_TOOL, f"Kiro has no tool `{name}` and drops it", key)
+    if not _ENFORCED.keys().isdisjoint(listed(tools)):
+        message = "`code` also renames and rewrites in Kiro; agents of other tools only find things with it"
+        fields.report(
+            Code.OWN_TOOL, message, "tools", hint="name `write` as well if the agent is meant to change files"
+        )
     if fields.has("permissions"):
         _check_permissions(fields)
 

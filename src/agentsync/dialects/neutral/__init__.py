@@ -156,6 +156,8 @@ def _read_targets(fields: Fields) -> dict[str, dict[str, JsonValue]]:
 def write(agent: Agent, options: WriteOptions) -> Writing:
     """As `Dialect.write`; every field has a key, so nothing is lost, and no option applies."""
     del options
+    if not agent.description:
+        return Writing(None, (Diagnostic(Code.REFUSED_REQUIRED, "agentsync's own format needs a description"),))
     values, diagnostics = write_keys(agent, {field: key for field, key in KEYS.items() if field not in FOR_TARGETS})
     metadata: dict[str, JsonValue] = {"name": agent.name, "description": agent.description}
     if agent.model:
