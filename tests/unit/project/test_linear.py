@@ -27,6 +27,7 @@ from agentsync.repository.dialect_detection import read_agent
 from support.golden import read_archive
 from support.hostile import grows, hostile, superlinear
 from support.patterns import Call, Use, compiled, made_at_run_time, modules, written_out
+from support.thorough import part
 
 _USES = sorted({*compiled(), *written_out()}, key=repr)
 _SHARES = 8
@@ -94,7 +95,8 @@ def _run(use: Use) -> tuple[str, Callable[[str], object]]:
     return text, getattr(pattern, use.method)
 
 
-@pytest.mark.parametrize("share", range(_SHARES))
+# Some in turn: all of them are a minute of work, and a pattern that grows stays so until its turn comes.
+@pytest.mark.parametrize("share", part(range(_SHARES), of=4, first=0))
 def test_every_pattern_of_the_package_takes_linear_time(share: int) -> None:
     slow = {}
     for use in _USES[share::_SHARES]:
@@ -113,7 +115,7 @@ def test_every_pattern_that_is_made_at_run_time_has_a_sample_that_takes_linear_t
     assert superlinear(lambda text: types_a_value(text, ["name"]), hostile(typed, re.MULTILINE)) is None
 
 
-@pytest.mark.parametrize("name", dialects())
+@pytest.mark.parametrize("name", part([*dialects()], of=5, first=0))
 def test_every_reader_takes_linear_time(name: str) -> None:
     """For what its patterns can loop on, in its instructions, as keys, and in each key of its examples."""
     dialect = dialects()[name]
