@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentsync.config import Target
+from agentsync.convert.approval_check import Author
 from agentsync.convert.policy import Policy, Rules, SourcePolicy
 from agentsync.convert.policy_check import judge_output, judge_text
 from agentsync.convert.render import RenderedFile
@@ -313,7 +314,8 @@ def _judged(read: ReadAgent, file: RenderedFile, target: Target, rules: Sequence
     """Return the rendered file, without its data where a policy does not accept it."""
     if file.document is None:
         return file
-    refusals = judge_output(target.written, file.document, read.agent.slug, rules)
+    author = Author(read.dialect, read.document, frees_session=target.options.approval == "allow")
+    refusals = judge_output(target.written, file.document, read.agent.slug, rules, author)
     if not refusals:
         return file
     # A line number means something to the author only in the agent's own file.

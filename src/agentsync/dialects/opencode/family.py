@@ -9,7 +9,10 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import CHANGING, OTHER
 from agentsync.agents.model import MODEL_ALIASES, Mode
+from agentsync.agents.patterns import ANY
+from agentsync.agents.unattended import SERVERS
 from agentsync.core.codes import Code
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key, as_they_are
@@ -114,6 +117,10 @@ def models(catalogue: Mapping[str, str]) -> Models:
         # The effort is an option of the provider, and only OpenAI accepts these values.
         takes_effort=lambda model, _effort: model.startswith("openai/"),
     )
+
+
+UNASKED: Final = CHANGING - {"external_directory"} | {SERVERS, f"{OTHER}{ANY}"}
+"""What runs without asking where nobody configured anything, as `opencode debug agent` shows."""
 
 
 @dataclass(frozen=True, slots=True)
