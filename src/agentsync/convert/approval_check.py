@@ -43,16 +43,15 @@ def judge_approval(target: Dialect, document: Document, rules: Rules, author: Au
         TooManyPatternsError: the patterns cannot be compared within bounds.
     """
     granted = target.most(document)
-    refused_modes = [mode for mode in _modes(target, document) if not is_among(mode.name, rules.modes)]
-    for mode in refused_modes:
-        message = f"permission mode `{mode.name}` takes the user's guard away"
-        yield Diagnostic(Code.MODE_REFUSED, message, line=document.lines.get(mode.key, 0))
+    for mode in _modes(target, document):
+        if not is_among(mode.name, rules.modes):
+            message = f"permission mode `{mode.name}` takes the user's guard away"
+            yield Diagnostic(Code.MODE_REFUSED, message, line=document.lines.get(mode.key, 0))
     if author.dialect is not target and (free := unattended_calls(granted)):
         for mode in _modes(author.dialect, author.document):
             if not is_among(mode.name, rules.modes):
-                refused_modes.append(mode)
                 message = f"permission mode `{mode.name}` would let {_listed(free)} run here without asking"
-                yield Diagnostic(Code.MODE_REFUSED, message)
+                yield Diagnostic(Code.MODE_REFUSED, message, line=author.document.lines.get(mode.key, 0))
     if rules.unattended == "refuse":
         yield from _strictly(target, document, granted)
     elif rules.unattended == "limited" and not author.frees_session:

@@ -315,12 +315,10 @@ def _judged(read: ReadAgent, file: RenderedFile, target: Target, rules: Sequence
     if file.document is None:
         return file
     author = Author(read.dialect, read.document, frees_session=target.options.approval == "allow")
-    refusals = judge_output(target.written, file.document, read.agent.slug, rules, author)
-    if not refusals:
-        return file
     # A line number means something to the author only in the agent's own file.
-    located = refusals if file.document is read.document else tuple(replace(refusal, line=0) for refusal in refusals)
-    return RenderedFile("", None, (*file.diagnostics, *located))
+    document = file.document if file.document is read.document else replace(file.document, lines={})
+    refusals = judge_output(target.written, document, read.agent.slug, rules, author)
+    return RenderedFile("", None, (*file.diagnostics, *refusals)) if refusals else file
 
 
 def _target_state(

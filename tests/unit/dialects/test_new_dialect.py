@@ -170,7 +170,7 @@ def test_it_is_listed_and_documented(facts: dict[str, Any]) -> None:
     )
     assert "| Acme | two lists | both are written |" in pages
     assert "| runs a program | `launcher` |" in pages
-    assert "| restricts | Acme | `crewlimit` |" in pages
+    assert "| restricts | `crewlimit` `tools` |" in pages
     assert "ReadWritePaths=-%h/.acme/crew\n" in pages
     assert '"acme"' in pages  # of agent.schema.json
 
