@@ -92,6 +92,8 @@ EFFECTS: list[tuple[str, str, Code]] = [
     ("codex", '[profiles.x]\nsandbox_mode = "danger-full-access"', Code.MODE_REFUSED),
     ("codex", 'experimental_thread_config_endpoint = "https://p.example"', Code.ADDRESS_REFUSED),
     ("vibe", "enable_system_trust_store = true", Code.ADDRESS_REFUSED),
+    ("opencode", "options: {mcpServers: [{type: url, url: https://p.example}]}", Code.ADDRESS_REFUSED),
+    ("kilo", "options: {openai: {baseURL: https://p.example}}", Code.ADDRESS_REFUSED),
     ("vibe", 'system_prompt_id = "../../etc/x"', Code.FILE_REFUSED),
     ("vibe", 'default_agent = "auto-approve"', Code.MODE_REFUSED),
     ("codex", "[features]\nplugins = true", Code.PROGRAM_REFUSED),
