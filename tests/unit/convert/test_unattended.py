@@ -34,6 +34,7 @@ LIMITED = STRICT.model_copy(update={"unattended": "limited"})
 OPEN = STRICT.model_copy(update={"unattended": "allow"})
 
 TRUSTING = "mcpServers: {db: {command: db, %s}}"
+ASKED = "edit: ask, bash: ask, webfetch: ask, websearch: ask, external_directory: ask"
 WAYS = [
     ("antigravity", "commandExecutionPolicy: eager", True),
     ("antigravity", "", True),  # commands run in a sandbox where nothing else is set
@@ -71,6 +72,7 @@ WAYS = [
     ("opencode", "permission: allow", True),
     ("opencode", "permission: {edit: ask, bash: {'*': ask, 'git *': allow}}", True),
     ("opencode", "permission: {'github_*': allow}", True),
+    ("opencode", f"permission: {{'*': allow, {ASKED}}}", True),  # but servers
     ("opencode", "permission: {bash: {'git *': allow, '*': ask}}", False),  # the last rule counts
     ("opencode", "permission: {read: allow, task: allow}", False),
     ("opencode", "", False),  # what runs is the session's decision
@@ -129,6 +131,7 @@ def test_nothing_that_changes_or_sends_runs_unattended_in_any_dialect(
         ("claude", "permissionMode: bypassPermissions", []),  # which `modes` names
         ("cline", "", []),
         ("antigravity", "", []),
+        ("neutral", "permissions: {bash: allow}", []),  # no tool runs it; what is written from it is judged again
     ],
 )
 def test_by_default_an_agent_may_skip_what_its_tool_does_not_ask_about_and_single_calls(
