@@ -18,14 +18,16 @@ from typing import Final
 
 import structlog
 
-from agentsync.agents.key_effects import KEY_EFFECTS, RESTRICTING, Effect
+from agentsync.agents.key_effects import KEY_EFFECTS, Effect
+from agentsync.agents.model import NEUTRAL
 from agentsync.convert.agent_schema import agent_schema
 from agentsync.convert.feature_matrix import matrix_row
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
 from agentsync.core.log import Event, configure, log
-from agentsync.dialects import dialects
+from agentsync.core.naming import folded_key
+from agentsync.dialects import Dialect, dialects
 from agentsync.repository.versions import default_order
 from agentsync.service.events import (
     log_clock_changed,
@@ -414,22 +416,57 @@ def _other_tools() -> str:
 
 
 def _key_effects() -> str:
-    """A row for each effect and the tools that it counts in, with keys folded."""
-    tools: dict[tuple[str, str], list[str]] = {}
-    for key, everywhere in KEY_EFFECTS.items():
-        for row in everywhere:
-            tools[row.effect.value, key] = ["every tool"]
-    for dialect in dialects().values():
-        own = [(Effect.RESTRICTS, key) for key in sorted(dialect.restrictions - RESTRICTING)]
-        own += [(row.effect, key) for key, there in dialect.effects.items() for row in there]
-        for kind, key in own:
-            tools.setdefault((kind.value, key), []).append(dialect.title)
-    rows: dict[tuple[str, str], list[str]] = {}
-    for (effect, key), titles in tools.items():
-        rows.setdefault((effect, ", ".join(titles)), []).append(f"`{key}`")
-    order = [effect.value for effect in Effect]
-    body = sorted(rows.items(), key=lambda item: (order.index(item[0][0]), item[0][1] != "every tool", item[0][1]))
-    return _table(("effect", "in the files of", "keys"), ((*place, " ".join(keys)) for place, keys in body))
+    """A row for each effect, with the keys that have it in the files of every tool, folded."""
+    keys: dict[Effect, list[str]] = {}
+    for key, rows in KEY_EFFECTS.items():
+        for row in rows:
+            keys.setdefault(row.effect, []).append(f"`{key}`")
+    return _table(("effect", "keys"), ((effect.value, " ".join(keys[effect])) for effect in Effect if effect in keys))
+
+
+def _dialect_keys() -> str:
+    """A row for each tool and effect of its keys, folded, with what becomes of any other key."""
+    rows: list[tuple[str, ...]] = []
+    for dialect in sorted(dialects().values(), key=lambda dialect: dialect.title.lower()):
+        keys: dict[Effect, list[str]] = {}
+        for key in sorted({*map(folded_key, dialect.known_keys), *dialect.restrictions, *dialect.effects}):
+            effects = {row.effect for row in dialect.effects_of(key)} - {Effect.INERT}
+            effects |= {Effect.RESTRICTS} if key in dialect.restrictions else set()
+            effects |= {Effect.CHANGES_MODEL} if key in _MODELS else set()
+            for effect in effects or {Effect.INERT}:
+                keys.setdefault(effect, []).append(f"`{key}`")
+        first = (f"{dialect.title} {dialect.version}", _other_keys(dialect))
+        for effect in (effect for effect in Effect if effect in keys):
+            rows.append((*first, effect.value, " ".join(keys[effect])))
+            first = ("", "")
+    return _table(("tool, as asked", "any other key", "effect", "keys"), rows)
+
+
+_MODELS: Final = frozenset({"model", "activemodel", "modelid"})
+"""The keys of the model itself, which a policy judges by its value."""
+
+
+def _other_keys(dialect: Dialect) -> str:
+    if dialect.undeclared:
+        return "open: needs an entry in `keys`"
+    if dialect.strict:
+        return "closed: refuses the file"
+    return (
+        "closed: inert, by its documentation"
+        if dialect.review and dialect.review.from_documentation
+        else ("closed: inert")
+    )
+
+
+def _unasked() -> str:
+    """A row for each tool that runs some calls without asking by itself."""
+    rows = []
+    for dialect in sorted(dialects().values(), key=lambda dialect: dialect.title.lower()):
+        if dialect.unasked and dialect.name != NEUTRAL:
+            rows.append((dialect.title, " ".join(f"`{tool}`" for tool in sorted(dialect.unasked))))
+        if dialect.never_asks:
+            rows.append((dialect.title, "all that an agent has, whatever its user's settings"))
+    return _table(("tool", "runs without asking by default"), rows)
 
 
 def _version_order() -> str:
@@ -452,6 +489,8 @@ _PARTS: Final[dict[str, Callable[[], str]]] = {
     "notices": _notices,
     "other-tools": _other_tools,
     "key-effects": _key_effects,
+    "dialect-keys": _dialect_keys,
+    "unasked": _unasked,
 }
 
 if __name__ == "__main__":

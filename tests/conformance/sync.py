@@ -159,5 +159,6 @@ def _configuration(repository: Repository, synced: Synced) -> str:
     """A configuration with one source, every tool, and a policy that allows all that the tools are asked about."""
     targets = [f'[targets.{tool}]\npath = "{synced.directory(tool)}"\ncreate = true\n' for tool in TOOLS]
     source = f'[sources.team]\nurl = "{repository.url}"\nallow_local = true\n'
-    policy = '[policy]\nhooks = "allow"\nmcp_servers = "allow"\nmodes = ["*"]\nsecrets = "allow"\nhidden = "allow"\n'
+    policy = '[policy]\nhooks = "allow"\nmcp_servers = "allow"\nmodes = ["*"]\nunattended = "allow"\n'
+    policy += 'secrets = "allow"\nhidden = "allow"\n'
     return "\n".join(["version = 1\n", source, *targets, policy])

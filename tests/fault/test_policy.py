@@ -177,19 +177,22 @@ def test_48_a_check_reports_a_secret_by_its_place_alone(team: Team, tmp_path: Pa
 def test_48_what_the_policy_does_not_allow_is_refused_where_it_would_count(
     team: Team, key: str, value: str, code: Code, allowed: str
 ) -> None:
+    is_written_elsewhere = key != "permissionMode"  # OpenCode has no place for the others
     team.change({"agents/tester.md": agent("tester", "You help.\nNew.", **{key: value}), **BETTER})
     result = team.machine.run("pull")
     assert result.code == 4
     assert refused(result) == {(code.id, "agents/tester.md", 4)}
-    assert {event["target"] for event in result.reported("agent.refused")} == {"claude"}
+    refusing = {"claude"} if is_written_elsewhere else {"claude", "opencode"}
+    assert {event["target"] for event in result.reported("agent.refused")} == refusing
     assert key not in team.texts()["tester"]
     assert "Better." in team.texts()["writer"]
-    assert "New." in (team.machine.opencode / "tester.md").read_text()  # which has no place for it
+    assert ("New." in (team.machine.opencode / "tester.md").read_text()) is is_written_elsewhere
     assert team.machine.run("status", "--format", "json").code == 0
     assert team.machine.run("status", "--exit-code").code == 1
     team.policy(allowed)
     assert team.machine.run("pull").code == 0
     assert key in team.texts()["tester"]
+    assert "New." in (team.machine.opencode / "tester.md").read_text()
 
 
 def test_48_a_policy_that_becomes_stricter_deletes_nothing_and_refuses_new_agents(team: Team) -> None:

@@ -61,7 +61,7 @@ def brought(
     """
     for key, value in keys:
         for row in effects_of(key):
-            if row.effect is not Effect.RESTRICTS and not row.is_harmless(value):
+            if row.effect not in (Effect.INERT, Effect.RESTRICTS) and not row.is_harmless(value):
                 for name, declared in _named(key, value, row):
                     yield Ability(row.effect, row.meaning, name, key, json.dumps(declared, sort_keys=True))
 

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 class Effect(StrEnum):
     """Effect of a key on an agent, or on what the agent can do."""
 
+    INERT = "inert"
     RESTRICTS = "restricts"
     RUNS_PROGRAM = "runs a program"
     OPENS_ADDRESS = "opens a server or address"
     READS_FILE = "reads a file"
     CHANGES_APPROVAL = "changes approval"
-    CHANGES_MODEL = "changes the model"
+    CHANGES_MODEL = "changes the model or provider"
 
 
 class Meaning(StrEnum):
@@ -55,6 +56,26 @@ def is_empty(value: JsonValue) -> bool:
 def is_one_of(*words: str) -> Callable[[JsonValue], bool]:
     """Build a check whether a value is empty or one of these words, in upper or lower case."""
     return lambda value: is_empty(value) or (isinstance(value, str) and value.lower() in words)
+
+
+_TRUSTING: Final = frozenset("trust trusted autoapprove autoallow alwaysallow".split())
+_APPROVING: Final = frozenset("approvalmode defaulttoolsapprovalmode".split())
+
+
+def asks_for_servers(value: JsonValue) -> bool:
+    """Whether no server within a value lets calls of its tools run without asking, in the spelling of any tool."""
+    match value:
+        case dict():
+            return all(
+                asks_for_servers(inner)  # a table below such a key is a server of that name
+                and (folded_key(key) not in _TRUSTING or isinstance(inner, dict) or inner == [] or is_off(inner))
+                and (folded_key(key) not in _APPROVING or isinstance(inner, dict) or inner in ("prompt", "auto"))
+                for key, inner in value.items()
+            )
+        case list():
+            return all(map(asks_for_servers, value))
+        case _:
+            return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +136,10 @@ _ROWS: Final = (
     # Servers and addresses that receive what the agent sees.
     row("mcpservers", Effect.OPENS_ADDRESS, Meaning.SERVERS),
     # Whether a call is approved, and by whom.
-    row("permissionmode", Effect.CHANGES_APPROVAL, unless=is_one_of("default", "plan", "dontask")),
+    row("permissionmode", Effect.CHANGES_APPROVAL, unless=is_one_of("default", "plan", "dontask", "ask")),
     row("approvalmode", Effect.CHANGES_APPROVAL, unless=is_one_of("default", "plan")),
     row("sandboxmode", Effect.CHANGES_APPROVAL, unless=is_one_of("read-only", "workspace-write")),
+    row("mcpservers", Effect.CHANGES_APPROVAL, unless=asks_for_servers),
 )
 
 

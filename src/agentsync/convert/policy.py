@@ -36,7 +36,10 @@ class Rules(Settings):
         addresses: whether it may bring other addresses that its tool sends to, as of a provider of models.
         files: whether its tool may read files outside the project by itself, or write some.
         inherit: whether it may have every tool there is, by naming none.
+        unattended: which calls that change or send something an agent's file may let through without asking: all; those
+            with some arguments only, and what the tool runs unasked by default; or none.
         modes: globs of the permission modes that it may set, beside those that leave the user's guard where it is.
+        keys: globs of the keys that its file may have although their effect is not declared, as `dialect.key`.
         tools: globs of the tools that it may have, by their canonical names.
         servers: globs of the MCP servers whose tools it may have.
         models: globs of the models that it may ask for, as `provider/id`.
@@ -52,7 +55,9 @@ class Rules(Settings):
     addresses: Verdict = "refuse"
     files: Verdict = "refuse"
     inherit: Verdict = "allow"
+    unattended: Literal["allow", "limited", "refuse"] = "limited"
     modes: _Globs = ()
+    keys: _Globs = ()
     tools: _Globs = EVERYTHING_GLOBS
     servers: _Globs = EVERYTHING_GLOBS
     models: _Globs = EVERYTHING_GLOBS

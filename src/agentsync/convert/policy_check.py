@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from agentsync.agents.abilities import Abilities, Ability, brought, gained
 from agentsync.agents.key_effects import Effect, Meaning
 from agentsync.agents.patterns import TooManyPatternsError
+from agentsync.convert.approval_check import Author, judge_approval
 from agentsync.convert.policy import EVERYTHING_GLOBS, Rules, is_among
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -44,7 +45,9 @@ def judge_text(
     return tuple(dict.fromkeys(judged))
 
 
-def judge_output(target: Dialect, document: Document, slug: str, policy: Sequence[Rules]) -> tuple[Diagnostic, ...]:
+def judge_output(
+    target: Dialect, document: Document, slug: str, policy: Sequence[Rules], author: Author | None = None
+) -> tuple[Diagnostic, ...]:
     """A diagnostic for each thing in a tool's file that a policy refuses.
 
     Args:
@@ -52,12 +55,14 @@ def judge_output(target: Dialect, document: Document, slug: str, policy: Sequenc
         document: the file.
         slug: what the agent is called.
         policy: what counts for the agent.
+        author: what the agent's author wrote; the same file where it is None.
     """
-    refusals = (refusal for rules in policy for refusal in _refusals(target, document, slug, rules))
+    author = author or Author(target, document)
+    refusals = (refusal for rules in policy for refusal in _refusals(target, document, slug, rules, author))
     return tuple(dict.fromkeys(refusals))
 
 
-def _refusals(target: Dialect, document: Document, slug: str, rules: Rules) -> Iterator[Diagnostic]:
+def _refusals(target: Dialect, document: Document, slug: str, rules: Rules, author: Author) -> Iterator[Diagnostic]:
     for ability in brought(target.effects_of, document.metadata.items()):
         if refusal := _refused(ability, rules):
             yield Diagnostic(*refusal, line=document.lines.get(ability.key, 0))
@@ -65,6 +70,14 @@ def _refusals(target: Dialect, document: Document, slug: str, rules: Rules) -> I
         agent = target.read(document, slug).agent
         if agent and agent.model and not is_among(agent.model, rules.models):
             yield Diagnostic(Code.MODEL_REFUSED, f"model `{agent.model}`", line=document.lines.get("model", 0))
+    for key in target.undeclared(document.metadata) if target.undeclared else ():
+        if not is_among(f"{target.name}.{key}", rules.keys):
+            message = f"it is not declared what `{key}` does in {target.title}"
+            yield Diagnostic(Code.KEY_REFUSED, message, line=document.lines.get(key.partition(".")[0], 0))
+    try:
+        yield from judge_approval(target, document, rules, author)
+    except TooManyPatternsError as error:
+        yield Diagnostic(Code.GRANT_REFUSED, error.message)
     if excess := _excess(target, document, rules):
         yield Diagnostic(Code.GRANT_REFUSED, excess)
 
@@ -95,11 +108,8 @@ def _refused(ability: Ability, rules: Rules) -> tuple[Code, str] | None:
     """The refusal of what a key brings; None where the rules allow it."""
     name = ability.name
     match ability.effect:
-        case Effect.RESTRICTS:
-            return None
-        case Effect.CHANGES_APPROVAL:
-            message = f"permission mode `{name}` takes the user's guard away"
-            return None if is_among(name, rules.modes) else (Code.MODE_REFUSED, message)
+        case Effect.INERT | Effect.RESTRICTS | Effect.CHANGES_APPROVAL:
+            return None  # approval is judged as a whole
         case Effect.CHANGES_MODEL:
             message = f"`{name}` chooses a model in a way that `models` cannot judge"
             return None if rules.models == EVERYTHING_GLOBS else (Code.MODEL_REFUSED, message)

@@ -170,6 +170,8 @@ class Code(Enum):
     FILE_REFUSED = "AS519", ERROR, "The agent has its tool read or write files outside the project, and the policy allows none.", 'Name files of the project, or set `files = "allow"` under `[policy]` to allow others.', _REFUSED_HERE
     ACCEPTANCE_UNUSED = "AS520", WARNING, "An entry of `accept` matches nothing any more.", "Remove the entry, or correct its code, agents or targets.", "The entry changes nothing."
     ACCEPTANCE_EXPIRED = "AS521", WARNING, "An entry of `accept` has expired.", "Look at what it accepted; then remove the entry, or set another `until`.", "What it accepted is reported again."
+    KEY_REFUSED = "AS525", ERROR, "The agent sets a key that its tool may act on in a way that agentsync does not know, and the policy does not name it.", "Remove the key, or name it in `keys` under `[policy]` if you know what it does.", _REFUSED_HERE
+    UNATTENDED_REFUSED = "AS526", ERROR, "The agent would change or send something without asking, and the policy does not allow that.", 'Remove what skips the question, or set `unattended = "allow"` under `[policy]` to let such calls run.', _REFUSED_HERE
 
     # fmt: on
 

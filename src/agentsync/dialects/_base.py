@@ -308,6 +308,11 @@ class Dialect:
         recognition: what identifies the tool's files outside of the directories above.
         review: a row of docs/permissions.md; None where that page explains the tool at length.
         effects: the effects of keys that have them in this tool only, apart from `restrictions`, by folded key.
+        undeclared: for keys with their values, those that the tool may act on in a way that is not declared, as it acts
+            on keys beyond a fixed list; None for a closed format, where any further key is inert.
+        unasked: patterns of the tools that change or send something and that a session with the tool's default
+            settings runs without asking.
+        never_asks: whether an agent runs all its tools without asking, whatever its user's settings.
     """
 
     name: str
@@ -346,6 +351,9 @@ class Dialect:
     recognition: Recognition = Recognition()
     review: Review | None = None
     effects: Mapping[str, tuple[KeyEffect, ...]] = field(default_factory=dict, hash=False)
+    undeclared: Callable[[Mapping[str, JsonValue]], Iterable[str]] | None = None
+    unasked: frozenset[str] = frozenset()
+    never_asks: bool = False
 
     def read(self, document: Document, stem: str) -> Reading:
         """Read a document as `reader` does, then apply what holds whatever the reader makes of it.

@@ -188,6 +188,7 @@ DIALECT: Final = _ANTIGRAVITY.dialect(
     ),
     version="1.2.10",
     source="https://antigravity.google/docs/subagents",
+    unasked=frozenset({"bash"}),  # in a sandbox, which is the policy for commands where a file has none
     effects=effects_by_key(
         row("plugins", Effect.RUNS_PROGRAM, unless=is_off_throughout),
         row("commandexecutionpolicy", Effect.CHANGES_APPROVAL, unless=is_one_of("off", "sandbox")),

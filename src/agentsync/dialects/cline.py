@@ -172,6 +172,7 @@ DIALECT: Final = _CLINE.dialect(
     version="3.0.65",
     source="https://github.com/cline/cline/tree/main/sdk/packages/core",
     environment=(Moved("CLINE_DIR", ".cline"),),
+    never_asks=True,
     effects=effects_by_key(row("providerid", Effect.CHANGES_MODEL)),
     notice="it asks before it starts an agent, and for nothing that the agent does then",
     recognition=Recognition(

@@ -18,7 +18,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import Kind, Moved, NameRule, Recognition, Review, Writing
 from agentsync.dialects._kit.fields import Fields
-from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models
+from agentsync.dialects.opencode.family import ANTHROPIC, EFFECTS, GOOGLE, UNASKED, Family, keys, models
 from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
 
 # One that is never closed is matched too, so that the search ends there: none after it is closed.
@@ -117,6 +117,8 @@ DIALECT: Final = _KILO.dialect(
     version="7.7.9",
     source="https://kilo.ai/docs/customize/custom-subagents",
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; KILO_CONFIG_DIR adds a directory and moves none
+    effects=EFFECTS,
+    unasked=UNASKED - {"bash"},  # as `kilo debug agent` shows
     recognition=Recognition(
         not_synced={Kind.RULE: ("/.kilo/rules/", "/.kilocode/rules/"), Kind.MCP: ("/.kilocode/mcp.json",)}
     ),

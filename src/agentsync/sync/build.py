@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agentsync.config import Target
+from agentsync.convert.approval_check import Author
 from agentsync.convert.policy import Policy, Rules, SourcePolicy
 from agentsync.convert.policy_check import judge_output, judge_text
 from agentsync.convert.render import RenderedFile
@@ -307,12 +308,11 @@ def _judged(read: ReadAgent, file: RenderedFile, target: Target, rules: Sequence
     """Return the rendered file, without its data where a policy does not accept it."""
     if file.document is None:
         return file
-    refusals = judge_output(target.written, file.document, read.agent.slug, rules)
-    if not refusals:
-        return file
+    author = Author(read.dialect, read.document, frees_session=target.options.approval == "allow")
     # A line number means something to the author only in the agent's own file.
-    located = refusals if file.document is read.document else tuple(replace(refusal, line=0) for refusal in refusals)
-    return RenderedFile("", None, (*file.diagnostics, *located))
+    document = file.document if file.document is read.document else replace(file.document, lines={})
+    refusals = judge_output(target.written, document, read.agent.slug, rules, author)
+    return RenderedFile("", None, (*file.diagnostics, *refusals)) if refusals else file
 
 
 def _target_state(

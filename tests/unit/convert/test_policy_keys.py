@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from agentsync.convert.policy import Rules
 from agentsync.convert.policy_check import judge_output
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
+from agentsync.dialects.codex.config import KEYS
 from support.policies import HOOK, codes, document, file_with, judged
 
 if TYPE_CHECKING:
@@ -90,6 +92,15 @@ EFFECTS: list[tuple[str, str, Code]] = [
     ("codex", '[profiles.x]\nsandbox_mode = "danger-full-access"', Code.MODE_REFUSED),
     ("codex", 'experimental_thread_config_endpoint = "https://p.example"', Code.ADDRESS_REFUSED),
     ("vibe", "enable_system_trust_store = true", Code.ADDRESS_REFUSED),
+    ("opencode", "options: {mcpServers: [{type: url, url: https://p.example}]}", Code.ADDRESS_REFUSED),
+    ("kilo", "options: {openai: {baseURL: https://p.example}}", Code.ADDRESS_REFUSED),
+    ("vibe", 'system_prompt_id = "../../etc/x"', Code.FILE_REFUSED),
+    ("vibe", 'default_agent = "auto-approve"', Code.MODE_REFUSED),
+    ("codex", "[features]\nplugins = true", Code.PROGRAM_REFUSED),
+    ("codex", "[features]\napps = {enabled = true}", Code.ADDRESS_REFUSED),
+    ("codex", "[features]\nguardian_approval = true", Code.MODE_REFUSED),
+    ("codex", "[features]\nwrite_stdin_approval = false", Code.MODE_REFUSED),
+    ("codex", '[[skills.config]]\npath = "/x/SKILL.md"\nenabled = true', Code.FILE_REFUSED),
     ("qwen", "executor: {command: id}", Code.PROGRAM_REFUSED),
     ("qwen", "executionBackend: {command: id}", Code.PROGRAM_REFUSED),
     ("antigravity", "commandExecutionPolicy: eager", Code.MODE_REFUSED),
@@ -149,6 +160,10 @@ def test_a_key_without_such_an_effect_is_allowed(dialect: str, keys: str) -> Non
 def _harmful(key: str, row: KeyEffect) -> str:
     if key == "agents":
         return '{x = {config_file = "/x"}}'
+    if key == "features":
+        return "{plugins = true}"
+    if key == "skills":
+        return '{config = [{path = "/x"}]}'
     return "true" if row.effect is Effect.CHANGES_APPROVAL else '"/x"'
 
 
@@ -168,6 +183,38 @@ def test_a_model_that_is_chosen_in_another_way_counts_where_models_are_restricte
     vibe = dialects()["vibe"]
     assert judge_output(vibe, document, "x", [Rules()]) == ()
     assert codes(judge_output(vibe, document, "x", [Rules(models=("mistral/*",))])) == [Code.MODEL_REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "keys", "entry"),
+    [
+        ("vibe", "plugin_hosts = ['x']", "vibe.plugin_hosts"),
+        ("codex", "plugin_hosts = ['x']", "codex.plugin_*"),
+        ("codex", "[features]\nfree_shell = true", "codex.features.free_shell"),
+    ],
+)
+def test_an_undeclared_key_of_an_open_format_is_refused_unless_the_policy_names_it(
+    dialect: str, keys: str, entry: str
+) -> None:
+    tool, document = dialects()[dialect], file_with(dialect, keys)
+    (diagnostic,) = judge_output(tool, document, "x", [Rules()])
+    assert diagnostic.code is Code.KEY_REFUSED
+    assert diagnostic.line == 4 if dialect == "codex" else 3
+    assert judge_output(tool, document, "x", [Rules(keys=(entry,))]) == ()
+    assert codes(judge_output(tool, document, "x", [Rules(keys=("other.*",))])) == [Code.KEY_REFUSED]
+
+
+def test_every_key_of_an_open_tools_configuration_is_declared() -> None:
+    codex = dialects()["codex"]
+    assert codex.undeclared is not None
+    assert [*codex.undeclared(dict.fromkeys(KEYS))] == []
+    features: JsonValue = {"shell_tool": False, "web_search_request": True, "multi_agent": {"enabled": False}}
+    assert judge_output(codex, replace(file_with("codex", ""), metadata={"features": features}), "x", [Rules()]) == ()
+
+
+@pytest.mark.parametrize("dialect", sorted({*dialects()} - {"codex", "vibe", "roo", "kiro2"}))
+def test_a_key_that_a_closed_format_does_not_know_is_inert(dialect: str) -> None:
+    assert judge_output(dialects()[dialect], file_with(dialect, "plugin_hosts: [x]"), "x", [Rules()]) == ()
 
 
 def test_one_mode_can_be_allowed_without_the_others() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsync.agents.grants import TOOLS, wider
+from agentsync.agents.grants import READING, TOOLS, Approval, wider
 from agentsync.agents.key_effects import Effect, Meaning
 from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import ANY
@@ -42,6 +42,7 @@ policies = st.builds(
     hooks=choices,
     mcp_servers=choices,
     inherit=choices,
+    unattended=st.sampled_from(["allow", "limited", "refuse"]),
     modes=st.sampled_from([(), ("*",), ("auto",)]),
     tools=globs,
     servers=st.lists(st.sampled_from(["*", "gh", "g?"]), max_size=2).map(tuple),
@@ -82,6 +83,9 @@ def test_an_accepted_output_is_within_its_policy(head: dict[str, JsonValue], rul
     assert not (granted.everything_else and (rules.inherit == "refuse" or ANY not in rules.tools))
     assert not ((Effect.CHANGES_APPROVAL, None) in effects and not rules.modes)
     assert not (given.model and rules.models == ())
+    if rules.unattended == "refuse":
+        asked = TOOLS - READING - {"task"} | {"mcp/any/tool"}
+        assert not any(Approval.ALLOW in granted.approvals(tool) for tool in asked)
     if rules.grants is not None and not dialect.uses_effects:
         assert wider(granted.with_flat_names(), rules.grants.with_flat_names()) is None
 

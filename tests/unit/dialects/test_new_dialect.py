@@ -169,8 +169,8 @@ def test_it_is_listed_and_documented(facts: dict[str, Any]) -> None:
         "| `acme` | [Acme](https://acme.example) | `~/.acme/crew` | - | `.acme/crew` | `.crew`, `.crew.md` |" in pages
     )
     assert "| Acme | two lists | both are written |" in pages
-    assert "| runs a program | Acme | `launcher` |" in pages
-    assert "| restricts | Acme | `crewlimit` |" in pages
+    assert "| runs a program | `launcher` |" in pages
+    assert "| restricts | `crewlimit` `tools` |" in pages
     assert "ReadWritePaths=-%h/.acme/crew\n" in pages
     assert '"acme"' in pages  # of agent.schema.json
 

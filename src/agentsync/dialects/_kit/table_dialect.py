@@ -244,6 +244,9 @@ class TableDialect:
         recognition: Recognition = Recognition(),
         review: Review | None = None,
         effects: Mapping[str, tuple[KeyEffect, ...]] | None = None,
+        undeclared: Callable[[Mapping[str, JsonValue]], Iterable[str]] | None = None,
+        unasked: frozenset[str] = frozenset(),
+        never_asks: bool = False,
     ) -> Dialect:
         """Build the `Dialect` of this tool, which documents the arguments."""
         return Dialect(
@@ -283,4 +286,7 @@ class TableDialect:
             recognition=recognition,
             review=review,
             effects=effects or {},
+            undeclared=undeclared,
+            unasked=unasked,
+            never_asks=never_asks,
         )

@@ -17,8 +17,8 @@ from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.dialects.codex.config import KEYS, mistyped
-from agentsync.dialects.codex.effects import EFFECTS
-from agentsync.dialects.codex.permissions import PERMISSIONS
+from agentsync.dialects.codex.effects import EFFECTS, undeclared
+from agentsync.dialects.codex.permissions import PERMISSIONS, SHELL
 from agentsync.dialects.codex.roles import ROLES
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
@@ -100,4 +100,6 @@ DIALECT: Final = _CODEX.dialect(
         },
     ),
     effects=EFFECTS,
+    undeclared=undeclared,
+    unasked=frozenset(SHELL),  # within the sandbox of a trusted project
 )

@@ -59,7 +59,9 @@ _CAPABILITIES: Final = Capabilities(
     asks=frozenset({"bash", "write", "edit", "notebook", "webfetch"}),
     reads=True,
 )
-_SHELL: Final = (*_CAPABILITIES.units["shell"], "external_directory")
+SHELL: Final = (*_CAPABILITIES.units["shell"], "external_directory")
+"""The tools that the sandbox and the policy decide about."""
+
 # Switches that take tools away from an agent where they are off. Without a shell Codex does not read files either, but
 # its patches still change them.
 _SWITCHES: Final[dict[tuple[str, str], tuple[str, ...]]] = {
@@ -104,7 +106,7 @@ def _enforced(document: Document) -> Grants:
             shell = Approval.ALLOW
     if "profile" in metadata:  # which may name another sandbox in the user's configuration
         shell = Approval.ALLOW
-    rules = [*_CONFINED, *_rules(_SHELL, shell)]
+    rules = [*_CONFINED, *_rules(SHELL, shell)]
     if metadata.get("web_search") == "disabled":
         rules.append(Rule("websearch", Approval.DENY))
     return Grants(tuple(rules))
@@ -123,16 +125,16 @@ def _intended(metadata: Mapping[str, JsonValue]) -> Grants:
     escalated = Approval.ASK if policy in _POLICIES and policy != "never" else Approval.DENY
     match _sandbox(metadata):
         case "read-only":
-            rules += _rules(_SHELL, escalated)
+            rules += _rules(SHELL, escalated)
         case "workspace-write":
             # Calls outside the workspace need approval or are refused; other tools have no such bounds, so they ask.
-            rules += _rules(_SHELL, Approval.ASK if policy is None else escalated)
+            rules += _rules(SHELL, Approval.ASK if policy is None else escalated)
             rules += _rules(("write", "edit"), Approval.ASK if untrusted else Approval.ALLOW)
         case "danger-full-access" if policy == "never":
-            rules += _rules(_SHELL, Approval.ALLOW)
+            rules += _rules(SHELL, Approval.ALLOW)
     if _has_own_profile(metadata):
         # It may also keep files from being read, in a syntax of its own.
-        rules += _rules(_SHELL, Approval.DENY)
+        rules += _rules(SHELL, Approval.DENY)
         rules += _rules(_CAPABILITIES.units["reading"], Approval.DENY, f"{UNTRANSLATED}profile")
     for switch in _switched_off(metadata):
         rules += _rules(_SWITCHES[switch], Approval.DENY)
@@ -246,7 +248,7 @@ def _write(agent: Agent, options: WriteOptions) -> Permissions:
     if permissions:
         diagnostics.append(_OF_SESSION)
     if grants.everything_else:  # an agent with a complete list gets only the sentence above
-        diagnostics += beyond(grants, {*_CAPABILITIES.tools, *_SHELL}, "Codex", options)
+        diagnostics += beyond(grants, {*_CAPABILITIES.tools, *SHELL}, "Codex", options)
     return permissions, [*dict.fromkeys(diagnostics)]
 
 

@@ -16,6 +16,7 @@ from agentsync.agents.grants import EVERYTHING, TOOLS, Grants
 from agentsync.agents.key_effects import is_foreign_restriction
 from agentsync.agents.model import MODEL_ALIASES, NEUTRAL, Agent, Mode
 from agentsync.agents.narrowing import Capabilities, WriteOptions
+from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects import dialects, no_dialect
@@ -229,4 +230,5 @@ DIALECT: Final = Dialect(
     required=("description",),
     names=NameRule(slugs=False),
     recognition=Recognition(other_directories=()),
+    unasked=frozenset({ANY}),  # no tool runs such a file; what is written from it is judged for the tool that does
 )

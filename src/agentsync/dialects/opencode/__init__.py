@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from agentsync.dialects._base import Kind, Moved, NameRule, Recognition
-from agentsync.dialects.opencode.family import ANTHROPIC, GOOGLE, Family, keys, models
+from agentsync.dialects.opencode.family import ANTHROPIC, EFFECTS, GOOGLE, UNASKED, Family, keys, models
 from agentsync.dialects.opencode.permissions import UNITS, PermissionRules
 from agentsync.dialects.opencode.settings_file import settings_file
 
@@ -46,6 +46,8 @@ DIALECT: Final = _OPENCODE.dialect(
     version="1.18.33",
     source="https://opencode.ai/docs/agents",
     environment=(Moved("XDG_CONFIG_HOME", ".config"),),  # observed; OPENCODE_CONFIG_DIR adds a directory and moves none
+    effects=EFFECTS,
+    unasked=UNASKED,
     settings=settings_file(("/opencode.json", "/opencode.jsonc"), _NAMES.reserved),
     recognition=Recognition(
         prior=2,

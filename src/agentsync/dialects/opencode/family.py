@@ -9,8 +9,13 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
+from agentsync.agents.grants import CHANGING, OTHER
+from agentsync.agents.key_effects import Effect, effects_by_key, row
 from agentsync.agents.model import MODEL_ALIASES, Mode
+from agentsync.agents.patterns import ANY
+from agentsync.agents.unattended import SERVERS
 from agentsync.core.codes import Code
+from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key, as_they_are
 from agentsync.dialects._kit.models import Models
@@ -114,6 +119,24 @@ def models(catalogue: Mapping[str, str]) -> Models:
         # The effort is an option of the provider, and only OpenAI accepts these values.
         takes_effort=lambda model, _effort: model.startswith("openai/"),
     )
+
+
+UNASKED: Final = CHANGING - {"external_directory"} | {SERVERS, f"{OTHER}{ANY}"}
+"""What runs without asking where nobody configured anything, as `opencode debug agent` shows."""
+
+
+_REACHING: Final = frozenset("mcpservers baseurl headers".split())
+
+
+def _reaches_nobody(value: JsonValue) -> bool:
+    """Whether options for a model's provider name no server or address."""
+    if isinstance(value, dict):
+        return not any(folded_key(key) in _REACHING for key in value) and all(map(_reaches_nobody, value.values()))
+    return not isinstance(value, list) or all(map(_reaches_nobody, value))
+
+
+EFFECTS: Final = effects_by_key(row("options", Effect.OPENS_ADDRESS, unless=_reaches_nobody))
+"""By folded key. A key that the tool does not know is such an option, too."""
 
 
 @dataclass(frozen=True, slots=True)

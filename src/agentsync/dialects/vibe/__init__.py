@@ -21,7 +21,7 @@ from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.table_dialect import TableDialect
-from agentsync.dialects.vibe.effects import EFFECTS
+from agentsync.dialects.vibe.effects import EFFECTS, undeclared
 from agentsync.dialects.vibe.permissions import PERMISSIONS
 from agentsync.formats.document import Document
 from agentsync.formats.toml import parse_toml
@@ -115,4 +115,5 @@ DIALECT: Final = _VIBE.dialect(
         not_synced={Kind.SETTINGS: ("/.vibe/config.toml",)},
     ),
     effects=EFFECTS,
+    undeclared=undeclared,
 )
