@@ -177,6 +177,7 @@ def test_48_a_check_reports_a_secret_by_its_place_alone(team: Team, tmp_path: Pa
 def test_48_what_the_policy_does_not_allow_is_refused_where_it_would_count(
     team: Team, key: str, value: str, code: Code, allowed: str
 ) -> None:
+    team.policy('escalation = "report"')
     team.change({"agents/tester.md": agent("tester", "You help.\nNew.", **{key: value}), **BETTER})
     result = team.machine.run("pull")
     assert result.code == 4
@@ -187,7 +188,7 @@ def test_48_what_the_policy_does_not_allow_is_refused_where_it_would_count(
     assert "New." in (team.machine.opencode / "tester.md").read_text()  # which has no place for it
     assert team.machine.run("status", "--format", "json").code == 0
     assert team.machine.run("status", "--exit-code").code == 1
-    team.policy(allowed)
+    team.policy(f'escalation = "report"\n{allowed}')
     assert team.machine.run("pull").code == 0
     assert key in team.texts()["tester"]
 
@@ -266,9 +267,11 @@ def test_48_escalation_by_an_override_that_the_repository_dropped_is_held_too(
     assert "Read" not in team.texts()["tester"]
 
 
-def test_48_where_the_last_version_is_gone_there_is_nothing_to_compare_and_it_is_held(team: Team) -> None:
+def test_48_where_the_last_version_is_kept_nowhere_there_is_nothing_to_compare_and_it_is_held(team: Team) -> None:
     team.policy('escalation = "hold"')
     (team.machine.claude / "tester.md").unlink()
+    for path in team.machine.state.glob("kept*"):
+        path.unlink()
     team.change({"agents/tester.md": agent("tester", "New.", tools="Read")})
     result = team.machine.run("pull")
     assert [event["target"] for event in result.reported("agent.held")] == ["claude"]
