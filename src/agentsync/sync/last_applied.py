@@ -68,9 +68,9 @@ class Finder:
         written = [key for key, (_, file) in wanted.items() if self.disk[key].digest != file.digest]
         former = {key: key for key in written if key in applied}
         gone = {key: row for key, row in applied.items() if key not in wanted}
-        if gone:
-            former |= self._with_same_source((key for key in written if key not in former), wanted, gone)
-        new = [key for key in written if key not in former] if gone else []
+        new = [key for key in written if key not in former and self.disk[key].digest is None] if gone else []
+        former |= self._with_same_source(new, wanted, gone)
+        new = [key for key in new if key not in former]
         changed = {key: last for key, last in former.items() if applied[last].digest != wanted[key][1].digest}
         contents.load(wanted[key] for key in (*changed, *new))
         candidates = gone.keys() - former.values() if new else ()

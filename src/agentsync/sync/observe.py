@@ -111,7 +111,8 @@ def observe(
     if request.ad_hoc:
         files = {key: file for key, (_, file) in wanted.items()}
         inventory, disk = keep_managed(inventory, disk, files, managed=others, urls=urls_of(snapshots))
-    adds = any(key not in inventory and disk[key].digest != file.digest for key, (_, file) in wanted.items())
+    trials = frozenset() if request.ad_hoc else left_by_trials(inventory, disk, wanted, others)
+    adds = any(key in trials or (key not in inventory and disk[key].digest is None) for key in wanted)
     departed = relocated(state.departed({*directories, *moved}), moved) if adds else {}
     urls = urls_of(snapshots)
     finder = Finder(directories, inventory, departed, disk, urls, environment.app_paths)
@@ -127,7 +128,7 @@ def observe(
         disk=disk,
         last_applied=finder.find(wanted, built.contents),
         left={} if request.ad_hoc else _count_left(state.elsewhere(configured, urls)),
-        trials=frozenset() if request.ad_hoc else left_by_trials(inventory, disk, wanted, others),
+        trials=trials,
         diagnostics=(*absences, *overlay_diagnostics),
     )
 
