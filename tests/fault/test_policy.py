@@ -267,6 +267,24 @@ def test_48_escalation_by_an_override_that_the_repository_dropped_is_held_too(
     assert "Read" not in team.texts()["tester"]
 
 
+def test_48_escalation_of_a_renamed_agent_is_held_by_default_with_the_deletion_of_its_former_file(team: Team) -> None:
+    team.policy('hooks = "allow"')
+    team.change({"agents/tester.md": agent("checker", tools=TOOLS, hooks=HOOKS), **BETTER})
+    before = team.texts()["tester"]
+    held = team.machine.run("pull").reported("agent.held")
+    assert {(event["agent"], event["action"], event["code"]) for event in held} == {
+        ("checker", "create", "AS515"),
+        ("tester", "delete", "AS515"),
+    }
+    assert {event["message"] for event in held} == {"held, since it would be given more than `tester` had here: hooks"}
+    assert (team.texts()["tester"], "checker" in team.texts()) == (before, False)
+    status = team.machine.run("status", "--format", "json").json
+    assert sorted(change["action"] for change in status["held"]) == ["create", "delete"]
+    assert (team.machine.opencode / "checker.md").exists()  # where hooks mean nothing
+    assert team.machine.run("pull", "--allow-escalation").code == 0
+    assert ("tester" in team.texts(), "hooks" in team.texts()["checker"]) == (False, True)
+
+
 def test_48_where_the_last_version_is_kept_nowhere_there_is_nothing_to_compare_and_it_is_held(team: Team) -> None:
     team.policy('escalation = "hold"')
     (team.machine.claude / "tester.md").unlink()
