@@ -249,7 +249,8 @@ def test_by_default_what_acts_unattended_is_held_and_the_rest_reported(team: Tea
     assert of_claude[Code.HELD_ESCALATION] == HELD.keys()
     assert of_claude[Code.GROWN] >= REPORTED.keys()
     assert not of_claude[Code.GROWN] & NEITHER.keys()
-    assert of_opencode[Code.HELD_ESCALATION] >= {"asked"}
+    message = "held, since it would be given more than it had here: `bash` without asking"
+    assert found(report, Code.HELD_ESCALATION)["asked", "opencode"] == message
     assert of_opencode[Code.GROWN] >= {"denied", "main", "tool"}
     assert not of_opencode[Code.GROWN] & NEITHER.keys()
     team.policy = f'{ALLOWED}escalation = "report"\n'

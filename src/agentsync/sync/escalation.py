@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agentsync.agents.abilities import Abilities, Ability, gained
+from agentsync.agents.abilities import Abilities, gained
 from agentsync.agents.key_effects import Effect
 from agentsync.convert.abilities import enforced_abilities
 from agentsync.convert.policy import Rules
@@ -120,14 +120,16 @@ def _escalation(change: Change, last: LastApplied, data: bytes) -> _Escalation:
     if before is None:
         brought = tuple(dict.fromkeys(str(one) for one in after.brought if one.effect in _UNATTENDED))
         return _Escalation(last, brought, is_unattended=bool(brought), is_known=False)
-    added = tuple(dict.fromkeys(gain.name for gain in gained(before, after)))
-    return _Escalation(last, added, is_unattended=any(_unattended(before, after)))
+    gains = gained(before, after)
+    unasked = {gain.name for gain in gained(Abilities(before.unattended), Abilities(after.unattended))}
+    names = (gain.name for gain in gains if gain.name not in unasked)
+    added = tuple(dict.fromkeys((*(_without_asking(name) for name in sorted(unasked)), *names)))
+    brings = any(gain.ability and gain.ability.effect in _UNATTENDED for gain in gains)
+    return _Escalation(last, added, is_unattended=bool(unasked) or brings)
 
 
-def _unattended(before: Abilities, after: Abilities) -> Iterator[Ability | str]:
-    """Yield what an agent gains that nobody is asked about."""
-    yield from (one.ability for one in gained(before, after) if one.ability and one.ability.effect in _UNATTENDED)
-    yield from (one.name for one in gained(Abilities(before.unattended), Abilities(after.unattended)))
+def _without_asking(name: str) -> str:
+    return f"{name.removesuffix(' that its session has')} without asking"
 
 
 def _abilities(dialect: str, data: bytes, path: str) -> Abilities:
