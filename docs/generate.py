@@ -277,9 +277,8 @@ def _cycle() -> Report:
     )
     remark = Diagnostic(Code.NAME_CHANGED, "'Code Reviewer' is called `code-reviewer` here", agent=_FILE.agent)
     refused = Diagnostic(Code.DESCRIPTION_MISSING, Code.DESCRIPTION_MISSING.cause, path="agents/tester.md", line=1)
-    grown = Diagnostic(
-        Code.HELD_ESCALATION, "held, since it would be given more: `bash`", agent=_FILE.agent, target="claude"
-    )
+    message = "held, since it would be given more than it had here: hooks"
+    grown = Diagnostic(Code.HELD_ESCALATION, message, agent=_FILE.agent, target="claude")
     outcomes = (
         *(Outcome(_change(action, base=base), ok=True) for action in made),
         Outcome(clash, ok=False, diagnostic=conflict(clash)),

@@ -178,6 +178,7 @@ def test_48_what_the_policy_does_not_allow_is_refused_where_it_would_count(
     team: Team, key: str, value: str, code: Code, allowed: str
 ) -> None:
     is_written_elsewhere = key != "permissionMode"  # OpenCode has no place for the others
+    team.policy('escalation = "report"')
     team.change({"agents/tester.md": agent("tester", "You help.\nNew.", **{key: value}), **BETTER})
     result = team.machine.run("pull")
     assert result.code == 4
@@ -189,7 +190,7 @@ def test_48_what_the_policy_does_not_allow_is_refused_where_it_would_count(
     assert ("New." in (team.machine.opencode / "tester.md").read_text()) is is_written_elsewhere
     assert team.machine.run("status", "--format", "json").code == 0
     assert team.machine.run("status", "--exit-code").code == 1
-    team.policy(allowed)
+    team.policy(f'escalation = "report"\n{allowed}')
     assert team.machine.run("pull").code == 0
     assert key in team.texts()["tester"]
     assert "New." in (team.machine.opencode / "tester.md").read_text()
@@ -269,9 +270,29 @@ def test_48_escalation_by_an_override_that_the_repository_dropped_is_held_too(
     assert "Read" not in team.texts()["tester"]
 
 
-def test_48_where_the_last_version_is_gone_there_is_nothing_to_compare_and_it_is_held(team: Team) -> None:
+def test_48_escalation_of_a_renamed_agent_is_held_by_default_with_the_deletion_of_its_former_file(team: Team) -> None:
+    team.policy('hooks = "allow"')
+    team.change({"agents/tester.md": agent("checker", tools=TOOLS, hooks=HOOKS), **BETTER})
+    before = team.texts()["tester"]
+    held = team.machine.run("pull").reported("agent.held")
+    assert {(event["agent"], event["action"], event["code"]) for event in held} == {
+        ("checker", "create", "AS515"),
+        ("tester", "delete", "AS515"),
+    }
+    assert {event["message"] for event in held} == {"held, since it would be given more than `tester` had here: hooks"}
+    assert (team.texts()["tester"], "checker" in team.texts()) == (before, False)
+    status = team.machine.run("status", "--format", "json").json
+    assert sorted(change["action"] for change in status["held"]) == ["create", "delete"]
+    assert (team.machine.opencode / "checker.md").exists()  # where hooks mean nothing
+    assert team.machine.run("pull", "--allow-escalation").code == 0
+    assert ("tester" in team.texts(), "hooks" in team.texts()["checker"]) == (False, True)
+
+
+def test_48_where_the_last_version_is_kept_nowhere_there_is_nothing_to_compare_and_it_is_held(team: Team) -> None:
     team.policy('escalation = "hold"')
     (team.machine.claude / "tester.md").unlink()
+    for path in team.machine.state.glob("kept*"):
+        path.unlink()
     team.change({"agents/tester.md": agent("tester", "New.", tools="Read")})
     result = team.machine.run("pull")
     assert [event["target"] for event in result.reported("agent.held")] == ["claude"]

@@ -220,7 +220,8 @@ def test_changed_settings_of_a_target_render_again(installation: Installation) -
 
     run(Environment(config("ask"), installation.app_paths), SyncRequest(Scope.APPLY))
     asking = installation.files()["tester"]
-    report = run(Environment(config("allow"), installation.app_paths), SyncRequest(Scope.APPLY))
+    confirmed = SyncRequest(Scope.APPLY, Consent(escalation=True))  # since nobody is asked any more
+    report = run(Environment(config("allow"), installation.app_paths), confirmed)
     assert {(change.action, change.agent) for change in report.changes} >= {(Action.UPDATE, "tester")}
     assert installation.files()["tester"] != asking
     assert run(Environment(config("allow"), installation.app_paths), SyncRequest(Scope.APPLY)).changes == ()
@@ -274,7 +275,7 @@ def test_each_tool_gets_its_own_version_of_an_agent_and_keeps_it_while_that_is_b
         installation.source.commit()
         return run(Environment(config, installation.app_paths), SyncRequest(Scope.APPLY))
 
-    ours = "---\ndescription: Reviews.\npermission: {bash: deny}\n---\nOpenCode.\n"
+    ours = "---\ndescription: Reviews.\nmode: subagent\npermission: {bash: deny}\n---\nOpenCode.\n"
     assert pull(claude=agent("reviewer", "Claude.")).exit_code is ExitCode.OK
     broken = ours.replace("permission: {bash: deny}", "permission: [bash")
     assert pull(opencode=broken).exit_code is ExitCode.INCOMPLETE

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from agentsync.agents.grants import NOTHING, Grants, Widening, widenings
+from agentsync.agents.grants import NOTHING, READING, Approval, Grants, Rule, Widening, widenings
 from agentsync.agents.key_effects import Effect, KeyEffect, Meaning
 from agentsync.agents.patterns import TooManyPatternsError
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+    from agentsync.agents.model import Mode
 
 SWITCHED_ON: Final = "its author switched it off"
 
@@ -92,6 +94,8 @@ class Abilities:
         guards: those of them that may refuse a call in a way that the grants do not include.
         model: as `provider/id`; empty where it is the session's.
         is_disabled: whether it is switched off.
+        mode: where it runs: as a subagent, the main agent, or both; None where its file does not tell.
+        further: what else it does, each with a value that may change: skills, a first prompt, a memory.
     """
 
     grants: Grants = NOTHING
@@ -99,6 +103,18 @@ class Abilities:
     guards: tuple[Ability, ...] = ()
     model: str = ""
     is_disabled: bool = False
+    mode: Mode | None = None
+    further: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def unattended(self) -> Grants:
+        """The calls that nobody is asked about, whatever the session allows; those that only read do not count."""
+        rules = (Rule(rule.tool, _allowed_or_not(rule.approval), rule.argument) for rule in self.grants.rules)
+        return Grants((*rules, *(Rule(tool, Approval.DENY) for tool in sorted(READING))))
+
+
+def _allowed_or_not(approval: Approval) -> Approval:
+    return approval if approval is Approval.ALLOW else Approval.DENY
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +172,8 @@ def _added(before: Abilities, after: Abilities) -> Iterator[Gain]:
         yield Gain(f"model `{after.model}`", f"its model would be `{after.model}`", is_model=True)
     if before.is_disabled and not after.is_disabled:
         yield Gain("to be switched on", SWITCHED_ON)
+    # A file that names no mode may mean any, so it counts as more than a subagent, and as less than both.
+    if after.mode not in (before.mode, "subagent") and before.mode != "all":
+        yield Gain(f"mode `{after.mode or 'all'}`", f"its mode would be {after.mode or 'all'}")
+    for name in dict.fromkeys(name for name, _ in sorted(after.further - before.further)):
+        yield Gain(name, f"{name} would be added")

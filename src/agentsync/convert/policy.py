@@ -46,7 +46,8 @@ class Rules(Settings):
         reserved: globs of the names that it may not have.
         secrets, hidden: whether its file may hold what looks like a credential, or characters that nobody sees.
         max_bytes: how large that file may be.
-        escalation: whether an agent given more than its last version had is only reported, or held until confirmed.
+        escalation: which agents that are given more than their last version had are held until confirmed: none, those
+            that gain something that acts unattended (programs, servers, approval), or all; the others are reported.
     """
 
     hooks: Verdict = "refuse"
@@ -65,7 +66,7 @@ class Rules(Settings):
     secrets: Verdict = "refuse"
     hidden: Verdict = "refuse"
     max_bytes: int = Field(default=MAX_FILE_BYTES, ge=1, le=MAX_FILE_BYTES)
-    escalation: Literal["report", "hold"] = "report"
+    escalation: Literal["report", "hold-unattended", "hold"] = "hold-unattended"
 
     @property
     def grants(self) -> Grants | None:

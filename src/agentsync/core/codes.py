@@ -162,14 +162,15 @@ class Code(Enum):
     MODEL_REFUSED = "AS511", ERROR, "The agent asks for a model that the policy does not allow.", "Use a model that the policy allows, or none.", _REFUSED_HERE
     NAME_REFUSED = "AS512", ERROR, "The policy reserves this name.", "Rename the agent.", _REFUSED
     SIZE_REFUSED = "AS513", ERROR, "The file is over the policy's limit.", "Shorten the file.", _REFUSED
-    GROWN = "AS514", WARNING, "An agent is granted more than the version that was here.", "Look at the change in the source, if it was not expected.", "The new version is written."
-    HELD_ESCALATION = "AS515", ERROR, "An agent would be granted more than the version that is here.", "If that is intended, run `agentsync pull --allow-escalation`.", "The version that is here stays until the change is confirmed."
+    GROWN = "AS514", WARNING, "An agent is given more than the version of it that was applied last.", "Look at the change in the source, if it was not expected.", "The new version is written."
+    HELD_ESCALATION = "AS515", ERROR, "An agent would be given more than the version of it that was applied last.", "If that is intended, run `agentsync pull --allow-escalation`.", "What is here stays until the change is confirmed."
     HELD_CROWD = "AS516", ERROR, "A source has more agents than the policy allows.", "Read fewer of them with `subfolder`, `include`, `exclude`, `only` or `skip`.", "Nothing of the source is applied; its files stay."
     PROGRAM_REFUSED = "AS517", ERROR, "The agent has its tool run a program or load code, and the policy allows none.", 'Remove the key, or set `programs = "allow"` under `[policy]` to let the program run.', _REFUSED_HERE
     ADDRESS_REFUSED = "AS518", ERROR, "The agent names a server or address for its tool, and the policy allows none.", 'Configure it in the tool, or set `addresses = "allow"` under `[policy]` to let the tool use it.', _REFUSED_HERE
     FILE_REFUSED = "AS519", ERROR, "The agent has its tool read or write files outside the project, and the policy allows none.", 'Name files of the project, or set `files = "allow"` under `[policy]` to allow others.', _REFUSED_HERE
     ACCEPTANCE_UNUSED = "AS520", WARNING, "An entry of `accept` matches nothing any more.", "Remove the entry, or correct its code, agents or targets.", "The entry changes nothing."
     ACCEPTANCE_EXPIRED = "AS521", WARNING, "An entry of `accept` has expired.", "Look at what it accepted; then remove the entry, or set another `until`.", "What it accepted is reported again."
+    LAST_UNKNOWN = "AS523", WARNING, "The version of an agent that was applied last is no longer kept, so what the next one adds is unknown.", "Look at the agent in the source, if its file or the backups were not lost by intent.", "The new version is written; the one after it is compared with it."
     KEY_REFUSED = "AS525", ERROR, "The agent sets a key that its tool may act on in a way that agentsync does not know, and the policy does not name it.", "Remove the key, or name it in `keys` under `[policy]` if you know what it does.", _REFUSED_HERE
     UNATTENDED_REFUSED = "AS526", ERROR, "The agent would change or send something without asking, and the policy does not allow that.", 'Remove what skips the question, or set `unattended = "allow"` under `[policy]` to let such calls run.', _REFUSED_HERE
 

@@ -59,7 +59,7 @@ class AppPaths:
 
     @property
     def backups(self) -> Path:
-        """The database with backups of overwritten and deleted files."""
+        """The database with backups of written, overwritten and deleted files."""
         return self._own(self.state) / "kept.sqlite3"
 
     @property

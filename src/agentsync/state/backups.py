@@ -1,4 +1,4 @@
-"""Backups of files that were overwritten or deleted, stored by content so that they can be restored."""
+"""Backups of files that were written, overwritten or deleted, stored by content: to restore and compare them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class Backups(Database):
     def keep(self, contents: Iterable[bytes]) -> None:
         """Store contents durably, in one transaction."""
         rows = [(digest(data), zlib.compress(data)) for data in contents]
+        if not rows:
+            return
         with self._transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", rows)
 

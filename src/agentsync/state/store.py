@@ -39,6 +39,8 @@ _KEPT_TIPS = 500  # of a source: more than pushes within the longest delay of a 
 _UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
 
 
+_BASE_DIGEST = "json_extract(base, '$[0]')"  # what agentsync had last written there, as `_encoded` stores it
+
 _COLUMNS = ", ".join(f'"{field.name}"' for field in fields(Recorded))
 _recorded_values = attrgetter(*(field.name for field in fields(Recorded)))
 _change_values = attrgetter(*(field.name for field in fields(FileChange) if field.name != "base"))
@@ -76,6 +78,22 @@ class State(Database):
         """What was last written in these directories."""
         query = f"SELECT directory, path, {_COLUMNS} FROM inventory WHERE directory IN"  # noqa: S608 - own column names
         return {(row[0], row[1]): Recorded(*row[2:]) for row in self._query_in(query, directories)}
+
+    def departed(self, directories: Iterable[str]) -> dict[Key, Recorded]:
+        """What was last written at each path of these directories that is not in the inventory any more.
+
+        It is known as long as the sync that deleted or gave up the file is in the history; the last one comes last.
+        """
+        query = (
+            "SELECT number, changes.rowid, directory, path, base FROM changes JOIN syncs ON syncs.id = sync_id"
+            " WHERE base IS NOT NULL AND NOT EXISTS (SELECT 1 FROM inventory"
+            " WHERE inventory.directory = changes.directory AND inventory.path = changes.path) AND directory IN"
+        )
+        rows: dict[Key, Recorded] = {}
+        for _, _, directory, path, base in sorted(self._query_in(query, directories)):
+            rows.pop((directory, path), None)
+            rows[directory, path] = Recorded(*json.loads(base))
+        return rows
 
     def count(self, directories: Iterable[str]) -> int:
         """How many files were last written in these directories."""
@@ -294,18 +312,21 @@ class State(Database):
         """Drop all but the newest `keep` syncs, and those that still have intents.
 
         Returns:
-            The digests of the contents that only what was dropped had overwritten or deleted.
+            The digests of the contents that only what was dropped had written, overwritten or deleted.
         """
         dropped = (
             "id NOT IN (SELECT sync_id FROM intents)"
             " AND number NOT IN (SELECT number FROM syncs ORDER BY number DESC LIMIT ?)"
         )
-        replaced = (
-            f"SELECT old FROM changes WHERE sync_id IN (SELECT id FROM syncs WHERE {dropped}) AND old IS NOT NULL"  # noqa: S608 - our own words
+        referred = (
+            f"SELECT old, new, {_BASE_DIGEST} FROM changes WHERE sync_id IN (SELECT id FROM syncs WHERE {dropped})"  # noqa: S608 - our own words
         )
-        known = "SELECT old FROM changes WHERE old IS NOT NULL UNION SELECT old FROM intents WHERE old IS NOT NULL"
+        known = (
+            f"SELECT old FROM changes UNION SELECT {_BASE_DIGEST} FROM changes UNION SELECT digest FROM inventory"  # noqa: S608 - the same
+            f" UNION SELECT old FROM intents UNION SELECT new FROM intents UNION SELECT {_BASE_DIGEST} FROM intents"
+        )
         with self._transaction() as connection:
-            gone = {digest for (digest,) in connection.execute(replaced, (keep,))}
+            gone = {digest for row in connection.execute(referred, (keep,)) for digest in row if digest}
             connection.execute(f"DELETE FROM syncs WHERE {dropped}", (keep,))  # noqa: S608 - the same
             return sorted(gone.difference(digest for (digest,) in connection.execute(known))) if gone else []
 

@@ -72,7 +72,11 @@ class ContentStore:
     def __call__(self, change: Change) -> bytes:
         """Return the bytes of a change's wanted file; `load` must have been called with that file before."""
         assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
-        return self._bytes[change.target, change.wanted.digest]
+        return self.of(change.target, change.wanted)
+
+    def of(self, target: str, wanted: Wanted) -> bytes:
+        """Return the bytes of a wanted file of a target; `load` must have been called with it before."""
+        return self._bytes[target, wanted.digest]
 
 
 def render_file(

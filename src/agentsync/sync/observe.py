@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentsync.config import Target, policy_of
 from agentsync.convert.policy import Policy
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.digest import digest
-from agentsync.core.errors import AgentsyncError
 from agentsync.core.log import Event
 from agentsync.core.paths import is_file
 from agentsync.repository.overlays import read_overlays
@@ -22,15 +18,16 @@ from agentsync.state.render_cache import Cache
 from agentsync.state.store import State
 from agentsync.sync.build import BuildResult, build
 from agentsync.sync.events import RunEvents
+from agentsync.sync.last_applied import Finder, LastApplied
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.snapshot import Snapshot
 from agentsync.sync.sources import ResolvedSource, resolve_sources
 from agentsync.sync.trials import keep_managed, left_by_trials, written_by_others
 from agentsync.targets.apply import observe as observe_targets
 from agentsync.targets.apply import recover
-from agentsync.targets.change import Actual, Wanted
+from agentsync.targets.change import Actual
 from agentsync.targets.relocation import find_relocations, relocated
-from agentsync.targets.target_place import DirectoryOptions, open_place
+from agentsync.targets.target_place import DirectoryOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class Observation:
         built: what the snapshots want the targets to contain.
         inventory: what agentsync had written.
         disk: what is at each path that is wanted or in the inventory.
-        previous: the bytes of each file that is still as agentsync wrote it, where another version is wanted.
+        last_applied: the last version of each agent that another one is wanted of, by the path of the wanted file.
         left: the number of files that remain in each directory that is no longer a target of these sources.
         trials: the paths where a trial left a file that the machine's own sources want too.
         diagnostics: on targets and overlays that cannot be used.
@@ -60,7 +57,7 @@ class Observation:
     built: BuildResult
     inventory: Mapping[Key, Recorded]
     disk: Mapping[Key, Actual]
-    previous: Mapping[Key, bytes]
+    last_applied: Mapping[Key, LastApplied]
     left: Mapping[str, int]
     trials: frozenset[Key]
     diagnostics: tuple[Diagnostic, ...]
@@ -114,8 +111,11 @@ def observe(
     if request.ad_hoc:
         files = {key: file for key, (_, file) in wanted.items()}
         inventory, disk = keep_managed(inventory, disk, files, managed=others, urls=urls_of(snapshots))
-    outdated = {key: file for key, file in wanted.items() if _is_outdated(file[1], inventory.get(key), disk[key])}
-    built.contents.load(outdated.values())
+    trials = frozenset() if request.ad_hoc else left_by_trials(inventory, disk, wanted, others)
+    adds = any(key in trials or (key not in inventory and disk[key].digest is None) for key in wanted)
+    departed = relocated(state.departed({*directories, *moved}), moved) if adds else {}
+    urls = urls_of(snapshots)
+    finder = Finder(directories, inventory, departed, disk, urls, environment.app_paths)
     configured = {str(target.directory) for target in config.resolved_targets()}
     return Observation(
         began_at=began_at,
@@ -126,9 +126,9 @@ def observe(
         built=built,
         inventory=inventory,
         disk=disk,
-        previous=dict(_read_ours(outdated, directories, inventory)),
-        left={} if request.ad_hoc else _count_left(state.elsewhere(configured, urls_of(snapshots))),
-        trials=frozenset() if request.ad_hoc else left_by_trials(inventory, disk, wanted, others),
+        last_applied=finder.find(wanted, built.contents),
+        left={} if request.ad_hoc else _count_left(state.elsewhere(configured, urls)),
+        trials=trials,
         diagnostics=(*absences, *overlay_diagnostics),
     )
 
@@ -153,27 +153,6 @@ def directories_of(targets: Iterable[Target]) -> dict[str, DirectoryOptions]:
 def urls_of(snapshots: Iterable[Snapshot]) -> dict[str, str]:
     """Return the URL of each source, by its name."""
     return {snapshot.name: snapshot.url for snapshot in snapshots}
-
-
-def _is_outdated(wanted: Wanted, base: Recorded | None, actual: Actual) -> bool:
-    """Whether a file is as agentsync wrote it, and another version of it is wanted."""
-    return base is not None and actual.digest == base.digest != wanted.digest
-
-
-def _read_ours(
-    keys: Iterable[Key], directories: Mapping[str, DirectoryOptions], inventory: Mapping[Key, Recorded]
-) -> Iterator[tuple[Key, bytes]]:
-    """Read files that agentsync wrote; those that have changed or disappeared meanwhile are left out."""
-    paths: defaultdict[str, list[str]] = defaultdict(list)
-    for directory, path in keys:
-        paths[directory].append(path)
-    for directory, names in paths.items():
-        with suppress(AgentsyncError, OSError), open_place(directory, directories[directory], create=False) as place:
-            for name in names:
-                with suppress(AgentsyncError, OSError):
-                    data = place.read(name)
-                    if digest(data) == inventory[directory, name].digest:
-                        yield (directory, name), data
 
 
 def _count_left(paths: Mapping[str, Iterable[str]]) -> dict[str, int]:

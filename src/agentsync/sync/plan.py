@@ -126,7 +126,7 @@ def _with_escalations(request: SyncRequest, observation: Observation, changes: P
     return hold_escalations(
         changes,
         observation.built.contents,
-        observation.previous,
+        observation.last_applied,
         rules=rules,
         is_confirmed=lambda change: consent.escalation or consent.replaces(change),
     )

@@ -121,11 +121,13 @@ class Batch:
                 self.failures[change.key] = change.diagnostic or conflict(change)
             elif change.action in _TOUCHING:
                 self._attempt([change], _nothing)  # opens the target, here and not in several threads at once
-        self._keep()
+        replaced = self._read_replaced()
         yield from self._outcomes(self._failed())
         intents = {change.key: self._intent(change) for change in self._remaining()}
         touching = [change for change in self._remaining() if change.action in _TOUCHING]
         data = {change.key: _content(change, content) for change in touching if change.action in WRITING}
+        # What is written is kept too: the next version is compared with it, whatever becomes of the file.
+        self.backups.keep([*replaced, *data.values()])
         cleared = (yield from self._touch(touching, intents, data)) if touching else []
         if intents:
             self.state.settle([intents[change.key] for change in self._remaining()], cleared)
@@ -166,8 +168,8 @@ class Batch:
                 self.reported[change.key] = ok
                 yield Outcome(change, ok, self.failures.get(change.key))
 
-    def _keep(self) -> None:
-        """Back up what is about to be overwritten or deleted."""
+    def _read_replaced(self) -> list[bytes]:
+        """Read what is about to be overwritten or deleted, and what is taken over as it is."""
         contents: list[bytes] = []
 
         def read(place: Place, change: Change) -> None:
@@ -177,10 +179,9 @@ class Batch:
             contents.append(data)
 
         for change in self._remaining():
-            if change.action in OVERWRITING:
+            if change.action in OVERWRITING or _is_new_content(change):
                 self._attempt([change], read, change)
-        if contents:
-            self.backups.keep(contents)
+        return contents
 
     def _attempt(
         self,
@@ -219,6 +220,11 @@ class Batch:
         )
         temp = self.targets.get(change.directory).temporary(change.path) if change.action in _TOUCHING else ""
         return Intent(done, temp, self.rows(change))
+
+
+def _is_new_content(change: Change) -> bool:
+    """Whether a file is taken over with content that agentsync did not write there itself."""
+    return change.action is Action.TAKE and not (change.base and change.base.digest == change.actual.digest)
 
 
 def _nothing(_: Place) -> None:

@@ -86,14 +86,19 @@ class Change:
 
     @property
     def slug(self) -> str:
-        """What the agent is called in the target: the file's name without its ending, which has the only dots."""
-        return PurePosixPath(self.path).name.partition(".")[0]
+        """What the agent is called in the target."""
+        return slug_of(self.path)
 
     @property
     def source(self) -> str:
         """Source that requests the change: the one that wants the file, else the one that wrote it."""
         owner = self.wanted or self.base
         return owner.source if owner else ""
+
+
+def slug_of(path: str) -> str:
+    """Return what a target's agent is called: the file's name without its ending, which has the only dots."""
+    return PurePosixPath(path).name.partition(".")[0]
 
 
 def _never(_change: Change) -> bool:

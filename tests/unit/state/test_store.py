@@ -102,15 +102,34 @@ def test_trimming_history_returns_content_that_no_sync_refers_to(path: Path) -> 
         for name, old in (("a", "1"), ("b", "2"), ("c", "1"), ("d", "3")):
             state.begin_sync(name, started_at=2.0, commits={})
             done = intent(sync_id=name)
-            state.settle([replace(done, change=replace(done.change, old=old))])
+            state.settle([replace(done, change=replace(done.change, old=old, new=f"written by {name}"))])
         assert state.trim_history(9) == []
-        assert state.trim_history(2) == ["2"]
+        assert state.trim_history(2) == ["2", "written by a", "written by b"]
         assert state.trim_history(2) == []
         pending = intent(sync_id="d")
         state.intend([replace(pending, change=replace(pending.change, old="1"))])
         state.begin_sync("e", started_at=3.0, commits={})
-        assert state.trim_history(1) == []
+        assert state.trim_history(1) == ["written by c"]
         assert [sync.id for sync in state.syncs(9)] == ["e", "d"]
+
+
+def test_what_was_last_written_is_known_as_long_as_the_sync_that_removed_it(path: Path) -> None:
+    with begun(path) as state:
+        state.settle([intent("x.md"), intent("y.md")])
+        for name in ("a", "b", "c"):
+            state.begin_sync(name, started_at=2.0, commits={})
+        removed = intent("x.md", None, sync_id="b")
+        base = replace(ROW, digest="last")
+        state.settle([replace(removed, change=replace(removed.change, new=None, base=ROW))])
+        state.settle([replace(removed, change=replace(removed.change, new=None, base=base, sync_id="c"))])
+        assert state.departed([DIRECTORY, "/other"]) == {(DIRECTORY, "x.md"): base}
+        state.relocate({DIRECTORY: "/moved"})
+        assert (state.departed([DIRECTORY]), state.departed(["/moved"])) == ({}, {("/moved", "x.md"): base})
+        assert "last" not in state.trim_history(1)
+        assert state.departed(["/moved"]) == {("/moved", "x.md"): base}
+        state.begin_sync("d", started_at=3.0, commits={})
+        assert state.trim_history(1) == ["last"]
+        assert state.departed(["/moved"]) == {}
 
 
 def test_trimming_history_keeps_the_newest_and_unsettled_syncs(path: Path) -> None:
