@@ -99,7 +99,7 @@ def agree(root: Path, policy: PolicyTable, scratch: Path) -> None:
 def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the input of golden files, one in twelve in turn, each in its tool's own directory."""
     root = tmp_path_factory.mktemp("fixtures") / "team"
-    for archive in part(sorted(GOLDENS.glob(f"*/*{SUFFIX}")), of=12, first=0):
+    for archive in part(sorted(GOLDENS.glob(f"*/*{SUFFIX}")), of=16, first=0):
         dialect = dialects()[archive.parent.name]
         for name, data in read_archive(archive).items():
             if name.startswith("input.") and not dialect.shared:
@@ -120,7 +120,7 @@ def test_check_and_plan_agree_on_all_fixtures(
 
 def test_check_and_plan_agree_on_public_repositories(corpus: Path, tmp_path: Path) -> None:
     owners = sorted(path for path in (corpus / "public").iterdir() if path.is_dir())
-    for root in part(owners, of=10, first=2):
+    for root in part(owners, of=14, first=2):
         agree(root, PolicyTable(), tmp_path / root.name)
 
 
