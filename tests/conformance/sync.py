@@ -72,6 +72,11 @@ class Synced:
         """The codes of the diagnostics about one file, for every tool or for one."""
         return {code for target, code in self._codes.get((path, severity), ()) if target in ("", tool)}
 
+    def has_versions(self, path: str) -> bool:
+        """Whether each tool gets its own version of this file's agent, which is reported for the source as a whole."""
+        name = path.rpartition("/")[2].partition(".")[0]
+        return any(f"`{name}`" in one["message"] for one in self.report["diagnostics"] if one["code"] == "AS225")
+
     @cached_property
     def _codes(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
         codes: dict[tuple[str, str], set[tuple[str, str]]] = {}
