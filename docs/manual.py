@@ -46,8 +46,11 @@ _VARIABLES: Final = {
     "`~/.cache` below.",
     ("NO_COLOR",): "With any value, nothing is coloured unless `--color` says so.",
     ("SSH_AUTH_SOCK",): "The ssh agent, for sources with `use_ssh_agent`.",
-    ("NOTIFY_SOCKET", "WATCHDOG_USEC"): "Where, and how often, `daemon` tells systemd that it lives; see sd_notify(3).",
-    ("OTEL_RESOURCE_ATTRIBUTES", "OTEL_EXPORTER_OTLP_HEADERS"): "What else OpenTelemetry is told, with `otlp`.",
+    (
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+    ): "Where, and how often, `daemon` reports to systemd that it is alive; see sd_notify(3).",
+    ("OTEL_RESOURCE_ATTRIBUTES", "OTEL_EXPORTER_OTLP_HEADERS"): "Further settings of OpenTelemetry, with `otlp`.",
 }
 
 _SEE_ALSO: Final = """\
@@ -142,7 +145,7 @@ def _prose(text: str) -> Iterator[str]:
 
 
 def _filled(text: str) -> list[str]:
-    """Lines of running text, with what stands in backquotes in bold, and in asterisks in italics."""
+    """Lines of running text, with what is in backquotes in bold, and in asterisks in italics."""
     parts = re.split(r"`([^`]+)`", re.sub(r"\s+", " ", text.strip()))
     marked = "".join(_bold(part) if place % 2 else _emphasized(part) for place, part in enumerate(parts))
     return [_guarded(line) for line in wrap(marked, _WIDTH, break_long_words=False, break_on_hyphens=False)]

@@ -13,7 +13,7 @@ from agentsync.cli import COMMANDS, cli
 from agentsync.core.errors import ExitCode
 
 EXITS: Final = {
-    ExitCode.OK: "Done. `pull` and `plan`: nothing stands in the way. `status` ends so whatever it shows.",
+    ExitCode.OK: "Done. `pull` and `plan`: nothing is in the way. `status` ends so whatever it shows.",
     ExitCode.FINDINGS: "`check`, `doctor`: something is wrong, or there is no agent. `import`: there is no agent. "
     "`plan`, `status` with "
     "`--exit-code`: there is something to change, or (`status`) something is in trouble. `convert --fail-on-loss`: "
@@ -38,9 +38,9 @@ class Option:
 
     Attributes:
         names: all its spellings, as `-v, --verbose` or `--diff / --no-diff`.
-        metavar: what stands for its value; empty for a flag.
+        metavar: the placeholder of its value; empty for a flag.
         variable: that of the environment which sets it; empty where none does.
-        meaning: in sentences; what is code stands in backquotes, as in the two below.
+        meaning: in sentences; code is in backquotes, as in the two below.
     """
 
     names: str

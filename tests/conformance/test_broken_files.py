@@ -9,10 +9,9 @@ from conformance import samples
 from conformance.oracle import TOOLS
 from conformance.sync import Synced
 
-# Where agentsync decides otherwise than the samples propose: tools disagree on which of two keys counts, and an agent
-# without any tool cannot be kept from reading in Codex.
+# An agent without any tool cannot be kept from reading in Codex.
 _REFUSED_ALL_THE_SAME = {
-    **{(name, "codex"): {"AS309"} for name in ("tools-empty-list.md", "tools-map-in-claude.md", "tools-null.md")},
+    (name, "codex"): {"AS309"} for name in ("tools-empty-list.md", "tools-map-in-claude.md", "tools-null.md")
 }
 
 

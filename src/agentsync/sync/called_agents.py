@@ -23,7 +23,7 @@ from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.snapshot import Snapshot
 
 _OF_PLUGIN = ":"
-"""What stands between the name of a plugin and that of its agent in Claude Code."""
+"""What is between the name of a plugin and that of its agent in Claude Code."""
 
 
 def called_names(
