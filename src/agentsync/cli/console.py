@@ -326,6 +326,7 @@ def summary(report: Report) -> str:
     if not trouble and not refused and report.exit_code is not ExitCode.OK:  # an error that concerns no single file
         errors = sum(one.severity is Severity.ERROR for one in report.diagnostics)
         trouble.append(counted(errors, "error"))
+    trouble += [f"{target.name} missing" for target in report.lacking]
     if not done and not trouble and not report.suspension and (is_known or not refused):
         return up_to_date_line(same, len(report.targets), report.seconds, refused, counts["accepted"])
     if refused:

@@ -14,6 +14,7 @@ from agentsync.cli.cycle import run_cycle
 from agentsync.cli.error_boundary import show_error
 from agentsync.cli.options import Common, common, common_options
 from agentsync.cli.wording import counted
+from agentsync.config import Target
 from agentsync.core.durations import ago
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import shorten
@@ -151,4 +152,13 @@ def _show_targets(report: Report) -> None:
         if parts := [f"{number} {key}" for key, number in numbers.items() if number]:
             state = click.style(", ".join(parts), fg="yellow")
         rows.append([target.name, target.dialect, str(counts.files), state, shorten(str(target.directory))])
+    rows += [
+        [target.name, target.dialect, "0", _missing(target, report), shorten(str(target.directory))]
+        for target in report.missing
+    ]
     table(rows, ("TARGET", "DIALECT", "FILES", "STATE", "DIRECTORY"))
+
+
+def _missing(target: Target, report: Report) -> str:
+    """The state of a target whose tool is not on this machine."""
+    return click.style("missing", fg="yellow") if target in report.lacking else "missing, accepted"

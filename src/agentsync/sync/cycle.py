@@ -98,6 +98,7 @@ def _steps(
         seconds=time.perf_counter() - began,
         sources=applied.sources,
         targets=observation.targets,
+        missing=observation.missing,
         compiled=observation.built.compiled,
         states=planned.states,
         plan=planned.plan,

@@ -42,7 +42,7 @@ class Observation:
         policy: what agents may be given on this machine.
         sources: each at the commit that is used.
         snapshots: of the sources that can be read.
-        targets: those whose tool is on this machine.
+        targets: those whose tool is on this machine; missing: the others.
         built: what the snapshots want the targets to contain.
         inventory: what agentsync had written.
         disk: what is at each path that is wanted or in the inventory.
@@ -57,6 +57,7 @@ class Observation:
     sources: tuple[ResolvedSource, ...]
     snapshots: tuple[Snapshot, ...]
     targets: tuple[Target, ...]
+    missing: tuple[Target, ...]
     built: BuildResult
     inventory: Mapping[Key, Recorded]
     disk: Mapping[Key, Actual]
@@ -116,6 +117,7 @@ def observe(
         inventory, disk = keep_managed(inventory, disk, files, managed=others, urls=urls_of(snapshots))
     outdated = {key: file for key, file in wanted.items() if _is_outdated(file[1], inventory.get(key), disk[key])}
     built.contents.load(outdated.values())
+    here = {target.name for target in targets}
     configured = {str(target.directory) for target in config.resolved_targets()}
     return Observation(
         began_at=began_at,
@@ -123,6 +125,7 @@ def observe(
         sources=tuple(sources),
         snapshots=tuple(snapshots),
         targets=targets,
+        missing=tuple(target for target in config.resolved_targets() if target.name not in here),
         built=built,
         inventory=inventory,
         disk=disk,

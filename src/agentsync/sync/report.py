@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from agentsync.config import Target
-from agentsync.core.codes import Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.dialects import Kind
@@ -75,6 +75,7 @@ class Report:
         not_synced: by source, the number of things of each kind that tools read and that are not synced.
         accepted: diagnostics that the configuration or a manifest accepts; these are in `diagnostics` no more.
         accepted_until: when the first of these no longer is, in seconds since the epoch; None where they always are.
+        missing: targets whose tool is not on this machine, so that they get nothing; also those where that is accepted.
         recovered: whether the state was damaged and created again.
         suspension: since when and why nothing is applied.
         reported: the identities of the diagnostics that were reported before; None where that is not recorded, as for
@@ -96,6 +97,7 @@ class Report:
     not_synced: Mapping[str, Mapping[Kind, int]] = field(default_factory=dict)
     accepted: tuple[Accepted, ...] = ()
     accepted_until: float | None = None
+    missing: tuple[Target, ...] = ()
     recovered: bool = False
     suspension: Suspension | None = None
     reported: frozenset[int] | None = None
@@ -114,10 +116,16 @@ class Report:
 
     @property
     def in_sync(self) -> bool:
-        """Whether every target matches its sources as far as the scope goes, and nothing is refused, held or failed."""
+        """Whether every target is here and matches its sources as far as the scope goes, and nothing is in trouble."""
         has_failed_source = any(source.last_error or not (source.commit or source.rollout) for source in self.sources)
-        is_blocked = self.suspension is not None or bool(self.plan.held)
+        is_blocked = self.suspension is not None or bool(self.plan.held or self.lacking)
         return not (self.differing or has_failed_source or is_blocked) and self.exit_code is ExitCode.OK
+
+    @property
+    def lacking(self) -> tuple[Target, ...]:
+        """Missing targets, without those where that is accepted."""
+        lacking = {one.target for one in self.diagnostics if one.code is Code.TARGET_MISSING}
+        return tuple(target for target in self.missing if target.name in lacking)
 
     @property
     def unmoved(self) -> bool:

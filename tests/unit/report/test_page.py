@@ -120,6 +120,15 @@ class Tags(HTMLParser):
 # Content
 
 
+def test_a_target_without_its_tool_is_listed_and_needs_attention() -> None:
+    missing = Diagnostic(Code.TARGET_MISSING, "neither exists", target="codex")
+    codex = TARGET.model_copy(update={"name": "codex"})
+    page = text(render(view(looked(change(Action.KEEP), missing=(codex,), diagnostics=(missing,)))))
+    assert "! Not in sync" in page
+    assert "Target codex is missing" in page
+    assert "codex ! missing 0" in page
+
+
 def test_all_is_well() -> None:
     page = text(render(view(looked(change(Action.KEEP)))))
     assert "✓ In sync" in page
