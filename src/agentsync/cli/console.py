@@ -247,10 +247,15 @@ def _group_lines(group: Group, width: int | None, *, verbosity: int, hint: bool)
         yield from _single(replace(group.members[0], target=targets), width, hint=hint)
         return
     yield from _styled(group.severity, group.code, f"{targets}: {group.message}" if targets else group.message, width)
-    names = [printable(name) for name in group.subjects]
+    if len(group.places) <= _MOST_ALIKE and all(one.path.startswith("/") for one in group.members):
+        for path in group.places:  # of files here, which people have to look at
+            yield f"    {printable(shorten(path))}"
+        names = []
+    else:
+        names = [printable(name) for name in group.subjects]
     noun = "agent" if all(one.agent for one in group.members) else "file"
     label = f"{counted(len(names), noun)}: "
-    if verbosity > 0:
+    if verbosity > 0 and names:
         yield from wrapped(f"{label}{', '.join(names)}", width, first="    ")
     elif names:
         yield listed_names(names, width, label=label)
