@@ -117,6 +117,7 @@ def _show(report: Report, options: Common) -> None:
     if report.differing:
         click.echo()
         show_changes(report.differing, verbosity=options.verbosity)
+    _show_accepted(report, options)
     show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
     if unknown := [source.name for source in report.sources if not (source.commit or source.rollout)]:
         names = ", ".join(unknown)
@@ -162,3 +163,17 @@ def _show_targets(report: Report) -> None:
 def _missing(target: Target, report: Report) -> str:
     """The state of a target whose tool is not on this machine."""
     return click.style("missing", fg="yellow") if target in report.lacking else "missing, accepted"
+
+
+def _show_accepted(report: Report, options: Common) -> None:
+    """Count what is accepted; with -v list it with its reasons."""
+    if not report.accepted:
+        return
+    if options.verbosity <= 0:
+        click.echo(f"\n{len(report.accepted)} accepted; -v shows the reasons")
+        return
+    click.echo()
+    for one in report.accepted:
+        found = one.diagnostic
+        whom = ", ".join(filter(None, (found.agent or shorten(found.path), found.target)))
+        click.echo(printable(f"accepted {found.code.id}: {whom}: {one.reason}"))

@@ -111,8 +111,18 @@ class Report:
 
     @property
     def differing(self) -> tuple[Change, ...]:
-        """Changes for the paths that are not as they should be."""
-        return tuple(change for change in self.plan.changes if change.action is not Action.KEEP)
+        """Changes for the paths that are not as they should be; without conflicts that are accepted."""
+        accepted = self.accepted_conflicts
+        return tuple(
+            change for change in self.plan.changes if change.action is not Action.KEEP and change.key not in accepted
+        )
+
+    @property
+    def accepted_conflicts(self) -> frozenset[Key]:
+        """The files in conflict where that is accepted."""
+        accepted = {one.diagnostic for one in self.accepted}
+        conflicts = (change for change in self.plan.changes if change.action is Action.CONFLICT)
+        return frozenset(change.key for change in conflicts if change.diagnostic in accepted)
 
     @property
     def in_sync(self) -> bool:
@@ -138,7 +148,7 @@ class Report:
         """Number of changes by action, of paths that stay or are blocked, of refused agents, and of accepted things."""
         counts = Counter(change.action.value for change in self.changes)
         counts["keep"] = sum(change.action is Action.KEEP for change in self.plan.changes)
-        counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.plan.changes)
+        counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.differing)
         counts["held"] = len(self.plan.held)
         counts["failed"] = sum(
             not outcome.ok and outcome.change.action is not Action.CONFLICT for outcome in self.outcomes
@@ -151,7 +161,8 @@ class Report:
         """Count the files of one target, as they are after this run."""
         done = {outcome.change.key for outcome in self.outcomes if outcome.ok}
         changes = [change for change in self.plan.changes if change.target == target]
-        remaining = [change for change in changes if change.key not in done]
+        apart = done | self.accepted_conflicts
+        remaining = [change for change in changes if change.key not in apart]
         drifted = [change for change in remaining if is_drifted(change)]
         held = [change for change in self.plan.held if change.target == target]
         known = [change.wanted if change.key in done else change.base for change in (*changes, *held)]
