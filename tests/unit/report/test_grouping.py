@@ -7,6 +7,7 @@ import re
 from click import unstyle
 
 from agentsync.cli.console import diagnostic_lines
+from agentsync.cli.history import wrapped_rows
 from agentsync.cli.terminal import aligned, cut, width_of
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -80,3 +81,14 @@ def test_edited_files_of_a_group_are_named_with_one_command_that_keeps_the_edits
         "    hint: or `agentsync adopt builder reader` does",
     ]
     assert "delete" not in Code.CONFLICT_EDITED.remedy
+
+
+def test_a_history_is_wrapped_and_its_times_are_not_cut() -> None:
+    when = "2026-11-30 21:45:10"
+    commits, changes = "team d15431ab22a1, other cd625f5fc558", "12 created, 3 updated, 2 deleted, 1 restored"
+    rows = [["3f2a9c01b7de", when, "incomplete", commits, changes]]
+    lines = aligned(wrapped_rows(rows, 80), width=80)
+    assert max(map(len, lines)) <= 80
+    assert when in lines[0]
+    assert "…" not in "".join(lines)
+    assert all(word in " ".join(lines) for word in f"{commits} {changes}".split())
