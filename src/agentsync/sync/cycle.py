@@ -183,4 +183,5 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
         holds_until=min([*dues, *([report.accepted_until] if report.accepted_until else [])], default=None),
         exit_code=int(report.exit_code),
         refused=len(report.refused),
+        kept=report.installed_though_refused,
     )

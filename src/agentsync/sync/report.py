@@ -209,6 +209,11 @@ class Report:
             if targets or (one.refused and not is_accepted(one.path, ""))
         )
 
+    @property
+    def installed_though_refused(self) -> int:
+        """Number of refused agents of which a target still has an earlier version."""
+        return sum(bool(one.kept) for one in self.refused)
+
     def _accepted_refusals(self) -> Callable[[str, str], bool]:
         """Return whether each error that keeps a file from a target is accepted, given both; or from all of them."""
         left = {(one.path, one.target) for one in self.diagnostics if one.severity is Severity.ERROR}
