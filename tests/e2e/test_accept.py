@@ -38,6 +38,18 @@ def test_a_run_with_nothing_but_accepted_refusals_is_a_success(machine: Machine,
     assert machine.run("pull").code == 4  # one that nobody accepted
 
 
+def test_an_accepted_conflict_is_no_problem_anywhere(pulled: Machine, repository: Repository) -> None:
+    repository.write({"agents/tester.md": agent("tester", description="Twice")})
+    repository.commit()
+    (pulled.claude / "tester.md").write_text("mine\n")
+    pulled.config.write_text(f'accept = [{{ code = "AS402", reason = "it is mine" }}]\n{pulled.config.read_text()}')
+    result = pulled.run("pull")
+    assert (result.code, "in conflict" in result.stdout, "1 accepted" in result.stdout) == (0, False, True)
+    status = pulled.run("status", "--exit-code", "-v")
+    assert (status.code, "drifted" in status.stdout, "it is mine" in status.stdout) == (0, False, True), status
+    assert (pulled.claude / "tester.md").read_text() == "mine\n"
+
+
 @pytest.mark.parametrize("strict", [(), ("--strict",)])
 def test_a_manifest_accepts_losses_and_no_refusals_of_a_policy(machine: Machine, strict: tuple[str, ...]) -> None:
     lossy = agent("lossy").replace("---\n", "---\ntools: Read, WebSearch\n", 1)

@@ -326,6 +326,7 @@ REPORT = {
     "changes",
     "held",
     "refused",
+    "missing",
     "suspended",
     "diagnostics",
     "accepted",

@@ -72,5 +72,27 @@ def test_the_last_good_version_is_mentioned_only_where_there_is_one(pulled: Mach
     kept = {one["source_path"]: one["kept"] for one in report["refused"]}
     assert kept == {"agents/new.md": [], "agents/writer.md": ["opencode"]}
     assert [one["path"] for one in report["diagnostics"] if one["code"] == "AS408"] == ["agents/writer.md"]
+    assert "1 of these still installed as before" in pulled.run("pull").stdout
+    assert "still installed as it was before (opencode)" in pulled.run("status").stderr
     (pulled.opencode / "writer.md").unlink()
-    assert "last good version" not in pulled.run("status", "-vv").stderr
+    assert "still installed" not in pulled.run("status", "-vv").stderr
+
+
+def test_what_the_policy_refuses_now_is_said_to_be_installed_and_skip_deletes_it(
+    machine: Machine, repository: Repository
+) -> None:
+    repository.write({"agents/served.md": agent("served", hooks="{Stop: [{hooks: [{type: command, command: x}]}]}")})
+    repository.commit()
+    machine.follow(repository)
+    settings = machine.config.read_text()
+    machine.config.write_text(f'{settings}\n[policy]\nhooks = "allow"\n')
+    assert machine.run("pull").code == 0
+    machine.config.write_text(settings)
+    for _ in range(2):  # a whole run, and the up-to-date check
+        assert "1 of these still installed as before" in machine.run("pull").stdout
+    status = machine.run("status")
+    assert "still installed as it was before (claude)" in status.stderr
+    assert "`skip`" in status.stderr
+    machine.config.write_text(settings.replace("[targets.claude]", '[targets.claude]\nskip = ["served"]'))
+    assert machine.run("pull").code == 0
+    assert not (machine.claude / "served.md").exists()

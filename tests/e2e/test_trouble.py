@@ -76,6 +76,13 @@ def test_a_removed_target_is_made_again_and_one_without_its_tool_is_reported(pul
     assert len(pulled.names()) == 5
     assert not pulled.opencode.parent.exists()
     assert result.codes == ["AS403"]
+    again = pulled.run("pull", "--log-format", "json")
+    assert (again.code, "opencode missing" in again.stdout, "up to date" in again.stdout) == (0, True, False)
+    status = pulled.run("status", "--exit-code")
+    assert (status.code, "missing" in status.stdout) == (1, True)
+    pulled.config.write_text(f'accept = [{{ code = "AS403", reason = "no" }}]\n{pulled.config.read_text()}')
+    status = pulled.run("status", "--exit-code")
+    assert (status.code, "missing, accepted" in status.stdout) == (0, True)
 
 
 def test_a_read_only_target_fails_and_the_other_goes_on(machine: Machine, repository: Repository) -> None:

@@ -25,13 +25,15 @@ def test_a_remote_that_has_gone_keeps_everything_and_is_reported(pulled: Machine
     assert "up to date" not in result.stdout
     assert pulled.files() == before
     status = pulled.run("status")
-    assert "no repository" in status.stdout
+    assert "failed" in status.stdout
+    assert status.stderr.splitlines()[0].startswith("error[AS412]: source `team`: ")
+    assert "no repository" in status.stderr
     assert pulled.run("status", "--exit-code").code == 1
     repository.path.with_name("moved.git").rename(repository.path)
     assert pulled.run("pull").code == 0
     after = pulled.run("status", "--exit-code")
     assert after.code == 0
-    assert "no repository" not in after.stdout
+    assert "AS412" not in after.stderr
 
 
 def test_files_that_were_deleted_come_back_while_the_remote_is_gone(pulled: Machine, repository: Repository) -> None:

@@ -288,9 +288,8 @@ def test_each_tool_gets_its_own_version_of_an_agent_and_keeps_it_while_that_is_b
     assert "OpenCode." in vibe.read_text()
 
     report = pull(opencode=broken)
-    assert [one.path for one in report.diagnostics if one.code is Code.KEPT_LAST_GOOD] == [
-        ".opencode/agent/reviewer.md"
-    ]
+    kept = [(one.path, one.target) for one in report.diagnostics if one.code is Code.KEPT_LAST_GOOD]
+    assert kept == [(".opencode/agent/reviewer.md", target) for target in ("opencode", "vibe")]
     assert report.exit_code is ExitCode.INCOMPLETE
     assert opencode.read_text() == ours
     assert [change.target for change in report.plan.held] == ["vibe"]  # the other version may run commands

@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from agentsync.cli.terminal import aligned, columns, listed_names, wrapped
-from agentsync.cli.wording import counted, still_refused, up_to_date_line
+from agentsync.cli.wording import counted, still_installed, still_refused, up_to_date_line
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.durations import ago
@@ -163,6 +163,8 @@ def show_diagnostics(report: Report, *, verbosity: int, logged: bool = False, mo
 
 def _is_standing(diagnostic: Diagnostic) -> bool:
     """Whether the status shows it each time: errors, and warnings on a whole source, target or run."""
+    if diagnostic.code is Code.KEPT_LAST_GOOD:  # what is refused is in use all the same
+        return True
     return diagnostic.severity is Severity.ERROR or (diagnostic.severity is Severity.WARNING and not diagnostic.agent)
 
 
@@ -247,10 +249,15 @@ def _group_lines(group: Group, width: int | None, *, verbosity: int, hint: bool)
         yield from _single(replace(group.members[0], target=targets), width, hint=hint)
         return
     yield from _styled(group.severity, group.code, f"{targets}: {group.message}" if targets else group.message, width)
-    names = [printable(name) for name in group.subjects]
+    if len(group.places) <= _MOST_ALIKE and all(one.path.startswith("/") for one in group.members):
+        for path in group.places:  # of files here, which people have to look at
+            yield f"    {printable(shorten(path))}"
+        names = []
+    else:
+        names = [printable(name) for name in group.subjects]
     noun = "agent" if all(one.agent for one in group.members) else "file"
     label = f"{counted(len(names), noun)}: "
-    if verbosity > 0:
+    if verbosity > 0 and names:
         yield from wrapped(f"{label}{', '.join(names)}", width, first="    ")
     elif names:
         yield listed_names(names, width, label=label)
@@ -322,14 +329,19 @@ def summary(report: Report) -> str:
     accepted = [f"{counts['accepted']} accepted"] if counts["accepted"] else []
     trouble += [f"source {source.name} failed" for source in report.sources if source.error]
     same, refused = counts["keep"], counts["refused"]
+    kept = report.installed_though_refused
     is_known = refused and not any(one.severity is Severity.ERROR for one in report.fresh)
     if not trouble and not refused and report.exit_code is not ExitCode.OK:  # an error that concerns no single file
         errors = sum(one.severity is Severity.ERROR for one in report.diagnostics)
         trouble.append(counted(errors, "error"))
+    trouble += [f"{target.name} missing" for target in report.lacking]
     if not done and not trouble and not report.suspension and (is_known or not refused):
-        return up_to_date_line(same, len(report.targets), report.seconds, refused, counts["accepted"])
+        return up_to_date_line(
+            same, len(report.targets), report.seconds, refused=refused, kept=kept, accepted=counts["accepted"]
+        )
     if refused:
-        trouble.append(still_refused(refused) if is_known else f"{counted(refused, 'agent')} refused")
+        words = still_refused(refused) if is_known else f"{counted(refused, 'agent')} refused"
+        trouble.append(words + still_installed(kept))
     text = ", ".join([*done, *trouble, *([f"{same} unchanged"] if same else []), *accepted])
     if report.suspension:
         text += "; pulling is suspended"

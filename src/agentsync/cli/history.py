@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import zip_longest
+from typing import Final
 
 import click
 
 from agentsync.cli.console import table
 from agentsync.cli.options import common, common_options
+from agentsync.cli.terminal import columns
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import app_paths, shorten
 from agentsync.core.urls import printable
 from agentsync.state.records import FileChange, Sync
 from agentsync.state.store import State
 from agentsync.targets.change import absolute
+
+_LEAST: Final = 12  # columns, which a short commit takes
 
 _EPILOG = """\b
 Examples:
@@ -45,7 +52,8 @@ def command(*, sync_id: str | None, limit: int) -> int:
     if options.json:
         click.echo(json.dumps([asdict(sync) for sync in syncs]))
     elif syncs:
-        table([_row(sync) for sync in syncs], ("SYNC", "WHEN", "RESULT", "COMMITS", "CHANGES"))
+        rows = [_row(sync) for sync in syncs]
+        table(wrapped_rows(rows, columns()), ("SYNC", "WHEN", "RESULT", "COMMITS", "CHANGES"))
     else:
         click.echo("nothing has been changed here yet")
     return 0
@@ -58,6 +66,20 @@ def _record(change: FileChange) -> dict[str, object]:
 def _change_row(change: FileChange) -> list[str]:
     place = shorten(absolute(change.directory, change.path))
     return [change.action.value, change.target, printable(change.agent), printable(place)]
+
+
+def wrapped_rows(rows: Sequence[Sequence[str]], width: int | None) -> list[Sequence[str]]:
+    """Wrap the last two columns, so that the others, and above all the times, need not be cut."""
+    if width is None:
+        return [*rows]
+    room = width - sum(max(len(row[column]) for row in rows) for column in range(3)) - 2 * 4
+    commits = max(_LEAST, min(room - _LEAST, max(len(row[3]) for row in rows)))
+    lines: list[Sequence[str]] = []
+    for row in rows:
+        cells = [textwrap.wrap(row[3], commits) or [""], textwrap.wrap(row[4], max(_LEAST, room - commits)) or [""]]
+        for number, (commit, change) in enumerate(zip_longest(*cells, fillvalue="")):
+            lines.append([*(row[:3] if number == 0 else ["", "", ""]), commit, change])
+    return lines
 
 
 def _row(sync: Sync) -> list[str]:

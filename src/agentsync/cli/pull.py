@@ -146,7 +146,12 @@ def show_up_to_date(up_to_date: UpToDate, options: Common) -> None:
     """Print that there was nothing to do."""
     if options.verbosity >= 0:
         line = up_to_date_line(
-            up_to_date.files, up_to_date.targets, up_to_date.seconds, up_to_date.refused, up_to_date.accepted
+            up_to_date.files,
+            up_to_date.targets,
+            up_to_date.seconds,
+            refused=up_to_date.refused,
+            kept=up_to_date.kept,
+            accepted=up_to_date.accepted,
         )
         click.echo(line)
 

@@ -9,11 +9,14 @@ from typing import Final
 
 import click
 
-from agentsync.cli.console import rollout_lines, show_changes, show_diagnostics, table
+from agentsync.cli.console import rollout_lines, show_changes, show_diagnostic, show_diagnostics, table
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.error_boundary import show_error
 from agentsync.cli.options import Common, common, common_options
 from agentsync.cli.wording import counted
+from agentsync.config import Target
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.durations import ago
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import shorten
@@ -116,6 +119,8 @@ def _show(report: Report, options: Common) -> None:
     if report.differing:
         click.echo()
         show_changes(report.differing, verbosity=options.verbosity)
+    _show_accepted(report, options)
+    _show_failures(report)
     show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
     if unknown := [source.name for source in report.sources if not (source.commit or source.rollout)]:
         names = ", ".join(unknown)
@@ -128,7 +133,10 @@ def _show_sources(report: Report) -> None:
         subject = printable(source.facts.subject)[:50] if source.facts else ""
         fetched = f"fetched {ago(source.fetched_at, time.time())}" if source.fetched_at else "never fetched"
         refused = sum(one.source == source.name for one in report.refused)
-        problems = [*filter(None, [source.last_error]), *([f"{counted(refused, 'agent')} refused"] if refused else [])]
+        problems = [
+            *(["failed, see below"] if source.last_error else []),
+            *([f"{counted(refused, 'agent')} refused"] if refused else []),
+        ]
         trouble = click.style(printable("; ".join(problems)), fg="red") if problems else "-"
         rows.append([source.name, click.style(source.commit[:12] or "-", fg="yellow"), subject, fetched, trouble])
     table(rows, ("SOURCE", "COMMIT", "SUBJECT", "FETCHED", "TROUBLE"))
@@ -151,4 +159,38 @@ def _show_targets(report: Report) -> None:
         if parts := [f"{number} {key}" for key, number in numbers.items() if number]:
             state = click.style(", ".join(parts), fg="yellow")
         rows.append([target.name, target.dialect, str(counts.files), state, shorten(str(target.directory))])
+    rows += [
+        [target.name, target.dialect, "0", _missing(target, report), shorten(str(target.directory))]
+        for target in report.missing
+    ]
     table(rows, ("TARGET", "DIALECT", "FILES", "STATE", "DIRECTORY"))
+
+
+def _missing(target: Target, report: Report) -> str:
+    """The state of a target whose tool is not on this machine."""
+    return click.style("missing", fg="yellow") if target in report.lacking else "missing, accepted"
+
+
+def _show_accepted(report: Report, options: Common) -> None:
+    """Count what is accepted; with -v list it with its reasons."""
+    if not report.accepted:
+        return
+    if options.verbosity <= 0:
+        click.echo(f"\n{len(report.accepted)} accepted; -v shows the reasons")
+        return
+    click.echo()
+    for one in report.accepted:
+        found = one.diagnostic
+        whom = ", ".join(filter(None, (found.agent or shorten(found.path), found.target)))
+        click.echo(printable(f"accepted {found.code.id}: {whom}: {one.reason}"))
+
+
+def _show_failures(report: Report) -> None:
+    """Print the whole error of each source that failed, in an earlier run too; those of this run are diagnostics."""
+    for source in report.sources:
+        if source.last_error and source.error is None:
+            message = f"source `{source.name}`: {source.last_error}"
+            # The state has the text only: what to do about a refusal depends on what refused it.
+            hint = "`agentsync pull` tries again, and shows what to do" if source.rejected else ""
+            code = Code.SOURCE_REFUSED if source.rejected else Code.SOURCE_FAILED
+            show_diagnostic(Diagnostic(code, message, hint=hint))

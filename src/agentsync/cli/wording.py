@@ -25,9 +25,17 @@ def still_refused(number: int) -> str:
     return f"{counted(number, 'agent')} still refused (agentsync report)"
 
 
-def up_to_date_line(files: int, targets: int, seconds: float, refused: int = 0, accepted: int = 0) -> str:
+def still_installed(number: int) -> str:
+    """How many refused agents are in use all the same."""
+    return f", {number} of these still installed as before" if number else ""
+
+
+def up_to_date_line(
+    files: int, targets: int, seconds: float, *, refused: int = 0, kept: int = 0, accepted: int = 0
+) -> str:
     """The summary of a run that had nothing to do; it is not called up to date where agents are refused."""
     apart = f", {accepted} accepted" if accepted else ""
     if refused:
-        return f"{still_refused(refused)}; {counted(files, 'file')} unchanged{apart} ({seconds:.1f} s)"
+        words = f"{still_refused(refused)}{still_installed(kept)}"
+        return f"{words}; {counted(files, 'file')} unchanged{apart} ({seconds:.1f} s)"
     return f"up to date: {counted(files, 'file')} in {counted(targets, 'target')}{apart} ({seconds:.1f} s)"

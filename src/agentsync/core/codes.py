@@ -122,7 +122,7 @@ class Code(Enum):
 
     # Sync: what keeps changes from being applied.
     CONFLICT_UNMANAGED = "AS401", ERROR, "A file that agentsync did not write is in the way.", "Move or delete the file.", "The file is kept; the agent is not written there."
-    CONFLICT_EDITED = "AS402", ERROR, "The file was edited here since agentsync wrote it.", "Take the edit to the source, or delete the file to get the source's version.", "The edited file is kept; the source's change is not applied to it."
+    CONFLICT_EDITED = "AS402", ERROR, "The file was edited here since agentsync wrote it.", "Take the edit to the source; `agentsync adopt NAME` puts the source's version back and keeps yours as a backup.", "The edited file is kept; the source's change is not applied to it."
     TARGET_MISSING = "AS403", WARNING, "The tool's directory is not on this machine.", "Install the tool, set `create = true`, or remove the target from the configuration.", "Nothing is written to the target."
     TARGET_SYMLINK = "AS404", ERROR, "The target directory, or one above it, is a symbolic link.", "Set `follow_symlinks = true` for the target if the link is intended.", "Nothing in the target is written or deleted."
     WRITE_FAILED = "AS405", ERROR, "The file could not be written or deleted.", "Check the permissions and the free space.", "The change is not made; the next run tries again."

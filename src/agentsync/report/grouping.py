@@ -17,6 +17,8 @@ _CAUSES: Final = (Code.NO_SUCH_PATH, Code.NO_SUCH_AGENT)
 
 
 _FEW: Final = 3  # members of a small group, and small groups that are not merged
+_MOST_NAMES: Final = 10  # of a command
+_ADOPT: Final = re.compile(r"`agentsync adopt ([^`]+)`")
 _QUOTED: Final = re.compile(r"`[^`]*`|(?<!\w)'[^']*'(?!\w)")
 
 
@@ -55,7 +57,14 @@ class Group:
     def hint(self) -> str:
         """What to do about all of them."""
         hints = {one.hint for one in self.members}
-        return (hints.pop() if len(hints) == 1 else "") or self.code.remedy
+        if len(hints) == 1:
+            return hints.pop() or self.code.remedy
+        if len({_ADOPT.sub("", hint) for hint in hints}) > 1:
+            return self.code.remedy
+        # One command for all of them: the code's own remedy does not know the names.
+        names = dict.fromkeys(name for one in self.members for name in _ADOPT.findall(one.hint))
+        command = f"`agentsync adopt {' '.join(names) if len(names) <= _MOST_NAMES else 'NAME'}`"
+        return _ADOPT.sub(lambda _: command, self.members[0].hint)
 
 
 def grouped(diagnostics: Iterable[Diagnostic], *, is_exact: bool = True) -> list[Group]:

@@ -73,6 +73,7 @@ def report_record(report: Report) -> dict[str, object]:
             {"name": target.name, "dialect": target.dialect, "directory": str(target.directory)}
             for target in report.targets
         ],
+        "missing": [target.name for target in report.missing],
         "suspended": report.suspension.reason if report.suspension else None,
         "counts": report.counts,
         "refused": [

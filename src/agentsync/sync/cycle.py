@@ -98,6 +98,7 @@ def _steps(
         seconds=time.perf_counter() - began,
         sources=applied.sources,
         targets=observation.targets,
+        missing=observation.missing,
         compiled=observation.built.compiled,
         states=planned.states,
         plan=planned.plan,
@@ -182,4 +183,5 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
         holds_until=min([*dues, *([report.accepted_until] if report.accepted_until else [])], default=None),
         exit_code=int(report.exit_code),
         refused=len(report.refused),
+        kept=report.installed_though_refused,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -60,14 +61,26 @@ def without_agents(
 def kept_last_good(
     built: BuildResult, inventory: Mapping[Key, Recorded], disk: Mapping[Key, Actual]
 ) -> list[Diagnostic]:
-    """Report each file that cannot be used now and whose last good version is still in a target, and stays there."""
-    kept = {state.directory: state.kept for state in built.states}
+    """Report each file that cannot be used now and whose last good version stays, once for each target that has it."""
+    kept = {state.directory: state for state in built.states}
+    by_policy = {one.path for one in built.diagnostics if one.code in _OF_POLICY}
     rows = {
-        (row.source, row.source_path): row
+        (row.source_path, kept[key[0]].target): row
         for key, row in inventory.items()
-        if (row.source, row.source_path) in kept.get(key[0], ()) and disk[key].digest
+        if key[0] in kept and (row.source, row.source_path) in kept[key[0]].kept and disk[key].digest
     }
     return [
-        Diagnostic(Code.KEPT_LAST_GOOD, "the last good version stays", path=path, agent=row.agent)
-        for (_, path), row in sorted(rows.items())
+        Diagnostic(
+            Code.KEPT_LAST_GOOD,
+            "still installed as it was before",
+            path=path,
+            agent=row.agent,
+            target=target,
+            hint=_SKIP if path in by_policy else "",
+        )
+        for (path, target), row in sorted(rows.items())
     ]
+
+
+_OF_POLICY: Final = frozenset(code for code in Code if code.id.startswith("AS5") and code.name.endswith("_REFUSED"))
+_SKIP: Final = "to remove it although its source did not change, list it under `skip` of the target, which deletes it"

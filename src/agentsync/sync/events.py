@@ -99,7 +99,9 @@ class RunEvents:
 
     def diagnostic(self, diagnostic: Diagnostic, origin: Mapping[str, str]) -> Event:
         """A diagnostic, with the source and the commit that its file is from where these are known."""
-        return self._event(_name(diagnostic), _LEVELS[diagnostic.severity], **origin, **diagnostic.as_dict())
+        # A target that gets nothing is no failure of the run, but what whoever watches the log must find.
+        level = logging.WARNING if diagnostic.code is Code.TARGET_MISSING else _LEVELS[diagnostic.severity]
+        return self._event(_name(diagnostic), level, **origin, **diagnostic.as_dict())
 
     def rolled_back(self, to: str) -> Event:
         """A rollback is done."""

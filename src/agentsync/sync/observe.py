@@ -39,7 +39,7 @@ class Observation:
         policy: what agents may be given on this machine.
         sources: each at the commit that is used.
         snapshots: of the sources that can be read.
-        targets: those whose tool is on this machine.
+        targets: those whose tool is on this machine; missing: the others.
         built: what the snapshots want the targets to contain.
         inventory: what agentsync had written.
         disk: what is at each path that is wanted or in the inventory.
@@ -54,6 +54,7 @@ class Observation:
     sources: tuple[ResolvedSource, ...]
     snapshots: tuple[Snapshot, ...]
     targets: tuple[Target, ...]
+    missing: tuple[Target, ...]
     built: BuildResult
     inventory: Mapping[Key, Recorded]
     disk: Mapping[Key, Actual]
@@ -116,6 +117,7 @@ def observe(
     departed = relocated(state.departed({*directories, *moved}), moved) if adds else {}
     urls = urls_of(snapshots)
     finder = Finder(directories, inventory, departed, disk, urls, environment.app_paths)
+    here = {target.name for target in targets}
     configured = {str(target.directory) for target in config.resolved_targets()}
     return Observation(
         began_at=began_at,
@@ -123,6 +125,7 @@ def observe(
         sources=tuple(sources),
         snapshots=tuple(snapshots),
         targets=targets,
+        missing=tuple(target for target in config.resolved_targets() if target.name not in here),
         built=built,
         inventory=inventory,
         disk=disk,

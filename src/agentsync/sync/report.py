@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from agentsync.config import Target
-from agentsync.core.codes import Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.dialects import Kind
@@ -75,6 +75,7 @@ class Report:
         not_synced: by source, the number of things of each kind that tools read and that are not synced.
         accepted: diagnostics that the configuration or a manifest accepts; these are in `diagnostics` no more.
         accepted_until: when the first of these no longer is, in seconds since the epoch; None where they always are.
+        missing: targets whose tool is not on this machine, so that they get nothing; also those where that is accepted.
         recovered: whether the state was damaged and created again.
         suspension: since when and why nothing is applied.
         reported: the identities of the diagnostics that were reported before; None where that is not recorded, as for
@@ -96,6 +97,7 @@ class Report:
     not_synced: Mapping[str, Mapping[Kind, int]] = field(default_factory=dict)
     accepted: tuple[Accepted, ...] = ()
     accepted_until: float | None = None
+    missing: tuple[Target, ...] = ()
     recovered: bool = False
     suspension: Suspension | None = None
     reported: frozenset[int] | None = None
@@ -109,15 +111,31 @@ class Report:
 
     @property
     def differing(self) -> tuple[Change, ...]:
-        """Changes for the paths that are not as they should be."""
-        return tuple(change for change in self.plan.changes if change.action is not Action.KEEP)
+        """Changes for the paths that are not as they should be; without conflicts that are accepted."""
+        accepted = self.accepted_conflicts
+        return tuple(
+            change for change in self.plan.changes if change.action is not Action.KEEP and change.key not in accepted
+        )
+
+    @property
+    def accepted_conflicts(self) -> frozenset[Key]:
+        """The files in conflict where that is accepted."""
+        accepted = {one.diagnostic for one in self.accepted}
+        conflicts = (change for change in self.plan.changes if change.action is Action.CONFLICT)
+        return frozenset(change.key for change in conflicts if change.diagnostic in accepted)
 
     @property
     def in_sync(self) -> bool:
-        """Whether every target matches its sources as far as the scope goes, and nothing is refused, held or failed."""
+        """Whether every target is here and matches its sources as far as the scope goes, and nothing is in trouble."""
         has_failed_source = any(source.last_error or not (source.commit or source.rollout) for source in self.sources)
-        is_blocked = self.suspension is not None or bool(self.plan.held)
+        is_blocked = self.suspension is not None or bool(self.plan.held or self.lacking)
         return not (self.differing or has_failed_source or is_blocked) and self.exit_code is ExitCode.OK
+
+    @property
+    def lacking(self) -> tuple[Target, ...]:
+        """Missing targets, without those where that is accepted."""
+        lacking = {one.target for one in self.diagnostics if one.code is Code.TARGET_MISSING}
+        return tuple(target for target in self.missing if target.name in lacking)
 
     @property
     def unmoved(self) -> bool:
@@ -130,7 +148,7 @@ class Report:
         """Number of changes by action, of paths that stay or are blocked, of refused agents, and of accepted things."""
         counts = Counter(change.action.value for change in self.changes)
         counts["keep"] = sum(change.action is Action.KEEP for change in self.plan.changes)
-        counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.plan.changes)
+        counts["conflict"] = sum(change.action is Action.CONFLICT for change in self.differing)
         counts["held"] = len(self.plan.held)
         counts["failed"] = sum(
             not outcome.ok and outcome.change.action is not Action.CONFLICT for outcome in self.outcomes
@@ -143,7 +161,8 @@ class Report:
         """Count the files of one target, as they are after this run."""
         done = {outcome.change.key for outcome in self.outcomes if outcome.ok}
         changes = [change for change in self.plan.changes if change.target == target]
-        remaining = [change for change in changes if change.key not in done]
+        apart = done | self.accepted_conflicts
+        remaining = [change for change in changes if change.key not in apart]
         drifted = [change for change in remaining if is_drifted(change)]
         held = [change for change in self.plan.held if change.target == target]
         known = [change.wanted if change.key in done else change.base for change in (*changes, *held)]
@@ -189,6 +208,11 @@ class Report:
             ]
             if targets or (one.refused and not is_accepted(one.path, ""))
         )
+
+    @property
+    def installed_though_refused(self) -> int:
+        """Number of refused agents of which a target still has an earlier version."""
+        return sum(bool(one.kept) for one in self.refused)
 
     def _accepted_refusals(self) -> Callable[[str, str], bool]:
         """Return whether each error that keeps a file from a target is accepted, given both; or from all of them."""

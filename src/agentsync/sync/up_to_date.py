@@ -83,6 +83,7 @@ class Fingerprint:
         holds_until: when it may no longer hold, in seconds since the epoch; None where no time changes it.
         exit_code: the exit status of the run; not OK where agents are refused.
         refused: the number of refused agents, as in `Report.counts`.
+        kept: the number of those that are still installed as they were before.
     """
 
     expansions: Mapping[str, str]
@@ -93,6 +94,7 @@ class Fingerprint:
     holds_until: float | None = None
     exit_code: int = ExitCode.OK
     refused: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class UpToDate:
         accepted: number of accepted diagnostics.
         exit_code: the exit status of the run that the fingerprint is from.
         refused: number of agents that were refused then, and still are.
+        kept: number of those that are still installed as they were before.
     """
 
     sync_id: str
@@ -117,6 +120,7 @@ class UpToDate:
     accepted: int = 0
     exit_code: ExitCode = ExitCode.OK
     refused: int = 0
+    kept: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -229,6 +233,7 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         accepted=fingerprint.accepted,
         exit_code=ExitCode(fingerprint.exit_code),
         refused=fingerprint.refused,
+        kept=fingerprint.kept,
     )
 
 

@@ -125,8 +125,8 @@ def conflict(change: Change) -> Diagnostic:
         hint = f"{adopted if change.actual.digest else 'move it away'}; or leave it as it is"
     else:
         code, message = Code.CONFLICT_EDITED, "it was edited here since agentsync wrote it and is kept"
-        adopted = f"{adopt} puts the source's version back"
-        instead = adopted if change.wanted and change.actual.digest else "delete the file"
+        adopted = f"{adopt} puts the source's version back and keeps yours as a backup"
+        instead = adopted if change.wanted and change.actual.digest else "move it away"
         hint = f"take the edit to the source, or {instead}"
     return _diagnostic(change, code, message + reason, hint)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from click import unstyle
+
 from agentsync.cli.console import diagnostic_lines
+from agentsync.cli.history import wrapped_rows
 from agentsync.cli.terminal import aligned, cut, width_of
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -63,3 +66,29 @@ def test_cells_are_cut_so_that_a_line_fits_and_paths_keep_their_ends() -> None:
     assert lines[0].endswith("long.md")
     assert aligned(rows)[0].endswith(rows[0][3])
     assert cut("\x1b[31mabcdef\x1b[0m", 4) == "\x1b[31mabc…\x1b[0m"
+
+
+def test_edited_files_of_a_group_are_named_with_one_command_that_keeps_the_edits() -> None:
+    edited = [
+        Diagnostic(
+            Code.CONFLICT_EDITED, "it was edited", f"/x/{name}.md", agent=name, hint=f"or `agentsync adopt {name}` does"
+        )
+        for name in ("builder", "reader")
+    ]
+    assert [unstyle(line) for line in diagnostic_lines(edited, verbosity=0)[1:]] == [
+        "    /x/builder.md",
+        "    /x/reader.md",
+        "    hint: or `agentsync adopt builder reader` does",
+    ]
+    assert "delete" not in Code.CONFLICT_EDITED.remedy
+
+
+def test_a_history_is_wrapped_and_its_times_are_not_cut() -> None:
+    when = "2026-11-30 21:45:10"
+    commits, changes = "team d15431ab22a1, other cd625f5fc558", "12 created, 3 updated, 2 deleted, 1 restored"
+    rows = [["3f2a9c01b7de", when, "incomplete", commits, changes]]
+    lines = aligned(wrapped_rows(rows, 80), width=80)
+    assert max(map(len, lines)) <= 80
+    assert when in lines[0]
+    assert "…" not in "".join(lines)
+    assert all(word in " ".join(lines) for word in f"{commits} {changes}".split())

@@ -16,6 +16,7 @@ from agentsync.core.errors import ExitCode
 from agentsync.report.page import POLICY, View, render
 from agentsync.report.page.markup import element, html, void
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, Trigger
+from agentsync.repository.acceptance import Accepted
 from agentsync.state.records import Action, Recorded, Suspension, Sync
 from agentsync.sync.compiled_agent import CompiledAgent, Output
 from agentsync.sync.report import Report
@@ -120,6 +121,27 @@ class Tags(HTMLParser):
 # Content
 
 
+def test_a_target_without_its_tool_is_listed_and_needs_attention() -> None:
+    missing = Diagnostic(Code.TARGET_MISSING, "neither exists", target="codex")
+    codex = TARGET.model_copy(update={"name": "codex"})
+    page = text(render(view(looked(change(Action.KEEP), missing=(codex,), diagnostics=(missing,)))))
+    assert "! Not in sync" in page
+    assert "Target codex is missing" in page
+    assert "codex ! missing 0" in page
+
+
+def test_what_is_accepted_is_no_problem_and_is_listed_with_its_reason() -> None:
+    edited = Diagnostic(Code.CONFLICT_EDITED, "it was edited", path="/x.md", agent="tester", target="claude")
+    hooks = Diagnostic(Code.HOOKS_REFUSED, "it has hooks", path="agents/other.md", agent="other", target="claude")
+    accepted = (Accepted(edited, "mine"), Accepted(hooks, "not yet"))
+    found = looked(change(Action.CONFLICT, diagnostic=edited), compiled=(product(), product("other", digest="")))
+    page = render(view(replace(found, accepted=accepted)))
+    assert "✓ In sync" in text(page)
+    assert "Needs attention" not in page
+    assert rows(page) == ["tester · in conflict, accepted", "other · left out"]
+    assert "Accepted: Not yet." in text(page)
+
+
 def test_all_is_well() -> None:
     page = text(render(view(looked(change(Action.KEEP)))))
     assert "✓ In sync" in page
@@ -197,7 +219,9 @@ def test_refused_agents_come_first_by_target_with_each_reason_once() -> None:
         replace(product("broken", unread), name="", refused=True, outputs={}),
         *(product(f"good-{n}") for n in range(50)),
     )
-    last_good = replace(change(Action.KEEP, "bad-3"), base=BASE, actual=Actual(BASE.digest))
+    last_good = replace(
+        change(Action.KEEP, "bad-3"), base=replace(BASE, source_path="agents/bad-3.md"), actual=Actual(BASE.digest)
+    )
     kept = [last_good, *(change(Action.KEEP, f"good-{n}") for n in range(50))]
     page = render(view(looked(*kept, compiled=compiled, diagnostics=(*wider, unread))))
     first = text(page[: page.index('id="targets"')])

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Final
 
 from agentsync import __version__
-from agentsync.core.codes import Severity
+from agentsync.core.codes import Code, Severity
 from agentsync.core.durations import ago
 from agentsync.core.errors import ExitCode
 from agentsync.core.paths import shorten
@@ -248,6 +248,13 @@ def _notes(view: View) -> Iterator[_Note]:
 def _report_notes(report: Report, statuses: Sequence[AgentStatus], causes: Causes) -> Iterator[_Note]:
     for group in causes.general_errors:
         yield _Note(group.code.cause.removesuffix("."), group.message, sentence(group.hint))
+    for target in report.lacking:
+        yield _Note(
+            f"Target {target.name} is missing",
+            f"Neither `{shorten(str(target.directory))}` nor the directory above it exists, so nothing is written.",
+            Code.TARGET_MISSING.remedy,
+            Severity.WARNING,
+        )
     if refused := sum(status.worst is State.REFUSED for status in statuses):
         yield _Note(
             f"{counted(refused, 'agent')} refused",

@@ -52,6 +52,10 @@ def targets(report: Report, statuses: Sequence[AgentStatus]) -> Html:
         files = f"{report.counts_of(target.name).files:,}"
         place = element("code", shorten(str(target.directory)))
         rows.append([target.name, state, files, target.written.title, place])
+    for target in report.missing:
+        is_accepted = target not in report.lacking
+        state = mark("none", "missing, accepted") if is_accepted else mark("warn", "missing")
+        rows.append([target.name, state, "0", target.written.title, element("code", shorten(str(target.directory)))])
     header = ("Target", "State", "Files", "Tool", "Directory")
     return section("targets", "Targets", table("The tools that get agents here", header, rows, numbers={2}))
 

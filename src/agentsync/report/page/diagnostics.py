@@ -39,6 +39,7 @@ class Causes:
     """The diagnostics of a report by code and cause, errors first."""
 
     def __init__(self, report: Report) -> None:
+        self._accepted = report.accepted
         self._groups: Sequence[Group] = grouped(report.diagnostics)
         self._numbers = {target.name: number for number, target in enumerate(report.targets)}
         numbered = groupby(enumerate(self._groups), lambda one: one[1].code)
@@ -74,7 +75,21 @@ class Causes:
             totals[group.severity] += len(group.members)
         words = ", ".join(counted(totals[severity], word) for severity, word in _WORDS.items() if totals[severity])
         intro = element("p", f"{words}; each cause is listed once." if words else "There are none.", class_="quiet")
-        return section("diagnostics", "Diagnostics", intro, *self._parts())
+        return section("diagnostics", "Diagnostics", intro, *self._parts(), self._accepted_ones())
+
+    def _accepted_ones(self) -> Html:
+        """What is accepted, and why; it is no problem, so it is folded."""
+        if not self._accepted:
+            return Html("")
+        items = []
+        for one in self._accepted[:_MOST_CAUSES]:
+            found = one.diagnostic
+            whom = ", ".join(filter(None, (found.agent or shorten(found.path), found.target)))
+            where = f" ({whom})" if whom else ""
+            reason = element("span", f"Accepted: {sentence(one.reason)}", class_="small")
+            items.append(element("li", element("code", found.code.id), " ", with_code(found.message), where, reason))
+        more = rest(len(self._accepted) - _MOST_CAUSES, "`agentsync status --format json` lists all")
+        return fold(f"{len(self._accepted):,} accepted", element("ul", *items), more)
 
     def _parts(self) -> Iterator[Html]:
         for index, (code, causes) in enumerate(self._codes):

@@ -8,7 +8,7 @@ from enum import Enum
 
 from agentsync.state.records import Action, Key
 from agentsync.sync.compiled_agent import CompiledAgent
-from agentsync.sync.report import Report, is_drifted
+from agentsync.sync.report import Refused, Report, is_drifted
 from agentsync.targets.change import Change
 
 
@@ -20,6 +20,7 @@ class State(Enum):
     HELD = "h", "bad", "held"
     DRIFTED = "d", "warn", "drifted"
     PENDING = "p", "warn", "pending"
+    ACCEPTED = "a", "none", "in conflict, accepted"
     IN_SYNC = "s", "good", "in sync"
     LEFT_OUT = "l", "none", "left out"
     UNUSED = "n", "none", "not used"
@@ -43,12 +44,12 @@ class AgentStatus:
 
     Attributes:
         states: by target's name, in the targets' order.
-        kept: the targets that refuse it and still have its last good version.
+        refused: where it is refused; None where it is not, or where that is accepted.
     """
 
     compiled: CompiledAgent
     states: Mapping[str, State]
-    kept: frozenset[str] = frozenset()
+    refused: Refused | None = None
 
     @property
     def name(self) -> str:
@@ -58,8 +59,15 @@ class AgentStatus:
     @property
     def worst(self) -> State:
         if not self.states:
-            return State.REFUSED if self.compiled.refused else State.UNUSED
+            if self.refused:
+                return State.REFUSED
+            return State.LEFT_OUT if self.compiled.refused else State.UNUSED
         return min(self.states.values(), key=STATES.index)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The targets that refuse it and still have its last good version."""
+        return self.refused.kept if self.refused else ()
 
     @property
     def targets(self) -> dict[State, list[str]]:
@@ -76,30 +84,30 @@ def agent_statuses(report: Report) -> list[AgentStatus]:
         if (owner := change.wanted or change.base)
     }
     held = frozenset(change.key for change in report.plan.held)
-    statuses = [
-        _status(one, {target.name: changes.get((target.name, one.source, one.path)) for target in report.targets}, held)
-        for one in report.compiled
-        if one.name or one.refused
-    ]
+    refused = {(one.source, one.path): one for one in report.refused}
+    accepted = report.accepted_conflicts
+    statuses = []
+    for one in report.compiled:
+        if one.name or one.refused:
+            refusal = refused.get((one.source, one.path))
+            states = {}
+            for target in (target.name for target in report.targets):
+                change = changes.get((target, one.source, one.path))
+                if refusal and target in refusal.targets:
+                    states[target] = State.REFUSED
+                elif change and change.key in accepted:
+                    states[target] = State.ACCEPTED
+                else:
+                    states[target] = _state(one, target, change, held)
+            statuses.append(AgentStatus(one, states, refusal))
     return sorted(statuses, key=lambda one: (STATES.index(one.worst), one.name))
 
 
-def _status(compiled: CompiledAgent, changes: Mapping[str, Change | None], held: frozenset[Key]) -> AgentStatus:
-    states = {target: _state(compiled, target, change, held) for target, change in changes.items()}
-    kept = (
-        target
-        for target, change in changes.items()
-        if states[target] is State.REFUSED and change and change.action is Action.KEEP and change.actual.digest
-    )
-    return AgentStatus(compiled, states, frozenset(kept))
-
-
 def _state(compiled: CompiledAgent, target: str, change: Change | None, held: frozenset[Key]) -> State:
+    """Return the state of an agent that the target does not refuse, or whose refusal is accepted."""
     output = compiled.outputs.get(target)
-    if target in compiled.excluded:
+    if target in compiled.excluded or compiled.refused or (output and not output.digest):
         return State.LEFT_OUT
-    if compiled.refused or (output and not output.digest):
-        return State.REFUSED
     if output is None or change is None:
         return State.UNUSED
     if change.key in held:
