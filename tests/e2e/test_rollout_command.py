@@ -79,8 +79,9 @@ def test_what_happens_next_is_simulated(machine: Machine, clone: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["halt"], "--reason"),
-        (["hold"], "COMMIT"),
+        (["halt"], "`halt` needs --reason"),
+        (["hold"], "`hold` needs COMMIT"),
+        (["show", "--reason", "INC-142"], "--reason is for `halt`"),
         (["hold", "nowhere"], "`nowhere` leads to no commit"),
         (["show", "HEAD"], "COMMIT"),
     ],

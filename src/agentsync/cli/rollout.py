@@ -58,10 +58,14 @@ def command(
     `halt` stops every machine, `hold` takes all of them to COMMIT, and `resume` ends both. These edit `agentsync.toml`,
     keep its comments, and commit it; once you push, each machine follows within one poll.
     """
-    if (commit is not None) != (what == "hold"):
-        raise click.UsageError("COMMIT is for `hold`, which needs it")
-    if (reason is not None) != (what == "halt"):
-        raise click.UsageError("--reason is for `halt`, which needs it")
+    if what == "hold" and commit is None:
+        raise click.UsageError("`hold` needs COMMIT")
+    if what != "hold" and commit is not None:
+        raise click.UsageError("COMMIT is for `hold`")
+    if what == "halt" and reason is None:
+        raise click.UsageError("`halt` needs --reason")
+    if what != "halt" and reason is not None:
+        raise click.UsageError("--reason is for `halt`")
     clone = Clone(repository)
     manifest = clone.root / FILE_NAME
     rollout = _rollout_of(manifest)
