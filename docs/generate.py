@@ -83,7 +83,8 @@ _EVENTS: Final = {
     "agent.failed": "A file could not be written or deleted.",
     "agent.held": "A change waits to be confirmed: its agent would be given more than it had, or (then without a code "
     "and a message) its source would delete too much at once.",
-    "agent.refused": "An agent, or one of its conversions, cannot be used. The code gives the reason.",
+    "agent.refused": "An agent, or one of its conversions, cannot be used. The code gives the reason. While a source is"
+    " down, what was logged before is not repeated.",
     "agent.diagnostic": "Something was repaired or lost; or, at debug, a remark; at warning, a missing target.",
     "sync.rolled_back": "`rollback` restored the state after the sync `to`; one event per file precedes it.",
     "sync.finished": "The cycle is over. There is one in every `pull`, unless it is stopped or pulling is suspended.",

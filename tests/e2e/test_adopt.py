@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from support.machine import Machine, agent, source
@@ -11,9 +13,13 @@ MINE = agent("tester", "Mine.")
 
 
 @pytest.fixture
-def met(machine: Machine) -> Machine:
+def team(machine: Machine) -> Repository:
+    return Repository(machine.root / "served/team.git")
+
+
+@pytest.fixture
+def met(machine: Machine, team: Repository) -> Machine:
     """A machine with a user's agent of the team's name in each tool, and an edited agent of the team's."""
-    team = Repository(machine.root / "served/team.git")
     team.write({"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
     team.commit()
     machine.configure(source("team", team.url) + "[targets.claude]\n[targets.opencode]\n")
@@ -40,7 +46,7 @@ def test_one_file_is_replaced_and_kept(met: Machine) -> None:
     result = met.run("adopt", met.claude / "tester.md")
     assert (met.claude / "tester.md").read_text() == agent("tester")
     assert (met.opencode / "tester.md").read_text() == MINE
-    assert "`agentsync rollback` restores them" in result.stdout
+    assert "restores them, and suspends pulling until `agentsync resume`" in result.stdout
     assert (result.code, "elsewhere: 2 conflict" in result.stdout) == (0, True)
     seen = met.run("adopt", met.claude / "writer.md", environment={"AGENTSYNC_LOG_FORMAT": ""})
     assert (seen.code, "tester" in seen.stdout + seen.stderr) == (0, False)
@@ -90,10 +96,14 @@ def test_a_link_or_directory_in_the_way_is_never_replaced(met: Machine) -> None:
     assert (met.opencode / "tester.md").is_symlink()
 
 
-def test_a_replaced_file_comes_back_to_the_byte(met: Machine) -> None:
+def test_a_replaced_file_comes_back_to_the_byte_after_another_sync(met: Machine, team: Repository) -> None:
     before = met.files()
-    met.run("adopt", "--all")
-    assert met.run("rollback").code == 0
+    adopted = met.run("adopt", "--all")
+    team.write({"agents/tester.md": agent("tester", "Changed.")})
+    team.commit()
+    assert met.run("pull").code == 0
+    (command,) = re.findall(r"`agentsync (rollback .*?)` restores", adopted.stdout)
+    assert met.run(*command.split()).code == 0
     assert {path: file[0] for path, file in met.files().items()} == {path: file[0] for path, file in before.items()}
 
 

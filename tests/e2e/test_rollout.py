@@ -124,3 +124,21 @@ def test_a_chosen_commit_is_verified_like_the_tip(machine: Machine, repository: 
     result = machine.run("pull", "--format", "json")
     assert (result.code, result.codes) == (4, ["AS417"])
     assert not machine.claude.exists()
+
+
+@pytest.mark.parametrize("leaves", ["the branch", "the machine"])
+def test_nothing_is_waited_for_once_no_rollout_applies(staged: Machine, repository: Repository, leaves: str) -> None:
+    push(repository, "Two.")
+    assert staged.run("pull").code == 0
+    if leaves == "the branch":
+        repository.remove("agentsync.toml")
+        repository.commit("no stages", when=int(time.time()))
+    else:
+        staged.follow(repository, "[sources.team.rollout]\nobey = false\n")
+    assert staged.run("pull").code == 0
+    assert prompt_of(staged) == "Two."
+    if leaves == "the machine":
+        push(repository, "Three.")
+        assert staged.run("pull").code == 0
+        staged.follow(repository, LATER)
+    assert "waiting" not in staged.run("status").stdout

@@ -62,6 +62,22 @@ def test_halt_hold_and_resume_edit_the_manifest_alone_and_commit_it(machine: Mac
     assert "nothing to change" in machine.run("rollout", "resume", *at).stdout
 
 
+def test_what_is_not_pushed_and_what_a_new_machine_gets_are_said(machine: Machine, clone: Path) -> None:
+    at = ("--repository", clone)
+    git(clone, "commit", "--quiet", "--allow-empty", "--message", "Now")
+    upstream = machine.root / "upstream.git"
+    git(clone, "clone", "--quiet", "--bare", ".", str(upstream))
+    git(clone, "remote", "add", "origin", str(upstream))
+    git(clone, "fetch", "--quiet", "origin")
+    git(clone, "branch", "--quiet", "--set-upstream-to=origin/main")
+    shown = machine.run("rollout", *at).stdout
+    assert "nothing yet: for a new machine" in shown
+    assert "in 1 d" in shown
+    assert "not pushed" not in shown
+    assert machine.run("rollout", "halt", "--reason", "INC-142", *at).code == 0
+    assert "not pushed: 1 commit ahead of origin/main" in machine.run("rollout", *at).stdout
+
+
 def test_what_happens_next_is_simulated(machine: Machine, clone: Path) -> None:
     steps = machine.run("rollout", "simulate", "--machines", "20", "--format", "json", "--repository", clone).json
     tip = git(clone, "rev-parse", "HEAD")
@@ -79,8 +95,9 @@ def test_what_happens_next_is_simulated(machine: Machine, clone: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["halt"], "--reason"),
-        (["hold"], "COMMIT"),
+        (["halt"], "`halt` needs --reason"),
+        (["hold"], "`hold` needs COMMIT"),
+        (["show", "--reason", "INC-142"], "--reason is for `halt`"),
         (["hold", "nowhere"], "`nowhere` leads to no commit"),
         (["show", "HEAD"], "COMMIT"),
     ],

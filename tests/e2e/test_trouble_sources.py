@@ -134,6 +134,10 @@ def test_a_bad_file_keeps_its_last_good_output_and_the_others_go_on(pulled: Mach
     assert "AS408" in result.codes
     (refused,) = result.reported("agent.refused")
     assert (refused["path"], refused["source"], refused["commit"]) == ("agents/tester.md", "team", repository.head)
+    repository.path.rename(repository.path.with_name("away"))
+    outage = pulled.run("pull", "--format", "json")
+    assert len(outage.reported("source.failed")) == 1
+    assert outage.reported("agent.refused") == []  # that of the same commit was logged
 
 
 def test_a_manifest_that_cannot_be_read_refuses_the_commit(pulled: Machine, repository: Repository) -> None:

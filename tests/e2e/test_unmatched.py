@@ -39,3 +39,15 @@ def test_a_pattern_that_leaves_nothing_out_is_a_warning(machine: Machine, reposi
     machine.follow(repository, 'exclude = ["draft/**"]\nskip = ["testr", "writer"]')
     result = machine.run("pull", "--format", "json")
     assert (result.code, result.codes.count("AS428")) == (0, 4)
+
+
+def test_a_typo_that_would_delete_too_much_is_shown_with_what_it_holds(pulled: Machine, repository: Repository) -> None:
+    """In each pull, and nobody is advised to confirm the deletions that a typo asks for."""
+    files = pulled.files()
+    pulled.follow(repository, 'only = ["tester", "plannr"]')
+    for _ in range(2):
+        result = pulled.run("pull", environment={"AGENTSYNC_LOG_FORMAT": ""})
+        assert "hint: Correct the pattern that AS427 names first." in result.stderr
+        assert "error[AS407]" in result.stderr
+        assert "--allow-deletions" not in result.stderr
+    assert pulled.files() == files

@@ -41,7 +41,7 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
     """Pull, and let the team's agents replace your own files of the same name.
 
     WHAT is an agent's name or a file; output and exit status are about these files only. Without it, the files in the
-    way are listed. A replaced file is backed up first, byte for byte, and `agentsync rollback` restores it: other
+    way are listed. A replaced file is backed up first, byte for byte; the command that restores it is printed. Other
     programs have a `--force` for this.
     """
     options = common()
@@ -74,7 +74,8 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
         click.echo(summary(report))
         _show_rest(whole, report)
     if replaced and report.scope is Scope.APPLY:  # it is not while pulling is suspended
-        click.echo("replaced files are backed up: `agentsync rollback` restores them")
+        restored = f"`agentsync rollback {report.sync_id}~` restores them"
+        click.echo(f"replaced files are backed up: {restored}, and suspends pulling until `agentsync resume`")
     return options.status
 
 

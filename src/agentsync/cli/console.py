@@ -27,7 +27,6 @@ from agentsync.rollout.choose import Choice
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
 from agentsync.sync.report import Report
-from agentsync.sync.reported import is_reported_once
 from agentsync.sync.request import Scope
 from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.change import Change, absolute
@@ -66,7 +65,6 @@ _PAST: Final = {
 _COLORS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _NOUNS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _MOST_LINES: Final = 40  # of a run, whatever its size
-_FEW_LINES: Final = 5  # of a run with nothing new
 _MOST_CHANGES: Final = 20  # that are listed; more are summarized by target
 _MOST_ROWS: Final = 8  # of sources, and of targets
 _MOST_CAUSES: Final = 3  # that are shown of one code
@@ -83,15 +81,18 @@ def show_changes(changes: Iterable[Change], *, home: str = "", verbosity: int = 
     _print(change_lines([*changes], home=home, verbosity=verbosity))
 
 
-def change_lines(changes: Sequence[Change], *, home: str = "", verbosity: int = 0) -> list[str]:
+def change_lines(
+    changes: Sequence[Change], *, home: str = "", verbosity: int = 0, most: int = _MOST_CHANGES
+) -> list[str]:
     """Return one line for each change, or one for each target where there are many.
 
     Args:
         changes: in the order in which they are shown.
         home: what is shown as `~` instead of the user's own home.
         verbosity: each change is listed where it is positive.
+        most: how many are listed otherwise.
     """
-    if len(changes) <= _MOST_CHANGES or verbosity > 0:
+    if len(changes) <= most or verbosity > 0:
         return aligned([_change_cells(change, home) for change in changes], width=columns())
     numbers: dict[str, Counter[Action]] = {}
     for change in changes:
@@ -123,7 +124,7 @@ def show_diagnostic(diagnostic: Diagnostic, *, err: bool = True) -> None:
 
 
 def show_report(report: Report, *, verbosity: int, logged: bool = False) -> None:
-    """Print what a run did and what is new about it, in at most 40 lines without -v, and in a few where nothing is.
+    """Print what a run did and what is new about it, in at most 40 lines without -v, of which errors get the first.
 
     Args:
         report: of the run.
@@ -131,11 +132,14 @@ def show_report(report: Report, *, verbosity: int, logged: bool = False) -> None
         logged: as for `show_diagnostics`.
     """
     lines = [] if verbosity < 0 or report.unmoved else [*source_lines(report)]
-    lines += [*rollout_lines(report), *change_lines(report.changes, verbosity=verbosity)] if verbosity >= 0 else []
+    if verbosity >= 0:
+        lines += rollout_lines(report)
+        errors = [one for one in report.fresh if one.severity is Severity.ERROR]
+        needed = len(diagnostic_lines(errors, verbosity=0, width=columns(err=True)))
+        left = _MOST_LINES - 1 - len(lines) - needed
+        lines += change_lines(report.changes, verbosity=verbosity, most=min(_MOST_CHANGES, left))
     _print(lines)
-    is_quiet = report.unmoved and not any(is_reported_once(one) for one in report.fresh)
-    most = (_FEW_LINES if is_quiet else _MOST_LINES) - len(lines) - 1
-    show_diagnostics(report, verbosity=verbosity, logged=logged, most=most)
+    show_diagnostics(report, verbosity=verbosity, logged=logged, most=_MOST_LINES - len(lines) - 1)
     if verbosity >= 0:
         click.echo(summary(report))
 
@@ -196,22 +200,33 @@ def diagnostic_lines(
     for group, _ in parts:
         left[group.severity] -= len(group.members)
     lines = [line for _, part in parts for line in part]
-    if more := ", ".join(counted(left[severity], noun) for severity, noun in _NOUNS.items() if left[severity]):
-        lines.append(_dim(f"more: {more}; {'-vv' if verbosity > 0 else '-v'} shows them"))
+    if more := ", ".join(
+        f"{counted(left[severity], noun)} with {'-vv' if severity is Severity.INFO else '-v'}"
+        for severity, noun in _NOUNS.items()
+        if left[severity]
+    ):
+        lines.append(_dim(f"more: {more}"))
     return lines
 
 
 def _first(parts: Sequence[tuple[Group, list[str]]], most: int) -> list[tuple[Group, list[str]]]:
-    """Return the first groups that fit in so many lines, but at least one, and only a few causes of each code."""
+    """Return the groups that fit in so many lines, at least one: errors first, then a few causes of each code."""
     causes = Counter[Code]()
+    few: list[tuple[Group, list[str]]] = []
+    rest: list[tuple[Group, list[str]]] = []
+    for part in parts:
+        code = part[0].code
+        causes[code] += 1
+        if causes[code] <= _MOST_CAUSES:
+            few.append(part)
+        elif code.severity is Severity.ERROR:
+            rest.append(part)
     chosen: list[tuple[Group, list[str]]] = []
-    for group, lines in parts:
-        causes[group.code] += 1
-        if causes[group.code] <= _MOST_CAUSES:
-            if chosen and sum(len(part) for _, part in chosen) + len(lines) > most:
-                break
-            chosen.append((group, lines))
-    return chosen
+    for part in sorted([*few, *rest], key=lambda part: part[0].severity is not Severity.ERROR):
+        if chosen and sum(len(lines) for _, lines in [*chosen, part]) > most:
+            break
+        chosen.append(part)
+    return sorted(chosen, key=parts.index)
 
 
 def check_lines(

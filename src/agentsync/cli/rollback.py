@@ -23,6 +23,7 @@ Examples:
   agentsync rollback
   agentsync history
   agentsync rollback 3f2a9c01b7de
+  agentsync rollback 3f2a9c01b7de~
 """
 
 
@@ -33,9 +34,10 @@ Examples:
 def command(*, sync_id: str | None, dry_run: bool) -> int:
     """Restore what the tools had after SYNC_ID, in all of them at once, and suspend pulling until `resume`.
 
-    Without SYNC_ID, the last sync is undone. Files that you changed since are kept and reported. Files that `adopt`
-    replaced are restored from their backups. Where all files are already as they were then, nothing is changed, pulling
-    is not suspended, and the exit status is 0; where nothing was ever changed here, it is 2.
+    `SYNC_ID~` is what they had before that sync. Without SYNC_ID, the last sync is undone. Files that you changed since
+    are kept and reported. Files that `adopt` replaced are restored from their backups. Where all files are already as
+    they were then, nothing is changed, pulling is not suspended, and the exit status is 0; where nothing was ever
+    changed here, it is 2.
 
     Pulling is suspended at once; a run in progress is waited for, for a minute and a half at most.
     """

@@ -15,7 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 from agentsync.cli.console import table
 from agentsync.cli.options import common, common_options
 from agentsync.cli.wording import counted
-from agentsync.core.durations import span, utc
+from agentsync.core.durations import time_left, utc
 from agentsync.core.errors import ConfigError
 from agentsync.core.urls import printable
 from agentsync.git.clone import Clone
@@ -58,17 +58,21 @@ def command(
     `halt` stops every machine, `hold` takes all of them to COMMIT, and `resume` ends both. These edit `agentsync.toml`,
     keep its comments, and commit it; once you push, each machine follows within one poll.
     """
-    if (commit is not None) != (what == "hold"):
-        raise click.UsageError("COMMIT is for `hold`, which needs it")
-    if (reason is not None) != (what == "halt"):
-        raise click.UsageError("--reason is for `halt`, which needs it")
+    if what == "hold" and commit is None:
+        raise click.UsageError("`hold` needs COMMIT")
+    if what != "hold" and commit is not None:
+        raise click.UsageError("COMMIT is for `hold`")
+    if what == "halt" and reason is None:
+        raise click.UsageError("`halt` needs --reason")
+    if what != "halt" and reason is not None:
+        raise click.UsageError("--reason is for `halt`")
     clone = Clone(repository)
     manifest = clone.root / FILE_NAME
     rollout = _rollout_of(manifest)
     line = _line(clone, rollout)
     match what:
         case "show":
-            _show(line, rollout)
+            _show(clone, line, rollout)
         case "simulate":
             _simulate(line, rollout, machines)
         case "hold":
@@ -113,7 +117,7 @@ def _resolve(clone: Clone, line: list[Commit], text: str) -> Commit:
     return found
 
 
-def _show(line: list[Commit], rollout: RolloutTable) -> None:
+def _show(clone: Clone, line: list[Commit], rollout: RolloutTable) -> None:
     now = time.time()
     first = next(forecast(line, rollout, now))
     if common().json:
@@ -124,11 +128,18 @@ def _show(line: list[Commit], rollout: RolloutTable) -> None:
     rows = []
     for stage in rollout.stages:
         choice = first.choices[stage.name]
-        due = f"in {span(choice.due_at - now)}" if choice.due_at else "-"
+        due = f"in {time_left(choice.due_at - now)}" if choice.due_at else "-"
         reason = f"{choice.reason}: {choice.detail}" if choice.detail else str(choice.reason)
         subject = printable(subjects.get(choice.commit, "nothing yet"))[:30]
         rows.append([stage.name, f"{stage.share:g} %", choice.commit[:12] or "-", subject, printable(reason), due])
     table(rows, ("STAGE", "SHARE", "COMMIT", "SUBJECT", "REASON", "NEXT"))
+    if not all(choice.commit for choice in first.choices.values()):
+        click.echo("nothing yet: for a new machine; one that has a version keeps it")
+    ahead, upstream = clone.unpushed()
+    if ahead:
+        click.echo(
+            f"not pushed: {counted(ahead, 'commit')} ahead of {printable(upstream)}; no machine knows of this yet"
+        )
 
 
 def _simulate(line: list[Commit], rollout: RolloutTable, machines: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from agentsync.agents.model import Agent
@@ -10,7 +10,7 @@ from agentsync.agents.narrowing import WriteOptions
 from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.convert.losses import ability_lost, lost_abilities
 from agentsync.convert.proof import gain_by_overrides, read_back, upper_bound_of
-from agentsync.core.codes import Code
+from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import is_windows_device, slug
 from agentsync.dialects import Dialect, refused
@@ -89,12 +89,12 @@ def _rendered(read: ReadAgent, target: Dialect, options: WriteOptions, overrides
         return RenderedFile("", None, (Diagnostic(Code.REFUSED_WIDER, error.message, hint=error.hint),))
     diagnostics = (*effective.diagnostics, *renamed, *writing.diagnostics)
     if writing.data is None or refused(writing.diagnostics):
-        return RenderedFile("", None, diagnostics)
+        return RenderedFile("", None, without_losses(diagnostics))
     allowed = upper_bound_of(read, effective, target, options)
     output = read_back(writing.data, path, agent, allowed, target)
     if output.widening:
         message = f"{output.widening}; {target.title} cannot express it more narrowly"
-        return RenderedFile("", None, (*diagnostics, Diagnostic(Code.REFUSED_WIDER, message)))
+        return RenderedFile("", None, (*without_losses(diagnostics), Diagnostic(Code.REFUSED_WIDER, message)))
     if effective.in_own_words and (gain := _gain(writing.data, read, target, options)):
         refusal = Diagnostic(Code.OVERRIDE_WIDER, gain, path=effective.in_own_words)
         return RenderedFile("", None, (*effective.diagnostics, refusal))
@@ -102,6 +102,18 @@ def _rendered(read: ReadAgent, target: Dialect, options: WriteOptions, overrides
     called = name if isinstance(name, str) else agent.slug
     lost = lost_abilities(agent, output, target)
     return RenderedFile(path, writing.data, diagnostics, document=output.document, name=called, lost=lost)
+
+
+def without_losses(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of an agent that is not written: what it would lose in its target concerns nobody.
+
+    That a part is refused for some arguments is often why the whole is, so it stays.
+    """
+    return tuple(
+        one
+        for one in diagnostics
+        if one.severity is Severity.ERROR or one.code is Code.GLOB_NARROWED or not one.code.id.startswith("AS3")
+    )
 
 
 def _refusals(read: ReadAgent, agent: Agent, target: Dialect) -> tuple[Diagnostic, ...]:

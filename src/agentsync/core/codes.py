@@ -109,7 +109,7 @@ class Code(Enum):
     APPROVAL_SESSION = "AS306", WARNING, "The target cannot ask for this tool alone.", "Nothing to do if that is enough; `strict_approval = true` refuses the agent instead.", "The agent is written; the user's own settings decide when it asks."
     APPROVAL_NARROWED = "AS307", INFO, "The target asks where the source does not.", "Nothing to do; the user is asked for approval more often there.", "The agent is written; it may ask for approval more often."
     COARSE = "AS308", INFO, "The target's tool covers more than was granted.", 'Nothing to do if the agent works without the tool; `coarse = "accept"` grants all of it.', "The agent is written without the tool, or with less of it."
-    REFUSED_WIDER = "AS309", ERROR, "The target would grant more than the source.", "Restrict the agent in a way that the target can express; docs/permissions.md lists what each can.", _REFUSED_HERE
+    REFUSED_WIDER = "AS309", ERROR, "The target would grant more than the source.", "Allow the agent what the target always gives, restrict it as the target can (docs/permissions.md lists how), or name it in `skip` of that target.", _REFUSED_HERE
     REFUSED_REQUIRED = "AS310", ERROR, "The target requires what the agent does not have.", "Add what is missing to the agent.", _REFUSED_HERE
     ACCEPTED_WIDER = "AS311", WARNING, "The target grants more than the source, as its configuration accepts.", 'Remove `"accept"` from the target\'s configuration if that is too much.', "The agent is written; it may do more there than its source grants."
     NAME_CHANGED = "AS312", INFO, "The target needs another form of the name.", "Nothing to do.", "The agent is written under that form of its name."
@@ -155,9 +155,9 @@ class Code(Enum):
     OVERLAY_UNUSABLE = "AS504", ERROR, "An overlay cannot be used.", "Correct the file, or remove it.", "The agents that it is for are not written; versions that were written earlier stay."
     HIDDEN_REFUSED = "AS505", ERROR, "The policy allows no text with characters that a reader cannot see.", "Remove the characters.", _REFUSED
     SECRET_REFUSED = "AS506", ERROR, "The policy allows no text that seems to contain a credential.", "Revoke the credential, then remove it.", _REFUSED
-    HOOKS_REFUSED = "AS507", ERROR, "The agent has hooks, and the policy allows none.", 'Remove them, or set `hooks = "allow"` under `[policy]` to let them run.', _REFUSED_HERE
-    SERVERS_REFUSED = "AS508", ERROR, "The agent brings MCP servers of its own, and the policy allows none.", 'Configure the server in the tool, or set `mcp_servers = "allow"` under `[policy]` to let it start.', _REFUSED_HERE
-    MODE_REFUSED = "AS509", ERROR, "The agent sets a permission mode that the policy does not allow.", "Remove it, or name it in `modes` under `[policy]` to allow it.", _REFUSED_HERE
+    HOOKS_REFUSED = "AS507", ERROR, "The agent has hooks, and the policy allows none.", 'Remove them, or let them run for this agent alone: `hooks = "allow"` under `[policy.agents."SOURCE/AGENT"]`.', _REFUSED_HERE
+    SERVERS_REFUSED = "AS508", ERROR, "The agent brings MCP servers of its own, and the policy allows none.", 'Configure the server in the tool, or let it start for this agent alone: `mcp_servers = "allow"` under `[policy.agents."SOURCE/AGENT"]`.', _REFUSED_HERE
+    MODE_REFUSED = "AS509", ERROR, "The agent sets a permission mode that the policy does not allow.", 'Remove it, or allow it for this agent alone: name it in `modes` under `[policy.agents."SOURCE/AGENT"]`.', _REFUSED_HERE
     GRANT_REFUSED = "AS510", ERROR, "The agent would be given a tool that the policy does not allow.", "Name the agent's tools, and only those that the policy allows.", _REFUSED_HERE
     MODEL_REFUSED = "AS511", ERROR, "The agent asks for a model that the policy does not allow.", "Use a model that the policy allows, or none.", _REFUSED_HERE
     NAME_REFUSED = "AS512", ERROR, "The policy reserves this name.", "Rename the agent.", _REFUSED
@@ -165,14 +165,14 @@ class Code(Enum):
     GROWN = "AS514", WARNING, "An agent is given more than the version of it that was applied last.", "Look at the change in the source, if it was not expected.", "The new version is written."
     HELD_ESCALATION = "AS515", ERROR, "An agent would be given more than the version of it that was applied last.", "If that is intended, run `agentsync pull --allow-escalation`.", "What is here stays until the change is confirmed."
     HELD_CROWD = "AS516", ERROR, "A source has more agents than the policy allows.", "Read fewer of them with `subfolder`, `include`, `exclude`, `only` or `skip`.", "Nothing of the source is applied; its files stay."
-    PROGRAM_REFUSED = "AS517", ERROR, "The agent has its tool run a program or load code, and the policy allows none.", 'Remove the key, or set `programs = "allow"` under `[policy]` to let the program run.', _REFUSED_HERE
-    ADDRESS_REFUSED = "AS518", ERROR, "The agent names a server or address for its tool, and the policy allows none.", 'Configure it in the tool, or set `addresses = "allow"` under `[policy]` to let the tool use it.', _REFUSED_HERE
-    FILE_REFUSED = "AS519", ERROR, "The agent has its tool read or write files outside the project, and the policy allows none.", 'Name files of the project, or set `files = "allow"` under `[policy]` to allow others.', _REFUSED_HERE
+    PROGRAM_REFUSED = "AS517", ERROR, "The agent has its tool run a program or load code, and the policy allows none.", 'Remove the key, or let the program run for this agent alone: `programs = "allow"` under `[policy.agents."SOURCE/AGENT"]`.', _REFUSED_HERE
+    ADDRESS_REFUSED = "AS518", ERROR, "The agent names a server or address for its tool, and the policy allows none.", 'Configure it in the tool, or let the tool use it for this agent alone: `addresses = "allow"` under `[policy.agents."SOURCE/AGENT"]`.', _REFUSED_HERE
+    FILE_REFUSED = "AS519", ERROR, "The agent has its tool read or write files outside the project, and the policy allows none.", 'Name files of the project, or allow others for this agent alone: `files = "allow"` under `[policy.agents."SOURCE/AGENT"]`.', _REFUSED_HERE
     ACCEPTANCE_UNUSED = "AS520", WARNING, "An entry of `accept` matches nothing any more.", "Remove the entry, or correct its code, agents or targets.", "The entry changes nothing."
     ACCEPTANCE_EXPIRED = "AS521", WARNING, "An entry of `accept` has expired.", "Look at what it accepted; then remove the entry, or set another `until`.", "What it accepted is reported again."
     LAST_UNKNOWN = "AS523", WARNING, "The version of an agent that was applied last is no longer kept, so what the next one adds is unknown.", "Look at the agent in the source, if its file or the backups were not lost by intent.", "The new version is written; the one after it is compared with it."
-    KEY_REFUSED = "AS525", ERROR, "The agent sets a key that its tool may act on in a way that agentsync does not know, and the policy does not name it.", "Remove the key, or name it in `keys` under `[policy]` if you know what it does.", _REFUSED_HERE
-    UNATTENDED_REFUSED = "AS526", ERROR, "The agent would change or send something without asking, and the policy does not allow that.", 'Remove what skips the question, or set `unattended = "allow"` under `[policy]` to let such calls run.', _REFUSED_HERE
+    KEY_REFUSED = "AS525", ERROR, "The agent sets a key that its tool may act on in a way that agentsync does not know, and the policy does not name it.", 'Remove the key; or, if you know what it does, name it for this agent alone in `keys` under `[policy.agents."SOURCE/AGENT"]`.', _REFUSED_HERE
+    UNATTENDED_REFUSED = "AS526", ERROR, "The agent would change or send something without asking, and the policy does not allow that.", 'Remove what skips the question, or let such calls run for this agent alone: `unattended = "allow"` under `[policy.agents."SOURCE/AGENT"]`.', _REFUSED_HERE
 
     # fmt: on
 

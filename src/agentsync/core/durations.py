@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from math import ceil
 from typing import Final
 
+_MINUTE: Final = 60
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -16,6 +18,15 @@ def span(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size} {unit}"
     return f"{whole} s"
+
+
+def time_left(seconds: float) -> str:
+    """Format how long something still takes, rounded up, in at most two units, as `1 h 51 min`."""
+    if seconds <= _MINUTE:
+        return f"{max(0, ceil(seconds))} s"
+    minutes = ceil(seconds / _MINUTE)
+    parts = [(minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min")]
+    return " ".join([f"{count} {unit}" for count, unit in parts if count][:2])
 
 
 def ago(timestamp: float, now: float) -> str:

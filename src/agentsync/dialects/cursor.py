@@ -27,7 +27,7 @@ from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.keys import Key
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
-from agentsync.dialects._kit.session_limits import beyond
+from agentsync.dialects._kit.session_limits import beyond, reads_anyway
 from agentsync.dialects._kit.table_dialect import TableDialect
 from agentsync.formats.document import Document, decode
 from agentsync.formats.yaml_writer import to_yaml
@@ -109,7 +109,7 @@ def _write(agent: Agent, options: WriteOptions) -> Permissions:
     # The session grants the tools that have no name here: `beyond` reports them.
     diagnostics = [diagnostic for diagnostic in narrowed.diagnostics if diagnostic.code is not Code.TOOL_LOST]
     if not narrowed.units["reading"]:
-        diagnostics.append(Diagnostic(Code.REFUSED_WIDER, "Cursor lets every agent read files, and this one may not"))
+        diagnostics.append(reads_anyway("Cursor"))
     if narrowed.units["changing"] is Approval.ALLOW:
         message = "allowed by the source, left to the user's own settings here: changes and commands"
         diagnostics.append(Diagnostic(Code.APPROVAL_NARROWED, message))

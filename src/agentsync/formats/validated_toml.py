@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from types import UnionType
 from typing import Final, TypeVar, Union, get_args, get_origin
 
@@ -153,7 +154,20 @@ def _line_of(keys: Sequence[str], text: str) -> int:
         depth = len(path)
         if best_depth < depth <= len(keys) and list(keys[:depth]) == path:
             best, best_depth = number, depth
-    return best
+    index = keys[best_depth] if best_depth < len(keys) else ""
+    return _line_of_entry(int(index), best, text) if best and index.isdecimal() else best
+
+
+def _line_of_entry(index: int, start: int, text: str) -> int:
+    """Line of an entry of the list that begins on a line, where each has a line of its own; else the list's line."""
+    first, *rest = text.splitlines()[start - 1 :]
+    entries = [start + offset for offset, line in enumerate(takewhile(_in_list, rest), 1) if line.lstrip()[:1] == "{"]
+    has_own_lines = first.partition("#")[0].rstrip().endswith("[")
+    return entries[index] if has_own_lines and index < len(entries) else start
+
+
+def _in_list(line: str) -> bool:
+    return not line.lstrip().startswith("]")
 
 
 def _split_keys(text: str) -> list[str]:

@@ -48,6 +48,13 @@ class Clone:
             raise ConfigError(f"`{name}` leads to no commit", place=str(self._directory))
         return done.output.decode().strip()
 
+    def unpushed(self) -> tuple[int, str]:
+        """Return how many commits the branch has that its upstream has not, and the upstream's name; 0 without one."""
+        done = self._run("rev-parse", "--abbrev-ref", "@{upstream}")
+        if done.status:
+            return 0, ""
+        return int(self._git("rev-list", "--count", "@{upstream}..HEAD")), done.output.decode().strip()
+
     def read(self, commit: str, path: str) -> bytes:
         """Return a file at a commit; empty where it has none."""
         listed = self._git("ls-tree", "--full-tree", "--name-only", commit, "--", path)

@@ -239,6 +239,11 @@ class State(Database):
                 connection.execute("INSERT INTO tips VALUES (?, ?, ?, ?, ?, ?)", (*source, commit, now, now))
                 connection.execute(trim, (*source, *source, _KEPT_TIPS))
 
+    def forget_tips(self, name: str, url: str, ref: str) -> None:
+        """Forget what fetches found at the tip of a source, once no rollout applies to it."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM tips WHERE name = ? AND url = ? AND ref = ?", (name, url, ref))
+
     # History
 
     def begin_sync(

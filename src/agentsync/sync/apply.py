@@ -76,8 +76,11 @@ def record(environment: Environment, state: State, applied: Applied, report: Rep
         hold = held.get(source.name, "")
         known = state.source(source.name, source.url, source.ref)
         state.set_source(source_state_after(source, known, now, hold, moves=source.name in applied.moving))
-        if source.tip and source.fetched_at and source.fetched_at != (known.fetched_at if known else None):
-            state.record_tip(source.name, source.url, source.ref, source.tip, source.fetched_at)
+        if source.fetched_at and source.fetched_at != (known.fetched_at if known else None):
+            if source.tip:
+                state.record_tip(source.name, source.url, source.ref, source.tip, source.fetched_at)
+            else:  # the branch has no rollout any more, or this machine does not follow it
+                state.forget_tips(source.name, source.url, source.ref)
     if any(is_change(outcome.change) for outcome in report.outcomes):
         result = report.exit_code.name.lower()
         state.finish_sync(report.sync_id, finished_at=now, result=result, counts=report.counts)

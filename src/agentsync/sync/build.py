@@ -15,7 +15,7 @@ from agentsync.config import Target
 from agentsync.convert.approval_check import Author
 from agentsync.convert.policy import Policy, Rules, SourcePolicy
 from agentsync.convert.policy_check import judge_output, judge_text
-from agentsync.convert.render import RenderedFile
+from agentsync.convert.render import RenderedFile, without_losses
 from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -312,7 +312,7 @@ def _judged(read: ReadAgent, file: RenderedFile, target: Target, rules: Sequence
     # A line number means something to the author only in the agent's own file.
     document = file.document if file.document is read.document else replace(file.document, lines={})
     refusals = judge_output(target.written, document, read.agent.slug, rules, author)
-    return RenderedFile("", None, (*file.diagnostics, *refusals)) if refusals else file
+    return RenderedFile("", None, (*without_losses(file.diagnostics), *refusals)) if refusals else file
 
 
 def _target_state(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from agentsync.core.codes import Code
@@ -14,6 +16,9 @@ from agentsync.sync.build import BuildResult
 from agentsync.sync.snapshot import Snapshot
 from agentsync.targets.change import Actual
 from agentsync.targets.plan import Plan
+
+_CONFIRMED: Final = (Code.HELD_EMPTY, Code.HELD_DELETIONS, Code.SOURCE_CHANGED)
+_OF_SOURCE: Final = re.compile(r"source `([^`]*)`")
 
 
 def left_sources(plan: Plan, gone: Collection[str]) -> list[Diagnostic]:
@@ -56,6 +61,21 @@ def without_agents(
     empty = [one for one in snapshots if one.name not in with_agents and not refused(one.unmatched)]
     code = Code.NO_AGENTS if with_agents or may_be_empty else Code.NO_AGENTS_AT_ALL
     return [Diagnostic(code, f"source `{one.name}` has no agents at {one.commit[:12]}") for one in empty]
+
+
+def typos_first(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return diagnostics in which nobody is advised to confirm deletions that a mistyped pattern asks for."""
+    typos = [one for one in diagnostics if one.code in (Code.NO_SUCH_PATH, Code.NO_SUCH_AGENT)]
+
+    def causes(typo: Diagnostic, held: Diagnostic) -> bool:
+        owner = _OF_SOURCE.search(typo.message)
+        return owner is None or f"`{owner[1]}`" in held.message  # a target's pattern concerns every source
+
+    def advised(one: Diagnostic) -> Diagnostic:
+        cause = next((typo for typo in typos if one.code in _CONFIRMED and causes(typo, one)), None)
+        return replace(one, hint=f"Correct the pattern that {cause.code.id} names first.") if cause else one
+
+    return tuple(map(advised, diagnostics))
 
 
 def kept_last_good(

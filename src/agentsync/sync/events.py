@@ -81,7 +81,11 @@ class RunEvents:
             yield self._event("agent.held", logging.WARNING, **facts)
         reported = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in held}
         origins = _origins(report)
-        for diagnostic in report.news:
+        news = report.news
+        if any(source.error for source in report.sources):  # each cycle of an outage is a whole one
+            fresh = frozenset(report.fresh)
+            news = tuple(one for one in news if one in fresh)
+        for diagnostic in news:
             if diagnostic not in reported and diagnostic.code not in _OF_SOURCES:
                 yield self.diagnostic(diagnostic, origins.get(diagnostic.path, {}))
         commits = {source.name: source.commit for source in report.sources}

@@ -9,7 +9,13 @@ from agentsync.config import Config
 from agentsync.convert.policy import Rules
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.sync.cycle_diagnostics import kept_last_good, left_sources, left_targets, without_agents
+from agentsync.sync.cycle_diagnostics import (
+    kept_last_good,
+    left_sources,
+    left_targets,
+    typos_first,
+    without_agents,
+)
 from agentsync.sync.escalation import hold_escalations
 from agentsync.sync.observe import Observation
 from agentsync.sync.request import SyncRequest
@@ -53,7 +59,7 @@ def plan(config: Config, request: SyncRequest, observation: Observation) -> Plan
         *([] if request.ad_hoc else left_sources(changes, gone)),
         *changes.diagnostics,
     )
-    return Planned(states, changes, diagnostics)
+    return Planned(states, changes, typos_first(diagnostics))
 
 
 def _unmatched(observation: Observation) -> tuple[Diagnostic, ...]:

@@ -72,7 +72,7 @@ def roll_back(
     Args:
         config: with the targets.
         app_paths: where state and backups are.
-        to: the sync; without it, the one before the last.
+        to: the sync, or what was before it with a `~` at its end; without it, the one before the last.
         dry_run: only return what would be done, without an event.
         lock_timeout: how many seconds to wait for another run.
         progress: called with each step.
@@ -133,9 +133,11 @@ def _destination(state: State, to: str | None) -> str:
         raise ConfigError("nothing was changed here yet, so there is nothing to go back to")
     if to is None:
         return _before_last(state, syncs)
-    if to not in {sync.id for sync in syncs}:
-        raise ConfigError(f"there is no sync {to}", hint="`agentsync history` lists them")
-    return to
+    ids = [sync.id for sync in syncs]
+    id_ = to.removesuffix("~")
+    if id_ not in ids:
+        raise ConfigError(f"there is no sync {id_}", hint="`agentsync history` lists them")
+    return id_ if id_ == to else next(iter(ids[ids.index(id_) + 1 :]), "")
 
 
 def _before_last(state: State, syncs: Iterable[Sync]) -> str:

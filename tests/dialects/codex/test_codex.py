@@ -48,6 +48,15 @@ def test_an_inexpressible_denial_is_reported_or_refused_under_strict_approval(ke
     assert Code.REFUSED_WIDER in {diagnostic.code for diagnostic in strict.diagnostics}
 
 
+def test_an_agent_that_may_not_read_is_only_refused_with_the_ways_out() -> None:
+    file = _claude("tools: Edit", WriteOptions())
+    (refusal,) = file.diagnostics
+    assert (refusal.code, refusal.hint) == (
+        Code.REFUSED_WIDER,
+        "Let the agent read files, or name it in `skip` of that target.",
+    )
+
+
 @pytest.mark.parametrize("model", ["gpt-6.2-astra", "gpt-6.2-sol"])
 def test_the_newest_models_are_written_as_they_are(model: str) -> None:
     source = f"---\nname: x\ndescription: d\nmodel: openai/{model}\n---\np\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import click
 from click import unstyle
 
 from agentsync.cli.console import diagnostic_lines
@@ -49,11 +50,23 @@ def test_many_diagnostics_fit_the_lines_and_the_rest_is_counted() -> None:
         assert len(lines) <= most
         assert "AS105" in lines[0]
         assert max(map(width_of, lines)) <= 80
-        assert re.search(r"more: (\d+ warnings, )?7 notes; -v shows them", lines[-1])
+        assert re.search(r"more: (\d+ warnings with -v, )?7 notes with -vv", lines[-1])
     assert "30 agents: agent-0, agent-1, agent-2, agent-3, agent-4 and 25 more" in "\n".join(lines)
     everything = diagnostic_lines([*many, *names, *errors, *notes], verbosity=1, width=80)
     assert all(f"`key-{cause}`" in "\n".join(everything) for cause in range(9))
+    assert click.unstyle(everything[-1]) == "more: 7 notes with -vv"
     assert len(diagnostic_lines(many, verbosity=2)) == len(many)
+
+
+def test_no_error_is_folded_while_there_is_room() -> None:
+    typos = [Diagnostic(Code.NO_SUCH_AGENT, f"`only`: {number}") for number in range(9)]
+    held = Diagnostic(Code.HELD_DELETIONS, "held")
+    warnings = [lost(f"agent-{number}", f"`key-{number}`" + " x" * number) for number in range(60)]
+    text = "\n".join(diagnostic_lines([*warnings, *typos, held], verbosity=0, most=14))
+    assert all(f"`only`: {number}" in text for number in range(9))
+    assert "AS407" in text
+    assert "error" not in text.splitlines()[-1]
+    assert "AS407" in "\n".join(diagnostic_lines([*warnings, *typos, held], verbosity=0, most=8))
 
 
 def test_cells_are_cut_so_that_a_line_fits_and_paths_keep_their_ends() -> None:

@@ -118,3 +118,11 @@ def test_a_machine_accepts_more_than_a_manifest_and_neither_accepts_failures(
         else:
             with pytest.raises(ConfigError, match=code):
                 read()
+
+
+def test_a_mistake_is_at_the_line_of_its_entry() -> None:
+    good = '  { code = "AS304", reason = "known" },'
+    text = f'version = 1\naccept = [ # known\n  # first\n{good}\n\n  {{ code = "AS999", reason = "known" }},\n]\n'
+    with pytest.raises(ConfigError) as caught:
+        load(text, Config, "c")
+    assert caught.value.place == "c:6"

@@ -10,6 +10,18 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 
 
+def reads_anyway(title: str) -> Diagnostic:
+    """Diagnostic for an agent that may not read files, in a tool that lets every agent do it.
+
+    Args:
+        title: the tool's display name.
+    """
+    message = f"{title} lets every agent read files, and this one may not"
+    return Diagnostic(
+        Code.REFUSED_WIDER, message, hint="Let the agent read files, or name it in `skip` of that target."
+    )
+
+
 def beyond(grants: Grants, covered: Collection[str], title: str, options: WriteOptions) -> Iterator[Diagnostic]:
     """Diagnostics for the restrictions of a source that the tool cannot express.
 

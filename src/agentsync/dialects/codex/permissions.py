@@ -23,7 +23,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.dialects._kit.fields import Fields
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
-from agentsync.dialects._kit.session_limits import beyond
+from agentsync.dialects._kit.session_limits import beyond, reads_anyway
 from agentsync.formats.document import Document
 
 _SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")  # from the narrowest
@@ -229,7 +229,7 @@ def _write(agent: Agent, options: WriteOptions) -> Permissions:
     permissions: dict[str, JsonValue] = {}
     diagnostics = [*narrowed.diagnostics]
     if not levels["reading"]:
-        diagnostics.append(Diagnostic(Code.REFUSED_WIDER, "Codex lets every agent read files, and this one may not"))
+        diagnostics.append(reads_anyway("Codex"))
     # Codex cannot restrict single other tools, and a shell that asks is the narrowest one that still does the rest.
     if narrowed.default < Approval.SESSION or any(
         min(grants.approvals(tool)) < Approval.SESSION for tool in TOOLS - {"websearch"}
