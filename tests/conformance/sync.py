@@ -73,9 +73,8 @@ class Synced:
         return {code for target, code in self._codes.get((path, severity), ()) if target in ("", tool)}
 
     def has_versions(self, path: str) -> bool:
-        """Whether each tool gets its own version of this file's agent, which is reported for the source as a whole."""
-        name = path.rpartition("/")[2].partition(".")[0]
-        return any(f"`{name}`" in one["message"] for one in self.report["diagnostics"] if one["code"] == "AS225")
+        """Whether another file has a version of this file's agent, by its name, which some tools get instead."""
+        return len({other for other in self.agents if _stem(other) == _stem(path)}) > 1
 
     @cached_property
     def _codes(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
@@ -167,3 +166,7 @@ def _configuration(repository: Repository, synced: Synced) -> str:
     policy = '[policy]\nhooks = "allow"\nmcp_servers = "allow"\nmodes = ["*"]\nunattended = "allow"\n'
     policy += 'secrets = "allow"\nhidden = "allow"\n'
     return "\n".join(["version = 1\n", source, *targets, policy])
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].partition(".")[0]
