@@ -68,10 +68,11 @@ def test_01_a_remote_that_is_down_keeps_everything_and_status_shows_since_when(
         trial = Trial(machine, repository, server.url("team.git"))
         trial.converges()
     trial.holds(3, "the server cannot be reached", "check the URL and the network")
-    reported = machine.run("status").stdout
-    assert repository.head[:12] in reported
-    assert re.search(r"fetched .* ago", reported)
-    assert "the server cannot be reached" in reported
+    status = machine.run("status")
+    assert repository.head[:12] in status.stdout
+    assert re.search(r"fetched .* ago", status.stdout)
+    assert "failed, see below" in status.stdout
+    assert "the server cannot be reached" in status.stderr
     trial.push()
     with GitServer(repository.path.parent, server.port):
         trial.converges()
