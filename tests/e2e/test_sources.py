@@ -52,18 +52,29 @@ def make(tmp_path: Path) -> Maker:
     return make
 
 
-def test_a_name_in_two_sources_is_refused_and_both_places_are_reported(machine: Machine, make: Maker) -> None:
+def test_a_name_stays_with_the_source_that_has_it_whatever_another_publishes(machine: Machine, make: Maker) -> None:
     team = make("team", {"agents/tester.md": agent("tester", "Team."), "agents/writer.md": agent("writer")})
     company = make("company", {"shared/tester.md": agent("tester", "Company.")})
-    machine.configure(source("team", team.url) + source("company", company.url) + TARGETS)
+    first, second = source("team", team.url), source("company", company.url)
+    machine.configure(first + second + TARGETS)
     result = machine.run("pull")
-    assert result.code == 4
-    assert machine.names() == ["writer.md"]
-    first, second = result.reported("agent.refused")
-    assert (first["source"], first["path"], first["commit"]) == ("team", "agents/tester.md", team.head)
-    assert "shared/tester.md of source `company`" in first["message"]
-    assert (second["source"], second["path"], second["agent"]) == ("company", "shared/tester.md", "tester")
-    assert "agents/tester.md of source `team`" in second["message"]
+    assert (result.code, machine.names()) == (4, ["tester.md", "writer.md"])
+    (refused,) = result.reported("agent.refused")
+    assert (refused["source"], refused["path"], refused["agent"]) == ("company", "shared/tester.md", "tester")
+    assert "agents/tester.md of source `team`, which is listed first" in refused["message"]
+    machine.configure(second + first + TARGETS)
+    team.write({"agents/tester.md": agent("tester", "Team, again.")})
+    team.commit()
+    assert machine.run("pull").code == 4
+    assert "Team, again." in (machine.claude / "tester.md").read_text(), "its owner can still update it"
+    team.write({"agents/tester.md": "---\nname: [\n---\nBroken.\n"})
+    team.commit()
+    assert machine.run("pull").code == 4
+    assert "Team, again." in (machine.claude / "tester.md").read_text()
+    team.remove("agents/tester.md")
+    team.commit()
+    assert machine.run("pull").code == 0
+    assert "Company." in (machine.claude / "tester.md").read_text(), "its owner gave it up"
 
 
 def test_a_later_source_wins_where_it_is_configured_to_and_gives_the_name_back(machine: Machine, make: Maker) -> None:

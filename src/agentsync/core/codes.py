@@ -79,7 +79,7 @@ class Code(Enum):
     HIDDEN_UNICODE = "AS209", WARNING, "The text contains characters that a reader cannot see.", "Remove the characters.", "The agent is written with them, since the policy allows it."
     NAME_HIDDEN_UNICODE = "AS210", ERROR, "The name contains characters that a reader cannot see.", "Remove the characters.", _REFUSED
     SECRET = "AS211", WARNING, "The text seems to contain a credential.", "Revoke the credential, then remove it.", "The agent is written with it, since the policy allows it."
-    NAME_TWICE = "AS212", ERROR, "Two agents have the same name.", "Rename or exclude one of them; or name the dialect of each under `[agents.dialects]`; between sources, `replaces = true` lets the later one win.", "Neither agent is written; versions that were written earlier stay."
+    NAME_TWICE = "AS212", ERROR, "Two agents have the same name.", "Rename or exclude one of them; or name the dialect of each under `[agents.dialects]`; between sources, `replaces = true` lets the later one win.", "Of one source, neither agent is written and versions that were written earlier stay; of two sources, one keeps the name."
     SAME_TWICE = "AS213", WARNING, "The same agent is in two files, or another file takes precedence.", "Exclude one of them.", "One of the files is used, the other is ignored."
     WRONG_DIALECT = "AS214", ERROR, "The value has another tool's form; this tool would read it differently.", "Write the value in the form that this tool reads.", _REFUSED
     UNKNOWN_TOOL = "AS215", WARNING, "The tool name is not one that this dialect knows.", "Correct the tool's name, or remove it.", "The agent is written; its own tool ignores the name, or gets a file without it."

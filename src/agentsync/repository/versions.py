@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice
+from types import MappingProxyType
 from typing import NamedTuple
 
 from agentsync.core.codes import Code
@@ -63,6 +64,11 @@ class Named:
     def place(self) -> Place:
         """Where its file is; only agents of one name are asked for that."""
         return place_of(self.path, self.selection)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What must be its own: the key of its name, and the stem of its files."""
+        return frozenset((name_key(self.name), self.slug))
 
     @property
     def tool(self) -> str:
@@ -164,33 +170,124 @@ class NameCheck(NamedTuple):
     diagnostics: Sequence[Diagnostic]
 
 
-def check_names(agents: Sequence[Named], overriding: frozenset[str], unusable: Sequence[Named] = ()) -> NameCheck:
+def check_names(
+    agents: Sequence[Named],
+    overriding: frozenset[str],
+    unusable: Sequence[Named] = (),
+    owners: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> NameCheck:
     """Decide which agents are used where several have the same name, or would have files of the same name.
 
     Equal content is used once. Files of one source for different tools are versions of one agent. Where one tool has
     two in one project, neither is used; where two projects of a source have agents of one name, none is, unless one
-    project is the whole source or is alone in having them in directories of tools. Of several sources, a later one
-    wins only where it is configured to.
+    project is the whole source or is alone in having them in directories of tools.
+
+    Of several sources one has the name, whatever the others publish: a later one that is configured to replace those
+    above it, else the one whose agent is on this machine, else the first. So a source cannot block another's agent.
 
     Args:
         agents: in the order of their sources.
         overriding: sources whose agents win over those of earlier sources.
         unusable: files of tools that would be agents and cannot be used; their names may be those of their files, or
             empty where a file would contain several agents.
+        owners: for the key of a name, or the stem of its files, the sources whose agent of that name is on this
+            machine. Such a source keeps the name as long as it has the agent, even where that cannot be used now.
     """
     used: list[Versions] = []
     refused: list[Named] = []
     diagnostics: list[Diagnostic] = []
-    for group in groups_of_names(agents):
-        candidates = _winning(group, overriding)
-        versions, twins = _decided(candidates)
-        refused += twins
-        diagnostics += _twins(twins)
-        if versions:
-            used.append(versions)
-            settled = {*versions.usable, *twins}
-            diagnostics += [_ignored(one, versions) for one in candidates if one not in settled]
+    holders: dict[str, _Claim] = {}
+    for claim in _in_order_of_precedence([*_claims(agents), *_claims_of(unusable)], overriding, owners):
+        found = (holders[key] for key in claim.keys if key in holders)
+        if holder := next((one for one in found if one.source != claim.source), None):
+            lost, reported = _lost(claim, holder)
+            refused += lost
+            diagnostics += reported
+            continue
+        if claim.versions or claim.replaces or claim.is_owner:
+            for key in claim.keys:
+                holders.setdefault(key, claim)
+        refused += claim.twins
+        diagnostics += _twins(claim.twins)
+        if claim.versions:
+            used.append(claim.versions)
+            settled = {*claim.versions.usable, *claim.twins}
+            diagnostics += [_ignored(one, claim.versions) for one in claim.agents if one not in settled]
     return NameCheck(_with_unusable(used, unusable), refused, diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Claim of one source to a name, or to several that its agents connect.
+
+    Attributes:
+        agents: those of the name.
+        keys: of their names and files.
+        versions: the versions that are used if the source has the name; None if none can be.
+        twins: the agents that cannot be distinguished.
+        replaces: whether the source replaces those above it, and no later one does so.
+        is_replaced: whether a later source that replaces this one claims the name, too.
+        is_owner: whether the source has the name on this machine.
+    """
+
+    agents: Sequence[Named]
+    keys: frozenset[str]
+    versions: Versions | None = None
+    twins: Sequence[Named] = ()
+    replaces: bool = False
+    is_replaced: bool = False
+    is_owner: bool = False
+
+    @property
+    def source(self) -> str:
+        return self.agents[0].source
+
+
+def _claims(agents: Iterable[Named]) -> Iterator[_Claim]:
+    """Yield what each source claims; sources are grouped one by one, so that none connects names of another."""
+    by_source: defaultdict[str, list[Named]] = defaultdict(list)
+    for agent in agents:
+        by_source[agent.source].append(agent)
+    for members in by_source.values():
+        for group in groups_of_names(members):
+            yield _Claim(group, frozenset(key for one in group for key in one.keys), *_of_source(group))
+
+
+def _claims_of(unusable: Iterable[Named]) -> Iterator[_Claim]:
+    for file in unusable:
+        if file.slug:
+            yield _Claim((file,), file.keys)
+
+
+def _in_order_of_precedence(
+    claims: Iterable[_Claim], overriding: frozenset[str], owners: Mapping[str, Collection[str]]
+) -> Sequence[_Claim]:
+    """Return the claims, first the one that has the name where several sources claim it."""
+    claims = [*claims]
+    order = {source: index for index, source in enumerate(dict.fromkeys(claim.source for claim in claims))}
+    last: dict[str, int] = {}
+    for claim in claims:
+        if claim.source in overriding:
+            last.update((key, max(order[claim.source], last.get(key, 0))) for key in claim.keys)
+    ranked = [
+        replace(
+            claim,
+            replaces=any(last.get(key) == order[claim.source] for key in claim.keys),
+            is_replaced=any(last.get(key, 0) > order[claim.source] for key in claim.keys),
+            is_owner=any(claim.source in owners.get(key, ()) for key in claim.keys),
+        )
+        for claim in claims
+    ]
+    return sorted(ranked, key=lambda claim: (claim.is_replaced, not claim.is_owner, order[claim.source]))
+
+
+def _lost(claim: _Claim, holder: _Claim) -> tuple[Sequence[Named], Sequence[Diagnostic]]:
+    """Return the agents of a claim that are refused since another source has the name, and what is reported."""
+    if claim.is_replaced or (claim.versions is None and not claim.twins):
+        return (), ()
+    if holder.versions and not _differs(holder.versions, claim):
+        return (), [_ignored(one, holder.versions) for one in claim.agents]
+    return claim.agents, [_taken(one, holder) for one in claim.agents]
 
 
 def groups_of_names(agents: Sequence[Named]) -> Collection[Sequence[Named]]:
@@ -214,26 +311,10 @@ def groups_of_names(agents: Sequence[Named]) -> Collection[Sequence[Named]]:
     return groups.values()
 
 
-def _winning(group: Sequence[Named], overriding: frozenset[str]) -> Sequence[Named]:
-    last = group[-1].source
-    return [agent for agent in group if agent.source == last] if last in overriding else group
-
-
-def _decided(group: Sequence[Named]) -> tuple[Versions | None, Sequence[Named]]:
-    """Return the versions of a group that are used, if any, and the agents that cannot be distinguished."""
-    by_source: defaultdict[str, list[Named]] = defaultdict(list)
-    for agent in group:
-        by_source[agent.source].append(agent)
-    (versions, twins), *others = [_of_source(members) for members in by_source.values()]
-    if others and (versions is None or twins or any(_differs(versions, *other) for other in others)):
-        return None, group
-    return versions, twins
-
-
-def _differs(versions: Versions, others: Versions | None, twins: Sequence[Named]) -> bool:
+def _differs(versions: Versions, claim: _Claim) -> bool:
     """Whether another source has different content under the same name."""
-    contents = ({one.blob for one in each.usable} if each else set() for each in (versions, others))
-    return bool(twins) or len({*map(frozenset, contents)}) > 1
+    contents = ({one.blob for one in each.usable} if each else set() for each in (versions, claim.versions))
+    return bool(claim.twins) or len({*map(frozenset, contents)}) > 1
 
 
 def _of_source(group: Sequence[Named]) -> tuple[Versions | None, Sequence[Named]]:
@@ -315,6 +396,14 @@ def _ignored(agent: Named, versions: Versions) -> Diagnostic:
     same = any(one.blob == agent.blob for one in versions.usable)
     message = f"the same agent is in {place}" if same else f"not used, since {place} has this name and takes precedence"
     return Diagnostic(Code.SAME_TWICE, message, path=agent.path, agent=agent.slug)
+
+
+def _taken(agent: Named, holder: _Claim) -> Diagnostic:
+    """Report an agent that is refused, since another source has its name."""
+    other = next((one for one in holder.agents if not agent.keys.isdisjoint(one.keys)), holder.agents[0])
+    has = "has the name on this machine" if holder.is_owner else "is listed first"
+    message = f"`{other.name}` is also the name of {_place(other, agent)}, which {has}"
+    return Diagnostic(Code.NAME_TWICE, message, path=agent.path, agent=agent.slug)
 
 
 def _twins(group: Sequence[Named]) -> Iterator[Diagnostic]:

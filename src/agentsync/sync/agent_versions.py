@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import PurePosixPath
@@ -12,13 +12,28 @@ from agentsync.config import Target
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.entry_paths import split_path
-from agentsync.core.naming import slug
+from agentsync.core.naming import name_key, slug
 from agentsync.dialects import Dialect, dialects
 from agentsync.repository.checks import masked
 from agentsync.repository.selection import dialect_of
 from agentsync.repository.versions import Named, Versions, check_names, several_versions
+from agentsync.state.records import Key, Recorded
 from agentsync.sync.compiled_agent import CompiledAgent, Output
 from agentsync.sync.snapshot import Snapshot
+from agentsync.targets.change import slug_of
+
+Owners = Mapping[str, Collection[str]]
+"""For the key of a name, or the stem of its files, the sources whose agent of that name is on this machine."""
+
+
+def owners_of(inventory: Mapping[Key, Recorded], snapshots: Iterable[Snapshot]) -> Owners:
+    """Return which source owns which names: it wrote the agent, under its present name or from its present URL."""
+    names = {snapshot.url: snapshot.name for snapshot in snapshots}
+    owners: defaultdict[str, set[str]] = defaultdict(set)
+    for (_, path), row in inventory.items():
+        for key in {name_key(row.agent), slug_of(path)}:
+            owners[key].add(names.get(row.source_url, row.source))
+    return owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +52,16 @@ class UsedAgents:
 
 
 def used_agents(
-    snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent], targets: Sequence[Target]
+    snapshots: Sequence[Snapshot], compiled: Sequence[CompiledAgent], targets: Sequence[Target], owners: Owners
 ) -> UsedAgents:
-    """Decide which agents are used, and for which targets."""
+    """Decide which agents are used, and for which targets; a source keeps the names that it owns."""
     by_name = {snapshot.name: snapshot for snapshot in snapshots}
     overriding = frozenset(snapshot.name for snapshot in snapshots if snapshot.replaces)
     indices = {named_agent(agent, by_name[agent.source]): index for index, agent in enumerate(compiled) if agent.slug}
     refused = chain.from_iterable(claimed(agent, by_name[agent.source]) for agent in compiled)
     unread = chain.from_iterable(_unread(snapshot) for snapshot in snapshots)
     unusable = [*refused, *unread]
-    agents, twins, found = check_names([*indices], overriding, unusable)
+    agents, twins, found = check_names([*indices], overriding, unusable, owners)
     diagnostics = [*found]
     results = [*compiled]
     for agent in agents:
@@ -66,10 +81,13 @@ def used_agents(
     return UsedAgents(tuple(results), tuple(results[index] for index in used), tuple(diagnostics))
 
 
-def without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) -> tuple[CompiledAgent, ...]:
+def without_clashes(
+    used: Sequence[CompiledAgent], targets: Sequence[Target], owners: Owners
+) -> tuple[CompiledAgent, ...]:
     """Refuse an output whose path belongs to another agent: one whose own name it is, or each one's of several.
 
-    Only names that were adapted to a target can clash here, since equal ones are found before.
+    Only names that were adapted to a target can clash here, since equal ones are found before. Of several sources, the
+    one that owns the name has the path, else the first.
     """
     refusals: dict[int, dict[str, Output]] = {}
     for target in targets:
@@ -78,10 +96,12 @@ def without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) ->
             if (output := compiled_agent.outputs.get(target.name)) and output.path:
                 users[output.path].append(index)
         for path, indices in users.items():
+            has_it = _holder([used[index].source for index in indices], owners.get(slug_of(path), ()))
             for index in indices if len(indices) > 1 else ():
                 agent = used[index]
-                if target.written.path_of(agent.slug) != path:
-                    others = ", ".join(used[other].path for other in indices if other != index)
+                rivals = [other for other in indices if other != index and used[other].source in (agent.source, has_it)]
+                if rivals and (agent.source != has_it or target.written.path_of(agent.slug) != path):
+                    others = ", ".join(used[other].path for other in rivals)
                     message = f"the name that it gets here is also that of {others}"
                     refusal = Diagnostic(
                         Code.NAME_TWICE, message, path=agent.path, agent=agent.name, target=target.name
@@ -91,6 +111,11 @@ def without_clashes(used: Sequence[CompiledAgent], targets: Sequence[Target]) ->
         replace(agent, outputs={**agent.outputs, **refusals[index]}) if index in refusals else agent
         for index, agent in enumerate(used)
     )
+
+
+def _holder(sources: Sequence[str], owners: Collection[str]) -> str:
+    """Return which of the sources has a path: the first that owns its name, else the first."""
+    return next((source for source in sources if source in owners), sources[0])
 
 
 _SHOWN = 4

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from agentsync.config import Target
 from agentsync.convert.approval_check import Author
@@ -28,7 +29,7 @@ from agentsync.repository.overrides import unused
 from agentsync.repository.plugins import Plugins, prefixes
 from agentsync.repository.selection import dialect_of
 from agentsync.state.render_cache import Cache
-from agentsync.sync.agent_versions import claimed, claims_of, named_agent, used_agents, without_clashes
+from agentsync.sync.agent_versions import Owners, claimed, claims_of, named_agent, used_agents, without_clashes
 from agentsync.sync.called_agents import called_names, missing_agents
 from agentsync.sync.compiled_agent import CompiledAgent, Output, decode, encode
 from agentsync.sync.contents import ContentStore, render_file
@@ -65,6 +66,7 @@ def build(
     cache: Cache | None,
     policy: Policy,
     *,
+    owners: Owners = MappingProxyType({}),
     progress: Progress = no_progress,
 ) -> BuildResult:
     """Read and render every file of every source for every target.
@@ -77,6 +79,7 @@ def build(
         targets: which get their agents.
         cache: of earlier results; None to use none.
         policy: what agents may be given.
+        owners: the sources that have names on this machine and keep them.
         progress: called after each file that is read.
 
     Raises:
@@ -99,8 +102,8 @@ def build(
         compiled += of_source
     if cache:
         cache.trim(_CACHE_SHARE * len(compiled) + _CACHE_LEAST)
-    names = used_agents(snapshots, compiled, targets)
-    used = without_clashes(names.used, targets)
+    names = used_agents(snapshots, compiled, targets, owners)
+    used = without_clashes(names.used, targets, owners)
     snapshots = [replace(one, called=called_names(one, used, targets)) for one in snapshots]
     contents.follow(snapshots)
     for snapshot in snapshots:

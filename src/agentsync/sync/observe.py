@@ -16,6 +16,7 @@ from agentsync.repository.overlays import read_overlays
 from agentsync.state.records import Key, Recorded
 from agentsync.state.render_cache import Cache
 from agentsync.state.store import State
+from agentsync.sync.agent_versions import owners_of
 from agentsync.sync.build import BuildResult, build
 from agentsync.sync.events import RunEvents
 from agentsync.sync.last_applied import Finder, LastApplied
@@ -99,13 +100,14 @@ def observe(
         if snapshot:
             snapshots.append(snapshot)
     environment.progress("reading", 0, 0)
-    with Cache.open(environment.app_paths.outcomes) as cache:
-        built = build(snapshots, targets, cache, policy, progress=environment.progress)
     moved = find_relocations(state, directories)
     if request.scope is Scope.APPLY:
         state.relocate(moved)
         recover(state, directories)
     inventory = relocated(state.inventory({*directories, *moved}), moved)
+    with Cache.open(environment.app_paths.outcomes) as cache:
+        owners = owners_of(inventory, snapshots)
+        built = build(snapshots, targets, cache, policy, owners=owners, progress=environment.progress)
     others = written_by_others(environment.app_paths, directories)
     wanted = {(one.directory, path): (one.target, file) for one in built.states for path, file in one.files.items()}
     disk = observe_targets(directories, wanted, inventory, state)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -63,19 +66,50 @@ def test_a_name_in_another_script_is_one_name_whatever_its_files_are_called() ->
     assert messages["d"] == "`lead`, which is written for `主任` in file names, is also that of e/lead.md"
 
 
-def test_two_sources_of_one_name_clash_and_are_named() -> None:
-    used, diagnostics = check_names([named("a.md", "1"), named("a.md", "2", "mine")], frozenset())
-    assert used == set()
-    assert "of source `mine`" in diagnostics[0].message
+def test_of_two_sources_the_owner_has_the_name_else_the_first() -> None:
+    first, second = named("a.md", "1"), named("b.md", "2", "mine")
+    for owners, has, lacks in (({}, first, second), ({"x": {"mine"}}, second, first), ({"x": {"gone"}}, first, second)):
+        checked = decide([first, second], frozenset(), owners=owners)
+        assert ([*checked.used[0].usable], checked.refused) == ([has], [lacks])
+        (diagnostic,) = checked.diagnostics
+        assert (diagnostic.code, diagnostic.path) == (Code.NAME_TWICE, lacks.path)
+        assert f"{has.path} of source `{has.source}`" in diagnostic.message
+
+
+_names = st.sampled_from("abc")
+_agents = st.lists(st.tuples(st.sampled_from(["team", "other", "third"]), _names, _names, st.sampled_from("12")))
+
+
+@given_any(_agents)
+@example([("team", "a", "a", "1"), ("team", "b", "b", "2"), ("other", "a", "b", "3")])
+def test_no_source_changes_what_an_owner_has(rows: list[tuple[str, str, str, str]]) -> None:
+    agents = [named(f"{index}.md", blob, source, slug, name) for index, (source, slug, name, blob) in enumerate(rows)]
+    own = [agent for agent in agents if agent.source == "team"]
+    owners = {key: {"team"} for agent in own for key in agent.keys}
+    alone, among = (decide(some, frozenset(), owners=owners) for some in (own, agents))
+    assert [one for one in among.used if one.source == "team"] == [*alone.used]
+    assert [one for one in among.refused if one.source == "team"] == [*alone.refused]
+
+
+def test_an_owner_keeps_a_name_that_it_cannot_use_now() -> None:
+    broken, other = named("a.md", "1"), named("b.md", "2", "other")
+    owners = {"x": {"team"}}
+    for agents, unusable in (([other], [broken]), ([broken, named("c.md", "3"), other], [])):
+        checked = decide(agents, frozenset(), unusable, owners)
+        assert (checked.used, other in checked.refused) == ([], True)
+    assert decide([other], frozenset(), [broken]).used, "a source that never had it blocks nobody"
+
+
+def test_who_replaces_wins_over_an_owner_above_and_over_none_below() -> None:
+    team, mine, below = named("a.md", "1"), named("b.md", "2", "mine"), named("c.md", "3", "below")
+    assert [one.source for one in decide([team, mine], frozenset({"mine"}), owners={"x": {"team"}}).used] == ["mine"]
+    checked = decide([team, mine, below], frozenset({"mine"}), owners={"x": {"below"}})
+    assert ([one.source for one in checked.used], checked.refused) == (["below"], [mine])
 
 
 def test_a_later_source_wins_where_it_may() -> None:
     mine = named("a.md", "2", "mine")
     assert check_names([named("a.md", "1"), mine], frozenset({"mine"})) == ({mine}, [])
-
-
-def test_an_earlier_source_never_wins_by_that() -> None:
-    assert check_names([named("a.md", "2", "mine"), named("a.md", "1")], frozenset({"mine"}))[0] == set()
 
 
 def test_a_winning_source_must_still_agree_with_itself() -> None:
@@ -189,7 +223,7 @@ def test_a_tool_whose_version_cannot_be_used_gets_no_other() -> None:
 
 def test_versions_in_two_sources_are_one_agent_only_where_all_are_equal() -> None:
     mine = [named(OF_CLAUDE, "1"), named(OF_OPENCODE, "2")]
-    for blobs, refused in ((("1", "2"), 0), (("1", "3"), 4)):
+    for blobs, refused in ((("1", "2"), 0), (("1", "3"), 2)):
         theirs = [named(path, blob, "other") for path, blob in zip((OF_CLAUDE, OF_OPENCODE), blobs, strict=True)]
         agents = [
             Named(one.source, one.path, one.blob, "x", "x", "claude" if one.path == OF_CLAUDE else "opencode")
