@@ -281,10 +281,11 @@ def test_a_state_or_cache_that_cannot_be_made_is_no_bug(machine: Machine, reposi
     assert "state directory cannot be used: Not a directory" in result.stderr
     assert machine.run("history").code == 4
     (machine.home / ".local/state").unlink()
+    shutil.rmtree(machine.home / ".cache")
     (machine.home / ".cache").touch()
     result = machine.run("pull")
     assert result.code == 4
-    assert "the database cannot be used: Not a directory" in result.stderr
+    assert "cache directory cannot be used: Not a directory" in result.stderr
     assert not list(machine.home.rglob("bug-report.txt"))
 
 

@@ -11,6 +11,7 @@ from agentsync.cli.cycle import read_config, run_cycle
 from agentsync.cli.options import common, common_options
 from agentsync.cli.wording import not_synced_line
 from agentsync.convert.feature_matrix import matrix_row
+from agentsync.core.errors import ExitCode
 from agentsync.core.paths import is_directory, is_file, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import dialects
@@ -41,10 +42,14 @@ def command(*, what: str, matrix: bool) -> int:
             report = run_cycle(options, Scope.LOOK)
             agents = _agents(report)
             _print(agents)
-            if not agents:
+            failed = [source for source in report.sources if source.error]
+            for source in failed:
+                click.echo(f"source {source.name}: {source.error}", err=True)
+            if not (agents or failed):
                 click.echo("no agents yet: run `agentsync pull`", err=True)
             if not options.json and (others := not_synced_line(totals(report.not_synced.values()))):
                 click.echo(others, err=True)
+            return ExitCode.SOURCE_UNAVAILABLE if failed else ExitCode.OK
         case "dialects":
             _print(_matrix() if matrix else _dialects())
         case _:

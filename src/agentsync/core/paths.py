@@ -11,6 +11,7 @@ from pathlib import Path
 from platformdirs import PlatformDirs
 
 from agentsync.core.errors import ConfigError
+from agentsync.core.ownership import require_own
 
 _DIRS = PlatformDirs("agentsync", appauthor=False)
 CONFIG_NAME = "config.toml"
@@ -98,9 +99,10 @@ def home() -> Path:
 
 
 def make_private(directory: Path) -> None:
-    """Create a directory, and those above it that are missing, for this user only, whatever the umask is.
+    """Make a directory this user's only, whatever the umask is, with those above it that are missing.
 
     Raises:
+        PermissionError: another user can change it, or replace it.
         OSError: one cannot be created.
     """
     missing: list[Path] = []
@@ -113,6 +115,8 @@ def make_private(directory: Path) -> None:
             path.mkdir(mode=0o700, exist_ok=True)
         except FileExistsError as error:  # a file is here, which the user looks for in vain by that reason
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
+    if is_directory(directory):
+        require_own(directory)
 
 
 def _own(path: Callable[[], Path]) -> Path:

@@ -13,6 +13,7 @@ from agentsync.core.errors import SourceUnavailableError, why
 from agentsync.core.paths import make_private
 from agentsync.git.environment import repository_environment
 from agentsync.git.objects import is_object_id
+from agentsync.git.own_mirror import tampering
 from agentsync.git.process import READ_SECONDS, Done, Process, Quota, executable, run
 
 # Files that a killed git leaves behind, beside locks: a mark of a running `gc`, and parts of packs, objects and refs.
@@ -39,10 +40,24 @@ class BareRepository:
         self._whole = self.directory / "agentsync-whole"
         self._partial = self.directory / "agentsync-partial"
         self._fetched = self.directory / "FETCH_HEAD"
+        self._is_own = False  # checked once, since nobody else can change it afterwards
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment of every git command in this repository."""
+        """Environment of every git command in this repository.
+
+        Raises:
+            SourceUnavailableError: something in the repository is not agentsync's, and git would honour it.
+        """
+        if not self._is_own:
+            try:
+                found = tampering(self.directory)
+            except OSError as error:
+                raise self._blocked(error) from error
+            if found:
+                hint = "run `agentsync pull`, which sets it aside and fetches the source again"
+                raise SourceUnavailableError(f"the mirror was changed: {found}", place=str(self.directory), hint=hint)
+            self._is_own = True
         return repository_environment(self.directory, self._home)
 
     def run(
@@ -83,7 +98,8 @@ class BareRepository:
         """
         try:
             make_private(self._home)
-            if self._mark.exists():
+            make_private(self.directory.parent)
+            if tampering(self.directory) or self._mark.exists():
                 self.set_aside()
             if not self.directory.exists():
                 self._create(until, object_format)
@@ -251,7 +267,8 @@ class BareRepository:
         building = self.directory.with_name(f"{self.directory.name}.new")
         shutil.rmtree(building, ignore_errors=True)
         make_private(building)
-        environment = self.environment | {"GIT_DIR": str(building), "GIT_DEFAULT_REF_FORMAT": "files"}
+        own = repository_environment(self.directory, self._home)
+        environment = own | {"GIT_DIR": str(building), "GIT_DEFAULT_REF_FORMAT": "files"}
         command = ("init", "--quiet", "--bare", f"--object-format={object_format}")
         done = self.run(*command, environment=environment, until=until)
         if done.status:

@@ -103,8 +103,10 @@ def _identity(path: Path) -> tuple[int, int] | None:
 @contextmanager
 def _held(app_paths: AppPaths, path: Path, message: str, hint: str, *, lock_timeout: float = 0) -> Iterator[None]:
     lock = FileLock(path, mode=0o600)
+    directory = app_paths.state
     try:
-        make_private(app_paths.state)
+        for directory in (app_paths.cache, app_paths.state):
+            make_private(directory)
         _require_locks(path)
         lock.acquire(timeout=lock_timeout)
     except Timeout as error:
@@ -114,8 +116,9 @@ def _held(app_paths: AppPaths, path: Path, message: str, hint: str, *, lock_time
             reason = f"the file system of the state directory has no locks: {error.strerror}"
             hint = "set XDG_STATE_HOME to a directory on a local disk"
             raise StateError(reason, place=str(app_paths.state), hint=hint) from error
-        reason = f"the state directory cannot be used: {error.strerror}"
-        raise StateError(reason, place=str(app_paths.state), hint="check its owner, mode and space") from error
+        which = "state" if directory == app_paths.state else "cache"
+        reason = f"the {which} directory cannot be used: {error.strerror}"
+        raise StateError(reason, place=str(directory), hint="check its owner, mode and space") from error
     try:
         yield
     finally:

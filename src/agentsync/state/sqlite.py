@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from agentsync.core.errors import StateError, StateShortageError, shortage, why
+from agentsync.core.ownership import require_own
 from agentsync.core.paths import make_private
 
 _BUSY_SECONDS = 10.0
@@ -113,6 +114,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         make_private(path.parent)
         # Created here, since SQLite would make it readable by everyone; its journal files get the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        require_own(path)
         return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
 
 

@@ -56,4 +56,4 @@ def test_whatever_the_umask_is_nobody_else_may_hold_the_lock(app_paths: AppPaths
             modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
     finally:
         os.umask(before)
-    assert modes == {"local": 0o700, "state": 0o700, "run.lock": 0o600, "daemon.lock": 0o600}
+    assert modes == {"local": 0o700, "cache": 0o700, "state": 0o700, "run.lock": 0o600, "daemon.lock": 0o600}
