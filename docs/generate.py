@@ -69,6 +69,9 @@ _GROUPS: Final = {
 _EVENTS: Final = {
     "source.moved": "A source leads to another commit than the one that was applied last.",
     "source.failed": "A source could not be fetched, or was fetched and refused. Its last good commit stays.",
+    "source.held": "Nothing of a source is applied until somebody confirms it: it has no agents left, drops too many "
+    "at once, or has more than the policy allows.",
+    "source.stale": "The newest commit of a source is older than its `max_age`; its server may withhold what is new.",
     "state.recovered": "The state was damaged and was created again; what is on the disk is recognised by its content.",
     "agent.created": "A file was written where there was none.",
     "agent.updated": "A file that agentsync wrote was replaced.",
@@ -280,6 +283,11 @@ def _cycle() -> Report:
     refused = Diagnostic(Code.DESCRIPTION_MISSING, Code.DESCRIPTION_MISSING.cause, path="agents/tester.md", line=1)
     message = "held, since it would be given more than it had here: hooks"
     grown = Diagnostic(Code.HELD_ESCALATION, message, agent=_FILE.agent, target="claude")
+    emptied = Diagnostic(Code.HELD_EMPTY, "source `other` has no agents left; 12 files would be deleted")
+    stale = Diagnostic(
+        Code.SOURCE_STALE,
+        f"source `team` is stale since 2026-01-01 12:00:00 UTC: its newest commit is still {_FILE.commit[:12]}",
+    )
     outcomes = (
         *(Outcome(_change(action, base=base), ok=True) for action in made),
         Outcome(clash, ok=False, diagnostic=conflict(clash)),
@@ -295,7 +303,7 @@ def _cycle() -> Report:
         states=(),
         plan=Plan((), held=(replace(_change(Action.UPDATE, base=base), diagnostic=grown),), diagnostics=()),
         outcomes=outcomes,
-        diagnostics=(lost, remark, refused),
+        diagnostics=(lost, remark, refused, emptied, stale),
         inventory={},
         contents=ContentStore((), ()),
     )

@@ -466,3 +466,90 @@ def test_13_a_tag_is_not_moved_back_to_an_older_commit(signing: Signing) -> None
     assert signing.repository.git("rev-parse", "stable^{commit}") == older
     result = signing.trial.holds(4, f"is older than {newer[:12]}")
     assert result.reported("source.failed")[0]["commit"] == older
+
+
+# A signature does not cover itself, and a commit does not name its branch
+
+
+def signed_twice(commit: str) -> str:
+    headers, _, message = commit.partition("\n\n")
+    return f"{headers}\n{headers[headers.index('gpgsig ') :]}\n\n{message}"
+
+
+def wrapped_otherwise(commit: str) -> str:
+    begin = "-----BEGIN SSH SIGNATURE-----\n "
+    first, _, rest = commit.partition(begin)
+    return f"{first}{begin}{rest.replace(chr(10) + ' ', '', 1)}"
+
+
+def commented(commit: str) -> str:
+    return commit.replace("-----BEGIN PGP SIGNATURE-----\n", "-----BEGIN PGP SIGNATURE-----\n Comment: a copy\n")
+
+
+def copy(signing: Signing, change: Callable[[str], str]) -> str:
+    """What a server without any key can make of the branch's last commit."""
+    original = signing.repository.git("cat-file", "commit", signing.repository.head)
+    changed = f"{change(original)}\n".encode()
+    made = signing.repository.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=changed)
+    assert made != signing.repository.head
+    return made
+
+
+@pytest.mark.parametrize("change", [signed_twice, wrapped_otherwise, pytest.param(commented, marks=needs_gpg)])
+def test_13_a_copy_with_another_form_of_the_signature_is_the_same_commit(
+    signing: Signing, gnupg: GnuPG, change: Callable[[str], str]
+) -> None:
+    if change is commented:
+        signing.ada = gnupg.key("ada")
+        keys = signing.keys / "openpgp.asc"
+        keys.write_text(signing.ada.public)
+        signing.follow(signed=f'gpg_keys = "{keys}"')
+    original = signing.push()
+    made = copy(signing, change)
+    for commit in (made, original, made):
+        signing.repository.reset(commit)
+        signing.trial.converges()
+    signing.repository.reset(original)
+    signing.push(prompt="Better still.")
+    signing.trial.converges()
+
+
+def test_12_a_pattern_of_signed_tags_binds_what_may_be_served(signing: Signing) -> None:
+    repository, trial = signing.repository, signing.trial
+    signing.follow('tag = "release-*"')
+    trial.holds(3, "no tag release-* exists")
+    signing.ada.tag(repository, "release-1.9")
+    trial.converges("release-1.9")
+    signing.push(prompt="Signed work in progress.")
+    trial.converges("release-1.9")
+    signing.ada.tag(repository, "release-1.10")
+    trial.converges("release-1.10")
+    signing.push(prompt="Never released.")
+    repository.tag("release-2", annotated=True)
+    trial.holds(4, "is not signed")
+    repository.git("tag", "--delete", "release-2")
+    repository.git("update-ref", "refs/tags/release-3", signing.ada.tag(repository, "other-3"))
+    trial.holds(4, "was signed as another tag")
+    repository.git("tag", "--delete", "release-3", "release-1.10")
+    trial.holds(4, "the newest tag is on another line")
+
+
+def test_13_a_source_whose_newest_commit_is_too_old_is_stale(trial: Trial) -> None:
+    machine, repository = trial.machine, trial.repository
+
+    def commit(days: int, *parents: str) -> None:
+        dated = {"GIT_COMMITTER_DATE": f"@{int(time.time()) - days * 86400} +0000"}
+        repository.reset(repository.git("commit-tree", "HEAD^{tree}", "-m", "Dated", *parents, variables=dated))
+
+    commit(31)
+    trial.follow('max_age = "30d"')
+    (event,) = trial.converges().reported("source.stale")
+    assert (event["code"], event["level"]) == ("AS450", "warning")
+    assert repository.head[:12] in event["message"]
+    status = machine.run("status")
+    assert "stale, see below" in status.stdout
+    assert "is stale since" in status.stderr
+    assert machine.run("pull").stdout.startswith("up to date"), "it does not slow down what follows"
+    commit(29, "-p", "HEAD")
+    assert trial.converges().reported("source.stale") == []
+    assert "stale" not in machine.run("status").stdout

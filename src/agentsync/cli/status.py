@@ -135,6 +135,7 @@ def _show_sources(report: Report) -> None:
         refused = sum(one.source == source.name for one in report.refused)
         problems = [
             *(["failed, see below"] if source.last_error else []),
+            *(["stale, see below"] if source.is_stale(time.time()) else []),
             *([f"{counted(refused, 'agent')} refused"] if refused else []),
         ]
         trouble = click.style(printable("; ".join(problems)), fg="red") if problems else "-"

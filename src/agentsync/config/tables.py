@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from agentsync.agents.narrowing import Choice
 from agentsync.core.address import Address, parse_address
+from agentsync.core.durations import parse_duration
 from agentsync.core.urls import local_path, scheme
 from agentsync.formats.validated_toml import MisplacedError, Settings
 from agentsync.git.mirror import Auth, Remote, Signers
@@ -76,6 +77,14 @@ def _collector_url(value: str) -> str:
 CollectorUrl = Annotated[str, AfterValidator(_collector_url)]
 
 
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Age = Annotated[float, BeforeValidator(_seconds), Field(ge=3600, le=100 * 366 * 86400)]
+"""Seconds, as a number or as text such as `30d`."""
+
+
 class AuthTable(Settings):
     """Credentials of a source; the configuration itself contains no secret, only where to find it."""
 
@@ -124,6 +133,7 @@ class SourceTable(AgentsTable):
     accept_defects: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+$")], ...] = ()
     submodules: Submodules = "report"
     allow_scattered: bool = False
+    max_age: Age | None = None
     timeout: float = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
     signed: SignedTable | None = None
@@ -154,6 +164,8 @@ class SourceTable(AgentsTable):
     def _one_ref(self) -> Self:
         if sum(value is not None for value in (self.branch, self.tag, self.commit)) > 1:
             raise ValueError("only one of `branch`, `tag` and `commit` can be given")
+        if self.tag is not None and self.tag.count("*") > 1:
+            raise MisplacedError("`tag` can have one asterisk, for the newest of several tags", "tag")
         if self.commit is not None and not _COMMIT.fullmatch(self.commit):
             raise ValueError("`commit` must be a full commit id of 40 hexadecimal digits")
         return self

@@ -24,6 +24,7 @@ from agentsync.git.failures import (
     refuses_id,
     too_large,
 )
+from agentsync.git.identity import copy_in_history
 from agentsync.git.objects import (
     FIRST_PARENTS,
     SHA1,
@@ -47,6 +48,7 @@ __all__ = ["CANDIDATE", "Auth", "CommitFacts", "Mirror", "Remote", "Signers", "T
 CANDIDATE = "refs/agentsync/candidate"
 _TRUSTED = "refs/agentsync/trusted/"
 _HEADS = "refs/agentsync/heads/"
+_TAGS = "refs/agentsync/tags/"
 _SUBMODULES = "refs/agentsync/submodules/"
 _SUBMODULE_HEADS = "refs/agentsync/submodule-heads/"
 
@@ -169,6 +171,16 @@ class Mirror:
         if done.status not in {0, 1}:
             raise self._repository.unreadable(done.reason)
         return done.status == 0
+
+    def id_in_history(self, commit: str, newer: str) -> str:
+        """Return the id of a commit in the history of a newer one: its own, or that of a copy with another signature.
+
+        Raises:
+            SourceUnavailableError: the mirror cannot be read.
+        """
+        if not self.has(commit) or self.is_ancestor(commit, newer):
+            return commit
+        return copy_in_history(self._repository, commit, newer) or commit
 
     def commit_facts(self, commit: str) -> CommitFacts:
         """Read the id, time and subject of a commit."""
@@ -327,13 +339,32 @@ class Mirror:
         if wants_part(repository, remote):
             repository.become_partial()
         options = (FILTER,) if repository.is_partial else ()
-        refspec = f"+{remote.ref}:{CANDIDATE}"
+        if remote.is_pattern:
+            options = (*options, "--prune")
+        refspec = f"+{remote.ref}:{_local_tags(remote) if remote.is_pattern else CANDIDATE}"
         done = connection.run(*FETCH, *options, "--", connection.url, refspec, settings=settings)
         if ignores_filter(done) and not was_partial:
             repository.become_whole(connection.url)
         if done.status and remote.is_commit and refuses_id(done):
             return connection.fetch_branches(_HEADS, CANDIDATE, *options, settings=settings), remote.ref
+        if not done.status and remote.is_pattern:
+            return done, self._newest_tag(remote)
         return done, repository.fetched()
+
+    def _newest_tag(self, remote: Remote) -> str:
+        """Make the newest of the fetched tags the candidate, in the order of versions, and return its id."""
+        order = ("-c", "versionsort.suffix=-", "for-each-ref", "--sort=-version:refname", "--count=1")
+        newest = self._repository.read(*order, "--format=%(objectname)", _local_tags(remote)).decode().strip()
+        if not newest:
+            hint = "check `tag` in the configuration, and the tags of the repository"
+            raise SourceUnavailableError(f"no {remote.title} exists", place=remote.place, hint=hint)
+        self._repository.read("update-ref", CANDIDATE, newest)
+        return newest
+
+
+def _local_tags(remote: Remote) -> str:
+    """The refs that tags of a pattern are fetched to."""
+    return _TAGS + remote.ref.removeprefix("refs/tags/")
 
 
 def _batches(ids: Iterable[str], size: int = _BATCH) -> Iterator[list[str]]:

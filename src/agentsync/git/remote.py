@@ -44,7 +44,8 @@ class Remote:
 
     Attributes:
         url: https or ssh, `host:path` included; a password in it never reaches git's arguments.
-        ref: a full ref: `HEAD`, `refs/heads/x`, `refs/tags/x`, or a commit id of 40 or 64 hexadecimal digits.
+        ref: a full ref: `HEAD`, `refs/heads/x`, `refs/tags/x` or a pattern of tags with one asterisk; or a commit id of
+            40 or 64 hexadecimal digits.
         auth: the authentication.
         allow_local: whether the URL may be a path or `file://`.
         allow_http: whether it may be http without TLS.
@@ -73,6 +74,16 @@ class Remote:
         return is_object_id(self.ref)
 
     @property
+    def is_pattern(self) -> bool:
+        """Whether the ref is a pattern of tags, of which the newest one is followed."""
+        return self.ref.startswith("refs/tags/") and self.ref.count("*") == 1
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the ref must not move, since it is one tag."""
+        return self.ref.startswith("refs/tags/") and not self.is_pattern
+
+    @property
     def title(self) -> str:
         """Readable form of the ref: `branch x`, `tag x`, or the ref itself."""
         for prefix, kind in (("refs/heads/", "branch"), ("refs/tags/", "tag")):
@@ -92,7 +103,8 @@ class Remote:
             ConfigError: the ref or URL has a form that cannot be fetched.
             SourceUnavailableError: the URL's transport is not allowed.
         """
-        if not (self.is_commit or _REF.fullmatch(self.ref)) or self.ref.endswith(".lock"):
+        ref = self.ref.replace("*", "x") if self.is_pattern else self.ref
+        if not (self.is_commit or _REF.fullmatch(ref)) or self.ref.endswith(".lock"):
             hint = "write HEAD, refs/heads/…, refs/tags/… or a whole commit id"
             raise ConfigError(f"{self.ref!r} is not a full ref", place=self.place, hint=hint)
         if not self.url or not self.url.isprintable():

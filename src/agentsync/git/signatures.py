@@ -13,6 +13,8 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from glob import escape as glob_escape
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -114,7 +116,7 @@ def _tag_object(repository: BareRepository, fetched: str, commit: str, remote: R
     if kind != "tag":
         hint = "make it with `git tag -s`, or follow a branch, or the commit by its id"
         raise UnverifiedError(f"{remote.title} is not signed", place=remote.place, hint=hint)
-    if name != remote.ref.removeprefix(_TAGS):
+    if not fnmatchcase(name, glob_escape(remote.ref.removeprefix(_TAGS)).replace("[*]", "*")):
         message = f"{remote.title} was signed as another tag"
         raise UnverifiedError(message, place=remote.place, hint="sign a tag of this name")
     return id_

@@ -64,6 +64,7 @@ def report_record(report: Report) -> dict[str, object]:
                 "fetched_at": source.fetched_at,
                 "rejected": source.rejected or None,
                 "error": source.last_error or None,
+                "fresh_until": source.fresh_until,
                 "rollout": rollout_record(source.rollout),
                 "not_synced": {kind.key: count for kind, count in report.not_synced.get(source.name, {}).items()},
             }

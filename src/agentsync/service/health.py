@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from agentsync.config import Config
 from agentsync.config.tables import HealthTable
+from agentsync.core.codes import Code
 from agentsync.core.durations import span
 from agentsync.core.errors import AgentsyncError, ConfigError
 from agentsync.core.paths import AppPaths
@@ -234,7 +235,9 @@ class Health:
         """The reason why the service is not ready; empty where it is."""
         service_status, limit, now = published.service_status, published.config.health.stale_after, self._clock()
         if service_status.is_ready(now, limit):
-            return ""
+            last = service_status.last
+            is_stale = last is not None and Code.SOURCE_STALE.id in last.codes
+            return "a source is stale: its newest commit is older than its `max_age`" if is_stale else ""
         if service_status.succeeded_at is None:
             return "not every source could be fetched and applied yet"
         age = span(now - service_status.succeeded_at)

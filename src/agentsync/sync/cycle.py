@@ -30,7 +30,7 @@ from agentsync.sync.plan import Planned, plan
 from agentsync.sync.report import Report
 from agentsync.sync.reported import set_reported
 from agentsync.sync.request import Environment, Scope, SyncRequest, key_fields
-from agentsync.sync.sources import finding
+from agentsync.sync.sources import findings
 from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, key_of, remember
 
 
@@ -86,7 +86,7 @@ def _steps(
         applied = Applied(observation.sources, suspension=state.suspension)
     declared, today = declared_in(environment.config, observation.snapshots), day_of(observation.began_at)
     diagnostics = sort_accepted(
-        _diagnostics(planned, applied),
+        _diagnostics(planned, applied, observation.began_at),
         declared,
         subject_of=subjects(observation.built.compiled),
         targets={target.name: target.dialect for target in observation.targets},
@@ -121,10 +121,10 @@ def _steps(
     return report, observation.built
 
 
-def _diagnostics(planned: Planned, applied: Applied) -> tuple[Diagnostic, ...]:
+def _diagnostics(planned: Planned, applied: Applied, now: float) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of a cycle, each once."""
     diagnostics = (
-        *(diagnostic for source in applied.sources if (diagnostic := finding(source))),
+        *(diagnostic for source in applied.sources for diagnostic in findings(source, now)),
         *suspended(applied.suspension),
         *planned.diagnostics,
         *(outcome.diagnostic for outcome in applied.outcomes if outcome.diagnostic),
@@ -153,13 +153,13 @@ def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
 
 
 def _lasting(report: Report, built: BuildResult) -> frozenset[Diagnostic]:
-    """Return the warnings of the build and on unused patterns, and the build's errors on refused agents."""
+    """Return the warnings of the build, on unused patterns and on stale sources, and the errors on refused agents."""
     refused = report.refused
     paths, agents = {one.path for one in refused}, {one.agent for one in refused if one.agent}
-    unused = (one for one in report.diagnostics if one.code is Code.PATTERN_UNUSED)
+    lasting = (one for one in report.diagnostics if one.code in (Code.PATTERN_UNUSED, Code.SOURCE_STALE))
     return frozenset(
         one
-        for one in (*built.diagnostics, *unused)
+        for one in (*built.diagnostics, *lasting)
         if one.severity is not Severity.ERROR or one.path in paths or one.agent in agents
     )
 
@@ -173,6 +173,8 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
         for name, table in config.sources.items()
     ]
     dues = [source.rollout.due_at for source in report.sources if source.rollout and source.rollout.due_at]
+    now = time.time()
+    dues += [source.fresh_until for source in report.sources if source.fresh_until and source.fresh_until > now]
     targets = {str(target.directory): target.follow_symlinks for target in report.targets}
     return Fingerprint(
         expansions(environment.text, moving_variables()),

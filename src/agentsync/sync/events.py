@@ -103,8 +103,9 @@ class RunEvents:
 
     def diagnostic(self, diagnostic: Diagnostic, origin: Mapping[str, str]) -> Event:
         """A diagnostic, with the source and the commit that its file is from where these are known."""
-        # A target that gets nothing is no failure of the run, but what whoever watches the log must find.
-        level = logging.WARNING if diagnostic.code is Code.TARGET_MISSING else _LEVELS[diagnostic.severity]
+        # They are no failure of the run, but what whoever watches the log must find.
+        must_be_found = diagnostic.code in (Code.TARGET_MISSING, Code.SOURCE_STALE)
+        level = logging.WARNING if must_be_found else _LEVELS[diagnostic.severity]
         return self._event(_name(diagnostic), level, **origin, **diagnostic.as_dict())
 
     def rolled_back(self, to: str) -> Event:
@@ -124,6 +125,8 @@ class RunEvents:
 def _name(diagnostic: Diagnostic) -> str:
     if diagnostic.code in (Code.HELD_EMPTY, Code.HELD_DELETIONS, Code.HELD_CROWD):
         return "source.held"
+    if diagnostic.code is Code.SOURCE_STALE:
+        return "source.stale"
     return "agent.refused" if diagnostic.severity is Severity.ERROR else "agent.diagnostic"
 
 

@@ -105,10 +105,11 @@ def fetch(
 ) -> CommitFacts:
     """Fetch a source's ref and check that it only moved forward; the trusted commit is not changed.
 
-    A branch or HEAD may only move to descendants of `previous`, a tag not at all. A commit id is set in the
-    configuration, so nothing is compared. A `previous` that the mirror does not have after its whole history was
-    fetched is not an ancestor: the branch was rewritten. The same is true for a mirror that was lost. Where a shallow
-    source has too little history to compare, a branch may move to any commit that is not known to be an earlier one.
+    A branch, HEAD or the newest tag of a pattern may only move to descendants of `previous`, a single tag not at all. A
+    commit id is set in the configuration, so nothing is compared. A commit that differs from `previous` by its
+    signature only is the same one. A `previous` that the mirror does not have after its whole history was fetched is
+    not an ancestor: the branch was rewritten. The same is true for a mirror that was lost. Where a shallow source has
+    too little history to compare, a branch may move to any commit that is not known to be an earlier one.
 
     Args:
         mirror: where to fetch to.
@@ -125,7 +126,7 @@ def fetch(
     ask = partial(mirror.fetch, may_start_over=allow_rewrite or previous is None)
     commit = _with_retries(ask, remote, retries)
     if previous and not allow_rewrite and not remote.is_commit and commit.id != previous:
-        _refuse_steps_back(mirror, name, remote, previous, commit.id)
+        _refuse_steps_back(mirror, name, remote, mirror.id_in_history(previous, commit.id), commit.id)
     return commit
 
 
@@ -150,12 +151,15 @@ def is_unproven(mirror: Mirror, previous: str, commit: str) -> bool:
 
 
 def _refuse_steps_back(mirror: Mirror, name: str, remote: Remote, previous: str, commit: str) -> None:
-    if remote.ref.startswith("refs/tags/"):
+    if previous == commit:
+        return
+    if remote.is_fixed:
         message = f"the tag was moved from {previous[:12]} to {commit[:12]}"
     elif mirror.has(previous) and mirror.is_ancestor(previous, commit):
         return
     elif not mirror.is_cut(commit):
-        message = f"the branch was rewritten: {commit[:12]} does not descend from {previous[:12]}"
+        line = "newest tag is on another line" if remote.is_pattern else "branch was rewritten"
+        message = f"the {line}: {commit[:12]} does not descend from {previous[:12]}"
     elif mirror.has(previous) and mirror.is_ancestor(commit, previous):
         message = went_back(commit, previous)
     else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.durations import utc
 from agentsync.core.errors import (
     AgentsyncError,
     SourceRefusedError,
@@ -46,6 +47,7 @@ class ResolvedSource:
         verified_by: the configured signers by which its signature was verified; empty where no signature is required.
         fetched_at: when it was last fetched, in seconds since the epoch.
         rollout: which one it chose; None where the branch has no rollout, or this machine does not follow it.
+        fresh_until: when its newest commit is too old, in seconds since the epoch; None where it may have any age.
         unproven: whether the source is shallow, so nothing shows that the commit descends from the previous one.
     """
 
@@ -61,6 +63,7 @@ class ResolvedSource:
     last_error: str = ""
     rejected: str = ""
     verified_by: str = ""
+    fresh_until: float | None = None
     unproven: bool = False
     rollout: Choice | None = None
 
@@ -68,6 +71,10 @@ class ResolvedSource:
     def tip(self) -> str:
         """The newest commit of the branch, where its rollout decides which one is used; empty otherwise."""
         return self.rollout.tip if self.rollout else ""
+
+    def is_stale(self, now: float) -> bool:
+        """Whether its newest commit is too old at a time in seconds since the epoch."""
+        return self.fresh_until is not None and self.fresh_until <= now
 
 
 def resolve_sources(
@@ -92,7 +99,8 @@ def resolve_sources(
         resolver = _SourceResolver(name, environment, state, local, working_tree)
         if fetches and not working_tree:
             environment.progress(f"fetching {name}", 0, 0)
-        yield resolver.resolve(fetches)
+        source, snapshot = resolver.resolve(fetches)
+        yield replace(source, fresh_until=resolver.fresh_until(source)), snapshot
 
 
 class _SourceResolver:
@@ -152,6 +160,13 @@ class _SourceResolver:
             repeated = fetches is not None and fetches.repeats(error)
             failed = replace(self._recorded, error=error, repeated=repeated, last_error=str(error), rejected=rejected)
             return failed, self._last_good()
+
+    def fresh_until(self, resolved: ResolvedSource) -> float | None:
+        """When the newest commit of the source is older than allowed, in seconds since the epoch; None for never."""
+        if self._table.max_age is None or not resolved.facts or self._files is not self._mirror:
+            return None
+        tip = self._mirror.commit_facts(resolved.tip) if resolved.tip else resolved.facts
+        return tip.time + self._table.max_age
 
     def _fetch(self, fetches: Fetches) -> ResolvedSource:
         before, table = self._recorded, self._table
@@ -227,10 +242,15 @@ class _SourceResolver:
             tip,
             name=self._recorded.name,
             table=self._table,
-            applied=self._recorded.previous,
+            applied=self._applied_in(tip),
             tips=self._tips,
             app_paths=self._app_paths,
         )
+
+    def _applied_in(self, tip: str) -> str:
+        """The applied commit, by the id that it has in the history of a tip."""
+        applied = self._recorded.previous
+        return self._mirror.id_in_history(applied, tip) if applied and self._signers else applied
 
     def _complete(self, commit: str, fetches: Fetches) -> Snapshot | None:
         """Fetch what is read of a commit and missing, which reading it shows; None where nothing can be missing."""
@@ -267,14 +287,17 @@ class _SourceResolver:
         return replace(resolved, facts=facts), snapshot or self._take(self._files, resolved.commit)
 
 
-def finding(source: ResolvedSource) -> Diagnostic | None:
-    """Return the diagnostic for a source that failed, was refused or is shallow; None for one that is fine."""
-    if source.error is None:
-        if not source.unproven:
-            return None
+def findings(source: ResolvedSource, now: float) -> Iterator[Diagnostic]:
+    """Yield the diagnostics for a source that failed, was refused, is shallow or is stale at a time."""
+    if source.error is not None:
+        yield Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
+    elif source.unproven:
         message = f"source `{source.name}` is shallow: {source.commit[:12]} may not descend from {source.previous[:12]}"
-        return Diagnostic(Code.HISTORY_CUT, message)
-    return Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
+        yield Diagnostic(Code.HISTORY_CUT, message)
+    if source.is_stale(now):
+        newest, since = (source.tip or source.commit)[:12], utc(source.fresh_until or now)
+        message = f"source `{source.name}` is stale since {since}: its newest commit is still {newest}"
+        yield Diagnostic(Code.SOURCE_STALE, message)
 
 
 def code_of(error: AgentsyncError) -> Code:
