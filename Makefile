@@ -13,7 +13,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) +
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser clean
+.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser sbom clean
 
 demo: $(RUNTIME)
 	@$(BIN)/agentsync demo
@@ -58,6 +58,16 @@ docs: $(INSTALLED)
 browser: $(INSTALLED)
 	npm install --prefix tests/browser --no-audit --no-fund --no-package-lock --silent
 	$(BIN)/pytest tests/integration/test_browser.py
+
+# A CycloneDX document of what an installation contains: of the newest versions that the constraints allow.
+sbom:
+	@rm -rf build/sbom && mkdir -p build/sbom
+	@$(PYTHON) -m venv build/sbom/installed && $(PYTHON) -m venv build/sbom/tool
+	@build/sbom/installed/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[metrics,otlp]'
+	@build/sbom/installed/bin/python -m pip uninstall --quiet --yes pip setuptools
+	@build/sbom/tool/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7'
+	build/sbom/tool/bin/cyclonedx-py environment build/sbom/installed/bin/python --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --output-file build/agentsync.cdx.json
 
 clean:
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

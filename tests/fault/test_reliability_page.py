@@ -1,17 +1,21 @@
-"""docs/reliability.md names existing tests, and each numbered test here has its row there."""
+"""docs/reliability.md and docs/security.md name existing tests; each numbered test here has its row in the first."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _PAGE = (_ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+_SECURITY = (_ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
-def test_every_test_that_is_named_is_there() -> None:
-    named = re.findall(r"`((?:tests/[\w/]+/)?test_\w+\.py)`(?: `(test_\w+)`)?", _PAGE)
+@pytest.mark.parametrize("page", [_PAGE, _SECURITY], ids=["reliability", "security"])
+def test_every_test_that_is_named_is_there(page: str) -> None:
+    named = re.findall(r"`((?:tests/[\w/]+/)?test_\w+\.py)`(?:\s`(test_\w+)`)?", page)
     assert named
     # A name alone is of a file in tests/fault.
     files = {file: (_ROOT if "/" in file else _HERE) / file for file, _ in named}
