@@ -29,11 +29,11 @@ class StageView:
 
     @property
     def refused(self) -> int:
-        return sum(bool(one.refused) for one in self.heard)
+        return sum(bool(one.refused) for one in self.placements)
 
     @property
     def failing(self) -> int:
-        return sum(bool(one.error) for one in self.heard)
+        return sum(bool(one.error) for one in self.placements)
 
     @property
     def expected(self) -> Version:
@@ -144,12 +144,11 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
         placed = silent(machine, followed) if criteria.is_silent(machine) else place(machine, followed)
         stages[followed.stage].append(placed)
     views = [StageView(name, stage, tuple(placements)) for stage, placements in stages.items()]
-    views.sort(
-        key=lambda one: (
-            not one.stage,
-            order.index(one.stage) if one.stage in order else len(order),
-            len(one.placements),
-            one.stage,
-        )
-    )
+    views.sort(key=lambda one: _place_in(order, one))
     return SourceView(name, goal, subject, is_held, halted, tuple(views))
+
+
+def _place_in(order: Sequence[str], view: StageView) -> tuple[bool, int, float, int, str]:
+    """Return what stages are sorted by: as declared, or else the ones that are further, and the smaller ones, first."""
+    declared = order.index(view.stage) if view.stage in order else len(order)
+    return not view.stage, declared, -(view.expected.committed_at or 0), len(view.placements), view.stage

@@ -96,8 +96,8 @@ class Placement:
         followed: the source as it follows it; the commit's id is filled in where a clone knows it.
         state: how its commit compares.
         expected: the commit that it should have now; unknown for a silent machine.
-        refused: what it refuses of this source, or of any where that is unknown.
-        error: why it fails; empty where it does not.
+        refused: what it refuses of this source, or of any where that is unknown; nothing of a silent machine.
+        error: why it fails; empty where it does not, or is silent.
         reason: why it is waiting or behind, in words.
     """
 

@@ -95,6 +95,12 @@ def test_a_tip_that_nobody_has_is_the_newest_commit() -> None:
     assert states(waiting, unaware) == {"early": ("waiting", "c"), "other": ("behind", "d")}
 
 
+def test_commits_of_one_date_are_told_apart_by_their_ids() -> None:
+    twin = FleetMachine("twin", (Followed("team", "e" * 40, DATES["d"], "early"),), seen_at=NOW - 60)
+    new = machine("new", "d", "canary", tip="d" * 40, seen_at=NOW)
+    assert sorted(state for state, _ in states(new, twin).values()) == ["behind", "current"]
+
+
 @pytest.mark.parametrize("by_date", [False, True])
 def test_a_hold_is_where_all_should_be_once_the_machine_heard_last_says_so(*, by_date: bool) -> None:
     held = machine("held", "b", "early", by_date=by_date, reason=Reason.HELD, seen_at=NOW - 1)
