@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from agentsync.fleet.model import FleetMachine, FleetView, Followed, Unreadable
 from agentsync.fleet.placement import Branch, Placement, State, Version, by_branch, by_themselves, goals, silent
-from agentsync.rollout.choose import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +136,7 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
         known = goals(followers)
         goal, is_held = known.goal, known.held is not None
         place, subject, order = by_themselves(known), "", []
-        halts = [followed.detail or "yes" for _, followed in followers if followed.reason is Reason.HALTED]
-        halted = halts[0] if halts else ""
+        halted = known.halted
     stages: defaultdict[str, list[Placement]] = defaultdict(list)
     for machine, followed in followers:
         placed = silent(machine, followed) if criteria.is_silent(machine) else place(machine, followed)

@@ -100,6 +100,11 @@ def silent(source: SourceView) -> list[Placement]:
     return sorted(members, key=lambda one: (one.machine.seen_at or 0, one.machine.name))
 
 
+def suspended(source: SourceView) -> tuple[str, ...]:
+    """Return the names of machines that apply nothing for now."""
+    return _names(one for one in source.placements if one.machine.suspended and one.state is not State.SILENT)
+
+
 def _cause(one: Placement) -> tuple[Version, Version, str]:
     return one.version, one.expected, one.reason
 
