@@ -210,6 +210,8 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
         ],
     )
     assert read == FleetMachine("m", (Followed("team", stage="early", error="it cannot be fetched or applied"),))
+    with pytest.raises(ValueError, match="over 64 sources"):
+        machine_of("m", [Sample("agentsync_source_up", {"source": str(number)}, 1) for number in range(100_000)])
 
 
 @pytest.mark.parametrize(
@@ -219,6 +221,7 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
         (b"[" * 100_000, "recursion limit"),
         (b"[]", "it is no status document"),
         (b'{"sources": []}', "it has no `sources`"),
+        (b'{"sources": [' + b",".join([b'{"name": "x"}'] * 65) + b"]}", "sources: Tuple should have at most 64 items"),
         (b'{"sources": [{"name": 1}]}', r"sources\.0\.name: "),
         (b'{"sources": [{"name": "x", "commit": "\\u001b[2J"}]}', r"sources\.0\.commit: "),
         (b'{"sources": [{"name": "x", "fetched_at": 1e300}]}', r"sources\.0\.fetched_at: "),
