@@ -106,7 +106,13 @@ def test_text_files_make_a_table_that_fits_and_obeys_nothing(machine: Machine, c
     assert "laptop-11" in page
     assert "source \\\\x1b\\[2J\\|&lt;b>" in page
     accepted = ("--max-refused", "2", "--max-failing", "100%", "--max-behind", "100%")
-    assert machine.run("fleet", "--textfiles", collected, *accepted).code == 4
+    within = machine.run("fleet", "--textfiles", collected, *accepted)
+    assert (within.code, within.stdout.splitlines()[-1]) == (4, "16 machines, 1 silent; 3 documents of no use")
+    (collected / "long.prom").unlink()
+    (collected / "other.prom").unlink()
+    (collected / "pipe.prom").unlink()
+    within = machine.run("fleet", "--textfiles", collected, *accepted)
+    assert (within.code, within.stdout.splitlines()[-1]) == (0, "16 machines, 1 silent; within the limits")
     assert machine.run("fleet", "--textfiles", collected, "--source", "team", *accepted, "--max-silent", "5%").code == 1
 
 
@@ -216,6 +222,9 @@ def test_prometheus_shows_machines_that_it_has_not_seen_lately_too(
     selector = '{job="agentsync"}'
     server.answers = {
         f"agentsync_last_sync_timestamp_seconds{selector}": [(labels("last_sync_timestamp_seconds", "a:9417"), now)],
+        f"agentsync_last_success_timestamp_seconds{selector}": [
+            (labels("last_success_timestamp_seconds", "a:9417"), now)
+        ],
         f"agentsync_source_commit_timestamp_seconds{selector}": [
             (labels("source_commit_timestamp_seconds", "a:9417", source="team"), "1796080856")
         ],

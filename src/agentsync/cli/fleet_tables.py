@@ -14,7 +14,7 @@ from agentsync.cli.wording import counted
 from agentsync.core.durations import ago, time_left, utc
 from agentsync.core.urls import printable
 from agentsync.fleet.assess import Assessment, SourceView, StageView
-from agentsync.fleet.groups import Kept, Refused, failing, kept, refused, silent, suspended
+from agentsync.fleet.groups import Failing, Kept, Refused, failing, kept, refused, silent, suspended
 from agentsync.fleet.limits import Limits, all_exceeded, exceeded
 from agentsync.fleet.placement import State, Version
 from agentsync.rollout.choose import Reason
@@ -29,6 +29,7 @@ _NO_STAGE: Final = "(none)"
 _DIGITS: Final = 5  # of a number of machines
 _COLORS: Final = {"BEHIND": "yellow", "REFUSED": "red", "FAILING": "red"}
 
+_NONE: Final = Limits()  # but for silent machines
 _T = TypeVar("_T")
 
 
@@ -140,7 +141,7 @@ def _sections(source: SourceView, now: float) -> Iterator[tuple[str, list[_Item]
         "Waiting": [_Item(_waiting(group, now), group.machines) for group in kept(source, State.WAITING)],
         "Behind": [_Item(_behind(group), group.machines) for group in kept(source, State.BEHIND)],
         "Refused": [_Item(_refused(group), group.machines) for group in refused(source)],
-        "Failing": [_Item(group.error, group.machines) for group in failing(source)],
+        "Failing": [_Item(_failing(group, now), group.machines) for group in failing(source)],
         "Suspended": [_Item("pulling is suspended", names)] if (names := suspended(source)) else [],
         "Silent": [_Item("last heard", quiet)] if quiet else [],
     }
@@ -188,6 +189,11 @@ def _refused(group: Refused) -> str:
     return f"{what}{where}{': ' if group.codes else ''}{', '.join(group.codes)}"
 
 
+def _failing(group: Failing, now: float) -> str:
+    since = f" (last good sync {ago(group.since, now)})" if group.since is not None else ""
+    return f"{group.error}{since}"
+
+
 def _excess_lines(assessment: Assessment, limits: Limits) -> Iterator[str]:
     for stage, excess in all_exceeded(assessment, limits):
         source = f"{stage.source}, " if len(assessment.sources) > 1 and stage.source else ""
@@ -209,6 +215,8 @@ def _summary(assessment: Assessment, limits: Limits) -> str:
         return f"{number}; not all as they should be"
     if assessment.unreadable:
         return f"{number}; {counted(len(assessment.unreadable), 'document')} of no use"
+    if any(all_exceeded(assessment, _NONE)):
+        return f"{number}; within the limits"
     return f"{number}; {'the others' if silent_ones else 'all'} as they should be"
 
 
