@@ -113,6 +113,8 @@ def test_text_files_make_a_table_that_fits_and_obeys_nothing(machine: Machine, c
     (collected / "pipe.prom").unlink()
     within = machine.run("fleet", "--textfiles", collected, *accepted)
     assert (within.code, within.stdout.splitlines()[-1]) == (0, "16 machines, 1 silent; within the limits")
+    assert machine.run("fleet", "--textfiles", collected, *accepted, "--quiet").stdout == ""
+    assert "over the limit" in machine.run("fleet", "--textfiles", collected, "--quiet").stdout
     assert machine.run("fleet", "--textfiles", collected, "--source", "team", *accepted, "--max-silent", "5%").code == 1
 
 

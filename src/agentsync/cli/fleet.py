@@ -227,6 +227,8 @@ def _show(assessment: Assessment, limits: Limits, options: Common) -> None:
     if options.json:
         click.echo(json.dumps(fleet_record(assessment, limits, options.status)))
         return
+    if options.verbosity < 0 and options.status is ExitCode.OK:
+        return
     unreadable = assessment.unreadable if is_verbose else assessment.unreadable[:_MOST_NAMES]
     for one in unreadable:
         click.echo(printable(f"warning: {one.place}: {one.reason}"), err=True)
