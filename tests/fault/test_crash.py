@@ -5,7 +5,7 @@ its old or wholly its new bytes and nothing of the user's is lost; the same comm
 happened, in files, inventory and history.
 
 A test tries what differs: a kill after a step that changed nothing is the kill before it, and where a step fails, the
-errors take turns. Of most scenarios one step in four is tried, and another one with each commit; a thorough run tries
+errors take turns. Of most scenarios one step in eight is tried, and another one with each commit; a thorough run tries
 every step with all errors.
 """
 
@@ -320,7 +320,7 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     shared_file_rollback,
 )
 CLOSELY = (update, rollback, shared_file)
-"""Those that are killed at every step, and meet an error at every third; of the others a part is tried in each run."""
+"""Those that are killed at every second step, and meet an error at every sixth; of the others a run tries less."""
 
 by_name = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 
@@ -425,7 +425,7 @@ def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
     bench: Bench, scenario: Callable[[Bench], None]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, every=1 if scenario in CLOSELY else 4):
+    for step, run in each_step(bench, every=2 if scenario in CLOSELY else 8):
         with at(step):
             whole.check_disk()
             whole.check_log(run)
@@ -457,7 +457,7 @@ def test_19_an_error_at_any_step_is_reported_and_repaired_by_the_next_run(
     bench: Bench, scenario: Callable[[Bench], None], errors: Sequence[int]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, errors, every=3 if scenario in CLOSELY else 7):
+    for step, run in each_step(bench, errors, every=6 if scenario in CLOSELY else 14):
         with at(step):
             whole.check_disk()
             check_reported(whole, run)
