@@ -33,7 +33,7 @@ from agentsync.targets.target_directory import TEMPORARY_SUFFIX
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
-from support.thorough import THOROUGH, steps
+from support.thorough import THOROUGH, part, steps
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is killed at a step of its own choice")
 
@@ -320,9 +320,7 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     shared_file_rollback,
 )
 CLOSELY = (update, rollback, shared_file)
-"""Those that are killed at every second step, and meet an error at every sixth; of the others a run tries less."""
-
-by_name = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+"""Those that are killed at every second step, and meet an error at every fifth; of the others a run tries less."""
 
 
 @pytest.fixture
@@ -420,7 +418,7 @@ def each_step(bench: Bench, errors: Sequence[int] = (), *, every: int = 1) -> It
         yield f"{number}: {run.steps[number - 1]}", run
 
 
-@by_name
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
     bench: Bench, scenario: Callable[[Bench], None]
 ) -> None:
@@ -451,13 +449,14 @@ def test_18_a_pull_while_suspended_clears_the_leftovers_of_a_killed_rollback(ben
     assert left > 1
 
 
+# Half of the scenarios in turn. The distances between steps are odd, so that each step comes with each half.
 @pytest.mark.parametrize("errors", [(error,) for error in ERRORS] if THOROUGH else [ERRORS], ids=str)
-@by_name
+@pytest.mark.parametrize("scenario", part(SCENARIOS, of=2, first=0), ids=lambda scenario: scenario.__name__)
 def test_19_an_error_at_any_step_is_reported_and_repaired_by_the_next_run(
     bench: Bench, scenario: Callable[[Bench], None], errors: Sequence[int]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, errors, every=6 if scenario in CLOSELY else 14):
+    for step, run in each_step(bench, errors, every=5 if scenario in CLOSELY else 13):
         with at(step):
             whole.check_disk()
             check_reported(whole, run)
