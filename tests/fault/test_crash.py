@@ -5,8 +5,8 @@ its old or wholly its new bytes and nothing of the user's is lost; the same comm
 happened, in files, inventory and history.
 
 A test tries what differs: a kill after a step that changed nothing is the kill before it, and where a step fails, the
-errors take turns. Of most scenarios one step in eight is tried, and another one with each commit; a thorough run tries
-every step with all errors.
+errors take turns. Of most scenarios one step in seven is tried, and others with each commit; a thorough run tries every
+step of all scenarios with all errors.
 """
 
 from __future__ import annotations
@@ -320,7 +320,12 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     shared_file_rollback,
 )
 CLOSELY = (update, rollback, shared_file)
-"""Those that are killed at every second step, and meet an error at every fifth; of the others a run tries less."""
+"""Those that are killed at every second step, and meet an error at every sixth."""
+
+TRIED = (*CLOSELY, *part([scenario for scenario in SCENARIOS if scenario not in CLOSELY], of=2, first=0))
+"""Half of the others, in turn, and at fewer steps. Their distances are odd, so that each step comes with each half."""
+
+by_name = pytest.mark.parametrize("scenario", TRIED, ids=lambda scenario: scenario.__name__)
 
 
 @pytest.fixture
@@ -418,12 +423,12 @@ def each_step(bench: Bench, errors: Sequence[int] = (), *, every: int = 1) -> It
         yield f"{number}: {run.steps[number - 1]}", run
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@by_name
 def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
     bench: Bench, scenario: Callable[[Bench], None]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, every=2 if scenario in CLOSELY else 8):
+    for step, run in each_step(bench, every=2 if scenario in CLOSELY else 7):
         with at(step):
             whole.check_disk()
             whole.check_log(run)
@@ -449,14 +454,13 @@ def test_18_a_pull_while_suspended_clears_the_leftovers_of_a_killed_rollback(ben
     assert left > 1
 
 
-# Half of the scenarios in turn. The distances between steps are odd, so that each step comes with each half.
 @pytest.mark.parametrize("errors", [(error,) for error in ERRORS] if THOROUGH else [ERRORS], ids=str)
-@pytest.mark.parametrize("scenario", part(SCENARIOS, of=2, first=0), ids=lambda scenario: scenario.__name__)
+@by_name
 def test_19_an_error_at_any_step_is_reported_and_repaired_by_the_next_run(
     bench: Bench, scenario: Callable[[Bench], None], errors: Sequence[int]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, errors, every=5 if scenario in CLOSELY else 13):
+    for step, run in each_step(bench, errors, every=6 if scenario in CLOSELY else 13):
         with at(step):
             whole.check_disk()
             check_reported(whole, run)
