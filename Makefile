@@ -13,6 +13,9 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) +
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 
+# Compiled files are kept, even where Python is asked not to: without them each worker compiles all tests, for ten seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser sbom clean
 
 demo: $(RUNTIME)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from support.golden import SUFFIX, read_archive
 from support.machine import agent
-from support.thorough import part
+from support.thorough import THOROUGH, part
 
 GOLDENS = Path(__file__).parents[1] / "dialects"
 POLICIES = {
@@ -37,6 +38,8 @@ MANIFESTS = {
     "exclude": '[agents]\nexclude = ["*a*.md"]\n[overrides."*"]\ncolor = "red"\n',
     "mistake": "[agents]\nonly = 3\n",
 }
+TOGETHER = 25
+"""How many files of a public repository are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,9 @@ def agree(root: Path, policy: PolicyTable, scratch: Path) -> None:
 
 @pytest.fixture(scope="module")
 def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the input of golden files, one in twelve in turn, each in its tool's own directory."""
+    """A repository with the input of golden files, one in thirty-two in turn, each in its tool's own directory."""
     root = tmp_path_factory.mktemp("fixtures") / "team"
-    for archive in part(sorted(GOLDENS.glob(f"*/*{SUFFIX}")), of=16, first=0):
+    for archive in part(sorted(GOLDENS.glob(f"*/*{SUFFIX}")), of=32, first=0):
         dialect = dialects()[archive.parent.name]
         for name, data in read_archive(archive).items():
             if name.startswith("input.") and not dialect.shared:
@@ -119,9 +122,23 @@ def test_check_and_plan_agree_on_all_fixtures(
 
 
 def test_check_and_plan_agree_on_public_repositories(corpus: Path, tmp_path: Path) -> None:
+    """Neighbouring files of a repository at a time, since some have hundreds; a thorough run takes whole ones."""
     owners = sorted(path for path in (corpus / "public").iterdir() if path.is_dir())
-    for root in part(owners, of=14, first=2):
-        agree(root, PolicyTable(), tmp_path / root.name)
+    if THOROUGH:
+        for owner in owners:
+            agree(owner, PolicyTable(), tmp_path / owner.name)
+        return
+    groups: list[tuple[Path, list[Path]]] = []
+    for owner in owners:
+        files = sorted(path for path in owner.rglob("*") if path.is_file())
+        groups += ((owner, files[start : start + TOGETHER]) for start in range(0, len(files), TOGETHER))
+    for number, (owner, files) in enumerate(part(groups, of=50, first=2)):
+        root = tmp_path / str(number) / owner.name
+        for path in files:
+            copy = root / path.relative_to(owner)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        agree(root, PolicyTable(), tmp_path / f"{number}-scratch")
 
 
 @pytest.mark.parametrize("renamed", [False, True], ids=["of one name", "renamed"])
@@ -151,6 +168,6 @@ def test_check_and_plan_agree_where_there_is_no_agent(manifest: str, tmp_path: P
 
 
 def test_check_and_plan_agree_on_reported_cases(corpus: Path, tmp_path: Path) -> None:
-    for repository in sorted((corpus.parent / "cases/agents").glob("*/repo")):
-        for name, policy in POLICIES.items():
-            agree(repository, policy, tmp_path / repository.parent.name / name)
+    for number, repository in enumerate(sorted((corpus.parent / "cases/agents").glob("*/repo"))):
+        for name in part(sorted(POLICIES), of=len(POLICIES), first=number):
+            agree(repository, POLICIES[name], tmp_path / repository.parent.name / name)

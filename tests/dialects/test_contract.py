@@ -110,10 +110,9 @@ def test_a_slug_that_a_tool_does_not_take_gets_a_form_of_its_own(dialect: Dialec
 
 
 def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:
-    """Output is deterministic, reads back without unreported losses, and grants no more."""
+    """Output reads back without unreported losses, and grants no more."""
     for target in dialects().values():
         file = render(any_agent, target, OPTIONS)
-        assert file == render(any_agent, target, OPTIONS), target.name
         intended = overridden(any_agent.agent, target, ()).agent
         if file.data is None or intended is None:
             reasons = [

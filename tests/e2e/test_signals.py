@@ -24,10 +24,11 @@ def test_a_signal_ends_a_pull_and_git_with_it(
     process = machine.start("pull", "--format", "json")
     connection, _ = silent.accept()
     with connection:
-        second = machine.run("pull", "--format", "json")
-        assert second.code == 75
-        assert second.json["error"]["message"] == "another run is in progress"
-        assert second.json["exit_code"] == 75
+        if number == signal.SIGINT:  # once is enough, since it waits for a while
+            second = machine.run("pull", "--format", "json")
+            assert second.code == 75
+            assert second.json["error"]["message"] == "another run is in progress"
+            assert second.json["exit_code"] == 75
         assert machine.run("status").code == 0
         process.send_signal(number)
         _, stderr = process.communicate(timeout=20)

@@ -41,46 +41,46 @@ def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
     raise AssertionError(lines)
 
 
+# Where text and JSON show the same change, both look at it at once, since there are seconds between two looks.
+
+
 def test_changes_are_appended_and_ctrl_c_is_a_good_end(pulled: Machine) -> None:
-    with watching(pulled) as process:
+    """As JSON, each is a document a line."""
+    with watching(pulled) as process, watching(pulled, "--format", "json", "--exit-code") as for_programs:
         assert read_until(process, "in sync")[0].startswith("SOURCE")
+        [first] = read_until(for_programs, "sync_id")
         (pulled.claude / "tester.md").write_text("mine\n")
         assert "1 drifted" in "".join(read_until(process, "! conflict"))
+        [second] = read_until(for_programs, "sync_id")
+        for_programs.send_signal(signal.SIGINT)
+        for_programs.communicate(timeout=_SECONDS)
+        assert for_programs.returncode == 1
         (pulled.claude / "tester.md").unlink()
         assert "+ restore" in "".join(read_until(process, "+ restore"))
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=_SECONDS)
         assert (process.returncode, stdout.strip(), "Traceback" in stderr) == (0, "", False)
-
-
-def test_as_json_it_is_a_document_a_line(pulled: Machine) -> None:
-    with watching(pulled, "--format", "json", "--exit-code") as process:
-        [first] = read_until(process, "sync_id")
-        (pulled.claude / "tester.md").write_text("mine\n")
-        [second] = read_until(process, "sync_id")
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=_SECONDS)
-        assert process.returncode == 1
     drifted = [json.loads(line)["targets"][0]["drifted"] for line in (first, second)]
     assert drifted == [0, 1]
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_a_mistake_that_comes_meanwhile_is_reported_and_does_not_end_it(pulled: Machine, form: str) -> None:
+def test_a_mistake_that_comes_meanwhile_is_reported_and_does_not_end_it(pulled: Machine) -> None:
     good = pulled.config.read_text()
-    with watching(pulled, "--format", form) as process:
-        read_until(process, "opencode")
+    with watching(pulled) as process, watching(pulled, "--format", "json") as for_programs:
+        for each in (process, for_programs):
+            read_until(each, "opencode")
         pulled.config.write_text("brnach = 1\n" + good)
-        if form == "json":
-            [reported] = read_until(process, "brnach")
-            assert json.loads(reported)["exit_code"] == 2
-        assert process.stderr is not None
-        assert "config.toml:1: unknown key `brnach`" in process.stderr.readline()
+        [reported] = read_until(for_programs, "brnach")
+        assert json.loads(reported)["exit_code"] == 2
+        for each in (process, for_programs):
+            assert each.stderr is not None
+            assert "config.toml:1: unknown key `brnach`" in each.stderr.readline()
         pulled.config.write_text(good.replace("[targets.opencode]", ""))
-        read_until(process, "claude")
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=_SECONDS)
-        assert (process.returncode, stderr.count("brnach")) == (0, 0)
+        for each in (process, for_programs):
+            read_until(each, "claude")
+            each.send_signal(signal.SIGINT)
+            _, stderr = each.communicate(timeout=_SECONDS)
+            assert (each.returncode, stderr.count("brnach")) == (0, 0)
 
 
 def test_it_does_not_begin_with_a_mistake(pulled: Machine) -> None:

@@ -5,8 +5,8 @@ its old or wholly its new bytes and nothing of the user's is lost; the same comm
 happened, in files, inventory and history.
 
 A test tries what differs: a kill after a step that changed nothing is the kill before it, and where a step fails, the
-errors take turns. Of most scenarios one step in four is tried, and another one with each commit; a thorough run tries
-every step with all errors.
+errors take turns. Of most scenarios one step in seven is tried, and others with each commit; a thorough run tries every
+step of all scenarios with all errors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from agentsync.targets.target_directory import TEMPORARY_SUFFIX
 from support.machine import agent, source
 from support.repository import Repository
 from support.stepwise import At, Run, Stepwise
-from support.thorough import THOROUGH, steps
+from support.thorough import THOROUGH, part, steps
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="a child is killed at a step of its own choice")
 
@@ -320,9 +320,12 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     shared_file_rollback,
 )
 CLOSELY = (update, rollback, shared_file)
-"""Those that are killed at every step, and meet an error at every third; of the others a part is tried in each run."""
+"""Those that are killed at every second step, and meet an error at every sixth."""
 
-by_name = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+TRIED = (*CLOSELY, *part([scenario for scenario in SCENARIOS if scenario not in CLOSELY], of=2, first=0))
+"""Half of the others, in turn, and at fewer steps. Their distances are odd, so that each step comes with each half."""
+
+by_name = pytest.mark.parametrize("scenario", TRIED, ids=lambda scenario: scenario.__name__)
 
 
 @pytest.fixture
@@ -425,7 +428,7 @@ def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
     bench: Bench, scenario: Callable[[Bench], None]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, every=1 if scenario in CLOSELY else 4):
+    for step, run in each_step(bench, every=2 if scenario in CLOSELY else 7):
         with at(step):
             whole.check_disk()
             whole.check_log(run)
@@ -457,7 +460,7 @@ def test_19_an_error_at_any_step_is_reported_and_repaired_by_the_next_run(
     bench: Bench, scenario: Callable[[Bench], None], errors: Sequence[int]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, errors, every=3 if scenario in CLOSELY else 7):
+    for step, run in each_step(bench, errors, every=6 if scenario in CLOSELY else 13):
         with at(step):
             whole.check_disk()
             check_reported(whole, run)

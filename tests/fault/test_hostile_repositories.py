@@ -22,6 +22,7 @@ from support import plumbing
 from support.machine import Machine, Result, agent
 from support.plumbing import DIRECTORY, FILE, LINK, SUBMODULE, Measured
 from support.repository import Repository
+from support.thorough import part
 
 _SECONDS = 60
 _MEGABYTES = 2_048
@@ -430,8 +431,9 @@ _SIZES = {
 }
 
 
-@pytest.mark.parametrize("size", _SIZES.values(), ids=_SIZES)
-def test_32_size_costs_bounded_time_and_memory(victim: Victim, hostile: Repository, size: Size) -> None:
+@pytest.mark.parametrize("name", part(list(_SIZES), of=2, first=0))
+def test_32_size_costs_bounded_time_and_memory(victim: Victim, hostile: Repository, name: str) -> None:
+    size = _SIZES[name]
     good = (FILE, b"good.md", plumbing.blob(hostile, _GOOD))
     plumbing.commit(hostile, plumbing.tree(hostile, [good, *size.build(hostile)]))
     result = victim.pull_measured(hostile)

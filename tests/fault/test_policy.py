@@ -72,23 +72,33 @@ def holds(team: Team, result: Result, code: Code, line: int, *, path: str = "age
 BETTER = {"agents/writer.md": agent("writer", "Better.", tools=TOOLS)}
 
 
-@pytest.mark.parametrize(
-    ("data", "code", "line"),
-    [
-        (agent("tester", "You\0help.").encode(), Code.CONTROL_CHARACTER, 5),
-        (agent("tester", "You \x1b[2J help.").encode(), Code.CONTROL_CHARACTER, 5),
-        (agent("tester", "You \x08 help.").encode(), Code.CONTROL_CHARACTER, 5),
-        (agent("tester", "You \x7f help.").encode(), Code.CONTROL_CHARACTER, 5),
-        (agent("tester", "You \x9b2J help.").encode(), Code.CONTROL_CHARACTER, 5),
-        (agent("tester", color='"\\e[31m"').encode(), Code.CONTROL_CHARACTER, 4),
-        (agent("tester", "You h\xe9lp.").encode("latin-1"), Code.NOT_UTF8, 5),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Code.NOT_UTF8, 1),
-    ],
-    ids=["nul", "escape", "backspace", "delete", "c1", "escaped", "latin1", "binary"],
-)
-def test_33_a_file_that_is_not_text_is_refused(team: Team, data: bytes, code: Code, line: int) -> None:
-    team.change({"agents/tester.md": data, **BETTER})
-    holds(team, team.machine.run("pull"), code, line)
+def holds_each(team: Team, result: Result, wanted: Mapping[str, tuple[Code, int]]) -> None:
+    """Assert the same of several agents, by name: those that are new are not written at all."""
+    assert result.code == 4
+    assert {(code, path) for code, path, _ in refused(result)} == {
+        (code.id, f"agents/{name}.md") for name, (code, _) in wanted.items()
+    }
+    for name, (code, line) in wanted.items():
+        assert (code.id, f"agents/{name}.md", line) in refused(result)
+    assert team.machine.names() == ["reviewer.md", "tester.md", "writer.md"]
+    assert "You help." in team.texts()["tester"]
+    assert "Better." in team.texts()["writer"]
+    assert "You help." in (team.machine.opencode / "tester.md").read_text()
+
+
+def test_33_a_file_that_is_not_text_is_refused(team: Team) -> None:
+    cases = {
+        "tester": (agent("tester", "You\0help.").encode(), Code.CONTROL_CHARACTER, 5),
+        "escape": (agent("escape", "You \x1b[2J help.").encode(), Code.CONTROL_CHARACTER, 5),
+        "backspace": (agent("backspace", "You \x08 help.").encode(), Code.CONTROL_CHARACTER, 5),
+        "delete": (agent("delete", "You \x7f help.").encode(), Code.CONTROL_CHARACTER, 5),
+        "c1": (agent("c1", "You \x9b2J help.").encode(), Code.CONTROL_CHARACTER, 5),
+        "escaped": (agent("escaped", color='"\\e[31m"').encode(), Code.CONTROL_CHARACTER, 4),
+        "latin1": (agent("latin1", "You h\xe9lp.").encode("latin-1"), Code.NOT_UTF8, 5),
+        "binary": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Code.NOT_UTF8, 1),
+    }
+    team.change({**{f"agents/{name}.md": data for name, (data, _, _) in cases.items()}, **BETTER})
+    holds_each(team, team.machine.run("pull"), {name: (code, line) for name, (_, code, line) in cases.items()})
 
 
 def test_33_an_escape_in_toml_is_refused_too(machine: Machine, repository: Repository) -> None:
@@ -108,26 +118,24 @@ def test_33_an_escape_in_toml_is_refused_too(machine: Machine, repository: Repos
 # Row 48: hidden characters and secrets
 
 
-@pytest.mark.parametrize("character", ["\u200b", "\u202e", "\u2066", "\U000e0041", "\u00ad", "\ufe0f" * 3])
-def test_48_hidden_characters_are_refused_with_their_place(team: Team, character: str) -> None:
-    team.change({"agents/tester.md": agent("tester", f"Fine.\nNot{character} fine."), **BETTER})
+def test_48_hidden_characters_are_refused_with_their_place(team: Team) -> None:
+    characters = ("\u200b", "\u202e", "\u2066", "\U000e0041", "\u00ad", "\ufe0f" * 3)
+    names = dict(zip(("tester", "b", "c", "d", "e", "f"), characters, strict=True))
+    files = {f"agents/{name}.md": agent(name, f"Fine.\nNot{hidden} fine.") for name, hidden in names.items()}
+    team.change({**files, **BETTER})
     result = team.machine.run("pull")
-    holds(team, result, Code.HIDDEN_REFUSED, 6)
-    assert character not in result.stdout + result.stderr
+    holds_each(team, result, dict.fromkeys(names, (Code.HIDDEN_REFUSED, 6)))
+    assert [hidden for hidden in characters if hidden in result.stdout + result.stderr] == []
 
 
-@pytest.mark.parametrize(
-    "text", ["\u2699\ufe0f", "\U0001f469\u200d\U0001f4bb", "\u0645\u06cc\u200c\u062e", "\u05d0\u200f"]
-)
-def test_48_what_emoji_and_scripts_need_is_taken(team: Team, text: str) -> None:
-    team.change({"agents/tester.md": agent("tester", text, tools=TOOLS)})
-    assert team.machine.run("pull").code == 0
-    assert text in team.texts()["tester"]
-
-
-def test_48_a_byte_order_mark_is_taken(team: Team) -> None:
+def test_48_what_emoji_and_scripts_need_is_taken_and_a_byte_order_mark(team: Team) -> None:
+    texts = ("\u2699\ufe0f", "\U0001f469\u200d\U0001f4bb", "\u0645\u06cc\u200c\u062e", "\u05d0\u200f")
+    files = {f"more{number}": agent(f"more{number}", text) for number, text in enumerate(texts)}
+    team.change({f"agents/{name}.md": text for name, text in files.items()})
     team.change({"agents/tester.md": b"\xef\xbb\xbf" + agent("tester", "New.", tools=TOOLS).encode()})
     assert team.machine.run("pull").code == 0
+    for number, text in enumerate(texts):
+        assert text in team.texts()[f"more{number}"]
     assert "New." in team.texts()["tester"]
 
 

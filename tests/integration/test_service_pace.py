@@ -5,6 +5,7 @@ The clock stands still while a cycle runs, and moves on to whatever the service 
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from collections.abc import Iterator
@@ -98,6 +99,8 @@ class _Service(Daemon):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    gc.collect()
+    gc.freeze()  # each cycle collects garbage, which takes long among all that tests leave in a process
     clock = Clock()
     monkeypatch.setattr(time, "time", clock)
     monkeypatch.setattr(time, "monotonic", clock)

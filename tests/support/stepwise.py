@@ -16,6 +16,7 @@ nothing is really synced: that would be most of the time of such a run.
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -126,6 +127,7 @@ class Stepwise(Machine):
 
 
 def _run(machine: Stepwise, arguments: Sequence[str], outputs: list[Path], at: At | None, later: int) -> int:
+    gc.freeze()  # so that this child's collections copy nothing of the tests' own
     os.environ.clear()
     os.environ.update(machine.environment)
     os.chdir(machine.root)

@@ -1,7 +1,7 @@
 """Choice of the cases to try, where a part of them is enough to find most mistakes.
 
 `make thorough` sets AGENTSYNC_THOROUGH. Without it a part is tried. AGENTSYNC_TURN, a hexadecimal number that CI takes
-from the commit, selects another part with each change, and adds some of what only thorough runs try otherwise.
+from the commit, selects another part with each change.
 """
 
 from __future__ import annotations
@@ -28,8 +28,3 @@ def steps(every: int) -> range:
 def part(items: Sequence[_Item], *, of: int, first: int) -> Sequence[_Item]:
     """One of so many parts of a sequence, beginning with an item that `first` and the turn choose, or all of it."""
     return items if THOROUGH else items[(first + _TURN) % of :: of]
-
-
-def added(items: Sequence[_Item]) -> Sequence[_Item]:
-    """Cases that `make test` leaves out: none, one where it is CI's turn, or all in a thorough run."""
-    return part(items, of=len(items), first=0) if THOROUGH or _SET else ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsync.agents.grants import NOTHING, TOOLS, wider
@@ -21,6 +21,7 @@ from agentsync.formats.frontmatter import format_markdown
 from agentsync.repository.dialect_detection import ReadAgent
 from support.agents import agents, descriptions, names, prompts, thorough
 from support.conversion import read, silent_losses, widening
+from support.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -37,7 +38,7 @@ def as_read(agent: Agent) -> ReadAgent:
 
 
 @pytest.mark.parametrize("target", dialects().values(), ids=lambda target: target.name)
-@thorough
+@settings(thorough, max_examples=thorough.max_examples if THOROUGH else 50)  # twenty targets share most code
 @given(agent=agents())
 def test_any_agent_is_written_or_refused_and_never_wider(target: Dialect, agent: Agent) -> None:
     file = render(as_read(agent), target, OPTIONS)
