@@ -17,11 +17,13 @@ EXITS: Final = {
     ExitCode.FINDINGS: "`check`, `doctor`: something is wrong, or there is no agent. `import`: there is no agent. "
     "`plan`, `status` with "
     "`--exit-code`: there is something to change, or (`status`) something is in trouble. `convert --fail-on-loss`: "
-    "something was lost. `health`: the service does not answer, or is not well.",
+    "something was lost. `health`: the service does not answer, or is not well. `fleet`: a stage exceeds a limit, or "
+    "all machines are silent.",
     ExitCode.USAGE: "Wrong usage, or a mistake in the configuration.",
-    ExitCode.SOURCE_UNAVAILABLE: "A source could not be fetched. The others were synced.",
+    ExitCode.SOURCE_UNAVAILABLE: "A source could not be fetched. The others were synced. `fleet`: a server gives no "
+    "usable answer.",
     ExitCode.INCOMPLETE: "Something was refused, held, in conflict or could not be written; the rest was done. Or the "
-    "state cannot be used, or the output cannot be written.",
+    "state cannot be used, or the output cannot be written. `fleet`: a document is of no use; the rest was shown.",
     ExitCode.BUG: "A bug in agentsync. Details are in `bug-report.txt` in the state directory.",
     ExitCode.SHORTAGE: "The system has too little for now: memory, threads, processes, open files, space, or the size "
     "that a file may have. Nothing is lost; run it again when there is more.",

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "suspend": "Let pulls change nothing until `resume`.",
     "resume": "Let pulls apply changes again.",
     "rollout": "Show or change how fast commits spread, in a clone.",
+    "fleet": "Show which machines of a team run which commit, by stage.",
     "history": "Show what was changed here, when, and from which commit.",
     "doctor": "Check this installation for problems.",
     "schema": "Print a JSON Schema for editors.",

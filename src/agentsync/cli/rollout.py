@@ -69,7 +69,7 @@ def command(
     clone = Clone(repository)
     manifest = clone.root / FILE_NAME
     rollout = _rollout_of(manifest)
-    line = _line(clone, rollout)
+    line = line_of(clone, rollout)
     match what:
         case "show":
             _show(clone, line, rollout)
@@ -98,9 +98,14 @@ def _rollout_of(manifest: Path) -> RolloutTable:
     return rollout
 
 
-def _line(clone: Clone, rollout: RolloutTable) -> list[Commit]:
+def line_of(clone: Clone, rollout: RolloutTable | None) -> list[Commit]:
+    """Return the line of a clone's branch; the commits from the tip back whose manifests halt its rollout are marked.
+
+    Raises:
+        ConfigError: there is no commit, or one of these manifests cannot be read.
+    """
     line = [Commit(one.id, one.tree, one.time, one.message) for one in clone.first_parents(_LONGEST_LINE)]
-    for index, commit in enumerate(line if rollout.halt else ()):
+    for index, commit in enumerate(line if rollout and rollout.halt else ()):
         table_ = read_manifest(clone.read(commit.id, FILE_NAME)).rollout
         if not (table_ and table_.halt):
             break

@@ -60,6 +60,7 @@ def report_record(report: Report) -> dict[str, object]:
                 "url": redact(source.url),
                 "ref": source.ref,
                 "commit": source.commit,
+                "committed_at": source.facts.time if source.facts else None,
                 "previous": source.previous,
                 "fetched_at": source.fetched_at,
                 "rejected": source.rejected or None,
@@ -113,6 +114,7 @@ def service_status_record(service_status: ServiceStatus) -> dict[str, object]:
             {
                 "name": source.name,
                 "applied": source.applied,
+                "committed_at": source.committed_at,
                 "desired": source.desired,
                 "fetched_at": source.fetched_at,
                 "error": source.error or None,

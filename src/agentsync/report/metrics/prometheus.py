@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -11,11 +12,15 @@ from typing import Final
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Measure, Reading
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+_LONGEST_LINE: Final = 4096  # characters; the library's time grows with the square of a line's labels
+_NAME: Final = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*+")
 
 
 class Metrics(Collector):
@@ -58,6 +63,27 @@ def write(path: Path, text: bytes) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def parse(text: str, names: Container[str]) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Yield the samples of some metrics in the text format: name, labels and value.
+
+    Args:
+        text: whole; other lines are not even parsed, since they may be another program's.
+        names: of the metrics that are wanted.
+
+    Raises:
+        ValueError: a line is malformed or too long.
+    """
+    for line in text.split("\n"):
+        name = _NAME.match(line)
+        if name is None or name[0] not in names:
+            continue
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(f"a line has over {_LONGEST_LINE:,} characters")
+        for family in text_string_to_metric_families(f"{line}\n"):
+            for sample in family.samples:
+                yield sample.name, dict(sample.labels), sample.value
 
 
 def _family(measure: Measure, reading: Reading) -> Metric:

@@ -1,0 +1,204 @@
+"""`agentsync fleet`: which machines of a team run which commit, by stage, from what they publish by themselves."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from agentsync.cli import fleet_tables
+from agentsync.cli.options import Common, common, common_options_with
+from agentsync.cli.rollout import line_of
+from agentsync.cli.terminal import columns
+from agentsync.core.durations import parse_duration
+from agentsync.core.errors import ConfigError, ExitCode, why
+from agentsync.core.files import read_regular
+from agentsync.core.urls import printable
+from agentsync.fleet.assess import Assessment, Criteria, assess
+from agentsync.fleet.directories import read_documents, read_textfiles
+from agentsync.fleet.http import Api, checked_token, token_from
+from agentsync.fleet.limits import Limit, Limits, all_exceeded
+from agentsync.fleet.model import FleetView
+from agentsync.fleet.placement import Branch
+from agentsync.fleet.prometheus_api import LARGEST, Query, read_prometheus
+from agentsync.fleet.record import fleet_record
+from agentsync.git.clone import Clone
+from agentsync.repository.manifest import FILE_NAME, read_manifest
+
+_EPILOG: Final = """\b
+Examples:
+  agentsync fleet --prometheus https://prometheus.example.com
+  agentsync fleet --textfiles ./collected --clone ./team-agents
+  agentsync fleet --status ./collected --format markdown >> "$GITHUB_STEP_SUMMARY"
+  agentsync fleet --prometheus http://localhost:9090 --max-refused 5% --max-behind 10%
+"""
+_TOKEN: Final = "PROMETHEUS_TOKEN"  # noqa: S105 - the name of a variable
+_MOST_NAMES: Final = 8
+
+
+class _Parsed(click.ParamType[object]):
+    """Text that a function parses, or refuses with a ValueError."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
+_DURATION: Final = _Parsed("duration", parse_duration)
+_LIMIT: Final = _Parsed("n|n%", Limit.parse)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options, by their names."""
+
+    prometheus: str | None
+    textfiles: Path | None
+    status: Path | None
+    match: str
+    machine_label: str
+    lookback: float
+    token_file: Path | None
+    clone: Path | None
+    source: str | None
+    silent_after: float
+    max_behind: Limit
+    max_refused: Limit
+    max_failing: Limit
+    max_silent: Limit
+
+
+@click.command("fleet", epilog=_EPILOG)
+@click.option("--prometheus", metavar="URL", help="Ask a Prometheus server, or another one with its HTTP API.")
+@click.option("--textfiles", type=_DIRECTORY, help="Read the machines' files for node_exporter, `MACHINE.prom`.")
+@click.option("--status", type=_DIRECTORY, help="Read the machines' status documents, `MACHINE.json`.")
+@click.option("--match", default="", help='Label matchers, such as `job="agentsync"`, with --prometheus.')
+@click.option("--machine-label", default="instance", show_default=True, help="The label with a machine's name.")
+@click.option(
+    "--lookback",
+    type=_DURATION,
+    default="7d",
+    show_default=True,
+    help="How far back to look in Prometheus for machines that are silent.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file with the bearer token for Prometheus; otherwise PROMETHEUS_TOKEN of the environment.",
+)
+@click.option("--clone", type=_DIRECTORY, help="A clone of the team's repository: what should each stage have?")
+@click.option("--source", metavar="NAME", help="Only this source.")
+@click.option(
+    "--silent-after", type=_DURATION, default="1d", show_default=True, help="From when on a machine is silent."
+)
+@click.option("--max-behind", type=_LIMIT, default="0", show_default=True, help="Of each stage, as number or share.")
+@click.option("--max-refused", type=_LIMIT, default="0", show_default=True, help="The same, of machines that refuse.")
+@click.option("--max-failing", type=_LIMIT, default="0", show_default=True, help="The same, of machines that fail.")
+@click.option("--max-silent", type=_LIMIT, default="100%", show_default=True, help="The same, of silent machines.")
+@common_options_with(formats=("text", "markdown", "json"))
+def command(**given: Any) -> int:
+    """Show which machines of a team run which commit, stage by stage, and what is wrong where.
+
+    The machines are read from exactly one of --prometheus, --textfiles and --status. Each one is `current`, `waiting`
+    for its rollout, `behind`, or `silent`, and may refuse agents or fail. With --clone, which should be fetched first,
+    the branch decides what each stage should have; without it, what the machines say they wait for counts.
+
+    Exits with 1 where a stage exceeds a limit or all are silent, with 3 where the server does not answer, and with
+    4 where a document is of no use.
+    """
+    asked, options = _Asked(**given), common()
+    view = _view(asked)
+    assessment = assess(_only(view, asked.source), Criteria(time.time(), asked.silent_after, _branches(view, asked)))
+    limits = Limits(asked.max_behind, asked.max_refused, asked.max_failing, asked.max_silent)
+    options.status = _exit_code(assessment, limits)
+    _show(assessment, limits, options)
+    return options.status
+
+
+def _view(asked: _Asked) -> FleetView:
+    if sum(one is not None for one in (asked.prometheus, asked.textfiles, asked.status)) != 1:
+        raise click.UsageError("give one of --prometheus, --textfiles and --status")
+    if asked.textfiles is not None:
+        return read_textfiles(asked.textfiles)
+    if asked.status is not None:
+        return read_documents(asked.status)
+    token = _token(asked.token_file)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    api = Api((asked.prometheus or "").rstrip("/"), headers, LARGEST)
+    return read_prometheus(api, Query(asked.match, asked.machine_label, asked.lookback))
+
+
+def _token(path: Path | None) -> str:
+    if path is None:
+        return token_from(_TOKEN)
+    try:
+        return checked_token(read_regular(path).decode().strip(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"this token cannot be read: {why(error)}", place=str(path)) from error
+
+
+def _only(view: FleetView, source: str | None) -> FleetView:
+    """Return the machines with one source alone; as they are where none is named."""
+    if source is None:
+        return view
+    machines = [
+        replace(machine, sources=tuple(one for one in machine.sources if one.source == source))
+        for machine in view.machines
+    ]
+    return replace(view, machines=tuple(machine for machine in machines if machine.sources))
+
+
+def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
+    """Return what the clone knows, by the name of its source.
+
+    Raises:
+        ConfigError: it is no clone, or its manifest cannot be read.
+        UsageError: it is unclear which source it is of.
+    """
+    if asked.clone is None:
+        return {}
+    names = sorted({followed.source for machine in view.machines for followed in machine.sources})
+    if asked.source is None and len(names) > 1:
+        shown = printable(", ".join(names[:_MOST_NAMES]))
+        raise click.UsageError(f"the machines follow several sources: name the clone's with --source ({shown})")
+    clone = Clone(asked.clone)
+    tip = clone.first_parents(1)[0].id
+    rollout = read_manifest(clone.read(tip, FILE_NAME)).rollout
+    return {asked.source or "".join(names): Branch(line_of(clone, rollout), rollout)}
+
+
+def _exit_code(assessment: Assessment, limits: Limits) -> ExitCode:
+    if not assessment.heard or any(all_exceeded(assessment, limits)):
+        return ExitCode.FINDINGS
+    return ExitCode.INCOMPLETE if assessment.unreadable else ExitCode.OK
+
+
+def _show(assessment: Assessment, limits: Limits, options: Common) -> None:
+    is_verbose = options.verbosity > 0
+    if options.json:
+        click.echo(json.dumps(fleet_record(assessment, limits, options.status)))
+        return
+    unreadable = assessment.unreadable if is_verbose else assessment.unreadable[:_MOST_NAMES]
+    for one in unreadable:
+        click.echo(printable(f"warning: {one.place}: {one.reason}"), err=True)
+    if len(unreadable) < len(assessment.unreadable):
+        click.echo(f"warning: and {len(assessment.unreadable) - len(unreadable)} more (-v shows all)", err=True)
+    if options.format == "markdown":
+        lines = fleet_tables.markdown(assessment, limits, verbose=is_verbose)
+    else:
+        lines = fleet_tables.text(assessment, limits, width=columns(), verbose=is_verbose)
+    click.echo("\n".join(lines))

@@ -1,0 +1,205 @@
+"""A fleet for people: a table of stages, and below it what needs attention; as text, and the same in Markdown."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import click
+
+from agentsync.cli.terminal import aligned, cut
+from agentsync.cli.wording import counted
+from agentsync.core.durations import ago, time_left, utc
+from agentsync.core.urls import printable
+from agentsync.fleet.assess import Assessment, SourceView, StageView
+from agentsync.fleet.groups import Kept, Refused, failing, kept, refused, silent
+from agentsync.fleet.limits import Limits, all_exceeded, exceeded
+from agentsync.fleet.placement import State, Version
+from agentsync.rollout.choose import Reason
+
+_MOST_GROUPS: Final = 5
+_MOST_NAMES: Final = 8
+_WIDTH: Final = 80
+_HEADER: Final = ("STAGE", "ALL", "CURRENT", "WAITING", "BEHIND", "SILENT", "REFUSED", "FAILING", "COMMIT")
+_NO_STAGE: Final = "(none)"
+_DIGITS: Final = 5  # of a number of machines
+_COLORS: Final = {"BEHIND": "yellow", "REFUSED": "red", "FAILING": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One thing that concerns machines: what, which ones, and for each a remark where there are any."""
+
+    what: str
+    machines: Sequence[str]
+
+
+def text(assessment: Assessment, limits: Limits, *, width: int | None, verbose: bool) -> Iterator[str]:
+    """Yield lines that fit a width; with `verbose`, all groups and all machines."""
+    for source in assessment.sources:
+        if source is not assessment.sources[0]:
+            yield ""
+        yield cut(printable(_headline(source, assessment.at)), width or _WIDTH * 2)
+        yield ""
+        rows = [_row(stage, assessment.at, limits) for stage in source.stages]
+        yield from aligned(
+            rows, [*_HEADER[:1], *(f"{title:>5}" if title == "ALL" else title for title in _HEADER[1:])], width
+        )
+        for title, items in _sections(source, assessment.at):
+            yield from ("", click.style(title, bold=True))
+            yield from _section(items, width or _WIDTH, verbose=verbose)
+    if assessment.sources:
+        yield ""
+    yield from (click.style(printable(line), fg="red") for line in _excess_lines(assessment, limits))
+    yield _summary(assessment, limits)
+
+
+def markdown(assessment: Assessment, limits: Limits, *, verbose: bool) -> Iterator[str]:
+    """Yield lines of Markdown; with `verbose`, all groups and all machines."""
+    for source in assessment.sources:
+        yield f"**{_escaped(_headline(source, assessment.at))}**"
+        yield ""
+        yield f"| {' | '.join(title.lower() for title in _HEADER)} |"
+        yield f"| --- |{' ---: |' * (len(_HEADER) - 2)} --- |"
+        for stage in source.stages:
+            cells = [stage.stage or _NO_STAGE, *_numbers(stage), _short(stage.expected, assessment.at)]
+            yield f"| {' | '.join(map(_escaped, map(str, cells)))} |"
+        yield ""
+        for title, items in _sections(source, assessment.at):
+            yield from (f"**{title}**", "")
+            shown = items if verbose else items[:_MOST_GROUPS]
+            for item in shown:
+                names, more = _named(item.machines, verbose=verbose)
+                yield f"- {_escaped(item.what)}: {_escaped(', '.join(names) + more)}"
+            if len(shown) < len(items):
+                yield f"- and {len(items) - len(shown)} more"
+            yield ""
+    excess = [*_excess_lines(assessment, limits)]
+    yield from (f"- {_escaped(line)}" for line in excess)
+    if excess:
+        yield ""
+    yield f"{_escaped(_summary(assessment, limits))}."
+
+
+def _headline(source: SourceView, now: float) -> str:
+    name = f"source {source.name}" if source.name else "no source"
+    if not source.goal.is_known:
+        return name
+    word = "held at" if source.is_held else "newest is"
+    age = f", {ago(source.goal.committed_at, now)}" if source.goal.committed_at is not None else ""
+    subject = f": {source.subject}" if source.subject else ""
+    reason = f": {source.halted}" if source.halted not in ("", "yes") else ""
+    halted = f" (halted{reason})" if source.halted else ""
+    return f"{name}{halted}, {word} {_version(source.goal)}{age}{subject}"
+
+
+def _row(stage: StageView, now: float, limits: Limits) -> list[str]:
+    over = {excess.what.upper() for excess in exceeded(stage, limits)}
+    cells = [printable(stage.stage or _NO_STAGE)]
+    for title, number in zip(_HEADER[1:-1], _numbers(stage), strict=True):
+        cell = f"{number or '-':>{max(_DIGITS, len(title))}}"
+        color = _COLORS.get(title) if number else None
+        cells.append(click.style(cell, fg=color, bold=title in over) if color or title in over else cell)
+    return [*cells, _short(stage.expected, now)]
+
+
+def _numbers(stage: StageView) -> list[int]:
+    return [len(stage.placements), *(stage.count(state) for state in State), stage.refused, stage.failing]
+
+
+def _sections(source: SourceView, now: float) -> Iterator[tuple[str, list[_Item]]]:
+    """Yield what needs attention, each with its title; nothing for what there is none of."""
+    quiet = [f"{one.machine.name} ({ago(one.machine.seen_at or 0, now)})" for one in silent(source)]
+    sections = {
+        "Waiting": [_Item(_waiting(group, now), group.machines) for group in kept(source, State.WAITING)],
+        "Behind": [_Item(_behind(group), group.machines) for group in kept(source, State.BEHIND)],
+        "Refused": [_Item(_refused(group), group.machines) for group in refused(source)],
+        "Failing": [_Item(group.error, group.machines) for group in failing(source)],
+        "Silent": [_Item("last heard", quiet)] if quiet else [],
+    }
+    yield from ((title, items) for title, items in sections.items() if items)
+
+
+def _section(items: Sequence[_Item], width: int, *, verbose: bool) -> Iterator[str]:
+    shown = items if verbose else items[:_MOST_GROUPS]
+    for item in shown:
+        yield from _wrapped(item.what, width, "  ")
+        names, more = _named(item.machines, verbose=verbose)
+        count = f"{counted(len(item.machines), 'machine')}: " if len(item.machines) > 1 else ""
+        yield from _wrapped(f"{count}{', '.join(names)}{more}", width, "    ")
+    if len(shown) < len(items):
+        left = items[len(shown) :]
+        number = len({name for item in left for name in item.machines})
+        yield f"  and {len(left)} more, of {counted(number, 'machine')} (-v shows all)"
+
+
+def _wrapped(words: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(
+        printable(words), width, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False
+    )
+
+
+def _named(names: Sequence[str], *, verbose: bool) -> tuple[Sequence[str], str]:
+    shown = names if verbose else names[:_MOST_NAMES]
+    return shown, f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+
+
+def _waiting(group: Kept, now: float) -> str:
+    due = f"next step in {time_left(group.due_at - now)}" if group.due_at and group.due_at > now else ""
+    reason = "" if group.reason == Reason.WAITING and due else group.reason
+    return f"{group.stage or _NO_STAGE} at {_version(group.version)}: {', '.join(filter(None, (reason, due)))}"
+
+
+def _behind(group: Kept) -> str:
+    reason = f": {group.reason}" if group.reason else ""
+    return f"{group.stage or _NO_STAGE} at {_version(group.version)} instead of {_version(group.expected)}{reason}"
+
+
+def _refused(group: Refused) -> str:
+    what = group.agent or f"up to {counted(group.most, 'agent')}"
+    where = f" ({', '.join(group.targets)})" if group.targets else ""
+    return f"{what}{where}{': ' if group.codes else ''}{', '.join(group.codes)}"
+
+
+def _excess_lines(assessment: Assessment, limits: Limits) -> Iterator[str]:
+    for stage, excess in all_exceeded(assessment, limits):
+        source = f"{stage.source}, " if len(assessment.sources) > 1 and stage.source else ""
+        yield (
+            f"over the limit: {source}{stage.stage or _NO_STAGE}: {excess.count} of {excess.of} {excess.what}, "
+            f"{excess.limit} allowed"
+        )
+
+
+def _summary(assessment: Assessment, limits: Limits) -> str:
+    if not assessment.machines:
+        return "no machine reports"
+    number = counted(assessment.machines, "machine")
+    if not assessment.heard:
+        return f"{number}; none has reported lately"
+    silent_ones = assessment.machines - assessment.heard
+    number += f", {silent_ones} silent" if silent_ones else ""
+    if any(all_exceeded(assessment, limits)):
+        return f"{number}; not all as they should be"
+    if assessment.unreadable:
+        return f"{number}; {counted(len(assessment.unreadable), 'document')} of no use"
+    return f"{number}; {'the others' if silent_ones else 'all'} as they should be"
+
+
+def _version(version: Version) -> str:
+    if version.commit:
+        return version.commit[:12]
+    return f"the commit of {utc(version.committed_at)}" if version.committed_at is not None else "no commit"
+
+
+def _short(version: Version, now: float) -> str:
+    if version.commit:
+        return version.commit[:7]
+    return ago(version.committed_at, now) if version.committed_at is not None else "-"
+
+
+def _escaped(words: str) -> str:
+    """Text that machines report, which must not end a cell, begin an element or a link."""
+    escaped = "".join(f"\\{one}" if one in "\\`*_[]|#" else one for one in printable(words))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,155 @@
+"""Which machines are where they should be: one pure function of what they report, the branch if known, and the time."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agentsync.fleet.model import FleetMachine, FleetView, Followed, Unreadable
+from agentsync.fleet.placement import Branch, Placement, State, Version, by_branch, by_themselves, goals, silent
+from agentsync.rollout.choose import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """The machines of one stage of a source; the stage is empty for those that follow no rollout."""
+
+    source: str
+    stage: str
+    placements: tuple[Placement, ...]
+
+    def count(self, state: State) -> int:
+        return sum(one.state is state for one in self.placements)
+
+    @property
+    def heard(self) -> tuple[Placement, ...]:
+        """The machines that are not silent."""
+        return tuple(one for one in self.placements if one.state is not State.SILENT)
+
+    @property
+    def refused(self) -> int:
+        return sum(bool(one.refused) for one in self.heard)
+
+    @property
+    def failing(self) -> int:
+        return sum(bool(one.error) for one in self.heard)
+
+    @property
+    def expected(self) -> Version:
+        """The newest commit that a machine of the stage should have; unknown where all are silent."""
+        versions = [one.expected for one in self.heard if one.expected.is_known]
+        return max(versions, key=lambda one: (one.committed_at or 0, one.commit), default=Version())
+
+    @property
+    def versions(self) -> list[tuple[Version, int]]:
+        """The commits that machines of the stage have, each with their number, the most frequent first."""
+        return Counter(one.version for one in self.heard if one.version.is_known).most_common()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """A source over all machines.
+
+    Attributes:
+        name: the source's, as the machines call it.
+        goal: the commit that all machines are to have in the end.
+        subject: the first line of that commit's message, where a clone has it.
+        is_held: whether the repository names that commit, and not the newest.
+        halted: why the rollout is halted; empty where it is not.
+        stages: from the first one on.
+    """
+
+    name: str
+    goal: Version
+    subject: str
+    is_held: bool
+    halted: str
+    stages: tuple[StageView, ...]
+
+    @property
+    def placements(self) -> list[Placement]:
+        return [one for stage in self.stages for one in stage.placements]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """All sources of a fleet.
+
+    Attributes:
+        at: when, in seconds since the epoch.
+        machines: how many there are.
+        heard: how many of them are not silent.
+    """
+
+    at: float
+    machines: int
+    heard: int
+    sources: tuple[SourceView, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What machines are compared with.
+
+    Attributes:
+        now: in seconds since the epoch.
+        silent_after: the age of a machine's last cycle, in seconds, from which nothing is known of it.
+        branches: by source, what a clone knows.
+    """
+
+    now: float
+    silent_after: float
+    branches: Mapping[str, Branch] = field(default_factory=dict)
+
+    def is_silent(self, machine: FleetMachine) -> bool:
+        return machine.seen_at is not None and self.now - machine.seen_at > self.silent_after
+
+
+def assess(view: FleetView, criteria: Criteria) -> Assessment:
+    """Compare every machine with what it should have.
+
+    Without a clone, the newest commit is the one that the machine heard last knows as such, or else the one with the
+    latest date that any machine has; and a machine that says that it waits for its rollout is where it should be. With
+    a clone, its branch decides by the same function as each machine does. Its own delay and what it has seen of the
+    branch are not known here, so that it says that it waits counts as well, unless its commit was reverted.
+    """
+    by_source: defaultdict[str, list[tuple[FleetMachine, Followed]]] = defaultdict(list)
+    for machine in view.machines:
+        for followed in machine.sources or (Followed(""),):
+            by_source[followed.source].append((machine, followed))
+    sources = tuple(
+        _source(name, by_source[name], criteria) for name in sorted(by_source, key=lambda one: (not one, one))
+    )
+    heard = sum(not criteria.is_silent(machine) for machine in view.machines)
+    return Assessment(criteria.now, len(view.machines), heard, sources, view.unreadable)
+
+
+def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], criteria: Criteria) -> SourceView:
+    branch = criteria.branches.get(name)
+    if branch:
+        goal, place = branch.at(branch.goal), by_branch(branch, criteria.now)
+        rollout, subject = branch.rollout, branch.line[branch.goal].message.partition("\n")[0]
+        halted, is_held = (rollout.halt, rollout.hold_at is not None) if rollout else ("", False)
+        order = [stage.name for stage in rollout.stages] if rollout else []
+    else:
+        known = goals(followers)
+        goal, is_held = known.goal, known.held is not None
+        place, subject, order = by_themselves(known), "", []
+        halts = [followed.detail or "yes" for _, followed in followers if followed.reason is Reason.HALTED]
+        halted = halts[0] if halts else ""
+    stages: defaultdict[str, list[Placement]] = defaultdict(list)
+    for machine, followed in followers:
+        placed = silent(machine, followed) if criteria.is_silent(machine) else place(machine, followed)
+        stages[followed.stage].append(placed)
+    views = [StageView(name, stage, tuple(placements)) for stage, placements in stages.items()]
+    views.sort(
+        key=lambda one: (
+            not one.stage,
+            order.index(one.stage) if one.stage in order else len(order),
+            len(one.placements),
+            one.stage,
+        )
+    )
+    return SourceView(name, goal, subject, is_held, halted, tuple(views))

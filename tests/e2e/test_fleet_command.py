@@ -1,0 +1,280 @@
+"""`agentsync fleet`: documents and metrics of real runs, a server's answers as a real one gives them, hostile ones."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from agentsync.core.errors import ConfigError, ExitCode, SourceUnavailableError
+from agentsync.fleet.http import Api
+from agentsync.fleet.prometheus_api import Query
+from agentsync.report.metrics.measures import Tally
+from agentsync.report.metrics.prometheus import Metrics
+from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
+from agentsync.rollout.choose import Choice, Reason
+from support.machine import Machine
+from support.repository import Repository
+
+NEW, OLD = "d" * 40, "c" * 40
+STAGED = """[rollout]
+stages = [
+  { name = "canary", share = 0 },
+  { name = "everyone", share = 100, after = "1d" },
+]
+groups = { canary = ["platform"] }
+"""
+
+
+@pytest.fixture
+def collected(tmp_path: Path) -> Path:
+    directory = tmp_path / "collected"
+    directory.mkdir()
+    return directory
+
+
+def metrics(stage: str, reason: Reason, commit: str = NEW, *, refused: int = 0, ago: float = 60) -> str:
+    """A text file as the service writes it."""
+    now = time.time() - ago
+    last = CycleResult("0123456789ab", Trigger.SCHEDULE, now, 0.2, ExitCode.OK, {}, {})
+    date = now - (60 if commit == NEW else 86400)
+    url, ref = "https://git.example/a", "refs/heads/main"
+    source = SourceStatus("team", url, ref, commit, NEW, now, "", committed_at=round(date, -3))
+    status = ServiceStatus(
+        config="/etc/agentsync/config.toml",
+        started_at=1.0,
+        succeeded_at=now,
+        last=last,
+        cycles=1,
+        sources=(source,),
+        rollouts={"team": Choice(commit, NEW, reason, stage, due_at=now + 7200 if commit == OLD else None)},
+        targets=(TargetStatus("codex", "codex", "/home/ada/.codex/agents", 7, 0, 0, refused),),
+    )
+    collector = Metrics()
+    collector.saw(Tally().read(status))
+    return collector.text().decode()
+
+
+def test_text_files_make_a_table_that_fits_and_obeys_nothing(machine: Machine, collected: Path) -> None:
+    for number in range(12):
+        (collected / f"laptop-{number:02}.prom").write_text(metrics("everyone", Reason.WAITING, OLD))
+    (collected / "build.prom").write_text(metrics("canary", Reason.CURRENT, refused=2))
+    (collected / "gone.prom").write_text(metrics("everyone", Reason.CURRENT, ago=10 * 86400))
+    (collected / "bad.prom").write_text('agentsync_source_up{source="\x1b[2J|<b>"} 1\nnode_load1{{{{ 1\n')
+    (collected / "long.prom").write_text("agentsync_source_up{" + 'a="",' * 5000 + "} 1\n")
+    (collected / "other.prom").write_text("node_load1 1\n")
+    (collected / "pipe.prom").symlink_to("/dev/zero")
+    result = machine.run("fleet", "--textfiles", collected)
+    assert result.code == 1
+    assert "\x1b" not in result.stdout + result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "canary        1        1        -       -       -        1        -" in result.stdout
+    assert "everyone     13        -       12       -       1        -        -" in result.stdout
+    assert "12 machines: laptop-00, laptop-01, laptop-02," in result.stdout
+    assert "laptop-07 and 4 more" in " ".join(result.stdout.split())
+    assert "up to 2 agents (codex)\n    build" in result.stdout
+    assert "over the limit: team, canary: 1 of 1 refused, 0 allowed" in result.stdout
+    assert "gone (10 d ago)" in result.stdout
+    for name, reason in {
+        "long": "over 4,096",
+        "other": "no metrics of agentsync",
+        "pipe": "not a regular file",
+    }.items():
+        assert f"{name}.prom: " in result.stderr
+        assert reason in result.stderr
+    page = machine.run("fleet", "--textfiles", collected, "--format", "markdown", "-v").stdout
+    assert "laptop-11" in page
+    assert "source \\\\x1b\\[2J\\|&lt;b>" in page
+    accepted = ("--max-refused", "1", "--max-failing", "100%", "--max-behind", "100%")
+    assert machine.run("fleet", "--textfiles", collected, *accepted).code == 4
+    assert machine.run("fleet", "--textfiles", collected, "--source", "team", *accepted, "--max-silent", "5%").code == 1
+
+
+def test_documents_of_real_runs_are_compared_with_a_clone(
+    machine: Machine, repository: Repository, collected: Path
+) -> None:
+    repository.write({"agentsync.toml": STAGED})
+    old = repository.commit("Roll out in stages")
+    machine.follow(repository, 'rollout = { group = "platform" }')
+    (collected / "late.json").write_text(machine.run("pull", "--format", "json").stdout)
+    repository.write({"agents/bad.md": "---\nname: x\nname: y\n---\n"})
+    new = repository.commit("A mistake")
+    assert machine.run("pull").code == 4
+    (collected / "ada.json").write_text(machine.run("status", "--format", "json").stdout)
+    (collected / "broken.json").write_text("{")
+    arguments = ("fleet", "--status", collected, "--max-refused", "100%", "--format", "json")
+    shown = machine.run(*arguments)
+    assert shown.code == 1  # one is behind
+    (team,) = shown.json["sources"]
+    assert team["goal"]["id"] == new
+    assert [(group["machines"], group["commit"]["id"]) for group in team["behind"]] == [(["late"], old)]
+    assert team["refused"] == [
+        {
+            "agent": "agents/bad.md",
+            "targets": ["claude", "opencode"],
+            "codes": ["AS116"],
+            "most": 1,
+            "machines": ["ada"],
+        }
+    ]
+    (broken,) = shown.json["unreadable"]
+    assert broken["reason"].startswith("it is no status document: Invalid JSON: ")
+    by_clone = machine.run(*arguments, "--clone", repository.path, "--max-behind", "1")
+    assert by_clone.code == 4
+    assert by_clone.json["sources"][0]["stages"][0]["expected"]["id"] == new
+
+
+@dataclass
+class Server:
+    """A server on the loopback; it keeps what it was asked.
+
+    Attributes:
+        answers: by query, the labels and the value of each series.
+    """
+
+    url: str
+    answers: dict[str, list[tuple[dict[str, str], str]]] = field(default_factory=dict)
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        state: ClassVar[Server]
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            query = parse_qs(parts.query).get("query", [""])[0]
+            self.state.asked.append((query, self.headers.get("Authorization")))
+            if parts.path.startswith("/moved"):
+                self.send_response(302)
+                self.send_header("Location", "http://127.0.0.1:1/")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            # As Prometheus 2.53 answers.
+            is_wrong = "nonsense" in query
+            document: dict[str, Any] = {
+                "status": "success",
+                "data": {
+                    "resultType": "vector",
+                    "result": [
+                        {"metric": labels, "value": [1796080947.015, value]}
+                        for labels, value in self.state.answers.get(query, [])
+                    ],
+                },
+            }
+            if is_wrong:
+                document = {"status": "error", "errorType": "bad_data", "error": "1:10: parse error: \x1b[31m"}
+            body = json.dumps(document).encode()
+            self.send_response(400 if is_wrong else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
+        Handler.state = Server(f"http://127.0.0.1:{listener.server_port}")
+        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield Handler.state
+        listener.shutdown()
+        thread.join()
+
+
+def labels(metric: str, instance: str, **more: str) -> dict[str, str]:
+    return {"__name__": f"agentsync_{metric}", "instance": instance, "job": "agentsync", **more}
+
+
+def test_prometheus_shows_machines_that_it_has_not_seen_lately_too(
+    machine: Machine, server: Server, collected: Path
+) -> None:
+    now = str(time.time())
+    selector = '{job="agentsync"}'
+    server.answers = {
+        f"agentsync_last_sync_timestamp_seconds{selector}": [(labels("last_sync_timestamp_seconds", "a:9417"), now)],
+        f"agentsync_source_commit_timestamp_seconds{selector}": [
+            (labels("source_commit_timestamp_seconds", "a:9417", source="team"), "1796080856")
+        ],
+        f"agentsync_rollout_stage{selector}": [
+            (labels("rollout_stage", "a:9417", source="team", stage="canary", reason="current"), "1")
+        ],
+        f"last_over_time(agentsync_last_sync_timestamp_seconds{selector}[86400s])": [
+            (labels("last_sync_timestamp_seconds", "a:9417"), "1"),
+            (labels("last_sync_timestamp_seconds", "b:9417"), str(time.time() - 90_000)),
+        ],
+        f"last_over_time(agentsync_source_commit_timestamp_seconds{selector}[86400s])": [
+            (labels("source_commit_timestamp_seconds", "b:9417", source="team"), "1796000000")
+        ],
+    }
+    token = collected / "token"
+    token.write_text("s3cret\n")
+    arguments = ("--match", 'job="agentsync"', "--lookback", "1d", "--token-file", token, "--format", "json")
+    shown = machine.run("fleet", "--prometheus", f"{server.url}/", *arguments)
+    assert shown.code == 0, shown.stderr
+    (team,) = shown.json["sources"]
+    assert [(stage["stage"], stage["current"], stage["silent"]) for stage in team["stages"]] == [
+        ("canary", 1, 0),
+        (None, 0, 1),
+    ]
+    assert team["silent"][0]["machine"] == "b:9417"
+    assert {sent for _, sent in server.asked} == {"Bearer s3cret"}
+
+
+def test_a_server_that_fails_or_leads_elsewhere_ends_with_its_reason(machine: Machine, server: Server) -> None:
+    wrong = machine.run("fleet", "--prometheus", server.url, "--match", 'job="nonsense"')
+    assert (wrong.code, "it answers 400 Bad Request: 1:10: parse error: \\x1b[31m" in wrong.stderr) == (3, True)
+    moved = machine.run("fleet", "--prometheus", f"{server.url}/moved")
+    assert (moved.code, "it redirects" in moved.stderr) == (3, True)
+    assert machine.run("fleet", "--prometheus", "http://127.0.0.1:1").code == 3
+    empty = machine.run("fleet", "--prometheus", server.url)
+    assert (empty.code, empty.stdout) == (1, "no machine reports\n")
+    with pytest.raises(SourceUnavailableError, match="over 10 bytes"):
+        Api(server.url, largest=10).get("/")
+
+
+@pytest.mark.parametrize("match", ["}", 'a="b"} or up{c="d"', 'a="b" or', "a=b", 'a="\n"', 'a="b",,'])
+def test_matchers_cannot_become_another_query(match: str) -> None:
+    with pytest.raises(ConfigError, match="label matchers"):
+        Query(match)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://prometheus.example", "over https only"),
+        ("ftp://127.0.0.1", "no address"),
+        ("https://user@example", "no address"),
+        ("https://[", "no address"),
+        ("", "no address"),
+    ],
+)
+def test_a_token_goes_nowhere_without_protection(url: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Api(url, {"Authorization": "Bearer s3cret"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give one of"),
+        (["--status", ".", "--textfiles", "."], "give one of"),
+        (["--status", ".", "--max-behind", "lots"], "neither a number of machines nor a share"),
+        (["--status", ".", "--silent-after", "soon"], "is no duration"),
+        (["--status", ".", "--clone", "."], "not a git repository"),
+    ],
+)
+def test_wrong_usage_is_named(machine: Machine, arguments: list[str], message: str) -> None:
+    result = machine.run("fleet", *arguments)
+    assert (result.code, message in result.stderr) == (2, True), result.stderr

@@ -1,0 +1,213 @@
+"""Where machines are and where they should be: by their own word, and by a clone's branch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agentsync.fleet import documents
+from agentsync.fleet.assess import Assessment, Criteria, SourceView, assess
+from agentsync.fleet.groups import kept, refused
+from agentsync.fleet.limits import Limit, Limits, all_exceeded
+from agentsync.fleet.model import FleetMachine, FleetView, Followed, Refusal
+from agentsync.fleet.placement import Branch, Placement, State
+from agentsync.fleet.samples import Sample, machine_of
+from agentsync.rollout.choose import Reason
+from agentsync.rollout.line import Commit
+from agentsync.rollout.tables import RolloutTable
+
+HOUR = 3600.0
+NOW = 1_796_000_000.0
+STAGES = [
+    {"name": "canary", "share": 5},
+    {"name": "early", "share": 25, "after": "2h"},
+    {"name": "everyone", "share": 100, "after": "1d"},
+]
+
+
+def commit(name: str, hours_ago: float, message: str = "") -> Commit:
+    return Commit(name * 40, name, NOW - hours_ago * HOUR, message)
+
+
+LINE = [commit("d", 1), commit("c", 3), commit("b", 30), commit("a", 90)]
+DATES = {one.id[0]: one.time for one in LINE}
+
+
+def machine(name: str, at: str, stage: str = "", *, by_date: bool = False, **keys: Any) -> FleetMachine:
+    """A machine at a commit, which is known by its id, or by its date alone; "" for none."""
+    own = {key: keys.pop(key) for key in ("seen_at", "refused", "suspended", "error") if key in keys}
+    followed = Followed("team", "" if by_date else at * 40, DATES.get(at), stage, **keys)
+    return FleetMachine(name, (followed,), **{"seen_at": NOW - 60, **own})
+
+
+def assessed(*machines: FleetMachine, **rollout: Any) -> Assessment:
+    """With a rollout, by a clone."""
+    branch = Branch(LINE, RolloutTable.model_validate({"stages": STAGES, **rollout})) if rollout else None
+    branches = {"team": branch} if branch else {}
+    return assess(FleetView(machines), Criteria(NOW, 24 * HOUR, branches))
+
+
+def source(*machines: FleetMachine, **rollout: Any) -> SourceView:
+    (only,) = assessed(*machines, **rollout).sources
+    return only
+
+
+def states(*machines: FleetMachine, **rollout: Any) -> dict[str, tuple[str, str]]:
+    """By machine: its state and the commit that it should have, or what that is known by."""
+
+    def expected(one: Placement) -> str:
+        dated = next((name for name, date in DATES.items() if date == one.expected.committed_at), "")
+        return one.expected.commit[:1] or dated
+
+    return {one.machine.name: (one.state.value, expected(one)) for one in source(*machines, **rollout).placements}
+
+
+@pytest.mark.parametrize("by_date", [False, True])
+def test_without_a_clone_the_newest_commit_counts_and_what_a_machine_waits_for(*, by_date: bool) -> None:
+    assert states(
+        machine("new", "d", "canary", by_date=by_date, reason=Reason.CURRENT),
+        machine("old", "b", "early", by_date=by_date, reason=Reason.WAITING),
+        machine("late", "c", "canary", by_date=by_date, reason=Reason.CURRENT),
+        machine("off", "a", "everyone", by_date=by_date, seen_at=NOW - 25 * HOUR),
+        machine("alone", "d", by_date=by_date),
+        machine("halted", "b", "everyone", by_date=by_date, reason=Reason.HALTED),
+        machine("hotfix", "c", "everyone", by_date=by_date, reason=Reason.URGENT, due_at=NOW + HOUR),
+        machine("blank", "", "early", reason=Reason.WAITING),
+        machine("never", ""),
+    ) == {
+        "new": ("current", "d"),
+        "old": ("waiting", "b"),
+        "late": ("behind", "d"),
+        "off": ("silent", ""),
+        "alone": ("current", "d"),
+        "halted": ("waiting", "b"),
+        "hotfix": ("waiting", "c"),
+        "blank": ("waiting", ""),
+        "never": ("behind", "d"),
+    }
+
+
+def test_a_tip_that_nobody_has_is_the_newest_commit() -> None:
+    waiting = machine("early", "c", "early", reason=Reason.WAITING, tip="d" * 40)
+    unaware = machine("other", "c", "everyone", reason=Reason.CURRENT, tip="c" * 40, seen_at=NOW - HOUR)
+    assert states(waiting, unaware) == {"early": ("waiting", "c"), "other": ("behind", "d")}
+
+
+@pytest.mark.parametrize("by_date", [False, True])
+def test_a_hold_is_where_all_should_be_once_the_machine_heard_last_says_so(*, by_date: bool) -> None:
+    held = machine("held", "b", "early", by_date=by_date, reason=Reason.HELD, seen_at=NOW - 1)
+    ahead = machine("ahead", "d", "canary", by_date=by_date, reason=Reason.CURRENT)
+    assert states(held, ahead) == {"held": ("current", "b"), "ahead": ("behind", "b")}
+    moved = machine("ahead", "d", "canary", by_date=by_date, reason=Reason.CURRENT, seen_at=NOW)
+    assert states(held, moved) == {"held": ("behind", "d"), "ahead": ("current", "d")}
+
+
+@pytest.mark.parametrize("by_date", [False, True])
+def test_with_a_clone_each_stage_should_have_what_the_rollout_chooses(*, by_date: bool) -> None:
+    machines = [machine(stage, "b", stage, by_date=by_date, reason=Reason.CURRENT) for stage in ("canary", "early")]
+    machines.append(machine("everyone", "b", "everyone", by_date=by_date, reason=Reason.CURRENT))
+    machines.append(machine("unstaged", "b", by_date=by_date))
+    assert states(*machines, window=None) == {
+        "canary": ("behind", "d"),
+        "early": ("behind", "c"),
+        "everyone": ("waiting", "b"),
+        "unstaged": ("behind", "d"),
+    }
+    assert {state for state, _ in states(*machines[:3], halt="INC-142").values()} == {"waiting"}
+    assert {state for state, _ in states(*machines, hold_at="b" * 12).values()} == {"current", "behind"}  # unstaged
+    assert [one.followed.commit for one in source(*machines, window=None).placements] == ["b" * 40] * 4
+
+
+def test_a_machine_may_wait_for_longer_than_the_clone_knows_but_not_with_what_was_reverted() -> None:
+    patient = machine("patient", "b", "early", reason=Reason.WAITING)
+    assert states(patient, window=None) == {"patient": ("waiting", "b")}
+    undone = [replace(LINE[0], message=f"Undo\n\nThis reverts commit {'b' * 40}."), *LINE[1:]]
+    branch = Branch(undone, RolloutTable.model_validate({"stages": STAGES}))
+    (placed,) = assess(FleetView((patient,)), Criteria(NOW, 24 * HOUR, {"team": branch})).sources[0].placements
+    assert (placed.state, placed.expected.commit[:1], placed.reason) == (State.BEHIND, "d", "its commit was reverted")
+
+
+def test_a_commit_that_the_clone_does_not_have_is_behind_whatever_the_machine_says() -> None:
+    placed = source(machine("fork", "e", "early", reason=Reason.WAITING), window=None).placements[0]
+    assert (placed.state, placed.reason) == (State.BEHIND, "its commit is not on the clone's branch")
+
+
+def test_stages_are_ordered_and_their_numbers_add_up() -> None:
+    machines = [machine(f"m{number}", "b", "everyone", reason=Reason.WAITING) for number in range(9)]
+    machines += [machine("one", "d", "canary", error="the configuration has a mistake"), machine("none", "c")]
+    machines += [machine("old", "d", "canary", seen_at=0.0, refused=(Refusal("codex"),))]
+    for view in (source(*machines), source(*machines, window=None)):
+        assert [stage.stage for stage in view.stages] == ["canary", "everyone", ""]
+        for stage in view.stages:
+            assert sum(stage.count(state) for state in State) == len(stage.placements)
+        assert (view.stages[0].failing, view.stages[0].refused, view.stages[0].count(State.SILENT)) == (1, 0, 1)
+    (group,) = kept(view, State.WAITING)
+    assert (len(group.machines), group.version.commit[:1]) == (9, "b")
+
+
+def test_refusals_are_grouped_by_agent_or_by_their_number() -> None:
+    named = (Refusal("codex", "reviewer", "team", code="AS301"), Refusal("cursor", "reviewer", "team", code="AS301"))
+    other = (Refusal("codex", "deploy", "other"),)
+    numbers = (Refusal("claude", number=2), Refusal("codex", number=2))
+    view = source(
+        machine("one", "d", refused=named),
+        machine("two", "d", refused=named + other),
+        machine("3", "d", refused=numbers),
+    )
+    assert [(one.agent, one.targets, one.codes, one.most, one.machines) for one in refused(view)] == [
+        ("reviewer", ("codex", "cursor"), ("AS301",), 1, ("one", "two")),
+        ("", ("claude", "codex"), (), 2, ("3",)),
+    ]
+
+
+def test_limits_are_numbers_or_shares_of_a_stage() -> None:
+    machines = [machine(f"m{number}", "d", "early", refused=(Refusal("codex"),) * (number < 3)) for number in range(40)]
+    machines.append(machine("off", "d", "early", seen_at=0.0))
+    view = assessed(*machines)
+
+    def over(limits: Limits) -> list[tuple[str, int, int]]:
+        return [(excess.what, excess.count, excess.of) for _, excess in all_exceeded(view, limits)]
+
+    assert over(Limits()) == [("refused", 3, 40)]
+    assert over(Limits(refused=Limit.parse("3"))) == []
+    assert over(Limits(refused=Limit.parse("7.5%"))) == []
+    assert over(Limits(refused=Limit.parse("7%"), silent=Limit.parse("0"))) == [("refused", 3, 40), ("silent", 1, 41)]
+    for wrong in ("", "-1", "2.5", "101%", "five", "1e3"):
+        with pytest.raises(ValueError, match="`"):
+            Limit.parse(wrong)
+
+
+def test_samples_that_cannot_be_are_passed_over() -> None:
+    read = machine_of(
+        "m",
+        [
+            Sample("agentsync_last_sync_timestamp_seconds", {}, float("nan")),
+            Sample("agentsync_last_success_timestamp_seconds", {}, 1e300),
+            Sample("agentsync_refused_agents", {"target": "codex"}, -1),
+            Sample("agentsync_rollout_stage", {"source": "team", "stage": "early", "reason": "current"}, 1),
+            Sample("agentsync_rollout_stage", {"source": "team", "stage": "early", "reason": "made up"}, 1),
+            Sample("agentsync_source_up", {"source": "team"}, 0),
+            Sample("agentsync_source_up", {}, 0),
+            Sample("node_load1", {}, 1),
+        ],
+    )
+    assert read == FleetMachine("m", (Followed("team", stage="early", error="it cannot be fetched or applied"),))
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (b"", "EOF"),
+        (b"[" * 100_000, "recursion limit"),
+        (b"[]", "it is no status document"),
+        (b'{"sources": []}', "it has no `sources`"),
+        (b'{"sources": [{"name": 1}]}', r"sources\.0\.name: "),
+        (b'{"sources": [{"name": "x", "commit": "\\u001b[2J"}]}', r"sources\.0\.commit: "),
+        (b'{"sources": [{"name": "x", "fetched_at": 1e300}]}', r"sources\.0\.fetched_at: "),
+    ],
+)
+def test_what_is_no_status_document_is_refused(document: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        documents.machine_of("m", document)
