@@ -25,7 +25,7 @@ _SECONDS = 300
 class Handler(BaseHTTPRequestHandler):
     """Answers one request after the other, so no two commands run at once."""
 
-    command: ClassVar[list[str]] = []
+    program: ClassVar[list[str]] = []
     timeout = 30
 
     def do_POST(self) -> None:
@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _run(self, why: str) -> bool:
         try:
-            done = subprocess.run(self.command, env={**os.environ, "REASON": why}, check=False, timeout=_SECONDS)
+            done = subprocess.run(self.program, env={**os.environ, "REASON": why}, check=False, timeout=_SECONDS)
         except (OSError, subprocess.TimeoutExpired) as error:
             sys.stderr.write(f"{error}\n")
             return False
@@ -64,8 +64,8 @@ def reason(message: dict[str, Any]) -> str:
 
 def main() -> None:
     """Serve until a signal ends the process."""
-    port, *Handler.command = sys.argv[1:] or [""]
-    if not (port.isdecimal() and Handler.command):
+    port, *Handler.program = sys.argv[1:] or [""]
+    if not (port.isdecimal() and Handler.program):
         sys.exit(__doc__)
     with HTTPServer(("127.0.0.1", int(port)), Handler) as server:
         server.serve_forever()
