@@ -57,12 +57,7 @@ def test_a_bad_commit_is_halted_through_ci_and_its_revert_reaches_whoever_has_it
 
     commit("One.", -100)
     with GitServer(tmp_path / "served") as server:
-        machines = {name: Machine(tmp_path / name) for name in _GROUPS}
-        for name, machine in machines.items():
-            group = f'[sources.team.rollout]\ngroup = "{_GROUPS[name]}"\n' if _GROUPS[name] else ""
-            machine.configure(f'[sources.team]\nurl = "{server.url("team.git")}"\nallow_http = true\n{group}')
-            machine.config.write_text(machine.config.read_text() + "[targets.claude]\n")
-            assert machine.run("pull").code == 0
+        machines = {name: machine_of(tmp_path / name, server.url("team.git"), _GROUPS[name]) for name in _GROUPS}
         canary, early, one, _ = machines.values()
 
         commit("Two.", 0)
@@ -113,6 +108,22 @@ def test_a_bad_commit_is_halted_through_ci_and_its_revert_reaches_whoever_has_it
         assert one.run_later(101, "pull").code == 0
         assert (prompt_of(canary), prompt_of(one)) == ("Two.", "Two.")
         assert not (canary.claude / "release.md").exists()
+
+
+def machine_of(root: Path, url: str, group: str) -> Machine:
+    machine = Machine(root)
+    table = f'[sources.team.rollout]\ngroup = "{group}"\n' if group else ""
+    machine.configure(f'[sources.team]\nurl = "{url}"\nallow_http = true\n{table}[targets.claude]\n')
+    assert machine.run("pull").code == 0
+    return machine
+
+
+def halt() -> None:
+    """Send an alert twice: the second job finds that the rollout is halted already."""
+    alerts = [{"status": name, "annotations": {"summary": f"It is {name}"}} for name in ("firing", "resolved")]
+    assert [alert({"alerts": alerts}) for _ in range(2)] == [200, 200]
+    assert alert({"alerts": alerts[1:]}) == 200
+    assert alert({"alert": "something else"}) == 400
 
 
 def alert(message: object) -> int:
