@@ -68,6 +68,7 @@ def test_text_files_make_a_table_that_fits_and_obeys_nothing(machine: Machine, c
         (collected / f"laptop-{number:02}.prom").write_text(metrics("everyone", Reason.WAITING, OLD))
     (collected / "build.prom").write_text(metrics("canary", Reason.CURRENT, refused=2))
     (collected / "gone.prom").write_text(metrics("everyone", Reason.CURRENT, ago=10 * 86400))
+    (collected / "es\x1b[2Jcape.prom").write_text(metrics("canary", Reason.CURRENT, refused=2))
     (collected / "bad.prom").write_text('agentsync_source_up{source="\x1b[2J|<b>"} 1\nnode_load1{{{{ 1\n')
     (collected / "long.prom").write_text("agentsync_source_up{" + 'a="",' * 5000 + "} 1\n")
     (collected / "other.prom").write_text("node_load1 1\n")
@@ -76,12 +77,12 @@ def test_text_files_make_a_table_that_fits_and_obeys_nothing(machine: Machine, c
     assert result.code == 1
     assert "\x1b" not in result.stdout + result.stderr
     assert max(map(len, result.stdout.splitlines())) <= 80
-    assert "canary        1        1        -       -       -        1        -" in result.stdout
+    assert "canary        2        2        -       -       -        2        -" in result.stdout
     assert "everyone     13        -       12       -       1        -        -" in result.stdout
     assert "12 machines: laptop-00, laptop-01, laptop-02," in result.stdout
     assert "laptop-07 and 4 more" in " ".join(result.stdout.split())
-    assert "up to 2 agents (codex)\n    build" in result.stdout
-    assert "over the limit: team, canary: 1 of 1 refused, 0 allowed" in result.stdout
+    assert "up to 2 agents (codex)\n    2 machines: build, es\\x1b[2Jcape" in result.stdout
+    assert "over the limit: team, canary: 2 of 2 refused, 0 allowed" in result.stdout
     assert "gone (10 d ago)" in result.stdout
     for name, reason in {
         "long": "over 4,096",
@@ -93,7 +94,7 @@ def test_text_files_make_a_table_that_fits_and_obeys_nothing(machine: Machine, c
     page = machine.run("fleet", "--textfiles", collected, "--format", "markdown", "-v").stdout
     assert "laptop-11" in page
     assert "source \\\\x1b\\[2J\\|&lt;b>" in page
-    accepted = ("--max-refused", "1", "--max-failing", "100%", "--max-behind", "100%")
+    accepted = ("--max-refused", "2", "--max-failing", "100%", "--max-behind", "100%")
     assert machine.run("fleet", "--textfiles", collected, *accepted).code == 4
     assert machine.run("fleet", "--textfiles", collected, "--source", "team", *accepted, "--max-silent", "5%").code == 1
 

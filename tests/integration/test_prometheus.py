@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from agentsync.fleet.http import Api
+from agentsync.fleet.prometheus_api import Query, read_prometheus
 from agentsync.report.metrics.measures import MEASURES
 from agentsync.service.http_endpoint import Answer, Endpoint
 from support.endpoint import Watched
@@ -139,6 +141,18 @@ def test_prometheus_stores_every_sample(tmp_path: Path, monkeypatch: pytest.Monk
             assert 0 <= age < _SECONDS
             [(_, median)] = query(port, "histogram_quantile(0.5, agentsync_sync_duration_seconds_bucket)")
             assert median > 0
+            (machine,) = read_prometheus(Api(f"http://127.0.0.1:{port}"), Query('job="agentsync"')).machines
+            assert machine.name == service.health.address
+            assert (machine.seen_at, machine.succeeded_at) == (
+                service.service_status.last.ended_at if service.service_status.last else None,
+                service.service_status.succeeded_at,
+            )
+            (team,) = machine.sources
+            assert (team.source, team.committed_at, team.error) == (
+                "team",
+                service.service_status.sources[0].committed_at,
+                "",
+            )
 
 
 @contextmanager

@@ -12,11 +12,12 @@ from typing import Any, Final
 import click
 
 from agentsync.cli import fleet_tables
+from agentsync.cli.fleet_post import Destination, post
 from agentsync.cli.options import Common, common, common_options_with
 from agentsync.cli.rollout import line_of
 from agentsync.cli.terminal import columns
 from agentsync.core.durations import parse_duration
-from agentsync.core.errors import ConfigError, ExitCode, why
+from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, why
 from agentsync.core.files import read_regular
 from agentsync.core.urls import printable
 from agentsync.fleet.assess import Assessment, Criteria, assess
@@ -36,6 +37,7 @@ Examples:
   agentsync fleet --textfiles ./collected --clone ./team-agents
   agentsync fleet --status ./collected --format markdown >> "$GITHUB_STEP_SUMMARY"
   agentsync fleet --prometheus http://localhost:9090 --max-refused 5% --max-behind 10%
+  agentsync fleet --prometheus "$PROMETHEUS" --clone . --github acme/agents
 """
 _TOKEN: Final = "PROMETHEUS_TOKEN"  # noqa: S105 - the name of a variable
 _MOST_NAMES: Final = 8
@@ -80,6 +82,21 @@ class _Asked:
     max_refused: Limit
     max_failing: Limit
     max_silent: Limit
+    github: str | None
+    gitlab: str | None
+    api: str | None
+    dry_run: bool
+
+    @property
+    def destination(self) -> Destination | None:
+        """Where to post; None for nowhere."""
+        if self.github is not None and self.gitlab is not None:
+            raise click.UsageError("--github and --gitlab exclude each other")
+        if self.github is None and self.gitlab is None:
+            if self.api or self.dry_run:
+                raise click.UsageError("--api and --dry-run are for --github and --gitlab")
+            return None
+        return Destination(self.github, self.gitlab, self.api, self.dry_run)
 
 
 @click.command("fleet", epilog=_EPILOG)
@@ -109,6 +126,10 @@ class _Asked:
 @click.option("--max-refused", type=_LIMIT, default="0", show_default=True, help="The same, of machines that refuse.")
 @click.option("--max-failing", type=_LIMIT, default="0", show_default=True, help="The same, of machines that fail.")
 @click.option("--max-silent", type=_LIMIT, default="100%", show_default=True, help="The same, of silent machines.")
+@click.option("--github", metavar="OWNER/REPO", help="Post a commit status, and a deployment for each stage.")
+@click.option("--gitlab", metavar="PROJECT", help="The same for GitLab: the number or the path of a project.")
+@click.option("--api", metavar="URL", help="The host's API, where it is not the public one, nor set by CI.")
+@click.option("--dry-run", is_flag=True, help="Print what would be sent to the host, and send nothing.")
 @common_options_with(formats=("text", "markdown", "json"))
 def command(**given: Any) -> int:
     """Show which machines of a team run which commit, stage by stage, and what is wrong where.
@@ -121,12 +142,26 @@ def command(**given: Any) -> int:
     4 where a document is of no use.
     """
     asked, options = _Asked(**given), common()
+    destination = asked.destination
     view = _view(asked)
     assessment = assess(_only(view, asked.source), Criteria(time.time(), asked.silent_after, _branches(view, asked)))
     limits = Limits(asked.max_behind, asked.max_refused, asked.max_failing, asked.max_silent)
     options.status = _exit_code(assessment, limits)
+    if destination and (error := _post(destination, assessment, limits)):
+        options.status = error.exit_code
     _show(assessment, limits, options)
     return options.status
+
+
+def _post(destination: Destination, assessment: Assessment, limits: Limits) -> AgentsyncError | None:
+    """Post the fleet; return an error that was printed, so that what was read is still shown."""
+    try:
+        post(destination, assessment, limits)
+    except AgentsyncError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        click.echo(printable(f"error: not posted: {error}{hint}"), err=True)
+        return error
+    return None
 
 
 def _view(asked: _Asked) -> FleetView:

@@ -14,7 +14,7 @@ from agentsync.cli.wording import counted
 from agentsync.core.durations import ago, time_left, utc
 from agentsync.core.urls import printable
 from agentsync.fleet.assess import Assessment, SourceView, StageView
-from agentsync.fleet.groups import Kept, Refused, failing, kept, refused, silent
+from agentsync.fleet.groups import Kept, Refused, failing, kept, refused, silent, suspended
 from agentsync.fleet.limits import Limits, all_exceeded, exceeded
 from agentsync.fleet.placement import State, Version
 from agentsync.rollout.choose import Reason
@@ -117,6 +117,7 @@ def _sections(source: SourceView, now: float) -> Iterator[tuple[str, list[_Item]
         "Behind": [_Item(_behind(group), group.machines) for group in kept(source, State.BEHIND)],
         "Refused": [_Item(_refused(group), group.machines) for group in refused(source)],
         "Failing": [_Item(group.error, group.machines) for group in failing(source)],
+        "Suspended": [_Item("pulling is suspended", names)] if (names := suspended(source)) else [],
         "Silent": [_Item("last heard", quiet)] if quiet else [],
     }
     yield from ((title, items) for title, items in sections.items() if items)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from agentsync.fleet.model import FleetMachine, FleetView, Followed, Unreadable
 from agentsync.fleet.placement import Branch, Placement, State, Version, by_branch, by_themselves, goals, silent
-from agentsync.rollout.choose import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,11 @@ class StageView:
 
     @property
     def refused(self) -> int:
-        return sum(bool(one.refused) for one in self.heard)
+        return sum(bool(one.refused) for one in self.placements)
 
     @property
     def failing(self) -> int:
-        return sum(bool(one.error) for one in self.heard)
+        return sum(bool(one.error) for one in self.placements)
 
     @property
     def expected(self) -> Version:
@@ -137,19 +136,17 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
         known = goals(followers)
         goal, is_held = known.goal, known.held is not None
         place, subject, order = by_themselves(known), "", []
-        halts = [followed.detail or "yes" for _, followed in followers if followed.reason is Reason.HALTED]
-        halted = halts[0] if halts else ""
+        halted = known.halted
     stages: defaultdict[str, list[Placement]] = defaultdict(list)
     for machine, followed in followers:
         placed = silent(machine, followed) if criteria.is_silent(machine) else place(machine, followed)
         stages[followed.stage].append(placed)
     views = [StageView(name, stage, tuple(placements)) for stage, placements in stages.items()]
-    views.sort(
-        key=lambda one: (
-            not one.stage,
-            order.index(one.stage) if one.stage in order else len(order),
-            len(one.placements),
-            one.stage,
-        )
-    )
+    views.sort(key=lambda one: _place_in(order, one))
     return SourceView(name, goal, subject, is_held, halted, tuple(views))
+
+
+def _place_in(order: Sequence[str], view: StageView) -> tuple[bool, int, float, int, str]:
+    """Return what stages are sorted by: as declared, or else the ones that are further, and the smaller ones, first."""
+    declared = order.index(view.stage) if view.stage in order else len(order)
+    return not view.stage, declared, -(view.expected.committed_at or 0), len(view.placements), view.stage

@@ -72,7 +72,7 @@ def kept(source: SourceView, state: State) -> list[Kept]:
 
 def refused(source: SourceView) -> list[Refused]:
     """Group the refusals by agent, or by machines where there is only their number; the most frequent first."""
-    members = [(one, refusal) for stage in source.stages for one in stage.heard for refusal in one.refused]
+    members = [(one, refusal) for one in source.placements for refusal in one.refused]
     found = []
     for (agent, _), alike in _by(members, lambda pair: _subject(pair[1])).items():
         refusals = [refusal for _, refusal in alike]
@@ -89,7 +89,7 @@ def refused(source: SourceView) -> list[Refused]:
 
 def failing(source: SourceView) -> list[Failing]:
     """Group the machines that fail, by their error; the most frequent first."""
-    members = [one for stage in source.stages for one in stage.heard if one.error]
+    members = [one for one in source.placements if one.error]
     groups = [Failing(error, _names(alike)) for error, alike in _by(members, lambda one: one.error).items()]
     return sorted(groups, key=lambda group: (-len(group.machines), group.error))
 
@@ -98,6 +98,11 @@ def silent(source: SourceView) -> list[Placement]:
     """Return the machines that are silent, the one that has been so for longest first."""
     members = [one for one in source.placements if one.state is State.SILENT]
     return sorted(members, key=lambda one: (one.machine.seen_at or 0, one.machine.name))
+
+
+def suspended(source: SourceView) -> tuple[str, ...]:
+    """Return the names of machines that apply nothing for now."""
+    return _names(one for one in source.placements if one.machine.suspended and one.state is not State.SILENT)
 
 
 def _cause(one: Placement) -> tuple[Version, Version, str]:

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from pydantic import TypeAdapter, ValidationError
 
 from agentsync import __version__
 from agentsync.core.address import is_loopback
@@ -136,6 +138,21 @@ def _as_error(error: HTTPError, place: str) -> AnswerError:
     is_moved = HTTPStatus.MULTIPLE_CHOICES <= error.code < HTTPStatus.BAD_REQUEST
     hint = "it redirects; give the address that it leads to" if is_moved else hints.get(error.code, "")
     return AnswerError(f"it answers {error.code} {error.reason}{text}", place=place, hint=hint, status=error.code)
+
+
+_T = TypeVar("_T")
+
+
+def checked(answer: Any, form: type[_T]) -> _T:
+    """Return an answer in the form that it should have.
+
+    Raises:
+        SourceUnavailableError: it has another one.
+    """
+    try:
+        return TypeAdapter(form).validate_python(answer)
+    except ValidationError as error:
+        raise SourceUnavailableError("the server's answer has another form than its documentation says") from error
 
 
 def token_from(variable: str) -> str:

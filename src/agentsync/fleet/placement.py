@@ -96,8 +96,8 @@ class Placement:
         followed: the source as it follows it; the commit's id is filled in where a clone knows it.
         state: how its commit compares.
         expected: the commit that it should have now; unknown for a silent machine.
-        refused: what it refuses of this source, or of any where that is unknown.
-        error: why it fails; empty where it does not.
+        refused: what it refuses of this source, or of any where that is unknown; nothing of a silent machine.
+        error: why it fails; empty where it does not, or is silent.
         reason: why it is waiting or behind, in words.
     """
 
@@ -124,10 +124,12 @@ class Goals:
     Attributes:
         newest: of the branch.
         held: which the repository names instead; None where it names none.
+        halted: why the rollout is halted, or `yes` where that is not known; empty where it is not.
     """
 
     newest: Version
     held: Version | None = None
+    halted: str = ""
 
     @property
     def goal(self) -> Version:
@@ -144,10 +146,11 @@ def goals(followers: Iterable[tuple[FleetMachine, Followed]]) -> Goals:
     )
     followed = latest[1] if latest else Followed("")
     held = Version(followed.commit, followed.committed_at) if followed.reason is Reason.HELD else None
+    halted = followed.detail or "yes" if followed.reason is Reason.HALTED else ""
     if followed.tip and followed.tip not in [one.commit for one in versions]:
-        return Goals(Version(followed.tip), held)  # nobody has it yet
+        return Goals(Version(followed.tip), held, halted)  # nobody has it yet
     dated = [one for one in versions if one.committed_at is not None]
-    return Goals(max(dated, key=lambda one: one.committed_at or 0, default=Version(followed.tip)), held)
+    return Goals(max(dated, key=lambda one: one.committed_at or 0, default=Version(followed.tip)), held, halted)
 
 
 def by_themselves(goals: Goals) -> Place:
@@ -188,8 +191,9 @@ def by_branch(branch: Branch, now: float) -> Place:
         says_it_waits = _says_it_waits(followed) and choice.reason is not Reason.HELD and not is_reverted
         if on_line and (expected == index or says_it_waits):
             own = Version() if index is None else branch.at(index)
-            if not says_it_waits:
-                followed = replace(followed, reason=choice.reason, detail=choice.detail, due_at=choice.due_at)
+            if expected == index:
+                due_at = followed.due_at if says_it_waits else choice.due_at
+                followed = replace(followed, reason=choice.reason, detail=choice.detail, due_at=due_at)
             return _placement(machine, followed, State.WAITING, own)
         behind = _placement(machine, followed, State.BEHIND, branch.at(goal if expected is None else expected))
         if not on_line:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsync.core.errors import ExitCode
 from agentsync.fleet.assess import Assessment, SourceView, StageView
-from agentsync.fleet.groups import failing, kept, refused, silent
+from agentsync.fleet.groups import failing, kept, refused, silent, suspended
 from agentsync.fleet.limits import Limits, exceeded
 from agentsync.fleet.placement import State, Version
 
@@ -53,6 +53,7 @@ def _source(source: SourceView, limits: Limits) -> dict[str, object]:
             for group in refused(source)
         ],
         "failing": [{"error": group.error, "machines": list(group.machines)} for group in failing(source)],
+        "suspended": list(suspended(source)),
         "silent": [{"machine": one.machine.name, "since": one.machine.seen_at} for one in silent(source)],
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def machine_of(name: str, samples: Iterable[Sample]) -> FleetMachine:
     by_measure: defaultdict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         measure = NAMES.get(sample.name)
-        if measure and math.isfinite(sample.value):
+        if measure:
             by_measure[measure].append(sample)
     seen_at = _time(_single(by_measure["last_sync.timestamp"]))
     sources = {

@@ -9,7 +9,7 @@ import pytest
 
 from agentsync.fleet import documents
 from agentsync.fleet.assess import Assessment, Criteria, SourceView, assess
-from agentsync.fleet.groups import kept, refused
+from agentsync.fleet.groups import kept, refused, suspended
 from agentsync.fleet.limits import Limit, Limits, all_exceeded
 from agentsync.fleet.model import FleetMachine, FleetView, Followed, Refusal
 from agentsync.fleet.placement import Branch, Placement, State
@@ -95,6 +95,18 @@ def test_a_tip_that_nobody_has_is_the_newest_commit() -> None:
     assert states(waiting, unaware) == {"early": ("waiting", "c"), "other": ("behind", "d")}
 
 
+def test_the_machine_heard_last_knows_whether_the_rollout_is_halted() -> None:
+    halted = machine("halted", "b", "everyone", reason=Reason.HALTED, detail="INC-142")
+    assert source(halted, machine("other", "d", "canary", reason=Reason.CURRENT, seen_at=NOW - 90)).halted == "INC-142"
+    assert source(halted, machine("other", "d", "canary", reason=Reason.CURRENT, seen_at=NOW)).halted == ""
+
+
+def test_commits_of_one_date_are_told_apart_by_their_ids() -> None:
+    twin = FleetMachine("twin", (Followed("team", "e" * 40, DATES["d"], "early"),), seen_at=NOW - 60)
+    new = machine("new", "d", "canary", tip="d" * 40, seen_at=NOW)
+    assert sorted(state for state, _ in states(new, twin).values()) == ["behind", "current"]
+
+
 @pytest.mark.parametrize("by_date", [False, True])
 def test_a_hold_is_where_all_should_be_once_the_machine_heard_last_says_so(*, by_date: bool) -> None:
     held = machine("held", "b", "early", by_date=by_date, reason=Reason.HELD, seen_at=NOW - 1)
@@ -123,6 +135,8 @@ def test_with_a_clone_each_stage_should_have_what_the_rollout_chooses(*, by_date
 def test_a_machine_may_wait_for_longer_than_the_clone_knows_but_not_with_what_was_reverted() -> None:
     patient = machine("patient", "b", "early", reason=Reason.WAITING)
     assert states(patient, window=None) == {"patient": ("waiting", "b")}
+    halted = source(replace(patient, name="halted"), halt="INC-142").placements[0]
+    assert (halted.state, halted.reason) == (State.WAITING, "halted: INC-142")  # which metrics do not have
     undone = [replace(LINE[0], message=f"Undo\n\nThis reverts commit {'b' * 40}."), *LINE[1:]]
     branch = Branch(undone, RolloutTable.model_validate({"stages": STAGES}))
     (placed,) = assess(FleetView((patient,)), Criteria(NOW, 24 * HOUR, {"team": branch})).sources[0].placements
@@ -137,12 +151,14 @@ def test_a_commit_that_the_clone_does_not_have_is_behind_whatever_the_machine_sa
 def test_stages_are_ordered_and_their_numbers_add_up() -> None:
     machines = [machine(f"m{number}", "b", "everyone", reason=Reason.WAITING) for number in range(9)]
     machines += [machine("one", "d", "canary", error="the configuration has a mistake"), machine("none", "c")]
-    machines += [machine("old", "d", "canary", seen_at=0.0, refused=(Refusal("codex"),))]
+    machines += [machine("old", "d", "canary", seen_at=0.0, refused=(Refusal("codex"),), suspended=True)]
+    machines += [machine("halt", "d", "canary", suspended=True)]
     for view in (source(*machines), source(*machines, window=None)):
         assert [stage.stage for stage in view.stages] == ["canary", "everyone", ""]
         for stage in view.stages:
             assert sum(stage.count(state) for state in State) == len(stage.placements)
         assert (view.stages[0].failing, view.stages[0].refused, view.stages[0].count(State.SILENT)) == (1, 0, 1)
+    assert suspended(view) == ("halt",)
     (group,) = kept(view, State.WAITING)
     assert (len(group.machines), group.version.commit[:1]) == (9, "b")
 
