@@ -55,7 +55,7 @@ class Transcript:
 
     hidden: dict[str, str]
     lines: list[str] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
+    began: float | None = None
 
     def say(self, text: str = "") -> None:
         """Print lines, without what differs by machine."""
@@ -66,8 +66,10 @@ class Transcript:
         self.lines.append(text)
 
     def step(self, text: str) -> None:
-        """Print what happens now, and when."""
-        self.say(f"\n# {time.monotonic() - self.began:.0f} s: {text}")
+        """Print what happens now, and when since the first step."""
+        now = time.monotonic()
+        self.began = self.began or now
+        self.say(f"\n# {now - self.began:.0f} s: {text}")
 
     def page(self) -> str:
         """Return what was printed, as a block of Markdown."""
@@ -185,6 +187,7 @@ def bad(team: Team) -> tuple[str, int]:
     team.wait("the halt", halted)
     team.transcript.step("Alertmanager has started the CI job, which halted the rollout by a commit")
     team.run("git", "log", "--format=%h %an: %s", "-2")
+    team.run("agentsync", "rollout")
     reasons = 'agentsync_rollout_stage{reason="halted"}'
     team.wait("all machines halted", lambda: len(team.prometheus.query(reasons)) == len(team.homes))
     team.transcript.step("every machine has fetched the halt")
