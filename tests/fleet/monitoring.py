@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,15 @@ class Prometheus:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it answers queries, which it does some time after it listens."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=_SECONDS):  # noqa: S310 - http, see above
+                return True
+        except urllib.error.HTTPError:
+            return False
 
     def query(self, text: str) -> Mapping[str, float]:
         """Return the value of each series, by its instance, and in the end by its alert's name."""

@@ -236,6 +236,7 @@ def demonstrate(root: Path) -> Transcript:
         ):
             transcript.hidden[prometheus.url] = "http://127.0.0.1:9090"
             team = Team(clone, environment | _ADA, homes, prometheus, transcript)
+            team.wait("Prometheus", lambda: prometheus.is_ready)
             first = int(team.run("git", "log", "--format=%ct", "-1", shown=False))
             team.wait_for_stages(first, *STAGES)
             transcript.step("all machines run")
