@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from agentsync.core.errors import ConfigError, ExitCode, SourceUnavailableError
+from agentsync.fleet import http
 from agentsync.fleet.http import Api
 from agentsync.fleet.prometheus_api import Query
 from agentsync.report.metrics.measures import Tally
@@ -91,11 +93,26 @@ def test_text_files_make_a_table_that_fits_and_obeys_nothing(machine: Machine, c
     }.items():
         assert f"{name}.prom: " in result.stderr
         assert reason in result.stderr
+    for number in range(30):  # one machine, or all of them, can claim any source and stage
+        rows = "".join(f'agentsync_source_up{{source="s{number}-{each}"}} 1\n' for each in range(60))
+        (collected / f"liar-{number}.prom").write_text(rows + metrics(f"stage-{number}", Reason.CURRENT))
+    flooded = machine.run("fleet", "--textfiles", collected).stdout
+    assert len(flooded.splitlines()) < 200
+    assert "and 1794 more sources (-v shows all)" in flooded
+    assert machine.run("fleet", "--textfiles", collected, "--source", "team").stdout.count("\nstage-") == 14  # of 16
+    for number in range(30):
+        (collected / f"liar-{number}.prom").unlink()
     page = machine.run("fleet", "--textfiles", collected, "--format", "markdown", "-v").stdout
     assert "laptop-11" in page
     assert "source \\\\x1b\\[2J\\|&lt;b>" in page
     accepted = ("--max-refused", "2", "--max-failing", "100%", "--max-behind", "100%")
-    assert machine.run("fleet", "--textfiles", collected, *accepted).code == 4
+    within = machine.run("fleet", "--textfiles", collected, *accepted)
+    assert (within.code, within.stdout.splitlines()[-1]) == (4, "16 machines, 1 silent; 3 documents of no use")
+    (collected / "long.prom").unlink()
+    (collected / "other.prom").unlink()
+    (collected / "pipe.prom").unlink()
+    within = machine.run("fleet", "--textfiles", collected, *accepted)
+    assert (within.code, within.stdout.splitlines()[-1]) == (0, "16 machines, 1 silent; within the limits")
     assert machine.run("fleet", "--textfiles", collected, "--source", "team", *accepted, "--max-silent", "5%").code == 1
 
 
@@ -205,6 +222,9 @@ def test_prometheus_shows_machines_that_it_has_not_seen_lately_too(
     selector = '{job="agentsync"}'
     server.answers = {
         f"agentsync_last_sync_timestamp_seconds{selector}": [(labels("last_sync_timestamp_seconds", "a:9417"), now)],
+        f"agentsync_last_success_timestamp_seconds{selector}": [
+            (labels("last_success_timestamp_seconds", "a:9417"), now)
+        ],
         f"agentsync_source_commit_timestamp_seconds{selector}": [
             (labels("source_commit_timestamp_seconds", "a:9417", source="team"), "1796080856")
         ],
@@ -243,6 +263,25 @@ def test_a_server_that_fails_or_leads_elsewhere_ends_with_its_reason(machine: Ma
     assert (empty.code, empty.stdout) == (1, "no machine reports\n")
     with pytest.raises(SourceUnavailableError, match="over 10 bytes"):
         Api(server.url, largest=10).get("/")
+
+
+def test_an_answer_that_trickles_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_SECONDS", 2.0)
+    monkeypatch.setattr(http, "_LONGEST_SECONDS", -1.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+                connection.recv(1)  # until the client gives up
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        with pytest.raises(SourceUnavailableError, match="it took over"):
+            Api(f"http://127.0.0.1:{listener.getsockname()[1]}").get("/")
+        thread.join()
 
 
 @pytest.mark.parametrize("match", ["}", 'a="b"} or up{c="d"', 'a="b" or', "a=b", 'a="\n"', 'a="b",,'])

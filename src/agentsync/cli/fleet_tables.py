@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 
@@ -14,23 +14,28 @@ from agentsync.cli.wording import counted
 from agentsync.core.durations import ago, time_left, utc
 from agentsync.core.urls import printable
 from agentsync.fleet.assess import Assessment, SourceView, StageView
-from agentsync.fleet.groups import Kept, Refused, failing, kept, refused, silent, suspended
+from agentsync.fleet.groups import Failing, Kept, Refused, failing, kept, refused, silent, suspended
 from agentsync.fleet.limits import Limits, all_exceeded, exceeded
 from agentsync.fleet.placement import State, Version
 from agentsync.rollout.choose import Reason
 
 _MOST_GROUPS: Final = 5
 _MOST_NAMES: Final = 8
+_MOST_SOURCES: Final = 8
+_MOST_STAGES: Final = 16  # as in a manifest
 _WIDTH: Final = 80
 _HEADER: Final = ("STAGE", "ALL", "CURRENT", "WAITING", "BEHIND", "SILENT", "REFUSED", "FAILING", "COMMIT")
 _NO_STAGE: Final = "(none)"
 _DIGITS: Final = 5  # of a number of machines
 _COLORS: Final = {"BEHIND": "yellow", "REFUSED": "red", "FAILING": "red"}
 
+_NONE: Final = Limits()  # but for silent machines
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One thing that concerns machines: what, which ones, and for each a remark where there are any."""
+    """One thing that concerns machines, and their names."""
 
     what: str
     machines: Sequence[str]
@@ -38,36 +43,41 @@ class _Item:
 
 def text(assessment: Assessment, limits: Limits, *, width: int | None, verbose: bool) -> Iterator[str]:
     """Yield lines that fit a width; with `verbose`, all groups and all machines."""
-    for source in assessment.sources:
-        if source is not assessment.sources[0]:
-            yield ""
-        yield cut(printable(_headline(source, assessment.at)), width or _WIDTH * 2)
+    now = assessment.at
+    sources, more_sources = _shown(assessment.sources, _MOST_SOURCES, "source", verbose=verbose)
+    for source in sources:
+        yield cut(printable(_headline(source, now)), width or _WIDTH * 2)
         yield ""
-        rows = [_row(stage, assessment.at, limits) for stage in source.stages]
-        yield from aligned(
-            rows, [*_HEADER[:1], *(f"{title:>5}" if title == "ALL" else title for title in _HEADER[1:])], width
-        )
-        for title, items in _sections(source, assessment.at):
+        stages, more_stages = _shown(source.stages, _MOST_STAGES, "stage", verbose=verbose, size=_size)
+        header = [title.rjust(_DIGITS) if title == "ALL" else title for title in _HEADER]
+        yield from aligned([_row(stage, now, limits) for stage in stages], header, width)
+        yield from more_stages
+        for title, items in _sections(source, now):
             yield from ("", click.style(title, bold=True))
             yield from _section(items, width or _WIDTH, verbose=verbose)
-    if assessment.sources:
         yield ""
-    yield from (click.style(printable(line), fg="red") for line in _excess_lines(assessment, limits))
+    yield from more_sources
+    lines, more_lines = _shown([*_excess_lines(assessment, limits)], _MOST_STAGES, "limit", verbose=verbose)
+    yield from (click.style(printable(line), fg="red") for line in lines)
+    yield from more_lines
     yield _summary(assessment, limits)
 
 
 def markdown(assessment: Assessment, limits: Limits, *, verbose: bool) -> Iterator[str]:
     """Yield lines of Markdown; with `verbose`, all groups and all machines."""
-    for source in assessment.sources:
-        yield f"**{_escaped(_headline(source, assessment.at))}**"
+    now = assessment.at
+    sources, more_sources = _shown(assessment.sources, _MOST_SOURCES, "source", verbose=verbose)
+    for source in sources:
+        yield f"**{_escaped(_headline(source, now))}**"
         yield ""
         yield f"| {' | '.join(title.lower() for title in _HEADER)} |"
         yield f"| --- |{' ---: |' * (len(_HEADER) - 2)} --- |"
-        for stage in source.stages:
-            cells = [stage.stage or _NO_STAGE, *_numbers(stage), _short(stage.expected, assessment.at)]
-            yield f"| {' | '.join(map(_escaped, map(str, cells)))} |"
-        yield ""
-        for title, items in _sections(source, assessment.at):
+        stages, more_stages = _shown(source.stages, _MOST_STAGES, "stage", verbose=verbose, size=_size)
+        for stage in stages:
+            cells = [stage.stage or _NO_STAGE, *_numbers(stage), _short(stage.expected, now)]
+            yield f"| {' | '.join(_escaped(str(cell)) for cell in cells)} |"
+        yield from ("", *more_stages, "") if more_stages else ("",)
+        for title, items in _sections(source, now):
             yield from (f"**{title}**", "")
             shown = items if verbose else items[:_MOST_GROUPS]
             for item in shown:
@@ -76,11 +86,26 @@ def markdown(assessment: Assessment, limits: Limits, *, verbose: bool) -> Iterat
             if len(shown) < len(items):
                 yield f"- and {len(items) - len(shown)} more"
             yield ""
-    excess = [*_excess_lines(assessment, limits)]
-    yield from (f"- {_escaped(line)}" for line in excess)
-    if excess:
-        yield ""
+    yield from (*more_sources, "") if more_sources else ()
+    lines, more_lines = _shown([*_excess_lines(assessment, limits)], _MOST_STAGES, "limit", verbose=verbose)
+    yield from (f"- {_escaped(line)}" for line in [*lines, *more_lines])
+    yield from ("",) if lines else ()
     yield f"{_escaped(_summary(assessment, limits))}."
+
+
+def _shown(
+    items: Sequence[_T], most: int, noun: str, *, verbose: bool, size: Callable[[_T], int] = lambda _: 0
+) -> tuple[Sequence[_T], list[str]]:
+    """Return the items that are shown, in their order, and the line that counts the others, which are the smallest."""
+    left = 0 if verbose else max(0, len(items) - most)
+    if not left:
+        return items, []
+    kept = {*sorted(range(len(items)), key=lambda index: -size(items[index]))[:most]}
+    return [items[index] for index in sorted(kept)], [f"and {counted(left, f'more {noun}')} (-v shows all)"]
+
+
+def _size(stage: StageView) -> int:
+    return len(stage.placements)
 
 
 def _headline(source: SourceView, now: float) -> str:
@@ -116,7 +141,7 @@ def _sections(source: SourceView, now: float) -> Iterator[tuple[str, list[_Item]
         "Waiting": [_Item(_waiting(group, now), group.machines) for group in kept(source, State.WAITING)],
         "Behind": [_Item(_behind(group), group.machines) for group in kept(source, State.BEHIND)],
         "Refused": [_Item(_refused(group), group.machines) for group in refused(source)],
-        "Failing": [_Item(group.error, group.machines) for group in failing(source)],
+        "Failing": [_Item(_failing(group, now), group.machines) for group in failing(source)],
         "Suspended": [_Item("pulling is suspended", names)] if (names := suspended(source)) else [],
         "Silent": [_Item("last heard", quiet)] if quiet else [],
     }
@@ -164,6 +189,11 @@ def _refused(group: Refused) -> str:
     return f"{what}{where}{': ' if group.codes else ''}{', '.join(group.codes)}"
 
 
+def _failing(group: Failing, now: float) -> str:
+    since = f" (last good sync {ago(group.since, now)})" if group.since is not None else ""
+    return f"{group.error}{since}"
+
+
 def _excess_lines(assessment: Assessment, limits: Limits) -> Iterator[str]:
     for stage, excess in all_exceeded(assessment, limits):
         source = f"{stage.source}, " if len(assessment.sources) > 1 and stage.source else ""
@@ -185,6 +215,8 @@ def _summary(assessment: Assessment, limits: Limits) -> str:
         return f"{number}; not all as they should be"
     if assessment.unreadable:
         return f"{number}; {counted(len(assessment.unreadable), 'document')} of no use"
+    if any(all_exceeded(assessment, _NONE)):
+        return f"{number}; within the limits"
     return f"{number}; {'the others' if silent_ones else 'all'} as they should be"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from agentsync.core.durations import span
 from agentsync.fleet.model import FleetMachine, FleetView, Followed, Unreadable
 from agentsync.fleet.placement import Branch, Placement, State, Version, by_branch, by_themselves, goals, silent
 
@@ -105,6 +106,16 @@ class Criteria:
     def is_silent(self, machine: FleetMachine) -> bool:
         return machine.seen_at is not None and self.now - machine.seen_at > self.silent_after
 
+    def checked(self, machine: FleetMachine) -> FleetMachine:
+        """Return a machine with an error where it runs, names none, and has had no good sync for long all the same."""
+        if machine.seen_at is None or machine.error or any(followed.error for followed in machine.sources):
+            return machine
+        if machine.succeeded_at is None:
+            return replace(machine, error="it has never had a good sync")
+        if self.now - machine.succeeded_at > self.silent_after:
+            return replace(machine, error=f"it has had no good sync for over {span(self.silent_after)}")
+        return machine
+
 
 def assess(view: FleetView, criteria: Criteria) -> Assessment:
     """Compare every machine with what it should have.
@@ -115,7 +126,7 @@ def assess(view: FleetView, criteria: Criteria) -> Assessment:
     branch are not known here, so that it says that it waits counts as well, unless its commit was reverted.
     """
     by_source: defaultdict[str, list[tuple[FleetMachine, Followed]]] = defaultdict(list)
-    for machine in view.machines:
+    for machine in (criteria.checked(machine) for machine in view.machines):
         for followed in machine.sources or (Followed(""),):
             by_source[followed.source].append((machine, followed))
     sources = tuple(

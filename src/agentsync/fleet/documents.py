@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentsync.core.codes import Severity
-from agentsync.fleet.model import FleetMachine, Followed, Refusal
+from agentsync.fleet.model import MAX_SOURCES, FleetMachine, Followed, Refusal
 from agentsync.rollout.choose import Reason
 
 _LATEST: Final = 253_402_300_799  # the end of the year 9999: later times have no date
@@ -74,7 +74,7 @@ class _Service(_Part):
     config_error: str | None = None
     succeeded_at: _Time | None = None
     last: _Cycle | None = None
-    sources: tuple[_ServiceSource, ...] = ()
+    sources: Annotated[tuple[_ServiceSource, ...], Field(max_length=MAX_SOURCES)] = ()
 
 
 class _Error(_Part):
@@ -83,7 +83,7 @@ class _Error(_Part):
 
 class _Document(_Part):
     error: _Error | None = None
-    sources: tuple[_Source, ...] = ()
+    sources: Annotated[tuple[_Source, ...], Field(max_length=MAX_SOURCES)] = ()
     refused: tuple[_Refused, ...] = ()
     diagnostics: tuple[_Diagnostic, ...] = ()
     suspended: str | None = None

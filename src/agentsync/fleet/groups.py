@@ -53,9 +53,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """Machines that fail with one error."""
+    """Machines that fail with one error.
+
+    Attributes:
+        since: the earliest time of a last good sync of theirs, in seconds since the epoch, if one is known.
+    """
 
     error: str
+    since: float | None
     machines: tuple[str, ...]
 
 
@@ -90,7 +95,10 @@ def refused(source: SourceView) -> list[Refused]:
 def failing(source: SourceView) -> list[Failing]:
     """Group the machines that fail, by their error; the most frequent first."""
     members = [one for one in source.placements if one.error]
-    groups = [Failing(error, _names(alike)) for error, alike in _by(members, lambda one: one.error).items()]
+    groups = []
+    for error, alike in _by(members, lambda one: one.error).items():
+        times = [one.machine.succeeded_at for one in alike if one.machine.succeeded_at is not None]
+        groups.append(Failing(error, min(times, default=None), _names(alike)))
     return sorted(groups, key=lambda group: (-len(group.machines), group.error))
 
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import HTTPException
-from typing import IO, Any, Final, TypeVar
+from http.client import HTTPException, HTTPResponse
+from typing import Any, Final, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -107,14 +107,14 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
-def _read(response: IO[bytes], largest: int) -> bytes:
+def _read(response: HTTPResponse | HTTPError, largest: int) -> bytes:
     """Read an answer.
 
     Raises:
         ValueError: it is too large, or too slow.
     """
     end, data = time.monotonic() + _LONGEST_SECONDS, bytearray()
-    while part := response.read(_PART):
+    while part := response.read1(_PART):  # read() would wait for all of it, one byte after another
         data += part
         if len(data) > largest:
             raise ValueError(f"it is over {largest:,} bytes")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.core.urls import redact
 from agentsync.fleet.http import Api
-from agentsync.fleet.model import FleetView
+from agentsync.fleet.model import FleetView, Unreadable
 from agentsync.fleet.samples import NAMES, Sample, machine_of
 
 LARGEST: Final = 128 << 20
@@ -92,7 +92,13 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
             machine = labels.get(query.machine_label, "")[:_LONGEST]
             if machine not in current:
                 samples[machine].append(Sample(name, labels, value))
-    return FleetView(tuple(machine_of(name, samples[name]) for name in sorted(samples)))
+    machines, unreadable = [], []
+    for name in sorted(samples):
+        try:
+            machines.append(machine_of(name, samples[name]))
+        except ValueError as error:
+            unreadable.append(Unreadable(name, str(error)))
+    return FleetView(tuple(machines), tuple(unreadable))
 
 
 _STABLE: Final = [

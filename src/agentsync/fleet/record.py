@@ -52,7 +52,9 @@ def _source(source: SourceView, limits: Limits) -> dict[str, object]:
             }
             for group in refused(source)
         ],
-        "failing": [{"error": group.error, "machines": list(group.machines)} for group in failing(source)],
+        "failing": [
+            {"error": group.error, "since": group.since, "machines": list(group.machines)} for group in failing(source)
+        ],
         "suspended": list(suspended(source)),
         "silent": [{"machine": one.machine.name, "since": one.machine.seen_at} for one in silent(source)],
     }

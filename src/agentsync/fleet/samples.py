@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentsync.fleet.model import FleetMachine, Followed, Refusal
+from agentsync.fleet.model import MAX_SOURCES, FleetMachine, Followed, Refusal
 from agentsync.report.metrics.measures import MEASURES
 from agentsync.rollout.choose import Reason
 
@@ -46,47 +46,43 @@ def machine_of(name: str, samples: Iterable[Sample]) -> FleetMachine:
     Args:
         name: of the machine.
         samples: in any order. Where a source has several stages, none is known to be the current one.
+
+    Raises:
+        ValueError: it has more sources than any machine.
     """
-    by_measure: defaultdict[str, list[Sample]] = defaultdict(list)
+    found: defaultdict[str, defaultdict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
-        measure = NAMES.get(sample.name)
-        if measure:
-            by_measure[measure].append(sample)
-    seen_at = _time(_single(by_measure["last_sync.timestamp"]))
-    sources = {
-        source: None
-        for measure, found in by_measure.items()
-        if measure.startswith(("source.", "rollout."))
-        for sample in found
-        if (source := _label(sample, "source"))
-    }
-    refused = {_label(one, "target"): one.value for one in by_measure["refused_agents"] if one.value >= 1}
+        if measure := NAMES.get(sample.name):
+            found[_label(sample, "source")][measure].append(sample)
+    if len(found) > MAX_SOURCES + 1:
+        raise ValueError(f"it has over {MAX_SOURCES} sources")
+    own = found.pop("", defaultdict(list))
+    seen_at = _time(_single(own["last_sync.timestamp"]))
+    refused = {_label(one, "target"): one.value for one in own["refused_agents"] if one.value >= 1}
     return FleetMachine(
         name,
-        sources=tuple(_followed(source, by_measure, seen_at) for source in sorted(sources)),
+        sources=tuple(_followed(source, found[source], seen_at) for source in sorted(found)),
         refused=tuple(Refusal(target, number=int(min(refused[target], _MOST))) for target in sorted(refused)),
         seen_at=seen_at,
-        succeeded_at=_time(_single(by_measure["last_success.timestamp"])),
-        suspended=bool(_single(by_measure["suspended"])),
-        error="the configuration has a mistake" if _single(by_measure["config_valid"]) == 0 else "",
+        succeeded_at=_time(_single(own["last_success.timestamp"])),
+        suspended=bool(_single(own["suspended"])),
+        error="the configuration has a mistake" if _single(own["config_valid"]) == 0 else "",
     )
 
 
-def _followed(source: str, by_measure: Mapping[str, Sequence[Sample]], seen_at: float | None) -> Followed:
-    def own(measure: str) -> list[Sample]:
-        return [sample for sample in by_measure.get(measure, ()) if _label(sample, "source") == source]
-
-    stages = {_label(sample, "stage") for sample in own("rollout.stage") if sample.value}
-    reasons = {sample.labels.get("reason", "") for sample in own("rollout.stage") if sample.value}
+def _followed(source: str, found: Mapping[str, Sequence[Sample]], seen_at: float | None) -> Followed:
+    states = [sample for sample in found.get("rollout.stage", ()) if sample.value]
+    stages = {_label(sample, "stage") for sample in states}
+    reasons = {sample.labels.get("reason", "") for sample in states}
     reason = reasons.pop() if len(reasons) == 1 else ""
-    waiting = _single(own("rollout.waiting"))
+    waiting = _single(found.get("rollout.waiting", ()))
     return Followed(
         source,
-        committed_at=_time(_single(own("source.commit.timestamp"))),
+        committed_at=_time(_single(found.get("source.commit.timestamp", ()))),
         stage=stages.pop() if len(stages) == 1 else "",
         reason=Reason(reason) if reason in [*Reason] else None,
         due_at=_time(seen_at + waiting) if waiting and seen_at is not None else None,
-        error="it cannot be fetched or applied" if _single(own("source.up")) == 0 else "",
+        error="it cannot be fetched or applied" if _single(found.get("source.up", ())) == 0 else "",
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from agentsync.fleet import documents
 from agentsync.fleet.assess import Assessment, Criteria, SourceView, assess
-from agentsync.fleet.groups import kept, refused, suspended
+from agentsync.fleet.groups import failing, kept, refused, suspended
 from agentsync.fleet.limits import Limit, Limits, all_exceeded
 from agentsync.fleet.model import FleetMachine, FleetView, Followed, Refusal
 from agentsync.fleet.placement import Branch, Placement, State
@@ -32,14 +32,15 @@ def commit(name: str, hours_ago: float, message: str = "") -> Commit:
 
 
 LINE = [commit("d", 1), commit("c", 3), commit("b", 30), commit("a", 90)]
+_OF_MACHINE = ("seen_at", "succeeded_at", "refused", "suspended", "error")
 DATES = {one.id[0]: one.time for one in LINE}
 
 
 def machine(name: str, at: str, stage: str = "", *, by_date: bool = False, **keys: Any) -> FleetMachine:
     """A machine at a commit, which is known by its id, or by its date alone; "" for none."""
-    own = {key: keys.pop(key) for key in ("seen_at", "refused", "suspended", "error") if key in keys}
+    own = {key: keys.pop(key) for key in _OF_MACHINE if key in keys}
     followed = Followed("team", "" if by_date else at * 40, DATES.get(at), stage, **keys)
-    return FleetMachine(name, (followed,), **{"seen_at": NOW - 60, **own})
+    return FleetMachine(name, (followed,), **{"seen_at": NOW - 60, "succeeded_at": NOW - 90, **own})
 
 
 def assessed(*machines: FleetMachine, **rollout: Any) -> Assessment:
@@ -178,6 +179,21 @@ def test_refusals_are_grouped_by_agent_or_by_their_number() -> None:
     ]
 
 
+def test_a_machine_that_runs_without_a_good_sync_fails() -> None:
+    view = source(
+        machine("a", "d", succeeded_at=NOW - 25 * HOUR),
+        machine("b", "d", succeeded_at=NOW - 23 * HOUR),
+        machine("c", "d", succeeded_at=NOW - 90 * HOUR),
+        machine("d", "d", succeeded_at=None),
+        machine("e", "d", succeeded_at=NOW - 2 * HOUR, error="a mistake"),
+    )
+    assert [(one.error, one.since, one.machines) for one in failing(view)] == [
+        ("it has had no good sync for over 1 d", NOW - 90 * HOUR, ("a", "c")),
+        ("a mistake", NOW - 2 * HOUR, ("e",)),
+        ("it has never had a good sync", None, ("d",)),
+    ]
+
+
 def test_limits_are_numbers_or_shares_of_a_stage() -> None:
     machines = [machine(f"m{number}", "d", "early", refused=(Refusal("codex"),) * (number < 3)) for number in range(40)]
     machines.append(machine("off", "d", "early", seen_at=0.0))
@@ -210,6 +226,8 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
         ],
     )
     assert read == FleetMachine("m", (Followed("team", stage="early", error="it cannot be fetched or applied"),))
+    with pytest.raises(ValueError, match="over 64 sources"):
+        machine_of("m", [Sample("agentsync_source_up", {"source": str(number)}, 1) for number in range(100_000)])
 
 
 @pytest.mark.parametrize(
@@ -219,6 +237,7 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
         (b"[" * 100_000, "recursion limit"),
         (b"[]", "it is no status document"),
         (b'{"sources": []}', "it has no `sources`"),
+        (b'{"sources": [' + b",".join([b'{"name": "x"}'] * 65) + b"]}", "sources: Tuple should have at most 64 items"),
         (b'{"sources": [{"name": 1}]}', r"sources\.0\.name: "),
         (b'{"sources": [{"name": "x", "commit": "\\u001b[2J"}]}', r"sources\.0\.commit: "),
         (b'{"sources": [{"name": "x", "fetched_at": 1e300}]}', r"sources\.0\.fetched_at: "),
