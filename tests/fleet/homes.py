@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import time
@@ -72,26 +71,32 @@ def homes_below(root: Path, url: str) -> Sequence[Home]:
 @contextmanager
 def running(homes: Sequence[Home]) -> Iterator[None]:
     """Run the service of each home, a few of them starting at a time."""
+    services = []
     with ExitStack() as stack:
         for first in range(0, len(homes), _AT_ONCE):
             lot = homes[first : first + _AT_ONCE]
             for home in lot:
                 log = stack.enter_context((home.machine.root / "log.jsonl").open("wb"))
                 command, variables = home.machine.command("daemon"), home.machine.environment
-                stack.enter_context(process(command, log=log.fileno(), cwd=home.machine.root, env=variables))
+                started = process(command, log=log.fileno(), cwd=home.machine.root, env=variables)
+                services.append(stack.enter_context(started))
             for home in lot:
                 wait_for_port(home.port)
         yield
+        for service in services:  # all at once: each needs a moment to end
+            service.terminate()
 
 
 @contextmanager
-def process(command: Sequence[str], *, log: int, cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
+def process(
+    command: Sequence[str], *, log: int, cwd: Path, env: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program, whose output goes to a file, until the end of the context."""
     started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, env=env)
     try:
-        yield
+        yield started
     finally:
-        started.send_signal(signal.SIGTERM)
+        started.terminate()
         try:
             started.wait(_SECONDS)
         except subprocess.TimeoutExpired:
