@@ -59,12 +59,18 @@ def measured(text: str) -> set[str]:
 
 @needs_promtool
 def test_the_configuration_and_the_rules_are_valid() -> None:
-    assert "9 rules found" in promtool("check", "config", "prometheus.yml")
+    assert "16 rules found" in promtool("check", "config", "prometheus.yml")
 
 
 @needs_promtool
 def test_the_rules_fire_when_they_should_and_only_then() -> None:
     assert "SUCCESS" in promtool("test", "rules", "alerts_test.yml")
+
+
+@pytest.mark.skipif(not shutil.which("amtool"), reason="amtool is not installed (prometheus-alertmanager)")
+def test_the_configuration_of_alertmanager_is_valid() -> None:
+    done = subprocess.run(["amtool", "check-config", _RULES / "alertmanager.yml"], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @needs_promtool

@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from agentsync.core.log import _listeners, configure, logger
 from agentsync.report.service_status import Trigger
 from support.endpoint import Watched
+from support.machine import agent
 
 _SECONDS = 20
 
@@ -135,6 +136,22 @@ def test_a_collector_gets_the_measures_and_the_log_of_each_cycle(
         [(name, severity, _)] = collector.logs()[1]
         assert (name, severity) == ("sync.finished", "INFO")
     assert len(log.getvalue().splitlines()) == 6 + 3  # source.moved, and sync.finished of both
+
+
+def test_a_refusal_names_commit_stage_agent_and_code(tmp_path: Path, collector: Collector, log: io.StringIO) -> None:
+    """So whoever reads the log of all machines sees what a commit does in which stage."""
+    with Watched(tmp_path, listen=None, otlp=collector.url) as service:
+        stages = '[rollout]\nstages = [{ name = "all", share = 100 }]\n'
+        hooks = "\n  Stop:\n    - hooks:\n        - type: command\n          command: ./notify"
+        service.source.write({"agentsync.toml": stages, "agents/release.md": agent("release", hooks=hooks)})
+        commit = service.source.commit("An agent with a hook")
+        service.cycle()
+        events = [(name, facts) for name, _, facts in collector.logs()[1]]
+    refused = [facts for name, facts in events if name == "agent.refused"]
+    expected = {"source": "team", "commit": commit, "stage": "all", "agent": "release", "code": "AS507"}
+    assert [{key: facts[key] for key in expected} for facts in refused] == [expected], refused
+    assert {facts["stage"] for name, facts in events if name in ("agent.created", "source.moved")} == {"all"}
+    assert expected["code"] in log.getvalue()
 
 
 def test_no_secret_goes_to_the_collector(tmp_path: Path, collector: Collector, log: io.StringIO) -> None:

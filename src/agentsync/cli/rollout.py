@@ -190,5 +190,9 @@ def _change(clone: Clone, manifest: Path, keys: dict[str, str | None], message: 
     if no_commit:
         click.echo(f"{FILE_NAME} is changed; commit and push it")
         return
-    made = clone.commit(manifest, message)
+    try:
+        made = clone.commit(manifest, message)
+    except ConfigError:
+        manifest.write_text(before, encoding="utf-8")  # else the next attempt would find nothing to change
+        raise
     click.echo(f"committed {made[:12]}: {printable(message)}; push it, and each machine follows within one poll")

@@ -62,7 +62,7 @@ def cycle(environment: Environment, request: SyncRequest) -> Generator[Event, No
         report, built = yield from _steps(environment, request, state, events)
         at_rest = _is_at_rest(report, built, state)
         if report.scope is Scope.APPLY and not (request.quiet_noop and at_rest):
-            yield from events.report(report)
+            yield from events.of(report.sources).report(report)
         if at_rest and not report.recovered and (key := key_of(key_fields(environment), request)):
             remember(state, key, fingerprint_of(environment, report, read))
         return report
@@ -81,7 +81,7 @@ def _steps(
     observation = (yield from observing) if is_reported else unlogged(observing)
     planned = plan(environment.config, request, observation)
     if is_applying:
-        applied = yield from apply(environment, state, observation, planned, events)
+        applied = yield from apply(environment, state, observation, planned, events.of(observation.sources))
     else:
         applied = Applied(observation.sources, suspension=state.suspension)
     declared, today = declared_in(environment.config, observation.snapshots), day_of(observation.began_at)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from agentsync.core.codes import Code, Severity
@@ -36,9 +36,18 @@ _LEVELS: Final = {Severity.ERROR: logging.WARNING, Severity.WARNING: logging.INF
 
 @dataclass(frozen=True, slots=True)
 class RunEvents:
-    """The events of one run, each with the run's id."""
+    """The events of one run, each with the run's id.
+
+    Attributes:
+        stages: this machine's stage in the rollout of each source, which the events of its agents name.
+    """
 
     sync_id: str
+    stages: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, sources: Iterable[ResolvedSource]) -> RunEvents:
+        """Return the events of the same run, once it is known which commits are used."""
+        return replace(self, stages={source.name: source.rollout.stage for source in sources if source.rollout})
 
     def recovered(self) -> Event:
         """The state was damaged, and was made again."""
@@ -58,10 +67,11 @@ class RunEvents:
                     code=code_of(source.error).id,
                     error=str(source.error),
                     hint=source.error.hint,
+                    **_stage(source),
                 )
         elif source.commit and source.commit != source.previous:
             facts = {"source": source.name, "url": source.url, "commit": source.commit, "previous": source.previous}
-            yield self._event("source.moved", logging.INFO, **facts)
+            yield self._event("source.moved", logging.INFO, **facts, **_stage(source))
 
     def outcome(self, outcome: Outcome) -> Event:
         """A change that was made, or was not."""
@@ -119,7 +129,12 @@ class RunEvents:
         return self._event("sync.finished", logging.INFO, **facts)
 
     def _event(self, name: str, level: int, /, **facts: Any) -> Event:
-        return Event(name, level, {"sync_id": self.sync_id, **facts})
+        stage = self.stages.get(facts.get("source", ""))
+        return Event(name, level, {"sync_id": self.sync_id, **({"stage": stage} if stage else {}), **facts})
+
+
+def _stage(source: ResolvedSource) -> dict[str, str]:
+    return {"stage": source.rollout.stage} if source.rollout and source.rollout.stage else {}
 
 
 def _name(diagnostic: Diagnostic) -> str:

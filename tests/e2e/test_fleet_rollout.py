@@ -1,0 +1,148 @@
+"""A team's rollout from the first machine to the last, over smart HTTP: a good change, a bad one, a halt, a revert.
+
+`make fleet-demo` does the same with forty services, Prometheus and Alertmanager. Here machines pull by a clock that is
+ahead, and `agentsync fleet` judges instead of an alert. The halt is that of examples/prometheus.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from http.server import HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from support.gitserver import GitServer
+from support.machine import Machine, agent
+from support.repository import Repository
+
+_EXAMPLES = Path(__file__).parents[2] / "examples/prometheus"
+_SECONDS = 60
+_GROUPS = {"canary": "platform", "early": "beta", "one": "", "two": ""}
+_MANIFEST = """[rollout]
+stages = [
+  { name = "canary", share = 0 },
+  { name = "early", share = 0, after = "2h" },
+  { name = "everyone", share = 100, after = "1d" },
+]
+groups = { canary = ["platform"], early = ["beta"] }
+"""
+
+
+def prompt_of(machine: Machine) -> str:
+    return (machine.claude / "tester.md").read_text().splitlines()[-1]
+
+
+def git(clone: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", clone, *arguments], check=True, capture_output=True)
+
+
+def test_a_bad_commit_is_halted_through_ci_and_its_revert_reaches_whoever_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = Repository(tmp_path / "served/team.git")
+    repository.git("config", "http.receivepack", "true")
+    now = int(time.time())
+
+    def commit(prompt: str, hours: int, **more: str) -> str:
+        repository.write({"agents/tester.md": agent("tester", prompt), "agentsync.toml": _MANIFEST, **more})
+        return repository.commit(prompt, when=now + hours * 3600)
+
+    commit("One.", -100)
+    with GitServer(tmp_path / "served") as server:
+        machines = {name: machine_of(tmp_path / name, server.url("team.git"), _GROUPS[name]) for name in _GROUPS}
+        canary, early, one, _ = machines.values()
+
+        commit("Two.", 0)
+        for machine in machines.values():
+            machine.run("pull")
+        assert [prompt_of(machine) for machine in machines.values()] == ["Two.", "One.", "One.", "One."]
+        assert early.run_later(3, "pull").code == 0
+        assert prompt_of(early) == "Two."
+        assert one.run_later(25, "pull").code == 0
+        assert prompt_of(one) == "Two."
+
+        bad = commit("Three.", 30, **{"agents/release.md": agent("release", hooks="{Stop: [{hooks: []}]}")})
+        assert canary.run_later(30, "pull").code == 4
+        assert prompt_of(canary) == "Three."
+        (tmp_path / "status").mkdir()
+        for name, machine in machines.items():
+            (tmp_path / "status" / f"{name}.json").write_text(machine.run("status", "--format", "json").stdout)
+        judged = canary.run("fleet", "--status", tmp_path / "status")
+        assert (judged.code, "release" in judged.stdout) == (1, True), judged.stdout + judged.stderr
+
+        clone = tmp_path / "clone"
+        git(tmp_path, "clone", "--quiet", server.url("team.git"), str(clone))
+        for name, value in canary.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{canary.environment['PATH']}")
+        monkeypatch.chdir(clone)
+        alerts = [
+            {"status": status, "annotations": {"summary": f"It is {status}"}} for status in ("firing", "resolved")
+        ]
+        for _ in range(2):  # the second one finds that it is halted already
+            assert alert({"alerts": alerts}) == 200
+        assert alert({"alerts": alerts[1:]}) == 200
+        assert alert({"alert": "something else"}) == 400
+        halted = repository.head
+        assert repository.git("log", "--format=%s", "-2").splitlines() == ["Halt the rollout: It is firing", "Three."]
+        assert early.run_later(100, "pull").code == 0
+        assert "halted: It is firing" in early.run("status").stdout
+        assert prompt_of(early) == "Two."
+
+        git(clone, *("-c", "user.name=Ada", "-c", "user.email=ada@example.org"), "revert", "--no-edit", bad)
+        assert canary.run("rollout", "resume", "--repository", clone).code == 2  # who commits is git's to know
+        git(clone, "config", "user.name", "Ada")
+        git(clone, "config", "user.email", "ada@example.org")
+        assert canary.run("rollout", "resume", "--repository", clone).code == 0
+        git(clone, "push", "--quiet")
+        assert repository.head != halted
+        assert canary.run_later(101, "pull").code == 0
+        assert one.run_later(101, "pull").code == 0
+        assert (prompt_of(canary), prompt_of(one)) == ("Two.", "Two.")
+        assert not (canary.claude / "release.md").exists()
+
+
+def machine_of(root: Path, url: str, group: str) -> Machine:
+    machine = Machine(root)
+    table = f'[sources.team.rollout]\ngroup = "{group}"\n' if group else ""
+    machine.configure(f'[sources.team]\nurl = "{url}"\nallow_http = true\n{table}[targets.claude]\n')
+    assert machine.run("pull").code == 0
+    return machine
+
+
+def halt() -> None:
+    """Send an alert twice: the second job finds that the rollout is halted already."""
+    alerts = [{"status": name, "annotations": {"summary": f"It is {name}"}} for name in ("firing", "resolved")]
+    assert [alert({"alerts": alerts}) for _ in range(2)] == [200, 200]
+    assert alert({"alerts": alerts[1:]}) == 200
+    assert alert({"alert": "something else"}) == 400
+
+
+def alert(message: object) -> int:
+    """Send what Alertmanager sends to the webhook of the examples, in front of the job that halts."""
+    spec = importlib.util.spec_from_file_location("webhook", _EXAMPLES / "webhook.py")
+    assert spec
+    assert spec.loader
+    webhook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(webhook)
+    webhook.Handler.program = ["sh", str(_EXAMPLES / "halt.sh")]
+    webhook.Handler.log_message = lambda *_: None
+    with HTTPServer(("127.0.0.1", 0), webhook.Handler) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        try:
+            with urllib.request.urlopen(url, json.dumps(message).encode(), timeout=_SECONDS) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        finally:
+            thread.join()
