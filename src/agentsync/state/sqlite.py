@@ -17,7 +17,7 @@ from agentsync.core.paths import make_private
 _BUSY_SECONDS = 10.0
 _CHUNK = 500
 _SIDE_FILES = ("-wal", "-shm", "-journal")
-_WRITING = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE)
+_WRITING = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 class DamagedError(StateError):
