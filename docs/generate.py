@@ -28,6 +28,7 @@ from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableErr
 from agentsync.core.log import Event, configure, log
 from agentsync.core.naming import folded_key
 from agentsync.dialects import Dialect, dialects
+from agentsync.dialects.codex.features import SWITCHES, UNKNOWN
 from agentsync.repository.versions import default_order
 from agentsync.service.events import (
     log_clock_changed,
@@ -447,23 +448,33 @@ def _dialect_keys() -> str:
         for effect in (effect for effect in Effect if effect in keys):
             rows.append((*first, effect.value, " ".join(keys[effect])))
             first = ("", "")
-    return _table(("tool, as asked", "any other key", "effect", "keys"), rows)
+    return _table(("tool", "any other key", "effect", "keys"), rows)
+
+
+def _codex_switches() -> str:
+    """A row for each thing that switches of Codex do."""
+    rows = [(what, " ".join(f"`{name}`" for name in sorted(names))) for what, names in SWITCHES.items()]
+    rows.append(("not known: needs an entry in `keys`", " ".join(f"`{name}`" for name in sorted(UNKNOWN))))
+    return _table(("effect", "switches"), rows)
 
 
 _MODELS: Final = frozenset({"model", "activemodel", "modelid"})
 """The keys of the model itself, which a policy judges by its value."""
 
 
+_ASKED: Final = "claude cline codex copilot factory gemini kilo opencode qwen vibe".split()
+"""The tools that `make conformance` asks, where they are installed."""
+
+
 def _other_keys(dialect: Dialect) -> str:
     if dialect.undeclared:
         return "open: needs an entry in `keys`"
-    if dialect.strict:
-        return "closed: refuses the file"
-    return (
-        "closed: inert, by its documentation"
-        if dialect.review and dialect.review.from_documentation
-        else ("closed: inert")
-    )
+    known_from = ""
+    if dialect.review and dialect.review.from_documentation:
+        known_from = ", by its documentation"
+    elif dialect.name not in (*_ASKED, NEUTRAL):
+        known_from = ", by its code"
+    return f"closed: {'refuses the file' if dialect.strict else 'inert'}{known_from}"
 
 
 def _unasked() -> str:
@@ -498,6 +509,7 @@ _PARTS: Final[dict[str, Callable[[], str]]] = {
     "other-tools": _other_tools,
     "key-effects": _key_effects,
     "dialect-keys": _dialect_keys,
+    "codex-switches": _codex_switches,
     "unasked": _unasked,
 }
 

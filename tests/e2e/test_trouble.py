@@ -110,7 +110,9 @@ def test_a_read_only_target_fails_and_the_other_goes_on(machine: Machine, reposi
     [
         ("-n 10", "Too many open files"),
         ("-n 14", "Too many open files"),
+        ("-n 6", "the database cannot be used"),
         ("-f 64", "disk I/O error"),
+        ("-f 8", "the database cannot be used"),
         ("-v 90000", "memory"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from agentsync.core.paths import make_private
 _BUSY_SECONDS = 10.0
 _CHUNK = 500
 _SIDE_FILES = ("-wal", "-shm", "-journal")
+_WRITING = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 class DamagedError(StateError):
@@ -132,9 +134,24 @@ def _translated_errors(path: Path) -> Iterator[None]:
 
 def _is_shortage(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", 0)
-    # SQLite has no error of its own for the limit on a file's size.
-    limited = code == sqlite3.SQLITE_IOERR_WRITE and _limits_files()
+    # SQLite has no errors of its own for the limits on a file's size and on open files.
+    limited = (code in _WRITING and _limits_files()) or (
+        code & 0xFF == sqlite3.SQLITE_CANTOPEN and _lacks_descriptors()
+    )
     return limited or code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM) or shortage(error) is not None
+
+
+def _lacks_descriptors() -> bool:
+    """Whether no more files can be opened, of which SQLite needs a few at once."""
+    opened: list[int] = []
+    try:
+        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in _SIDE_FILES)
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return False
 
 
 def _limits_files() -> bool:

@@ -96,6 +96,10 @@ EFFECTS: list[tuple[str, str, Code]] = [
     ("kilo", "options: {openai: {baseURL: https://p.example}}", Code.ADDRESS_REFUSED),
     ("vibe", 'system_prompt_id = "../../etc/x"', Code.FILE_REFUSED),
     ("vibe", 'default_agent = "auto-approve"', Code.MODE_REFUSED),
+    ("vibe", '[tools.bash]\nshell = "./shell"', Code.PROGRAM_REFUSED),
+    ("vibe", "enable_telemetry = true", Code.ADDRESS_REFUSED),
+    ("vibe", "enable_mcp = true", Code.ADDRESS_REFUSED),
+    ("vibe", "voice_mode_enabled = true", Code.ADDRESS_REFUSED),
     ("codex", "[features]\nplugins = true", Code.PROGRAM_REFUSED),
     ("codex", "[features]\napps = {enabled = true}", Code.ADDRESS_REFUSED),
     ("codex", "[features]\nguardian_approval = true", Code.MODE_REFUSED),
@@ -141,6 +145,7 @@ def test_an_effect_of_a_key_is_refused_unless_it_is_allowed(dialect: str, keys: 
     ("dialect", "keys"),
     [
         ("vibe", 'bypass_tool_permissions = false\nsafety = "safe"\ntool_paths = []\nskill_paths = ["skills"]'),
+        ("vibe", "enable_telemetry = false\nenable_mcp = false\n[tools.bash]\ndefault_timeout = 9"),
         ("codex", 'default_permissions = ":workspace"'),
         ("codex", '[plugins."x"]\nenabled = false\n[apps._default]\nenabled = false\n[otel]\nexporter = "none"'),
         ("codex", '[shell_environment_policy]\nexclude = ["AWS_*"]\n[agents.x]\nmax_depth = 1'),
@@ -162,6 +167,8 @@ def _harmful(key: str, row: KeyEffect) -> str:
         return '{x = {config_file = "/x"}}'
     if key == "features":
         return "{plugins = true}"
+    if key == "tools":
+        return '{bash = {shell = "/x"}}'
     if key == "skills":
         return '{config = [{path = "/x"}]}'
     return "true" if row.effect is Effect.CHANGES_APPROVAL else '"/x"'

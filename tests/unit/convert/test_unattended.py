@@ -83,6 +83,14 @@ WAYS = [
     ("vibe", "bypass_tool_permissions = true", True),
     ("vibe", '[tools.bash]\npermission = "always"', True),
     ("vibe", '[tools.bash]\npermission = "ask"', False),
+    ("vibe", '[tools.bash]\nallowlist = ["git push"]', True),
+    ("vibe", '[tools.bash]\npermission = "never"\nallowlist = ["git push"]', True),
+    ("vibe", 'disabled_tools = ["bash"]\n[tools.bash]\nallowlist = ["git push"]', False),
+    ("vibe", 'agent_type = "subagent"\n[tools.bash]\nallowlist = ["git push"]', False),  # the session asks
+    ("vibe", '[tools.read_file]\nallowlist = ["/etc/*"]', True),
+    ("vibe", '[tools.read_file]\nallowlist = ["docs/notes"]', False),
+    ("vibe", '[tools.db_drop]\npermission = "always"', True),
+    ("vibe", 'disabled_tools = ["db_*"]\n[tools.db_drop]\npermission = "always"', False),
 ]
 
 
@@ -128,6 +136,9 @@ def test_nothing_that_changes_or_sends_runs_unattended_in_any_dialect(
         ("codex", 'sandbox_mode = "workspace-write"', []),
         ("vibe", '[tools.bash]\npermission = "always"', [Code.UNATTENDED_REFUSED]),
         ("vibe", 'safety = "smart"\n[tools.bash]\npermission = "always"', [Code.UNATTENDED_REFUSED]),
+        ("vibe", '[tools.bash]\nallowlist = ["git push"]', []),
+        ("vibe", '[tools.bash]\nallowlist = ["*"]', [Code.UNATTENDED_REFUSED]),
+        ("vibe", '[tools.write_file]\nallowlist = ["docs/**"]', [Code.UNATTENDED_REFUSED]),
         ("claude", "permissionMode: bypassPermissions", []),  # which `modes` names
         ("cline", "", []),
         ("antigravity", "", []),

@@ -8,7 +8,7 @@ may allow calls for which the session would ask.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -23,6 +23,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import ToolLists
 from agentsync.dialects._kit.fields import Fields
+from agentsync.dialects._kit.harmless import is_within_project
 from agentsync.dialects._kit.intent import excepted, intended_by, known_as
 from agentsync.dialects._kit.permission_codec import PermissionCodec, Permissions
 from agentsync.dialects._kit.tool_names import listed
@@ -40,6 +41,9 @@ _OTHERS: Final = {"web_fetch": "webfetch", "web_search": "websearch", "todo": "t
 _KNOWN: Final = {*_OWN, *_OTHERS, "grep", "task"}  # the last two do nothing in this release
 _MATCHING: Final = re.compile(r"re:.*|[\w*?\[\]!-]+", re.DOTALL)
 """Text that may match the name of a tool; anything else is not a name or pattern of Vibe's."""
+
+_TAKING_PATHS: Final = frozenset({"read", "write", "edit"})
+_SIGNS: Final = ("*", "?", "[", ":")  # of patterns, and of `vibe-path:`
 
 _LEVELS: Final = {"always": Approval.ALLOW, "ask": Approval.ASK, "never": Approval.DENY}
 
@@ -143,20 +147,43 @@ def _rules(metadata: Mapping[str, JsonValue], *, intended: bool) -> list[Rule]:
     # Only one of the shells exists, and it is unknown which: denying any of them may have denied the shell.
     synonyms = {tool: [tool, *(name for name in names if names[name] == tool)] for tool in names.values()}
     levels: dict[str, Approval] = {}
+    available = set()
     for name, tool in names.items():
         if enabled and not _covers(enabled, name, unclear=not intended):
             continue
         if any(_covers(disabled, other, unclear=intended) for other in (synonyms[tool] if intended else [name])):
             continue
+        available.add(name)
         level = _level(metadata, name, primary=primary, intended=intended)
         levels[tool] = (min if intended else max)(level, levels.get(tool, level))
     rules = _servers(enabled, disabled, intended=intended) if primary and not nothing else []
+    if primary and not intended:
+        rules += _always(metadata, enabled, disabled)
     rules += [Rule(tool, level) for tool, level in levels.items()]
     if primary:
         rules.append(Rule("task", Approval.SESSION))  # no list takes it away
     if metadata.get("bypass_tool_permissions") is True and primary:
         rules = [Rule(rule.tool, Approval.ALLOW if rule.approval else rule.approval) for rule in rules]
-    return [*rules, Rule("external_directory", _outside(metadata, intended=intended))]
+    rules.append(Rule("external_directory", _outside(metadata, intended=intended)))
+    return rules if intended or not primary else [*rules, *_let_through(metadata, available)]
+
+
+def _let_through(metadata: Mapping[str, JsonValue], available: Collection[str]) -> Iterator[Rule]:
+    """The calls that an allow list lets run without asking, even where its tool is never allowed.
+
+    A shell takes the first words of a command, and the tools for files a path or a pattern, also of paths outside the
+    project. A pattern may match anything here.
+    """
+    for name, table in _tables(metadata):
+        tool = _OWN.get(name)
+        if name not in available or tool not in _TAKING_PATHS | {"bash"} or not isinstance(table, dict):
+            continue
+        for entry in listed(table.get("allowlist")):
+            is_plain = not any(sign in entry for sign in _SIGNS)
+            arguments = (ANY,) if not is_plain else (entry, f"{entry} *") if tool == "bash" else (entry,)
+            yield from (Rule(tool, Approval.ALLOW, argument) for argument in arguments)
+            if tool in _TAKING_PATHS and (entry[:1] in _SIGNS or not is_within_project(entry)):
+                yield Rule("external_directory", Approval.ALLOW)
 
 
 def _level(metadata: Mapping[str, JsonValue], name: str, *, primary: bool, intended: bool) -> Approval:
@@ -203,6 +230,14 @@ def _servers(enabled: Iterable[str], disabled: Iterable[str], *, intended: bool)
     spellings = {*denied, *(pattern.lower() for pattern in denied if intended)}
     rules += [Rule(MCP + pattern, Approval.DENY) for pattern in sorted(spellings) if _may_name_server(pattern)]
     return [*rules, Rule(MCP + ANY, Approval.DENY)] if intended and denied != disabled else rules
+
+
+def _always(metadata: Mapping[str, JsonValue], enabled: Sequence[str], disabled: Sequence[str]) -> Iterator[Rule]:
+    """The rules of the tables that let tools of servers run without asking."""
+    for name, table in _tables(metadata):
+        is_there = not _covers(disabled, name, unclear=False) and (not enabled or _covers(enabled, name, unclear=True))
+        if is_there and name not in _KNOWN and _declared_level(table, intended=False) is Approval.ALLOW:
+            yield Rule(MCP + name, Approval.ALLOW)
 
 
 def _may_name_server(pattern: str) -> bool:
