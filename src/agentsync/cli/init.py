@@ -20,6 +20,7 @@ from agentsync.core.paths import shorten, user_config
 from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.formats.validated_toml import load
 from agentsync.git.failures import AuthenticationError
+from agentsync.state.records import Action
 from agentsync.sync.request import Scope, SyncRequest
 from agentsync.targets.installed_tools import also_read, directory_of, has_home, installed
 from agentsync.targets.target_directory import find_link
@@ -82,6 +83,8 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     show_changes(report.changes, verbosity=options.verbosity)
     show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
     click.echo(summary(report))
+    if same := sum(change.action is Action.REPLACE for change in report.plan.changes):
+        click.echo(f"{same} of your own files define the team's agents in other words: a pull keeps a backup of each")
     click.echo("\nnext: `agentsync pull` applies this plan")
     return report.exit_code
 
