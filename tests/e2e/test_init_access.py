@@ -17,6 +17,7 @@ import pytest
 from support.gitserver import GitServer, NotStartedError, SshServer, basic, certificate_of, find_sshd
 from support.machine import Machine, Result
 from support.repository import Repository
+from support.terminal import answered
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals and helpers")
 
@@ -226,23 +227,14 @@ def test_an_address_without_its_beginning_gets_a_suggestion_and_no_guess(machine
 def test_instead_of_is_shown_and_asked_about_and_never_applied_silently(
     machine: Machine, repository: Repository
 ) -> None:
-    git(machine, f"url.{repository.path.parent}/.insteadOf", "https://git.invalid/")
-    silent = machine.run("init", "https://git.invalid/team.git", "--format", "json")
+    git(machine, f"url.{repository.path.parent}/.insteadOf", "https://127.0.0.1:1/")
+    silent = machine.run("init", "https://127.0.0.1:1/team.git", "--format", "json")
     assert silent.code == 3
     assert f"git's insteadOf would fetch {repository.path} here" in silent.stderr
     for answer, code in (("n", 3), ("y", 0)):
-        ours, theirs = os.openpty()
-        command = machine.command("init", "https://git.invalid/team.git")
-        process = subprocess.Popen(
-            command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs, env=machine.environment, cwd=machine.root
-        )
-        os.close(theirs)
-        shown = b""
-        while b"Use that?" not in shown:
-            shown += os.read(ours, 4096)
-        os.write(ours, f"{answer}\n".encode())
-        assert process.wait(timeout=60) == code
-        os.close(ours)
+        more = [("Tools", ""), ("Agents, by", "")] if code == 0 else []
+        questions = [("to " + str(repository.path) + ". Use that?", answer), *more]
+        assert answered(machine, ["init", "https://127.0.0.1:1/team.git"], questions)[0] == code
     assert tomllib.loads(machine.config.read_text())["sources"]["team"] == {
         "url": str(repository.path),
         "allow_local": True,

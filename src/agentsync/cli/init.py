@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,18 +13,27 @@ from agentsync.cli.console import show_changes, show_diagnostics, show_sources, 
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import run_config, source_name
 from agentsync.cli.options import common, common_options
+from agentsync.cli.proposals import (
+    Proposal,
+    ask,
+    ask_about_needs,
+    can_ask,
+    show_proposals,
+    unmapped_models,
+)
 from agentsync.cli.source_access import Access, find_access
 from agentsync.config import Config
-from agentsync.config.editor import NEW, create, table
+from agentsync.config.editor import create
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import shorten, user_config
 from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.formats.validated_toml import load
 from agentsync.git.failures import AuthenticationError
 from agentsync.state.records import Action
+from agentsync.sync.fetch import Fetches
+from agentsync.sync.report import Report
 from agentsync.sync.request import Scope, SyncRequest
-from agentsync.targets.installed_tools import also_read, directory_of, has_home, installed
-from agentsync.targets.target_directory import find_link
+from agentsync.targets.installed_tools import also_read, directory_of, installed
 
 _MOST_LINES: Final = 20  # of problems, without -v
 
@@ -31,7 +41,7 @@ _EPILOG = """\b
 Examples:
   agentsync init https://github.com/acme/agents.git
   agentsync init git@github.com:acme/tools.git --branch main --subfolder ai
-  agentsync init ./agents --to claude
+  agentsync init ./agents --to claude --only 'review-*'
 """
 
 
@@ -40,12 +50,18 @@ Examples:
 @click.option("--to", "targets", type=DIALECT, multiple=True, help="A target, whether its tool is found or not.")
 @click.option("--branch", help="The branch; the repository's default branch otherwise.")
 @click.option("--subfolder", help="The part of the repository that holds agents.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only these agents, by name or `tag:NAME`.")
 @common_options
-def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, subfolder: str | None) -> int:
+def command(
+    *, url: str | None, targets: tuple[str, ...], branch: str | None, subfolder: str | None, only: tuple[str, ...]
+) -> int:
     """Write a configuration for the repository at URL and the tools found here, and show the first plan.
 
     A private repository is reached as `git clone URL` reaches it: by your credential helpers or your ssh agent and
     configuration, with git's proxy and certificates. What is used is shown and written down.
+
+    At a terminal it asks which tools and agents you want, for the names of models that no table has, and whether agents
+    may bring hooks, servers and programs; otherwise it lists what is left to decide.
 
     Without URL, only lists the tools found here. If the repository cannot be reached, nothing is written; if it lets
     nobody in, the configuration is written all the same, with the line to fix.
@@ -62,22 +78,26 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     if url is None:
         return _propose(chosen)
     access = find_access(url, path)
-    name, settings = source_name(access.url), {"branch": branch, "subfolder": subfolder}
-    given: dict[str, object] = {key: value for key, value in settings.items() if value}
-    text = _text(access.table(name, given), chosen)
-    report = run_config(options, load(text, Config, "the options"), SyncRequest(Scope.PLAN))
-    for source in report.sources:
-        if isinstance(source.error, AuthenticationError):
-            create(path, _text(access.table(name, given, refused=True), chosen))
-            raise _with_line_to_fix(source.error, path, access)
-        if source.error:
-            raise source.error
-    create(path, text)
+    settings: dict[str, object] = {"branch": branch, "subfolder": subfolder, "only": list(only)}
+    given = {key: value for key, value in settings.items() if value}
+    proposal = Proposal(source_name(access.url), access, given, tuple(chosen))
+    fetches = Fetches()
+    report = _plan(proposal, path, fetches)
+    if can_ask():
+        proposal = ask(proposal, report, tools=not targets, agents=not only)
+        report = _plan(proposal, path, fetches)
+        proposal = ask_about_needs(proposal, report)
+        report = _plan(proposal, path, fetches)
+    else:
+        proposal = replace(proposal, unmapped=unmapped_models(report))
+    create(path, proposal.text())
+    chosen, names = [*proposal.tools], [tool.name for tool in proposal.tools]
     if options.json:
         click.echo(json.dumps({"config": str(path), "targets": names, "counts": report.counts}))
         return report.exit_code
     _show_tools(chosen)
     access.show()
+    show_proposals(report, proposal)
     click.echo(f"wrote {shorten(str(path))}\n")
     show_sources(report)
     show_changes(report.changes, verbosity=options.verbosity)
@@ -127,9 +147,17 @@ def _show_tools(chosen: list[Dialect]) -> None:
         click.echo(f"note: {reader.title} also reads the agents of {other.title}, and may ignore their restrictions")
 
 
-def _text(source: str, chosen: list[Dialect]) -> str:
-    """The text of a configuration with one source."""
-    return NEW + source + "".join(table(["targets", dialect.name], _target(dialect)) for dialect in chosen)
+def _plan(proposal: Proposal, path: Path, fetches: Fetches) -> Report:
+    """Plan by a proposal; where the server lets nobody in, the configuration is written before the error is raised."""
+    config = load(proposal.text(), Config, "the options")
+    report = run_config(common(), config, SyncRequest(Scope.PLAN), fetches=fetches)
+    for source in report.sources:
+        if isinstance(source.error, AuthenticationError):
+            create(path, proposal.text(refused=True))
+            raise _with_line_to_fix(source.error, path, proposal.access)
+        if source.error:
+            raise source.error
+    return report
 
 
 def _with_line_to_fix(error: AuthenticationError, path: Path, access: Access) -> AuthenticationError:
@@ -142,14 +170,3 @@ def _with_line_to_fix(error: AuthenticationError, path: Path, access: Access) ->
     else:
         hint = f"the configuration is written: set `{key}` in {place}, then run `agentsync plan`"
     return AuthenticationError(error.message, place=error.place, hint=hint)
-
-
-def _target(dialect: Dialect) -> dict[str, object]:
-    """The settings that a tool needs as it is installed today, where they are not the defaults."""
-    directory = directory_of(dialect)
-    settings: dict[str, object] = {}
-    if not has_home(dialect):  # installed, but never started
-        settings["create"] = True
-    if directory and find_link(directory):  # made by a dotfile manager
-        settings["follow_symlinks"] = True
-    return settings
