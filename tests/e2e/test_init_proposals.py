@@ -89,6 +89,7 @@ version = 1
 url = "{url}"
 allow_local = true
 
+# Tools.
 [targets.claude] # mine
 only = [
     "tester", # the best
@@ -118,7 +119,7 @@ def test_sources_and_targets_are_added_and_removed_and_comments_stay(machine: Ma
     for command in (["source", "remove", "team"], ["target", "remove", "codex"], ["target", "remove", "app"]):
         assert machine.run(*command).code == 0
     text = machine.config.read_text()
-    assert [comment for comment in ("# Ours.", "# mine", "# the best") if comment not in text] == []
+    assert [comment for comment in ("# Ours.", "# Tools.", "# mine", "# the best") if comment not in text] == []
     assert [*document(machine)["sources"]] == ["web"]
     assert [*document(machine)["targets"]] == ["claude"]
     assert machine.config.stat().st_mode & 0o777 == 0o600

@@ -59,9 +59,53 @@ def removed(text: str, kind: Kind, name: str, place: str) -> str:
         del tables[name]
         if not tables:
             del document[kind]
-        return tomlkit.dumps(document)
+        lines = _without_lines(text, [kind, name])
+        # tomlkit counts a comment above a table to the table before it, and would remove it with that one.
+        return lines if _is_same(lines, document) else tomlkit.dumps(document)
     except TOMLKitError as error:
         raise ConfigError(f"this cannot be edited: {error}", place=place) from error
+
+
+def _without_lines(text: str, keys: Sequence[str]) -> str:
+    """Remove the lines of a table and of those within it, but for comments right above the table that follows."""
+    kept: list[str] = []
+    above: list[str] = []
+    is_removed = False
+    for line in text.splitlines(keepends=True):
+        if (header := _keys_of_header(line)) is not None:
+            is_removed = header[: len(keys)] == keys
+            kept += above
+            above = []
+        if not is_removed:
+            kept.append(line)
+        elif line.lstrip().startswith("#"):
+            above.append(line)
+        else:
+            above = []
+    return "".join(kept)
+
+
+def _keys_of_header(line: str) -> list[str] | None:
+    """The keys of a table's header; None where a line is none."""
+    if not line.lstrip().startswith("["):
+        return None
+    try:
+        value: object = tomlkit.parse(line).unwrap()
+    except TOMLKitError:
+        return None
+    keys = []
+    while isinstance(value, dict) and value:
+        ((key, value),) = value.items()
+        keys.append(key)
+    return keys
+
+
+def _is_same(text: str, document: tomlkit.TOMLDocument) -> bool:
+    """Whether a text has the values of a document."""
+    try:
+        return tomlkit.parse(text).unwrap() == document.unwrap()
+    except TOMLKitError:
+        return False
 
 
 def create(path: Path, text: str) -> None:
