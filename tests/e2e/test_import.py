@@ -275,10 +275,17 @@ def test_what_was_imported_is_no_conflict_where_it_came_from(machine: Machine) -
     team = Repository(machine.root / "served/team.git")
     team.write({str(path.relative_to(clone)): path.read_text() for path in clone.rglob("*") if path.is_file()})
     team.commit()
-    edited = machine.opencode / "writer.md"
-    edited.write_text(own[edited].replace("Write.", "Write more."))
-    assert machine.run("init", team.path).code == 4  # the edit is in conflict
-    edited.write_text(own[edited])
+    edits = {
+        machine.opencode / "writer.md": ("Write.", "Write more."),
+        machine.opencode / "reviewer.md": ("bash: deny", "edit: deny"),
+        machine.claude / "reviewer.md": ("[Read, Grep]", "[Read, Grep, Glob]"),
+    }
+    for path, (before, after) in edits.items():
+        path.write_text(own[path].replace(before, after))
+    changed = machine.run("init", team.path)
+    assert "3 in conflict" in changed.stdout
+    for path, text in own.items():
+        path.write_text(text)
     machine.config.unlink()
     result = machine.run("init", team.path)
     assert result.code == 0, result.stdout + result.stderr

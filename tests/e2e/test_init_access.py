@@ -75,6 +75,10 @@ def test_https_by_a_credential_helper_and_an_authority_of_git(trusting: Machine,
         "ca_file": str(trusting.root / "certificate.pem"),
     }
     assert SECRET not in trusting.config.read_text()
+    etc = trusting.root / "etc"  # of a service of the machine, which uses nothing of a user
+    of_machine = {"CONFIGURATION_DIRECTORY": str(etc)}
+    command = ("init", private.url("team.git"), "--config", etc / "config.toml")
+    assert "from an unknown authority" in message(trusting.run(*command, environment=of_machine))
     assert trusting.run("pull").code == 0
 
 
@@ -189,10 +193,12 @@ def test_ssh_by_the_agent_and_the_configuration_of_the_user(
     machine: Machine, repository: Repository, with_agent: dict[str, str]
 ) -> None:
     url = f"agents:{repository.path}"
+    git(machine, "core.sshCommand", "false")
     result = machine.run("init", url, environment=with_agent)
     assert result.code == 0, result.stderr
     assert auth(machine) == {"use_ssh_config": True, "use_ssh_agent": True}
     assert "uses: use_ssh_agent" in result.stdout
+    assert "note: git runs an ssh of yours (core.sshCommand); agentsync does not" in result.stdout
     assert machine.run("pull", environment=with_agent).code == 0
     machine.config.unlink()
     empty = {name: value for name, value in with_agent.items() if name != "SSH_AUTH_SOCK"}

@@ -60,8 +60,8 @@ def user_settings(url: str) -> UserSettings:
     unused: Iterable[str] = ()
     if scheme(url) in {"http", "https"}:
         used, unused = _over_http(url), _unused_over_http(url)
-    elif scheme(url) == "ssh":
-        used, unused = _over_ssh(), _unused_over_ssh(url)
+    elif scheme(url) == "ssh" and not url.startswith("-"):
+        used, unused = _over_ssh(), _unused_over_ssh()
     return UserSettings(tuple(used), tuple(unused), _rewritten(url))
 
 
@@ -97,9 +97,9 @@ def _over_ssh() -> Iterator[Used]:
     yield Used("use_ssh_agent", value=True, origin="the keys of the agent at $SSH_AUTH_SOCK")
 
 
-def _unused_over_ssh(url: str) -> Iterator[str]:
+def _unused_over_ssh() -> Iterator[str]:
     named = next((name for name in ("GIT_SSH_COMMAND", "GIT_SSH") if os.environ.get(name)), "")
-    if named or _value("core.sshCommand", url):
+    if named or not _config("--get", "core.sshCommand")[0]:
         name = named or "core.sshCommand"
         yield f"git runs an ssh of yours ({name}); agentsync does not: move its options to ~/.ssh/config"
 
