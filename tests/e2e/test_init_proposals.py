@@ -154,12 +154,14 @@ def test_an_edit_with_a_mistake_changes_nothing(
 
 
 def test_a_new_repository_passes_the_strict_check_and_is_never_written_over(machine: Machine) -> None:
+    assert machine.run("new", machine.root / "fresh", "--format", "json").json["files"][1] == "README.md"
+    (machine.root / "agents").mkdir()
+    (machine.root / "agents/README.md").write_text("ours")
     made = machine.run("new", machine.root / "agents")
     assert made.code == 0, made.stderr
     checked = machine.run("check", machine.root / "agents", "--strict", "--to", "claude", "--format", "json")
     assert checked.code == 0
     assert [one["name"] for one in checked.json["agents"]] == ["explainer", "reviewer"]
-    (machine.root / "agents/README.md").write_text("ours")
     again = machine.run("new", machine.root / "agents")
     assert again.code == 2
     assert "is there already, and nothing was written" in again.stderr

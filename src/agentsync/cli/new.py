@@ -66,10 +66,13 @@ _AGENTS: Final = ("reviewer.md", "explainer.md")
 def command(*, directory: Path) -> int:
     """Create a team's repository in DIRECTORY: two agents, a manifest and a README, which pass `check --strict`.
 
-    No file that is there is changed. `agentsync import DIRECTORY` adds the agents that your tools have.
+    No file that is there is changed, and a README that is there is kept. `agentsync import DIRECTORY` adds the agents
+    that your tools have.
     """
     examples = files("agentsync").joinpath("templates")
-    contents = {FILE_NAME: _MANIFEST, "README.md": _README}
+    contents = {FILE_NAME: _MANIFEST}
+    if not (directory / "README.md").exists():  # git hosts make one
+        contents["README.md"] = _README
     contents |= {f"agents/{name}": examples.joinpath(name).read_text(encoding="utf-8") for name in _AGENTS}
     if there := [name for name in contents if (directory / name).exists()]:
         hint = "choose another directory, or `agentsync import` to add your agents to this one"
