@@ -49,7 +49,7 @@ def _script(shell: Machine, name: str, place: str) -> Path:
 _CASES = [
     (["inst"], ["install-service"]),
     (["un"], ["uninstall-service"]),
-    (["s"], ["schema", "status", "suspend"]),
+    (["s"], ["schema", "source", "status", "suspend"]),
     (["install-service", "--t"], ["--timer"]),
     (["health", "--re"], ["--ready"]),
     (["completion", ""], ["bash", "fish", "zsh"]),

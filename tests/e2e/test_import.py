@@ -256,3 +256,41 @@ def test_the_agents_that_agentsync_wrote_into_the_file_are_left_out(machine: Mac
 def test_nothing_to_import_is_reported(machine: Machine) -> None:
     result = machine.run("import", machine.root)
     assert (result.code, result.stderr) == (1, "no tool here has an agent of its own\n")
+
+
+def test_what_was_imported_is_no_conflict_where_it_came_from(machine: Machine) -> None:
+    """Its own files are in other words and order; one that does something else stays."""
+    own = {
+        machine.claude / "reviewer.md": "---\nname: reviewer\ndescription: Reads\ntools: [Read, Grep]\n---\n\nRead.\n",
+        machine.opencode
+        / "reviewer.md": "---\ndescription: Reads\nmode: subagent\npermission: {bash: deny}\n---\nRead.\n",
+        machine.opencode / "writer.md": "---\ndescription: 'Writes' # for us\nmode: subagent\n---\nWrite.\n",
+    }
+    for path, text in own.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    clone = machine.root / "clone"
+    imported = machine.run("import", clone)
+    assert "next: look through these files, commit and push them, then `agentsync init URL`" in imported.stdout
+    team = Repository(machine.root / "served/team.git")
+    team.write({str(path.relative_to(clone)): path.read_text() for path in clone.rglob("*") if path.is_file()})
+    team.commit()
+    edits = {
+        machine.opencode / "writer.md": ("Write.", "Write more."),
+        machine.opencode / "reviewer.md": ("bash: deny", "edit: deny"),
+        machine.claude / "reviewer.md": ("[Read, Grep]", "[Read, Grep, Glob]"),
+    }
+    for path, (before, after) in edits.items():
+        path.write_text(own[path].replace(before, after))
+    changed = machine.run("init", team.path)
+    assert "3 in conflict" in changed.stdout
+    for path, text in own.items():
+        path.write_text(text)
+    machine.config.unlink()
+    result = machine.run("init", team.path)
+    assert result.code == 0, result.stdout + result.stderr
+    assert "3 of your own files define the team's agents in other words" in result.stdout
+    assert machine.run("pull").code == 0
+    assert machine.run("status").code == 0
+    assert machine.run("rollback", machine.run("history", "--format", "json").json[0]["id"] + "~").code == 0
+    assert {path: path.read_text() for path in own} == own

@@ -108,13 +108,11 @@ def test_a_directory_that_was_missing_is_made_and_a_restart_lets_the_service_see
 def test_the_machines_service_will_be_shown_keys_and_repositories_below_a_home(machine: Machine) -> None:
     ssh, token = '[sources.a]\nurl = "git@git.acme.example:a"\n', '[sources.b]\nurl = "https://git.acme.example/b"\n'
     local = f'[sources.c]\nurl = "{machine.home}/c"\nallow_local = true\n'
-    auth = '[sources.b.auth]\ntoken_file = "~/token"\nuse_netrc = true\nuse_credential_helper = true\n'
+    auth = '[sources.b.auth]\ntoken_file = "~/token"\nuse_netrc = true\n'
     own_key = '[sources.d]\nurl = "ssh://git.acme.example/d"\n[sources.d.auth]\nssh_key = "~/k"\nknown_hosts = "~/h"\n'
     machine.configure(f"{ssh}{token}{auth}{local}{own_key}[targets.claude]\n")
     reads = _run(machine, "install-service", "--dry-run", "--format", "json").json["reads"]
-    names = (
-        "config/agentsync config/agentsync/overlays ssh token netrc gitconfig config/git git-credentials c k h".split()
-    )
+    names = "config/agentsync config/agentsync/overlays ssh token netrc c k h".split()
     plain = {"token", "c", "k", "h"}
     assert reads == [f"{machine.home}/{name if name in plain else '.' + name}" for name in names]
 

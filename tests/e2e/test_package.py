@@ -29,6 +29,7 @@ def test_the_wheel_holds_all_that_the_program_needs(machine: Machine) -> None:
         archive.extractall(site)
     assert "agentsync/py.typed" in names
     assert sum(name.startswith("agentsync/examples/") and name.endswith(".md") for name in names) >= 6
+    assert sum(name.startswith("agentsync/templates/") and name.endswith(".md") for name in names) == 2
     assert sum(name.startswith("agentsync/units/agentsync") for name in names) == 4
     outside = {f"agentsync-{__version__}.dist-info", f"agentsync-{__version__}.data"}
     assert {name.split("/")[0] for name in names} == {"agentsync", *outside}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +14,7 @@ from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.git import process as git_process
 from agentsync.git.access import access, ssh_command
 from agentsync.git.mirror import Auth, Mirror, Remote, TransientError
-from support.gitserver import GitServer, NotStartedError, SshServer, basic, find_sshd
+from support.gitserver import GitServer, NotStartedError, SshServer, basic, certificate_of, find_sshd
 from support.mirror import failure, over_http
 
 if TYPE_CHECKING:
@@ -49,6 +47,7 @@ def test_a_token_is_sent_at_once_and_its_file_is_read_each_time(
         lambda path: Auth(ssh_key=path),
         lambda path: Auth(known_hosts=path),
         lambda path: Auth(ca_file=path),
+        lambda path: Auth(client_key=path),
     ],
 )
 def test_no_pipe_and_no_device_is_opened(tmp_path: Path, auth_of: Callable[[Path], Auth]) -> None:
@@ -105,6 +104,13 @@ def test_a_secret_is_in_no_command_line(mirror: Mirror, server: GitServer, monke
     assert not [part for part in started if "s3cret" in part or server.authorization in part]
 
 
+def test_a_service_of_the_machine_runs_no_credential_helper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/agentsync/ada")
+    with pytest.raises(SourceUnavailableError, match="runs no credential helper of a user") as raised:
+        access(Remote("https://host.example/x.git", auth=Auth(use_credential_helper=True)), {})
+    assert "token_file" in raised.value.hint
+
+
 def test_the_users_netrc_and_credential_helper_count_only_where_they_may_and_nothing_else_of_theirs(
     home: Path, mirror: Mirror, server: GitServer, repository: Repository
 ) -> None:
@@ -155,28 +161,9 @@ def test_ssh_never_asks_and_uses_only_configured_keys() -> None:
     assert "IdentityAgent" not in free
 
 
-def _certificate(directory: Path, host: str = "IP:127.0.0.1", days: int = 2) -> Path:
-    """A key and a certificate that nobody has signed but itself."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed, so there is no certificate")
-    key, request, signed, both = (directory / f"{name}.pem" for name in ("key", "request", "certificate", "both"))
-    extensions = directory / "extensions"
-    extensions.write_text(f"subjectAltName={host}\nbasicConstraints=critical,CA:TRUE\n")
-    new = "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x".split()
-    sign = ["x509", "-req", "-in", str(request), "-signkey", str(key), "-extfile", str(extensions)]
-    for command in (
-        [*new, "-keyout", str(key), "-out", str(request)],
-        [*sign, "-days", str(days), "-out", str(signed)],
-    ):
-        subprocess.run([openssl, *command], check=True, capture_output=True)
-    both.write_bytes(key.read_bytes() + signed.read_bytes())
-    return both
-
-
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    return _certificate(tmp_path)
+    return certificate_of(tmp_path)
 
 
 def test_https_trusts_the_configured_authority_and_no_other(
@@ -204,7 +191,7 @@ def test_https_trusts_the_configured_authority_and_no_other(
 def test_what_is_wrong_with_a_certificate_is_reported(
     repository: Repository, mirror: Mirror, tmp_path: Path, *, host: str, days: int, message: str
 ) -> None:
-    certificate = _certificate(tmp_path, host, days)
+    certificate = certificate_of(tmp_path, host, days)
     with GitServer(repository.path.parent, certificate=certificate) as server:
         remote = Remote(server.url(repository.path.name), auth=Auth(ca_file=tmp_path / "certificate.pem"))
         assert failure(mirror, remote).message.startswith(message)

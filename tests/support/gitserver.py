@@ -18,6 +18,8 @@ from threading import Event, Thread
 from typing import Literal, Self, cast
 from urllib.parse import urlsplit
 
+import pytest
+
 Mode = Literal[
     "serve", "silent", "trickle", "error", "page", "redirect", "cut", "stall", "garble", "endless pack", "endless refs"
 ]
@@ -213,6 +215,25 @@ def basic(user: str, password: str) -> str:
 def _pkt(line: bytes) -> bytes:
     """A line as Git's protocol frames it."""
     return b"%04x%s" % (len(line) + 4, line)
+
+
+def certificate_of(directory: Path, host: str = "IP:127.0.0.1", days: int = 2) -> Path:
+    """A key and a certificate that nobody has signed but itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed, so there is no certificate")
+    key, request, signed, both = (directory / f"{name}.pem" for name in ("key", "request", "certificate", "both"))
+    extensions = directory / "extensions"
+    extensions.write_text(f"subjectAltName={host}\nbasicConstraints=critical,CA:TRUE\n")
+    new = "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x".split()
+    sign = ["x509", "-req", "-in", str(request), "-signkey", str(key), "-extfile", str(extensions)]
+    for command in (
+        [*new, "-keyout", str(key), "-out", str(request)],
+        [*sign, "-days", str(days), "-out", str(signed)],
+    ):
+        subprocess.run([openssl, *command], check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + signed.read_bytes())
+    return both
 
 
 _BEFORE_PACK = 200

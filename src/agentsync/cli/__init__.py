@@ -16,6 +16,9 @@ from agentsync.cli.options import common_options
 # In the order in which a new user meets them.
 COMMANDS: Final = {
     "init": "Find the tools installed here and write a configuration.",
+    "new": "Create a team's repository: agents, a manifest and a README.",
+    "source": "Add a repository to the configuration, or remove one.",
+    "target": "Add a tool to the configuration, or remove one.",
     "pull": "Fetch the team's agents and write them to every tool.",
     "plan": "Show what pull would change, with differences.",
     "report": "Show what each tool gets of each agent, and what that can no longer do.",

@@ -320,3 +320,6 @@ def _show(into: Path, results: Sequence[tuple[File, Result]], diagnostics: Seque
         click.echo(f"{counted(written, 'agent')} for {printable(shorten(str(into)))}{note}")
     if not results:
         click.echo("no tool here has an agent of its own", err=True)
+    elif any(result == "written" for _, result in results) and common().verbosity >= 0:
+        then = "`agentsync init URL` here: files that define the same agents are no conflict"
+        click.echo(f"\nnext: look through these files, commit and push them, then {then}")

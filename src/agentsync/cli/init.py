@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import json
-import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import click
-import tomli_w
 
 from agentsync.cli.console import show_changes, show_diagnostics, show_sources, summary
 from agentsync.cli.convert import DIALECT
-from agentsync.cli.cycle import absolute_url, run_config, source_name
+from agentsync.cli.cycle import run_config, source_name
 from agentsync.cli.options import common, common_options
+from agentsync.cli.proposals import (
+    Proposal,
+    ask,
+    ask_about_needs,
+    can_ask,
+    show_proposals,
+    unmapped_models,
+)
+from agentsync.cli.source_access import Access, find_access
 from agentsync.config import Config
+from agentsync.config.editor import create
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import shorten, user_config
-from agentsync.core.urls import local_path, scheme
 from agentsync.dialects import Dialect, default_dialect, dialects
-from agentsync.formats.validated_toml import validate
+from agentsync.formats.validated_toml import load
+from agentsync.git.failures import AuthenticationError
+from agentsync.state.records import Action
+from agentsync.sync.fetch import Fetches
+from agentsync.sync.report import Report
 from agentsync.sync.request import Scope, SyncRequest
-from agentsync.targets.installed_tools import also_read, directory_of, has_home, installed
-from agentsync.targets.target_directory import find_link
+from agentsync.targets.installed_tools import also_read, directory_of, installed
 
 _MOST_LINES: Final = 20  # of problems, without -v
 
@@ -30,7 +41,7 @@ _EPILOG = """\b
 Examples:
   agentsync init https://github.com/acme/agents.git
   agentsync init git@github.com:acme/tools.git --branch main --subfolder ai
-  agentsync init ./agents --to claude
+  agentsync init ./agents --to claude --only 'review-*'
 """
 
 
@@ -39,11 +50,21 @@ Examples:
 @click.option("--to", "targets", type=DIALECT, multiple=True, help="A target, whether its tool is found or not.")
 @click.option("--branch", help="The branch; the repository's default branch otherwise.")
 @click.option("--subfolder", help="The part of the repository that holds agents.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only these agents, by name or `tag:NAME`.")
 @common_options
-def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, subfolder: str | None) -> int:
+def command(
+    *, url: str | None, targets: tuple[str, ...], branch: str | None, subfolder: str | None, only: tuple[str, ...]
+) -> int:
     """Write a configuration for the repository at URL and the tools found here, and show the first plan.
 
-    Without URL, only lists the tools found here. If the repository cannot be reached, nothing is written.
+    A private repository is reached as `git clone URL` reaches it: by your credential helpers or your ssh agent and
+    configuration, with git's proxy and certificates. What is used is shown and written down.
+
+    At a terminal it asks which tools and agents you want, for the names of models that no table has, and whether agents
+    may bring hooks, servers and programs; otherwise it lists what is left to decide.
+
+    Without URL, only lists the tools found here. If the repository cannot be reached, nothing is written; if it lets
+    nobody in, the configuration is written all the same, with the line to fix.
     """
     options = common()
     path = options.config or user_config()
@@ -56,21 +77,34 @@ def command(*, url: str | None, targets: tuple[str, ...], branch: str | None, su
     names = [dialect.name for dialect in chosen]
     if url is None:
         return _propose(chosen)
-    document = _document(url, chosen, branch, subfolder)
-    report = run_config(options, validate(document, Config, "the options"), SyncRequest(Scope.PLAN))
-    for source in report.sources:
-        if source.error:
-            raise source.error
-    _write(path, document)
+    access = find_access(url, path)
+    settings: dict[str, object] = {"branch": branch, "subfolder": subfolder, "only": list(only)}
+    given = {key: value for key, value in settings.items() if value}
+    proposal = Proposal(source_name(access.url), access, given, tuple(chosen))
+    fetches = Fetches()
+    report = _plan(proposal, path, fetches)
+    if can_ask():
+        proposal = ask(proposal, report, tools=not targets, agents=not only)
+        report = _plan(proposal, path, fetches)
+        proposal = ask_about_needs(proposal, report)
+        report = _plan(proposal, path, fetches)
+    else:
+        proposal = replace(proposal, unmapped=unmapped_models(report))
+    create(path, proposal.text())
+    chosen, names = [*proposal.tools], [tool.name for tool in proposal.tools]
     if options.json:
         click.echo(json.dumps({"config": str(path), "targets": names, "counts": report.counts}))
         return report.exit_code
     _show_tools(chosen)
+    access.show()
+    show_proposals(report, proposal)
     click.echo(f"wrote {shorten(str(path))}\n")
     show_sources(report)
     show_changes(report.changes, verbosity=options.verbosity)
     show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
     click.echo(summary(report))
+    if same := sum(change.action is Action.REPLACE for change in report.plan.changes):
+        click.echo(f"{same} of your own files define the team's agents in other words: a pull keeps a backup of each")
     click.echo("\nnext: `agentsync pull` applies this plan")
     return report.exit_code
 
@@ -113,38 +147,26 @@ def _show_tools(chosen: list[Dialect]) -> None:
         click.echo(f"note: {reader.title} also reads the agents of {other.title}, and may ignore their restrictions")
 
 
-def _document(url: str, chosen: list[Dialect], branch: str | None, subfolder: str | None) -> dict[str, object]:
-    source: dict[str, object] = {"url": absolute_url(url)}
-    if branch:
-        source["branch"] = branch
-    if subfolder:
-        source["subfolder"] = subfolder
-    if local_path(url) is not None:
-        source["allow_local"] = True
-    if scheme(url) == "http":
-        source["allow_http"] = True
-    targets = {dialect.name: _target(dialect) for dialect in chosen}
-    return {"version": 1, "sources": {source_name(url): source}, "targets": targets}
+def _plan(proposal: Proposal, path: Path, fetches: Fetches) -> Report:
+    """Plan by a proposal; where the server lets nobody in, the configuration is written before the error is raised."""
+    config = load(proposal.text(), Config, "the options")
+    report = run_config(common(), config, SyncRequest(Scope.PLAN), fetches=fetches)
+    for source in report.sources:
+        if isinstance(source.error, AuthenticationError):
+            create(path, proposal.text(refused=True))
+            raise _with_line_to_fix(source.error, path, proposal.access)
+        if source.error:
+            raise source.error
+    return report
 
 
-def _target(dialect: Dialect) -> dict[str, object]:
-    """The settings that a tool needs as it is installed today, where they are not the defaults."""
-    directory = directory_of(dialect)
-    settings: dict[str, object] = {}
-    if not has_home(dialect):  # installed, but never started
-        settings["create"] = True
-    if directory and find_link(directory):  # made by a dotfile manager
-        settings["follow_symlinks"] = True
-    return settings
-
-
-def _write(path: Path, document: dict[str, object]) -> None:
-    text = f"# Written by `agentsync init`; docs/configuration.md explains every key.\n{tomli_w.dumps(document)}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A URL may hold a password, so only the user may read the file; O_EXCL never replaces a file made meanwhile.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise ConfigError(f"the configuration cannot be written: {error.strerror}", place=str(path)) from error
+def _with_line_to_fix(error: AuthenticationError, path: Path, access: Access) -> AuthenticationError:
+    """Return the error with the place of the line that lets agentsync in."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    place = f"{shorten(str(path))}:{lines.index(access.line_to_fix) + 1}"
+    key = access.line_to_fix[1:].partition(" ")[0]
+    if any(used.value is True for used in access.settings.used):
+        hint = f"{error.hint}; the configuration is written, and `{key}` in {place} is another way in"
+    else:
+        hint = f"the configuration is written: set `{key}` in {place}, then run `agentsync plan`"
+    return AuthenticationError(error.message, place=error.place, hint=hint)

@@ -97,6 +97,9 @@ class AuthTable(Settings):
     use_netrc: bool = False
     use_credential_helper: bool = False
     ca_file: AbsolutePath | None = None
+    ca_directory: AbsolutePath | None = None
+    client_cert: AbsolutePath | None = None
+    client_key: AbsolutePath | None = None
     proxy: str | None = None
 
 

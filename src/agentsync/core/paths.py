@@ -135,6 +135,18 @@ def config_candidates() -> tuple[Path, ...]:
     return (*service_config, own / CONFIG_NAME, _MACHINE_CONFIGURATION / CONFIG_NAME)
 
 
+def is_of_machine(config: Path) -> bool:
+    """Whether a configuration is the machine's, for its services, and no user's own."""
+    service = os.environ.get("CONFIGURATION_DIRECTORY", "").split(":")[0]
+    places = (_MACHINE_CONFIGURATION, *([Path(service)] if service else []))
+    return any(config.absolute().is_relative_to(place) for place in places)
+
+
+def runs_for_machine() -> bool:
+    """Whether this process is a service of the machine, which systemd gives a directory below the machine's own."""
+    return Path(os.environ.get("STATE_DIRECTORY", "").split(":")[0]).is_relative_to(_MACHINE_STATE)
+
+
 def first_config() -> Path | None:
     """The first configuration candidate that exists."""
     return next((path for path in config_candidates() if is_file(path)), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import shlex
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -13,11 +12,18 @@ from pathlib import Path
 
 from agentsync.core.errors import SourceUnavailableError, why
 from agentsync.core.files import check_regular, read_regular
-from agentsync.core.paths import home
+from agentsync.core.paths import home, runs_for_machine
 from agentsync.core.urls import REDACTED, local_path, origin, scheme, split_credentials
 from agentsync.git.environment import with_settings
-from agentsync.git.process import READ_SECONDS, Done, executable, run
+from agentsync.git.process import Done
 from agentsync.git.remote import Auth, Remote
+from agentsync.git.user_settings import credential_settings
+
+_SESSION = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "USER", "LOGNAME", "GNUPGHOME")
+"""Variables by which a credential helper reaches a keyring."""
+
+_DIRECTORIES = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
+"""Variables by which it finds its own files."""
 
 
 def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -28,20 +34,27 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
         base: the environment of every other command.
 
     Raises:
-        SourceUnavailableError: the token file cannot be read, or another file is not a regular one.
+        SourceUnavailableError: the token file cannot be read, another file is not a regular one, or a service of the
+            machine would run a credential helper.
     """
     auth = remote.auth
     url, user, password = split_credentials(remote.url)
+    is_ssh, is_web = scheme(url) == "ssh", scheme(url) in {"http", "https"}
     if path := local_path(remote.url):
         url = str(Path(path).expanduser().absolute())
     environment = dict(base) | {"GIT_ALLOW_PROTOCOL": ":".join(remote.protocols), "GIT_SSH_COMMAND": ssh_command(auth)}
     _check_files(auth)
     settings = [("http.proxy", auth.proxy or "")]
-    if auth.ca_file:
-        settings.append(("http.sslCAInfo", str(auth.ca_file)))
-    if auth.token_file and scheme(url) in {"http", "https"}:
+    certificates = {
+        "http.sslCAInfo": auth.ca_file,
+        "http.sslCAPath": auth.ca_directory,
+        "http.sslCert": auth.client_cert,
+        "http.sslKey": auth.client_key,
+    }
+    settings += [(name, str(path)) for name, path in certificates.items() if path]
+    if auth.token_file and is_web:
         user, password = auth.username, _token(auth.token_file)
-    if scheme(url) in {"http", "https"}:
+    if is_web:
         # The trace is the only place where git reports the headers of an answer; it leaves credentials out.
         environment |= {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
     if user or password:
@@ -49,13 +62,20 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
         settings.append((f"http.{origin(url)}.extraHeader", f"Authorization: Basic {basic}"))
     if auth.use_ssh_agent and (agent := os.environ.get("SSH_AUTH_SOCK")):
         environment["SSH_AUTH_SOCK"] = agent
-    if auth.use_netrc or auth.use_credential_helper:
-        environment["HOME"] = str(home())
-    if auth.use_credential_helper:
-        session = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")  # needed to reach a keyring
-        environment |= {name: os.environ[name] for name in session if name in os.environ}
-        settings += _credential_settings(environment)
+    if auth.use_netrc or auth.use_credential_helper or (is_ssh and auth.use_ssh_config):
+        environment["HOME"] = str(home())  # programs that an ssh configuration names look there as well
+    if auth.use_credential_helper and is_web:
+        _check_personal(remote)
+        environment = {name: value for name, value in environment.items() if name not in _DIRECTORIES}
+        environment |= {name: os.environ[name] for name in (*_SESSION, *_DIRECTORIES) if name in os.environ}
+        settings += credential_settings()
     return url, with_settings(environment, settings)
+
+
+def _check_personal(remote: Remote) -> None:
+    if runs_for_machine():
+        message = "a service of the machine runs no credential helper of a user"
+        raise SourceUnavailableError(message, place=remote.place, hint="set `token_file` instead")
 
 
 def hide_secrets(done: Done, remote: Remote) -> Done:
@@ -73,7 +93,14 @@ def hide_secrets(done: Done, remote: Remote) -> Done:
 
 def _check_files(auth: Auth) -> None:
     """Check the files that git and ssh will open."""
-    for title, path in (("the ssh key", auth.ssh_key), ("known_hosts", auth.known_hosts), ("ca_file", auth.ca_file)):
+    files = {
+        "the ssh key": auth.ssh_key,
+        "known_hosts": auth.known_hosts,
+        "ca_file": auth.ca_file,
+        "client_cert": auth.client_cert,
+        "client_key": auth.client_key,
+    }
+    for title, path in files.items():
         try:
             if path:
                 check_regular(path.expanduser())
@@ -112,15 +139,3 @@ def ssh_command(auth: Auth) -> str:
 
 def _ssh_quoted(path: Path) -> str:
     return f'"{path.expanduser().absolute()}"'.replace("%", "%%")
-
-
-def _credential_settings(environment: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Read the `credential.*` settings of the user and the system, and none of their other settings."""
-    isolated = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "XDG_CONFIG_HOME")
-    theirs = {name: value for name, value in environment.items() if name not in isolated}
-    theirs |= {name: os.environ[name] for name in ("XDG_CONFIG_HOME",) if name in os.environ}
-    until = time.monotonic() + READ_SECONDS
-    command = [executable(), "config", "-z", "--get-regexp", r"^credential\."]
-    records = run(command, home(), theirs, until).output.decode(errors="surrogateescape").split("\0")[:-1]
-    pairs = (record.partition("\n") for record in records)
-    return [(name, value) for name, _, value in pairs]

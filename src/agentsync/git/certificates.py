@@ -31,7 +31,7 @@ def find_fault(remote: Remote, until: float) -> Fault | None:
     if remote.auth.proxy or parts.scheme.lower() != "https" or not parts.hostname or seconds <= 0:
         return None
     try:
-        context = ssl.create_default_context(cafile=remote.auth.ca_file)
+        context = ssl.create_default_context(cafile=remote.auth.ca_file, capath=remote.auth.ca_directory)
         with (
             socket.create_connection((parts.hostname, parts.port or _HTTPS_PORT), timeout=seconds) as plain,
             context.wrap_socket(plain, server_hostname=parts.hostname),

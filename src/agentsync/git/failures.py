@@ -12,11 +12,16 @@ from urllib.parse import urljoin
 from agentsync.core.errors import SourceUnavailableError
 from agentsync.core.urls import printable, redact, split_credentials
 from agentsync.git.process import Done
+from agentsync.git.remedies import credentials_hint, host_key_hint
 from agentsync.git.remote import Remote
 
 
 class TransientError(SourceUnavailableError):
     """A fetch failed for a reason that may pass: the network, an error of the server, the deadline."""
+
+
+class AuthenticationError(SourceUnavailableError):
+    """The server refused the credentials, or wants some."""
 
 
 class TooLargeError(SourceUnavailableError):
@@ -67,6 +72,13 @@ _OTHER_FORMAT = re.compile(r"mismatched algorithms|does not support this reposit
 # What a server prints, as opposed to git and ssh: anything may be in it.
 _OF_THE_SERVER = re.compile(r"^remote:.*\n?", re.MULTILINE)
 
+# git's answer for a helper by its name, and the shell's for one by its path or its command.
+_NO_HELPER = re.compile(
+    r"^git: 'credential-([^'\n]++)' is not a git command"
+    r"|\bget: (?:line )?\d++: ([^\n:]++): (?:command )?(?:not found|no such file)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
 _LOCATION = re.compile(r"^<= Recv header: location:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _ADDED_TO_URL = re.compile(r"/info/refs(?:\?.*)?\Z", re.DOTALL)
 _RETRY_AFTER = re.compile(r"^<= Recv header: retry-after:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
@@ -77,6 +89,32 @@ _REDIRECT = _fault(
     "the server redirects to another URL",
     "redirects are not followed: write the new URL into the configuration",
 )
+_CREDENTIALS = _fault(
+    r"authentication failed|could not read (username|password)|permission denied \("
+    r"|too many authentication failures|returned error: (401|403)",
+    "the server refused the credentials, or wants some",
+    "",  # depends on what was used
+)
+_HOST_KEY = _fault(
+    r"host key verification failed|^(?>.*?no ).* host key is known",
+    "the server's host key is unknown",
+    "",  # depends on where it is looked for
+)
+_UNREACHABLE = _fault(
+    r"failed to connect|connection (refused|reset|closed|timed out)|couldn't connect|no route to host"
+    r"|network is unreachable|timed out|too slow|timeout was reached|unable to access",
+    "the server cannot be reached",
+    "check the URL and the network",
+    transient=True,
+)
+_UNRESOLVED = _fault(
+    r"could not resolve (host|proxy)|name or service not known|temporary failure in name resolution",
+    "the server's name cannot be resolved",
+    "check the URL and the network",
+    transient=True,
+)
+# With a proxy, git connects to nothing else.
+_OF_PROXY = re.compile(r"could not resolve proxy|failed to connect|couldn't connect", re.IGNORECASE)
 EXPIRED = _fault(
     r"certificate (has expired|is not yet valid)|expiration date has passed|^(?>.*?activation date ).* future",
     "the server's certificate has expired, or is not valid yet",
@@ -111,27 +149,17 @@ _FAULTS = (
         "the server's host key is not the known one",
         "make sure that the server is the right one before its entry in known_hosts is replaced",
     ),
+    _HOST_KEY,
+    _CREDENTIALS,
     _fault(
-        r"host key verification failed|^(?>.*?no ).* host key is known",
-        "the server's host key is unknown",
-        "add it to the known_hosts file, after comparing it with what the host publishes",
+        r"(returned error:|tunnel failed, response|received http code) 407",
+        "the proxy wants credentials",
+        "write them into the source's proxy URL",
     ),
-    _fault(
-        r"authentication failed|could not read (username|password)|permission denied \("
-        r"|too many authentication failures|returned error: (401|403)",
-        "the server refused the credentials, or wants some",
-        "check the token file or ssh key; a host may report the same for a repository that does not exist",
-    ),
-    _fault(r"returned error: 407", "the proxy wants credentials", "write them into the source's proxy URL"),
     _REDIRECT,
     _fault(r"returned error: 429", "the server is asked too often", "run agentsync less often, or with credentials"),
     _fault(r"returned error: 5\d\d", "the server reports an error of its own", "try again later", transient=True),
-    _fault(
-        r"could not resolve (host|proxy)|name or service not known|temporary failure in name resolution",
-        "the server's name cannot be resolved",
-        "check the URL and the network",
-        transient=True,
-    ),
+    _UNRESOLVED,
     EXPIRED,
     OTHER_HOST,
     UNKNOWN_AUTHORITY,
@@ -153,13 +181,7 @@ _FAULTS = (
         "the server sent objects that fail git's checks",
         "look at them with `git fsck` in the source repository",
     ),
-    _fault(
-        r"failed to connect|connection (refused|reset|closed|timed out)|couldn't connect|no route to host"
-        r"|network is unreachable|timed out|too slow|timeout was reached|unable to access",
-        "the server cannot be reached",
-        "check the URL and the network",
-        transient=True,
-    ),
+    _UNREACHABLE,
     _fault(
         r"early eof|hung up unexpectedly|rpc failed|expected flush|unexpected disconnect",
         "the connection broke off",
@@ -167,6 +189,27 @@ _FAULTS = (
         transient=True,
     ),
 )
+
+
+_KINDS = {_UNTRUSTED: UntrustedError, _CREDENTIALS: AuthenticationError}
+
+
+def _advice(fault: Fault, done: Done, remote: Remote) -> tuple[str, str]:
+    """Message and hint of a fault, which may depend on what was used."""
+    if fault is _REDIRECT:
+        return f"{fault.message}{_location(done.trace, remote)}", fault.hint
+    if fault is _HOST_KEY:
+        return fault.message, host_key_hint(remote)
+    if fault in (_UNREACHABLE, _UNRESOLVED) and remote.auth.proxy and _OF_PROXY.search(done.stderr):
+        proxy = redact(remote.auth.proxy)
+        return f"the proxy {printable(proxy)} cannot be reached", "correct or remove `proxy` under the source's `auth`"
+    if fault is _CREDENTIALS:
+        missing = _NO_HELPER.search(done.stderr) if remote.auth.use_credential_helper else None
+        if missing:
+            message = f"the credential helper {printable(missing[1] or missing[2])} is missing"
+            return message, "install it, or correct `credential.helper` in your git configuration"
+        return fault.message, credentials_hint(remote)
+    return fault.message, fault.hint
 
 
 def refuses_id(done: Done) -> bool:
@@ -195,12 +238,10 @@ def explain(done: Done, remote: Remote) -> SourceUnavailableError:
         return OtherFormatError(done.reason, place=remote.place)
     for fault in _FAULTS:
         if fault.pattern.search(output):
-            kind = TransientError if fault.transient else SourceUnavailableError
-            if fault is _UNTRUSTED:
-                kind = UntrustedError
-            message = f"{fault.message}{_location(done.trace, remote) if fault is _REDIRECT else ''}"
+            kind = _KINDS.get(fault, TransientError if fault.transient else SourceUnavailableError)
+            message, hint = _advice(fault, done, remote)
             retry_after = _retry_after(done.trace)
-            return kind(_with_lines(message, done), place=remote.place, hint=fault.hint, retry_after=retry_after)
+            return kind(_with_lines(message, done), place=remote.place, hint=hint, retry_after=retry_after)
     return UnexplainedError(done.reason, place=remote.place)
 
 

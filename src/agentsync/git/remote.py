@@ -21,7 +21,8 @@ class Auth:
         token_file, username: an https token, sent as the password of basic authentication.
         ssh_key, known_hosts: used instead of the user's own keys and known hosts.
         use_ssh_config, use_ssh_agent: whether the user's own ssh configuration and agent are used.
-        ca_file: certificates to trust instead of the system's.
+        ca_file, ca_directory: certificates to trust instead of the system's.
+        client_cert, client_key: the certificate that this machine presents, and its key, which has no passphrase.
         proxy: for http and https; without it none is used, whatever the environment sets.
         use_netrc, use_credential_helper: whether the user's `.netrc` and git credential helpers are used.
     """
@@ -33,6 +34,9 @@ class Auth:
     use_ssh_config: bool = False
     use_ssh_agent: bool = False
     ca_file: Path | None = None
+    ca_directory: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
     proxy: str | None = field(default=None, repr=False)
     use_netrc: bool = False
     use_credential_helper: bool = False

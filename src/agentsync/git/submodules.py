@@ -41,7 +41,11 @@ def remote_of_submodule(parent: Remote, path: str, url: str, commit: str) -> Rem
     """
     resolved = _resolve(parent, path, url)
     own = parent.auth
-    auth = own if _host(resolved) == _host(parent.url) else Auth(ca_file=own.ca_file, proxy=own.proxy)
+    auth = (
+        own
+        if _host(resolved) == _host(parent.url)
+        else Auth(ca_file=own.ca_file, ca_directory=own.ca_directory, proxy=own.proxy)
+    )
     is_local = parent.allow_local and local_path(parent.url) is not None
     return replace(parent, url=resolved, ref=commit, auth=auth, allow_local=is_local)
 

@@ -21,6 +21,7 @@ from agentsync.sync.build import BuildResult, build
 from agentsync.sync.events import RunEvents
 from agentsync.sync.last_applied import Finder, LastApplied
 from agentsync.sync.request import Environment, Scope, SyncRequest
+from agentsync.sync.same_agent import find_same
 from agentsync.sync.snapshot import Snapshot
 from agentsync.sync.sources import ResolvedSource, resolve_sources
 from agentsync.sync.trials import keep_managed, left_by_trials, written_by_others
@@ -47,6 +48,7 @@ class Observation:
         last_applied: the last version of each agent that another one is wanted of, by the path of the wanted file.
         left: the number of files that remain in each directory that is no longer a target of these sources.
         trials: the paths where a trial left a file that the machine's own sources want too.
+        same: the paths where somebody else's file defines the very agent that is wanted there.
         diagnostics: on targets and overlays that cannot be used.
     """
 
@@ -62,6 +64,7 @@ class Observation:
     last_applied: Mapping[Key, LastApplied]
     left: Mapping[str, int]
     trials: frozenset[Key]
+    same: frozenset[Key]
     diagnostics: tuple[Diagnostic, ...]
 
     @property
@@ -120,6 +123,8 @@ def observe(
     urls = urls_of(snapshots)
     finder = Finder(directories, inventory, departed, disk, urls, environment.app_paths)
     here = {target.name for target in targets}
+    unmanaged = {key: file for key, file in wanted.items() if key not in inventory and key not in others}
+    dialects = {target.name: target.dialect for target in targets}
     configured = {str(target.directory) for target in config.resolved_targets()}
     return Observation(
         began_at=began_at,
@@ -134,6 +139,7 @@ def observe(
         last_applied=finder.find(wanted, built.contents),
         left={} if request.ad_hoc else _count_left(state.elsewhere(configured, urls)),
         trials=trials,
+        same=find_same(unmanaged, dialects, directories, disk, built.contents),
         diagnostics=(*absences, *overlay_diagnostics),
     )
 

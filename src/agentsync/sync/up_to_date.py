@@ -44,7 +44,7 @@ from agentsync.targets.target_directory import TargetDirectory
 # No name of a variable contains a dollar sign or a brace.
 _VARIABLE = re.compile(r"\$\w+|\$\{[^{}$]*\}")
 _EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")
-_PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file")
+_PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file", "ca_directory", "client_cert", "client_key")
 
 
 @dataclass(frozen=True, slots=True)

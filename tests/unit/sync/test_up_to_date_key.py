@@ -83,7 +83,8 @@ def test_a_run_that_cannot_be_compared_has_no_key() -> None:
 
 INPUT_FILES = {"overlays", "allowed_signers", "revoked", "gpg_keys"}
 OTHER_FILES = {
-    *("token_file", "ssh_key", "known_hosts", "ca_file"),  # to fetch with: the fingerprint has the commits
+    # To fetch with: the fingerprint has the commits.
+    *("token_file", "ssh_key", "known_hosts", "ca_directory", "ca_file", "client_cert", "client_key"),
     *("path", "project"),  # to write to: the state has the files
     *("textfile",),  # to report to
 }

@@ -295,6 +295,9 @@ def speaks(agent: Agent, dialect: str) -> bool:
     return agent.dialect in (dialect, NEUTRAL)
 
 
+_MODEL, _UNMAPPED = "model `", "` is in no table for this target, so the session's own is used"
+
+
 def model_name(
     agent: Agent, options: WriteOptions, table: Mapping[str, str], has: Callable[[str], bool]
 ) -> tuple[str | None, list[Diagnostic]]:
@@ -316,9 +319,14 @@ def model_name(
     if has(agent.model):
         return agent.model, []
     written = model if vendor == UNKNOWN_VENDOR else agent.model
-    message = f"model `{written}` is in no table for this target, so the session's own is used"
+    message = f"{_MODEL}{written}{_UNMAPPED}"
     hint = f'name it: `"{written}" = "…"` under `[models.<dialect>]`'
     return None, [Diagnostic(Code.MODEL_UNKNOWN, message, hint=hint)]
+
+
+def unmapped_model(diagnostic: Diagnostic) -> str:
+    """Return the model that a diagnostic of `model_name` is about, as the target's table would name it."""
+    return diagnostic.message.removeprefix(_MODEL).removesuffix(_UNMAPPED)
 
 
 def known_vendor(model: str, vendors: Mapping[str, str]) -> str:

@@ -71,15 +71,15 @@ def _read(source: SourceTable) -> Iterator[Path]:
     if local := local_path(source.url):
         yield Path(local).expanduser().absolute()
     auth = source.auth
-    yield from (path for path in (auth.token_file, auth.ssh_key, auth.known_hosts, auth.ca_file) if path)
+    files = (auth.token_file, auth.ssh_key, auth.known_hosts)
+    certificates = (auth.ca_file, auth.ca_directory, auth.client_cert, auth.client_key)
+    yield from (path for path in (*files, *certificates) if path)
     yield from source.signer_files()
     own = home()
     if scheme(source.url) == "ssh" and not (auth.ssh_key and auth.known_hosts and not auth.use_ssh_config):
         yield own / ".ssh"
     if auth.use_netrc:
         yield own / ".netrc"
-    if auth.use_credential_helper:
-        yield from (own / name for name in (".gitconfig", ".config/git", ".git-credentials"))
 
 
 def _variables() -> dict[str, str]:
