@@ -114,3 +114,21 @@ def test_a_place_without_a_rollout_is_named(machine: Machine, clone: Path) -> No
     result = machine.run("rollout", "--repository", clone)
     assert (result.code, "declares no rollout" in result.stderr) == (2, True)
     assert "not a git repository" in machine.run("rollout", "--repository", machine.root).stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "findings"),
+    [
+        ("", [("AS437", 4)]),
+        ("machines = 20\n", [("AS436", 5)]),
+        ("machines = 400\n", []),
+        ('groups = { canary = ["platform"] }\n', []),
+        ('hold_at = "0123456789abcdef"\n', [("AS435", 3), ("AS437", 5)]),
+    ],
+)
+def test_check_finds_empty_stages_and_a_hold_that_leads_nowhere(
+    machine: Machine, clone: Path, keys: str, findings: list[tuple[str, int]]
+) -> None:
+    (clone / "agentsync.toml").write_text(MANIFEST.replace("stages = [", f"{keys}stages = ["))
+    found = machine.run("check", "--format", "json", clone).json["diagnostics"]
+    assert sorted((one["code"], one["line"]) for one in found if one["code"] >= "AS43") == findings

@@ -20,7 +20,7 @@ from agentsync.state.records import Action
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
-from agentsync.sync.sources import finding
+from agentsync.sync.sources import findings
 from agentsync.targets.change import Change, Consent, absolute
 
 _EPILOG = """\b
@@ -87,7 +87,7 @@ def _about(report: Report, changes: Sequence[Change]) -> Report:
     sources = tuple(source for source in report.sources if source.name in {change.source for change in changes})
     plan = report.plan
     held = tuple(change for change in plan.held if change.key in keys)
-    of_sources = {finding(source) for source in sources}
+    of_sources = {one for source in sources for one in findings(source)}
 
     def concerns(diagnostic: Diagnostic) -> bool:
         """Whether it is about one of the files, or keeps one from being replaced."""

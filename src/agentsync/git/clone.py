@@ -29,6 +29,16 @@ class Clone:
         """
         return Path(os.fsdecode(self._git("rev-parse", "--show-toplevel")).rstrip("\n"))
 
+    @property
+    def exists(self) -> bool:
+        """Whether the directory is in a working tree."""
+        return self._run("rev-parse", "--is-inside-work-tree").output.strip() == b"true"
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether a part of the history is missing, as in a clone with `--depth`."""
+        return self._git("rev-parse", "--is-shallow-repository").strip() == b"true"
+
     def first_parents(self, most: int) -> list[CommitRecord]:
         """Return the current commit and the first parent of each, the newest first, at most so many.
 

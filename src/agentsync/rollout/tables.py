@@ -10,6 +10,7 @@ from agentsync.core.durations import parse_duration
 from agentsync.formats.validated_toml import Settings
 from agentsync.rollout.window import Window
 
+MOST_MACHINES: Final = 1_000_000
 _MAX_STAGES: Final = 16
 _MAX_GROUPS: Final = 64
 _ALL: Final = 100
@@ -53,6 +54,7 @@ class RolloutTable(Settings):
         halt: why no machine moves; empty where they do.
         hold_at: the commit that every machine goes to, backwards too; whole or abbreviated.
         window: when machines of later stages move, in their own time zone.
+        machines: how many there are, about; only to tell which stages are likely to be empty.
     """
 
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=_MAX_STAGES)]
@@ -60,6 +62,7 @@ class RolloutTable(Settings):
     halt: str = Field(default="", max_length=1024)
     hold_at: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")] | None = None
     window: Annotated[str, AfterValidator(_window)] | None = None
+    machines: int | None = Field(default=None, ge=1, le=MOST_MACHINES)
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:

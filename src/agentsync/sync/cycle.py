@@ -30,7 +30,7 @@ from agentsync.sync.plan import Planned, plan
 from agentsync.sync.report import Report
 from agentsync.sync.reported import set_reported
 from agentsync.sync.request import Environment, Scope, SyncRequest, key_fields
-from agentsync.sync.sources import finding
+from agentsync.sync.sources import findings
 from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, key_of, remember
 
 
@@ -124,7 +124,7 @@ def _steps(
 def _diagnostics(planned: Planned, applied: Applied) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of a cycle, each once."""
     diagnostics = (
-        *(diagnostic for source in applied.sources if (diagnostic := finding(source))),
+        *(diagnostic for source in applied.sources for diagnostic in findings(source)),
         *suspended(applied.suspension),
         *planned.diagnostics,
         *(outcome.diagnostic for outcome in applied.outcomes if outcome.diagnostic),

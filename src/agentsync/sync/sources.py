@@ -267,14 +267,15 @@ class _SourceResolver:
         return replace(resolved, facts=facts), snapshot or self._take(self._files, resolved.commit)
 
 
-def finding(source: ResolvedSource) -> Diagnostic | None:
-    """Return the diagnostic for a source that failed, was refused or is shallow; None for one that is fine."""
-    if source.error is None:
-        if not source.unproven:
-            return None
+def findings(source: ResolvedSource) -> Iterator[Diagnostic]:
+    """Yield the diagnostics of a source that failed, was refused or is shallow, and of this machine's rollout of it."""
+    if source.error:
+        yield Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
+    elif source.unproven:
         message = f"source `{source.name}` is shallow: {source.commit[:12]} may not descend from {source.previous[:12]}"
-        return Diagnostic(Code.HISTORY_CUT, message)
-    return Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
+        yield Diagnostic(Code.HISTORY_CUT, message)
+    if source.rollout and source.rollout.mistake:
+        yield Diagnostic(Code.ROLLOUT_NAME, f"source `{source.name}`: {source.rollout.mistake}")
 
 
 def code_of(error: AgentsyncError) -> Code:

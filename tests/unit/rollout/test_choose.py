@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,6 +135,10 @@ def test_hold_at_takes_everyone_back_and_one_that_is_unknown_moves_nobody() -> N
     lost = choice(LINE, "canary", "c", hold_at="fffffff")
     assert (chosen(LINE, lost), lost.reason) == ("c", Reason.STAYING)
     assert "fffffff" in lost.detail
+    twins = [commit("b0000000", 0), replace(LINE[2], id="b" + "0" * 38 + "1"), *LINE[3:]]
+    unclear = choice(twins, "canary", "a", hold_at="b000000")
+    assert (chosen(twins, unclear), unclear.reason) == ("a", Reason.STAYING)
+    assert "several" in unclear.detail
 
 
 def test_later_stages_move_within_the_window_only() -> None:
