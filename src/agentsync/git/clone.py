@@ -58,6 +58,15 @@ class Clone:
             raise ConfigError(f"`{name}` leads to no commit", place=str(self._directory))
         return done.output.decode().strip()
 
+    def is_changed(self, path: Path) -> bool:
+        """Whether a file is not as it was committed last, or never was committed."""
+        return bool(self._git("status", "--porcelain", "--untracked-files=all", "--ignored", "--", str(path)))
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether no branch is checked out, as mostly in CI."""
+        return self._run("symbolic-ref", "--quiet", "HEAD").status != 0
+
     def unpushed(self) -> tuple[int, str]:
         """Return how many commits the branch has that its upstream has not, and the upstream's name; 0 without one."""
         done = self._run("rev-parse", "--abbrev-ref", "@{upstream}")

@@ -279,7 +279,9 @@ def _check_move(branch: Branch, follower: Follower, after: int, now: float, dead
     if branch.tip.halt:  # so it is a new machine
         halting = _halting(branch)
         assert chosen.number < halting.number, "it got what came after the halt"
-        decided_at = max(halting.at, halting.commit.time)
+        if not any(poll.error for poll in follower.polls):
+            dates = [branch.pushed[number].commit.time for number in branch.contents(halting.number)]
+            decided_at = min(now, max(halting.at, *dates))
     urgent = chosen.commit.is_urgent and table.urgent == "obey"
     if urgent or (follower.applied in dead and follower.applied in chosen.undoes):
         return
