@@ -82,13 +82,13 @@ def published(line: Line, sightings: Sequence[Sighting], now: float) -> Mapping[
 def _believable(sightings: Sequence[Sighting], oldest: float, now: float) -> Sequence[Sighting]:
     """Return the sightings with times that are possible, whatever clock this machine had.
 
-    A time to come is of a clock that was ahead, so it was before the next fetch. One before the oldest commit is of a
-    clock that was not set: the first fetch was at the last one at the latest.
+    A time to come is of a clock that was ahead, and one before the oldest commit of a clock that was not set: all that
+    is known of it is that it was before the next one.
     """
     believable: list[Sighting] = []
     limit = now
     for one in reversed(sightings):
-        last = one.last_at if one.last_at <= now else limit
+        last = one.last_at if oldest <= one.last_at <= now else limit
         first = min(one.first_at, last) if one.first_at >= oldest else last
         believable.append(Sighting(one.tip, first, last))
         limit = first

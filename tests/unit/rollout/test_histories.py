@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from agentsync.rollout.choose import Choice, Machine, Reason, bucket, choose
@@ -77,7 +77,7 @@ class Branch:
             case "halt":
                 settings = {"halt": "" if before.halt else "incident"}
             case "hold":
-                settings = {"hold": None if before.hold is not None else self.numbers[place]}
+                settings = {"hold": None if before.hold is not None else target % number}
             case "shares":
                 settings = {"wide": not before.wide}
             case "window":
@@ -195,6 +195,13 @@ clocks = st.tuples(
 )
 
 
+PLAIN = ("push", "plain", 0, 0.0)
+OLD = ("push", "plain", 0, -48.0 * HOUR)
+REWRITE = ("push", "rewrite", 2, -48.0 * HOUR)
+SOON = ("poll", 1, 0.1, None)
+RIGHT = ("clock", 2, 0, 0.0)
+
+
 def followers() -> list[Follower]:
     tables = [
         MachineRolloutTable(stage="canary"),
@@ -214,6 +221,20 @@ def followers() -> list[Follower]:
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(st.lists(pushes | polls | polls | clocks, min_size=4, max_size=40))
+# A clock that is not set when a machine is new, one that was ahead for a while, and one that is behind.
+@example([PLAIN, ("clock", 2, 0, None), ("poll", 2, 0.1, None), ("clock", 2, 0, 0.0), ("poll", 2, 0.1, None)])
+@example(
+    [("poll", 2, 0.1, None), ("clock", 2, 0, 40.0 * HOUR), ("poll", 2, 0.1, None), OLD, RIGHT, ("poll", 2, 0.1, None)]
+)
+@example([("poll", 2, 0.1, None), ("clock", 2, 0, -5.0 * HOUR), PLAIN, ("poll", 2, 0.1, None), REWRITE])
+@example([PLAIN, ("clock", 2, 0, None), ("poll", 2, 0.1, None), PLAIN, ("clock", 2, 0, 0.0), ("poll", 2, 0.1, None)])
+# A machine that is new long after the halt, a revert that is reverted, a hold at what is gone, and a date to come.
+@example([PLAIN, ("push", "halt", 0, 0.0), ("poll", 1, 3, None)])
+@example(
+    [PLAIN, SOON, ("poll", 0, 1, None), ("push", "revert", 1, 0.0), ("push", "revert", 2, 0.0), ("poll", 1, 1.5, None)]
+)
+@example([PLAIN, REWRITE, ("push", "hold", 1, 0.0), ("poll", ALL, 0.1, None)])
+@example([("poll", ALL, 0.1, None), ("push", "plain", 0, 48.0 * HOUR), ("poll", ALL, 3, None), ("poll", ALL, 30, None)])
 def test_every_poll_of_every_history(steps: list[tuple[str, str | int, float, float | None]]) -> None:
     branch, machines, now = Branch(), followers(), START
     branch.push("plain", now, skew=-72 * HOUR)
@@ -259,6 +280,7 @@ def _poll(branch: Branch, follower: Follower, now: float) -> Choice:
             assert branch.numbers.index(after) >= branch.numbers.index(before), "it went back unasked"
         if not tip.halt:
             _check_urgent(branch, follower, after, dead)
+            _check_not_late(branch, follower, after, now, dead)
         if after != before:
             _check_move(branch, follower, after, now, dead)
     follower.applied = after
@@ -270,6 +292,19 @@ def _check_urgent(branch: Branch, follower: Follower, after: int, dead: frozense
     if urgent and follower.machine.table.urgent == "obey":
         after_place = branch.numbers.index(after) if after in branch.numbers else NOBODY
         assert after_place >= branch.numbers.index(urgent[-1]), "it has not what is urgent"
+
+
+def _check_not_late(branch: Branch, follower: Follower, after: int, now: float, dead: frozenset[int]) -> None:
+    """Check that a machine has what it saw long enough ago, by a tip that the branch still has, whatever its date."""
+    stage = _stage(branch, follower)
+    if any(poll.error for poll in follower.polls) or (branch.tip.window and stage.name != "canary"):
+        return
+    delay = max(stage.after, follower.machine.table.after_at_least)
+    polls = [poll for poll in follower.polls if poll.tip in branch.numbers and poll.at + delay <= now]
+    seen = {number for poll in polls for number in branch.contents(poll.tip)}
+    due = [place for place, number in enumerate(branch.numbers) if number in seen and number not in dead]
+    place = branch.numbers.index(after) if after in branch.numbers else NOBODY
+    assert not due or place >= due[-1], "it is late"
 
 
 def _check_move(branch: Branch, follower: Follower, after: int, now: float, dead: frozenset[int]) -> None:
@@ -319,11 +354,11 @@ def _stage(branch: Branch, follower: Follower) -> Stage:
 def _known_at(branch: Branch, follower: Follower, pushed: Pushed) -> float:
     """Return the time at which a machine whose clock is right now counts a commit as published, at the earliest.
 
-    An honest date counts, unless a fetch since then was by a clock that is behind. Any other gains at most the time
-    since the last fetch without it by a right clock, unless there were clocks that are ahead and such that are behind.
+    An honest date counts, unless a fetch since then was by a clock that is behind and set. Any other gains at most the
+    time since the last fetch without it by a right clock, unless some clocks were ahead and some behind.
     """
     with_it = [poll for poll in follower.polls if pushed.number in branch.contents(poll.tip)]
-    if pushed.is_honest and not any(poll.error < 0 for poll in with_it):
+    if pushed.is_honest and not any(poll.error < 0 and poll.clock != UNSET for poll in with_it):
         return pushed.at
     if {poll.error > 0 for poll in follower.polls if poll.error} == {True, False}:
         return float("-inf")
