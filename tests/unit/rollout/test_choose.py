@@ -197,7 +197,8 @@ def test_a_group_is_in_its_stage_at_the_latest() -> None:
         ({"window": "Mon 9-16"}, "no window"),
         ({"window": "Foo 09:00-16:00"}, "no day"),
         ({"window": "Mon 09:00-25:00"}, "no such time"),
-        ({"hold_at": "main"}, "pattern"),
+        ({"hold_at": "main"}, "`main` is no commit id"),
+        ({"stages": [{"name": "All of us", "share": 100}]}, "`All of us` is no name"),
         ({"stages": [{"name": "all", "share": 100, "after": "soon"}]}, "no duration"),
     ],
 )
