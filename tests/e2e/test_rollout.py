@@ -142,3 +142,37 @@ def test_nothing_is_waited_for_once_no_rollout_applies(staged: Machine, reposito
         assert staged.run("pull").code == 0
         staged.follow(repository, LATER)
     assert "waiting" not in staged.run("status").stdout
+
+
+def test_a_clock_that_was_wrong_for_a_while_brings_nothing_early_and_delays_nothing_for_long(
+    staged: Machine, repository: Repository
+) -> None:
+    year = 24.0 * 365
+    assert staged.run_later(year, "pull").code == 0
+    push(repository, "Two.")
+    assert staged.run_later(year, "pull").code == 0
+    assert "up to date" in staged.run_later(year, "pull").stdout  # which is remembered until the next step
+    assert prompt_of(staged) == "One."
+    assert staged.run("pull").code == 0
+    assert prompt_of(staged) == "One."
+    assert staged.run_later(50, "pull").code == 0
+    assert prompt_of(staged) == "Two."
+
+
+@pytest.mark.parametrize(
+    ("settings", "stage", "message"),
+    [
+        ('stage = "late"', "everyone", "the rollout has no stage `late`: it has canary, everyone"),
+        ('group = "beta"', "", "no stage of the rollout has the group `beta`: it has ada, platform"),
+    ],
+)
+def test_a_stage_or_group_that_the_rollout_does_not_have_is_reported(
+    machine: Machine, repository: Repository, settings: str, stage: str, message: str
+) -> None:
+    push(repository, "Two.", rollout='groups = { canary = ["platform", "ada"] }\n')
+    machine.follow(repository, f"[sources.team.rollout]\n{settings}\n")
+    pulled = machine.run("pull", "--format", "json")
+    assert (pulled.code, pulled.codes) == (0, ["AS438"])
+    assert not stage or state_of(pulled)["stage"] == stage
+    assert message in machine.run("status").stderr
+    assert message in machine.run("doctor").stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ def test_what_happens_next_is_simulated(machine: Machine, clone: Path) -> None:
     ("arguments", "message"),
     [
         (["halt"], "`halt` needs --reason"),
+        (["halt", "--reason", " "], "`halt` needs --reason"),
         (["hold"], "`hold` needs COMMIT"),
         (["show", "--reason", "INC-142"], "--reason is for `halt`"),
         (["hold", "nowhere"], "`nowhere` leads to no commit"),
@@ -114,3 +116,47 @@ def test_a_place_without_a_rollout_is_named(machine: Machine, clone: Path) -> No
     result = machine.run("rollout", "--repository", clone)
     assert (result.code, "declares no rollout" in result.stderr) == (2, True)
     assert "not a git repository" in machine.run("rollout", "--repository", machine.root).stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "findings"),
+    [
+        ("", [("AS437", 4)]),
+        ("machines = 20\n", [("AS436", 5)]),
+        ("machines = 400\n", []),
+        ('groups = { canary = ["platform"] }\n', []),
+        ('hold_at = "0123456789abcdef"\n', [("AS435", 3), ("AS437", 5)]),
+    ],
+)
+def test_check_finds_empty_stages_and_a_hold_that_leads_nowhere(
+    machine: Machine, clone: Path, keys: str, findings: list[tuple[str, int]]
+) -> None:
+    (clone / "agentsync.toml").write_text(MANIFEST.replace("stages = [", f"{keys}stages = ["))
+    found = machine.run("check", "--format", "json", clone).json["diagnostics"]
+    assert sorted((one["code"], one["line"]) for one in found if one["code"] >= "AS43") == findings
+
+
+def test_an_edit_keeps_line_ends_and_a_mark_and_takes_no_other_edit_along(machine: Machine, clone: Path) -> None:
+    manifest, at = clone / "agentsync.toml", ("--repository", clone)
+    before = BOM_UTF8 + MANIFEST.replace("\n", "\r\n").encode()
+    manifest.write_bytes(before)
+    edited = machine.run("rollout", "halt", "--reason", "INC-142", *at)
+    assert (edited.code, "not committed" in edited.stderr) == (2, True)
+    assert manifest.read_bytes() == before
+    git(clone, "commit", "--quiet", "--message", "Line ends", "agentsync.toml")
+    git(clone, "checkout", "--quiet", "--detach")
+    assert "HEAD:BRANCH" in machine.run("rollout", "halt", "--reason", "INC-142\n", *at).stdout
+    assert manifest.read_bytes() == before.replace(b"]\r\n\r\n[", b']\r\nhalt = "INC-142"\r\n\r\n[')
+    assert "nothing changes from then on: halted: INC-142" in machine.run("rollout", "simulate", *at).stdout
+    assert machine.run("rollout", "resume", *at).code == 0
+    assert manifest.read_bytes() == before
+
+
+def test_a_manifest_that_was_unreadable_before_a_halt_hides_nothing(machine: Machine, clone: Path) -> None:
+    at = ("--repository", clone)
+    (clone / "agentsync.toml").write_text(f"{MANIFEST}broken")
+    git(clone, "commit", "--quiet", "--message", "Broken", "agentsync.toml")
+    (clone / "agentsync.toml").write_text(MANIFEST.replace("stages = [", 'halt = "INC-142"\nstages = ['))
+    git(clone, "commit", "--quiet", "--message", "Halt", "agentsync.toml")
+    shown = machine.run("rollout", *at)
+    assert (shown.code, shown.stdout.count("halted: INC-142")) == (0, 2)

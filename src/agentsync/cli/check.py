@@ -18,6 +18,7 @@ from agentsync.cli.console import check_lines
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import source_name
 from agentsync.cli.options import common, common_options
+from agentsync.cli.rollout_checks import check_rollout
 from agentsync.cli.terminal import columns
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.wording import counted, not_synced_line
@@ -217,8 +218,9 @@ def run_checks(
         if diagnostic.target in {"", *targets} or (diagnostic.path, diagnostic.target) in own
     )
     held = find_scattered([snapshot], built.used).values()  # as on each machine where the source is new
+    rollout = check_rollout(path.absolute()) if path.is_dir() else ()
     sorted_ = sort_accepted(
-        dict.fromkeys((*diagnostics, *nothing, *held)),
+        dict.fromkeys((*diagnostics, *nothing, *held, *rollout)),
         declared_in(None, [snapshot]),
         subject_of=subjects(built.compiled),
         targets={name: name for name in targets},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from codecs import BOM_UTF8
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from agentsync.cli.console import table
 from agentsync.cli.options import common, common_options
+from agentsync.cli.rollout_checks import LONGEST_LINE
 from agentsync.cli.wording import counted
 from agentsync.core.durations import time_left, utc
 from agentsync.core.errors import ConfigError
@@ -21,11 +23,11 @@ from agentsync.core.urls import printable
 from agentsync.git.clone import Clone
 from agentsync.report.json_output import rollout_record
 from agentsync.repository.manifest import FILE_NAME, read_manifest
+from agentsync.rollout.choose import Reason
 from agentsync.rollout.forecast import Step, forecast, populations, probably_empty
 from agentsync.rollout.line import Commit
 from agentsync.rollout.tables import RolloutTable
 
-_LONGEST_LINE: Final = 1_000
 _EPILOG: Final = """\b
 Examples:
   agentsync rollout
@@ -62,7 +64,7 @@ def command(
         raise click.UsageError("`hold` needs COMMIT")
     if what != "hold" and commit is not None:
         raise click.UsageError("COMMIT is for `hold`")
-    if what == "halt" and reason is None:
+    if what == "halt" and not (reason := " ".join((reason or "").split())):
         raise click.UsageError("`halt` needs --reason")
     if what != "halt" and reason is not None:
         raise click.UsageError("--reason is for `halt`")
@@ -102,15 +104,22 @@ def line_of(clone: Clone, rollout: RolloutTable | None) -> list[Commit]:
     """Return the line of a clone's branch; the commits from the tip back whose manifests halt its rollout are marked.
 
     Raises:
-        ConfigError: there is no commit, or one of these manifests cannot be read.
+        ConfigError: there is no commit.
     """
-    line = [Commit(one.id, one.tree, one.time, one.message) for one in clone.first_parents(_LONGEST_LINE)]
+    line = [Commit(one.id, one.tree, one.time, one.message) for one in clone.first_parents(LONGEST_LINE)]
     for index, commit in enumerate(line if rollout and rollout.halt else ()):
-        table_ = read_manifest(clone.read(commit.id, FILE_NAME)).rollout
-        if not (table_ and table_.halt):
+        if not _halts(clone, commit):
             break
         line[index] = replace(commit, halts=True)
     return line
+
+
+def _halts(clone: Clone, commit: Commit) -> bool:
+    try:
+        rollout = read_manifest(clone.read(commit.id, FILE_NAME)).rollout
+    except ConfigError:  # no machine moved on to it
+        return True
+    return bool(rollout and rollout.halt)
 
 
 def _resolve(clone: Clone, line: list[Commit], text: str) -> Commit:
@@ -159,6 +168,9 @@ def _simulate(line: list[Commit], rollout: RolloutTable, machines: int) -> None:
         for at_tip in [[name for name, choice in step.choices.items() if choice.commit == line[0].id]]
     ]
     table(rows, ("WHEN", f"OF {machines} AT {line[0].id[:12]}", "STAGES"))
+    first = steps[-1].choices[rollout.stages[0].name]
+    if first.reason in (Reason.HALTED, Reason.HELD, Reason.STAYING):
+        click.echo(printable(f"nothing changes from then on: {first.reason}: {first.detail or first.commit[:12]}"))
     for name, chance in probably_empty(rollout, machines).items():
         hint = f"stage {name} of {counted(machines, 'machine')} has none with a chance of {chance:.0%}"
         click.echo(f"{hint}: put machines into it by `groups`", err=True)
@@ -170,29 +182,43 @@ def _step_record(step: Step) -> dict[str, object]:
 
 def _change(clone: Clone, manifest: Path, keys: dict[str, str | None], message: str, *, no_commit: bool) -> None:
     """Set keys of `[rollout]`, or remove those without a value, keep the comments, and commit the manifest."""
-    before = manifest.read_text(encoding="utf-8")
+    before = manifest.read_bytes()
     try:
-        document = tomlkit.parse(before)
-    except TOMLKitError as error:
+        after = _edited(before, keys)
+    except (TOMLKitError, UnicodeDecodeError) as error:
         raise ConfigError(f"this cannot be edited: {error}", place=str(manifest)) from error
-    rollout = document["rollout"]
-    for key, value in keys.items():
-        if value is not None:
-            rollout[key] = value
-        elif key in rollout:
-            del rollout[key]
-    after = tomlkit.dumps(document)
-    read_manifest(after.encode())  # never write what no machine could read
+    read_manifest(after)  # never write what no machine could read
     if after == before:
         click.echo("nothing to change")
         return
-    manifest.write_text(after, encoding="utf-8")
+    if not no_commit and clone.is_changed(manifest):
+        hint = "commit or undo that first, or edit it with --no-commit and commit both"
+        raise ConfigError("this has changes that are not committed", place=str(manifest), hint=hint)
+    manifest.write_bytes(after)
     if no_commit:
         click.echo(f"{FILE_NAME} is changed; commit and push it")
         return
     try:
         made = clone.commit(manifest, message)
     except ConfigError:
-        manifest.write_text(before, encoding="utf-8")  # else the next attempt would find nothing to change
+        manifest.write_bytes(before)  # else the next attempt would find nothing to change
         raise
-    click.echo(f"committed {made[:12]}: {printable(message)}; push it, and each machine follows within one poll")
+    push = (
+        "push it with `git push REMOTE HEAD:BRANCH`, since no branch is checked out" if clone.is_detached else "push it"
+    )
+    click.echo(f"committed {made[:12]}: {printable(message)}; {push}, and each machine follows within one poll")
+
+
+def _edited(data: bytes, keys: dict[str, str | None]) -> bytes:
+    """Return a manifest with these keys of `[rollout]`; its mark, line ends and comments stay as they are."""
+    mark = BOM_UTF8 if data.startswith(BOM_UTF8) else b""
+    text = data.removeprefix(mark).decode()
+    line_end = "\r\n" if text.count("\r\n") == text.count("\n") else "\n"
+    document = tomlkit.parse(text.replace(line_end, "\n"))
+    rollout = document["rollout"]
+    for key, value in keys.items():
+        if value is not None:
+            rollout[key] = value
+        elif key in rollout:
+            del rollout[key]
+    return mark + tomlkit.dumps(document).replace("\n", line_end).encode()

@@ -81,6 +81,9 @@ def _sources(report: Report) -> Iterator[CheckResult]:
             yield CheckResult(
                 f"rollout {source.name}", Health.WARNING, source.rollout.detail, "see `agentsync rollout`"
             )
+        if source.rollout and source.rollout.mistake:
+            hint = f"correct `group` or `stage` under [sources.{source.name}.rollout], or the repository's [rollout]"
+            yield CheckResult(f"rollout {source.name}", Health.WARNING, source.rollout.mistake, hint)
         refused = sum(one.source == source.name for one in report.refused)
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"

@@ -29,6 +29,16 @@ class Clone:
         """
         return Path(os.fsdecode(self._git("rev-parse", "--show-toplevel")).rstrip("\n"))
 
+    @property
+    def exists(self) -> bool:
+        """Whether the directory is in a working tree."""
+        return self._run("rev-parse", "--is-inside-work-tree").output.strip() == b"true"
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether a part of the history is missing, as in a clone with `--depth`."""
+        return self._git("rev-parse", "--is-shallow-repository").strip() == b"true"
+
     def first_parents(self, most: int) -> list[CommitRecord]:
         """Return the current commit and the first parent of each, the newest first, at most so many.
 
@@ -47,6 +57,15 @@ class Clone:
         if done.status:
             raise ConfigError(f"`{name}` leads to no commit", place=str(self._directory))
         return done.output.decode().strip()
+
+    def is_changed(self, path: Path) -> bool:
+        """Whether a file is not as it was committed last, or never was committed."""
+        return bool(self._git("status", "--porcelain", "--untracked-files=all", "--ignored", "--", str(path)))
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether no branch is checked out, as mostly in CI."""
+        return self._run("symbolic-ref", "--quiet", "HEAD").status != 0
 
     def unpushed(self) -> tuple[int, str]:
         """Return how many commits the branch has that its upstream has not, and the upstream's name; 0 without one."""

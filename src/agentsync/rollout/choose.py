@@ -62,6 +62,7 @@ class Choice:
         stage: the machine's; empty where no rollout applies.
         detail: what the reason refers to: why it is halted, or why nothing newer can be used.
         due_at: when the next step is due as far as is known now, in seconds since the epoch; None where none is.
+        mistake: which of the machine's own settings name what the rollout does not have; empty where none does.
     """
 
     commit: str
@@ -70,6 +71,7 @@ class Choice:
     stage: str = ""
     detail: str = ""
     due_at: float | None = None
+    mistake: str = ""
 
 
 def stage_of(machine: Machine, rollout: RolloutTable) -> Stage:
@@ -89,6 +91,19 @@ def stage_of(machine: Machine, rollout: RolloutTable) -> Stage:
         ),
         last,
     )
+
+
+def mistake_of(machine: Machine, rollout: RolloutTable) -> str:
+    """Return which of a machine's settings name what the rollout does not have; empty where none does."""
+    own = machine.table
+    stages = [stage.name for stage in rollout.stages]
+    if own.stage is not None and own.stage not in stages:
+        return f"the rollout has no stage `{own.stage}`: it has {', '.join(stages)}"
+    groups = sorted({group for stage in rollout.groups.values() for group in stage})
+    if own.stage is None and own.group is not None and own.group not in groups:
+        known = f"it has {', '.join(groups)}" if groups else "it has none"
+        return f"no stage of the rollout has the group `{own.group}`: {known}"
+    return ""
 
 
 def bucket(machine: Machine, rollout: RolloutTable) -> float:
@@ -128,10 +143,11 @@ def choose(
         return Choice(tip, tip, Reason.CURRENT)
     stage = stage_of(machine, rollout)
     if rollout.hold_at is not None:
-        held = next((commit.id for commit in line if commit.id.startswith(rollout.hold_at)), None)
-        if held is None:
-            return Choice(applied, tip, Reason.STAYING, stage.name, f"`hold_at` {rollout.hold_at} is not on the branch")
-        return Choice(held, tip, Reason.HELD, stage.name)
+        held = [commit.id for commit in line if commit.id.startswith(rollout.hold_at)]
+        if len(held) == 1:
+            return Choice(held[0], tip, Reason.HELD, stage.name)
+        trouble = "begins the ids of several commits" if held else "is not on the branch"
+        return Choice(applied, tip, Reason.STAYING, stage.name, f"`hold_at` {rollout.hold_at} {trouble}")
     halting = next((index for index, commit in enumerate(line) if not commit.halts), len(line))
     if rollout.halt and (applied or halting in (0, len(line))):
         return Choice(applied, tip, Reason.HALTED, stage.name, rollout.halt)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from agentsync.rollout.choose import Choice, Machine, choose, stage_of
 from agentsync.rollout.line import Line
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 
-_MOST_STEPS = 1_000
+LIKELY: Final = 1 / 100
+"""A chance above which something is worth a word."""
+_MOST_STEPS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,14 @@ def populations(rollout: RolloutTable, source: str, machines: int) -> Counter[st
 
 
 def probably_empty(rollout: RolloutTable, machines: int) -> Mapping[str, float]:
-    """Return how likely each stage is to be without a machine, of those where that is more than one in a hundred.
+    """Return how likely each stage before the last is to be without a machine, of those where that is over LIKELY.
 
     A machine is in a stage with the probability of its share, independently of others.
     """
     lower, chances = 0.0, {}
-    for stage in rollout.stages:
+    for stage in rollout.stages[:-1]:
         chance = (1 - (stage.share - lower) / 100) ** machines
-        if chance > 1 / 100 and not rollout.groups.get(stage.name):
+        if chance > LIKELY and not rollout.groups.get(stage.name):
             chances[stage.name] = chance
         lower = stage.share
     return chances

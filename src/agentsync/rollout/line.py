@@ -53,19 +53,19 @@ def published(line: Line, sightings: Sequence[Sighting], now: float) -> Mapping[
     """Return when each commit was published, by its id, in seconds since the epoch.
 
     That is its committer's date, within what this machine knows: after the last fetch that did not contain it, and not
-    after the first that did. So a forged or an old date gains at most the time between two fetches. A commit is never
-    published before one that it contains.
+    after the first that did. So a forged or an old date gains at most the time between two fetches. Where a wrong clock
+    made these contradict each other, the later one counts. A commit is never published before one that it contains.
 
     Args:
         line: of the branch, as fetched now.
-        sightings: of this source's tips, in the order of time; the last is the line's first commit, if it was recorded.
+        sightings: of this source's tips, in the order of fetches; the last is the line's first commit, if it was
+            recorded.
         now: upper limit for a commit that no earlier fetch contained.
     """
     position = {commit.id: index for index, commit in enumerate(line)}
     times: dict[str, float] = {}
     latest = float("-inf")
-    # A time to come was seen by a clock that was wrong: it would keep the commit back until then.
-    seen = [(position.get(one.tip), one) for one in sightings if one.last_at <= now]
+    seen = [(position.get(one.tip), one) for one in _believable(sightings, min(one.time for one in line), now)]
     for index in range(len(line) - 1, -1, -1):
         commit = line[index]
         lower, upper = float("-inf"), now
@@ -73,10 +73,26 @@ def published(line: Line, sightings: Sequence[Sighting], now: float) -> Mapping[
             if at is not None and at <= index:
                 upper = min(upper, sighting.first_at)
                 break
-            lower = sighting.last_at
-        latest = max(latest, min(max(commit.time, lower), upper))
+            lower = max(lower, sighting.last_at)
+        latest = max(latest, lower, min(commit.time, upper))
         times[commit.id] = latest
     return times
+
+
+def _believable(sightings: Sequence[Sighting], oldest: float, now: float) -> Sequence[Sighting]:
+    """Return the sightings with times that are possible, whatever clock this machine had.
+
+    A time to come is of a clock that was ahead, and one before the oldest commit of a clock that was not set: all that
+    is known of it is that it was before the next one.
+    """
+    believable: list[Sighting] = []
+    limit = now
+    for one in reversed(sightings):
+        last = one.last_at if oldest <= one.last_at <= now else limit
+        first = min(one.first_at, last) if one.first_at >= oldest else last
+        believable.append(Sighting(one.tip, first, last))
+        limit = first
+    return believable[::-1]
 
 
 def reverted(line: Line) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -10,12 +11,31 @@ from agentsync.core.durations import parse_duration
 from agentsync.formats.validated_toml import Settings
 from agentsync.rollout.window import Window
 
+MOST_MACHINES: Final = 1_000_000
 _MAX_STAGES: Final = 16
 _MAX_GROUPS: Final = 64
 _ALL: Final = 100
 _WEEKS: Final = 4 * 7 * 86400
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            f"`{value}` is no name: write lower-case letters, digits and, after the first, `.`, `_` or `-`"
+        )
+    return value
+
+
+def _commit(value: str) -> str:
+    if not _COMMIT.fullmatch(value):
+        raise ValueError(f"`{value}` is no commit id: write at least seven of its digits, in lower case")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name), Field(max_length=64)]
 
 
 def _delay(value: object) -> object:
@@ -53,13 +73,15 @@ class RolloutTable(Settings):
         halt: why no machine moves; empty where they do.
         hold_at: the commit that every machine goes to, backwards too; whole or abbreviated.
         window: when machines of later stages move, in their own time zone.
+        machines: how many there are, about; only to tell which stages are likely to be empty.
     """
 
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=_MAX_STAGES)]
     groups: Annotated[dict[Name, tuple[Name, ...]], Field(max_length=_MAX_GROUPS)] = Field(default_factory=dict)
     halt: str = Field(default="", max_length=1024)
-    hold_at: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")] | None = None
+    hold_at: Annotated[str, AfterValidator(_commit)] | None = None
     window: Annotated[str, AfterValidator(_window)] | None = None
+    machines: int | None = Field(default=None, ge=1, le=MOST_MACHINES)
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:

@@ -224,10 +224,13 @@ class State(Database):
         return [Tip(*row) for row in self._query(query, (name, url, ref))]
 
     def record_tip(self, name: str, url: str, ref: str, commit: str, now: float) -> None:
-        """Record that a fetch found this commit at the tip of a source; of the older ones only the last are kept."""
+        """Record that a fetch found this commit at the tip of a source; of the older ones only the last are kept.
+
+        Where the clock went back, that is a record of its own: one of the two is wrong, and it is not clear which.
+        """
         source = (name, url, ref)
         update = (
-            'UPDATE tips SET last_at = ? WHERE "commit" = ?'
+            'UPDATE tips SET last_at = ? WHERE "commit" = ? AND last_at <= ?'
             " AND rowid = (SELECT max(rowid) FROM tips WHERE name = ? AND url = ? AND ref = ?)"
         )
         trim = (
@@ -235,7 +238,7 @@ class State(Database):
             " (SELECT rowid FROM tips WHERE name = ? AND url = ? AND ref = ? ORDER BY rowid DESC LIMIT ?)"
         )
         with self._transaction() as connection:
-            if connection.execute(update, (now, commit, *source)).rowcount == 0:
+            if connection.execute(update, (now, commit, now, *source)).rowcount == 0:
                 connection.execute("INSERT INTO tips VALUES (?, ?, ?, ?, ?, ?)", (*source, commit, now, now))
                 connection.execute(trim, (*source, *source, _KEPT_TIPS))
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Final
 
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
@@ -152,11 +153,14 @@ def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
     )
 
 
+_LASTING: Final = (Code.PATTERN_UNUSED, Code.SOURCE_STALE, Code.ROLLOUT_NAME)
+
+
 def _lasting(report: Report, built: BuildResult) -> frozenset[Diagnostic]:
-    """Return the warnings of the build, on unused patterns and on stale sources, and the errors on refused agents."""
+    """Return the warnings of the build and those on sources that last, and the errors on refused agents."""
     refused = report.refused
     paths, agents = {one.path for one in refused}, {one.agent for one in refused if one.agent}
-    lasting = (one for one in report.diagnostics if one.code in (Code.PATTERN_UNUSED, Code.SOURCE_STALE))
+    lasting = (one for one in report.diagnostics if one.code in _LASTING)
     return frozenset(
         one
         for one in (*built.diagnostics, *lasting)
@@ -182,6 +186,7 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
         sources,
         targets,
         accepted=len(report.accepted),
+        holds_from=time.time(),
         holds_until=min([*dues, *([report.accepted_until] if report.accepted_until else [])], default=None),
         exit_code=int(report.exit_code),
         refused=len(report.refused),

@@ -13,7 +13,7 @@ from agentsync.core.installation import installation_id, kept_id
 from agentsync.core.paths import AppPaths
 from agentsync.git.mirror import Mirror
 from agentsync.repository.manifest import FILE_NAME
-from agentsync.rollout.choose import Choice, Machine, choose
+from agentsync.rollout.choose import Choice, Machine, choose, mistake_of
 from agentsync.rollout.line import Commit, Line, Sighting
 from agentsync.rollout.tables import RolloutTable
 from agentsync.state.records import Tip
@@ -47,7 +47,7 @@ def choose_commit(
     line = [Commit(one.id, one.tree, one.time, one.message) for one in records]
     if rollout and rollout.halt and not applied:
         line = [*_with_halts(mirror, line)]
-    return choose(
+    choice = choose(
         line,
         rollout,
         machine,
@@ -56,6 +56,7 @@ def choose_commit(
         ahead=_ahead(mirror, line, applied),
         sightings=[Sighting(one.commit, one.first_at, one.last_at) for one in tips],
     )
+    return replace(choice, mistake=mistake_of(machine, rollout)) if rollout and table.rollout.obey else choice
 
 
 def _rollout_at(mirror: Mirror, commit: str) -> RolloutTable | None:

@@ -288,7 +288,7 @@ class _SourceResolver:
 
 
 def findings(source: ResolvedSource, now: float) -> Iterator[Diagnostic]:
-    """Yield the diagnostics for a source that failed, was refused, is shallow or is stale at a time."""
+    """Yield the diagnostics of a source at a time: failed, refused, shallow or stale, or with a mistake in its rollout."""
     if source.error is not None:
         yield Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
     elif source.unproven:
@@ -298,6 +298,8 @@ def findings(source: ResolvedSource, now: float) -> Iterator[Diagnostic]:
         newest, since = (source.tip or source.commit)[:12], utc(source.fresh_until or now)
         message = f"source `{source.name}` is stale since {since}: its newest commit is still {newest}"
         yield Diagnostic(Code.SOURCE_STALE, message)
+    if source.rollout and source.rollout.mistake:
+        yield Diagnostic(Code.ROLLOUT_NAME, f"source `{source.name}`: {source.rollout.mistake}")
 
 
 def code_of(error: AgentsyncError) -> Code:

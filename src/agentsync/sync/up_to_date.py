@@ -80,7 +80,8 @@ class Fingerprint:
         sources: in the configured order.
         targets: by directory, whether symbolic links may be followed.
         accepted: number of accepted diagnostics.
-        holds_until: when it may no longer hold, in seconds since the epoch; None where no time changes it.
+        holds_from, holds_until: between these it holds, in seconds since the epoch: before the first, a wrong clock
+            decided; None where no time changes it.
         exit_code: the exit status of the run; not OK where agents are refused.
         refused: the number of refused agents, as in `Report.counts`.
         kept: the number of those that are still installed as they were before.
@@ -91,6 +92,7 @@ class Fingerprint:
     sources: Sequence[AppliedSource]
     targets: Mapping[str, bool]
     accepted: int = 0
+    holds_from: float = 0
     holds_until: float | None = None
     exit_code: int = ExitCode.OK
     refused: int = 0
@@ -246,7 +248,7 @@ def _recall(state: State, key: str) -> Fingerprint | None:
     fingerprint = Fingerprint(**{**record, "sources": [_applied_source(source) for source in record["sources"]]})
     same_expansions = all(_value_digest(name) == value for name, value in fingerprint.expansions.items())
     same_inputs = all(content_of(Path(path)) == content for path, content in fingerprint.inputs.items())
-    holds = fingerprint.holds_until is None or time.time() < fingerprint.holds_until
+    holds = fingerprint.holds_until is None or fingerprint.holds_from <= time.time() < fingerprint.holds_until
     return fingerprint if same_expansions and same_inputs and holds else None
 
 

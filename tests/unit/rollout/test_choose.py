@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,6 +135,10 @@ def test_hold_at_takes_everyone_back_and_one_that_is_unknown_moves_nobody() -> N
     lost = choice(LINE, "canary", "c", hold_at="fffffff")
     assert (chosen(LINE, lost), lost.reason) == ("c", Reason.STAYING)
     assert "fffffff" in lost.detail
+    twins = [commit("b0000000", 0), replace(LINE[2], id="b" + "0" * 38 + "1"), *LINE[3:]]
+    unclear = choice(twins, "canary", "a", hold_at="b000000")
+    assert (chosen(twins, unclear), unclear.reason) == ("a", Reason.STAYING)
+    assert "several" in unclear.detail
 
 
 def test_later_stages_move_within_the_window_only() -> None:
@@ -192,7 +197,8 @@ def test_a_group_is_in_its_stage_at_the_latest() -> None:
         ({"window": "Mon 9-16"}, "no window"),
         ({"window": "Foo 09:00-16:00"}, "no day"),
         ({"window": "Mon 09:00-25:00"}, "no such time"),
-        ({"hold_at": "main"}, "pattern"),
+        ({"hold_at": "main"}, "`main` is no commit id"),
+        ({"stages": [{"name": "All of us", "share": 100}]}, "`All of us` is no name"),
         ({"stages": [{"name": "all", "share": 100, "after": "soon"}]}, "no duration"),
     ],
 )

@@ -1,0 +1,44 @@
+"""What is doubtful about a rollout that can be read: stages without machines, and a commit that nobody can go to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil, log
+from typing import Final
+
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
+from agentsync.rollout.forecast import LIKELY, probably_empty
+from agentsync.rollout.tables import RolloutTable
+
+_SHOWN: Final = 12
+
+
+def doubts(rollout: RolloutTable) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for each stage that is likely to be without a machine, or may be in a small team."""
+    for name, chance in probably_empty(rollout, rollout.machines or 1).items():
+        if chance == 1:
+            yield Diagnostic(Code.STAGE_EMPTY, f"stage `{name}` has the share of the one before it, and no groups")
+        elif rollout.machines:
+            message = f"stage `{name}` of {rollout.machines} machines is empty with a chance of {chance:.0%}"
+            yield Diagnostic(Code.STAGE_EMPTY, message)
+        else:
+            needed = ceil(log(LIKELY) / log(chance))
+            message = f"stage `{name}` may be empty in a team of fewer than {needed} machines"
+            yield Diagnostic(Code.STAGE_SMALL, message)
+
+
+def doubts_of_hold(hold_at: str, line: Sequence[str], *, is_whole: bool) -> Iterator[Diagnostic]:
+    """Yield a diagnostic for a commit to hold at that is not one of the branch.
+
+    Args:
+        hold_at: its id, whole or abbreviated.
+        line: the ids of the branch's first-parent line, as far back as machines look.
+        is_whole: whether the history is whole; otherwise the commit may be in the part that is missing.
+    """
+    found = [id_ for id_ in line if id_.startswith(hold_at)]
+    if len(found) > 1:
+        ids = ", ".join(id_[: max(_SHOWN, len(hold_at) + 1)] for id_ in found)
+        yield Diagnostic(Code.HOLD_UNKNOWN, f"`hold_at` {hold_at} begins the ids of several commits: {ids}")
+    elif not found and is_whole:
+        yield Diagnostic(Code.HOLD_UNKNOWN, f"`hold_at` {hold_at} is no commit of this branch's first-parent line")
