@@ -209,9 +209,10 @@ class _Session:
             _print(Checked((), (), ()), (), (), error)
             return
         _begin()
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(str(error))}")
-        if error.hint:
-            click.echo(f" {click.style('hint:', fg='cyan')} {printable(error.hint)}")
+        for text, hint in error.mistakes:
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(text)}")
+            if hint:
+                click.echo(f" {click.style('hint:', fg='cyan')} {printable(hint)}")
 
     def _report_fallbacks(self, fallbacks: tuple[str, ...]) -> None:
         for fallback in fallbacks:
@@ -242,7 +243,7 @@ def _print(
         "changed": [*changed],
         **checked.record,
         "changes": [change_record(change) for change in changes],
-        "error": {"message": error.message, "place": error.place, "hint": error.hint} if error else None,
+        "error": error.as_dict() if error else None,
     }
     click.echo(json.dumps(record))
 
