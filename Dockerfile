@@ -14,7 +14,7 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-COPY docs/agentsync.1 docs/agentsync.1
+COPY docs docs
 # `--build-arg EXTRAS=metrics,otlp` adds the exporter for OpenTelemetry.
 ARG EXTRAS=metrics
 RUN python -m venv --without-pip /opt/agentsync \

@@ -22,6 +22,7 @@ from agentsync.agents.key_effects import KEY_EFFECTS, Effect
 from agentsync.agents.model import NEUTRAL
 from agentsync.convert.agent_schema import agent_schema
 from agentsync.convert.feature_matrix import matrix_row
+from agentsync.core.code_examples import EXAMPLES
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
@@ -188,12 +189,15 @@ def _codes() -> str:
 
 
 def _codes_of(prefix: str) -> str:
-    rows = (
-        (code.id, code.name.lower().replace("_", "-"), code.severity.value, code.cause, code.effect, code.remedy)
-        for code in Code
-        if code.id.startswith(prefix)
-    )
-    return _table(("code", "name", "severity", "cause", "effect", "remedy"), rows)
+    return "\n".join(_code(code) for code in Code if code.id.startswith(prefix))
+
+
+def _code(code: Code) -> str:
+    """A section with the code alone as its heading, so that its anchor (`#as309`) is as stable as the code."""
+    example = EXAMPLES[code].strip()
+    shown = f"\n\n```markdown\n{example}\n```" if "\n" in example else f" {example}"
+    facts = f"- **Effect:** {code.effect}\n- **Remedy:** {code.remedy}\n- **Example:**"
+    return f"### {code.id}\n\n`{code.slug}`, {code.severity.value}: {code.cause}\n\n{facts}{shown}\n"
 
 
 # Log events: what the code itself logs in a made-up cycle in which everything happens.

@@ -56,8 +56,8 @@ _VARIABLES: Final = {
 _SEE_ALSO: Final = """\
 git(1), journalctl(1), systemctl(1), ssh-keygen(1)
 
-The other pages are in `docs` of agentsync's source: `configuration.md` has every key, `dialects.md` every tool,
-`permissions.md` how grants are converted, `diagnostics.md` every code, `operations.md` the service."""
+`agentsync docs` has the other pages: `agentsync docs configuration` has every key, `dialects` every tool,
+`permissions` how grants are converted, `diagnostics` every code, `operations` the service."""
 
 
 def manual() -> str:

@@ -29,6 +29,8 @@ def test_the_wheel_holds_all_that_the_program_needs(machine: Machine) -> None:
         archive.extractall(site)
     assert "agentsync/py.typed" in names
     assert sum(name.startswith("agentsync/examples/") and name.endswith(".md") for name in names) >= 6
+    pages = {f"agentsync/docs/{path.relative_to(PROJECT / 'docs')}" for path in (PROJECT / "docs").rglob("*.md")}
+    assert {name for name in names if name.startswith("agentsync/docs/")} == pages
     assert sum(name.startswith("agentsync/units/agentsync") for name in names) == 4
     outside = {f"agentsync-{__version__}.dist-info", f"agentsync-{__version__}.data"}
     assert {name.split("/")[0] for name in names} == {"agentsync", *outside}
@@ -43,4 +45,6 @@ def test_the_wheel_holds_all_that_the_program_needs(machine: Machine) -> None:
     environment = machine.environment | {"PYTHONPATH": str(site)}
     imported = subprocess.run(where, check=True, capture_output=True, text=True, env=environment, cwd=machine.root)
     assert Path(imported.stdout.strip()).is_relative_to(site)
+    topics = machine.run("docs", environment={"PYTHONPATH": str(site)})
+    assert (topics.code, "permissions " in topics.stdout) == (0, True)
     assert machine.run("demo", environment={"PYTHONPATH": str(site)}).code == 0

@@ -139,7 +139,9 @@ def _target(dialect: Dialect) -> dict[str, object]:
 
 
 def _write(path: Path, document: dict[str, object]) -> None:
-    text = f"# Written by `agentsync init`; docs/configuration.md explains every key.\n{tomli_w.dumps(document)}"
+    text = (
+        f"# Written by `agentsync init`; `agentsync docs configuration` explains every key.\n{tomli_w.dumps(document)}"
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A URL may hold a password, so only the user may read the file; O_EXCL never replaces a file made meanwhile.
