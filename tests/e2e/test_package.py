@@ -38,7 +38,7 @@ def test_the_wheel_holds_all_that_the_program_needs(machine: Machine) -> None:
     assert shared == [f"agentsync-{__version__}.data/data/share/man/man1/agentsync.1"]
     assert not [name for name in names if name.endswith(".pyc")]
     (entry_points,) = [name for name in names if name.endswith("entry_points.txt")]
-    assert "agentsync = agentsync.cli:main" in (site / entry_points).read_text()
+    assert "agentsync = agentsync.__main__:main" in (site / entry_points).read_text()
     ran = machine.run("--version", environment={"PYTHONPATH": str(site)})
     assert ran.stdout == f"agentsync {__version__}\n"
     where = [sys.executable, "-c", "import agentsync; print(agentsync.__file__)"]

@@ -19,7 +19,7 @@ import click
 from agentsync.cli.check import Checked, run_checks
 from agentsync.cli.console import show_changes, summary
 from agentsync.cli.cycle import given_config, run_config, source_name
-from agentsync.cli.options import Common, common, common_options, complete_dialect
+from agentsync.cli.options import Common, common, common_options
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
@@ -56,7 +56,6 @@ _OTHER_LINES: Final = 8  # lines of a screen that are not for diagnostics
     multiple=True,
     metavar="DIALECT[=DIR]",
     help="A tool to write the agents for each time.",
-    shell_complete=complete_dialect,
 )
 @click.option("--allow-deletions", is_flag=True, help="Delete also what is dropped all at once.")
 @common_options
