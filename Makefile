@@ -1,4 +1,5 @@
 # make demo: see what agentsync does.   make test: check that it does.   Both need python3 (>= 3.11), git and make.
+# make release: the files that are published, built and checked.
 # make thorough: the tests with all that is tried in turns.   make coverage: the tests, and what they do not run.
 
 VENV ?= .venv
@@ -13,7 +14,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) +
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser clean
+.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser release clean
 
 demo: $(RUNTIME)
 	@$(BIN)/agentsync demo
@@ -59,6 +60,9 @@ browser: $(INSTALLED)
 	npm install --prefix tests/browser --no-audit --no-fund --no-package-lock --silent
 	$(BIN)/pytest tests/integration/test_browser.py
 
+release: $(VENV)/.release
+	BIN=$(BIN) bash .ci/release
+
 clean:
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -70,4 +74,8 @@ $(RUNTIME): pyproject.toml constraints.txt
 
 $(INSTALLED): $(RUNTIME)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.release: $(RUNTIME)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
 	@touch $@
