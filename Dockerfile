@@ -14,10 +14,13 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-COPY docs/agentsync.1 docs/agentsync.1
-# `--build-arg EXTRAS=metrics,otlp` adds the exporter for OpenTelemetry.
+COPY docs docs
+# `--build-arg EXTRAS=metrics,otlp` adds the exporter for OpenTelemetry; `--build-arg VERSION=0.2.0` names the version, which
+# git knows and the build context does not.
 ARG EXTRAS=metrics
-RUN python -m venv --without-pip /opt/agentsync \
+ARG VERSION=0.0.0
+RUN export SETUPTOOLS_SCM_PRETEND_VERSION_FOR_AGENTSYNC="$VERSION" \
+    && python -m venv --without-pip /opt/agentsync \
     && pip --python /opt/agentsync/bin/python --no-cache-dir --disable-pip-version-check \
         install --constraint constraints.txt ".[$EXTRAS]"
 

@@ -1,4 +1,5 @@
 # make demo: see what agentsync does.   make test: check that it does.   Both need python3 (>= 3.11), git and make.
+# make release: the files that are published, built and checked.
 # make thorough: the tests with all that is tried in turns.   make coverage: the tests, and what they do not run.
 
 VENV ?= .venv
@@ -16,7 +17,7 @@ FUZZ_SECONDS ?= 60
 # Compiled files are kept, even where Python is asked not to: without them each worker compiles all tests, for ten seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser fleet-demo sbom clean
+.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser fleet-demo sbom release clean
 
 demo: $(RUNTIME)
 	@$(BIN)/agentsync demo
@@ -76,6 +77,9 @@ sbom:
 fleet-demo: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m fleet.run $(FLEET_DEMO)
 
+release: $(VENV)/.release
+	BIN=$(BIN) bash .ci/release
+
 clean:
 	rm -rf $(VENV) build dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
@@ -87,4 +91,8 @@ $(RUNTIME): pyproject.toml constraints.txt
 
 $(INSTALLED): $(RUNTIME)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.release: $(RUNTIME)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
 	@touch $@

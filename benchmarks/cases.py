@@ -16,6 +16,7 @@ from scene import Scene
 
 BARE_PYTHON = "python -c pass"
 VERSION = "agentsync --version"
+COMPLETION = "completion of an option"
 COLD = "agentsync pull, cold"
 UNCHANGED = "agentsync pull, nothing changed"
 ONE_CHANGED = "agentsync pull, one agent changed"
@@ -56,6 +57,8 @@ def cases(scene: Scene, peer_root: Path | None) -> Iterator[Case]:
     pull = partial(run, [agentsync, "--quiet", "--config", str(scene.config), "pull"])
     yield Case(BARE_PYTHON, partial(run, [sys.executable, "-c", "pass"]))
     yield Case(VERSION, partial(run, [agentsync, "--version"]))
+    completing = scene.environment() | {"_AGENTSYNC_COMPLETE": "bash"}
+    yield Case(COMPLETION, partial(run, [agentsync, "pull", "--"], environment=completing))
     yield Case(COLD, pull, before=scene.empty_home)
     if peer_root:
         yield from _rulesync_cases(scene, peer_root)

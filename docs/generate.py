@@ -22,6 +22,7 @@ from agentsync.agents.key_effects import KEY_EFFECTS, Effect
 from agentsync.agents.model import NEUTRAL
 from agentsync.convert.agent_schema import agent_schema
 from agentsync.convert.feature_matrix import matrix_row
+from agentsync.core.code_examples import EXAMPLES
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, LockedError, SourceUnavailableError
@@ -52,6 +53,7 @@ from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Actual, Change, Wanted
 from agentsync.targets.plan import Plan, conflict, recorded
+from completion_table import TABLE, completion_table
 from manual import manual
 from reference import EXITS, Command, Option, commands, program
 
@@ -122,6 +124,7 @@ def pages() -> dict[Path, str]:
     return {
         **filled,
         DIRECTORY / "agentsync.1": manual(),
+        TABLE: completion_table(),
         DIRECTORY / "agent.schema.json": json.dumps(agent_schema(), indent=2) + "\n",
         **{unit: _PLACES.sub(_places, unit.read_text(encoding="utf-8")) for unit in sorted(_UNITS.glob("*.service"))},
     }
@@ -192,12 +195,15 @@ def _codes() -> str:
 
 
 def _codes_of(prefix: str) -> str:
-    rows = (
-        (code.id, code.name.lower().replace("_", "-"), code.severity.value, code.cause, code.effect, code.remedy)
-        for code in Code
-        if code.id.startswith(prefix)
-    )
-    return _table(("code", "name", "severity", "cause", "effect", "remedy"), rows)
+    return "\n".join(_code(code) for code in Code if code.id.startswith(prefix))
+
+
+def _code(code: Code) -> str:
+    """A section with the code alone as its heading, so that its anchor (`#as309`) is as stable as the code."""
+    example = EXAMPLES[code].strip()
+    shown = f"\n\n```markdown\n{example}\n```" if "\n" in example else f" {example}"
+    facts = f"- **Effect:** {code.effect}\n- **Remedy:** {code.remedy}\n- **Example:**"
+    return f"### {code.id}\n\n`{code.slug}`, {code.severity.value}: {code.cause}\n\n{facts}{shown}\n"
 
 
 # Log events: what the code itself logs in a made-up cycle in which everything happens.

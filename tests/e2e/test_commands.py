@@ -369,15 +369,3 @@ def test_an_unknown_command_or_option_is_wrong_usage_with_the_nearest_right_one(
     option = machine.run("pull", "--dry-rum")
     assert option.code == 2
     assert "--dry-run" in option.stderr
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_shell_completes_commands_and_dialects(machine: Machine, shell: str) -> None:
-    assert "_AGENTSYNC_COMPLETE" in machine.run("completion", shell).stdout
-
-
-def test_completion_offers_commands_and_dialects(machine: Machine) -> None:
-    environment = {"_AGENTSYNC_COMPLETE": "bash_complete", "COMP_CWORD": "1", "COMP_WORDS": "agentsync st"}
-    assert machine.run(environment=environment).stdout == "plain,status\n"
-    environment |= {"COMP_CWORD": "3", "COMP_WORDS": "agentsync convert --to co"}
-    assert "plain,codex\n" in machine.run(environment=environment).stdout

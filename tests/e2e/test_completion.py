@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from agentsync.cli import COMMANDS
+from agentsync.completion import answers
+from agentsync.dialects import dialects
 from support.machine import Machine
 
 _BASH = r"""
@@ -57,6 +61,12 @@ _CASES = [
     (["pull", "--to", "ope"], ["opencode"]),
     (["watch", "--to", "ope"], ["opencode"]),
     (["import", "--from", "ope"], ["opencode"]),
+    (["-v", "--config", "pull", "res"], ["resume"]),
+    (["--color", "a"], ["always", "auto"]),
+    (["explain", "AS309", "AS31"], [f"AS{number}" for number in range(310, 319)]),
+    (["docs", "perm"], ["permissions"]),
+    (["docs", "permissions", "perm"], []),
+    (["schema", "agent", "--form"], ["--format"]),
 ]
 
 
@@ -64,7 +74,8 @@ _CASES = [
 @pytest.mark.parametrize(("words", "offered"), _CASES)
 def test_bash_offers_completions(shell: Machine, words: list[str], offered: list[str]) -> None:
     script = _script(shell, "bash", ".local/share/bash-completion/completions/agentsync")
-    assert sorted(_run(shell, "bash", "--norc", "-c", _BASH, script, "agentsync", *words)) == offered
+    lines = _run(shell, "bash", "--norc", "-c", _BASH, script, "agentsync", *words)
+    assert sorted(line for line in lines if line) == offered
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
@@ -87,3 +98,54 @@ def test_zsh_takes_its_script(shell: Machine) -> None:
     script = _script(shell, "zsh", ".zfunc/_agentsync")
     take = "fpath=(${0:h} $fpath); autoload -Uz compinit && compinit -D -u; print ${_comps[agentsync]}"
     assert _run(shell, "zsh", "-f", "-c", take, script) == ["_agentsync"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "offered"),
+    [
+        ("zsh", ["pull", "--to=ope"], ["--to=opencode"]),
+        ("bash", ["pull", "--to", "=", "ope"], ["opencode"]),
+        ("bash", ["pull", "--to", "="], [*dialects()]),
+        ("fish", ["check", "--form"], ["--format\tHow results are printed (text)"]),
+        ("bash", ["convert", ""], [":file"]),
+        ("bash", ["watch", ""], [":directory"]),
+        ("bash", ["pull", "--source", "x"], []),
+        (
+            "bash",
+            ["nothing", "--ver"],
+            ["--verbose\tPrint more; twice for debugging", "--version\tShow the version and exit"],
+        ),
+        ("bash", ["pull", "--nothing="], []),
+    ],
+)
+def test_a_word_is_completed_as_the_shell_split_it(shell: str, words: list[str], offered: list[str]) -> None:
+    assert answers(words, shell) == offered
+
+
+def test_agents_and_syncs_of_this_machine_are_offered(pulled: Machine) -> None:
+    def offered(*words: str) -> list[str]:
+        return pulled.run(*words, environment={"_AGENTSYNC_COMPLETE": "zsh"}).stdout.splitlines()
+
+    written = sorted(path.stem for path in (pulled.home / ".claude/agents").iterdir())
+    assert offered("adopt", "") == written
+    (sync,) = json.loads(pulled.run("history", "--format", "json").stdout)
+    assert offered("rollback", sync["id"][:3]) == [sync["id"]]
+    shutil.rmtree(pulled.state)
+    assert offered("adopt", "") == []
+    assert not pulled.state.exists()
+
+
+def test_completion_imports_neither_commands_nor_libraries() -> None:
+    code = """
+import sys
+sys.argv[1:] = ["pull", "--"]
+before = {*sys.modules}
+from agentsync.__main__ import main
+main()
+print(*{*sys.modules} - before)
+"""
+    environment = {**os.environ, "_AGENTSYNC_COMPLETE": "bash"}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    *lines, imported = done.stdout.splitlines()
+    assert any(line.startswith("--dry-run\t") for line in lines)
+    assert {*imported.split()} <= {"agentsync", "agentsync.__main__", "agentsync.completion", "__future__"}

@@ -289,8 +289,17 @@ def test_what_was_imported_is_no_conflict_where_it_came_from(machine: Machine) -
     machine.config.unlink()
     result = machine.run("init", team.path)
     assert result.code == 0, result.stdout + result.stderr
-    assert "3 of your own files define the team's agents in other words" in result.stdout
-    assert machine.run("pull").code == 0
-    assert machine.run("status").code == 0
-    assert machine.run("rollback", machine.run("history", "--format", "json").json[0]["id"] + "~").code == 0
-    assert {path: path.read_text() for path in own} == own
+    assert "3 files of yours define the team's agents in other words" in result.stdout
+    pulled = machine.run("pull", "--format", "json")
+    assert (pulled.code, pulled.codes) == (0, ["AS440"] * 3)
+    assert {path: path.read_text() for path in own} == own, "what agentsync did not write is not touched"
+    assert machine.run("status", "--exit-code").code == 0
+    assert machine.run("adopt", "writer").code == 0
+    assert edited.read_text() != own[edited]
+    (listed,) = (line for line in machine.run("adopt").stdout.splitlines() if "opencode" in line)
+    assert "reviewer" in listed
+    for path in clone.rglob("reviewer.md"):
+        team.write({str(path.relative_to(clone)): path.read_text().replace("Read.", "Read all.")})
+    team.commit()
+    assert machine.run("pull").code == 4, "a change of the team's is a conflict then"
+    assert (machine.claude / "reviewer.md").read_text() == own[machine.claude / "reviewer.md"]

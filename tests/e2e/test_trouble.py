@@ -164,6 +164,12 @@ def test_a_target_that_is_a_symbolic_link_is_not_followed_unless_it_may_be(
     ("text", "place", "message", "hint"),
     [
         ('[sources.team]\nurl = "x"\nbrnach = "main"\n', ":4", "`sources.team.brnach`", "did you mean `branch`?"),
+        (
+            '[sources.team]\nurl = "x"\nbrnach = "main"\n[daemon]\ninterval = "soon"\n',
+            ":6",
+            "`soon` is no duration",
+            "did you mean `branch`?",
+        ),
         ("[sources.team]\nbranch = 'main'\n", ":2", "`sources.team.url` is missing", ""),
         ("[targets.cluade]\n", ":2", "there is no dialect `cluade`; did you mean `claude`?", ""),
         ("[sources.team\n", ":2", "this is not valid TOML", ""),

@@ -164,9 +164,7 @@ def _run(request: Mapping[str, Any], streams: Sequence[int]) -> int:
     sys.argv = [str(program.__file__), *request["arguments"]]
     warnings.resetwarnings()
     warnings.simplefilter("error")
-    from agentsync.cli import main  # noqa: PLC0415 - imported above
-
-    return main()
+    return int(program.main())
 
 
 def exit_with(run: Callable[[], int]) -> NoReturn:

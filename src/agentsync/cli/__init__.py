@@ -40,6 +40,8 @@ COMMANDS: Final = {
     "fleet": "Show which machines of a team run which commit, by stage.",
     "history": "Show what was changed here, when, and from which commit.",
     "doctor": "Check this installation for problems.",
+    "explain": "Explain a diagnostic's code: cause, effect, remedy, an example.",
+    "docs": "Read the documentation, which is part of the package.",
     "schema": "Print a JSON Schema for editors.",
     "demo": "Show everything on a small repository in a scratch home.",
     "completion": "Print the completion script for a shell.",
@@ -53,6 +55,7 @@ Examples:
   agentsync pull --source ./agents --to claude=~/.claude/agents
   agentsync convert reviewer.md --to opencode
   agentsync check . --to claude --to opencode
+  agentsync explain AS309
 
 \b
 Exit status:

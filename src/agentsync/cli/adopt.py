@@ -63,7 +63,9 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
         report = _about(report, chosen.changes(report))
     options.status = report.exit_code
     replaced = [change for change in report.changes if change.action is Action.REPLACE]
-    shown = [change for change in report.plan.changes if change.action is Action.CONFLICT] if listing else replaced
+    shown = (
+        [one for one in report.plan.changes if one.action is Action.CONFLICT or _is_same(one)] if listing else replaced
+    )
     if options.json:
         click.echo(json.dumps({**report_record(report), "shown": [*map(change_record, shown)]}))
         return options.status
@@ -136,7 +138,12 @@ class _Chosen:
 
 def _in_the_way(report: Report) -> list[Change]:
     changes = (*report.plan.changes, *report.plan.held)
-    return [change for change in changes if change.action in (Action.CONFLICT, Action.REPLACE)]
+    return [change for change in changes if change.action in (Action.CONFLICT, Action.REPLACE) or _is_same(change)]
+
+
+def _is_same(change: Change) -> bool:
+    """Whether a file that agentsync did not write is kept, since it defines the team's agent."""
+    return change.diagnostic is not None and change.diagnostic.code is Code.SAME_AGENT
 
 
 def _matches(word: str, change: Change) -> bool:

@@ -37,14 +37,6 @@ class _DialectType(click.ParamType):  # type: ignore[type-arg]  # generic in cli
             self.fail(no_dialect(value), param, ctx)
         return value
 
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's signature
-        param: click.Parameter,  # noqa: ARG002 - the same
-        incomplete: str,
-    ) -> list[click.shell_completion.CompletionItem]:
-        return [click.shell_completion.CompletionItem(name) for name in dialects() if name.startswith(incomplete)]
-
 
 DIALECT = _DialectType()
 CHOICE = click.Choice(["narrow", "refuse", "accept"])

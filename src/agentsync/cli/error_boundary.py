@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,8 @@ from agentsync.core.urls import printable, redact
 
 _NO_OUTPUT: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """The system's errors where results cannot be printed: the reader is gone, or the disk is full or broken."""
+
+_MOST_MISTAKES: Final = 20  # of one file that are shown
 
 _STREAMS: Final = {"stdin": "r", "stdout": "w", "stderr": "w"}
 """The standard streams in the order of their numbers, with the mode of each."""
@@ -82,11 +85,11 @@ def _run(command: click.Command, common: Common) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        _print_record(common, ExitCode.USAGE, error.format_message())
+        _print_record(common, ExitCode.USAGE, AgentsyncError(error.format_message()).as_dict())
         error.show()
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        _print_record(common, ExitCode.INTERRUPTED, "interrupted")
+        _print_record(common, ExitCode.INTERRUPTED, AgentsyncError("interrupted").as_dict())
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     except AgentsyncError as error:
@@ -100,7 +103,7 @@ def _run(command: click.Command, common: Common) -> int:
         if short:
             show_error(short, common)
             return short.exit_code
-        _print_record(common, ExitCode.BUG, redact(_sentence(error)))
+        _print_record(common, ExitCode.BUG, AgentsyncError(redact(_sentence(error))).as_dict())
         _report(error, common)
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
@@ -120,22 +123,24 @@ def _unprinted(error: OSError, common: Common) -> int:
     return ExitCode.SHORTAGE if shortage(error) else ExitCode.INCOMPLETE
 
 
-def _print_record(common: Common, code: ExitCode, message: str, place: str = "", hint: str = "") -> None:
+def _print_record(common: Common, code: ExitCode, error: Mapping[str, object]) -> None:
     """Print an error as a JSON document, if JSON was asked for."""
     common.status = code
     # A usage error can occur before the options are parsed.
     asked = "--format=json" in sys.argv or ("--format", "json") in pairwise(sys.argv)
     if common.json or asked or os.environ.get("AGENTSYNC_FORMAT") == "json":
-        record = {"error": {"message": message, "place": place, "hint": hint}, "exit_code": int(code)}
-        click.echo(json.dumps(record))
+        click.echo(json.dumps({"error": error, "exit_code": int(code)}))
 
 
 def show_error(error: AgentsyncError, common: Common) -> None:
     """Show an error in the format that was asked for; its exit code becomes that of the command."""
-    _print_record(common, error.exit_code, error.message, error.place, error.hint)
-    _show_line("error:", str(error), common)
-    if error.hint:
-        click.echo(f"{click.style(' hint:', fg='cyan')} {printable(error.hint)}", err=True, color=common.colored)
+    _print_record(common, error.exit_code, error.as_dict())
+    for text, hint in error.mistakes[:_MOST_MISTAKES]:
+        _show_line("error:", text, common)
+        if hint:
+            click.echo(f"{click.style(' hint:', fg='cyan')} {printable(hint)}", err=True, color=common.colored)
+    if left := error.mistakes[_MOST_MISTAKES:]:
+        click.echo(f"and {len(left)} more in the same file", err=True)
 
 
 def _show_line(title: str, text: str, common: Common) -> None:

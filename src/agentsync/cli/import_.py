@@ -15,7 +15,7 @@ import click
 from agentsync.agents.model import NEUTRAL
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.cycle import parse_target, source_name
-from agentsync.cli.options import common, common_options, complete_dialect
+from agentsync.cli.options import common, common_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.wording import counted
 from agentsync.config.tables import SourceTable
@@ -65,7 +65,6 @@ version = 1
     multiple=True,
     metavar="DIALECT[=PATH]",
     help="A tool to import from, and where its agents are; every installed tool otherwise.",
-    shell_complete=complete_dialect,
 )
 @click.option(
     "--as",

@@ -29,7 +29,6 @@ from agentsync.core.paths import shorten, user_config
 from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.formats.validated_toml import load
 from agentsync.git.failures import AuthenticationError
-from agentsync.state.records import Action
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope, SyncRequest
@@ -103,8 +102,9 @@ def command(
     show_changes(report.changes, verbosity=options.verbosity)
     show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
     click.echo(summary(report))
-    if same := sum(change.action is Action.REPLACE for change in report.plan.changes):
-        click.echo(f"{same} of your own files define the team's agents in other words: a pull keeps a backup of each")
+    if same := sum(one.code is Code.SAME_AGENT for one in report.diagnostics):
+        click.echo(f"{counted(same, 'file')} of yours define the team's agents in other words, and stay as they are")
+        click.echo("    `agentsync adopt` lists them, and lets later changes of the team's arrive")
     click.echo("\nnext: `agentsync pull` applies this plan")
     return report.exit_code
 

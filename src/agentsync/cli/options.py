@@ -134,13 +134,6 @@ _OPTIONS = (
 )
 
 
-def complete_dialect(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names of dialects that complete a word, for shells."""
-    from agentsync.dialects import dialects  # noqa: PLC0415 - only completion needs them
-
-    return [name for name in dialects() if name.startswith(incomplete)]
-
-
 _PLACES = (
     click.option("--source", multiple=True, metavar="URL", help="A repository, instead of a configuration."),
     click.option(
@@ -148,7 +141,6 @@ _PLACES = (
         multiple=True,
         metavar="DIALECT[=DIR]",
         help="A target, instead of a configuration.",
-        shell_complete=complete_dialect,
     ),
     click.option("--branch", help="The branch of --source; its default branch otherwise."),
     click.option("--subfolder", default="", help="The part of --source that holds agents."),

@@ -94,7 +94,7 @@ def _rollout_of(manifest: Path) -> RolloutTable:
     except FileNotFoundError:
         rollout = None
     if rollout is None:
-        hint = "declare `stages` there; docs/configuration.md has an example"
+        hint = "declare `stages` there; `agentsync docs configuration` has an example"
         message = "this repository declares no rollout: each commit goes to all machines at once"
         raise ConfigError(message, place=str(manifest), hint=hint)
     return rollout

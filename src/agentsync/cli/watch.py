@@ -19,7 +19,7 @@ import click
 from agentsync.cli.check import Checked, run_checks
 from agentsync.cli.console import show_changes, summary
 from agentsync.cli.cycle import given_config, run_config, source_name
-from agentsync.cli.options import Common, common, common_options, complete_dialect
+from agentsync.cli.options import Common, common, common_options
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
@@ -56,7 +56,6 @@ _OTHER_LINES: Final = 8  # lines of a screen that are not for diagnostics
     multiple=True,
     metavar="DIALECT[=DIR]",
     help="A tool to write the agents for each time.",
-    shell_complete=complete_dialect,
 )
 @click.option("--allow-deletions", is_flag=True, help="Delete also what is dropped all at once.")
 @common_options
@@ -209,9 +208,10 @@ class _Session:
             _print(Checked((), (), ()), (), (), error)
             return
         _begin()
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(str(error))}")
-        if error.hint:
-            click.echo(f" {click.style('hint:', fg='cyan')} {printable(error.hint)}")
+        for text, hint in error.mistakes:
+            click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(text)}")
+            if hint:
+                click.echo(f" {click.style('hint:', fg='cyan')} {printable(hint)}")
 
     def _report_fallbacks(self, fallbacks: tuple[str, ...]) -> None:
         for fallback in fallbacks:
@@ -242,7 +242,7 @@ def _print(
         "changed": [*changed],
         **checked.record,
         "changes": [change_record(change) for change in changes],
-        "error": {"message": error.message, "place": error.place, "hint": error.hint} if error else None,
+        "error": error.as_dict() if error else None,
     }
     click.echo(json.dumps(record))
 

@@ -18,7 +18,7 @@ from agentsync.formats.validated_toml import load
 
 Kind = Literal["sources", "targets"]
 
-NEW: Final = "# Written by `agentsync init`; docs/configuration.md explains every key.\nversion = 1\n"
+NEW: Final = "# Written by `agentsync init`; `agentsync docs configuration` explains every key.\nversion = 1\n"
 """A configuration with nothing in it."""
 
 

@@ -13,9 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from agentsync.agents.narrowing import Choice
 from agentsync.core.address import Address, parse_address
-from agentsync.core.durations import parse_duration
 from agentsync.core.urls import local_path, scheme
-from agentsync.formats.validated_toml import MisplacedError, Settings
+from agentsync.formats.validated_toml import MisplacedError, Seconds, Settings
 from agentsync.git.mirror import Auth, Remote, Signers
 from agentsync.repository.manifest import AgentsTable, known_dialect
 from agentsync.repository.selection import Selection
@@ -77,14 +76,6 @@ def _collector_url(value: str) -> str:
 CollectorUrl = Annotated[str, AfterValidator(_collector_url)]
 
 
-def _seconds(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-Age = Annotated[float, BeforeValidator(_seconds), Field(ge=3600, le=100 * 366 * 86400)]
-"""Seconds, as a number or as text such as `30d`."""
-
-
 class AuthTable(Settings):
     """Credentials of a source; the configuration itself contains no secret, only where to find it."""
 
@@ -136,8 +127,8 @@ class SourceTable(AgentsTable):
     accept_defects: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+$")], ...] = ()
     submodules: Submodules = "report"
     allow_scattered: bool = False
-    max_age: Age | None = None
-    timeout: float = Field(default=60, gt=0, le=3600)
+    max_age: Seconds | None = Field(default=None, ge=3600, le=100 * 366 * 86400)
+    timeout: Seconds = Field(default=60, gt=0, le=3600)
     auth: AuthTable = AuthTable()
     signed: SignedTable | None = None
     rollout: MachineRolloutTable = MachineRolloutTable()
@@ -263,7 +254,7 @@ class DaemonTable(Settings):
         watch: whether changes of the configuration, the overlays and the targets are noticed at once.
     """
 
-    interval: float = Field(default=300, ge=1, le=86400 * 7)
+    interval: Seconds = Field(default=300, ge=1, le=86400 * 7)
     cron: str | None = None
     jitter: float = Field(default=0.1, ge=0, le=1)
     watch: bool = True
@@ -294,7 +285,7 @@ class HealthTable(Settings):
     listen: Listen | None = None
     allow_remote: bool = False
     textfile: AbsolutePath | None = None
-    stale_after: float = Field(default=3600, gt=0)
+    stale_after: Seconds = Field(default=3600, gt=0)
     otlp: CollectorUrl | None = None
 
     @model_validator(mode="after")

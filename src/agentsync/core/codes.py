@@ -104,12 +104,12 @@ class Code(Enum):
     FIELD_LOST = "AS301", INFO, "The target cannot express this field.", "Nothing to do, unless the agent depends on it there.", "The agent is written; the field is lost there, or part of it."
     UNKNOWN_KEY = "AS302", INFO, "The agent's own tool does not know this key.", "Nothing to do, unless the key is misspelt.", "The agent is written without the key; it stays in the source."
     MODEL_UNKNOWN = "AS303", WARNING, "No table names this model for the target.", "Name the target's model under `[models.<dialect>]`.", "The agent is written without a model; the session's own is used."
-    TOOL_LOST = "AS304", INFO, "The target has no such tool, or cannot grant it alone.", "Check that the agent works in that tool without it; docs/permissions.md lists what each tool can express.", "The agent is written with fewer tools."
+    TOOL_LOST = "AS304", INFO, "The target has no such tool, or cannot grant it alone.", "Check that the agent works in that tool without it; `agentsync docs permissions` lists what each tool can express.", "The agent is written with fewer tools."
     GLOB_NARROWED = "AS305", INFO, "The target cannot refuse part of a tool.", 'Nothing to do if the agent works without the tool; `unenforceable = "accept"` grants all of it.', "The agent is written without the tool."
     APPROVAL_SESSION = "AS306", WARNING, "The target cannot ask for this tool alone.", "Nothing to do if that is enough; `strict_approval = true` refuses the agent instead.", "The agent is written; the user's own settings decide when it asks."
     APPROVAL_NARROWED = "AS307", INFO, "The target asks where the source does not.", "Nothing to do; the user is asked for approval more often there.", "The agent is written; it may ask for approval more often."
     COARSE = "AS308", INFO, "The target's tool covers more than was granted.", 'Nothing to do if the agent works without the tool; `coarse = "accept"` grants all of it.', "The agent is written without the tool, or with less of it."
-    REFUSED_WIDER = "AS309", ERROR, "The target would grant more than the source.", "Allow the agent what the target always gives, restrict it as the target can (docs/permissions.md lists how), or name it in `skip` of that target.", _REFUSED_HERE
+    REFUSED_WIDER = "AS309", ERROR, "The target would grant more than the source.", "Allow the agent what the target always gives, restrict it as the target can (`agentsync docs permissions` lists how), or name it in `skip` of that target.", _REFUSED_HERE
     REFUSED_REQUIRED = "AS310", ERROR, "The target requires what the agent does not have.", "Add what is missing to the agent.", _REFUSED_HERE
     ACCEPTED_WIDER = "AS311", WARNING, "The target grants more than the source, as its configuration accepts.", 'Remove `"accept"` from the target\'s configuration if that is too much.', "The agent is written; it may do more there than its source grants."
     NAME_CHANGED = "AS312", INFO, "The target needs another form of the name.", "Nothing to do.", "The agent is written under that form of its name."
@@ -118,7 +118,7 @@ class Code(Enum):
     LEFT_OUT = "AS315", WARNING, "The agent's own tool refuses the file as it is.", "Correct what the message names, so that its own tool loads the author's file.", "The agent is written; what its own tool refuses is left out."
     MODEL_UNLISTED = "AS316", WARNING, "No table has this model of the target's own vendor.", "Nothing to do if the user's account has it; otherwise name another under `[models.<dialect>]`.", "The agent is written with the model, since the target takes any id of its vendor."
     TEMPLATE_ESCAPED = "AS317", INFO, "The target treats a `${word}` in the instructions as a template.", "Nothing to do.", "The agent is written with the same text in a form that is no template there."
-    ABILITY_LOST = "AS318", WARNING, "The agent can no longer do something that it can do in its own tool.", "Check that the agent is of use in that tool without it, or exclude it from the target; docs/permissions.md lists what each tool can express.", "The agent is written, and cannot do that there; `-v` shows the causes, as notes."
+    ABILITY_LOST = "AS318", WARNING, "The agent can no longer do something that it can do in its own tool.", "Check that the agent is of use in that tool without it, or exclude it from the target; `agentsync docs permissions` lists what each tool can express.", "The agent is written, and cannot do that there; `-v` shows the causes, as notes."
 
     # Sync: what keeps changes from being applied.
     CONFLICT_UNMANAGED = "AS401", ERROR, "A file that agentsync did not write is in the way.", "Move or delete the file.", "The file is kept; the agent is not written there."
@@ -148,6 +148,7 @@ class Code(Enum):
     NO_SUCH_AGENT = "AS427", ERROR, "A pattern of `only` matches no agent.", "Correct it; the message lists what is there, the nearest first.", "The agent that is meant is not written; the others are."
     PATTERN_UNUSED = "AS428", WARNING, "A pattern of `skip` or `exclude`, or one of the repository's own, matches nothing.", "Correct or remove it; the message lists what is there, the nearest first.", "The pattern leaves nothing out, or adds nothing."
     MANAGED = "AS429", ERROR, "A trial would change files that this machine's configuration manages.", "Give the trial a directory of its own: `--to TOOL=DIR`.", "These files stay as they are; the trial's other agents are written."
+    SAME_AGENT = "AS440", INFO, "A file that agentsync did not write defines the very agent that the team has.", "`agentsync adopt NAME` puts the team's file in its place and keeps yours as a backup, so that later changes arrive.", "The file is kept as it is, until the team changes the agent, which is a conflict."
     HOLD_UNKNOWN = "AS435", ERROR, "The rollout's `hold_at` leads to no commit of the branch, or to several.", "Write the whole id of a commit that `git log --first-parent` lists; `agentsync rollout hold COMMIT` does.", "Every machine stays where it is."
     STAGE_EMPTY = "AS436", WARNING, "A stage of the rollout is likely to be without a machine.", "Name groups for the stage under `groups`, and give machines a `group`; or raise its `share`.", "Where a stage has no machine, nobody tries a commit before the next stage gets it."
     STAGE_SMALL = "AS437", INFO, "A stage of the rollout needs many machines, so that its share is not empty.", "If there are fewer, name groups for the stage under `groups`. `machines` under `[rollout]` says how many there are.", "Nothing, as long as there are so many machines."
@@ -187,3 +188,8 @@ class Code(Enum):
         self.cause = cause
         self.remedy = remedy
         self.effect = effect
+
+    @property
+    def slug(self) -> str:
+        """The name as users see it, such as `not-an-agent`."""
+        return self.name.lower().replace("_", "-")

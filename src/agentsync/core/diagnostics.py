@@ -54,7 +54,7 @@ class Diagnostic:
         """JSON form as documented in docs/json.md, without the fields that are not known."""
         record: dict[str, str | int] = {
             "code": self.code.id,
-            "name": self.code.name.lower().replace("_", "-"),
+            "name": self.code.slug,
             "severity": self.severity.value,
             "message": self.message,
             "hint": self.hint or self.code.remedy,

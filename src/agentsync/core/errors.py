@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import ClassVar
 
@@ -29,18 +30,35 @@ class AgentsyncError(Exception):
         message: what failed, in one sentence.
         place: a file, `file:line`, a key or a redacted URL; empty where there is none.
         hint: what to do about it; empty where there is no useful advice.
+        others: the further mistakes of the same file; none of them has others.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.INCOMPLETE
 
-    def __init__(self, message: str, *, place: str = "", hint: str = "") -> None:
+    def __init__(self, message: str, *, place: str = "", hint: str = "", others: Sequence[AgentsyncError] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.place = place
         self.hint = hint
+        self.others = tuple(others)
 
     def __str__(self) -> str:
+        more = f" (and {len(self.others)} more)" if self.others else ""
+        return f"{self._located}{more}"
+
+    @property
+    def _located(self) -> str:
         return f"{self.place}: {self.message}" if self.place else self.message
+
+    @property
+    def mistakes(self) -> tuple[tuple[str, str], ...]:
+        """What is wrong and where, and the hint: of this error, then of each of the others."""
+        return tuple((error._located, error.hint) for error in (self, *self.others))  # noqa: SLF001 - of its own class
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON form as documented in docs/json.md."""
+        record: dict[str, object] = {"message": self.message, "place": self.place, "hint": self.hint}
+        return {**record, "others": [error.as_dict() for error in self.others]} if self.others else record
 
 
 class ConfigError(AgentsyncError):
@@ -76,8 +94,16 @@ class SourceRefusedError(AgentsyncError):
         commit: the refused commit; empty where it is not known.
     """
 
-    def __init__(self, message: str, *, place: str = "", hint: str = "", commit: str = "") -> None:
-        super().__init__(message, place=place, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        place: str = "",
+        hint: str = "",
+        commit: str = "",
+        others: Sequence[AgentsyncError] = (),
+    ) -> None:
+        super().__init__(message, place=place, hint=hint, others=others)
         self.commit = commit
 
 

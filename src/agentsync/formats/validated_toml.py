@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from types import UnionType
-from typing import Final, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Final, NamedTuple, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from agentsync.core.durations import parse_duration
 from agentsync.core.errors import ConfigError
 from agentsync.formats.toml import load_toml
 
@@ -20,6 +21,14 @@ class Settings(BaseModel):
     """An immutable table of settings, in which an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=float | str)]
+"""A duration in seconds, written as a number or as text such as `5m`."""
 
 
 class MisplacedError(ValueError):
@@ -42,7 +51,7 @@ def load(text: str, model: type[Model], place: str) -> Model:
         place: the file's name, for messages.
 
     Raises:
-        ConfigError: names the first mistake and counts the others.
+        ConfigError: the first mistake, with the others.
     """
     text = text.removeprefix("\ufeff")  # some editors start each file with it
     try:
@@ -60,35 +69,53 @@ def validate(document: Mapping[str, object], model: type[Model], place: str, tex
     """Validate a parsed document; `text` is its source, for line numbers.
 
     Raises:
-        ConfigError: names the first mistake and counts the others.
+        ConfigError: the first mistake, with the others.
     """
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        first, *others = error.errors(include_url=False)
-        raise _as_config_error(first, len(others), text, model, place) from error
+        mistakes = [_as_mistake(detail, text, model) for detail in error.errors(include_url=False)]
+        first, *others = (one.as_error(place) for one in sorted(mistakes, key=lambda one: one.line))
+        raise ConfigError(first.message, place=first.place, hint=first.hint, others=others) from error
 
 
-def _as_config_error(detail: ErrorDetails, others: int, text: str, model: type[Settings], place: str) -> ConfigError:
+class _Mistake(NamedTuple):
+    """A mistake in a document; its line is 0 where it is not known."""
+
+    line: int
+    message: str
+    hint: str
+
+    def as_error(self, place: str) -> ConfigError:
+        return ConfigError(self.message, place=f"{place}:{self.line}" if self.line else place, hint=self.hint)
+
+
+def _as_mistake(detail: ErrorDetails, text: str, model: type[Settings]) -> _Mistake:
     cause = detail.get("ctx", {}).get("error")
     misplaced = cause.keys if isinstance(cause, MisplacedError) else ()
     # pydantic adds a marker of its own to the path of an invalid key.
     keys = [str(part) for part in (*detail["loc"], *misplaced) if part != "[key]"]
-    line = _line_of(keys, text)
     dotted = ".".join(keys)
     hint = ""
     match detail["type"]:
         case "extra_forbidden":
             message = f"unknown key `{dotted}`"
             known = list(_fields_at(model, keys[:-1]))
-            near = get_close_matches(keys[-1], known, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else "known keys: " + ", ".join(known)
+            hint = _did_you_mean(keys[-1], known) or "known keys: " + ", ".join(known)
+        case "literal_error":
+            known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+            message = f"`{dotted}`: {_sentence(detail)}"
+            hint = _did_you_mean(str(detail["input"]), known)
         case "missing":
             message = f"`{dotted}` is missing"
         case _:
             message = f"`{dotted}`: {_sentence(detail)}" if dotted else _sentence(detail)
-    more = f" (and {others} more)" if others else ""
-    return ConfigError(message + more, place=f"{place}:{line}" if line else place, hint=hint)
+    return _Mistake(_line_of(keys, text), message, hint)
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f"did you mean `{near[0]}`?" if near else ""
 
 
 # pydantic's error types, which use Python's terms, in the terms of docs/configuration.md.

@@ -44,7 +44,7 @@ _OF_ENTRIES: Final = frozenset({Code.ACCEPTANCE_UNUSED, Code.ACCEPTANCE_EXPIRED}
 def _code(value: str) -> str:
     code = _BY_ID.get(value)
     if code is None:
-        raise ValueError(f"there is no code `{value}`; docs/diagnostics.md lists them")
+        raise ValueError(f"there is no code `{value}`; `agentsync explain` lists them")
     if code in _OF_ENTRIES or (value.startswith("AS4") and code not in _OF_THIS_MACHINE):
         raise ValueError(f"`{value}` cannot be accepted: it is trouble until it is solved")
     return value

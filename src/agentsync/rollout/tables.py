@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from agentsync.core.durations import parse_duration
-from agentsync.formats.validated_toml import Settings
+from agentsync.formats.validated_toml import Seconds, Settings
 from agentsync.rollout.window import Window
 
 MOST_MACHINES: Final = 1_000_000
@@ -38,12 +37,7 @@ def _commit(value: str) -> str:
 Name = Annotated[str, AfterValidator(_name), Field(max_length=64)]
 
 
-def _delay(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-Delay = Annotated[float, BeforeValidator(_delay), Field(ge=0, le=_WEEKS)]
-"""Seconds, as a number or as text such as `2h`."""
+Delay = Annotated[Seconds, Field(ge=0, le=_WEEKS)]
 
 
 def _window(value: str) -> str:

@@ -259,8 +259,7 @@ class Health:
         try:
             record = status_record(run(Environment(published.config, self._app_paths), SyncRequest(Scope.LOOK)))
         except AgentsyncError as error:
-            failure = {"message": error.message, "place": error.place, "hint": error.hint}
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": failure, "service": service})
+            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": error.as_dict(), "service": service})
         return _json(HTTPStatus.OK, {**record, "service": service})
 
     def _page(self) -> Answer:

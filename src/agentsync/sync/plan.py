@@ -105,10 +105,9 @@ def _changes(
         source_urls=observation.urls,
         limits=config.deletion_limits(allow_deletions=consent.deletions),
         replaces=lambda change: (
-            consent.replaces(change)
-            or change.key in observation.trials | observation.same
-            or _restores(request, observation, change)
+            consent.replaces(change) or change.key in observation.trials or _restores(request, observation, change)
         ),
+        same=observation.same,
     )
 
 

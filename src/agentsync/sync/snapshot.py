@@ -9,7 +9,7 @@ from posixpath import normpath
 
 from agentsync.config.tables import SourceTable
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ConfigError, SourceRefusedError, SourceUnavailableError
+from agentsync.core.errors import AgentsyncError, ConfigError, SourceRefusedError, SourceUnavailableError
 from agentsync.dialects import Kind
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.mirror import Mirror
@@ -187,7 +187,13 @@ def snapshot_of_directory(files: WorkingTree, table: SourceTable, *, name: str) 
     try:
         return take_snapshot(files, table, name=name, url=table.url, commit=WORKING_TREE, local=LocalSettings())
     except SourceRefusedError as error:
-        raise ConfigError(error.message, place=f"{table.url}/{error.place}", hint=error.hint) from error
+        raise _located(error, table.url) from error
+
+
+def _located(error: AgentsyncError, directory: str) -> ConfigError:
+    """Return the error with places that lead into a working tree."""
+    others = [_located(other, directory) for other in error.others]
+    return ConfigError(error.message, place=f"{directory}/{error.place}", hint=error.hint, others=others)
 
 
 def snapshot_of_file(files: WorkingTree, table: SourceTable, entry: Entry, *, name: str) -> Snapshot:
@@ -246,5 +252,7 @@ def manifest_in(files: Files, entries: Sequence[Entry]) -> Manifest:
             try:
                 return read_manifest(data)
             except ConfigError as error:
-                raise SourceRefusedError(error.message, place=error.place, hint=error.hint) from error
+                raise SourceRefusedError(
+                    error.message, place=error.place, hint=error.hint, others=error.others
+                ) from error
     return Manifest()

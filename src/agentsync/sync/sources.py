@@ -288,7 +288,7 @@ class _SourceResolver:
 
 
 def findings(source: ResolvedSource, now: float) -> Iterator[Diagnostic]:
-    """Yield the diagnostics of a source at a time: failed, refused, shallow or stale, or with a mistake in its rollout."""
+    """Yield the diagnostics of a source at a time: failed, refused, shallow, stale, or a mistake in its rollout."""
     if source.error is not None:
         yield Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
     elif source.unproven:

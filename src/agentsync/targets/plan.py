@@ -59,6 +59,7 @@ def make_plan(
     limits: DeletionLimits,
     gone: frozenset[str] = frozenset(),
     replaces: Callable[[Change], bool] = lambda _conflict: False,
+    same: AbstractSet[Key] = frozenset(),
 ) -> Plan:
     """Compare what is wanted, what was written and what is there.
 
@@ -71,6 +72,7 @@ def make_plan(
         limits: how much a source may delete.
         gone: the sources that are no longer configured, so that others may take over what these wrote.
         replaces: whether the user wants the source's file to replace the file in conflict with it.
+        same: the paths where a file that agentsync did not write defines the wanted agent; it is kept as it is.
     """
     places = _places(targets, inventory)
     changes = [
@@ -78,7 +80,7 @@ def make_plan(
         for place in places
         for path in place.files.keys() | place.rows.keys()
     ]
-    changes = [_replaced(change) if _is_replaceable(change) and replaces(change) else change for change in changes]
+    changes = [_resolved(change, replaces, same) if _is_replaceable(change) else change for change in changes]
     changes.sort(key=lambda change: (change.target, change.directory, change.path))
     holds = {} if limits.allow_deletions else excessive_deletions(changes, limits)
     held = {change.key for change in changes if change.source in holds and change.action not in _INERT}
@@ -198,8 +200,14 @@ def _is_replaceable(change: Change) -> bool:
     return bool(change.wanted and change.actual.digest) and code in (Code.CONFLICT_UNMANAGED, Code.CONFLICT_EDITED)
 
 
-def _replaced(change: Change) -> Change:
-    return replace(change, action=Action.REPLACE, diagnostic=None)
+def _resolved(change: Change, replaces: Callable[[Change], bool], same: AbstractSet[Key]) -> Change:
+    if replaces(change):
+        return replace(change, action=Action.REPLACE, diagnostic=None)
+    if change.base is not None or change.key not in same:
+        return change
+    message = "what is here was not written by agentsync, defines the team's agent, and is kept as it is"
+    hint = f"`agentsync adopt {change.slug}` lets later changes of the team's arrive, and keeps yours as a backup"
+    return replace(change, action=Action.KEEP, diagnostic=_diagnostic(change, Code.SAME_AGENT, message, hint))
 
 
 def _same_source(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str]) -> bool:

@@ -103,6 +103,8 @@ def test_a_source_s_patterns_come_before_those_of_the_repository() -> None:
         ('[sources."a b"]\nurl = "x"\n', "the name `a b` must be letters"),
         ('[sources.team]\nurl = ""\n', "`sources.team.url`"),
         (SOURCE + "timeout = 0\n", "`sources.team.timeout`"),
+        (SOURCE + 'timeout = "2h"\n', "`sources.team.timeout`: should be less than or equal to 3600"),
+        ('[daemon]\ninterval = "soon"\n', "`daemon.interval`: `soon` is no duration such as `90s`"),
         ('[daemon]\ncron = "every day"\n', "`daemon.cron`: wrong number of fields"),
         ('[daemon]\ncron = "0 0 30 2 *"\n', "config.toml:3: `daemon.cron`: `0 0 30 2 *` never comes"),
         ("[limits]\nmax_deletion_share = 2\n", "`limits.max_deletion_share`"),
@@ -117,6 +119,18 @@ def test_a_source_s_patterns_come_before_those_of_the_repository() -> None:
 )
 def test_a_value_that_makes_no_sense_is_a_mistake(text: str, message: str) -> None:
     assert message in mistake(text)
+
+
+def test_every_duration_may_be_text() -> None:
+    text = (
+        '[daemon]\ninterval = "5m"\n[health]\nstale_after = "2h"\n[sources.team]\nurl = "https://git.example/a.git"\n'
+    )
+    config = read(f'{text}timeout = "90s"\nrollout.after_at_least = "1d"\n')
+    source = config.sources["team"]
+    assert (config.daemon.interval, config.health.stale_after, source.timeout) == (300, 7200, 90)
+    assert source.rollout.after_at_least == 86400
+    schema = Config.model_json_schema()["$defs"]["DaemonTable"]["properties"]["interval"]
+    assert {kind["type"] for kind in schema["anyOf"]} == {"number", "string"}
 
 
 @pytest.mark.parametrize("cron", ["*/15 7-19 * * 1-5", "0 0 29 2 mon", "0 0 31 * *"])

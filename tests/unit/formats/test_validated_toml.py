@@ -1,7 +1,7 @@
 """TOML against a model: each mistake with its line, its key and the nearest right word."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from agentsync.formats.validated_toml import MisplacedError, Settings, load, val
 class Inner(Settings):
     colour: str = "red"
     size: int = 1
+    mood: Literal["happy", "sad"] = "sad"
 
 
 def _known(name: str) -> str:
@@ -54,7 +55,7 @@ def test_a_document_without_mistakes_becomes_the_model() -> None:
     ("text", "place", "message", "hint"),
     [
         ('name = "x"\n[inner]\ncolor = "red"\n', "a.toml:3", "unknown key `inner.color`", "did you mean `colour`?"),
-        ('name = "x"\n[inner]\nzzz = 1\n', "a.toml:3", "unknown key `inner.zzz`", "known keys: colour, size"),
+        ('name = "x"\n[inner]\nzzz = 1\n', "a.toml:3", "unknown key `inner.zzz`", "known keys: colour, mood, size"),
         ('name = "x"\n[tables.a]\nsiez = 1\n', "a.toml:3", "unknown key `tables.a.siez`", "did you mean `size`?"),
         ('name = "x"\n[tables."a b"]\nsiez = 1\n', "a.toml:3", "unknown key `tables.a b.siez`", "did you mean `size`?"),
         ('name = "x"\ninner.siez = 1\n', "a.toml:2", "unknown key `inner.siez`", "did you mean `size`?"),
@@ -84,8 +85,16 @@ def test_a_mistake_is_reported_with_place_key_and_hint(text: str, place: str, me
     assert bool(hint) or not error.hint
 
 
-def test_further_mistakes_are_counted() -> None:
-    assert "(and 2 more)" in mistake("a = 1\nb = 2\n").message
+def test_all_mistakes_are_reported_in_the_order_of_their_lines() -> None:
+    error = mistake('name = "x"\non = 3\n[inner]\nsiez = 1\ncolour = 7\nmood = "hapy"\n')
+    assert error.mistakes == (
+        ("a.toml:2: `on`: should be true or false", ""),
+        ("a.toml:4: unknown key `inner.siez`", "did you mean `size`?"),
+        ("a.toml:5: `inner.colour`: should be text", ""),
+        ("a.toml:6: `inner.mood`: should be 'happy' or 'sad'", "did you mean `happy`?"),
+    )
+    assert str(error) == "a.toml:2: `on`: should be true or false (and 3 more)"
+    assert [one["place"] for one in error.as_dict()["others"]] == ["a.toml:4", "a.toml:5", "a.toml:6"]  # type: ignore[attr-defined]
 
 
 def test_a_parsed_document_is_checked_without_lines() -> None:

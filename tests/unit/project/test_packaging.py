@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def test_constraints_hold_names_and_versions_only() -> None:
 
 def test_every_dependency_is_constrained() -> None:
     project = tomllib.loads(_text("pyproject.toml"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
     pinned = {_normal(line.partition("==")[0]) for line in _text("constraints.txt").splitlines()}
     assert {_normal(re.split(r"[\[<>=~! ;]", line)[0]) for line in wanted} <= pinned
 
@@ -47,9 +48,27 @@ def test_the_licence_is_mit() -> None:
     assert _text(project["license-files"][0]).startswith("MIT License\n")
 
 
-def test_the_changelog_begins_with_this_version() -> None:
-    sections = re.findall(r"^## \[(.+?)\](?: - \d{4}-\d\d-\d\d)?$", _text("CHANGELOG.md"), re.MULTILINE)
-    assert sections[:2] == ["Unreleased", agentsync.__version__]
+def test_the_changelog_has_a_section_for_each_version() -> None:
+    unreleased, *sections = re.findall(r"^## (.+)$", _text("CHANGELOG.md"), re.MULTILINE)
+    assert unreleased == "[Unreleased]"
+    dated = [re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)", section) for section in sections]
+    versions = [found[1] for found in dated if found]
+    assert len(versions) == len(sections)
+    assert versions == sorted(versions, key=lambda version: [*map(int, version.split("."))], reverse=True)
+    tags = subprocess.run(["git", "tag", "--list", "v*"], cwd=_ROOT, check=False, capture_output=True, text=True)
+    assert {tag[1:] for tag in tags.stdout.split()} <= {*versions}  # none in a copy without git, or without tags
+    assert f'"agentsync {versions[0]}"' in _text("docs/agentsync.1")
+    assert f"/agentsync:{versions[0]}\n" in _text("examples/kubernetes/daemonset.yaml")
+
+
+@pytest.mark.skipif(not (_ROOT / ".gitattributes").exists(), reason="an sdist has its version elsewhere")
+def test_an_archive_of_the_repository_names_its_commit_and_tag() -> None:
+    assert _text(".gitattributes") == ".git_archival.txt export-subst\n"
+    assert {line.partition(":")[0] for line in _text(".git_archival.txt").splitlines()} == {
+        "node",
+        "node-date",
+        "describe-name",
+    }
 
 
 _UNITS = ("agentsync.service", "agentsync@.service", "agentsync-pull.service", "agentsync-pull.timer")

@@ -91,7 +91,7 @@ def read_model(fields: Fields) -> str | None:
 def check_unknown(fields: Fields) -> None:
     """Report each key that was not read: no other tool reads this dialect, so it is a mistake."""
     for key in fields.rest(())[1]:
-        fields.report(Code.WRONG_TYPE, f"unknown key `{key}`", key, hint="docs/agent-format.md lists the keys")
+        fields.report(Code.WRONG_TYPE, f"unknown key `{key}`", key, hint="`agentsync docs agent-format` lists the keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ DIALECT: Final = Dialect(
     recursive=True,
     binaries=(),
     version="1",
-    source="docs/agent-format.md",
+    source="agentsync docs agent-format",
     parse=parse_markdown,
     known_keys=frozenset({"name", "description", "model", "tools", "permissions", "targets", *KEYS} - FOR_TARGETS),
     knows=knows,
