@@ -332,7 +332,8 @@ SEEDS: Final[Mapping[str, tuple[bytes, ...]]] = {
     ),
     "rollout": (
         (
-            b'window = "Mon-Fri 09:00-16:00"\nstages = [{ name = "canary", share = 5 }, { name = "all", after = "2h" }]\n'
+            b'window = "Mon-Fri 09:00-16:00"\n'
+            b'stages = [{ name = "canary", share = 5 }, { name = "all", after = "2h" }]\n'
             b"\0fix\n\nAgentsync-Rollout: now\n\0Revert\n\nThis reverts commit 0000000.\n\0first"
         ),
         b"Sat,Sun 22:00-04:00",
