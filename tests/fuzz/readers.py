@@ -323,7 +323,9 @@ SEEDS: Final[Mapping[str, tuple[bytes, ...]]] = {
         b"customModes:\n  - slug: a\n    name: A\n    roleDefinition: x\n    groups:\n      - read\n",
         b'{"customModes": [{"slug": "a", "name": "A", "roleDefinition": "x", "groups": ["read"]}]}',
     ),
-    "marketplace": (b'{"metadata": {"pluginRoot": "./a"}, "plugins": [{"name": "p", "source": "b"}]}',),
+    "marketplace": (
+        b'{"metadata": {"pluginRoot": "./a"}, "plugins": [\n{"name": "p", "source": "b"},\n{"name": "q"}]}',
+    ),
     "policy": (
         (
             b'hooks = "allow"\nunattended = "refuse"\ntools = ["read", "mcp__*"]\nmodels = ["a/*"]\nmax_bytes = 9\n'

@@ -188,3 +188,11 @@ def _value(node: ast.expr, module: ModuleType) -> Any:
     if not all(hasattr(module, name) for name in names) or any(isinstance(part, ast.Call) for part in ast.walk(node)):
         return None
     return eval(compile(ast.Expression(node), "pattern", "eval"), vars(module))  # noqa: S307 - our own source
+
+
+def functions() -> Iterator[tuple[str, str, ast.FunctionDef]]:
+    """Each function of the package, with the path and the short name of its module."""
+    for module in modules():
+        for node in ast.walk(_trees()[module.__name__]):
+            if isinstance(node, ast.FunctionDef):
+                yield str(module.__file__), _short(module), node
