@@ -51,6 +51,17 @@ def test_an_imported_agent_comes_back_to_each_tool_with_its_meaning(machine: Mac
     assert "temperature: 0.1" in text
 
 
+def test_an_agent_that_cannot_become_a_file_is_reported_and_keeps_no_other_from_being_written(
+    machine: Machine, clone: Path
+) -> None:
+    (machine.opencode / "nameless.md").write_text("---\nmode: subagent\n---\nHelp.\n")
+    result = machine.run("import", clone, "--format", "json")
+    assert result.code == 4
+    assert [one["path"] for one in result.json["files"]] == ["agents/tester.md", "agents/writer.md", "agentsync.toml"]
+    assert "AS310" in [one["code"] for one in result.json["diagnostics"]]
+    assert not (clone / "agents/nameless.md").exists()
+
+
 def test_a_file_that_is_there_is_never_overwritten(machine: Machine, clone: Path) -> None:
     (clone / "agents").mkdir()
     (clone / "agents/tester.md").write_text("mine")

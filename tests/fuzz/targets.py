@@ -27,6 +27,7 @@ from agentsync.repository.manifest import as_overrides, read_manifest
 from agentsync.repository.overlays import read_overlays
 from agentsync.repository.overrides import Override
 from agentsync.repository.selection import Selection, select
+from fuzz import readers
 from support.conversion import silent_losses, widening
 
 Target = Callable[[bytes], None]
@@ -51,6 +52,7 @@ def targets() -> Mapping[str, Target]:
         "overlays": overlays,
         "settings": settings,
         **{name: partial(agent, dialect) for name, dialect in dialects().items()},
+        **readers.targets(),
     }
 
 
@@ -235,5 +237,6 @@ _SEEDS: Mapping[str, tuple[bytes, ...]] = {
         b'[agents.x]\ndescription = "d"\nconfig_file = "x.toml"\n',
         b'{"customModes": [{"slug": "a", "name": "A", "roleDefinition": "x", "groups": ["read"]}]}',
     ),
+    **readers.SEEDS,
     "overlays": (b"---\nmodel: anthropic/opus\npermissions:\n  bash: deny\n---\nMore.\n", b"Text alone\n"),
 }

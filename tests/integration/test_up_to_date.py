@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,12 @@ def test_a_damaged_state_is_still_reported(resting: Installation) -> None:
     damage(resting)
     assert resting.find() is None
     assert resting.pull().recovered
+
+
+def test_a_damaged_fingerprint_leaves_the_decision_to_a_whole_run(resting: Installation) -> None:
+    with closing(sqlite3.connect(resting.app_paths.database)) as connection, connection:
+        connection.execute("UPDATE fingerprint SET value = substr(value, 2)")
+    assert resting.find() is None
 
 
 def test_what_waits_for_a_stage_is_up_to_date_until_it_is_due(

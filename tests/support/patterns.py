@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import BuiltinMethodType, ModuleType
 from typing import Any
 
 import agentsync
@@ -53,19 +53,23 @@ def compiled() -> Iterator[Use]:
             if isinstance(value, re.Pattern):
                 used = methods.get(value) or {"search", "fullmatch"}
                 yield from (Use(f"{_short(module)}.{name}", value.pattern, value.flags, method) for method in used)
-            elif getattr(value, "__module__", module.__name__) == module.__name__ or not callable(value):
+            elif getattr(value, "__module__", None) in {None, module.__name__} or not callable(value):
                 for pattern in _within(value, set()):
                     yield from (
                         Use(f"{_short(module)}.{name}[]", pattern.pattern, pattern.flags, method)
-                        for method in ("search", "fullmatch")
+                        for method in ("search", "fullmatch", "finditer")
                     )
 
 
 def written_out() -> Iterator[Use]:
-    """Each call of `re` in a function, with a pattern that its module alone decides."""
-    for module, _, call in _calls():
+    """Each call of `re` with a pattern that its module alone decides, in a function or where no module has its result.
+
+    Such a result is a method of the pattern that is taken at once, as in `re.compile("x").sub`.
+    """
+    had = {use.pattern for use in compiled()}
+    for module, function, call in _calls():
         made = _value(call.args[0], module)
-        if made is not None:
+        if made is not None and (function or made not in had):
             flags = [*call.args[3 if call.func.attr == "split" else 2 :], *(word.value for word in call.keywords)]  # type: ignore[attr-defined]
             values = [_value(flag, module) for flag in flags if "re." in ast.unparse(flag)]
             pattern = made.pattern if isinstance(made, re.Pattern) else made
@@ -77,8 +81,28 @@ def made_at_run_time() -> set[Call]:
     return {
         Call(_short(module), function, ast.unparse(call.args[0]))
         for module, function, call in _calls()
-        if _value(call.args[0], module) is None
+        if function and _value(call.args[0], module) is None
     }
+
+
+def hidden() -> Iterator[str]:
+    """Each place where `re` is used in a way in which its patterns would not be found."""
+    for module in modules():
+        tree = _trees()[module.__name__]
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            is_other = isinstance(node, ast.ImportFrom) and node.module in {"re", "regex"}
+            renamed = isinstance(node, ast.Import) and any(
+                one.name == "regex" or (one.name == "re" and one.asname) for one in node.names
+            )
+            taken = (
+                isinstance(node, ast.Attribute)
+                and ast.unparse(node.value) == "re"
+                and node.attr in {*_METHODS, "compile"}
+                and id(node) not in called
+            )
+            if is_other or renamed or taken:
+                yield f"{_short(module)}:{node.lineno}"  # type: ignore[attr-defined]
 
 
 @cache
@@ -97,6 +121,7 @@ def _within(value: object, seen: set[int]) -> Iterator[re.Pattern[str]]:
     if id(value) in seen:
         return
     seen.add(id(value))
+    value = getattr(value, "__self__", value) if isinstance(value, BuiltinMethodType) else value  # such as `_KEY.sub`
     if isinstance(value, re.Pattern):
         yield value
     for part in _parts(value):
@@ -139,19 +164,22 @@ def _methods() -> Mapping[re.Pattern[str], set[str]]:
 
 
 def _calls() -> Iterator[tuple[ModuleType, str, ast.Call]]:
-    """Each call of a function of `re` inside a function."""
+    """Each call of a function of `re`, with the name of the function that it is in; empty where it is in none."""
     for module in modules():
-        for function in ast.walk(_trees()[module.__name__]):
-            if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                continue
+        inside: set[int] = set()
+        tree = _trees()[module.__name__]
+        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
+        for function in (*functions, tree):
             for node in ast.walk(function):
                 if (
                     isinstance(node, ast.Call)
                     and isinstance(node.func, ast.Attribute)
                     and ast.unparse(node.func.value) == "re"
                     and node.func.attr in {*_METHODS, "compile"}
+                    and not (function is tree and id(node) in inside)
                 ):
-                    yield module, getattr(function, "name", "lambda"), node
+                    inside.add(id(node))
+                    yield module, "" if function is tree else getattr(function, "name", "lambda"), node
 
 
 def _value(node: ast.expr, module: ModuleType) -> Any:
@@ -160,3 +188,11 @@ def _value(node: ast.expr, module: ModuleType) -> Any:
     if not all(hasattr(module, name) for name in names) or any(isinstance(part, ast.Call) for part in ast.walk(node)):
         return None
     return eval(compile(ast.Expression(node), "pattern", "eval"), vars(module))  # noqa: S307 - our own source
+
+
+def functions() -> Iterator[tuple[str, str, ast.FunctionDef]]:
+    """Each function of the package, with the path and the short name of its module."""
+    for module in modules():
+        for node in ast.walk(_trees()[module.__name__]):
+            if isinstance(node, ast.FunctionDef):
+                yield str(module.__file__), _short(module), node

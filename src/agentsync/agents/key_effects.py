@@ -200,9 +200,9 @@ def restricts(key: str) -> bool:
 
 def may_restrict(key: str, text: str) -> bool:
     """Whether a key may restrict an agent, given the text of its value or the start of that text."""
-    folded = folded_key(key).partition(".")[0]
     if not restricts(key):
         return False
+    folded = folded_key(key).partition(".")[0]
     text = text.strip()
     if folded in meaning(Meaning.MODE):
         return folded_key(text.split()[0].strip("\"'")).removesuffix("mode") in TAKING_MODES if text else False

@@ -87,7 +87,7 @@ def command(*, into: Path, sources: tuple[str, ...], form: Literal["neutral", "o
     with Waiting() as waiting:
         waiting("reading", 0, 0)
         agents, problems = _collect([*_directories(sources)])
-        files = [*_files(agents, form)]
+        files = [*_files(agents, form, problems)]
     if form == "neutral" and files:
         files.append(File(FILE_NAME, _MANIFEST.encode(), (), ()))
     results = [*zip(files, _write(into, files, dry_run=dry_run), strict=True)]
@@ -218,12 +218,18 @@ def _written(database: Path, directories: Iterable[str]) -> Iterable[tuple[str, 
         return state.inventory(directories)
 
 
-def _files(agents: dict[str, list[ReadAgent]], form: Literal["neutral", "own"]) -> Iterator[File]:
+def _files(
+    agents: dict[str, list[ReadAgent]], form: Literal["neutral", "own"], problems: list[Diagnostic]
+) -> Iterator[File]:
+    """Yield the files to write; the diagnostics of an agent that has none are added to `problems`."""
     if form == "own":
         yield from _own_files(agents)
         return
     for slug in sorted(agents):
         merged = merge(agents[slug])
+        if merged.data is None:
+            problems += merged.diagnostics
+            continue
         names = (agents[slug][0].agent.name,)
         yield File(f"agents/{slug}.md", merged.data, names, merged.diagnostics, merged.diffs)
 

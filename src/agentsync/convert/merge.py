@@ -22,6 +22,7 @@ _PERMISSIONS = ("tools", "permissions")
 # Keys that are not compared one by one: versions are matched by name, grants are compared as a whole, and the tables
 # under `targets` are merged.
 _SHARED = frozenset({"name", "tags", "targets", *_PERMISSIONS})
+_NO_DESCRIPTION = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,14 @@ class Merged:
 
     Attributes:
         slug: the name of its file, without an ending.
-        data: the file in the neutral dialect.
+        data: the file in the neutral dialect; None where no version has the description that it needs.
         versions: the versions that were merged; the first one wins where a setting cannot differ between tools.
         diagnostics: differences between the versions, and losses of the first in the neutral dialect.
         diffs: unified diffs from the first version's prompt to each other one.
     """
 
     slug: str
-    data: bytes
+    data: bytes | None
     versions: tuple[ReadAgent, ...]
     diagnostics: tuple[Diagnostic, ...]
     diffs: tuple[str, ...]
@@ -54,12 +55,12 @@ def merge(versions: Sequence[ReadAgent]) -> Merged:
         diagnostics += [difference.at(path=other.document.path, agent=first.agent.name) for difference in differences]
         if table:
             targets[other.dialect.name] = {**targets.get(other.dialect.name, {}), **table}
-    writing = neutral.write(first.agent.model_copy(update={"targets": targets}), WriteOptions())
+    description = next(filter(None, (version.agent.description for version in versions)), "")
+    agent = first.agent.model_copy(update={"targets": targets, "description": description})
+    writing = neutral.write(agent, WriteOptions())
     diagnostics += [loss.at(path=first.document.path, agent=first.agent.name) for loss in writing.diagnostics]
     diffs = (_diff(first, other) for other in others)
-    return Merged(
-        first.agent.slug, writing.data or b"", tuple(versions), tuple(diagnostics), tuple(filter(None, diffs))
-    )
+    return Merged(first.agent.slug, writing.data, tuple(versions), tuple(diagnostics), tuple(filter(None, diffs)))
 
 
 def _compared(first: ReadAgent, other: ReadAgent) -> tuple[dict[str, JsonValue], list[Diagnostic]]:
@@ -110,9 +111,14 @@ def _converted(first: ReadAgent, dialect: Dialect) -> Agent:
 
 
 def _neutral_keys(agent: Agent) -> Mapping[str, JsonValue]:
-    """Return an agent in the neutral dialect's keys."""
+    """Return an agent in the neutral dialect's keys.
+
+    One without a description has none there either, although the dialect writes no such file.
+    """
     neutral = dialects()[NEUTRAL]
-    return neutral.parse(neutral.write(agent, WriteOptions()).data or b"", "").metadata
+    described = agent if agent.description else agent.model_copy(update={"description": _NO_DESCRIPTION})
+    metadata = neutral.parse(neutral.write(described, WriteOptions()).data or b"", "").metadata
+    return {key: value for key, value in metadata.items() if key != "description" or agent.description}
 
 
 def _alike(one: Grants, other: Grants) -> bool:

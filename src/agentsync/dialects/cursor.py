@@ -171,6 +171,13 @@ class _Cursor(TableDialect):
         alike = is_quoted or shown == metadata.get("description", "")
         return alike and all(lines.get(key) == metadata[key] for key in ("name", "model") if key in metadata)
 
+    def _name(self, agent: Agent) -> tuple[str, list[Diagnostic]]:
+        """Return the name, with a diagnostic where `_format` leaves it out and the file is called otherwise."""
+        name, diagnostics = TableDialect._name(self, agent)  # noqa: SLF001 - super() does not work in slotted dataclasses
+        if name not in ("", agent.slug) and not _is_plain(name):
+            diagnostics.append(Diagnostic(Code.NAME_CHANGED, f"{name!r} is called `{agent.slug}` here"))
+        return name, diagnostics
+
 
 _CURSOR: Final = _Cursor(
     name="cursor",

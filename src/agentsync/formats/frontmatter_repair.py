@@ -16,6 +16,7 @@ from agentsync.core.codes import Code
 from agentsync.core.naming import visible
 from agentsync.formats.document import MAX_HEAD_BYTES
 from agentsync.formats.key_lines import (
+    first_words,
     is_code,
     is_known,
     is_label_of,
@@ -236,23 +237,27 @@ def _unclosed(text: str, start: int, exact: Split | None) -> Split | None:
     """
     lines = text[start:].split("\n")
     fence = exact.head.count("\n") if exact else -1
-    last, end, blank = "", 0, False
+    last, end, size, blank = "", 0, 0, False
     for index, line in enumerate(lines):
         if index == fence:
             return None
+        size += len(line.removesuffix("\r")) + 1
+        if not line.strip():
+            blank = True
+            continue
         parsed = key_line(line)
         if parsed and (is_known(parsed.key) or not blank):
             # A line that may be a label in prose is not certainly a key, so the description stays the last key.
             last = last if last == "description" and not is_code(parsed.key) else parsed.key
-            end, blank = index + 1, False
-        elif not line.strip():
-            blank = True
         elif blank and _is_prose(line):
             break
-        else:
-            end = index + 1
+        end, blank = index + 1, False
+        if size > MAX_HEAD_BYTES:  # too large for any reading, so the rest of the file need not be read
+            break
     head = _lines("\n".join(lines[:end]) + "\n")
-    if not last or (exact and last == "description") or not _holds_all_keys(head, exact.head if exact else text):
+    too_large = len(head) > MAX_HEAD_BYTES
+    whole = exact.head if exact else text
+    if not last or (exact and last == "description") or not (too_large or _holds_all_keys(head, whole)):
         return None
     return Split(head, "\n".join(lines[end:]), problems=((Code.UNCLOSED, end + 1),), guessed=True)
 
@@ -262,7 +267,7 @@ def _holds_all_keys(head: str, text: str) -> bool:
 
 
 def _known_keys(text: str) -> set[str]:
-    return {parsed.key for line in text.split("\n") if (parsed := key_line(line)) and is_known(parsed.key)}
+    return {*filter(is_known, first_words(text))}
 
 
 def _flattened(text: str) -> Split | None:

@@ -40,6 +40,7 @@ _PLAIN_KEYS: Final = frozenset(
 
 _CODE: Final = re.compile(r"[a-z][A-Za-z0-9]*+(?:[-_][A-Za-z0-9]++)*+")
 _KEY: Final = re.compile(r"""["']?(?P<key>[^\W\d_][\w-]*+)["']?[ \t]*+:(?P<separated>\s|$)?""")
+_FIRST_WORD: Final = re.compile(rf"^{_KEY.pattern}", re.MULTILINE)
 # A key of several words, or with dots. The bound is longer than any key of that kind, and keeps the search short.
 _LONG_KEY: Final = re.compile(r"""["']?(?P<key>[^\W\d_][\w. -]{0,40}?)["']?[ \t]*+:(?P<separated>\s|$)?""")
 # A key in any form that an author may have used: in a list, in bold, numbered, with a remark, with an equals sign, or
@@ -70,10 +71,15 @@ class KeyLine(NamedTuple):
 
 def key_line(line: str) -> KeyLine | None:
     """Parse the key at the start of a line of frontmatter; a key of several words only if it restricts."""
-    if (match := _KEY.match(line)) and (is_known(match["key"]) or match["separated"] is not None):
+    if (match := _KEY.match(line)) and (match["separated"] is not None or is_known(match["key"])):
         return KeyLine(match["key"], line[match.end() :])
     match = _LONG_KEY.match(line)
     return KeyLine(match["key"], line[match.end() :]) if match and restricts(match["key"]) else None
+
+
+def first_words(text: str) -> frozenset[str]:
+    """Find what each line of a text starts with and has a colon behind: all that `key_line` can find, and labels."""
+    return frozenset(match["key"] for match in _FIRST_WORD.finditer(text))
 
 
 def is_code(key: str) -> bool:
@@ -115,7 +121,10 @@ def lost_in_body(body: str, read: Collection[str], *, everywhere: bool) -> tuple
         The key and its 0-based line in the body.
     """
     above_prose, ticks = True, ""
-    for number, line in enumerate(map(visible, body.split("\n"))):
+    for number, written in enumerate(body.split("\n")):
+        if not written.strip():
+            continue
+        line = visible(written)
         if fence := re.match(r"\s*(```|~~~)", line):
             ticks = "" if ticks == fence[1] else ticks or fence[1]
         if ticks or not line.strip():

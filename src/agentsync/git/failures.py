@@ -261,7 +261,10 @@ def _location(trace: str, remote: Remote) -> str:
     if not locations:
         return ""
     base = split_credentials(remote.url)[0]
-    url = urljoin(f"{base}/info/refs", locations[-1].strip())
+    try:
+        url = urljoin(f"{base}/info/refs", locations[-1].strip())
+    except ValueError:  # such as `https://[`
+        return ""
     return f" ({printable(redact(_ADDED_TO_URL.sub('', url)))})"
 
 

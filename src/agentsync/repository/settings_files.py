@@ -16,13 +16,15 @@ from agentsync.core.entry_paths import SETTINGS_ENTRY, entry_path
 from agentsync.dialects import SettingsFile
 from agentsync.formats.document import MAX_FILE_BYTES, UnreadableError
 from agentsync.git.objects import Entry
-from agentsync.repository.multi_agent_files import MAX_AGENTS
+from agentsync.repository.multi_agent_files import MAX_AGENTS, MAX_BYTES
 from agentsync.repository.places import settings_dialect
 
 Read = Callable[[Sequence[Entry]], Iterable[bytes]]
 
 _MAX_PARTS = 16
 """Maximum number of files that one agent takes in."""
+
+_TOGETHER = f"settings, the files that their agents take in and these agents are over {MAX_BYTES:,} bytes together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,29 @@ class Extracted:
     entries: list[Entry]
     contents: Mapping[str, bytes] = field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
+
+
+class _Reader:
+    """Reads files of a source, up to a maximum of bytes together: each agent of each settings may name large ones."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._left = MAX_BYTES
+
+    def __call__(self, entries: Sequence[Entry]) -> list[bytes] | None:
+        """Return the bytes of some files, in their order; None where they are too much."""
+        # Where content has yet to be fetched, its size is known only once it is read.
+        contents = [*self._read(entries)] if self.takes(sum(entry.size for entry in entries)) else []
+        return contents if contents and self.spend(sum(map(len, contents))) else None
+
+    def takes(self, size: int) -> bool:
+        """Whether so many bytes are left."""
+        return size <= self._left
+
+    def spend(self, size: int) -> bool:
+        """Count bytes, and return whether there were so many left."""
+        self._left -= size
+        return self._left >= 0
 
 
 class _Made(NamedTuple):
@@ -65,8 +90,13 @@ def extract_agents(entries: Sequence[Entry], tree: Mapping[str, Entry], read: Re
         return Extracted([*entries])
     made: dict[Entry, list[_Made]] = {}
     diagnostics: list[Diagnostic] = []
-    for entry, data in zip(formats, read([*formats]), strict=True):
-        results = [*_agents(entry, data, formats[entry], tree, read)]
+    reader = _Reader(read)
+    contents = reader([*formats])
+    if contents is None:
+        too_large = tuple(Diagnostic(Code.TOO_LARGE, _TOGETHER, path=entry.path) for entry in formats)
+        return Extracted([entry for entry in entries if entry not in formats], diagnostics=too_large)
+    for entry, data in zip(formats, contents, strict=True):
+        results = [*_agents(entry, data, formats[entry], tree, reader)]
         made[entry] = [one for one in results if isinstance(one, _Made)]
         diagnostics += [one for one in results if isinstance(one, Diagnostic)]
     every = [one for agents in made.values() for one in agents]
@@ -77,7 +107,7 @@ def extract_agents(entries: Sequence[Entry], tree: Mapping[str, Entry], read: Re
 
 
 def _agents(
-    entry: Entry, data: bytes, format_: SettingsFile, tree: Mapping[str, Entry], read: Read
+    entry: Entry, data: bytes, format_: SettingsFile, tree: Mapping[str, Entry], read: _Reader
 ) -> Iterator[_Made | Diagnostic]:
     try:
         agents = format_.agents(data, entry.path)
@@ -105,7 +135,7 @@ def _made(
     format_: SettingsFile,
     *,
     tree: Mapping[str, Entry],
-    read: Read,
+    read: _Reader,
 ) -> _Made | Diagnostic:
     """Return the agent as a file, or the reason why it cannot be made."""
     path = entry_path(entry.path, name)
@@ -115,8 +145,9 @@ def _made(
     missing = next((part for part in named if part not in parts), "")
     contents: Mapping[str, bytes] = {}
     if parts and not missing and len(named) <= _MAX_PARTS:
-        contents = dict(zip(parts, read([*parts.values()]), strict=True))
-        # Where content has yet to be fetched, its size is known only now.
+        if (taken_in := read([*parts.values()])) is None:
+            return Diagnostic(Code.TOO_LARGE, _TOGETHER, path=path)
+        contents = dict(zip(parts, taken_in, strict=True))
         missing = next((part for part, data in contents.items() if len(data) > MAX_FILE_BYTES), "")
     if missing or len(named) > _MAX_PARTS:
         what = f"{missing!r}, which" if missing else f"more than {_MAX_PARTS} files, each of which"
@@ -126,6 +157,8 @@ def _made(
         content = format_.written(name, values, contents)
     except UnreadableError as error:
         return error.diagnostic.at(path=path)
+    if not read.spend(len(content)):
+        return Diagnostic(Code.TOO_LARGE, _TOGETHER, path=path)
     blob = hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
     return _Made(
         Entry(path, entry.mode, blob, len(content)), content, frozenset(there.path for there in parts.values())

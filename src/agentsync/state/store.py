@@ -42,6 +42,22 @@ _UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
 _BASE_DIGEST = "json_extract(base, '$[0]')"  # what agentsync had last written there, as `_encoded` stores it
 
 _COLUMNS = ", ".join(f'"{field.name}"' for field in fields(Recorded))
+_ACTIONS = ", ".join(f"'{action}'" for action in Action)
+
+
+def _no_row(column: str) -> str:
+    """A condition in SQL: this column neither is empty nor has a row of the inventory as `_encoded` stores it."""
+    return (
+        f"CASE WHEN {column} IS NULL THEN 0 WHEN NOT json_valid({column}) THEN 1"
+        f" ELSE json_array_length({column}) <> {len(fields(Recorded))} END"
+    )
+
+
+_DAMAGED_VALUES = (
+    f"SELECT 1 FROM changes WHERE {_no_row('base')} OR action NOT IN ({_ACTIONS}) UNION ALL "  # noqa: S608 - our own words
+    f"SELECT 1 FROM intents WHERE {_no_row('base')} OR {_no_row('recorded')} OR action NOT IN ({_ACTIONS}) UNION ALL "
+    "SELECT 1 FROM syncs WHERE NOT json_valid(commits) OR NOT json_valid(counts) LIMIT 1"
+)
 _recorded_values = attrgetter(*(field.name for field in fields(Recorded)))
 _change_values = attrgetter(*(field.name for field in fields(FileChange) if field.name != "base"))
 
@@ -345,6 +361,8 @@ class State(Database):
         if self._query("PRAGMA quick_check(1)") != [("ok",)]:
             raise DamagedError("the database is damaged", place=str(self._path))
         self._check_version()
+        if self._query(_DAMAGED_VALUES):  # which SQLite's own check does not notice
+            raise DamagedError("the database holds a value that is damaged", place=str(self._path))
 
     def _check_version(self) -> None:
         [(version,)] = self._query("PRAGMA user_version")

@@ -244,8 +244,11 @@ def _recall(state: State, key: str) -> Fingerprint | None:
     stored = state.recall(key)
     if stored is None:
         return None
-    record = json.loads(stored)
-    fingerprint = Fingerprint(**{**record, "sources": [_applied_source(source) for source in record["sources"]]})
+    try:
+        record = json.loads(stored)
+        fingerprint = Fingerprint(**{**record, "sources": [_applied_source(source) for source in record["sources"]]})
+    except (ValueError, TypeError, KeyError, AttributeError):  # the file is damaged; the full run replaces the value
+        return None
     same_expansions = all(_value_digest(name) == value for name, value in fingerprint.expansions.items())
     same_inputs = all(content_of(Path(path)) == content for path, content in fingerprint.inputs.items())
     holds = fingerprint.holds_until is None or fingerprint.holds_from <= time.time() < fingerprint.holds_until

@@ -30,13 +30,18 @@ def merged(**versions: str) -> Merged:
     )
 
 
+def data_of(result: Merged) -> bytes:
+    assert result.data is not None
+    return result.data
+
+
 def keys(result: Merged) -> str:
-    return result.data.decode().partition("targets:")[2].partition("---")[0]
+    return data_of(result).decode().partition("targets:")[2].partition("---")[0]
 
 
 def test_one_version_is_itself_in_other_words() -> None:
     result = merged(claude=CLAUDE)
-    back = read("reviewer.md", result.data, "neutral").agent
+    back = read("reviewer.md", data_of(result), "neutral").agent
     assert (back.name, back.description, back.model, back.prompt) == (
         "reviewer",
         "Reviews.",
@@ -60,7 +65,7 @@ def test_a_field_of_one_tool_is_listed_under_it() -> None:
 def test_each_tool_gets_its_permissions_back() -> None:
     own = '---\ndescription: "Reviews."\npermission:\n  bash: deny\n---\nReview it.\n'
     result = merged(claude=CLAUDE, opencode=own)
-    agent = read("reviewer.md", result.data, "neutral")
+    agent = read("reviewer.md", data_of(result), "neutral")
     written = render(agent, dialects()["opencode"], WriteOptions()).data
     assert written is not None
     wanted = read("reviewer.md", own.encode(), "opencode")
@@ -76,6 +81,16 @@ def test_a_tool_without_a_restriction_keeps_none() -> None:
     assert "model: inherit" in keys(result)
 
 
+def test_a_version_without_a_description_gets_that_of_another_one() -> None:
+    own = "---\nmode: subagent\n---\nReview it.\n"
+    result = merged(opencode=own, claude=CLAUDE)
+    assert read("reviewer.md", data_of(result), "neutral").agent.description == "Reviews."
+    assert merged(claude=CLAUDE, opencode=own).data is not None
+    none = merged(opencode=own)
+    assert none.data is None
+    assert [diagnostic.code for diagnostic in none.diagnostics] == [Code.REFUSED_REQUIRED]
+
+
 def test_a_field_that_a_tool_gets_from_the_first_version_is_reported() -> None:
     result = merged(claude=CLAUDE.replace("model", "maxTurns: 5\nmodel"), opencode=in_opencode())
     assert keys(result) == ""
@@ -89,6 +104,6 @@ def test_keys_of_a_tool_alone_are_kept_for_it() -> None:
 
 def test_another_prompt_is_shown() -> None:
     result = merged(claude=CLAUDE, opencode=in_opencode().replace("Review it.", "Review all."))
-    assert result.data.endswith(b"Review it.\n")
+    assert data_of(result).endswith(b"Review it.\n")
     assert "-Review it.\n+Review all.\n" in result.diffs[0]
     assert [diagnostic.code for diagnostic in result.diagnostics] == [Code.VERSION_DIFFERS]

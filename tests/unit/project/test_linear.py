@@ -26,7 +26,7 @@ from agentsync.formats.yaml_types import types_a_value
 from agentsync.repository.dialect_detection import read_agent
 from support.golden import read_archive
 from support.hostile import grows, hostile, superlinear
-from support.patterns import Call, Use, compiled, made_at_run_time, modules, written_out
+from support.patterns import Call, Use, compiled, hidden, made_at_run_time, modules, written_out
 from support.thorough import part
 
 _USES = sorted({*compiled(), *written_out()}, key=repr)
@@ -166,6 +166,7 @@ def _read(dialect: Dialect, more: Mapping[str, JsonValue], body: str = "You help
 
 
 def test_patterns_are_found_wherever_they_are() -> None:
+    assert [*hidden()] == []
     assert len(modules()) > 150
     places = {use.place for use in _USES}
     # In a module, in a table of a module, in an object, and in a function.

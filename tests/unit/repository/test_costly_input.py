@@ -160,3 +160,10 @@ def test_stars_in_a_row_are_one() -> None:
     assert path_matches("**/" * 5_000 + "x", "a/" * 1_000 + "x")
     assert not path_matches("**/" * 5_000 + "b/x", "a/" * 1_000 + "x")
     assert time.process_time() - started < _SECONDS
+
+
+def test_a_mode_that_is_too_large_in_its_own_form_is_refused() -> None:
+    """Its text has one line in the file, and many with indentation in the form that is read."""
+    frame = 'customModes:\n  - slug: a\n    name: A\n    groups:\n      - read\n    roleDefinition: "%s"\n'
+    data = (frame % ("a\\n" * 300_000)).encode()
+    assert _quickly(".roomodes:a", data, "roo") == [Code.TOO_LARGE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
@@ -58,6 +59,25 @@ def test_an_agent_without_its_instructions_is_refused(part: str) -> None:
     result = extracted({"a/opencode.json": REVIEWER % b"{file:%s}" % part.encode(), "prompts/missing.md": b"x"})
     assert result.entries == []
     assert [(one.code, one.path) for one in result.diagnostics] == [(Code.PART_MISSING, "a/opencode.json:reviewer")]
+
+
+def test_what_takes_in_too_much_is_refused_before_it_is_made() -> None:
+    """One file may be taken in a hundred thousand times, and each of many agents may take in large ones."""
+    repeated = {"opencode.json": REVIEWER % (b"{file:./x.md}" * 60_000), "x.md": b"x" * 500_000}
+    result = extracted(repeated)
+    assert result.contents == {}
+    assert [(one.code, one.path) for one in result.diagnostics] == [(Code.TOO_LARGE, "opencode.json:reviewer")]
+    names = [f"a{number}" for number in range(30)]
+    parts = {f"{name}.md": name.encode() * 200_000 for name in names}
+    listed = {name: {"description": "d", "prompt": f"{{file:./{name}.md}}"} for name in names}
+    result = extracted({"opencode.json": json.dumps({"agent": listed}).encode(), **parts})
+    assert 5 <= len(result.contents) < len(names)
+    assert {one.code for one in result.diagnostics} == {Code.TOO_LARGE}
+    assert len(result.contents) + len(result.diagnostics) == len(names)
+    settings = {f"{name}/opencode.json": REVIEWER % (b"x" * 1_000_000) for name in names[:9]}
+    result = extracted(settings)
+    assert result.entries == []
+    assert [(one.code, one.path) for one in result.diagnostics] == [(Code.TOO_LARGE, path) for path in sorted(settings)]
 
 
 def test_a_role_is_one_agent_with_its_file() -> None:

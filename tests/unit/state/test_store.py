@@ -162,6 +162,19 @@ def test_a_file_that_is_not_a_database_is_set_aside_and_a_new_one_started(path: 
         assert path.with_name(f"{path.name}.corrupt-{number}").read_bytes() == b"garbage" * 1000
 
 
+@pytest.mark.parametrize("whole", [b'["digest"', b'{"team": ', b"create"])
+def test_a_database_with_a_damaged_value_is_set_aside(path: Path, whole: bytes) -> None:
+    with begun(path) as state:
+        known = intent()
+        state.settle([replace(known, change=replace(known.change, base=ROW))])
+    data = path.read_bytes()
+    assert whole in data
+    path.write_bytes(data.replace(whole, b"!" + whole[1:]))
+    with State.open(path) as state:
+        assert state.recovered
+        assert state.syncs(1) == []
+
+
 def test_a_database_with_damaged_pages_is_set_aside(path: Path) -> None:
     with begun(path) as state:
         state.settle([intent(f"{number}.md") for number in range(500)])

@@ -12,8 +12,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from agentsync.core.codes import Code
+from agentsync.core.diagnostics import Diagnostic
 from agentsync.dialects._base import SettingsFile
-from agentsync.formats.document import decode
+from agentsync.formats.document import MAX_FILE_BYTES, UnreadableError, decode
 from agentsync.formats.frontmatter import format_markdown
 from agentsync.formats.json_reader import load_jsonc
 
@@ -45,6 +47,10 @@ def _parts(values: Mapping[str, JsonValue]) -> tuple[str, ...]:
 
 def _written(_name: str, values: Mapping[str, JsonValue], parts: Mapping[str, bytes]) -> bytes:
     texts = {part: decode(data, part)[0].strip() for part, data in parts.items()}
+    # Summed before it is made: a prompt may take in one file a hundred thousand times.
+    if sum(len(texts[part]) for part in _parts(values)) > MAX_FILE_BYTES:
+        message = f"with the files that it takes in it is over {MAX_FILE_BYTES:,} bytes"
+        raise UnreadableError(Diagnostic(Code.TOO_LARGE, message))
     prompt = _FILE.sub(lambda match: texts[match[1]] if match[1] else match[0], str(values[_PROMPT]))
     metadata = {key: value for key, value in values.items() if key != _PROMPT}
     return format_markdown(metadata, prompt)

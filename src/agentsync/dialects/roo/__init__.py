@@ -245,7 +245,9 @@ def _parse(data: bytes, path: str) -> Document:
     if metadata.get(_WHEN) == metadata["description"]:
         metadata.pop(_WHEN, None)
     lines = dict.fromkeys(metadata, modes[0].start + 1)
-    return Document(path, metadata, "\n\n".join(texts), lines, repaired, diagnostics, canonical(modes[0].value))
+    own = canonical(modes[0].value)
+    decode(own, path)  # it may be too large where the file is not, since it has indentation
+    return Document(path, metadata, "\n\n".join(texts), lines, repaired, diagnostics, own)
 
 
 def _summary(role: str) -> str:

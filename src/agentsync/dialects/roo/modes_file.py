@@ -131,8 +131,8 @@ def _proved(before: Layout, after: Layout, changes: Mapping[str, bytes | None]) 
 
 def _item(value: Mapping[str, JsonValue], file: Layout) -> str:
     """A mode as lines of a list."""
-    others = sorted(value.keys() - {*_FIRST, _LAST})
-    keys = [key for key in (*_FIRST, *others, _LAST) if key in value]
+    others = value.keys() - {*_FIRST, _LAST}
+    keys = [key for key in (*_FIRST, *sorted(others), _LAST) if key in value]
     rows = [row for key in keys for row in _rows(key if key not in others else _quoted(key), value[key])]
     marks = ("- ", *["  "] * len(rows))
     lines = (f"{file.indent}{mark}{row}" if row else "" for mark, row in zip(marks, rows, strict=False))
