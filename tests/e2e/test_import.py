@@ -306,7 +306,8 @@ def test_what_was_imported_is_no_conflict_where_it_came_from(machine: Machine) -
     assert {path: path.read_text() for path in own} == own, "what agentsync did not write is not touched"
     assert machine.run("status", "--exit-code").code == 0
     assert machine.run("adopt", "writer").code == 0
-    assert edited.read_text() != own[edited]
+    writer = machine.opencode / "writer.md"
+    assert writer.read_text() != own[writer]
     (listed,) = (line for line in machine.run("adopt").stdout.splitlines() if "opencode" in line)
     assert "reviewer" in listed
     for path in clone.rglob("reviewer.md"):

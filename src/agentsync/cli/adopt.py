@@ -63,9 +63,8 @@ def command(*, what: tuple[str, ...], everything: bool, dry_run: bool) -> int:
         report = _about(report, chosen.changes(report))
     options.status = report.exit_code
     replaced = [change for change in report.changes if change.action is Action.REPLACE]
-    shown = (
-        [one for one in report.plan.changes if one.action is Action.CONFLICT or _is_same(one)] if listing else replaced
-    )
+    waiting = [change for change in report.plan.changes if change.action is Action.CONFLICT or _is_same(change)]
+    shown = waiting if listing else replaced
     if options.json:
         click.echo(json.dumps({**report_record(report), "shown": [*map(change_record, shown)]}))
         return options.status

@@ -22,8 +22,10 @@ from agentsync.cli.proposals import (
     unmapped_models,
 )
 from agentsync.cli.source_access import Access, find_access
+from agentsync.cli.wording import counted
 from agentsync.config import Config
 from agentsync.config.editor import create
+from agentsync.core.codes import Code
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import shorten, user_config
 from agentsync.dialects import Dialect, default_dialect, dialects

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agentsync.cli.config_edits import append, edit, needed_settings, read
-from agentsync.cli.options import common, common_options, complete_dialect
+from agentsync.cli.options import common, common_options
 from agentsync.config.editor import removed, table
 from agentsync.core.errors import ConfigError
 from agentsync.core.paths import shorten
@@ -24,7 +24,7 @@ Examples:
 
 @click.command("target", epilog=_EPILOG)
 @click.argument("what", type=click.Choice(["add", "remove"]))
-@click.argument("target", shell_complete=complete_dialect)
+@click.argument("target")
 @click.option("--name", help="With `add`: the target's name; the tool's otherwise.")
 @click.option("--path", type=click.Path(path_type=Path), help="With `add`: the directory; the tool's own otherwise.")
 @click.option("--project", type=click.Path(path_type=Path), help="With `add`: a project whose directory is used.")
