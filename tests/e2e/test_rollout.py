@@ -176,3 +176,31 @@ def test_a_stage_or_group_that_the_rollout_does_not_have_is_reported(
     assert not stage or state_of(pulled)["stage"] == stage
     assert message in machine.run("status").stderr
     assert message in machine.run("doctor").stdout
+
+
+def merge(repository: Repository, files: dict[str, str], message: str, *, when: int) -> str:
+    """Merge a side branch with one commit of this message, as a host does: its own message names no commit."""
+    before = repository.head
+    repository.write(files)
+    side = repository.commit(message, when=when)
+    dated = {"GIT_COMMITTER_DATE": f"@{when} +0000"}
+    command = ("commit-tree", f"{side}^{{tree}}", "-p", before, "-p", side, "-m", "Merge pull request #3")
+    made = repository.git(*command, variables=dated)
+    repository.reset(made)
+    return made
+
+
+@pytest.mark.parametrize("undoes", [True, False])
+def test_a_merged_revert_counts_where_it_undoes_what_it_names(
+    staged: Machine, repository: Repository, *, undoes: bool
+) -> None:
+    now = int(time.time())
+    one = repository.git("show", "HEAD:agents/tester.md") + "\n"
+    bad = merge(repository, {"agents/tester.md": agent("tester", "Two.")}, "Say two", when=now)
+    repository.write({"agents/writer.md": agent("writer", "More.")})
+    repository.commit("Say more", when=now)
+    assert staged.run("pull").code == 0
+    reverting = {"agents/tester.md": one if undoes else agent("tester", "Three.")}
+    merge(repository, reverting, f'Revert "Say two"\n\nThis reverts commit {bad}, reversing\n', when=now + 2 * 3600)
+    assert staged.run_later(25, "pull").code == 0
+    assert prompt_of(staged) == ("One." if undoes else "Two."), "the revert itself is not due yet"

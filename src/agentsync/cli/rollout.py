@@ -106,7 +106,12 @@ def line_of(clone: Clone, rollout: RolloutTable | None) -> list[Commit]:
     Raises:
         ConfigError: there is no commit.
     """
-    line = [Commit(one.id, one.tree, one.time, one.message) for one in clone.first_parents(LONGEST_LINE)]
+    records = clone.first_parents(LONGEST_LINE)
+    taken_back = clone.merged_reverts(records) if rollout else {}
+    line = [
+        Commit(one.id, one.tree, one.time, one.message, takes_back=taken_back.get(one.id, frozenset()))
+        for one in records
+    ]
     for index, commit in enumerate(line if rollout and rollout.halt else ()):
         if not _halts(clone, commit):
             break

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentsync.core.errors import ConfigError
+from agentsync.git.merged_reverts import merged_reverts
 from agentsync.git.objects import FIRST_PARENTS, CommitRecord, parse_first_parents
 from agentsync.git.process import Done, executable, run
 
@@ -46,6 +48,10 @@ class Clone:
             ConfigError: there is no commit.
         """
         return parse_first_parents(self._git(*FIRST_PARENTS, f"--max-count={most}"))
+
+    def merged_reverts(self, line: Sequence[CommitRecord]) -> Mapping[str, frozenset[str]]:
+        """Return for the merges of a first-parent line which earlier commits of it they take back, by their ids."""
+        return merged_reverts(self._git, line)
 
     def resolve(self, name: str) -> str:
         """Return the id of the commit that a name leads to, as git understands it.

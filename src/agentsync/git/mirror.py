@@ -6,7 +6,7 @@ This is the interface of the package; its other modules are the implementation.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from agentsync.git.failures import (
     too_large,
 )
 from agentsync.git.identity import copy_in_history
+from agentsync.git.merged_reverts import merged_reverts
 from agentsync.git.objects import (
     FIRST_PARENTS,
     SHA1,
@@ -203,6 +204,14 @@ class Mirror:
             SourceUnavailableError: the mirror cannot be read.
         """
         return parse_first_parents(self._repository.read(*FIRST_PARENTS, f"--max-count={most}", commit))
+
+    def merged_reverts(self, line: Sequence[CommitRecord]) -> Mapping[str, frozenset[str]]:
+        """Return for the merges of a first-parent line which earlier commits of it they take back, by their ids.
+
+        Raises:
+            SourceUnavailableError: the mirror cannot be read.
+        """
+        return merged_reverts(self._repository.read, line)
 
     def is_cut(self, commit: str) -> bool:
         """Whether the history of a commit ends at the boundary of a shallow source."""

@@ -22,6 +22,7 @@ class Commit:
         time: of its committer, in seconds since the epoch.
         message: whole.
         halts: whether its manifest halts the rollout.
+        takes_back: the earlier commits that it reverts as a merge, whatever its message.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Commit:
     time: float
     message: str = ""
     halts: bool = False
+    takes_back: frozenset[str] = frozenset()
 
     @property
     def is_urgent(self) -> bool:
@@ -98,8 +100,9 @@ def _believable(sightings: Sequence[Sighting], oldest: float, now: float) -> Seq
 def reverted(line: Line) -> Mapping[str, str]:
     """Return the commits that contain something reverted, by id, each with the newest commit that reverts it.
 
-    A commit reverts an earlier one by its message, as `git revert` writes it, or by having the tree of one from before
-    it. What is between both contains what was reverted. A revert that is itself reverted does not count.
+    A commit reverts an earlier one by its message, as `git revert` writes it, by having the tree of one from before it,
+    or as a merge of a revert. What is between both contains what was reverted. A revert that is itself reverted does
+    not count.
     """
     marked: dict[str, str] = {}
     named, undone = _named(line), _undone(line)
@@ -112,16 +115,20 @@ def reverted(line: Line) -> Mapping[str, str]:
 
 
 def _named(line: Line) -> Sequence[Sequence[int]]:
-    """Return for each commit the positions of the earlier ones that its message says it reverts."""
+    """Return for each commit the positions of the earlier ones that its message names, or that it takes back."""
+    position = {commit.id: index for index, commit in enumerate(line)}
     by_prefix: defaultdict[str, list[int]] = defaultdict(list)
     for index, commit in enumerate(line):
         by_prefix[commit.id[:_ABBREVIATED]].append(index)
     return [
         [
-            older
-            for match in _REVERTS.finditer(commit.message)
-            for older in by_prefix[match[1][:_ABBREVIATED]]
-            if older > index and line[older].id.startswith(match[1])
+            *(
+                older
+                for match in _REVERTS.finditer(commit.message)
+                for older in by_prefix[match[1][:_ABBREVIATED]]
+                if older > index and line[older].id.startswith(match[1])
+            ),
+            *(position[id_] for id_ in commit.takes_back),
         ]
         for index, commit in enumerate(line)
     ]

@@ -44,7 +44,11 @@ def choose_commit(
     rollout = _rollout_at(mirror, tip)
     machine = Machine(installation_id(fallback=kept_id(app_paths)), name, table.rollout)
     records = mirror.first_parents(tip, _LONGEST_LINE)
-    line = [Commit(one.id, one.tree, one.time, one.message) for one in records]
+    taken_back = mirror.merged_reverts(records) if rollout else {}
+    line = [
+        Commit(one.id, one.tree, one.time, one.message, takes_back=taken_back.get(one.id, frozenset()))
+        for one in records
+    ]
     if rollout and rollout.halt and not applied:
         line = [*_with_halts(mirror, line)]
     choice = choose(
