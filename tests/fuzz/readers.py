@@ -26,6 +26,8 @@ from agentsync.core.durations import parse_duration
 from agentsync.core.errors import AgentsyncError, ConfigError, StateError
 from agentsync.core.urls import local_path, printable, redact, scheme, split_credentials
 from agentsync.dialects import UneditableError, dialects
+from agentsync.fleet.directories import machine_of_textfile
+from agentsync.fleet.documents import machine_of
 from agentsync.formats.diff import unified
 from agentsync.git.failures import explain, lacks_ref
 from agentsync.git.objects import Entry, parse_first_parents
@@ -58,6 +60,7 @@ def targets() -> Mapping[str, Callable[[bytes], None]]:
     return {
         "repository": repository,
         "shared": shared,
+        "fleet": fleet,
         "marketplace": marketplace,
         "policy": policy,
         "rollout": rollout,
@@ -244,6 +247,13 @@ def _blob_id(data: bytes) -> str:
     return sha1(b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
 
 
+def fleet(data: bytes) -> None:
+    """Check that what a machine reported of itself is read or refused."""
+    for read in (machine_of, machine_of_textfile):
+        with suppress(ValueError):
+            assert read("m", data).name == "m"
+
+
 def _line(messages: Sequence[str]) -> list[Commit]:
     return [Commit(f"{age:040x}", f"{age:040x}", _NOW - 60 * age, message) for age, message in enumerate(messages)]
 
@@ -322,6 +332,10 @@ SEEDS: Final[Mapping[str, tuple[bytes, ...]]] = {
     "shared": (
         b"customModes:\n  - slug: a\n    name: A\n    roleDefinition: x\n    groups:\n      - read\n",
         b'{"customModes": [{"slug": "a", "name": "A", "roleDefinition": "x", "groups": ["read"]}]}',
+    ),
+    "fleet": (
+        b'{"sources": [{"name": "team", "commit": "c", "committed_at": 1.5, "fetched_at": 2.5}], "refused": []}',
+        b'agentsync_rollout_stage{source="team",stage="canary",reason="current"} 1.0\n',
     ),
     "marketplace": (
         b'{"metadata": {"pluginRoot": "./a"}, "plugins": [\n{"name": "p", "source": "b"},\n{"name": "q"}]}',

@@ -33,18 +33,25 @@ def read_textfiles(directory: Path) -> FleetView:
         ConfigError: the directory cannot be read, has too many files, or the library for them is not installed.
     """
     try:
-        from agentsync.report.metrics.prometheus import parse  # noqa: PLC0415 - an extra
+        return _read(directory, ".prom", machine_of_textfile)
     except ImportError as error:
         message = "`--textfiles` needs a package that is not installed"
         raise ConfigError(message, hint="pip install 'agentsync[metrics]'") from error
 
-    def machine_of(name: str, data: bytes) -> FleetMachine:
-        found = [samples.Sample(*one) for one in parse(data.decode(), samples.NAMES)]
-        if not found:
-            raise ValueError("it has no metrics of agentsync")
-        return samples.machine_of(name, found)
 
-    return _read(directory, ".prom", machine_of)
+def machine_of_textfile(name: str, data: bytes) -> FleetMachine:
+    """Read the text file of one machine.
+
+    Raises:
+        ImportError: the library for it is not installed.
+        ValueError: it is malformed, or has no metrics of agentsync.
+    """
+    from agentsync.report.metrics.prometheus import parse  # noqa: PLC0415 - an extra
+
+    found = [samples.Sample(*one) for one in parse(data.decode(), samples.NAMES)]
+    if not found:
+        raise ValueError("it has no metrics of agentsync")
+    return samples.machine_of(name, found)
 
 
 def _read(directory: Path, suffix: str, machine_of: Callable[[str, bytes], FleetMachine]) -> FleetView:

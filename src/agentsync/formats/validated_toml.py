@@ -74,7 +74,8 @@ def validate(document: Mapping[str, object], model: type[Model], place: str, tex
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        mistakes = [_as_mistake(detail, text, model) for detail in error.errors(include_url=False)]
+        lines = _Lines(text)
+        mistakes = [_as_mistake(detail, lines, model) for detail in error.errors(include_url=False)]
         first, *others = (one.as_error(place) for one in sorted(mistakes, key=lambda one: one.line))
         raise ConfigError(first.message, place=first.place, hint=first.hint, others=others) from error
 
@@ -90,7 +91,7 @@ class _Mistake(NamedTuple):
         return ConfigError(self.message, place=f"{place}:{self.line}" if self.line else place, hint=self.hint)
 
 
-def _as_mistake(detail: ErrorDetails, text: str, model: type[Settings]) -> _Mistake:
+def _as_mistake(detail: ErrorDetails, lines: _Lines, model: type[Settings]) -> _Mistake:
     cause = detail.get("ctx", {}).get("error")
     misplaced = cause.keys if isinstance(cause, MisplacedError) else ()
     # pydantic adds a marker of its own to the path of an invalid key.
@@ -110,7 +111,7 @@ def _as_mistake(detail: ErrorDetails, text: str, model: type[Settings]) -> _Mist
             message = f"`{dotted}` is missing"
         case _:
             message = f"`{dotted}`: {_sentence(detail)}" if dotted else _sentence(detail)
-    return _Mistake(_line_of(keys, text), message, hint)
+    return _Mistake(lines.of(keys), message, hint)
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
@@ -163,39 +164,49 @@ def _inner_model(annotation: object) -> type[BaseModel] | None:
     return None
 
 
+_KEY = re.compile(r'"([^"]*)"|\'([^\']*)\'|([A-Za-z0-9_-]+)')
 _HEADER = re.compile(r"\s*\[\[?(?P<keys>[^\]]+)\]\]?\s*(#.*)?$")
 
 
-def _line_of(keys: Sequence[str], text: str) -> int:
-    """Line that sets a key, or the line of its table where the key is missing; 0 where both are missing."""
-    table: list[str] = []
-    best, best_depth = 0, 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            table = _split_keys(header["keys"])
-            path = table
-        elif "=" in line and not line.lstrip().startswith("#"):
-            path = table + _split_keys(line.partition("=")[0])
-        else:
-            continue
-        depth = len(path)
-        if best_depth < depth <= len(keys) and list(keys[:depth]) == path:
-            best, best_depth = number, depth
-    index = keys[best_depth] if best_depth < len(keys) else ""
-    return _line_of_entry(int(index), best, text) if best and index.isdecimal() else best
+class _Lines:
+    """The lines on which a document sets its keys, found once for all mistakes."""
 
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines()
+        self._entries: dict[int, Sequence[int]] = {}
+        self._first: dict[tuple[str, ...], int] = {}
+        table: tuple[str, ...] = ()
+        for number, line in enumerate(self._lines, start=1):
+            if header := _HEADER.match(line):
+                table = path = _split_keys(header["keys"])
+            elif "=" in line and not line.lstrip().startswith("#"):
+                path = table + _split_keys(line.partition("=")[0])
+            else:
+                continue
+            self._first.setdefault(path, number)
 
-def _line_of_entry(index: int, start: int, text: str) -> int:
-    """Line of an entry of the list that begins on a line, where each has a line of its own; else the list's line."""
-    first, *rest = text.splitlines()[start - 1 :]
-    entries = [start + offset for offset, line in enumerate(takewhile(_in_list, rest), 1) if line.lstrip()[:1] == "{"]
-    has_own_lines = first.partition("#")[0].rstrip().endswith("[")
-    return entries[index] if has_own_lines and index < len(entries) else start
+    def of(self, keys: Sequence[str]) -> int:
+        """Line that sets a key, or the line of its table where the key is missing; 0 where both are missing."""
+        for depth in range(len(keys), 0, -1):
+            if number := self._first.get(tuple(keys[:depth])):
+                index = keys[depth] if depth < len(keys) else ""
+                return self._of_entry(int(index), number) if index.isdecimal() else number
+        return 0
+
+    def _of_entry(self, index: int, start: int) -> int:
+        """Line of an entry of the list that begins on a line, if each has a line of its own; else the list's line."""
+        if start not in self._entries:
+            first, *rest = self._lines[start - 1 :]
+            inside = enumerate(takewhile(_in_list, rest), start + 1)
+            has_own_lines = first.partition("#")[0].rstrip().endswith("[")
+            self._entries[start] = [number for number, line in inside if has_own_lines and line.lstrip()[:1] == "{"]
+        entries = self._entries[start]
+        return entries[index] if index < len(entries) else start
 
 
 def _in_list(line: str) -> bool:
     return not line.lstrip().startswith("]")
 
 
-def _split_keys(text: str) -> list[str]:
-    return [match[1] or match[2] or match[3] for match in re.finditer(r'"([^"]*)"|\'([^\']*)\'|([A-Za-z0-9_-]+)', text)]
+def _split_keys(text: str) -> tuple[str, ...]:
+    return tuple(match[1] or match[2] or match[3] for match in _KEY.finditer(text))
