@@ -12,17 +12,20 @@
 
 FROM python:3.13-slim AS build
 WORKDIR /build
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
+COPY container container
 COPY src src
 COPY docs docs
-# `--build-arg EXTRAS=metrics,otlp` adds the exporter for OpenTelemetry; `--build-arg VERSION=0.2.0` names the version, which
-# git knows and the build context does not.
-ARG EXTRAS=metrics
+# `--build-arg VERSION=0.2.0` names the version, which git knows and the build context does not. Each file that is installed
+# has a hash; `make lock` renews them.
 ARG VERSION=0.0.0
-RUN export SETUPTOOLS_SCM_PRETEND_VERSION_FOR_AGENTSYNC="$VERSION" \
+RUN export SETUPTOOLS_SCM_PRETEND_VERSION_FOR_AGENTSYNC="$VERSION" PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    && python -m venv /build/tools \
+    && /build/tools/bin/pip install --require-hashes --requirement container/build.txt \
+    && /build/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /build/wheels . \
     && python -m venv --without-pip /opt/agentsync \
-    && pip --python /opt/agentsync/bin/python --no-cache-dir --disable-pip-version-check \
-        install --constraint constraints.txt ".[$EXTRAS]"
+    && pip --python /opt/agentsync/bin/python install --require-hashes --requirement container/runtime.txt \
+    && pip --python /opt/agentsync/bin/python install --no-deps /build/wheels/*.whl
 
 FROM python:3.13-slim
 # Versions of Debian's packages change with its security updates, and those are wanted. tini is process 1: git leaves

@@ -11,13 +11,14 @@ RUNTIME := $(VENV)/.runtime
 INSTALLED := $(VENV)/.installed
 # One more than there are cores, since some tests wait for a service or a clock.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else "auto")')
+LOCK := --quiet --generate-hashes --constraint constraints.txt --no-header --no-annotate --python-version 3.13 --python-platform linux
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 
 # Compiled files are kept, even where Python is asked not to: without them each worker compiles all tests, for ten seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser fleet-demo sbom release clean
+.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser fleet-demo sbom lock release clean
 
 demo: $(RUNTIME)
 	@$(BIN)/agentsync demo
@@ -76,6 +77,12 @@ sbom:
 # A rollout on forty homes, with Debian's Prometheus and Alertmanager; four minutes on two quiet cores.
 fleet-demo: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m fleet.run $(FLEET_DEMO)
+
+# The hashes of what the container installs, at the constraints' versions.
+lock:
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@build/lock/bin/uv pip compile $(LOCK) --extra metrics --extra otlp --output-file container/runtime.txt pyproject.toml
+	@printf 'hatchling\nhatch-vcs\n' | build/lock/bin/uv pip compile $(LOCK) --output-file container/build.txt -
 
 release: $(VENV)/.release
 	BIN=$(BIN) bash .ci/release

@@ -44,6 +44,15 @@ def test_the_image_holds_the_built_package_and_no_build_tools(stages: list[list[
     assert installed.endswith("rm -rf /var/lib/apt/lists/*")
 
 
+@pytest.mark.parametrize("name", ["build", "runtime"])
+def test_every_file_that_the_image_installs_has_a_hash_at_the_version_of_the_constraints(name: str) -> None:
+    pinned = set((_ROOT / "constraints.txt").read_text(encoding="utf-8").lower().splitlines())
+    blocks = re.split(r"\n(?! )", (_ROOT / f"container/{name}.txt").read_text(encoding="utf-8").strip())
+    assert [block for block in blocks if "--hash=sha256:" not in block] == []
+    versions = {block.partition(" ")[0] for block in blocks}
+    assert {one.replace("_", "-") for one in versions} <= {one.replace("_", "-") for one in pinned}
+
+
 def test_the_image_runs_the_service_below_an_init_and_not_as_root(stages: list[list[tuple[str, str]]]) -> None:
     image = stages[-1]
     last = dict(image)
