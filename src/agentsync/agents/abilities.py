@@ -94,7 +94,7 @@ class Abilities:
         guards: those of them that may refuse a call in a way that the grants do not include.
         model: as `provider/id`; empty where it is the session's.
         is_disabled: whether it is switched off.
-        mode: where it runs: as a subagent, the main agent, or both; None where its file does not tell.
+        mode: where it runs: as a subagent, the main agent, or both; None where its file does not define it.
         further: what else it does, each with a value that may change: skills, a first prompt, a memory.
     """
 

@@ -2,7 +2,7 @@
 
 A tool is available or not, and a call to it needs approval or not. Both are one value, Approval, decided by an
 ordered list of rules: the last rule that matches wins. Two such lists can be compared exactly: `wider` visits
-every class of tool name and argument that their patterns can tell apart. So it either proves that one list grants
+every class of tool name and argument that their patterns can distinguish. So it either proves that one list grants
 no more than the other, or names a call that only one of them grants.
 """
 
@@ -290,7 +290,7 @@ def _flat(tool: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _tool_classes(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Classes of tool names that these patterns, the canonical tools and `*` tell apart."""
+    """Classes of tool names that these patterns, the canonical tools and `*` distinguish."""
     free = [pattern for pattern in patterns if pattern not in TOOLS]
     mixed = [tool for tool in sorted(TOOLS) if any(matches(pattern, tool) for pattern in free)]
     # A tool matched by only its own name and `*` is a class by itself, and needs no automaton.

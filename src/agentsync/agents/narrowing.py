@@ -1,7 +1,7 @@
 """Narrow the grants of an agent to the capabilities of a target: never more, and every difference is reported.
 
 A target has units (its own tool names, each covering one or more canonical tools). Some targets can ask for
-approval, and some can tell arguments apart. `narrow` decides one level for each unit; the dialect then only has to
+approval, and some can distinguish arguments. `narrow` decides one level for each unit; the dialect then only has to
 spell it.
 """
 
@@ -56,7 +56,7 @@ class Capabilities:
         nameless: the canonical tools that no unit covers, and that come with a grant of all tools.
         asks: the canonical tools for which the target can require approval of a call.
         server_name: the target's spelling of an MCP pattern (`mcp/server/*`), or None where it has none.
-        spells: whether the target can write these rules, which tell arguments apart, for this tool.
+        spells: whether the target can write these rules, which distinguish arguments, for this tool.
         exact: whether the target can express every rule as it is, so that no narrowing is needed.
         overwrites: whether its writing is known to replace a file that is there, and so can do what editing can.
         reads: whether every agent reads files there, so that one that may search their text need not be refused.
@@ -89,7 +89,7 @@ class Narrowed:
     Attributes:
         default: the level of tools that are not named; deny makes the lists below complete.
         units: the level of each unit.
-        arguments: the rules of the units that tell arguments apart, in order; these override the level.
+        arguments: the rules of the units that distinguish arguments, in order; these override the level.
         servers: the level of each MCP pattern in the target's spelling, in order.
         diagnostics: each difference from the grants; a refusal is an error.
     """
@@ -239,7 +239,7 @@ class _Narrowing:
         return self._approvable_level(default, "tools that are not named", CHANGING)
 
     def _unit_level(self, unit: str, covered: tuple[str, ...]) -> Approval:
-        """Level of one unit; its rules are kept where the target can tell arguments apart."""
+        """Level of one unit; its rules are kept where the target can distinguish arguments."""
         if rules := _rules_by_argument(self._grants, self._capabilities, covered):
             self._arguments[unit] = rules
             return max(rule.approval for rule in rules)
@@ -254,7 +254,7 @@ class _Narrowing:
         return self._approvable_level(level, f"`{unit}`", frozenset(covered))
 
     def _tool_level(self, tool: str, unit: str) -> Approval:
-        """Level for a tool in a target that cannot tell its arguments apart."""
+        """Level for a tool in a target that cannot distinguish its arguments."""
         approvals = self._grants.approvals(tool)
         if len(approvals) == 1:
             return next(iter(approvals))
@@ -342,7 +342,7 @@ def _label(tool: str) -> str:
 
 
 def _rules_by_argument(grants: Grants, capabilities: Capabilities, covered: tuple[str, ...]) -> tuple[Rule, ...]:
-    """Rules of a unit by argument; empty where the target cannot tell arguments apart, or has no need to."""
+    """Rules of a unit by argument; empty where the target cannot distinguish arguments, or has no need to."""
     first, *others = ([(rule.argument, rule.approval) for rule in grants.for_tool(tool)] for tool in covered)
     rules = grants.for_tool(covered[0])
     apart = len(grants.approvals(covered[0])) > 1

@@ -123,7 +123,7 @@ def classes_of(patterns: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], .
 
 
 def _useful_characters(compiled: Iterable[_Pattern], state: tuple[int, ...]) -> list[str]:
-    """Characters that some pattern tells apart from this state, and _OTHERS for all the rest."""
+    """Characters that some pattern distinguishes from this state, and _OTHERS for all the rest."""
     named = {
         character for machine, bits in zip(compiled, state, strict=True) for character in machine.next_characters(bits)
     }

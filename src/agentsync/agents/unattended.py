@@ -52,7 +52,7 @@ def shown(tool: str) -> str:
 
 
 def _candidates(grants: Grants) -> list[str]:
-    """The tools that may be let through and are not known only to read; patterns stand for those that they match."""
+    """The tools that may be let through and are not known only to read; a pattern represents those that it matches."""
     freed = [rule.tool for rule in grants.rules if rule.approval is Approval.ALLOW]
     if ANY not in freed and _HARMLESS.issuperset(freed):
         return []

@@ -19,7 +19,7 @@ _COLORS: Final = {Result.NARROWED: "yellow", Result.REFUSED: "red"}
 _NAME_WIDTH: Final = 20
 _NAMED: Final = 5
 _JOINT: Final = "\u00a0"
-"""Stands for a blank at which a line must not be broken."""
+"""Placeholder for a blank at which a line must not be broken."""
 
 
 def text(report: Conversions, *, width: int, verbose: bool) -> Iterator[str]:

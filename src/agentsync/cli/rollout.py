@@ -56,7 +56,7 @@ def command(
 ) -> int:
     """Show or change how fast the team's commits spread, in a clone of its repository.
 
-    `show` says which commit each stage has and what happens next; `simulate` how many machines that is, over time.
+    `show` lists which commit each stage has and what happens next; `simulate` how many machines that is, over time.
     `halt` stops every machine, `hold` takes all of them to COMMIT, and `resume` ends both. These edit `agentsync.toml`,
     keep its comments, and commit it; once you push, each machine follows within one poll.
     """

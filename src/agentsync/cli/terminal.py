@@ -40,7 +40,7 @@ def width_of(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Cut a text to a width, at its end, or at the beginning of a path, whose end says more; styles are kept."""
+    """Cut a text to a width, at its end, or at the beginning of a path, whose end matters more; styles are kept."""
     if width_of(text) <= width:
         return text
     runs = [match.span() for match in _STYLES.finditer(text)]

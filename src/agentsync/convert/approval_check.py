@@ -1,4 +1,4 @@
-"""Whether a policy lets calls run without asking, judged by what a file does in its tool and not by how it says so."""
+"""Whether a policy lets calls run without asking, judged by what a file does in its tool and not by its wording."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def _guessed(path: str, data: bytes, here: str) -> tuple[Dialect, Document]:
 
 
 def _candidates(path: str) -> list[Dialect]:
-    """The dialects that a file in no tool's directory may have; text with an ending that says nothing is Markdown."""
+    """The dialects that a file in no tool's directory may have; text with an unknown ending is Markdown."""
     named_so = [one for one in dialects().values() if path.endswith(one.suffixes)]
     if not named_so or path.endswith(_ANY_TEXT):
         named_so = [one for one in dialects().values() if one.parse is default_dialect().parse]

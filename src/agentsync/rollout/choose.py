@@ -26,7 +26,7 @@ class Reason(StrEnum):
     OUTSIDE_WINDOW = "outside the window"
     """A newer one waits for the window in which machines of this stage move."""
     URGENT = "urgent"
-    """It says so, or it reverts what the machine has."""
+    """Its trailer declares it, or it reverts what the machine has."""
     HALTED = "halted"
     HELD = "held at"
     """The manifest names it."""

@@ -106,7 +106,7 @@ class MachineRolloutTable(Settings):
         stage: this machine's stage, whatever its group and share.
         obey: whether the repository's rollout counts here.
         after_at_least: seconds from the publication of a commit until it is used here, at least.
-        urgent: whether commits count as urgent that say so.
+        urgent: whether commits count as urgent that declare it.
     """
 
     group: Name | None = None

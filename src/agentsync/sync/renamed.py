@@ -12,7 +12,7 @@ from typing import Final
 from agentsync.state.records import Key
 
 _SHORTEST: Final = 20
-"""Length in bytes from which a line says something about its agent: `tools: Read, Bash` does not."""
+"""Length in bytes from which a line is characteristic of its agent: `tools: Read, Bash` does not."""
 
 _COMMON: Final = 16
 """The most files that a line may be in to lead to any of them."""
@@ -21,7 +21,7 @@ _COMMON: Final = 16
 def find_renamed(new: Mapping[Key, bytes], gone: Mapping[Key, bytes]) -> dict[Key, Key]:
     """Map each new file to the one that is gone from its directory and whose text it has, if there is one.
 
-    Of all lines that say something, each counted by its length, the larger of both files shares more than half. One
+    Of all characteristic lines, each counted by its length, the larger of both files shares more than half. One
     that is gone may be the former version of several.
 
     Args:

@@ -9,7 +9,7 @@ points to the same commit, and each written file has the stat that proves its co
 If anything differs, fails or is unclear, a full run decides, and reuses the fetches made here. The fingerprint is
 deleted when the inventory changes (`State.settle`), and a run with a diagnostic that must be reported each time
 stores none. That an agent is refused follows from what is fingerprinted: it is stored how many are, and with which
-exit status the run ended, so that each later pull ends with the same one and says so. It is kept under a key of all
+exit status the run ended, so that each later pull ends with the same one and reports it. It is kept under a key of all
 inputs of the run that are known before the configuration is read: of every field of its `Environment` and its
 `SyncRequest`, so that a field added there is part of the key by itself.
 """

@@ -41,7 +41,7 @@ class Key:
     synonyms: tuple[str, ...] = ()
 
     def knows(self, value: JsonValue) -> Iterable[bool]:
-        """Whether a value is one of the words, where there are any; other words that are kept say nothing."""
+        """Whether a value is one of the words, where there are any; other words that are kept mean nothing."""
         if not self.words or not isinstance(value, str | bool):
             return ()
         return (True,) if value in self.words else () if self.keeps else (False,)

@@ -18,7 +18,7 @@ _TABLES: Final = (
     "otel permissions plugins profiles projects realtime responses_api_metadata shell_environment_policy tools tui "
     "windows"
 )
-# A list stands for a table's values in their order, which nobody writes.
+# A list may contain a table's values in their order, which nobody writes.
 _TABLES_OR_LISTS: Final = "history sandbox_workspace_write skills tool_suggest"
 _LISTS: Final = (
     "js_repl_node_module_dirs nickname_candidates notify project_doc_fallback_filenames project_root_markers"
