@@ -148,4 +148,5 @@ print(*{*sys.modules} - before)
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     *lines, imported = done.stdout.splitlines()
     assert any(line.startswith("--dry-run\t") for line in lines)
-    assert {*imported.split()} <= {"agentsync", "agentsync.__main__", "agentsync.completion", "__future__"}
+    allowed = {"__future__", "agentsync", "agentsync.__main__", "agentsync._version", "agentsync.completion"}
+    assert {*imported.split()} <= allowed

@@ -148,7 +148,7 @@ EXAMPLES: Final[Mapping[Code, str]] = {
     Code.ACCEPTANCE_UNUSED: "An entry for AS308, after the agent was changed and loses nothing any more.",
     Code.ACCEPTANCE_EXPIRED: "An entry with `until = 2026-01-31`, in February.",
     Code.LAST_UNKNOWN: "The state directory was restored from an old backup.",
-    Code.KEY_REFUSED: "A key of Codex's configuration in an agent's file that is newer than this version of agentsync.",
+    Code.KEY_REFUSED: "A key that a tool reads as configuration, newer than this version.",
     Code.UNATTENDED_REFUSED: "An agent that may send mail by a server's tool, in a tool that does not ask for that.",
 }
 """Examples in Markdown."""

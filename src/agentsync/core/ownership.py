@@ -10,9 +10,11 @@ import errno
 import os
 import stat
 import sys
+from functools import cache
 from pathlib import Path
 
 _OTHERS = 0o077
+_ALL_USERS = ["0", "0", "4294967295"]
 
 
 def require_own(directory: Path) -> None:
@@ -44,7 +46,7 @@ def changed_by(path: Path) -> str:
     if sys.platform == "win32":
         return ""
     status = path.stat()
-    if status.st_uid not in (0, os.geteuid()):
+    if status.st_uid not in (0, os.geteuid(), _nobody()):
         return f"belongs to user {_user(status.st_uid)}"
     # In a sticky directory, as /tmp is, nobody can remove or rename what belongs to another user.
     if status.st_mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode):
@@ -57,6 +59,20 @@ def changed_by(path: Path) -> str:
     if status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid):
         return f"can be changed by group {_group(status.st_gid)} (chmod g-w)"
     return ""
+
+
+@cache
+def _nobody() -> int:
+    """Return the user that owners count as whom this process cannot see, among them root (user_namespaces(7)).
+
+    A sandbox of the user's own, as a service with PrivateUsers= has, sees that user alone. -1 where all are visible.
+    """
+    try:
+        shown = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
+        overflow = int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return -1
+    return -1 if shown == _ALL_USERS else overflow
 
 
 def _upwards(path: Path) -> tuple[Path, ...]:

@@ -182,6 +182,7 @@ _ALLOWED: Final = {
     "cli/demo_scene.py": "the same",
     "repository/plugins.py": "marketplaces of plugins, which are Claude Code's format and hold agents of any tool",
     "repository/dependencies.py": "a variable of Claude Code's plugins, which agents of any tool may name",
+    "core/code_examples.py": "examples are files of tools",
     "formats/key_lines.py": "`vibe` is a key that some authors add to an agent",
 }
 """Modules that may name a tool, with the reason."""
