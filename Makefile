@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 60
 # Compiled files are kept, even where Python is asked not to: without them each worker compiles all tests, for ten seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser fleet-demo sbom lock release clean
+.PHONY: demo test thorough coverage lint types bench conformance mutation fuzz docs browser fleet-demo site sbom lock release clean
 
 demo: $(RUNTIME)
 	@$(BIN)/agentsync demo
@@ -63,6 +63,13 @@ docs: $(INSTALLED)
 browser: $(INSTALLED)
 	npm install --prefix tests/browser --no-audit --no-fund --no-package-lock --silent
 	$(BIN)/pytest tests/integration/test_browser.py
+
+# The documentation as a site, from the repository's pages where they are; a link that leads nowhere is an error.
+site: $(INSTALLED)
+	@rm -rf build/site-source && mkdir -p build/site-source
+	@git ls-files -z docs examples systemd config tests/README.md ':(glob)*.md' LICENSE constraints.txt Makefile Dockerfile \
+		pyproject.toml | grep -zv '^docs/.*\.py$$' | xargs -0 cp --parents -t build/site-source
+	$(BIN)/zensical build --strict --clean
 
 # A CycloneDX document of what an installation contains: of the newest versions that the constraints allow.
 sbom:
