@@ -320,3 +320,14 @@ def test_a_password_in_the_url_is_nowhere_but_in_the_configuration(machine: Mach
     for directory in (machine.state, machine.state / "trials"):
         with closing(sqlite3.connect(directory / "state.sqlite3")) as connection:
             assert connection.execute("SELECT count(*) FROM sources").fetchone() == (1,)
+
+
+def test_a_misspelt_description_is_named_by_the_error_that_it_leads_to(machine: Machine) -> None:
+    text = "---\nname: x\ndescripton: Reviews\ntools: Read\n---\nReview.\n"
+    for file, code in (".claude/agents/x.md", "AS206"), ("agents/x.md", "AS310"):
+        path = machine.root / code / file
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        result = machine.run("check", "--to", "claude", machine.root / code)
+        assert code in result.stdout
+        assert "did you mean `description` by `descripton`?" in result.stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -173,7 +173,8 @@ class Fields:
         if value is None and not required:
             return ""
         if value is None or isinstance(value, str):
-            self.report(Code.DESCRIPTION_MISSING, "there is no description", "description")
+            hint = meant_as("description", self.document.metadata)
+            self.report(Code.DESCRIPTION_MISSING, "there is no description", "description", hint)
         else:
             self.report(Code.WRONG_TYPE, "the description must be text", "description")
         return None
@@ -288,6 +289,11 @@ def unknown_keys(keys: Sequence[str], known: Collection[str]) -> str:
     meant = {key: nearest(key, known) for key in shown if key not in _known_anywhere()}
     names = (f"`{key}`" + (f" (did you mean `{meant[key]}`?)" if meant.get(key) else "") for key in shown)
     return ", ".join(names) + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
+
+
+def meant_as(key: str, keys: Iterable[str]) -> str:
+    """Ask whether one of these keys is a misspelt one; empty where none is like it."""
+    return next((f"did you mean `{key}` by `{one}`?" for one in keys if nearest(one, (key,))), "")
 
 
 def speaks(agent: Agent, dialect: str) -> bool:

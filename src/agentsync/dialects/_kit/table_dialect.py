@@ -28,7 +28,7 @@ from agentsync.dialects._base import (
     Writing,
     refused,
 )
-from agentsync.dialects._kit.fields import Fields, identity, losses, speaks, unknown_keys
+from agentsync.dialects._kit.fields import Fields, identity, losses, meant_as, speaks, unknown_keys
 from agentsync.dialects._kit.keys import Key, read_keys, write_keys
 from agentsync.dialects._kit.models import Models
 from agentsync.dialects._kit.permission_codec import PermissionCodec
@@ -182,7 +182,8 @@ class TableDialect:
         if len(agent.prompt.strip()) > self.longest:
             missing.append(f"instructions of at most {self.longest:,} characters")
         if missing:
-            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs {missing[0]}"))
+            hint = "" if agent.description.strip() else meant_as("description", agent.unknown)
+            diagnostics.append(Diagnostic(Code.REFUSED_REQUIRED, f"{self.title} needs {missing[0]}", hint=hint))
             return Writing(None, tuple(diagnostics))
         own = agent.dialect == self.name
         permissions: dict[str, JsonValue] = dict(agent.own_permissions)
