@@ -119,6 +119,7 @@ def test_a_directory_above_that_others_can_change_is_refused(pulled: Trial, whic
     result = pulled.machine.run("pull")
     assert result.code not in (0, 70)
     assert f"{above} can be changed by every user (chmod o-w)" in result.stderr
+    assert "correct that, or set XDG_STATE_HOME" in result.stderr
     assert pulled.machine.files() == before
     if not os.geteuid():
         above.chmod(0o700)

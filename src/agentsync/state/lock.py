@@ -118,7 +118,12 @@ def _held(app_paths: AppPaths, path: Path, message: str, hint: str, *, lock_time
             raise StateError(reason, place=str(app_paths.state), hint=hint) from error
         which = "state" if directory == app_paths.state else "cache"
         reason = f"the {which} directory cannot be used: {error.strerror}"
-        raise StateError(reason, place=str(directory), hint="check its owner, mode and space") from error
+        hint = "check its owner, mode and space"
+        if error.errno == errno.EPERM:  # of `core.ownership`
+            hint = (
+                "correct that, or set XDG_STATE_HOME and XDG_CACHE_HOME to directories that only this user can change"
+            )
+        raise StateError(reason, place=str(directory), hint=hint) from error
     try:
         yield
     finally:
