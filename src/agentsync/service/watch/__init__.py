@@ -7,6 +7,8 @@ watchdog does the watching. The workarounds here are for the behaviour of its ve
 - Where inotify's table is full, directories below the first are left out silently. So one more watch is tried.
 - An observer that lacks a second file descriptor never closes the first one. So their number is checked beforehand.
 - An overflow of the kernel's queue, by which events are lost, is only logged. So watchdog's log is read.
+- A directory that is made within one that was made just before is added twice at times, about which it warns. So that
+  warning is ignored: where warnings are errors, it would end the observer's thread.
 - Each watch takes a thread, and each directory a place in the table. So `followed` leaves out ignored directories.
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -166,6 +169,7 @@ class Watch:
     def _add(self, path: Path, spot: Spot) -> None:
         if self._observer is None:
             _try_descriptors()
+            warnings.filterwarnings("ignore", "Callback with id .* already exists", RuntimeWarning)
             self._observer = Observer()
             self._observer.start()
         identity = _identity(path)
