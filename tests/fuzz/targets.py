@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from agentsync.agents.narrowing import WriteOptions
+from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.config import load_config
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.codes import Code
@@ -160,7 +161,10 @@ def agent(dialect: Dialect, data: bytes) -> None:
         elif target is dialect:
             _reads_back(read, file)
         else:
-            assert widening(read.agent, file.data, target, _OPTIONS) is None
+            with suppress(
+                TooManyPatternsError
+            ):  # it compares more than the program, whose own comparison was in bounds
+                assert widening(read.agent, file.data, target, _OPTIONS) is None
 
 
 def _reads_back(read: ReadAgent, file: RenderedFile) -> None:
