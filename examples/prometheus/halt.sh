@@ -8,6 +8,8 @@
 set -eu
 
 branch=${BRANCH:-main}
+# The alert's words get into a commit's message, where a trailer or "This reverts commit ..." would have an effect.
+reason=$(printf '%s' "$REASON" | LC_ALL=C tr -s '[:space:]' ' ' | LC_ALL=C sed 's/reverts/undoes/g')
 export GIT_AUTHOR_NAME="${GIT_AUTHOR_NAME:-agentsync halt}" GIT_AUTHOR_EMAIL="${GIT_AUTHOR_EMAIL:-halt@localhost}"
 export GIT_COMMITTER_NAME="$GIT_AUTHOR_NAME" GIT_COMMITTER_EMAIL="$GIT_AUTHOR_EMAIL"
 
@@ -19,7 +21,7 @@ for attempt in 1 2 3; do # somebody may push in between
         echo "halted already"
         exit 0
     fi
-    agentsync rollout halt --reason "$REASON"
+    agentsync rollout halt --reason "$reason"
     if git push --quiet origin "HEAD:refs/heads/$branch"; then
         exit 0
     fi

@@ -84,15 +84,11 @@ def test_a_bad_commit_is_halted_through_ci_and_its_revert_reaches_whoever_has_it
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{canary.environment['PATH']}")
         monkeypatch.chdir(clone)
-        alerts = [
-            {"status": status, "annotations": {"summary": f"It is {status}"}} for status in ("firing", "resolved")
-        ]
-        for _ in range(2):  # the second one finds that it is halted already
-            assert alert({"alerts": alerts}) == 200
-        assert alert({"alerts": alerts[1:]}) == 200
-        assert alert({"alert": "something else"}) == 400
+        halt(f"It is firing. This reverts commit {bad}.\n\nAgentsync-Rollout: now")
         halted = repository.head
-        assert repository.git("log", "--format=%s", "-2").splitlines() == ["Halt the rollout: It is firing", "Three."]
+        # Who may send alerts must not be able to write a revert, or a trailer.
+        message = f"Halt the rollout: It is firing. This undoes commit {bad}. Agentsync-Rollout: now"
+        assert repository.git("log", "--format=%B", "-2").split("\n\n") == [message, "Three."]
         assert early.run_later(100, "pull").code == 0
         assert "halted: It is firing" in early.run("status").stdout
         assert prompt_of(early) == "Two."
@@ -118,9 +114,9 @@ def machine_of(root: Path, url: str, group: str) -> Machine:
     return machine
 
 
-def halt() -> None:
+def halt(reason: str) -> None:
     """Send an alert twice: the second job finds that the rollout is halted already."""
-    alerts = [{"status": name, "annotations": {"summary": f"It is {name}"}} for name in ("firing", "resolved")]
+    alerts = [{"status": name, "annotations": {"summary": reason}} for name in ("firing", "resolved")]
     assert [alert({"alerts": alerts}) for _ in range(2)] == [200, 200]
     assert alert({"alerts": alerts[1:]}) == 200
     assert alert({"alert": "something else"}) == 400
