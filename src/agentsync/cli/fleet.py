@@ -135,8 +135,9 @@ def command(**given: Any) -> int:
     """Show which machines of a team run which commit, stage by stage, and what is wrong where.
 
     The machines are read from exactly one of --prometheus, --textfiles and --status. Each one is `current`, `waiting`
-    for its rollout, `behind`, or `silent`, and may refuse agents or fail. With --clone, which should be fetched first,
-    the branch decides what each stage should have; without it, what the machines say they wait for counts.
+    for its rollout, `behind`, or `silent`, and may refuse agents or fail. With --clone, the branch that
+    is checked out there decides what each stage should have, so pull it first; without it, what the machines report
+    that they wait for counts.
 
     Exits with 1 where a stage exceeds a limit or all are silent, with 3 where the server does not answer, and with
     4 where a document is of no use.

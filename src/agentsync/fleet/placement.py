@@ -197,7 +197,7 @@ def by_branch(branch: Branch, now: float) -> Place:
             return _placement(machine, followed, State.WAITING, own)
         behind = _placement(machine, followed, State.BEHIND, branch.at(goal if expected is None else expected))
         if not on_line:
-            return replace(behind, reason="its commit is not on the clone's branch")
+            return replace(behind, reason="its commit is not on the clone's branch, which may be older")
         return replace(behind, reason="its commit was reverted") if is_reverted else behind
 
     return place
