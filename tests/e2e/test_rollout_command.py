@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.machine import Machine
+from support.repository import Repository
 
 MANIFEST = """# ours
 [rollout] # in stages
@@ -160,3 +161,19 @@ def test_a_manifest_that_was_unreadable_before_a_halt_hides_nothing(machine: Mac
     git(clone, "commit", "--quiet", "--message", "Halt", "agentsync.toml")
     shown = machine.run("rollout", *at)
     assert (shown.code, shown.stdout.count("halted: INC-142")) == (0, 2)
+
+
+def test_a_clone_that_lacks_files_runs_no_program_of_its_own(machine: Machine, tmp_path: Path) -> None:
+    """One made with `--filter` fetches what it lacks, from an address that may be a program."""
+    team, clone, ran = Repository(tmp_path / "served/team.git"), tmp_path / "partial", tmp_path / "ran"
+    for number in range(2):
+        stages = 'stages = [{ name = "all", share = 100 }]'
+        team.write({"agentsync.toml": f'[rollout]\nhalt = "INC-{number}"\n{stages}\n'})
+        team.commit()
+    team.git("config", "uploadpack.allowFilter", "true")
+    git = ("git", "-c", "protocol.file.allow=always")
+    subprocess.run([*git, "clone", "-q", "--filter=blob:none", team.path.as_uri(), clone], check=True)
+    for name, value in (("remote.origin.url", f"ext::touch {ran}"), ("protocol.ext.allow", "always")):
+        subprocess.run(["git", "-C", clone, "config", name, value], check=True)
+    machine.run("rollout", "--repository", clone)
+    assert not ran.exists()

@@ -14,6 +14,10 @@ from agentsync.git.process import Done, executable, run
 
 _SECONDS = 600.0  # to commit may ask for a passphrase
 
+# A clone made with `--filter` fetches what it lacks while it is read, by programs that its own settings name (`ext::`
+# in an address, core.sshCommand). One that is only looked at may be anybody's. git knows the first one since 2.44.
+_NOTHING_FETCHED = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
+
 
 class Clone:
     """The working tree of a clone."""
@@ -91,7 +95,9 @@ class Clone:
         Raises:
             ConfigError: git refuses, with its reason.
         """
-        self._git("commit", "--quiet", "--message", message, "--only", "--", str(path))
+        done = self._run("commit", "--quiet", "--message", message, "--only", "--", str(path), environment=os.environ)
+        if done.status:
+            raise ConfigError(done.reason, place=str(self._directory))
         return self._git("rev-parse", "HEAD").decode().strip()
 
     def _git(self, *arguments: str) -> bytes:
@@ -100,5 +106,6 @@ class Clone:
             raise ConfigError(done.reason, place=str(self._directory))
         return done.output
 
-    def _run(self, *arguments: str) -> Done:
-        return run([executable(), *arguments], self._directory, os.environ, time.monotonic() + _SECONDS)
+    def _run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
+        variables = environment or {**os.environ, **_NOTHING_FETCHED}
+        return run([executable(), *arguments], self._directory, variables, time.monotonic() + _SECONDS)
