@@ -109,4 +109,4 @@ def test_a_part_of_an_agent_is_no_agent_that_is_refused(tmp_path: Path, text: st
 
 def test_needs_survive_the_cache() -> None:
     agent = CompiledAgent("", "", "", name="x", needs=Needs(("a",), ("b", "c"), ("d",), ("e",), ("f",)))
-    assert decode(encode(agent)) == agent
+    assert decode(encode(agent), source="", path="", blob="") == agent

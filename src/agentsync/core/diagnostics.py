@@ -63,23 +63,3 @@ class Diagnostic:
             if value := getattr(self, key):
                 record[key] = value
         return record
-
-    @classmethod
-    def from_dict(cls, record: dict[str, str | int]) -> Self:
-        """Restore a diagnostic from the result of as_dict."""
-        code = _BY_ID[str(record["code"])]
-        hint = str(record["hint"])
-        return cls(
-            code=code,
-            message=str(record["message"]),
-            path=str(record.get("path", "")),
-            line=int(record.get("line", 0)),
-            column=int(record.get("column", 0)),
-            agent=str(record.get("agent", "")),
-            target=str(record.get("target", "")),
-            # as_dict fills in the remedy where there is no hint of its own.
-            hint="" if hint == code.remedy else hint,
-        )
-
-
-_BY_ID = {code.id: code for code in Code}

@@ -57,11 +57,10 @@ def name_key(name: str) -> str:
 
 def _without_accents(name: str) -> str | None:
     """Return the slug of a name in Latin letters; None where letters, or all of another name, would be lost."""
-    decomposed = unicodedata.normalize("NFKD", name)
-    plain = "".join(character for character in decomposed if character.isascii())
-    made = _to_slug(plain)
     if name.isascii():
-        return made
+        return _to_slug(name)
+    decomposed = unicodedata.normalize("NFKD", name)
+    made = _to_slug("".join(character for character in decomposed if character.isascii()))
     lost = any(unicodedata.category(character)[0] in "LN" for character in decomposed if not character.isascii())
     return None if lost or not made else made
 

@@ -169,6 +169,9 @@ def sort_accepted(
     used: set[int] = set()
     left, accepted = [], []
     for diagnostic in diagnostics:
+        if not active:
+            left.append(diagnostic)
+            continue
         subject = subject_of(diagnostic)
         names = {diagnostic.target, targets.get(diagnostic.target)}
         matching = [index for index, one in enumerate(active) if _accepts(one, diagnostic, subject, names)]

@@ -95,9 +95,9 @@ def without_clashes(
         for index, compiled_agent in enumerate(used):
             if (output := compiled_agent.outputs.get(target.name)) and output.path:
                 users[output.path].append(index)
-        for path, indices in users.items():
+        for path, indices in ((path, indices) for path, indices in users.items() if len(indices) > 1):
             has_it = _holder([used[index].source for index in indices], owners.get(slug_of(path), ()))
-            for index in indices if len(indices) > 1 else ():
+            for index in indices:
                 agent = used[index]
                 rivals = [other for other in indices if other != index and used[other].source in (agent.source, has_it)]
                 if rivals and (agent.source != has_it or target.written.path_of(agent.slug) != path):

@@ -6,7 +6,6 @@ reads only what changed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from agentsync.convert.render import RenderedFile, without_losses
 from agentsync.core.build_id import engine
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.digest import digest
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import masked
@@ -210,16 +210,15 @@ def _compile(
 
     That a file took too long is not: it may have been this machine's fault.
     """
-    common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix, snapshot.prefixes))
-    keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
+    common = _digest_of_settings(snapshot, targets, policy)
+    keys = {entry: _key(snapshot, entry, common) for entry in snapshot.entries}
     cached = cache.get_many(keys.values()) if cache else {}
-    compiled = {key: decode(value) for key, value in cached.items()}
     missing: dict[str, list[Entry]] = {}
     for entry, key in keys.items():
-        if key not in compiled:
+        if key not in cached:
             missing.setdefault(entry.blob, []).append(entry)
+    fresh: dict[str, CompiledAgent] = {}
     if missing:
-        fresh: dict[str, CompiledAgent] = {}
         total = sum(map(len, missing.values()))
         for blob, data in snapshot.blobs(missing):
             for entry in missing[blob]:
@@ -227,13 +226,12 @@ def _compile(
                 progress("reading", len(fresh), total)
         if cache:
             cache.put_many({key: encode(one) for key, one in fresh.items() if not took_too_long(one.diagnostics)})
-        compiled |= fresh
     for entry, key in keys.items():
-        yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)
+        yield fresh.get(key) or decode(cached[key], source=snapshot.name, path=entry.path, blob=entry.blob)
 
 
-def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:
-    """Return the cache key: everything that decides the result; `common` is what applies to all files of the source."""
+def _digest_of_settings(snapshot: Snapshot, targets: Sequence[Target], policy: SourcePolicy) -> str:
+    """Return a digest of everything that decides the results of all files of a source."""
     settings = [
         [
             target.name,
@@ -243,11 +241,16 @@ def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: st
         ]
         for target in targets
     ]
+    common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix, snapshot.prefixes))
+    return digest(json.dumps([engine(), common, settings]).encode())
+
+
+def _key(snapshot: Snapshot, entry: Entry, common: str) -> str:
+    """Return the cache key: everything that decides the result; `common` is what applies to all files of the source."""
     forced = snapshot.selection.dialect_of(entry.path)
     prefix = snapshot.plugin_prefixes.get(entry.path)
     called = sorted((target, sorted(names.items())) for target, names in snapshot.called.get(entry.path, {}).items())
-    inputs = [engine(), entry.path, entry.blob, forced, prefix, common, settings, called]
-    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+    return digest(json.dumps([common, entry.path, entry.blob, forced, prefix, called]).encode())
 
 
 def _make(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
+from typing import Any
 
+from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.repository.dependencies import NO_NEEDS, Needs
 
@@ -81,15 +84,9 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
         "left_out": compiled_agent.left_out,
         "refused": compiled_agent.refused,
         "claims": compiled_agent.claims,
-        "diagnostics": [diagnostic.as_dict() for diagnostic in compiled_agent.diagnostics],
+        "diagnostics": [*map(_encoded, compiled_agent.diagnostics)],
         "outputs": {
-            target: [
-                output.path,
-                output.digest,
-                output.name,
-                [one.as_dict() for one in output.diagnostics],
-                output.lost,
-            ]
+            target: [output.path, output.digest, [*map(_encoded, output.diagnostics)], output.name, output.lost]
             for target, output in compiled_agent.outputs.items()
         },
         "needs": asdict(compiled_agent.needs),
@@ -97,21 +94,21 @@ def encode(compiled_agent: CompiledAgent) -> bytes:
     return json.dumps(record).encode()
 
 
-def decode(value: bytes) -> CompiledAgent:
-    """Decode a value of the cache; source, path and blob are empty."""
+def decode(value: bytes, *, source: str, path: str, blob: str) -> CompiledAgent:
+    """Decode a value of the cache."""
     record = json.loads(value)
     outputs = {
-        target: Output(path, digested, tuple(map(Diagnostic.from_dict, diagnostics)), name, tuple(lost))
-        for target, (path, digested, name, diagnostics, lost) in record.pop("outputs").items()
+        target: Output(written, digested, _decoded(diagnostics), name, tuple(lost))
+        for target, (written, digested, diagnostics, name, lost) in record.pop("outputs").items()
     }
-    diagnostics = tuple(Diagnostic.from_dict(diagnostic) for diagnostic in record.pop("diagnostics"))
+    diagnostics = _decoded(record.pop("diagnostics"))
     tags, claims, left_out = (tuple(record.pop(key)) for key in ("tags", "claims", "left_out"))
     excluded = frozenset(record.pop("excluded"))
     needs = Needs(**{kind: tuple(names) for kind, names in record.pop("needs").items()})
     return CompiledAgent(
-        "",
-        "",
-        "",
+        source,
+        path,
+        blob,
         tags=tags,
         claims=claims,
         left_out=left_out,
@@ -121,3 +118,16 @@ def decode(value: bytes) -> CompiledAgent:
         needs=needs,
         **record,
     )
+
+
+def _encoded(diagnostic: Diagnostic) -> tuple[object, ...]:
+    """A diagnostic as its values, of which there may be thousands."""
+    return diagnostic.code.id, *_VALUES(diagnostic)
+
+
+def _decoded(records: Iterable[Sequence[Any]]) -> tuple[Diagnostic, ...]:
+    return tuple(Diagnostic(_CODES[id_], *values) for id_, *values in records)
+
+
+_CODES = {code.id: code for code in Code}
+_VALUES = attrgetter(*(one.name for one in fields(Diagnostic) if one.name != "code"))

@@ -140,20 +140,24 @@ def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
     counted again. Any other error or warning may be over, so it takes a whole run.
     """
     plan = report.plan
-    lasting = _lasting(report, built)
     directories = {str(target.directory) for target in report.targets}
     return (
         report.scope is Scope.APPLY
         and report.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
-        and all(diagnostic.severity is Severity.INFO or diagnostic in lasting for diagnostic in report.news)
-        and not (plan.held or state.intents())
         and all(source.commit and source.commit == source.previous for source in report.sources)
+        and not (plan.held or state.intents())
         and all(change.action is Action.KEEP and change.wanted and change.base for change in plan.changes)
+        and _has_only_lasting_news(report, built)
         and not state.elsewhere(directories, {source.name: source.url for source in report.sources})
     )
 
 
 _LASTING: Final = (Code.PATTERN_UNUSED, Code.SOURCE_STALE, Code.ROLLOUT_NAME)
+
+
+def _has_only_lasting_news(report: Report, built: BuildResult) -> bool:
+    news = [one for one in report.news if one.severity is not Severity.INFO]
+    return not news or _lasting(report, built).issuperset(news)
 
 
 def _lasting(report: Report, built: BuildResult) -> frozenset[Diagnostic]:

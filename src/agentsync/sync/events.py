@@ -90,14 +90,14 @@ class RunEvents:
             facts = {**why, **_facts(change), "action": change.action.value}
             yield self._event("agent.held", logging.WARNING, **facts)
         reported = {outcome.diagnostic for outcome in report.outcomes} | {change.diagnostic for change in held}
-        origins = _origins(report)
         news = report.news
         if any(source.error for source in report.sources):  # each cycle of an outage is a whole one
             fresh = frozenset(report.fresh)
             news = tuple(one for one in news if one in fresh)
+        news = tuple(one for one in news if one not in reported and one.code not in _OF_SOURCES)
+        origins = _origins(report) if news else {}
         for diagnostic in news:
-            if diagnostic not in reported and diagnostic.code not in _OF_SOURCES:
-                yield self.diagnostic(diagnostic, origins.get(diagnostic.path, {}))
+            yield self.diagnostic(diagnostic, origins.get(diagnostic.path, {}))
         commits = {source.name: source.commit for source in report.sources}
         rollouts = {
             source.name: f"{source.rollout.stage}: {source.rollout.reason}"

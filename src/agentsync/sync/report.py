@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from agentsync.config import Target
 from agentsync.core.codes import Code, Severity
@@ -62,7 +63,7 @@ class TargetCounts:
     refused: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the properties that are computed once
 class Report:
     """Immutable report of a cycle.
 
@@ -102,14 +103,14 @@ class Report:
     suspension: Suspension | None = None
     reported: frozenset[int] | None = None
 
-    @property
+    @cached_property
     def changes(self) -> tuple[Change, ...]:
         """Changes that were made, or that would be."""
         if self.scope is Scope.APPLY:
             return tuple(outcome.change for outcome in self.outcomes if outcome.ok)
         return tuple(change for change in self.plan.changes if is_change(change))
 
-    @property
+    @cached_property
     def differing(self) -> tuple[Change, ...]:
         """Changes for the paths that are not as they should be; without conflicts that are accepted."""
         accepted = self.accepted_conflicts
@@ -117,7 +118,7 @@ class Report:
             change for change in self.plan.changes if change.action is not Action.KEEP and change.key not in accepted
         )
 
-    @property
+    @cached_property
     def accepted_conflicts(self) -> frozenset[Key]:
         """The files in conflict where that is accepted."""
         accepted = {one.diagnostic for one in self.accepted}
@@ -143,7 +144,7 @@ class Report:
         moved = any(source.error or source.commit != source.previous for source in self.sources)
         return not moved and not self.changes
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Number of changes by action, of paths that stay or are blocked, of refused agents, and of accepted things."""
         counts = Counter(change.action.value for change in self.changes)
@@ -175,7 +176,7 @@ class Report:
             refused=sum(target in one.targets for one in self.refused),
         )
 
-    @property
+    @cached_property
     def refused(self) -> tuple[Refused, ...]:
         """Refused agents, each once, in the order of the sources; without refusals that are accepted."""
         is_accepted = self._accepted_refusals()
@@ -257,7 +258,7 @@ class Report:
             return self.news
         return tuple(one for one in self.diagnostics if not is_reported_once(one) or identity(one) not in self.reported)
 
-    @property
+    @cached_property
     def exit_code(self) -> ExitCode:
         if any(source.error and source.error.exit_code is ExitCode.SHORTAGE for source in self.sources):
             return ExitCode.SHORTAGE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from agentsync.core.codes import Code
@@ -98,7 +97,7 @@ class Change:
 
 def slug_of(path: str) -> str:
     """Return what a target's agent is called: the file's name without its ending, which has the only dots."""
-    return PurePosixPath(path).name.partition(".")[0]
+    return path.rpartition("/")[2].partition(".")[0]
 
 
 def _never(_change: Change) -> bool:

@@ -170,6 +170,9 @@ def _change(
 ) -> Change:
     target, wanted = place.files.get(path, (place.target, None))
     base = place.rows.get(path)
+    # The usual case, in which none of what follows makes a difference, and there are thousands.
+    if base and wanted and base.digest == actual.digest == wanted.digest and _same_origin(base, wanted, source_urls):
+        return Change(target, place.directory, path, Action.KEEP, base, actual, wanted)
     is_orphan = base is not None and base.source in gone
     released = base is not None and base.source in prunable and not _is_kept(base, place.kept)
     released = released or (is_orphan and actual.digest is None)
@@ -216,7 +219,11 @@ def _same_source(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str])
 
 def _same_origin(base: Recorded, wanted: Wanted, source_urls: Mapping[str, str]) -> bool:
     """Whether the row still names the right agent; its commit is that of the last write and may be older."""
-    return replace(base, commit=wanted.commit) == recorded(wanted, source_urls[wanted.source])
+    return _origin(base, base.source_url) == _origin(wanted, source_urls[wanted.source])
+
+
+def _origin(file: Recorded | Wanted, source_url: str) -> tuple[str, ...]:
+    return file.source, file.source_path, file.blob, file.agent, file.dialect, file.digest, source_url
 
 
 def _diagnostic(change: Change, code: Code, message: str, hint: str = "") -> Diagnostic:
