@@ -50,9 +50,8 @@ def _calls(
     if cache:
         cache.close()
     wanted = built.states[0].files[dialect.path_of(lead)]
-    built.contents.load([(target, wanted)])  # as for a change: what came from the cache is rendered again
-    (data,) = [data for (_, digested), data in built.contents._bytes.items() if digested == wanted.digest]
-    grants = dialect.enforced(dialect.parse(data, "x"))
+    built.contents.load([wanted])  # as for a change: what came from the cache is rendered again
+    grants = dialect.enforced(dialect.parse(built.contents.of(wanted), "x"))
     return [grants.approval("task", name) for name in names]
 
 

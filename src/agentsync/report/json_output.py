@@ -163,7 +163,7 @@ def differences(report: Report, changes: Iterable[Change], *, largest: int = sys
     Files of more than `largest` bytes, here or in the source, are left out.
     """
     wanted = [change for change in changes if change.action in (Action.UPDATE, Action.CONFLICT)]
-    report.contents.load((change.target, change.wanted) for change in wanted if change.wanted)
+    report.contents.load(change.wanted for change in wanted if change.wanted)
     targets = {target.name: target for target in report.targets}
     texts = {}
     for change in wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -67,7 +68,8 @@ def _check_text(agent: Agent, document: Document) -> Iterator[Diagnostic]:
 def masked(diagnostic: Diagnostic) -> Diagnostic:
     """Hide what looks like a credential in a diagnostic, which may quote a name or a value that contains one."""
     message, hint, agent = map(_masked, (diagnostic.message, diagnostic.hint, diagnostic.agent))
-    return replace(diagnostic, message=message, hint=hint, agent=agent)
+    # Thousands of agents have the same messages, so each text is kept once.
+    return replace(diagnostic, message=sys.intern(message), hint=hint, agent=agent)
 
 
 def _masked(text: str) -> str:

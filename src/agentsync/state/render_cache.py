@@ -8,7 +8,7 @@ again.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -38,17 +38,16 @@ class Cache(Database):
             delete(path)
             return cls(path)
 
-    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return the values of those keys that have one."""
-        values: dict[str, bytes] = {}
+    def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield those of the keys that have a value, each with it; not all of them are in memory at once."""
         with self._expendable():
-            rows = self._query_in(_SELECT, keys)
-            values.update((key, value) for key, checksum, value in rows if checksum == _checksum(key, value))
-        return values
+            for key, checksum, value in self._query_in(_SELECT, keys):
+                if checksum == _checksum(key, value):
+                    yield key, value
 
-    def put_many(self, values: Mapping[str, bytes]) -> None:
-        """Store values, replacing those that have the same keys."""
-        rows = [(key, _checksum(key, value), value) for key, value in values.items()]
+    def put_many(self, values: Iterable[tuple[str, bytes]]) -> None:
+        """Store values by their keys, replacing those that have the same ones."""
+        rows = ((key, _checksum(key, value), value) for key, value in values)
         insert = "INSERT OR REPLACE INTO outcomes (key, checksum, value) VALUES (?, ?, ?)"
         with self._expendable(), self._transaction() as connection:
             connection.executemany(insert, rows)

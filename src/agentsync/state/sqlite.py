@@ -43,6 +43,11 @@ class Database:
     ) -> None:
         self.close()
 
+    @property
+    def directory(self) -> Path:
+        """Where the file is, and nobody else may look."""
+        return self._path.parent
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

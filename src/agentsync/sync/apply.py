@@ -107,7 +107,7 @@ def _make_changes(
     if not changes:
         return ()
     contents, urls = observation.built.contents, observation.urls
-    contents.load((change.target, change.wanted) for change in changes if change.action in WRITING and change.wanted)
+    contents.load(change.wanted for change in changes if change.action in WRITING and change.wanted)
     outcomes: dict[Key, Outcome] = {}
     with Backups.open(environment.app_paths.backups) as backups:
         for outcome in apply_changes(

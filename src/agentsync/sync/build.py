@@ -87,7 +87,7 @@ def build(
         StateError: the cache cannot be used.
     """
     snapshots = [_with_plugin_prefixes(snapshot, cache) for snapshot in snapshots]
-    contents = ContentStore(snapshots, targets)
+    contents = ContentStore(snapshots, targets, cache.directory if cache else None)
     compiled: tuple[CompiledAgent, ...] = ()
     oversized: list[Diagnostic] = []
     unmatched: list[Diagnostic] = []
@@ -211,23 +211,26 @@ def _compile(
     That a file took too long is not: it may have been this machine's fault.
     """
     common = _digest_of_settings(snapshot, targets, policy)
-    keys = {entry: _key(snapshot, entry, common) for entry in snapshot.entries}
-    cached = cache.get_many(keys.values()) if cache else {}
-    missing: dict[str, list[Entry]] = {}
-    for entry, key in keys.items():
-        if key not in cached:
-            missing.setdefault(entry.blob, []).append(entry)
-    fresh: dict[str, CompiledAgent] = {}
+    entries = {_key(snapshot, entry, common): entry for entry in snapshot.entries}
+    compiled = {
+        key: decode(value, source=snapshot.name, path=entries[key].path, blob=entries[key].blob)
+        for key, value in (cache.get_many(entries) if cache else ())
+    }
+    missing: dict[str, list[str]] = {}
+    for key, entry in entries.items():
+        if key not in compiled:
+            missing.setdefault(entry.blob, []).append(key)
     if missing:
+        fresh: dict[str, CompiledAgent] = {}
         total = sum(map(len, missing.values()))
         for blob, data in snapshot.blobs(missing):
-            for entry in missing[blob]:
-                fresh[keys[entry]] = _make(snapshot, entry, data, targets, contents=contents, policy=policy)
+            for key in missing[blob]:
+                fresh[key] = _make(snapshot, entries[key], data, targets, contents=contents, policy=policy)
                 progress("reading", len(fresh), total)
         if cache:
-            cache.put_many({key: encode(one) for key, one in fresh.items() if not took_too_long(one.diagnostics)})
-    for entry, key in keys.items():
-        yield fresh.get(key) or decode(cached[key], source=snapshot.name, path=entry.path, blob=entry.blob)
+            cache.put_many((key, encode(one)) for key, one in fresh.items() if not took_too_long(one.diagnostics))
+        compiled |= fresh
+    yield from map(compiled.__getitem__, entries)
 
 
 def _digest_of_settings(snapshot: Snapshot, targets: Sequence[Target], policy: SourcePolicy) -> str:
@@ -295,7 +298,7 @@ def _make(
             located = (
                 diagnostic.at(path=entry.path, agent=agent.name, target=target.name) for diagnostic in file.diagnostics
             )
-            digested = contents.keep(target.name, file.data) if file.data is not None else ""
+            digested = contents.keep(file.data) if file.data is not None else ""
             outputs[target.name] = Output(file.path, digested, tuple(map(masked, located)), file.name, file.lost)
     return replace(
         compiled_agent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from operator import attrgetter
@@ -126,7 +127,8 @@ def _encoded(diagnostic: Diagnostic) -> tuple[object, ...]:
 
 
 def _decoded(records: Iterable[Sequence[Any]]) -> tuple[Diagnostic, ...]:
-    return tuple(Diagnostic(_CODES[id_], *values) for id_, *values in records)
+    """Restore diagnostics; thousands of agents have the same messages, so each text is kept once."""
+    return tuple(Diagnostic(_CODES[id_], sys.intern(message), *rest) for id_, message, *rest in records)
 
 
 _CODES = {code.id: code for code in Code}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 from agentsync.agents.patterns import TooManyPatternsError
 from agentsync.config import Target
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.digest import digest
+from agentsync.core.errors import StateError, StateShortageError, shortage, why
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.overrides import Override, also_denied, following, prefixed
 from agentsync.sync.compiled_agent import CompiledAgent
@@ -16,36 +21,74 @@ from agentsync.sync.snapshot import Snapshot
 from agentsync.sync.time_budget import TimeBudget
 from agentsync.targets.change import Change, Wanted
 
+_IN_MEMORY: Final = 16 << 20
+"""How many bytes are in memory: some 5,000 files, which is more than most runs render."""
+
 
 class ContentStore:
-    """Bytes of wanted files: those rendered in this run, and the others on demand."""
+    """Bytes of wanted files: those rendered in this run, and the others on demand.
 
-    def __init__(self, snapshots: Sequence[Snapshot], targets: Sequence[Target]) -> None:
+    A first run may render more than there is memory for, so after some MiB they are in a file that has no name.
+    """
+
+    def __init__(self, snapshots: Sequence[Snapshot], targets: Sequence[Target], directory: Path | None = None) -> None:
+        """Create an empty store.
+
+        Args:
+            snapshots: of the sources that the files are from.
+            targets: that they are for.
+            directory: where its file is; None to keep no bytes but those that are loaded.
+        """
         self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
         self._targets = targets
-        self._bytes: dict[tuple[str, str], bytes] = {}
+        self._directory = directory
+        where = str(directory) if directory else None
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=where)  # noqa: SIM115 - open as long as this is
+        weakref.finalize(self, self._file.close)
+        self._places: dict[str, tuple[int, int]] = {}
+        self._size = 0
 
-    def keep(self, target: str, data: bytes) -> str:
-        """Store the bytes of one file and return their digest."""
+    def keep(self, data: bytes) -> str:
+        """Store the bytes of one file, if this store keeps them, and return their digest.
+
+        Raises:
+            StateError: they cannot be stored; StateShortageError where there is no space for them.
+        """
         digested = digest(data)
-        self._bytes[target, digested] = data
+        if self._directory is not None:
+            self._store(digested, data)
         return digested
+
+    def _store(self, digested: str, data: bytes) -> None:
+        if digested in self._places:
+            return
+        try:
+            self._file.seek(self._size)
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            kind = StateShortageError if shortage(error) else StateError
+            message = f"the files to be written cannot be kept until then: {why(error)}"
+            raise kind(message, place=str(self._directory or ""), hint="check permissions and space") from error
+        self._places[digested] = self._size, len(data)
+        self._size += len(data)
 
     def follow(self, snapshots: Sequence[Snapshot]) -> None:
         """Render by these snapshots from now on, which have the names of called agents."""
         self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
 
-    def load(self, files: Iterable[tuple[str, Wanted]]) -> None:
-        """Render those of these files, each with its target, that this run took from the cache; read each mirror once.
+    def load(self, files: Iterable[Wanted]) -> None:
+        """Render those of these files that this run took from the cache; read each mirror once.
 
         Raises:
             SourceUnavailableError: a mirror cannot be read.
+            StateError: they cannot be stored.
         """
-        missing = (file for target, file in files if (target, file.digest) not in self._bytes)
+        missing = (file for file in files if file.digest not in self._places)
         for snapshot, path, data in self._sources_of((file.source, file.blob, file.source_path) for file in missing):
-            for name, rendered in render_file(snapshot, path, data, self._targets)[1].items():
+            for rendered in render_file(snapshot, path, data, self._targets)[1].values():
                 if rendered.data is not None:
-                    self.keep(name, rendered.data)
+                    self._store(digest(rendered.data), rendered.data)
 
     def read_again(self, compiled: Iterable[CompiledAgent]) -> Iterator[ReadAgent]:
         """Read agents again as they were read for the build, which does not keep them; each mirror is read once.
@@ -72,11 +115,13 @@ class ContentStore:
     def __call__(self, change: Change) -> bytes:
         """Return the bytes of a change's wanted file; `load` must have been called with that file before."""
         assert change.wanted is not None  # noqa: S101 - only changes that write ask for bytes
-        return self.of(change.target, change.wanted)
+        return self.of(change.wanted)
 
-    def of(self, target: str, wanted: Wanted) -> bytes:
-        """Return the bytes of a wanted file of a target; `load` must have been called with it before."""
-        return self._bytes[target, wanted.digest]
+    def of(self, wanted: Wanted) -> bytes:
+        """Return the bytes of a wanted file; `load` must have been called with it before."""
+        start, length = self._places[wanted.digest]
+        self._file.seek(start)
+        return self._file.read(length)
 
 
 def render_file(

@@ -72,10 +72,10 @@ class Finder:
         former |= self._with_same_source(new, wanted, gone)
         new = [key for key in new if key not in former]
         changed = {key: last for key, last in former.items() if applied[last].digest != wanted[key][1].digest}
-        contents.load(wanted[key] for key in (*changed, *new))
+        contents.load(wanted[key][1] for key in (*changed, *new))
         candidates = gone.keys() - former.values() if new else ()
         data = dict(self._read({key: applied[key] for key in (*changed.values(), *candidates)}))
-        texts = {key: contents.of(*wanted[key]) for key in new}
+        texts = {key: contents.of(wanted[key][1]) for key in new}
         changed |= find_renamed(texts, {key: data[key] for key in candidates if key in data})
         return {key: LastApplied(last, applied[last], data.get(last)) for key, last in changed.items()}
 

@@ -46,11 +46,11 @@ def find_same(
         for key, file in unmanaged.items()
         if disk[key].digest and disk[key].digest != file[1].digest and not directories[key[0]].shared
     }
-    contents.load(differing.values())
+    contents.load(file for _, file in differing.values())
     same = set()
     for key, data in _read({key: disk[key] for key in differing}, directories):
         target, wanted = differing[key]
-        if _is_same(key[1], data, contents.of(target, wanted), dialects[target]):
+        if _is_same(key[1], data, contents.of(wanted), dialects[target]):
             same.add(key)
     return frozenset(same)
 
