@@ -12,8 +12,7 @@ from typing import Self
 
 import click
 
-from agentsync.agents.model import NEUTRAL
-from agentsync.agents.narrowing import WriteOptions
+from agentsync.cli.check_targets import agents_of, targets_of
 from agentsync.cli.console import check_lines
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import source_name
@@ -22,7 +21,6 @@ from agentsync.cli.rollout_checks import check_rollout
 from agentsync.cli.terminal import columns
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.wording import counted, not_synced_line
-from agentsync.config import Target
 from agentsync.config.tables import SourceTable, Submodules
 from agentsync.convert.policy import DEFAULT, Policy, read_policy
 from agentsync.core.codes import Code, Severity
@@ -32,13 +30,14 @@ from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Kind
 from agentsync.repository.acceptance import Accepted, sort_accepted
+from agentsync.repository.dialect_detection import RememberingReader
 from agentsync.repository.working_tree import WorkingTree, content, entry_of
 from agentsync.sync.acceptance import day_of, declared_in, subjects
 from agentsync.sync.build import build
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.cycle_diagnostics import without_agents
 from agentsync.sync.request import Progress, no_progress
-from agentsync.sync.scattered import find_scattered
+from agentsync.sync.scattered import depends_on_unwritten, find_scattered
 from agentsync.sync.snapshot import Snapshot, snapshot_of_directory, snapshot_of_file
 
 _EPILOG = """\b
@@ -204,20 +203,21 @@ def run_checks(
     Raises:
         ConfigError: something cannot be read, or the manifest has a mistake.
     """
-    snapshot = snapshot_at(path.absolute(), dialect, submodules)
+    snapshot = replace(snapshot_at(path.absolute(), dialect, submodules), read=RememberingReader())
     progress("reading", 0, 0)
-    built = build([snapshot], [], None, policy)
+    agents = [*agents_of(snapshot, progress)]
+    built = build([snapshot], targets_of(agents, targets), None, policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled if one.name}
-    # Without a target no agent could be excluded from one.
-    wanted = sorted({*targets, *(name for _, name in own if name)}) or [NEUTRAL]
-    built = build([snapshot], [unwritten_target(name) for name in wanted], None, policy, progress=progress)
     diagnostics = (
         diagnostic if diagnostic.target in targets else replace(diagnostic, target="")
         for diagnostic in built.diagnostics
         if diagnostic.target in {"", *targets} or (diagnostic.path, diagnostic.target) in own
     )
-    held = find_scattered([snapshot], built.used).values()  # as on each machine where the source is new
+    used = built.used
+    if depends_on_unwritten(snapshot, used):
+        used = build([snapshot], targets_of(agents, {*targets, *(one.dialect for one in agents)}), None, policy).used
+    held = find_scattered([snapshot], used).values()  # as on each machine where the source is new
     rollout = check_rollout(path.absolute()) if path.is_dir() else ()
     sorted_ = sort_accepted(
         dict.fromkeys((*diagnostics, *nothing, *held, *rollout)),
@@ -241,13 +241,6 @@ def snapshot_at(path: Path, dialect: str | None, submodules: Submodules = "repor
     if not entry.mode:  # such as a pipe, which would be waited for
         raise ConfigError("this is not a regular file", place=str(path))
     return snapshot_of_file(files, table, entry, name=name)
-
-
-def unwritten_target(dialect: str) -> Target:
-    """Make a target that is never written."""
-    return Target(
-        name=dialect, dialect=dialect, directory=Path(), create=False, follow_symlinks=False, options=WriteOptions()
-    )
 
 
 def _policy(path: Path | None) -> Policy:

@@ -9,7 +9,8 @@ from typing import Final
 
 import click
 
-from agentsync.cli.check import snapshot_at, unwritten_target
+from agentsync.cli.check import snapshot_at
+from agentsync.cli.check_targets import unwritten_target
 from agentsync.cli.console import show_diagnostic
 from agentsync.cli.conversion_tables import markdown, text
 from agentsync.cli.convert import DIALECT

@@ -113,7 +113,9 @@ def decode(data: bytes, path: str) -> tuple[str, tuple[Diagnostic, ...], bool]:
 
 def control_character(text: str) -> int:
     """Index of the first control character other than a blank, a line end or a page break, or -1."""
-    if text.isascii() and len(text.encode().translate(None, _CONTROLS)) == len(text):
+    data = text.encode("utf-8", "surrogatepass")
+    # Those beyond ASCII begin with this byte.
+    if len(data.translate(None, _CONTROLS)) == len(data) and b"\xc2" not in data:
         return -1  # nearly every file ends here, and this is by far the fastest check
     match = _CONTROL.search(text)
     return match.start() if match else -1

@@ -67,9 +67,22 @@ def _check_text(agent: Agent, document: Document) -> Iterator[Diagnostic]:
 
 def masked(diagnostic: Diagnostic) -> Diagnostic:
     """Hide what looks like a credential in a diagnostic, which may quote a name or a value that contains one."""
+    if not any(map(_may_have_secret, (diagnostic.message, diagnostic.hint, diagnostic.agent))):
+        return diagnostic
     message, hint, agent = map(_masked, (diagnostic.message, diagnostic.hint, diagnostic.agent))
     # Thousands of agents have the same messages, so each text is kept once.
     return replace(diagnostic, message=sys.intern(message), hint=hint, agent=agent)
+
+
+_BEGINNINGS = tuple(beginning for beginnings, _ in _SECRETS.values() for beginning in beginnings)
+
+
+def _may_have_secret(text: str) -> bool:
+    """Whether a text has the beginning of a credential; to search for these is much cheaper than for the rest."""
+    for beginning in _BEGINNINGS:  # noqa: SIM110 - a generator takes twice the time
+        if beginning in text:
+            return True
+    return False
 
 
 def _masked(text: str) -> str:
@@ -86,11 +99,19 @@ def hostile(document: Document) -> Iterator[tuple[Code, str, int]]:
     """
     text, _, _ = decode(document.data, document.path)
     seen: set[str] = set()
-    for part, line in [(text, 0), *_values(document)]:
+    values = [*_values(document)]
+    if not _may_be_hostile("\n".join(part for part, _ in values)):
+        values = []  # of nearly every file
+    for part, line in [(text, 0), *values]:
         for code, message, index in _hostile_text(part, raw=line == 0):
             if message not in seen:
                 seen.add(message)
                 yield code, message, line or text.count("\n", 0, index) + 1
+
+
+def _may_be_hostile(values: str) -> bool:
+    """Whether a text that holds values, each on a line of its own, may have something that one of them has."""
+    return control_character(values) >= 0 or hidden_in_text(values) >= 0 or _may_have_secret(values)
 
 
 def _hostile_text(text: str, *, raw: bool) -> Iterator[tuple[Code, str, int]]:
@@ -99,8 +120,7 @@ def _hostile_text(text: str, *, raw: bool) -> Iterator[tuple[Code, str, int]]:
         yield Code.CONTROL_CHARACTER, f"an escape represents the control character U+{ord(text[index]):04X}", index
     if (index := hidden_in_text(text)) >= 0:
         yield Code.HIDDEN_UNICODE, f"U+{ord(text[index]):04X} cannot be seen", index
-    for kind, (beginnings, pattern) in _SECRETS.items():
-        # Searching for the fixed beginnings first makes this cheap.
+    for kind, (beginnings, pattern) in _SECRETS.items() if _may_have_secret(text) else ():
         if any(beginning in text for beginning in beginnings) and (match := pattern.search(text)):
             yield Code.SECRET, f"this looks like {kind}", match.start()
 

@@ -64,21 +64,33 @@ NO_NEEDS = Needs()
 def needs_of(agent: Agent, document: Document) -> Needs:
     """Find what an agent names in its instructions and its keys."""
     values = [*_texts(document.metadata)]
-    imports = [match[1] for match in _IMPORT.finditer(agent.prompt)]
-    files = [match[0] for text in (agent.prompt, *values) for match in _IN_PLUGIN.finditer(text)]
+    prompt = agent.prompt
+    imports = _matches(_IMPORT, prompt, "@")
+    files = [found for text in (prompt, *values) for found in _matches(_IN_PLUGIN, text, "CLAUDE_PLUGIN_ROOT", group=0)]
     paths = [
         *(path for path in imports if not path.startswith("~")),
-        *(match[1] for pattern in (_LINK, _PATH) for match in pattern.finditer(agent.prompt)),
-        *(match[1] for text in values for match in _FILE_URL.finditer(text)),
+        *_matches(_LINK, prompt, "]("),
+        *_matches(_PATH, prompt, "/"),
+        *(found for text in values for found in _matches(_FILE_URL, text, "file://")),
     ]
     return Needs(
         files=_distinct([*files, *(f"@{path}" for path in imports if path.startswith("~"))]),
         paths=_distinct(paths),
         skills=_distinct(agent.skills),
         servers=_distinct(_servers(agent)),
-        commands=_distinct(match[1] for match in _COMMAND.finditer(agent.prompt)),
+        commands=_distinct(_matches(_COMMAND, prompt, "/")),
         agents=_distinct(_called(agent.grants)),
     )
+
+
+def _matches(pattern: re.Pattern[str], text: str, part: str, *, group: int = 1) -> list[str]:
+    """Return a group of each match of a pattern, all of which have this part and are within one line.
+
+    Few lines have it, and to look for it costs a tenth of trying the pattern everywhere.
+    """
+    if part not in text:
+        return []
+    return [match[group] for line in text.split("\n") if part in line for match in pattern.finditer(line)]
 
 
 def _called(grants: Grants) -> Iterator[str]:
@@ -86,6 +98,11 @@ def _called(grants: Grants) -> Iterator[str]:
     for rule in grants.rules:
         if rule.tool == "task" and rule.argument != ANY and not rule.argument.startswith(UNTRANSLATED):
             yield rule.argument
+
+
+def calls_others(agent: Agent) -> bool:
+    """Whether an agent has rules for calling particular agents."""
+    return any(_called(agent.grants))
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
@@ -125,6 +142,7 @@ class Tree:
 
     def __init__(self, paths: Collection[str], agents: Collection[str]) -> None:
         self._others = frozenset(paths) - frozenset(agents)
+        self._names = frozenset(path.rpartition("/")[2] for path in self._others)
         self._commands: defaultdict[str, set[str]] = defaultdict(set)
         for path in paths:
             for name, above in _command_names(path):
@@ -150,6 +168,9 @@ class Tree:
         """The intended file: relative to the agent's directory, to one above it, or to the root; else empty."""
         if _is_of_any_project(named, path):
             return ""
+        name = named.rpartition("/")[2]
+        if name not in self._names and name not in ("", ".", ".."):
+            return ""  # nearly every path that instructions name
         for above in [*PurePosixPath(path).parents][-_MOST_LEVELS:]:
             candidate = normpath(f"{above}/{named.lstrip('/')}")
             if candidate in self._others:

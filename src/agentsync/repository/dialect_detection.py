@@ -125,6 +125,28 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled, refusals)
 
 
+class RememberingReader:
+    """A `read_agent` that remembers what it read last, for files that are compiled several times within one run."""
+
+    MOST_BYTES = 16 << 20
+    """Of the files whose results are remembered; these take several times as much memory."""
+
+    def __init__(self) -> None:
+        self._results: dict[tuple[str, str | None], tuple[bytes, ReadAgent | NoAgent]] = {}
+        self._room = self.MOST_BYTES
+
+    def __call__(self, path: str, data: bytes, dialect: str | None = None) -> ReadAgent | NoAgent:
+        """As `read_agent`."""
+        known = self._results.get((path, dialect))
+        if known and known[0] == data:
+            return known[1]
+        result = read_agent(path, data, dialect)
+        if not known and len(data) <= self._room:
+            self._room -= len(data)
+            self._results[path, dialect] = data, result
+        return result
+
+
 def _another_file(document: Document, dialect: str | None) -> Diagnostic | None:
     """Report a template, and notes in a tool's own directory, which are an agent only where they look like one."""
     if is_template(document.metadata):
@@ -157,7 +179,10 @@ def _guessed(path: str, data: bytes, here: str) -> tuple[Dialect, Document]:
         except UnreadableError as error:
             problem = error
     parsed = [(candidate, documents[candidate.parse]) for candidate in candidates if candidate.parse in documents]
-    scores = [(one.score(document), one, document) for one, document in parsed if here or one.sniffs(document)]
+    # Most dialects share one sniff, so each is asked once.
+    sniffed = {(one.recognition.sniff, one.parse): bool(here) or one.sniffs(document) for one, document in parsed}
+    likely_ones = [pair for pair in parsed if sniffed[pair[0].recognition.sniff, pair[0].parse]]
+    scores = [(one.score(document), one, document) for one, document in likely_ones]
     if not scores:
         raise problem
     best = max(score for score, _, _ in scores)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import product
 
 from pydantic import JsonValue
 
@@ -129,7 +130,7 @@ def also_denied(agent: Agent, *prefixes: str) -> tuple[Override, ...]:
     distinct = [*filter(None, dict.fromkeys(prefixes))]
     place = f"the prefix {', '.join(f'`{prefix}`' for prefix in distinct)}"
     try:
-        added = [rule for prefix in distinct for rule in _under_prefix(agent.grants, prefix)]
+        added = [*_under_prefixes(agent.grants, distinct)]
     except TooManyPatternsError:
         return (Override(agent.slug, place, {}, unusable=True),)
     return (Override(agent.slug, place, spell(Grants((*agent.grants.rules, *added)))),) if added else ()
@@ -149,7 +150,7 @@ def following(grants: Grants, names: Mapping[str, str], prefixes: Iterable[str])
     Raises:
         TooManyPatternsError: the patterns cannot be compared within bounds.
     """
-    added = [rule for prefix in dict.fromkeys(filter(None, prefixes)) for rule in _under_prefix(grants, prefix)]
+    added = [*_under_prefixes(grants, dict.fromkeys(filter(None, prefixes)))]
     rules = [rule for rule in grants.rules if not (rule.tool == _CALLS and rule.argument in names)] + added
     others = Grants(tuple(rules))
     for name in names:
@@ -162,8 +163,8 @@ def following(grants: Grants, names: Mapping[str, str], prefixes: Iterable[str])
     return Grants(tuple(rules))
 
 
-def _under_prefix(grants: Grants, prefix: str) -> Iterator[Rule]:
-    """Yield the rules for other agents again, for their names with a prefix; nothing where none of them restricts.
+def _under_prefixes(grants: Grants, prefixes: Iterable[str]) -> Iterator[Rule]:
+    """Yield the rules for other agents again, for their names with each prefix; nothing where none of them restricts.
 
     They keep their order, since a later one may be an exception, and none gives more than its pattern has already.
     """
@@ -171,7 +172,7 @@ def _under_prefix(grants: Grants, prefix: str) -> Iterator[Rule]:
         rule for rule in grants.for_tool(_CALLS) if rule.argument != ANY and not rule.argument.startswith(UNTRANSLATED)
     ]
     if any(rule.approval < max(grants.approvals(_CALLS)) for rule in rules):
-        for rule in rules:
+        for prefix, rule in product(prefixes, rules):
             argument = prefix + rule.argument
             yield Rule(_CALLS, min(rule.approval, grants.least(_CALLS, argument)), argument)
 

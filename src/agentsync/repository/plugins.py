@@ -57,10 +57,16 @@ class Plugins:
 
     def __init__(self, paths: Collection[str], listed: Mapping[str, str]) -> None:
         defined = (path.removesuffix(_DEFINITION) for path in paths if path.endswith(_DEFINITION))
+        self._found: dict[str, str] = {}
         self._directories = {**{directory: directory.rpartition("/")[2] for directory in defined}, **listed}
 
     def of(self, path: str) -> str:
         """The plugin that a file belongs to, as it is called in the names of files; empty where it is in none."""
+        if path not in self._found:
+            self._found[path] = self._of(path)
+        return self._found[path]
+
+    def _of(self, path: str) -> str:
         above = path.rpartition("/")[0] if self._directories else ""
         while above and above not in self._directories:
             above = above.rpartition("/")[0]

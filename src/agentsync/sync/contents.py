@@ -14,7 +14,7 @@ from agentsync.config import Target
 from agentsync.convert.render import RenderedFile, render
 from agentsync.core.digest import digest
 from agentsync.core.errors import StateError, StateShortageError, shortage, why
-from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent
 from agentsync.repository.overrides import Override, also_denied, following, prefixed
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.snapshot import Snapshot
@@ -131,7 +131,7 @@ def render_file(
 
     A file that takes more than its time budget is refused. Without one, it is known to take no longer.
     """
-    read = read_agent(path, data, snapshot.selection.dialect_of(path))
+    read = snapshot.read(path, data, snapshot.selection.dialect_of(path))
     if isinstance(read, NoAgent):
         return read, {}
     if prefix := snapshot.prefix_of(path):
@@ -142,9 +142,9 @@ def render_file(
     called = snapshot.called.get(path, {})
     files = {}
     for target in targets:
-        if budget and budget.spent:
-            return NoAgent((budget.diagnostic(path),), read.agent.name), {}
         if target.filter.takes(read.agent):
+            if budget and budget.spent:
+                return NoAgent((budget.diagnostic(path),), read.agent.name), {}
             options = replace(target.options, models=snapshot.models.get(target.dialect, {}))
             for_target, denied = _following(read, called.get(target.name, {}), snapshot.prefixes)
             files[target.name] = render(for_target, target.written, options, (*denied, *snapshot.overrides))

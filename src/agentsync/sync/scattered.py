@@ -59,6 +59,15 @@ def find_scattered(snapshots: Sequence[Snapshot], used: Sequence[CompiledAgent])
     return holds
 
 
+def depends_on_unwritten(snapshot: Snapshot, used: Sequence[CompiledAgent]) -> bool:
+    """Whether agents that none of these targets gets decide about a hold, if other targets get them."""
+    scattered = [one for one in used if not is_where_agents_are(one.path)]
+    expected = [one for one in used if is_where_agents_are(one.path)]
+    least = sum(map(_is_written, expected))
+    may_hold = not snapshot.accepts_scattered and bool(expected) and len(scattered) >= max(_FEWEST, least + 1)
+    return may_hold and not all(map(_is_written, used))
+
+
 def _is_written(agent: CompiledAgent) -> bool:
     return any(output.digest for output in agent.outputs.values())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from posixpath import normpath
@@ -15,6 +15,7 @@ from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.git.mirror import Mirror
 from agentsync.git.objects import Entry
 from agentsync.repository.acceptance import Acceptance
+from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.repository.manifest import FILE_NAME, MAX_BYTES, Manifest, as_overrides, read_manifest
 from agentsync.repository.multi_agent_files import split_file
 from agentsync.repository.overrides import AgentFilter, Override
@@ -53,6 +54,7 @@ class Snapshot:
         plugins: the names of plugins by their directories, as a marketplace lists them.
         accept: the losses in conversion that its manifest accepts.
         plugin_prefixes: by path, what is put before an agent's name since another plugin has one of this name.
+        read: reads the agent in a file's bytes, given its path and the dialect that is declared for it.
         called: by path of an agent that calls others, for each target the names there of those that have another one.
     """
 
@@ -76,6 +78,7 @@ class Snapshot:
     accepts_scattered: bool = False
     plugins: Mapping[str, str] = field(default_factory=dict)
     accept: tuple[Acceptance, ...] = ()
+    read: Callable[[str, bytes, str | None], ReadAgent | NoAgent] = field(default=read_agent, repr=False)
     plugin_prefixes: Mapping[str, str] = field(default_factory=dict)
     called: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 

@@ -69,6 +69,14 @@ class ToolNames:
     everything: frozenset[str] = frozenset({ANY})
     folds: bool = False
     servers: ServerNames | None = None
+    _known: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Collect the names that grant something, as they are looked up."""
+        known: dict[str, tuple[str, ...]] = {**self.read, **self.written}
+        if self.folds:
+            known = {key.lower(): tools for key, tools in reversed(known.items())}  # the first one counts
+        object.__setattr__(self, "_known", known)
 
     def capabilities(
         self,
@@ -86,7 +94,7 @@ class ToolNames:
         """The canonical tools and patterns that a name grants; an unknown name stays as it is, below `other/`."""
         if name in self.everything:
             return (ANY,)
-        if (known := self._known({**self.read, **self.written}, name)) is not None:
+        if (known := self._known.get(name.lower() if self.folds else name)) is not None:
             return known
         if self.servers and name == name.strip() and (pattern := self.servers.read(name)):
             return (pattern,)
@@ -147,11 +155,6 @@ class ToolNames:
     def intended_denials(self, names: Iterable[str]) -> list[Rule]:
         """The rules of a list of denied tools as its author may have intended them, where that is more."""
         return _denying(tool for name in names for tool in self.denied(name))
-
-    def _known(self, table: Mapping[str, tuple[str, ...]], name: str) -> tuple[str, ...] | None:
-        if not self.folds:
-            return table.get(name)
-        return next((tools for key, tools in table.items() if key.lower() == name.lower()), None)
 
 
 def _denying(tools: Iterable[str]) -> list[Rule]:
