@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,25 +44,21 @@ _TOKEN: Final = "PROMETHEUS_TOKEN"  # noqa: S105 - the name of a variable
 _MOST_NAMES: Final = 8
 
 
-class _Parsed(click.ParamType[object]):
-    """Text that a function parses, or refuses with a ValueError."""
+def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str], object]:
+    """Return a callback for an option whose text a function parses, or refuses with a ValueError."""
 
-    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        if not isinstance(value, str):
-            return value
+    def parsed(context: click.Context, parameter: click.Parameter, value: str) -> object:
         try:
-            return self._parse(value)
+            return parse(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error), context, parameter) from error
+
+    return parsed
 
 
 _DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
-_DURATION: Final = _Parsed("duration", parse_duration)
-_LIMIT: Final = _Parsed("n|n%", Limit.parse)
+_duration: Final = partial(click.option, metavar="DURATION", callback=_parsed(parse_duration), show_default=True)
+_limit: Final = partial(click.option, metavar="N|N%", callback=_parsed(Limit.parse), show_default=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +102,9 @@ class _Asked:
 @click.option("--status", type=_DIRECTORY, help="Read the machines' status documents, `MACHINE.json`.")
 @click.option("--match", default="", help='Label matchers, such as `job="agentsync"`, with --prometheus.')
 @click.option("--machine-label", default="instance", show_default=True, help="The label with a machine's name.")
-@click.option(
+@_duration(
     "--lookback",
-    type=_DURATION,
     default="7d",
-    show_default=True,
     help="How far back to look in Prometheus for machines that are silent.",
 )
 @click.option(
@@ -119,13 +114,11 @@ class _Asked:
 )
 @click.option("--clone", type=_DIRECTORY, help="A clone of the team's repository: what should each stage have?")
 @click.option("--source", metavar="NAME", help="Only this source.")
-@click.option(
-    "--silent-after", type=_DURATION, default="1d", show_default=True, help="From when on a machine is silent."
-)
-@click.option("--max-behind", type=_LIMIT, default="0", show_default=True, help="Of each stage, as number or share.")
-@click.option("--max-refused", type=_LIMIT, default="0", show_default=True, help="The same, of machines that refuse.")
-@click.option("--max-failing", type=_LIMIT, default="0", show_default=True, help="The same, of machines that fail.")
-@click.option("--max-silent", type=_LIMIT, default="100%", show_default=True, help="The same, of silent machines.")
+@_duration("--silent-after", default="1d", help="From when on a machine is silent.")
+@_limit("--max-behind", default="0", help="Of each stage, as number or share.")
+@_limit("--max-refused", default="0", help="The same, of machines that refuse.")
+@_limit("--max-failing", default="0", help="The same, of machines that fail.")
+@_limit("--max-silent", default="100%", help="The same, of silent machines.")
 @click.option("--github", metavar="OWNER/REPO", help="Post a commit status, and a deployment for each stage.")
 @click.option("--gitlab", metavar="PROJECT", help="The same for GitLab: the number or the path of a project.")
 @click.option("--api", metavar="URL", help="The host's API, where it is not the public one, nor set by CI.")
