@@ -145,6 +145,10 @@ def test_documents_of_real_runs_are_compared_with_a_clone(
             "machines": ["ada"],
         }
     ]
+    (collected / "odd.json").write_text('{"error": {"message": "its configuration has a mistake"}}')
+    named = machine.run(*arguments, "--source", "team").json
+    assert (named["machines"], [one["name"] for one in named["sources"]]) == (3, ["team", None])
+    (collected / "odd.json").unlink()
     (broken,) = shown.json["unreadable"]
     assert broken["reason"].startswith("it is no status document: Invalid JSON: ")
     by_clone = machine.run(*arguments, "--clone", repository.path, "--max-behind", "1")
@@ -237,6 +241,16 @@ def test_prometheus_shows_machines_that_it_has_not_seen_lately_too(
             (labels("last_sync_timestamp_seconds", "a:9417"), "1"),
             (labels("last_sync_timestamp_seconds", "b:9417"), str(time.time() - 90_000)),
         ],
+        f"agentsync_source_up{selector}": [
+            (labels("source_up", "a:9417", source="team"), "1"),
+            (labels("source_up", "c:9417", source="team"), "0"),
+            (labels("source_up", "d:9417", source="team"), "0"),
+        ],
+        f"last_over_time(agentsync_rollout_stage{selector}[86400s])": [
+            (labels("rollout_stage", "a:9417", source="team", stage="early", reason="current"), "1"),
+            (labels("rollout_stage", "c:9417", source="team", stage="early", reason="current"), "1"),
+            (labels("rollout_stage", "c:9417", source="team", stage="early", reason="halted"), "1"),
+        ],
         f"last_over_time(agentsync_source_commit_timestamp_seconds{selector}[86400s])": [
             (labels("source_commit_timestamp_seconds", "b:9417", source="team"), "1796000000")
         ],
@@ -245,12 +259,15 @@ def test_prometheus_shows_machines_that_it_has_not_seen_lately_too(
     token.write_text("s3cret\n")
     arguments = ("--match", 'job="agentsync"', "--lookback", "1d", "--token-file", token, "--format", "json")
     shown = machine.run("fleet", "--prometheus", f"{server.url}/", *arguments)
-    assert shown.code == 0, shown.stderr
+    assert shown.code == 1, shown.stderr  # two fail
     (team,) = shown.json["sources"]
-    assert [(stage["stage"], stage["current"], stage["silent"]) for stage in team["stages"]] == [
-        ("canary", 1, 0),
-        (None, 0, 1),
+    assert [(stage["stage"], stage["current"], stage["silent"], stage["failing"]) for stage in team["stages"]] == [
+        ("canary", 1, 0, 0),
+        ("early", 0, 0, 1),
+        ("(unknown)", 0, 0, 1),
+        (None, 0, 1, 0),
     ]
+    assert team["halted"] is None
     assert team["silent"][0]["machine"] == "b:9417"
     assert {sent for _, sent in server.asked} == {"Bearer s3cret"}
 

@@ -181,14 +181,18 @@ def _token(path: Path | None) -> str:
 
 
 def _only(view: FleetView, source: str | None) -> FleetView:
-    """Return the machines with one source alone; as they are where none is named."""
+    """Return the machines with one source alone; as they are where none is named.
+
+    Those that report no source are kept, since it may be this one that they cannot follow.
+    """
     if source is None:
         return view
     machines = [
         replace(machine, sources=tuple(one for one in machine.sources if one.source == source))
         for machine in view.machines
+        if not machine.sources or any(one.source == source for one in machine.sources)
     ]
-    return replace(view, machines=tuple(machine for machine in machines if machine.sources))
+    return replace(view, machines=tuple(machines))
 
 
 def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:

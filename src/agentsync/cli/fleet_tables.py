@@ -180,7 +180,8 @@ def _waiting(group: Kept, now: float) -> str:
 
 def _behind(group: Kept) -> str:
     reason = f": {group.reason}" if group.reason else ""
-    return f"{group.stage or _NO_STAGE} at {_version(group.version)} instead of {_version(group.expected)}{reason}"
+    instead = f" instead of {_version(group.expected)}" if group.expected.is_known else ""
+    return f"{group.stage or _NO_STAGE} at {_version(group.version)}{instead}{reason}"
 
 
 def _refused(group: Refused) -> str:

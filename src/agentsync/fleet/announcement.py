@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from agentsync.core.errors import ConfigError
 from agentsync.fleet.assess import SourceView, StageView
 from agentsync.fleet.limits import Limits, exceeded
+from agentsync.fleet.model import UNKNOWN_STAGE
 from agentsync.fleet.placement import State
 
 NAME: Final = "agentsync/rollout"
@@ -75,18 +76,21 @@ def announcement(source: SourceView, limits: Limits, *, ref: str = "", url: str 
         ConfigError: the ids of commits are not known, or what machines report are no stages.
     """
     stages = [stage for stage in source.stages if stage.heard]
-    if len(stages) > _MOST_STAGES or not all(_STAGE.fullmatch(stage.stage or source.name) for stage in stages):
+    known = [stage for stage in stages if stage.stage != UNKNOWN_STAGE]
+    if len(known) > _MOST_STAGES or not all(_STAGE.fullmatch(stage.stage or source.name) for stage in known):
         # Whoever can write a metric must not be able to make environments.
         raise ConfigError("what the machines report are no stages of a rollout", place=f"source {source.name}")
     if not source.goal.commit or not all(stage.expected.commit for stage in stages if stage.expected.is_known):
         hint = "give the team's repository with --clone, or read status documents"
         raise ConfigError("only the dates of commits are known, not their ids", hint=hint)
-    known = [stage for stage in stages if stage.expected.commit]
     deployments = tuple(
         Deployment(stage.stage or source.name, stage.expected.commit, _verdict(stage, limits), _numbers(stage))
         for stage in known
+        if stage.expected.commit
     )
-    verdicts = {one.verdict for one in deployments}
+    verdicts = {one.verdict for one in deployments} | {
+        _verdict(stage, limits) for stage in stages if stage not in known
+    }
     is_done = verdicts == {Verdict.SUCCESS} and all(one.commit == source.goal.commit for one in deployments)
     verdict = Verdict.FAILURE if Verdict.FAILURE in verdicts else Verdict.SUCCESS if is_done else Verdict.IN_PROGRESS
     summary = "halted; " if source.halted else "held; " if source.is_held else ""

@@ -7,13 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agentsync.core.durations import span
-from agentsync.fleet.model import FleetMachine, FleetView, Followed, Unreadable
-from agentsync.fleet.placement import Branch, Placement, State, Version, by_branch, by_themselves, goals, silent
+from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, FleetView, Followed, Unreadable
+from agentsync.fleet.placement import (
+    Branch,
+    Placement,
+    State,
+    Version,
+    by_branch,
+    by_themselves,
+    error_of,
+    goals,
+    silent,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """The machines of one stage of a source; the stage is empty for those that follow no rollout."""
+    """The machines of one stage of a source; the stage is empty for those that follow no rollout.
+
+    Those that fail and report no stage, although the source has some, are of an unknown one.
+    """
 
     source: str
     stage: str
@@ -148,16 +161,29 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
         goal, is_held = known.goal, known.held is not None
         place, subject, order = by_themselves(known), "", []
         halted = known.halted
+    is_staged = bool(order) or any(followed.stage for _, followed in followers)
     stages: defaultdict[str, list[Placement]] = defaultdict(list)
     for machine, followed in followers:
-        placed = silent(machine, followed) if criteria.is_silent(machine) else place(machine, followed)
-        stages[followed.stage].append(placed)
+        if criteria.is_silent(machine):
+            placed = silent(machine, followed)
+        elif is_staged and not followed.stage and error_of(machine, followed):
+            placed = place(machine, replace(followed, stage=UNKNOWN_STAGE))
+        else:
+            placed = place(machine, followed)
+        stages[placed.followed.stage].append(placed)
     views = [StageView(name, stage, tuple(placements)) for stage, placements in stages.items()]
     views.sort(key=lambda one: _place_in(order, one))
     return SourceView(name, goal, subject, is_held, halted, tuple(views))
 
 
-def _place_in(order: Sequence[str], view: StageView) -> tuple[bool, int, float, int, str]:
+def _place_in(order: Sequence[str], view: StageView) -> tuple[bool, bool, int, float, int, str]:
     """Return what stages are sorted by: as declared, or else the ones that are further, and the smaller ones, first."""
     declared = order.index(view.stage) if view.stage in order else len(order)
-    return not view.stage, declared, -(view.expected.committed_at or 0), len(view.placements), view.stage
+    return (
+        not view.stage,
+        view.stage == UNKNOWN_STAGE,
+        declared,
+        -(view.expected.committed_at or 0),
+        len(view.placements),
+        view.stage,
+    )

@@ -10,6 +10,9 @@ from agentsync.rollout.choose import Reason
 MAX_SOURCES: Final = 64
 """The most sources that a machine may report; it has a handful."""
 
+UNKNOWN_STAGE: Final = "(unknown)"
+"""Stage of a machine that fails and does not report its own. No stage of a rollout can have this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Followed:

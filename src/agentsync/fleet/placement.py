@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from agentsync.fleet.model import FleetMachine, Followed, Refusal
+from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, Followed, Refusal
 from agentsync.rollout.choose import Choice, Machine, Reason, choose
 from agentsync.rollout.line import Line, reverted
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
@@ -95,7 +95,7 @@ class Placement:
         machine: which one; its sources and its refusals are those of all sources.
         followed: the source as it follows it; the commit's id is filled in where a clone knows it.
         state: how its commit compares.
-        expected: the commit that it should have now; unknown for a silent machine.
+        expected: the commit that it should have now; unknown for a silent machine, and one of an unknown stage.
         refused: what it refuses of this source, or of any where that is unknown; nothing of a silent machine.
         error: why it fails; empty where it does not, or is silent.
         reason: why it is waiting or behind, in words.
@@ -137,20 +137,18 @@ class Goals:
 
 
 def goals(followers: Iterable[tuple[FleetMachine, Followed]]) -> Goals:
-    """Return what the machines follow, of which the one that was heard last knows most."""
-    versions = [Version(one.commit, one.committed_at) for _, one in followers]
-    latest = max(
-        ((machine, followed) for machine, followed in followers if followed.stage or followed.tip),
-        key=lambda pair: pair[0].seen_at or 0,
-        default=None,
-    )
-    followed = latest[1] if latest else Followed("")
-    held = Version(followed.commit, followed.committed_at) if followed.reason is Reason.HELD else None
-    halted = followed.detail or "yes" if followed.reason is Reason.HALTED else ""
-    if followed.tip and followed.tip not in [one.commit for one in versions]:
-        return Goals(Version(followed.tip), held, halted)  # nobody has it yet
+    """Return what the machines follow, of which the one that reported last knows most."""
+    latest_first = [one for _, one in sorted(followers, key=lambda pair: -(pair[0].seen_at or 0))]
+    versions = [Version(one.commit, one.committed_at) for one in latest_first]
+    tip = next((one.tip for one in latest_first if one.stage or one.tip), "")
+    # One whose source fails may report no reason any more.
+    decided = next((one for one in latest_first if one.reason), Followed(""))
+    held = Version(decided.commit, decided.committed_at) if decided.reason is Reason.HELD else None
+    halted = decided.detail or "yes" if decided.reason is Reason.HALTED else ""
+    if tip and tip not in [one.commit for one in versions]:
+        return Goals(Version(tip), held, halted)  # nobody has it yet
     dated = [one for one in versions if one.committed_at is not None]
-    return Goals(max(dated, key=lambda one: one.committed_at or 0, default=Version(followed.tip)), held, halted)
+    return Goals(max(dated, key=lambda one: one.committed_at or 0, default=Version(tip)), held, halted)
 
 
 def by_themselves(goals: Goals) -> Place:
@@ -164,7 +162,7 @@ def by_themselves(goals: Goals) -> Place:
         elif _says_it_waits(followed):
             state, expected = State.WAITING, own
         else:
-            state, expected = State.BEHIND, goal
+            state, expected = State.BEHIND, Version() if followed.stage == UNKNOWN_STAGE else goal
         return _placement(machine, followed, state, expected)
 
     return place
@@ -183,6 +181,8 @@ def by_branch(branch: Branch, now: float) -> Place:
         goal = branch.goal if followed.stage else 0  # a hold is part of the rollout, which some do not follow
         if index == goal:
             return _placement(machine, followed, State.CURRENT, branch.at(index))
+        if followed.stage == UNKNOWN_STAGE:
+            return _placement(machine, followed, State.BEHIND, Version())
         key = followed.stage, index
         choice = choices.get(key) or choices.setdefault(key, _choice(branch, *key, now))
         expected = branch.positions.get(choice.commit, None if choice.commit else index)
@@ -219,12 +219,17 @@ def silent(machine: FleetMachine, followed: Followed) -> Placement:
     return Placement(machine, followed, State.SILENT, Version())
 
 
+def error_of(machine: FleetMachine, followed: Followed) -> str:
+    """Return why a machine fails to follow a source; empty where it does not fail."""
+    if error := machine.error or followed.error:
+        return error
+    if not followed.source:
+        return "it follows no source"
+    return "it has had no cycle yet" if machine.seen_at is None else ""
+
+
 def _placement(machine: FleetMachine, followed: Followed, state: State, expected: Version) -> Placement:
-    error = machine.error or followed.error
-    if not error and not followed.source:
-        error = "it follows no source"
-    if not error and machine.seen_at is None:
-        error = "it has had no cycle yet"
+    error = error_of(machine, followed)
     reason = ""
     if state is State.WAITING:
         reason = f"{followed.reason}: {followed.detail}" if followed.detail else str(followed.reason)

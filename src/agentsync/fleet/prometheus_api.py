@@ -76,7 +76,7 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
     """Read all machines.
 
     Of a machine that is switched off, the server has no current samples; what it has of the time before is asked for
-    too, by the times of the last cycles, which have no labels that change.
+    too, by the times of the last cycles, which have no labels that change. So is the stage of a source that fails.
 
     Raises:
         SourceUnavailableError: there is no answer, or it is no answer of such a server.
@@ -87,11 +87,15 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
             machine = labels.get(query.machine_label, "")[:_LONGEST]
             samples[machine].append(Sample(name, labels, value))
     current = {*samples}
+    without_stage = _without_stage(samples)
     for name in _STABLE:
         for labels, value in _ask(api, f"last_over_time({_selector(name, query)}[{int(query.lookback)}s])"):
             machine = labels.get(query.machine_label, "")[:_LONGEST]
             if machine not in current:
                 samples[machine].append(Sample(name, labels, value))
+            elif NAMES[name] == "rollout.stage" and (machine, labels.get("source")) in without_stage:
+                # Where the machine was is known, and no longer why.
+                samples[machine].append(Sample(name, {**labels, "reason": ""}, value))
     machines, unreadable = [], []
     for name in sorted(samples):
         try:
@@ -99,6 +103,19 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
         except ValueError as error:
             unreadable.append(Unreadable(name, str(error)))
     return FleetView(tuple(machines), tuple(unreadable))
+
+
+def _without_stage(samples: Mapping[str, Sequence[Sample]]) -> set[tuple[str, str | None]]:
+    """Return the machines with each of their sources that fails and of which they report no stage."""
+    failing, staged = set(), set()
+    for machine, found in samples.items():
+        for sample in found:
+            measure, key = NAMES[sample.name], (machine, sample.labels.get("source"))
+            if measure == "source.up" and not sample.value:
+                failing.add(key)
+            elif measure == "rollout.stage" and sample.value:
+                staged.add(key)
+    return failing - staged
 
 
 _STABLE: Final = [

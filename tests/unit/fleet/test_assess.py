@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from agentsync.fleet import documents
+from agentsync.fleet.announcement import Verdict, announcement
 from agentsync.fleet.assess import Assessment, Criteria, SourceView, assess
 from agentsync.fleet.groups import failing, kept, refused, suspended
 from agentsync.fleet.limits import Limit, Limits, all_exceeded
-from agentsync.fleet.model import FleetMachine, FleetView, Followed, Refusal
+from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, FleetView, Followed, Refusal
 from agentsync.fleet.placement import Branch, Placement, State
 from agentsync.fleet.samples import Sample, machine_of
 from agentsync.rollout.choose import Reason
@@ -163,6 +164,30 @@ def test_stages_are_ordered_and_their_numbers_add_up() -> None:
     assert suspended(view) == ("halt",)
     (group,) = kept(view, State.WAITING)
     assert (len(group.machines), group.version.commit[:1]) == (9, "b")
+
+
+@pytest.mark.parametrize("rollout", [{}, {"window": None}])
+def test_a_machine_that_fails_and_reports_no_stage_is_of_an_unknown_one(rollout: dict[str, Any]) -> None:
+    machines = [
+        machine("new", "d", "canary", reason=Reason.HALTED, seen_at=NOW - 90),
+        machine("old", "b", error="it cannot be fetched or applied", tip="d" * 40),
+        machine("bad", "d", error="the configuration has a mistake"),
+        machine("own", "d"),
+    ]
+    view = source(*machines, **rollout)
+    assert [(one.stage, len(one.placements), one.count(State.BEHIND), one.failing) for one in view.stages] == [
+        ("canary", 1, 0, 0),
+        (UNKNOWN_STAGE, 2, 1, 2),
+        ("", 1, 0, 0),
+    ]
+    assert [(one.stage, one.expected.is_known, one.machines) for one in kept(view, State.BEHIND)] == [
+        (UNKNOWN_STAGE, False, ("old",))
+    ]
+    if not rollout:
+        assert view.halted == "yes"  # which a machine whose source fails no longer knows
+    posted = announcement(view, Limits())
+    assert (posted.verdict, [one.environment for one in posted.deployments]) == (Verdict.FAILURE, ["canary", "team"])
+    assert [one.stage for one in source(*machines[1:], **rollout).stages] == ([UNKNOWN_STAGE, ""] if rollout else [""])
 
 
 def test_refusals_are_grouped_by_agent_or_by_their_number() -> None:
