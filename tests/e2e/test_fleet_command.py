@@ -23,10 +23,10 @@ from agentsync.report.metrics.measures import Tally
 from agentsync.report.metrics.prometheus import Metrics
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
 from agentsync.rollout.choose import Choice, Reason
+from support.fleets import NEW, OLD, write_document
 from support.machine import Machine
 from support.repository import Repository
 
-NEW, OLD = "d" * 40, "c" * 40
 STAGED = """[rollout]
 stages = [
   { name = "canary", share = 0 },
@@ -280,6 +280,10 @@ def test_a_server_that_fails_or_leads_elsewhere_ends_with_its_reason(machine: Ma
     assert machine.run("fleet", "--prometheus", "http://127.0.0.1:1").code == 3
     empty = machine.run("fleet", "--prometheus", server.url)
     assert (empty.code, empty.stdout) == (1, "no machine reports\n")
+    server.answers = {"agentsync_source_up{}": [(labels("source_up", "a:9417", source="team"), "1")] * 3}
+    nameless = machine.run("fleet", "--prometheus", server.url, "--machine-label", "host")
+    assert (nameless.code, nameless.stdout) == (1, "no machine reports\n")
+    assert f"{server.url}: 3 samples have no label `host` with a machine's name" in nameless.stderr
     with pytest.raises(SourceUnavailableError, match="over 10 bytes"):
         Api(server.url, largest=10).get("/")
 
@@ -332,8 +336,16 @@ def test_a_token_goes_nowhere_without_protection(url: str, message: str) -> None
         (["--status", ".", "--max-behind", "lots"], "neither a number of machines nor a share"),
         (["--status", ".", "--silent-after", "soon"], "is no duration"),
         (["--status", ".", "--clone", "."], "not a git repository"),
+        (["--status", ".", "--source", "tea"], "no machine follows a source `tea` (they follow team)"),
+        (["--status", ".", "--match", ""], "--match is for --prometheus"),
+        (["--status", ".", "--machine-label", "instance"], "--machine-label is for --prometheus"),
+        (["--textfiles", ".", "--lookback", "1d"], "--lookback is for --prometheus"),
+        (["--textfiles", ".", "--token-file", "x"], "--token-file is for --prometheus"),
+        (["--textfiles", "."], "no file of a machine here, `MACHINE.prom`"),
     ],
 )
-def test_wrong_usage_is_named(machine: Machine, arguments: list[str], message: str) -> None:
-    result = machine.run("fleet", *arguments)
+def test_wrong_usage_is_named(machine: Machine, collected: Path, arguments: list[str], message: str) -> None:
+    write_document(collected, "ada", NEW, "canary", "current")
+    result = machine.run("fleet", *(str(collected) if one == "." else one for one in arguments))
     assert (result.code, message in result.stderr) == (2, True), result.stderr
+    assert result.stdout == ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from agentsync.cli import fleet_tables
 from agentsync.cli.fleet_post import Destination, post
@@ -136,6 +137,7 @@ def command(**given: Any) -> int:
     4 where a document is of no use.
     """
     asked, options = _Asked(**given), common()
+    _refuse_unused(click.get_current_context())
     destination = asked.destination
     view = _view(asked)
     assessment = assess(_only(view, asked.source), Criteria(time.time(), asked.silent_after, _branches(view, asked)))
@@ -158,9 +160,22 @@ def _post(destination: Destination, assessment: Assessment, limits: Limits) -> A
     return None
 
 
-def _view(asked: _Asked) -> FleetView:
-    if sum(one is not None for one in (asked.prometheus, asked.textfiles, asked.status)) != 1:
+def _refuse_unused(context: click.Context) -> None:
+    """Refuse options that would have no effect.
+
+    Raises:
+        UsageError: it is unclear what is read, or an option of Prometheus is given without it.
+    """
+    given = context.params
+    if sum(given[name] is not None for name in ("prometheus", "textfiles", "status")) != 1:
         raise click.UsageError("give one of --prometheus, --textfiles and --status")
+    for name in ("match", "machine_label", "lookback", "token_file"):
+        is_given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if given["prometheus"] is None and is_given:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for --prometheus")
+
+
+def _view(asked: _Asked) -> FleetView:
     if asked.textfiles is not None:
         return read_textfiles(asked.textfiles)
     if asked.status is not None:
@@ -184,15 +199,30 @@ def _only(view: FleetView, source: str | None) -> FleetView:
     """Return the machines with one source alone; as they are where none is named.
 
     Those that report no source are kept, since it may be this one that they cannot follow.
+
+    Raises:
+        UsageError: no machine reports this source, and some report others.
     """
-    if source is None:
+    names = _source_names(view)
+    if source is None or not names:
         return view
+    if source not in names:
+        raise click.UsageError(f"no machine follows a source `{source}` ({_some(names)})")
     machines = [
         replace(machine, sources=tuple(one for one in machine.sources if one.source == source))
         for machine in view.machines
         if not machine.sources or any(one.source == source for one in machine.sources)
     ]
     return replace(view, machines=tuple(machines))
+
+
+def _source_names(view: FleetView) -> list[str]:
+    return sorted({followed.source for machine in view.machines for followed in machine.sources})
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return printable(f"they follow {', '.join(names[:_MOST_NAMES])}{more}")
 
 
 def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
@@ -204,10 +234,9 @@ def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
     """
     if asked.clone is None:
         return {}
-    names = sorted({followed.source for machine in view.machines for followed in machine.sources})
+    names = _source_names(view)
     if asked.source is None and len(names) > 1:
-        shown = printable(", ".join(names[:_MOST_NAMES]))
-        raise click.UsageError(f"the machines follow several sources: name the clone's with --source ({shown})")
+        raise click.UsageError(f"the machines follow several sources: name the clone's with --source ({_some(names)})")
     clone = Clone(asked.clone)
     tip = clone.first_parents(1)[0].id
     rollout = read_manifest(clone.read(tip, FILE_NAME)).rollout

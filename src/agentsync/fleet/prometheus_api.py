@@ -97,6 +97,9 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
                 # Where the machine was is known, and no longer why.
                 samples[machine].append(Sample(name, {**labels, "reason": ""}, value))
     machines, unreadable = [], []
+    if nameless := samples.pop("", None):
+        reason = f"{len(nameless)} samples have no label `{query.machine_label}` with a machine's name"
+        unreadable.append(Unreadable(redact(api.base), reason))
     for name in sorted(samples):
         try:
             machines.append(machine_of(name, samples[name]))
