@@ -267,7 +267,7 @@ def test_prometheus_shows_machines_that_it_has_not_seen_lately_too(
         ("(unknown)", 0, 0, 1),
         (None, 0, 1, 0),
     ]
-    assert team["halted"] is None
+    assert (shown.json["machines"], shown.json["reporting"], team["halted"]) == (4, 3, None)
     assert team["silent"][0]["machine"] == "b:9417"
     assert {sent for _, sent in server.asked} == {"Bearer s3cret"}
 

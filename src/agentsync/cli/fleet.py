@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from agentsync.cli import fleet_tables
 from agentsync.cli.fleet_post import Destination, post
+from agentsync.cli.fleet_tables import MOST_NAMES
 from agentsync.cli.options import Common, common, common_options_with
 from agentsync.cli.rollout import line_of
 from agentsync.cli.terminal import columns
@@ -42,7 +43,6 @@ Examples:
   agentsync fleet --prometheus "$PROMETHEUS" --clone . --github acme/agents
 """
 _TOKEN: Final = "PROMETHEUS_TOKEN"  # noqa: S105 - the name of a variable
-_MOST_NAMES: Final = 8
 
 
 def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str], object]:
@@ -221,8 +221,8 @@ def _source_names(view: FleetView) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return printable(f"they follow {', '.join(names[:_MOST_NAMES])}{more}")
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return printable(f"they follow {', '.join(names[:MOST_NAMES])}{more}")
 
 
 def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
@@ -244,7 +244,7 @@ def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
 
 
 def _exit_code(assessment: Assessment, limits: Limits) -> ExitCode:
-    if not assessment.heard or any(all_exceeded(assessment, limits)):
+    if not assessment.reporting or any(all_exceeded(assessment, limits)):
         return ExitCode.FINDINGS
     return ExitCode.INCOMPLETE if assessment.unreadable else ExitCode.OK
 
@@ -256,7 +256,7 @@ def _show(assessment: Assessment, limits: Limits, options: Common) -> None:
         return
     if options.verbosity < 0 and options.status is ExitCode.OK:
         return
-    unreadable = assessment.unreadable if is_verbose else assessment.unreadable[:_MOST_NAMES]
+    unreadable = assessment.unreadable if is_verbose else assessment.unreadable[:MOST_NAMES]
     for one in unreadable:
         click.echo(printable(f"warning: {one.place}: {one.reason}"), err=True)
     if len(unreadable) < len(assessment.unreadable):

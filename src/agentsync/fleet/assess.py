@@ -36,7 +36,7 @@ class StageView:
         return sum(one.state is state for one in self.placements)
 
     @property
-    def heard(self) -> tuple[Placement, ...]:
+    def reporting(self) -> tuple[Placement, ...]:
         """The machines that are not silent."""
         return tuple(one for one in self.placements if one.state is not State.SILENT)
 
@@ -51,13 +51,13 @@ class StageView:
     @property
     def expected(self) -> Version:
         """The newest commit that a machine of the stage should have; unknown where all are silent."""
-        versions = [one.expected for one in self.heard if one.expected.is_known]
+        versions = [one.expected for one in self.reporting if one.expected.is_known]
         return max(versions, key=lambda one: (one.committed_at or 0, one.commit), default=Version())
 
     @property
     def versions(self) -> list[tuple[Version, int]]:
         """The commits that machines of the stage have, each with their number, the most frequent first."""
-        return Counter(one.version for one in self.heard if one.version.is_known).most_common()
+        return Counter(one.version for one in self.reporting if one.version.is_known).most_common()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,12 @@ class Assessment:
     Attributes:
         at: when, in seconds since the epoch.
         machines: how many there are.
-        heard: how many of them are not silent.
+        reporting: how many of them are not silent.
     """
 
     at: float
     machines: int
-    heard: int
+    reporting: int
     sources: tuple[SourceView, ...]
     unreadable: tuple[Unreadable, ...] = ()
 
@@ -133,10 +133,11 @@ class Criteria:
 def assess(view: FleetView, criteria: Criteria) -> Assessment:
     """Compare every machine with what it should have.
 
-    Without a clone, the newest commit is the one that the machine heard last knows as such, or else the one with the
-    latest date that any machine has; and a machine that says that it waits for its rollout is where it should be. With
-    a clone, its branch decides by the same function as each machine does. Its own delay and what it has seen of the
-    branch are not known here, so that it says that it waits counts as well, unless its commit was reverted.
+    Without a clone, the newest commit is the one that the machine that reported last knows as such, or else the one
+    with the latest date that any machine has; and a machine that reports that it waits for its rollout is where it
+    should be. With a clone, its branch decides by the same function as each machine does. A machine's own delay and
+    what it has seen of the branch are not known here, so it also counts that it reports to wait, unless its commit was
+    reverted.
     """
     by_source: defaultdict[str, list[tuple[FleetMachine, Followed]]] = defaultdict(list)
     for machine in (criteria.checked(machine) for machine in view.machines):
@@ -145,8 +146,8 @@ def assess(view: FleetView, criteria: Criteria) -> Assessment:
     sources = tuple(
         _source(name, by_source[name], criteria) for name in sorted(by_source, key=lambda one: (not one, one))
     )
-    heard = sum(not criteria.is_silent(machine) for machine in view.machines)
-    return Assessment(criteria.now, len(view.machines), heard, sources, view.unreadable)
+    reporting = sum(not criteria.is_silent(machine) for machine in view.machines)
+    return Assessment(criteria.now, len(view.machines), reporting, sources, view.unreadable)
 
 
 def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], criteria: Criteria) -> SourceView:

@@ -49,10 +49,10 @@ def machine_of_textfile(name: str, data: bytes) -> FleetMachine:
     """
     from agentsync.report.metrics.prometheus import parse  # noqa: PLC0415 - an extra
 
-    found = [samples.Sample(*one) for one in parse(data.decode(), samples.NAMES)]
-    if not found:
+    own = [samples.Sample(*one) for one in parse(data.decode(), samples.NAMES)]
+    if not own:
         raise ValueError("it has no metrics of agentsync")
-    return samples.machine_of(name, found)
+    return samples.machine_of(name, own)
 
 
 def _read(directory: Path, suffix: str, machine_of: Callable[[str, bytes], FleetMachine]) -> FleetView:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentsync.core.codes import Severity
-from agentsync.fleet.model import MAX_SOURCES, FleetMachine, Followed, Refusal
+from agentsync.fleet.model import LATEST, MAX_NAME, MAX_SOURCES, FleetMachine, Followed, Refusal
 from agentsync.rollout.choose import Reason
 
-_LATEST: Final = 253_402_300_799  # the end of the year 9999: later times have no date
-
-_Time = Annotated[float, Field(ge=0, le=_LATEST, allow_inf_nan=False)]
-_Name = Annotated[str, Field(max_length=255)]
+_Time = Annotated[float, Field(ge=0, le=LATEST, allow_inf_nan=False)]
+_Name = Annotated[str, Field(max_length=MAX_NAME)]
 _Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 
 
@@ -94,7 +92,7 @@ def machine_of(name: str, document: bytes) -> FleetMachine:
     """Make a machine from its document.
 
     Raises:
-        ValueError: it is no such document; the message says where.
+        ValueError: it is no such document; the message names the place.
     """
     try:
         read = _Document.model_validate_json(document)

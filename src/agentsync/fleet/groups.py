@@ -12,7 +12,7 @@ from agentsync.fleet.placement import Placement, State, Version
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class NotCurrent:
     """Machines of a stage that have another commit than the newest, for one reason.
 
     Attributes:
@@ -64,30 +64,30 @@ class Failing:
     machines: tuple[str, ...]
 
 
-def kept(source: SourceView, state: State) -> list[Kept]:
+def not_current(source: SourceView, state: State) -> list[NotCurrent]:
     """Group the machines that are waiting, or behind."""
     groups = []
     for stage in source.stages:
         members = [one for one in stage.placements if one.state is state]
         for (version, expected, reason), alike in _by(members, _cause).items():
             dues = [one.followed.due_at for one in alike if one.followed.due_at is not None]
-            groups.append(Kept(stage.stage, version, expected, reason, min(dues, default=None), _names(alike)))
+            groups.append(NotCurrent(stage.stage, version, expected, reason, min(dues, default=None), _names(alike)))
     return groups
 
 
 def refused(source: SourceView) -> list[Refused]:
     """Group the refusals by agent, or by machines where there is only their number; the most frequent first."""
     members = [(one, refusal) for one in source.placements for refusal in one.refused]
-    found = []
+    groups = []
     for (agent, _), alike in _by(members, lambda pair: _subject(pair[1])).items():
         refusals = [refusal for _, refusal in alike]
         targets = sorted({one.target for one in refusals if one.target})
         codes = sorted({one.code for one in refusals if one.code})
         most = max(one.number for one in refusals)
-        found.append(Refused(agent, tuple(targets), tuple(codes), most, _names(one for one, _ in alike)))
+        groups.append(Refused(agent, tuple(targets), tuple(codes), most, _names(one for one, _ in alike)))
     merged = [
         replace(alike[0], targets=tuple(target for group in alike for target in group.targets))
-        for alike in _by(found, lambda group: (group.agent, group.codes, group.most, group.machines)).values()
+        for alike in _by(groups, lambda group: (group.agent, group.codes, group.most, group.machines)).values()
     ]
     return sorted(merged, key=lambda group: (-len(group.machines), group.agent, group.targets))
 

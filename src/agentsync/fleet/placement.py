@@ -1,4 +1,4 @@
-"""Where one machine is, and where it should be: by its own word, or by the branch of a clone."""
+"""Where one machine is, and where it should be: by its own report, or by the branch of a clone."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ class Branch:
     @cached_property
     def positions(self) -> Mapping[str | float, int]:
         """Positions of commits by id and by date; of two with one date, that of the newer one."""
-        found: dict[str | float, int] = {}
+        positions: dict[str | float, int] = {}
         for index, commit in enumerate(self.line):
-            found[commit.id] = index
-            found.setdefault(commit.time, index)
-        return found
+            positions[commit.id] = index
+            positions.setdefault(commit.time, index)
+        return positions
 
     def at(self, index: int) -> Version:
         return Version(self.line[index].id, self.line[index].time)
@@ -152,14 +152,14 @@ def goals(followers: Iterable[tuple[FleetMachine, Followed]]) -> Goals:
 
 
 def by_themselves(goals: Goals) -> Place:
-    """Return a function that places a machine by what it says of its rollout."""
+    """Return a function that places a machine by what it reports of its rollout."""
 
     def place(machine: FleetMachine, followed: Followed) -> Placement:
         own = Version(followed.commit, followed.committed_at)
         goal = goals.goal if followed.stage else goals.newest  # a hold is part of the rollout
         if own.is_known and own.is_same(goal):
             state, expected = State.CURRENT, goal
-        elif _says_it_waits(followed):
+        elif _reports_waiting(followed):
             state, expected = State.WAITING, own
         else:
             state, expected = State.BEHIND, Version() if followed.stage == UNKNOWN_STAGE else goal
@@ -188,11 +188,11 @@ def by_branch(branch: Branch, now: float) -> Place:
         expected = branch.positions.get(choice.commit, None if choice.commit else index)
         on_line = index is not None or not Version(followed.commit, followed.committed_at).is_known
         is_reverted = index is not None and branch.line[index].id in branch.reverted
-        says_it_waits = _says_it_waits(followed) and choice.reason is not Reason.HELD and not is_reverted
-        if on_line and (expected == index or says_it_waits):
+        reports_waiting = _reports_waiting(followed) and choice.reason is not Reason.HELD and not is_reverted
+        if on_line and (expected == index or reports_waiting):
             own = Version() if index is None else branch.at(index)
             if expected == index:
-                due_at = followed.due_at if says_it_waits else choice.due_at
+                due_at = followed.due_at if reports_waiting else choice.due_at
                 followed = replace(followed, reason=choice.reason, detail=choice.detail, due_at=due_at)
             return _placement(machine, followed, State.WAITING, own)
         behind = _placement(machine, followed, State.BEHIND, branch.at(goal if expected is None else expected))
@@ -211,7 +211,7 @@ def _choice(branch: Branch, stage: str, index: int | None, now: float) -> Choice
     return choose(branch.line, branch.rollout, machine, now=now, applied=applied, ahead=index)
 
 
-def _says_it_waits(followed: Followed) -> bool:
+def _reports_waiting(followed: Followed) -> bool:
     return followed.reason in _KEPT_BACK or (followed.reason is Reason.URGENT and followed.due_at is not None)
 
 

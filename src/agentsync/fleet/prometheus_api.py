@@ -14,13 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.core.urls import redact
 from agentsync.fleet.http import Api
-from agentsync.fleet.model import FleetView, Unreadable
+from agentsync.fleet.model import MAX_NAME, FleetView, Unreadable
 from agentsync.fleet.samples import NAMES, Sample, machine_of
 
 LARGEST: Final = 128 << 20
 """Bytes of one answer: the samples of one metric, of some 100,000 machines."""
 
-_LONGEST: Final = 255
 # One matcher after another, so that nothing else gets into the query.
 _MATCHERS: Final = re.compile(
     r'\s*+[A-Za-z_][A-Za-z0-9_]*+\s*+(?:=~|!~|!=|=)\s*+"(?:[^"\\\n]|\\.)*+"\s*+'
@@ -53,7 +52,7 @@ class Query:
     Attributes:
         match: further label matchers, such as `job="agentsync"`; empty for none.
         machine_label: whose value is a machine's name.
-        lookback: how long ago a machine may have been heard, in seconds; one that is switched off is shown as silent.
+        lookback: how long ago a machine may have reported, in seconds; one that is switched off is shown as silent.
     """
 
     match: str = ""
@@ -84,13 +83,13 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
     samples: defaultdict[str, list[Sample]] = defaultdict(list)
     for name in NAMES:
         for labels, value in _ask(api, _selector(name, query)):
-            machine = labels.get(query.machine_label, "")[:_LONGEST]
+            machine = labels.get(query.machine_label, "")[:MAX_NAME]
             samples[machine].append(Sample(name, labels, value))
     current = {*samples}
     without_stage = _without_stage(samples)
     for name in _STABLE:
         for labels, value in _ask(api, f"last_over_time({_selector(name, query)}[{int(query.lookback)}s])"):
-            machine = labels.get(query.machine_label, "")[:_LONGEST]
+            machine = labels.get(query.machine_label, "")[:MAX_NAME]
             if machine not in current:
                 samples[machine].append(Sample(name, labels, value))
             elif NAMES[name] == "rollout.stage" and (machine, labels.get("source")) in without_stage:
@@ -111,8 +110,8 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
 def _without_stage(samples: Mapping[str, Sequence[Sample]]) -> set[tuple[str, str | None]]:
     """Return the machines with each of their sources that fails and of which they report no stage."""
     failing, staged = set(), set()
-    for machine, found in samples.items():
-        for sample in found:
+    for machine, own in samples.items():
+        for sample in own:
             measure, key = NAMES[sample.name], (machine, sample.labels.get("source"))
             if measure == "source.up" and not sample.value:
                 failing.add(key)

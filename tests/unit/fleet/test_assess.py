@@ -1,4 +1,4 @@
-"""Where machines are and where they should be: by their own word, and by a clone's branch."""
+"""Where machines are and where they should be: by their own reports, and by a clone's branch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from agentsync.fleet import documents
 from agentsync.fleet.announcement import Verdict, announcement
 from agentsync.fleet.assess import Assessment, Criteria, SourceView, assess
-from agentsync.fleet.groups import failing, kept, refused, suspended
+from agentsync.fleet.groups import failing, not_current, refused, suspended
 from agentsync.fleet.limits import Limit, Limits, all_exceeded
 from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, FleetView, Followed, Refusal
 from agentsync.fleet.placement import Branch, Placement, State
@@ -97,20 +97,20 @@ def test_a_tip_that_nobody_has_is_the_newest_commit() -> None:
     assert states(waiting, unaware) == {"early": ("waiting", "c"), "other": ("behind", "d")}
 
 
-def test_the_machine_heard_last_knows_whether_the_rollout_is_halted() -> None:
+def test_the_machine_that_reported_last_knows_whether_the_rollout_is_halted() -> None:
     halted = machine("halted", "b", "everyone", reason=Reason.HALTED, detail="INC-142")
     assert source(halted, machine("other", "d", "canary", reason=Reason.CURRENT, seen_at=NOW - 90)).halted == "INC-142"
     assert source(halted, machine("other", "d", "canary", reason=Reason.CURRENT, seen_at=NOW)).halted == ""
 
 
-def test_commits_of_one_date_are_told_apart_by_their_ids() -> None:
+def test_commits_of_one_date_are_distinguished_by_their_ids() -> None:
     twin = FleetMachine("twin", (Followed("team", "e" * 40, DATES["d"], "early"),), seen_at=NOW - 60)
     new = machine("new", "d", "canary", tip="d" * 40, seen_at=NOW)
     assert sorted(state for state, _ in states(new, twin).values()) == ["behind", "current"]
 
 
 @pytest.mark.parametrize("by_date", [False, True])
-def test_a_hold_is_where_all_should_be_once_the_machine_heard_last_says_so(*, by_date: bool) -> None:
+def test_a_hold_is_where_all_should_be_once_the_machine_that_reported_last_is_held(*, by_date: bool) -> None:
     held = machine("held", "b", "early", by_date=by_date, reason=Reason.HELD, seen_at=NOW - 1)
     ahead = machine("ahead", "d", "canary", by_date=by_date, reason=Reason.CURRENT)
     assert states(held, ahead) == {"held": ("current", "b"), "ahead": ("behind", "b")}
@@ -145,7 +145,7 @@ def test_a_machine_may_wait_for_longer_than_the_clone_knows_but_not_with_what_wa
     assert (placed.state, placed.expected.commit[:1], placed.reason) == (State.BEHIND, "d", "its commit was reverted")
 
 
-def test_a_commit_that_the_clone_does_not_have_is_behind_whatever_the_machine_says() -> None:
+def test_a_commit_that_the_clone_does_not_have_is_behind_whatever_the_machine_reports() -> None:
     placed = source(machine("fork", "e", "early", reason=Reason.WAITING), window=None).placements[0]
     assert placed.state is State.BEHIND
     assert placed.reason == "its commit is not on the clone's branch, which may be older"
@@ -162,7 +162,7 @@ def test_stages_are_ordered_and_their_numbers_add_up() -> None:
             assert sum(stage.count(state) for state in State) == len(stage.placements)
         assert (view.stages[0].failing, view.stages[0].refused, view.stages[0].count(State.SILENT)) == (1, 0, 1)
     assert suspended(view) == ("halt",)
-    (group,) = kept(view, State.WAITING)
+    (group,) = not_current(view, State.WAITING)
     assert (len(group.machines), group.version.commit[:1]) == (9, "b")
 
 
@@ -180,7 +180,7 @@ def test_a_machine_that_fails_and_reports_no_stage_is_of_an_unknown_one(rollout:
         (UNKNOWN_STAGE, 2, 1, 2),
         ("", 1, 0, 0),
     ]
-    assert [(one.stage, one.expected.is_known, one.machines) for one in kept(view, State.BEHIND)] == [
+    assert [(one.stage, one.expected.is_known, one.machines) for one in not_current(view, State.BEHIND)] == [
         (UNKNOWN_STAGE, False, ("old",))
     ]
     if not rollout:
