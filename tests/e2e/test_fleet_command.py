@@ -154,6 +154,18 @@ def test_documents_of_real_runs_are_compared_with_a_clone(
     by_clone = machine.run(*arguments, "--clone", repository.path, "--max-behind", "1")
     assert by_clone.code == 4
     assert by_clone.json["sources"][0]["stages"][0]["expected"]["id"] == new
+    (collected / "broken.json").unlink()
+    repository.write({"agentsync.toml": "[rollout"})
+    worse = repository.commit("A worse one")
+    lenient = ("--max-refused", "100%", "--max-failing", "100%", "--clone", repository.path)
+    judged = machine.run("fleet", "--status", collected, *lenient)
+    assert judged.code == 1, judged.stderr
+    assert judged.stdout.splitlines()[3].split() == ["canary", "2", "-", "2", "-", "-", "1", "-", new[:7]]
+    assert "the clone's manifest cannot be used, so every machine stays where it is: agentsync.toml:" in judged.stdout
+    assert "not all as they should be" in judged.stdout
+    posted = machine.run(*arguments, *lenient, "--github", "acme/agents", "--dry-run")
+    assert f'statuses/{worse} {{"state": "failure"' in posted.stderr
+    assert posted.json["mistake"].startswith("agentsync.toml:")
 
 
 @dataclass

@@ -133,8 +133,8 @@ def command(**given: Any) -> int:
     is checked out there decides what each stage should have, so pull it first; without it, what the machines report
     that they wait for counts.
 
-    Exits with 1 where a stage exceeds a limit or all are silent, with 3 where the server does not answer, and with
-    4 where a document is of no use.
+    Exits with 1 where a stage exceeds a limit, all are silent or the clone's manifest has a mistake, with 3 where the
+    server does not answer, and with 4 where a document is of no use.
     """
     asked, options = _Asked(**given), common()
     _refuse_unused(click.get_current_context())
@@ -226,10 +226,10 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
-    """Return what the clone knows, by the name of its source.
+    """Return what the clone knows, by the name of its source; a manifest with a mistake is a finding.
 
     Raises:
-        ConfigError: it is no clone, or its manifest cannot be read.
+        ConfigError: it is no clone.
         UsageError: it is unclear which source it is of.
     """
     if asked.clone is None:
@@ -238,13 +238,17 @@ def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
     if asked.source is None and len(names) > 1:
         raise click.UsageError(f"the machines follow several sources: name the clone's with --source ({_some(names)})")
     clone = Clone(asked.clone)
-    tip = clone.first_parents(1)[0].id
-    rollout = read_manifest(clone.read(tip, FILE_NAME)).rollout
-    return {asked.source or "".join(names): Branch(line_of(clone, rollout), rollout)}
+    text = clone.read(clone.first_parents(1)[0].id, FILE_NAME)
+    rollout, mistake = None, ""
+    try:
+        rollout = read_manifest(text).rollout
+    except ConfigError as error:
+        mistake = str(error)
+    return {asked.source or "".join(names): Branch(line_of(clone, rollout), rollout, mistake)}
 
 
 def _exit_code(assessment: Assessment, limits: Limits) -> ExitCode:
-    if not assessment.reporting or any(all_exceeded(assessment, limits)):
+    if assessment.mistake or not assessment.reporting or any(all_exceeded(assessment, limits)):
         return ExitCode.FINDINGS
     return ExitCode.INCOMPLETE if assessment.unreadable else ExitCode.OK
 

@@ -57,8 +57,9 @@ def text(assessment: Assessment, limits: Limits, *, width: int | None, verbose: 
             yield from _section(items, width or _WIDTH, verbose=verbose)
         yield ""
     yield from more_sources
-    lines, more_lines = _shown([*_excess_lines(assessment, limits)], MAX_STAGES, "limit", verbose=verbose)
-    yield from (click.style(printable(line), fg="red") for line in lines)
+    lines, more_lines = _shown([*_problems(assessment, limits)], MAX_STAGES, "limit", verbose=verbose)
+    for line in lines:
+        yield from (click.style(part, fg="red") for part in _wrapped(line, width or _WIDTH * 2, ""))
     yield from more_lines
     yield _summary(assessment, limits)
 
@@ -87,7 +88,7 @@ def markdown(assessment: Assessment, limits: Limits, *, verbose: bool) -> Iterat
                 yield f"- and {len(items) - len(shown)} more"
             yield ""
     yield from (*more_sources, "") if more_sources else ()
-    lines, more_lines = _shown([*_excess_lines(assessment, limits)], MAX_STAGES, "limit", verbose=verbose)
+    lines, more_lines = _shown([*_problems(assessment, limits)], MAX_STAGES, "limit", verbose=verbose)
     yield from (f"- {_escaped(line)}" for line in [*lines, *more_lines])
     yield from ("",) if lines else ()
     yield f"{_escaped(_summary(assessment, limits))}."
@@ -195,7 +196,10 @@ def _failing(group: Failing, now: float) -> str:
     return f"{group.error}{since}"
 
 
-def _excess_lines(assessment: Assessment, limits: Limits) -> Iterator[str]:
+def _problems(assessment: Assessment, limits: Limits) -> Iterator[str]:
+    """Yield what makes the fleet unhealthy: the clone's manifest, and the limits that are exceeded."""
+    if assessment.mistake:
+        yield f"the clone's manifest cannot be used, so every machine stays where it is: {assessment.mistake}"
     for stage, excess in all_exceeded(assessment, limits):
         source = f"{stage.source}, " if len(assessment.sources) > 1 and stage.source else ""
         yield (
@@ -212,7 +216,7 @@ def _summary(assessment: Assessment, limits: Limits) -> str:
         return f"{number}; none has reported lately"
     silent_ones = assessment.machines - assessment.reporting
     number += f", {silent_ones} silent" if silent_ones else ""
-    if any(all_exceeded(assessment, limits)):
+    if assessment.mistake or any(all_exceeded(assessment, limits)):
         return f"{number}; not all as they should be"
     if assessment.unreadable:
         return f"{number}; {counted(len(assessment.unreadable), 'document')} of no use"

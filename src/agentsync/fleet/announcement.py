@@ -92,8 +92,10 @@ def announcement(source: SourceView, limits: Limits, *, ref: str = "", url: str 
         _verdict(stage, limits) for stage in stages if stage not in known
     }
     is_done = verdicts == {Verdict.SUCCESS} and all(one.commit == source.goal.commit for one in deployments)
-    verdict = Verdict.FAILURE if Verdict.FAILURE in verdicts else Verdict.SUCCESS if is_done else Verdict.IN_PROGRESS
-    summary = "halted; " if source.halted else "held; " if source.is_held else ""
+    is_failure = bool(source.mistake) or Verdict.FAILURE in verdicts
+    verdict = Verdict.FAILURE if is_failure else Verdict.SUCCESS if is_done else Verdict.IN_PROGRESS
+    summary = "the manifest cannot be used; " if source.mistake else ""
+    summary += "halted; " if source.halted else "held; " if source.is_held else ""
     summary += ", ".join(f"{one.stage or 'others'} {one.count(State.CURRENT)}/{len(one.reporting)}" for one in stages)
     troubles = {"refused": sum(one.refused for one in stages), "failing": sum(one.failing for one in stages)}
     summary += "".join(f", {number} {word}" for word, number in troubles.items() if number)

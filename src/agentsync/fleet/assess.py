@@ -71,6 +71,7 @@ class SourceView:
         is_held: whether the repository names that commit, and not the newest.
         halted: why the rollout is halted; empty where it is not.
         stages: from the first one on.
+        mistake: why the clone's manifest cannot be used; empty where it can, or without a clone.
     """
 
     name: str
@@ -79,6 +80,7 @@ class SourceView:
     is_held: bool
     halted: str
     stages: tuple[StageView, ...]
+    mistake: str = ""
 
     @property
     def placements(self) -> list[Placement]:
@@ -93,6 +95,7 @@ class Assessment:
         at: when, in seconds since the epoch.
         machines: how many there are.
         reporting: how many of them are not silent.
+        mistake: why the clone's manifest cannot be used; empty where it can, or without a clone.
     """
 
     at: float
@@ -100,6 +103,7 @@ class Assessment:
     reporting: int
     sources: tuple[SourceView, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    mistake: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,8 @@ def assess(view: FleetView, criteria: Criteria) -> Assessment:
         _source(name, by_source[name], criteria) for name in sorted(by_source, key=lambda one: (not one, one))
     )
     reporting = sum(not criteria.is_silent(machine) for machine in view.machines)
-    return Assessment(criteria.now, len(view.machines), reporting, sources, view.unreadable)
+    mistake = next((branch.mistake for branch in criteria.branches.values() if branch.mistake), "")
+    return Assessment(criteria.now, len(view.machines), reporting, sources, view.unreadable, mistake)
 
 
 def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], criteria: Criteria) -> SourceView:
@@ -174,7 +179,7 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
         stages[placed.followed.stage].append(placed)
     views = [StageView(name, stage, tuple(placements)) for stage, placements in stages.items()]
     views.sort(key=lambda one: _place_in(order, one))
-    return SourceView(name, goal, subject, is_held, halted, tuple(views))
+    return SourceView(name, goal, subject, is_held, halted, tuple(views), branch.mistake if branch else "")
 
 
 def _place_in(order: Sequence[str], view: StageView) -> tuple[bool, bool, int, float, int, str]:

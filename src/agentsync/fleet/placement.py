@@ -54,10 +54,12 @@ class Branch:
     Attributes:
         line: its first-parent line, the newest commit first; never empty.
         rollout: of the manifest at its tip.
+        mistake: why that manifest cannot be used, so that every machine stays where it is; empty where it can.
     """
 
     line: Line
     rollout: RolloutTable | None = None
+    mistake: str = ""
 
     @cached_property
     def goal(self) -> int:
@@ -208,6 +210,8 @@ def _choice(branch: Branch, stage: str, index: int | None, now: float) -> Choice
     known = stage if stage in names else next(reversed(names), None)  # any text, which counts as the last one
     machine = Machine("", "", MachineRolloutTable(obey=bool(stage), stage=known))
     applied = branch.line[index].id if index is not None else ""
+    if branch.mistake:
+        return Choice(applied, branch.line[0].id, Reason.STAYING, stage, branch.mistake)
     return choose(branch.line, branch.rollout, machine, now=now, applied=applied, ahead=index)
 
 

@@ -16,6 +16,7 @@ def fleet_record(assessment: Assessment, limits: Limits, exit_code: ExitCode) ->
         "machines": assessment.machines,
         "reporting": assessment.reporting,
         "exit_code": int(exit_code),
+        "mistake": assessment.mistake or None,
         "sources": [_source(source, limits) for source in assessment.sources],
         "unreadable": [{"place": one.place, "reason": one.reason} for one in assessment.unreadable],
     }
