@@ -58,7 +58,7 @@ def metrics(stage: str, reason: Reason, commit: str = NEW, *, refused: int = 0, 
         cycles=1,
         sources=(source,),
         rollouts={"team": Choice(commit, NEW, reason, stage, due_at=now + 7200 if commit == OLD else None)},
-        targets=(TargetStatus("codex", "codex", "/home/ada/.codex/agents", 7, 0, 0, refused),),
+        targets=(TargetStatus("codex", "codex", "/home/ada/.codex/agents", 7, 0, 0, {"team": refused}),),
     )
     collector = Metrics()
     collector.saw(Tally().read(status))

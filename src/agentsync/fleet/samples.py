@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,16 +55,21 @@ def machine_of(name: str, samples: Iterable[Sample]) -> FleetMachine:
         raise ValueError(f"it has over {MAX_SOURCES} sources")
     own = by_source.pop("", defaultdict(list))
     seen_at = _time(_single(own["last_sync.timestamp"]))
-    refused = {_label(one, "target"): one.value for one in own["refused_agents"] if one.value >= 1}
     return FleetMachine(
         name,
         sources=tuple(_followed(source, by_source[source], seen_at) for source in sorted(by_source)),
-        refused=tuple(Refusal(target, number=int(min(refused[target], _MOST))) for target in sorted(refused)),
+        refused=tuple(refusal for source in sorted(by_source) for refusal in _refused(source, by_source[source])),
         seen_at=seen_at,
         succeeded_at=_time(_single(own["last_success.timestamp"])),
         suspended=bool(_single(own["suspended"])),
         error="the configuration has a mistake" if _single(own["config_valid"]) == 0 else "",
     )
+
+
+def _refused(source: str, measures: Mapping[str, Sequence[Sample]]) -> Iterator[Refusal]:
+    numbers = {_label(one, "target"): one.value for one in measures.get("refused_agents", ()) if one.value >= 1}
+    for target in sorted(numbers):
+        yield Refusal(target, source=source, number=int(min(numbers[target], _MOST)))
 
 
 def _followed(source: str, measures: Mapping[str, Sequence[Sample]], seen_at: float | None) -> Followed:

@@ -243,7 +243,7 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
         [
             Sample("agentsync_last_sync_timestamp_seconds", {}, float("nan")),
             Sample("agentsync_last_success_timestamp_seconds", {}, 1e300),
-            Sample("agentsync_refused_agents", {"target": "codex"}, -1),
+            Sample("agentsync_refused_agents", {"target": "codex", "source": "team"}, -1),
             Sample("agentsync_rollout_stage", {"source": "team", "stage": "early", "reason": "current"}, 1),
             Sample("agentsync_rollout_stage", {"source": "team", "stage": "early", "reason": "made up"}, 1),
             Sample("agentsync_source_up", {"source": "team"}, 0),
@@ -254,6 +254,16 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
     assert read == FleetMachine("m", (Followed("team", stage="early", error="it cannot be fetched or applied"),))
     with pytest.raises(ValueError, match="over 64 sources"):
         machine_of("m", [Sample("agentsync_source_up", {"source": str(number)}, 1) for number in range(100_000)])
+
+
+def test_what_one_source_refuses_is_not_blamed_on_another() -> None:
+    numbers = {"team": 2, "other": 0}
+    samples = [
+        Sample("agentsync_refused_agents", {"target": "codex", "source": name}, number)
+        for name, number in numbers.items()
+    ]
+    sources = assess(FleetView((machine_of("m", samples),)), Criteria(NOW, 24 * HOUR)).sources
+    assert {one.name: sum(stage.refused for stage in one.stages) for one in sources} == {"other": 0, "team": 1}
 
 
 @pytest.mark.parametrize(
