@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from agentsync.report.metrics.measures import Tally
 from agentsync.report.metrics.prometheus import Metrics
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
 from agentsync.rollout.choose import Choice, Reason
-from support.fleets import NEW, OLD, write_document
+from support.fleets import NEW, OLD, refusing, write_document
 from support.machine import Machine
 from support.repository import Repository
 
@@ -142,6 +143,7 @@ def test_documents_of_real_runs_are_compared_with_a_clone(
             "targets": ["claude", "opencode"],
             "codes": ["AS116"],
             "most": 1,
+            "since": team["refused"][0]["since"],
             "machines": ["ada"],
         }
     ]
@@ -166,6 +168,16 @@ def test_documents_of_real_runs_are_compared_with_a_clone(
     posted = machine.run(*arguments, *lenient, "--github", "acme/agents", "--dry-run")
     assert f'statuses/{worse} {{"state": "failure"' in posted.stderr
     assert posted.json["mistake"].startswith("agentsync.toml:")
+
+
+def test_since_when_an_agent_is_refused_is_that_of_the_first_machine(machine: Machine, collected: Path) -> None:
+    for name, days in {"ada": 2, "bob": 9}.items():
+        since = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+        write_document(collected, name, NEW, "canary", "current", **refusing("reviewer", since=since))
+    shown = machine.run("fleet", "--status", collected)
+    assert "reviewer (codex) (first refused 9 d ago)\n    2 machines: ada, bob" in shown.stdout
+    (group,) = machine.run("fleet", "--status", collected, "--format", "json").json["sources"][0]["refused"]
+    assert group["since"] == datetime.fromisoformat(since).timestamp()
 
 
 @dataclass

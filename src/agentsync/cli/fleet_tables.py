@@ -141,7 +141,7 @@ def _sections(source: SourceView, now: float) -> Iterator[tuple[str, list[_Item]
     sections = {
         "Waiting": [_Item(_waiting(group, now), group.machines) for group in not_current(source, State.WAITING)],
         "Behind": [_Item(_behind(group), group.machines) for group in not_current(source, State.BEHIND)],
-        "Refused": [_Item(_refused(group), group.machines) for group in refused(source)],
+        "Refused": [_Item(_refused(group, now), group.machines) for group in refused(source)],
         "Failing": [_Item(_failing(group, now), group.machines) for group in failing(source)],
         "Suspended": [_Item("pulling is suspended", names)] if (names := suspended(source)) else [],
         "Silent": [_Item("last report", quiet)] if quiet else [],
@@ -185,10 +185,11 @@ def _behind(group: NotCurrent) -> str:
     return f"{group.stage or _NO_STAGE} at {_version(group.version)}{instead}{reason}"
 
 
-def _refused(group: Refused) -> str:
+def _refused(group: Refused, now: float) -> str:
     what = group.agent or f"up to {counted(group.most, 'agent')}"
     where = f" ({', '.join(group.targets)})" if group.targets else ""
-    return f"{what}{where}{': ' if group.codes else ''}{', '.join(group.codes)}"
+    since = f" (first refused {ago(group.since, now)})" if group.since is not None else ""
+    return f"{what}{where}{': ' if group.codes else ''}{', '.join(group.codes)}{since}"
 
 
 def _failing(group: Failing, now: float) -> str:

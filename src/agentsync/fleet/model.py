@@ -58,7 +58,8 @@ class Refusal:
         agent: its name; empty where only the number is known.
         source: the source that has the agent; empty where that is unknown.
         number: how many agents.
-        code: of the diagnostic that says why; empty where that is unknown.
+        code: of the diagnostic that gives the reason; empty where that is unknown.
+        since: when it was first refused, in seconds since the epoch, if that is known.
     """
 
     target: str
@@ -66,6 +67,7 @@ class Refusal:
     source: str = ""
     number: int = 1
     code: str = ""
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

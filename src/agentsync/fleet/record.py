@@ -49,6 +49,7 @@ def _source(source: SourceView, limits: Limits) -> dict[str, object]:
                 "targets": list(group.targets),
                 "codes": list(group.codes),
                 "most": group.most,
+                "since": group.since,
                 "machines": list(group.machines),
             }
             for group in refused(source)

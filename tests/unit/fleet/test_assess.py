@@ -10,7 +10,7 @@ import pytest
 from agentsync.fleet import documents
 from agentsync.fleet.announcement import Verdict, announcement
 from agentsync.fleet.assess import Assessment, Criteria, SourceView, assess
-from agentsync.fleet.groups import failing, not_current, refused, suspended
+from agentsync.fleet.groups import Refused, failing, not_current, refused, suspended
 from agentsync.fleet.limits import Limit, Limits, all_exceeded
 from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, FleetView, Followed, Refusal
 from agentsync.fleet.placement import Branch, Placement, State
@@ -191,17 +191,20 @@ def test_a_machine_that_fails_and_reports_no_stage_is_of_an_unknown_one(rollout:
 
 
 def test_refusals_are_grouped_by_agent_or_by_their_number() -> None:
-    named = (Refusal("codex", "reviewer", "team", code="AS301"), Refusal("cursor", "reviewer", "team", code="AS301"))
+    named = (
+        Refusal("codex", "reviewer", "team", code="AS301", since=NOW - HOUR),
+        Refusal("cursor", "reviewer", "team", code="AS301", since=NOW),
+    )
     other = (Refusal("codex", "deploy", "other"),)
     numbers = (Refusal("claude", number=2), Refusal("codex", number=2))
     view = source(
         machine("one", "d", refused=named),
-        machine("two", "d", refused=named + other),
+        machine("two", "d", refused=(*(replace(one, since=NOW - 2 * HOUR) for one in named), *other)),
         machine("3", "d", refused=numbers),
     )
-    assert [(one.agent, one.targets, one.codes, one.most, one.machines) for one in refused(view)] == [
-        ("reviewer", ("codex", "cursor"), ("AS301",), 1, ("one", "two")),
-        ("", ("claude", "codex"), (), 2, ("3",)),
+    assert refused(view) == [
+        Refused("reviewer", ("codex", "cursor"), ("AS301",), 1, ("one", "two"), NOW - 2 * HOUR),
+        Refused("", ("claude", "codex"), (), 2, ("3",), None),
     ]
 
 
@@ -277,6 +280,7 @@ def test_what_one_source_refuses_is_not_blamed_on_another() -> None:
         (b'{"sources": [{"name": 1}]}', r"sources\.0\.name: "),
         (b'{"sources": [{"name": "x", "commit": "\\u001b[2J"}]}', r"sources\.0\.commit: "),
         (b'{"sources": [{"name": "x", "fetched_at": 1e300}]}', r"sources\.0\.fetched_at: "),
+        (b'{"sources": [], "refused": [{"refused_since": "now"}]}', r"refused\.0\.refused_since: "),
     ],
 )
 def test_what_is_no_status_document_is_refused(document: bytes, message: str) -> None:
