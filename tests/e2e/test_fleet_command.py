@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,10 +24,10 @@ from agentsync.report.metrics.measures import Tally
 from agentsync.report.metrics.prometheus import Metrics
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
 from agentsync.rollout.choose import Choice, Reason
+from support.fleets import NEW, OLD, refusing, write_document
 from support.machine import Machine
 from support.repository import Repository
 
-NEW, OLD = "d" * 40, "c" * 40
 STAGED = """[rollout]
 stages = [
   { name = "canary", share = 0 },
@@ -58,7 +59,7 @@ def metrics(stage: str, reason: Reason, commit: str = NEW, *, refused: int = 0, 
         cycles=1,
         sources=(source,),
         rollouts={"team": Choice(commit, NEW, reason, stage, due_at=now + 7200 if commit == OLD else None)},
-        targets=(TargetStatus("codex", "codex", "/home/ada/.codex/agents", 7, 0, 0, refused),),
+        targets=(TargetStatus("codex", "codex", "/home/ada/.codex/agents", 7, 0, 0, {"team": refused}),),
     )
     collector = Metrics()
     collector.saw(Tally().read(status))
@@ -142,14 +143,41 @@ def test_documents_of_real_runs_are_compared_with_a_clone(
             "targets": ["claude", "opencode"],
             "codes": ["AS116"],
             "most": 1,
+            "since": team["refused"][0]["since"],
             "machines": ["ada"],
         }
     ]
+    (collected / "odd.json").write_text('{"error": {"message": "its configuration has a mistake"}}')
+    named = machine.run(*arguments, "--source", "team").json
+    assert (named["machines"], [one["name"] for one in named["sources"]]) == (3, ["team", None])
+    (collected / "odd.json").unlink()
     (broken,) = shown.json["unreadable"]
     assert broken["reason"].startswith("it is no status document: Invalid JSON: ")
     by_clone = machine.run(*arguments, "--clone", repository.path, "--max-behind", "1")
     assert by_clone.code == 4
     assert by_clone.json["sources"][0]["stages"][0]["expected"]["id"] == new
+    (collected / "broken.json").unlink()
+    repository.write({"agentsync.toml": "[rollout"})
+    worse = repository.commit("A worse one")
+    lenient = ("--max-refused", "100%", "--max-failing", "100%", "--clone", repository.path)
+    judged = machine.run("fleet", "--status", collected, *lenient)
+    assert judged.code == 1, judged.stderr
+    assert judged.stdout.splitlines()[3].split() == ["canary", "2", "-", "2", "-", "-", "1", "-", new[:7]]
+    assert "the clone's manifest cannot be used, so every machine stays where it is: agentsync.toml:" in judged.stdout
+    assert "not all as they should be" in judged.stdout
+    posted = machine.run(*arguments, *lenient, "--github", "acme/agents", "--dry-run")
+    assert f'statuses/{worse} {{"state": "failure"' in posted.stderr
+    assert posted.json["mistake"].startswith("agentsync.toml:")
+
+
+def test_since_when_an_agent_is_refused_is_that_of_the_first_machine(machine: Machine, collected: Path) -> None:
+    for name, days in {"ada": 2, "bob": 9}.items():
+        since = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+        write_document(collected, name, NEW, "canary", "current", **refusing("reviewer", since=since))
+    shown = machine.run("fleet", "--status", collected)
+    assert "reviewer (codex) (first refused 9 d ago)\n    2 machines: ada, bob" in shown.stdout
+    (group,) = machine.run("fleet", "--status", collected, "--format", "json").json["sources"][0]["refused"]
+    assert group["since"] == datetime.fromisoformat(since).timestamp()
 
 
 @dataclass
@@ -237,6 +265,16 @@ def test_prometheus_shows_machines_that_it_has_not_seen_lately_too(
             (labels("last_sync_timestamp_seconds", "a:9417"), "1"),
             (labels("last_sync_timestamp_seconds", "b:9417"), str(time.time() - 90_000)),
         ],
+        f"agentsync_source_up{selector}": [
+            (labels("source_up", "a:9417", source="team"), "1"),
+            (labels("source_up", "c:9417", source="team"), "0"),
+            (labels("source_up", "d:9417", source="team"), "0"),
+        ],
+        f"last_over_time(agentsync_rollout_stage{selector}[86400s])": [
+            (labels("rollout_stage", "a:9417", source="team", stage="early", reason="current"), "1"),
+            (labels("rollout_stage", "c:9417", source="team", stage="early", reason="current"), "1"),
+            (labels("rollout_stage", "c:9417", source="team", stage="early", reason="halted"), "1"),
+        ],
         f"last_over_time(agentsync_source_commit_timestamp_seconds{selector}[86400s])": [
             (labels("source_commit_timestamp_seconds", "b:9417", source="team"), "1796000000")
         ],
@@ -245,12 +283,15 @@ def test_prometheus_shows_machines_that_it_has_not_seen_lately_too(
     token.write_text("s3cret\n")
     arguments = ("--match", 'job="agentsync"', "--lookback", "1d", "--token-file", token, "--format", "json")
     shown = machine.run("fleet", "--prometheus", f"{server.url}/", *arguments)
-    assert shown.code == 0, shown.stderr
+    assert shown.code == 1, shown.stderr  # two fail
     (team,) = shown.json["sources"]
-    assert [(stage["stage"], stage["current"], stage["silent"]) for stage in team["stages"]] == [
-        ("canary", 1, 0),
-        (None, 0, 1),
+    assert [(stage["stage"], stage["current"], stage["silent"], stage["failing"]) for stage in team["stages"]] == [
+        ("canary", 1, 0, 0),
+        ("early", 0, 0, 1),
+        ("(unknown)", 0, 0, 1),
+        (None, 0, 1, 0),
     ]
+    assert (shown.json["machines"], shown.json["reporting"], team["halted"]) == (4, 3, None)
     assert team["silent"][0]["machine"] == "b:9417"
     assert {sent for _, sent in server.asked} == {"Bearer s3cret"}
 
@@ -263,6 +304,10 @@ def test_a_server_that_fails_or_leads_elsewhere_ends_with_its_reason(machine: Ma
     assert machine.run("fleet", "--prometheus", "http://127.0.0.1:1").code == 3
     empty = machine.run("fleet", "--prometheus", server.url)
     assert (empty.code, empty.stdout) == (1, "no machine reports\n")
+    server.answers = {"agentsync_source_up{}": [(labels("source_up", "a:9417", source="team"), "1")] * 3}
+    nameless = machine.run("fleet", "--prometheus", server.url, "--machine-label", "host")
+    assert (nameless.code, nameless.stdout) == (1, "no machine reports\n")
+    assert f"{server.url}: 3 samples have no label `host` with a machine's name" in nameless.stderr
     with pytest.raises(SourceUnavailableError, match="over 10 bytes"):
         Api(server.url, largest=10).get("/")
 
@@ -315,8 +360,16 @@ def test_a_token_goes_nowhere_without_protection(url: str, message: str) -> None
         (["--status", ".", "--max-behind", "lots"], "neither a number of machines nor a share"),
         (["--status", ".", "--silent-after", "soon"], "is no duration"),
         (["--status", ".", "--clone", "."], "not a git repository"),
+        (["--status", ".", "--source", "tea"], "no machine follows a source `tea` (they follow team)"),
+        (["--status", ".", "--match", ""], "--match is for --prometheus"),
+        (["--status", ".", "--machine-label", "instance"], "--machine-label is for --prometheus"),
+        (["--textfiles", ".", "--lookback", "1d"], "--lookback is for --prometheus"),
+        (["--textfiles", ".", "--token-file", "x"], "--token-file is for --prometheus"),
+        (["--textfiles", "."], "no file of a machine here, `MACHINE.prom`"),
     ],
 )
-def test_wrong_usage_is_named(machine: Machine, arguments: list[str], message: str) -> None:
-    result = machine.run("fleet", *arguments)
+def test_wrong_usage_is_named(machine: Machine, collected: Path, arguments: list[str], message: str) -> None:
+    write_document(collected, "ada", NEW, "canary", "current")
+    result = machine.run("fleet", *(str(collected) if one == "." else one for one in arguments))
     assert (result.code, message in result.stderr) == (2, True), result.stderr
+    assert result.stdout == ""

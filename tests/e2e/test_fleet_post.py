@@ -138,7 +138,7 @@ def test_wrong_usage_is_named(machine: Machine, collected: Path, arguments: list
     assert (result.code, message in result.stderr) == (2, True), result.stderr
 
 
-def test_what_a_machine_says_makes_no_environments(machine: Machine, collected: Path) -> None:
+def test_what_a_machine_reports_makes_no_environments(machine: Machine, collected: Path) -> None:
     write_document(collected, "mallory", NEW, "prod/../x", "current")
     result = machine.run("fleet", "--status", collected, "--github", "acme/agents", "--dry-run")
     assert (result.code, "are no stages of a rollout" in result.stderr, "POST" in result.stderr) == (2, True, False)

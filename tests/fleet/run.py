@@ -51,7 +51,7 @@ class DemoError(Exception):
 
 @dataclass(slots=True)
 class Transcript:
-    """What is printed, as it happens, and kept for a page."""
+    """What is printed, as it happens, and recorded for a page."""
 
     hidden: dict[str, str]
     lines: list[str] = field(default_factory=list)

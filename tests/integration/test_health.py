@@ -37,7 +37,7 @@ def test_refused_agents_are_counted_by_all_answers_and_make_nothing_unready(watc
     watched.source.write({"agents/served.md": agent("served", hooks="{}", mcpServers="{a: {command: b}}")})
     watched.source.commit()
     status = watched.cycle()
-    assert [target.refused for target in status.targets] == [1, 0, 0]
+    assert [target.refused for target in status.targets] == [{"team": 1}, {}, {}]
     assert (watched.get("/readyz").status, watched.get("/readyz").text) == (200, "ready; 1 agent is refused\n")
     page = watched.get("/").text
     assert "1 agent refused" in page

@@ -27,11 +27,7 @@ def write_document(directory: Path, machine: str, commit: str, stage: str, reaso
     (directory / f"{machine}.json").write_text(json.dumps({"sources": [source], "refused": [], **more}))
 
 
-def refusing(*agents: str) -> dict[str, Any]:
+def refusing(*agents: str, since: str = "2026-11-30T09:00:00+00:00") -> dict[str, Any]:
     """The keys of a document with agents that Codex does not get."""
-    return {
-        "refused": [
-            {"agent": agent, "source": "team", "source_path": f"agents/{agent}.md", "targets": ["codex"], "kept": []}
-            for agent in agents
-        ]
-    }
+    rest = {"source": "team", "targets": ["codex"], "kept": [], "refused_since": since}
+    return {"refused": [{"agent": agent, "source_path": f"agents/{agent}.md", **rest} for agent in agents]}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from agentsync.cli import fleet_tables
 from agentsync.cli.fleet_post import Destination, post
+from agentsync.cli.fleet_tables import MOST_NAMES
 from agentsync.cli.options import Common, common, common_options_with
 from agentsync.cli.rollout import line_of
 from agentsync.cli.terminal import columns
@@ -40,28 +43,23 @@ Examples:
   agentsync fleet --prometheus "$PROMETHEUS" --clone . --github acme/agents
 """
 _TOKEN: Final = "PROMETHEUS_TOKEN"  # noqa: S105 - the name of a variable
-_MOST_NAMES: Final = 8
 
 
-class _Parsed(click.ParamType[object]):
-    """Text that a function parses, or refuses with a ValueError."""
+def _parsed(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str], object]:
+    """Return a callback for an option whose text a function parses, or refuses with a ValueError."""
 
-    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        if not isinstance(value, str):
-            return value
+    def parsed(context: click.Context, parameter: click.Parameter, value: str) -> object:
         try:
-            return self._parse(value)
+            return parse(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error), context, parameter) from error
+
+    return parsed
 
 
 _DIRECTORY: Final = click.Path(exists=True, file_okay=False, path_type=Path)
-_DURATION: Final = _Parsed("duration", parse_duration)
-_LIMIT: Final = _Parsed("n|n%", Limit.parse)
+_duration: Final = partial(click.option, metavar="DURATION", callback=_parsed(parse_duration), show_default=True)
+_limit: Final = partial(click.option, metavar="N|N%", callback=_parsed(Limit.parse), show_default=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +103,9 @@ class _Asked:
 @click.option("--status", type=_DIRECTORY, help="Read the machines' status documents, `MACHINE.json`.")
 @click.option("--match", default="", help='Label matchers, such as `job="agentsync"`, with --prometheus.')
 @click.option("--machine-label", default="instance", show_default=True, help="The label with a machine's name.")
-@click.option(
+@_duration(
     "--lookback",
-    type=_DURATION,
     default="7d",
-    show_default=True,
     help="How far back to look in Prometheus for machines that are silent.",
 )
 @click.option(
@@ -119,13 +115,11 @@ class _Asked:
 )
 @click.option("--clone", type=_DIRECTORY, help="A clone of the team's repository: what should each stage have?")
 @click.option("--source", metavar="NAME", help="Only this source.")
-@click.option(
-    "--silent-after", type=_DURATION, default="1d", show_default=True, help="From when on a machine is silent."
-)
-@click.option("--max-behind", type=_LIMIT, default="0", show_default=True, help="Of each stage, as number or share.")
-@click.option("--max-refused", type=_LIMIT, default="0", show_default=True, help="The same, of machines that refuse.")
-@click.option("--max-failing", type=_LIMIT, default="0", show_default=True, help="The same, of machines that fail.")
-@click.option("--max-silent", type=_LIMIT, default="100%", show_default=True, help="The same, of silent machines.")
+@_duration("--silent-after", default="1d", help="From when on a machine is silent.")
+@_limit("--max-behind", default="0", help="Of each stage, as number or share.")
+@_limit("--max-refused", default="0", help="The same, of machines that refuse.")
+@_limit("--max-failing", default="0", help="The same, of machines that fail.")
+@_limit("--max-silent", default="100%", help="The same, of silent machines.")
 @click.option("--github", metavar="OWNER/REPO", help="Post a commit status, and a deployment for each stage.")
 @click.option("--gitlab", metavar="PROJECT", help="The same for GitLab: the number or the path of a project.")
 @click.option("--api", metavar="URL", help="The host's API, where it is not the public one, nor set by CI.")
@@ -139,10 +133,11 @@ def command(**given: Any) -> int:
     is checked out there decides what each stage should have, so pull it first; without it, what the machines report
     that they wait for counts.
 
-    Exits with 1 where a stage exceeds a limit or all are silent, with 3 where the server does not answer, and with
-    4 where a document is of no use.
+    Exits with 1 where a stage exceeds a limit, all are silent or the clone's manifest has a mistake, with 3 where the
+    server does not answer, and with 4 where a document is of no use.
     """
     asked, options = _Asked(**given), common()
+    _refuse_unused(click.get_current_context())
     destination = asked.destination
     view = _view(asked)
     assessment = assess(_only(view, asked.source), Criteria(time.time(), asked.silent_after, _branches(view, asked)))
@@ -165,9 +160,22 @@ def _post(destination: Destination, assessment: Assessment, limits: Limits) -> A
     return None
 
 
-def _view(asked: _Asked) -> FleetView:
-    if sum(one is not None for one in (asked.prometheus, asked.textfiles, asked.status)) != 1:
+def _refuse_unused(context: click.Context) -> None:
+    """Refuse options that would have no effect.
+
+    Raises:
+        UsageError: it is unclear what is read, or an option of Prometheus is given without it.
+    """
+    given = context.params
+    if sum(given[name] is not None for name in ("prometheus", "textfiles", "status")) != 1:
         raise click.UsageError("give one of --prometheus, --textfiles and --status")
+    for name in ("match", "machine_label", "lookback", "token_file"):
+        is_given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if given["prometheus"] is None and is_given:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for --prometheus")
+
+
+def _view(asked: _Asked) -> FleetView:
     if asked.textfiles is not None:
         return read_textfiles(asked.textfiles)
     if asked.status is not None:
@@ -188,37 +196,59 @@ def _token(path: Path | None) -> str:
 
 
 def _only(view: FleetView, source: str | None) -> FleetView:
-    """Return the machines with one source alone; as they are where none is named."""
-    if source is None:
+    """Return the machines with one source alone; as they are where none is named.
+
+    Those that report no source are kept, since it may be this one that they cannot follow.
+
+    Raises:
+        UsageError: no machine reports this source, and some report others.
+    """
+    names = _source_names(view)
+    if source is None or not names:
         return view
+    if source not in names:
+        raise click.UsageError(f"no machine follows a source `{source}` ({_some(names)})")
     machines = [
         replace(machine, sources=tuple(one for one in machine.sources if one.source == source))
         for machine in view.machines
+        if not machine.sources or any(one.source == source for one in machine.sources)
     ]
-    return replace(view, machines=tuple(machine for machine in machines if machine.sources))
+    return replace(view, machines=tuple(machines))
+
+
+def _source_names(view: FleetView) -> list[str]:
+    return sorted({followed.source for machine in view.machines for followed in machine.sources})
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return printable(f"they follow {', '.join(names[:MOST_NAMES])}{more}")
 
 
 def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
-    """Return what the clone knows, by the name of its source.
+    """Return what the clone knows, by the name of its source; a manifest with a mistake is a finding.
 
     Raises:
-        ConfigError: it is no clone, or its manifest cannot be read.
+        ConfigError: it is no clone.
         UsageError: it is unclear which source it is of.
     """
     if asked.clone is None:
         return {}
-    names = sorted({followed.source for machine in view.machines for followed in machine.sources})
+    names = _source_names(view)
     if asked.source is None and len(names) > 1:
-        shown = printable(", ".join(names[:_MOST_NAMES]))
-        raise click.UsageError(f"the machines follow several sources: name the clone's with --source ({shown})")
+        raise click.UsageError(f"the machines follow several sources: name the clone's with --source ({_some(names)})")
     clone = Clone(asked.clone)
-    tip = clone.first_parents(1)[0].id
-    rollout = read_manifest(clone.read(tip, FILE_NAME)).rollout
-    return {asked.source or "".join(names): Branch(line_of(clone, rollout), rollout)}
+    text = clone.read(clone.first_parents(1)[0].id, FILE_NAME)
+    rollout, mistake = None, ""
+    try:
+        rollout = read_manifest(text).rollout
+    except ConfigError as error:
+        mistake = str(error)
+    return {asked.source or "".join(names): Branch(line_of(clone, rollout), rollout, mistake)}
 
 
 def _exit_code(assessment: Assessment, limits: Limits) -> ExitCode:
-    if not assessment.heard or any(all_exceeded(assessment, limits)):
+    if assessment.mistake or not assessment.reporting or any(all_exceeded(assessment, limits)):
         return ExitCode.FINDINGS
     return ExitCode.INCOMPLETE if assessment.unreadable else ExitCode.OK
 
@@ -230,7 +260,7 @@ def _show(assessment: Assessment, limits: Limits, options: Common) -> None:
         return
     if options.verbosity < 0 and options.status is ExitCode.OK:
         return
-    unreadable = assessment.unreadable if is_verbose else assessment.unreadable[:_MOST_NAMES]
+    unreadable = assessment.unreadable if is_verbose else assessment.unreadable[:MOST_NAMES]
     for one in unreadable:
         click.echo(printable(f"warning: {one.place}: {one.reason}"), err=True)
     if len(unreadable) < len(assessment.unreadable):

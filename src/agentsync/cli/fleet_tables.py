@@ -14,15 +14,15 @@ from agentsync.cli.wording import counted
 from agentsync.core.durations import ago, time_left, utc
 from agentsync.core.urls import printable
 from agentsync.fleet.assess import Assessment, SourceView, StageView
-from agentsync.fleet.groups import Failing, Kept, Refused, failing, kept, refused, silent, suspended
+from agentsync.fleet.groups import Failing, NotCurrent, Refused, failing, not_current, refused, silent, suspended
 from agentsync.fleet.limits import Limits, all_exceeded, exceeded
 from agentsync.fleet.placement import State, Version
 from agentsync.rollout.choose import Reason
+from agentsync.rollout.tables import MAX_STAGES
 
 _MOST_GROUPS: Final = 5
-_MOST_NAMES: Final = 8
+MOST_NAMES: Final = 8  # in one list
 _MOST_SOURCES: Final = 8
-_MOST_STAGES: Final = 16  # as in a manifest
 _WIDTH: Final = 80
 _HEADER: Final = ("STAGE", "ALL", "CURRENT", "WAITING", "BEHIND", "SILENT", "REFUSED", "FAILING", "COMMIT")
 _NO_STAGE: Final = "(none)"
@@ -48,7 +48,7 @@ def text(assessment: Assessment, limits: Limits, *, width: int | None, verbose: 
     for source in sources:
         yield cut(printable(_headline(source, now)), width or _WIDTH * 2)
         yield ""
-        stages, more_stages = _shown(source.stages, _MOST_STAGES, "stage", verbose=verbose, size=_size)
+        stages, more_stages = _shown(source.stages, MAX_STAGES, "stage", verbose=verbose, size=_size)
         header = [title.rjust(_DIGITS) if title == "ALL" else title for title in _HEADER]
         yield from aligned([_row(stage, now, limits) for stage in stages], header, width)
         yield from more_stages
@@ -57,8 +57,9 @@ def text(assessment: Assessment, limits: Limits, *, width: int | None, verbose: 
             yield from _section(items, width or _WIDTH, verbose=verbose)
         yield ""
     yield from more_sources
-    lines, more_lines = _shown([*_excess_lines(assessment, limits)], _MOST_STAGES, "limit", verbose=verbose)
-    yield from (click.style(printable(line), fg="red") for line in lines)
+    lines, more_lines = _shown([*_problems(assessment, limits)], MAX_STAGES, "limit", verbose=verbose)
+    for line in lines:
+        yield from (click.style(part, fg="red") for part in _wrapped(line, width or _WIDTH * 2, ""))
     yield from more_lines
     yield _summary(assessment, limits)
 
@@ -72,7 +73,7 @@ def markdown(assessment: Assessment, limits: Limits, *, verbose: bool) -> Iterat
         yield ""
         yield f"| {' | '.join(title.lower() for title in _HEADER)} |"
         yield f"| --- |{' ---: |' * (len(_HEADER) - 2)} --- |"
-        stages, more_stages = _shown(source.stages, _MOST_STAGES, "stage", verbose=verbose, size=_size)
+        stages, more_stages = _shown(source.stages, MAX_STAGES, "stage", verbose=verbose, size=_size)
         for stage in stages:
             cells = [stage.stage or _NO_STAGE, *_numbers(stage), _short(stage.expected, now)]
             yield f"| {' | '.join(_escaped(str(cell)) for cell in cells)} |"
@@ -87,7 +88,7 @@ def markdown(assessment: Assessment, limits: Limits, *, verbose: bool) -> Iterat
                 yield f"- and {len(items) - len(shown)} more"
             yield ""
     yield from (*more_sources, "") if more_sources else ()
-    lines, more_lines = _shown([*_excess_lines(assessment, limits)], _MOST_STAGES, "limit", verbose=verbose)
+    lines, more_lines = _shown([*_problems(assessment, limits)], MAX_STAGES, "limit", verbose=verbose)
     yield from (f"- {_escaped(line)}" for line in [*lines, *more_lines])
     yield from ("",) if lines else ()
     yield f"{_escaped(_summary(assessment, limits))}."
@@ -100,8 +101,8 @@ def _shown(
     left = 0 if verbose else max(0, len(items) - most)
     if not left:
         return items, []
-    kept = {*sorted(range(len(items)), key=lambda index: -size(items[index]))[:most]}
-    return [items[index] for index in sorted(kept)], [f"and {counted(left, f'more {noun}')} (-v shows all)"]
+    largest = sorted(range(len(items)), key=lambda index: -size(items[index]))[:most]
+    return [items[index] for index in sorted(largest)], [f"and {counted(left, f'more {noun}')} (-v shows all)"]
 
 
 def _size(stage: StageView) -> int:
@@ -138,12 +139,12 @@ def _sections(source: SourceView, now: float) -> Iterator[tuple[str, list[_Item]
     """Yield what needs attention, each with its title; nothing for what there is none of."""
     quiet = [f"{one.machine.name} ({ago(one.machine.seen_at or 0, now)})" for one in silent(source)]
     sections = {
-        "Waiting": [_Item(_waiting(group, now), group.machines) for group in kept(source, State.WAITING)],
-        "Behind": [_Item(_behind(group), group.machines) for group in kept(source, State.BEHIND)],
-        "Refused": [_Item(_refused(group), group.machines) for group in refused(source)],
+        "Waiting": [_Item(_waiting(group, now), group.machines) for group in not_current(source, State.WAITING)],
+        "Behind": [_Item(_behind(group), group.machines) for group in not_current(source, State.BEHIND)],
+        "Refused": [_Item(_refused(group, now), group.machines) for group in refused(source)],
         "Failing": [_Item(_failing(group, now), group.machines) for group in failing(source)],
         "Suspended": [_Item("pulling is suspended", names)] if (names := suspended(source)) else [],
-        "Silent": [_Item("last heard", quiet)] if quiet else [],
+        "Silent": [_Item("last report", quiet)] if quiet else [],
     }
     yield from ((title, items) for title, items in sections.items() if items)
 
@@ -168,25 +169,27 @@ def _wrapped(words: str, width: int, indent: str) -> list[str]:
 
 
 def _named(names: Sequence[str], *, verbose: bool) -> tuple[Sequence[str], str]:
-    shown = names if verbose else names[:_MOST_NAMES]
+    shown = names if verbose else names[:MOST_NAMES]
     return shown, f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
 
 
-def _waiting(group: Kept, now: float) -> str:
+def _waiting(group: NotCurrent, now: float) -> str:
     due = f"next step in {time_left(group.due_at - now)}" if group.due_at and group.due_at > now else ""
     reason = "" if group.reason == Reason.WAITING and due else group.reason
     return f"{group.stage or _NO_STAGE} at {_version(group.version)}: {', '.join(filter(None, (reason, due)))}"
 
 
-def _behind(group: Kept) -> str:
+def _behind(group: NotCurrent) -> str:
     reason = f": {group.reason}" if group.reason else ""
-    return f"{group.stage or _NO_STAGE} at {_version(group.version)} instead of {_version(group.expected)}{reason}"
+    instead = f" instead of {_version(group.expected)}" if group.expected.is_known else ""
+    return f"{group.stage or _NO_STAGE} at {_version(group.version)}{instead}{reason}"
 
 
-def _refused(group: Refused) -> str:
+def _refused(group: Refused, now: float) -> str:
     what = group.agent or f"up to {counted(group.most, 'agent')}"
     where = f" ({', '.join(group.targets)})" if group.targets else ""
-    return f"{what}{where}{': ' if group.codes else ''}{', '.join(group.codes)}"
+    since = f" (first refused {ago(group.since, now)})" if group.since is not None else ""
+    return f"{what}{where}{': ' if group.codes else ''}{', '.join(group.codes)}{since}"
 
 
 def _failing(group: Failing, now: float) -> str:
@@ -194,7 +197,10 @@ def _failing(group: Failing, now: float) -> str:
     return f"{group.error}{since}"
 
 
-def _excess_lines(assessment: Assessment, limits: Limits) -> Iterator[str]:
+def _problems(assessment: Assessment, limits: Limits) -> Iterator[str]:
+    """Yield what makes the fleet unhealthy: the clone's manifest, and the limits that are exceeded."""
+    if assessment.mistake:
+        yield f"the clone's manifest cannot be used, so every machine stays where it is: {assessment.mistake}"
     for stage, excess in all_exceeded(assessment, limits):
         source = f"{stage.source}, " if len(assessment.sources) > 1 and stage.source else ""
         yield (
@@ -207,11 +213,11 @@ def _summary(assessment: Assessment, limits: Limits) -> str:
     if not assessment.machines:
         return "no machine reports"
     number = counted(assessment.machines, "machine")
-    if not assessment.heard:
+    if not assessment.reporting:
         return f"{number}; none has reported lately"
-    silent_ones = assessment.machines - assessment.heard
+    silent_ones = assessment.machines - assessment.reporting
     number += f", {silent_ones} silent" if silent_ones else ""
-    if any(all_exceeded(assessment, limits)):
+    if assessment.mistake or any(all_exceeded(assessment, limits)):
         return f"{number}; not all as they should be"
     if assessment.unreadable:
         return f"{number}; {counted(len(assessment.unreadable), 'document')} of no use"

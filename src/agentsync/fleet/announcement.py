@@ -11,12 +11,13 @@ from typing import Any, Final, Protocol
 from agentsync.core.errors import ConfigError
 from agentsync.fleet.assess import SourceView, StageView
 from agentsync.fleet.limits import Limits, exceeded
+from agentsync.fleet.model import UNKNOWN_STAGE
 from agentsync.fleet.placement import State
+from agentsync.rollout.tables import MAX_STAGES
 
 NAME: Final = "agentsync/rollout"
 """Name of the commit's status."""
 
-_MOST_STAGES: Final = 16  # as in a manifest
 _LONGEST: Final = 140  # characters of a description, by GitHub
 _STAGE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -49,7 +50,7 @@ class Announcement:
 
     Attributes:
         ref: the name of the branch; empty where it is not known.
-        url: of the CI job that says so; empty where there is none.
+        url: of the CI job that posts it; empty where there is none.
     """
 
     commit: str
@@ -74,23 +75,28 @@ def announcement(source: SourceView, limits: Limits, *, ref: str = "", url: str 
     Raises:
         ConfigError: the ids of commits are not known, or what machines report are no stages.
     """
-    stages = [stage for stage in source.stages if stage.heard]
-    if len(stages) > _MOST_STAGES or not all(_STAGE.fullmatch(stage.stage or source.name) for stage in stages):
+    stages = [stage for stage in source.stages if stage.reporting]
+    known = [stage for stage in stages if stage.stage != UNKNOWN_STAGE]
+    if len(known) > MAX_STAGES or not all(_STAGE.fullmatch(stage.stage or source.name) for stage in known):
         # Whoever can write a metric must not be able to make environments.
         raise ConfigError("what the machines report are no stages of a rollout", place=f"source {source.name}")
     if not source.goal.commit or not all(stage.expected.commit for stage in stages if stage.expected.is_known):
         hint = "give the team's repository with --clone, or read status documents"
         raise ConfigError("only the dates of commits are known, not their ids", hint=hint)
-    known = [stage for stage in stages if stage.expected.commit]
     deployments = tuple(
         Deployment(stage.stage or source.name, stage.expected.commit, _verdict(stage, limits), _numbers(stage))
         for stage in known
+        if stage.expected.commit
     )
-    verdicts = {one.verdict for one in deployments}
+    verdicts = {one.verdict for one in deployments} | {
+        _verdict(stage, limits) for stage in stages if stage not in known
+    }
     is_done = verdicts == {Verdict.SUCCESS} and all(one.commit == source.goal.commit for one in deployments)
-    verdict = Verdict.FAILURE if Verdict.FAILURE in verdicts else Verdict.SUCCESS if is_done else Verdict.IN_PROGRESS
-    summary = "halted; " if source.halted else "held; " if source.is_held else ""
-    summary += ", ".join(f"{one.stage or 'others'} {one.count(State.CURRENT)}/{len(one.heard)}" for one in stages)
+    is_failure = bool(source.mistake) or Verdict.FAILURE in verdicts
+    verdict = Verdict.FAILURE if is_failure else Verdict.SUCCESS if is_done else Verdict.IN_PROGRESS
+    summary = "the manifest cannot be used; " if source.mistake else ""
+    summary += "halted; " if source.halted else "held; " if source.is_held else ""
+    summary += ", ".join(f"{one.stage or 'others'} {one.count(State.CURRENT)}/{len(one.reporting)}" for one in stages)
     troubles = {"refused": sum(one.refused for one in stages), "failing": sum(one.failing for one in stages)}
     summary += "".join(f", {number} {word}" for word, number in troubles.items() if number)
     return Announcement(source.goal.commit, verdict, _cut(summary), deployments, ref, url)
@@ -106,7 +112,7 @@ def _verdict(stage: StageView, limits: Limits) -> Verdict:
 def _numbers(stage: StageView) -> str:
     behind, silent = stage.count(State.BEHIND), stage.count(State.SILENT)
     numbers = {"behind": behind, "refused": stage.refused, "failing": stage.failing, "silent": silent}
-    shown = [f"{len(stage.heard) - behind} of {len(stage.heard)} on the right commit"]
+    shown = [f"{len(stage.reporting) - behind} of {len(stage.reporting)} on the right commit"]
     return _cut(", ".join([*shown, *(f"{number} {word}" for word, number in numbers.items() if number)]))
 
 

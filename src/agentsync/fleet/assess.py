@@ -7,13 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from agentsync.core.durations import span
-from agentsync.fleet.model import FleetMachine, FleetView, Followed, Unreadable
-from agentsync.fleet.placement import Branch, Placement, State, Version, by_branch, by_themselves, goals, silent
+from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, FleetView, Followed, Unreadable
+from agentsync.fleet.placement import (
+    Branch,
+    Placement,
+    State,
+    Version,
+    by_branch,
+    by_themselves,
+    error_of,
+    goals,
+    silent,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """The machines of one stage of a source; the stage is empty for those that follow no rollout."""
+    """The machines of one stage of a source; the stage is empty for those that follow no rollout.
+
+    Those that fail and report no stage, although the source has some, are of an unknown one.
+    """
 
     source: str
     stage: str
@@ -23,7 +36,7 @@ class StageView:
         return sum(one.state is state for one in self.placements)
 
     @property
-    def heard(self) -> tuple[Placement, ...]:
+    def reporting(self) -> tuple[Placement, ...]:
         """The machines that are not silent."""
         return tuple(one for one in self.placements if one.state is not State.SILENT)
 
@@ -38,13 +51,13 @@ class StageView:
     @property
     def expected(self) -> Version:
         """The newest commit that a machine of the stage should have; unknown where all are silent."""
-        versions = [one.expected for one in self.heard if one.expected.is_known]
+        versions = [one.expected for one in self.reporting if one.expected.is_known]
         return max(versions, key=lambda one: (one.committed_at or 0, one.commit), default=Version())
 
     @property
     def versions(self) -> list[tuple[Version, int]]:
         """The commits that machines of the stage have, each with their number, the most frequent first."""
-        return Counter(one.version for one in self.heard if one.version.is_known).most_common()
+        return Counter(one.version for one in self.reporting if one.version.is_known).most_common()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class SourceView:
         is_held: whether the repository names that commit, and not the newest.
         halted: why the rollout is halted; empty where it is not.
         stages: from the first one on.
+        mistake: why the clone's manifest cannot be used; empty where it can, or without a clone.
     """
 
     name: str
@@ -66,6 +80,7 @@ class SourceView:
     is_held: bool
     halted: str
     stages: tuple[StageView, ...]
+    mistake: str = ""
 
     @property
     def placements(self) -> list[Placement]:
@@ -79,14 +94,16 @@ class Assessment:
     Attributes:
         at: when, in seconds since the epoch.
         machines: how many there are.
-        heard: how many of them are not silent.
+        reporting: how many of them are not silent.
+        mistake: why the clone's manifest cannot be used; empty where it can, or without a clone.
     """
 
     at: float
     machines: int
-    heard: int
+    reporting: int
     sources: tuple[SourceView, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    mistake: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +137,11 @@ class Criteria:
 def assess(view: FleetView, criteria: Criteria) -> Assessment:
     """Compare every machine with what it should have.
 
-    Without a clone, the newest commit is the one that the machine heard last knows as such, or else the one with the
-    latest date that any machine has; and a machine that says that it waits for its rollout is where it should be. With
-    a clone, its branch decides by the same function as each machine does. Its own delay and what it has seen of the
-    branch are not known here, so that it says that it waits counts as well, unless its commit was reverted.
+    Without a clone, the newest commit is the one that the machine that reported last knows as such, or else the one
+    with the latest date that any machine has; and a machine that reports that it waits for its rollout is where it
+    should be. With a clone, its branch decides by the same function as each machine does. A machine's own delay and
+    what it has seen of the branch are not known here, so it also counts that it reports to wait, unless its commit was
+    reverted.
     """
     by_source: defaultdict[str, list[tuple[FleetMachine, Followed]]] = defaultdict(list)
     for machine in (criteria.checked(machine) for machine in view.machines):
@@ -132,8 +150,9 @@ def assess(view: FleetView, criteria: Criteria) -> Assessment:
     sources = tuple(
         _source(name, by_source[name], criteria) for name in sorted(by_source, key=lambda one: (not one, one))
     )
-    heard = sum(not criteria.is_silent(machine) for machine in view.machines)
-    return Assessment(criteria.now, len(view.machines), heard, sources, view.unreadable)
+    reporting = sum(not criteria.is_silent(machine) for machine in view.machines)
+    mistake = next((branch.mistake for branch in criteria.branches.values() if branch.mistake), "")
+    return Assessment(criteria.now, len(view.machines), reporting, sources, view.unreadable, mistake)
 
 
 def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], criteria: Criteria) -> SourceView:
@@ -148,16 +167,29 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
         goal, is_held = known.goal, known.held is not None
         place, subject, order = by_themselves(known), "", []
         halted = known.halted
+    is_staged = bool(order) or any(followed.stage for _, followed in followers)
     stages: defaultdict[str, list[Placement]] = defaultdict(list)
     for machine, followed in followers:
-        placed = silent(machine, followed) if criteria.is_silent(machine) else place(machine, followed)
-        stages[followed.stage].append(placed)
+        if criteria.is_silent(machine):
+            placed = silent(machine, followed)
+        elif is_staged and not followed.stage and error_of(machine, followed):
+            placed = place(machine, replace(followed, stage=UNKNOWN_STAGE))
+        else:
+            placed = place(machine, followed)
+        stages[placed.followed.stage].append(placed)
     views = [StageView(name, stage, tuple(placements)) for stage, placements in stages.items()]
     views.sort(key=lambda one: _place_in(order, one))
-    return SourceView(name, goal, subject, is_held, halted, tuple(views))
+    return SourceView(name, goal, subject, is_held, halted, tuple(views), branch.mistake if branch else "")
 
 
-def _place_in(order: Sequence[str], view: StageView) -> tuple[bool, int, float, int, str]:
+def _place_in(order: Sequence[str], view: StageView) -> tuple[bool, bool, int, float, int, str]:
     """Return what stages are sorted by: as declared, or else the ones that are further, and the smaller ones, first."""
     declared = order.index(view.stage) if view.stage in order else len(order)
-    return not view.stage, declared, -(view.expected.committed_at or 0), len(view.placements), view.stage
+    return (
+        not view.stage,
+        view.stage == UNKNOWN_STAGE,
+        declared,
+        -(view.expected.committed_at or 0),
+        len(view.placements),
+        view.stage,
+    )

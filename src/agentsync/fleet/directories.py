@@ -21,7 +21,7 @@ def read_documents(directory: Path) -> FleetView:
     """Read status documents, `NAME.json` for each machine.
 
     Raises:
-        ConfigError: the directory cannot be read, or has too many files.
+        ConfigError: the directory cannot be read, or has no such files or too many.
     """
     return _read(directory, ".json", documents.machine_of)
 
@@ -30,7 +30,8 @@ def read_textfiles(directory: Path) -> FleetView:
     """Read text files for node_exporter, `NAME.prom` for each machine; lines of other programs are passed over.
 
     Raises:
-        ConfigError: the directory cannot be read, has too many files, or the library for them is not installed.
+        ConfigError: the directory cannot be read, has no such files or too many, or the library for them is not
+            installed.
     """
     try:
         return _read(directory, ".prom", machine_of_textfile)
@@ -48,10 +49,10 @@ def machine_of_textfile(name: str, data: bytes) -> FleetMachine:
     """
     from agentsync.report.metrics.prometheus import parse  # noqa: PLC0415 - an extra
 
-    found = [samples.Sample(*one) for one in parse(data.decode(), samples.NAMES)]
-    if not found:
+    own = [samples.Sample(*one) for one in parse(data.decode(), samples.NAMES)]
+    if not own:
         raise ValueError("it has no metrics of agentsync")
-    return samples.machine_of(name, found)
+    return samples.machine_of(name, own)
 
 
 def _read(directory: Path, suffix: str, machine_of: Callable[[str, bytes], FleetMachine]) -> FleetView:
@@ -61,6 +62,9 @@ def _read(directory: Path, suffix: str, machine_of: Callable[[str, bytes], Fleet
         raise ConfigError(f"this directory cannot be read: {why(error)}", place=str(directory)) from error
     if len(paths) > _MOST:
         raise ConfigError(f"there are over {_MOST:,} files", place=str(directory))
+    if not paths:
+        hint = "`--textfiles` reads `MACHINE.prom`, and `--status` reads `MACHINE.json`"
+        raise ConfigError(f"there is no file of a machine here, `MACHINE{suffix}`", place=str(directory), hint=hint)
     machines, unreadable = [], []
     for path in paths:
         try:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from agentsync.core.codes import Severity
-from agentsync.fleet.model import MAX_SOURCES, FleetMachine, Followed, Refusal
+from agentsync.fleet.model import LATEST, MAX_NAME, MAX_SOURCES, FleetMachine, Followed, Refusal
 from agentsync.rollout.choose import Reason
 
-_LATEST: Final = 253_402_300_799  # the end of the year 9999: later times have no date
-
-_Time = Annotated[float, Field(ge=0, le=_LATEST, allow_inf_nan=False)]
-_Name = Annotated[str, Field(max_length=255)]
+_Time = Annotated[float, Field(ge=0, le=LATEST, allow_inf_nan=False)]
+_Name = Annotated[str, Field(max_length=MAX_NAME)]
 _Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 
 
@@ -48,6 +47,7 @@ class _Refused(_Part):
     source: _Name = ""
     source_path: str = ""
     targets: tuple[_Name, ...] = ()
+    refused_since: AwareDatetime | None = None
 
 
 class _Diagnostic(_Part):
@@ -94,7 +94,7 @@ def machine_of(name: str, document: bytes) -> FleetMachine:
     """Make a machine from its document.
 
     Raises:
-        ValueError: it is no such document; the message says where.
+        ValueError: it is no such document; the message names the place.
     """
     try:
         read = _Document.model_validate_json(document)
@@ -116,17 +116,19 @@ def machine_of(name: str, document: bytes) -> FleetMachine:
     return FleetMachine(
         name,
         sources=tuple(map(_followed, read.sources)) or tuple(map(_served, service.sources if service else ())),
-        refused=tuple(
-            Refusal(target, one.agent or one.source_path, one.source, code=causes.get(one.source_path, ""))
-            for one in read.refused
-            for target in one.targets or ("",)
-        ),
+        refused=tuple(refusal for one in read.refused for refusal in _refusals(one, causes.get(one.source_path, ""))),
         # Without a service, nothing but the fetches has a time.
         seen_at=last.ended_at if last else max(fetched, default=None),
         succeeded_at=service.succeeded_at if service else min(fetched) if is_good else None,
         suspended=bool(read.suspended),
         error=next((error for error in errors if error), ""),
     )
+
+
+def _refusals(refused: _Refused, code: str) -> Iterator[Refusal]:
+    since = refused.refused_since.timestamp() if refused.refused_since else None
+    for target in refused.targets or ("",):
+        yield Refusal(target, refused.agent or refused.source_path, refused.source, code=code, since=since)
 
 
 def _followed(source: _Source) -> Followed:

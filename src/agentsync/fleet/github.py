@@ -17,7 +17,7 @@ API: Final = "https://api.github.com"
 HEADERS: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*+/(?!\.\.?$)[A-Za-z0-9._-]+")
-_TASK: Final = "agentsync"  # tells our deployments from others of the same environment
+_TASK: Final = "agentsync"  # distinguishes our deployments from others of the same environment
 _STATUSES: Final = {Verdict.IN_PROGRESS: "pending", Verdict.SUCCESS: "success", Verdict.FAILURE: "failure"}
 _DEPLOYED: Final = {Verdict.IN_PROGRESS: "in_progress", Verdict.SUCCESS: "success", Verdict.FAILURE: "failure"}
 

@@ -12,7 +12,7 @@ from agentsync.fleet.placement import Placement, State, Version
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class NotCurrent:
     """Machines of a stage that have another commit than the newest, for one reason.
 
     Attributes:
@@ -39,9 +39,10 @@ class Refused:
     Attributes:
         agent: empty where only the number is known.
         targets: which do not get it.
-        codes: of the diagnostics that say why, where they are known.
+        codes: of the diagnostics that give the reason, where they are known.
         most: of the agents, how many one machine refuses.
         machines: their names.
+        since: when the first of them refused it first, in seconds since the epoch, if that is known.
     """
 
     agent: str
@@ -49,6 +50,7 @@ class Refused:
     codes: tuple[str, ...]
     most: int
     machines: tuple[str, ...]
+    since: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +66,31 @@ class Failing:
     machines: tuple[str, ...]
 
 
-def kept(source: SourceView, state: State) -> list[Kept]:
+def not_current(source: SourceView, state: State) -> list[NotCurrent]:
     """Group the machines that are waiting, or behind."""
     groups = []
     for stage in source.stages:
         members = [one for one in stage.placements if one.state is state]
         for (version, expected, reason), alike in _by(members, _cause).items():
-            dues = [one.followed.due_at for one in alike if one.followed.due_at is not None]
-            groups.append(Kept(stage.stage, version, expected, reason, min(dues, default=None), _names(alike)))
+            due_at = _earliest(one.followed.due_at for one in alike)
+            groups.append(NotCurrent(stage.stage, version, expected, reason, due_at, _names(alike)))
     return groups
 
 
 def refused(source: SourceView) -> list[Refused]:
     """Group the refusals by agent, or by machines where there is only their number; the most frequent first."""
     members = [(one, refusal) for one in source.placements for refusal in one.refused]
-    found = []
+    groups = []
     for (agent, _), alike in _by(members, lambda pair: _subject(pair[1])).items():
         refusals = [refusal for _, refusal in alike]
         targets = sorted({one.target for one in refusals if one.target})
         codes = sorted({one.code for one in refusals if one.code})
         most = max(one.number for one in refusals)
-        found.append(Refused(agent, tuple(targets), tuple(codes), most, _names(one for one, _ in alike)))
+        since = _earliest(one.since for one in refusals)
+        groups.append(Refused(agent, tuple(targets), tuple(codes), most, _names(one for one, _ in alike), since))
     merged = [
         replace(alike[0], targets=tuple(target for group in alike for target in group.targets))
-        for alike in _by(found, lambda group: (group.agent, group.codes, group.most, group.machines)).values()
+        for alike in _by(groups, lambda group: (group.agent, group.codes, group.most, group.machines)).values()
     ]
     return sorted(merged, key=lambda group: (-len(group.machines), group.agent, group.targets))
 
@@ -97,8 +100,7 @@ def failing(source: SourceView) -> list[Failing]:
     members = [one for one in source.placements if one.error]
     groups = []
     for error, alike in _by(members, lambda one: one.error).items():
-        times = [one.machine.succeeded_at for one in alike if one.machine.succeeded_at is not None]
-        groups.append(Failing(error, min(times, default=None), _names(alike)))
+        groups.append(Failing(error, _earliest(one.machine.succeeded_at for one in alike), _names(alike)))
     return sorted(groups, key=lambda group: (-len(group.machines), group.error))
 
 
@@ -119,6 +121,10 @@ def _cause(one: Placement) -> tuple[Version, Version, str]:
 
 def _subject(refusal: Refusal) -> tuple[str, str]:
     return refusal.agent, "" if refusal.agent else refusal.target
+
+
+def _earliest(times: Iterable[float | None]) -> float | None:
+    return min((time for time in times if time is not None), default=None)
 
 
 def _names(placements: Iterable[Placement]) -> tuple[str, ...]:

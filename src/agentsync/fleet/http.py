@@ -126,10 +126,10 @@ def _read(response: HTTPResponse | HTTPError, largest: int) -> bytes:
 def _as_error(error: HTTPError, place: str) -> AnswerError:
     try:
         answer = json.loads(_read(error, _PART))
-        said = next((answer[key] for key in ("error", "message", "detail") if key in answer), "")
+        reason = next((answer[key] for key in ("error", "message", "detail") if key in answer), "")
     except (OSError, HTTPException, ValueError, RecursionError, TypeError):
-        said = ""
-    text = f": {said if isinstance(said, str) else json.dumps(said)}"[:_SHOWN] if said else ""
+        reason = ""
+    text = f": {reason if isinstance(reason, str) else json.dumps(reason)}"[:_SHOWN] if reason else ""
     hints: Mapping[int, str] = {
         HTTPStatus.UNAUTHORIZED: "the token is missing, wrong or expired",
         HTTPStatus.FORBIDDEN: "the token lacks a permission",
@@ -152,7 +152,7 @@ def checked(answer: Any, form: type[_T]) -> _T:
     try:
         return TypeAdapter(form).validate_python(answer)
     except ValidationError as error:
-        raise SourceUnavailableError("the server's answer has another form than its documentation says") from error
+        raise SourceUnavailableError("the server's answer has another form than its documentation states") from error
 
 
 def token_from(variable: str) -> str:

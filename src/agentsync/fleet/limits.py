@@ -28,10 +28,10 @@ class Limit:
         Raises:
             ValueError: it has another form, or is over 100%.
         """
-        found = _FORM.fullmatch(text.strip())
-        if found is None or (found["share"] is None and "." in found["number"]):
+        match = _FORM.fullmatch(text.strip())
+        if match is None or (match["share"] is None and "." in match["number"]):
             raise ValueError(f"`{text}` is neither a number of machines nor a share such as `5%`")
-        limit = cls(float(found["number"]), found["share"] is not None)
+        limit = cls(float(match["number"]), match["share"] is not None)
         if limit.is_share and limit.number > _ALL:
             raise ValueError(f"`{text}` is over 100%")
         return limit
@@ -45,7 +45,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits for each stage of each source; silent machines are compared with all, the others with those heard."""
+    """The limits for each stage of each source: of all machines for silent ones, else of those that report."""
 
     behind: Limit = Limit(0)
     refused: Limit = Limit(0)
@@ -65,11 +65,11 @@ class Excess:
 
 def exceeded(stage: StageView, limits: Limits) -> list[Excess]:
     """Return the limits that a stage exceeds."""
-    heard = len(stage.heard)
+    reporting = len(stage.reporting)
     measured = (
-        ("behind", stage.count(State.BEHIND), heard, limits.behind),
-        ("refused", stage.refused, heard, limits.refused),
-        ("failing", stage.failing, heard, limits.failing),
+        ("behind", stage.count(State.BEHIND), reporting, limits.behind),
+        ("refused", stage.refused, reporting, limits.refused),
+        ("failing", stage.failing, reporting, limits.failing),
         ("silent", stage.count(State.SILENT), len(stage.placements), limits.silent),
     )
     return [Excess(what, count, of, limit) for what, count, of, limit in measured if not limit.allows(count, of)]

@@ -10,6 +10,15 @@ from agentsync.rollout.choose import Reason
 MAX_SOURCES: Final = 64
 """The most sources that a machine may report; it has a handful."""
 
+MAX_NAME: Final = 255
+"""The most characters of a name that a machine reports."""
+
+LATEST: Final = 253_402_300_799
+"""The end of the year 9999, in seconds since the epoch: later times have no date."""
+
+UNKNOWN_STAGE: Final = "(unknown)"
+"""Stage of a machine that fails and does not report its own. No stage of a rollout can have this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Followed:
@@ -49,7 +58,8 @@ class Refusal:
         agent: its name; empty where only the number is known.
         source: the source that has the agent; empty where that is unknown.
         number: how many agents.
-        code: of the diagnostic that says why; empty where that is unknown.
+        code: of the diagnostic that gives the reason; empty where that is unknown.
+        since: when it was first refused, in seconds since the epoch, if that is known.
     """
 
     target: str
@@ -57,6 +67,7 @@ class Refusal:
     source: str = ""
     number: int = 1
     code: str = ""
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class FleetMachine:
     """One machine, or one installation of several on it.
 
     Attributes:
-        name: by which the reader tells it from the others.
+        name: which distinguishes it from the others.
         sources: each once.
         seen_at: when its last cycle ended, in seconds since the epoch; None where it never had one.
         succeeded_at: when every source was last fetched and applied, in seconds since the epoch.

@@ -1,4 +1,4 @@
-"""Where one machine is, and where it should be: by its own word, or by the branch of a clone."""
+"""Where one machine is, and where it should be: by its own report, or by the branch of a clone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from agentsync.fleet.model import FleetMachine, Followed, Refusal
+from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, Followed, Refusal
 from agentsync.rollout.choose import Choice, Machine, Reason, choose
 from agentsync.rollout.line import Line, reverted
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
@@ -54,10 +54,12 @@ class Branch:
     Attributes:
         line: its first-parent line, the newest commit first; never empty.
         rollout: of the manifest at its tip.
+        mistake: why that manifest cannot be used, so that every machine stays where it is; empty where it can.
     """
 
     line: Line
     rollout: RolloutTable | None = None
+    mistake: str = ""
 
     @cached_property
     def goal(self) -> int:
@@ -72,11 +74,11 @@ class Branch:
     @cached_property
     def positions(self) -> Mapping[str | float, int]:
         """Positions of commits by id and by date; of two with one date, that of the newer one."""
-        found: dict[str | float, int] = {}
+        positions: dict[str | float, int] = {}
         for index, commit in enumerate(self.line):
-            found[commit.id] = index
-            found.setdefault(commit.time, index)
-        return found
+            positions[commit.id] = index
+            positions.setdefault(commit.time, index)
+        return positions
 
     def at(self, index: int) -> Version:
         return Version(self.line[index].id, self.line[index].time)
@@ -95,7 +97,7 @@ class Placement:
         machine: which one; its sources and its refusals are those of all sources.
         followed: the source as it follows it; the commit's id is filled in where a clone knows it.
         state: how its commit compares.
-        expected: the commit that it should have now; unknown for a silent machine.
+        expected: the commit that it should have now; unknown for a silent machine, and one of an unknown stage.
         refused: what it refuses of this source, or of any where that is unknown; nothing of a silent machine.
         error: why it fails; empty where it does not, or is silent.
         reason: why it is waiting or behind, in words.
@@ -137,34 +139,32 @@ class Goals:
 
 
 def goals(followers: Iterable[tuple[FleetMachine, Followed]]) -> Goals:
-    """Return what the machines follow, of which the one that was heard last knows most."""
-    versions = [Version(one.commit, one.committed_at) for _, one in followers]
-    latest = max(
-        ((machine, followed) for machine, followed in followers if followed.stage or followed.tip),
-        key=lambda pair: pair[0].seen_at or 0,
-        default=None,
-    )
-    followed = latest[1] if latest else Followed("")
-    held = Version(followed.commit, followed.committed_at) if followed.reason is Reason.HELD else None
-    halted = followed.detail or "yes" if followed.reason is Reason.HALTED else ""
-    if followed.tip and followed.tip not in [one.commit for one in versions]:
-        return Goals(Version(followed.tip), held, halted)  # nobody has it yet
+    """Return what the machines follow, of which the one that reported last knows most."""
+    latest_first = [one for _, one in sorted(followers, key=lambda pair: -(pair[0].seen_at or 0))]
+    versions = [Version(one.commit, one.committed_at) for one in latest_first]
+    tip = next((one.tip for one in latest_first if one.stage or one.tip), "")
+    # One whose source fails may report no reason any more.
+    decided = next((one for one in latest_first if one.reason), Followed(""))
+    held = Version(decided.commit, decided.committed_at) if decided.reason is Reason.HELD else None
+    halted = decided.detail or "yes" if decided.reason is Reason.HALTED else ""
+    if tip and tip not in [one.commit for one in versions]:
+        return Goals(Version(tip), held, halted)  # nobody has it yet
     dated = [one for one in versions if one.committed_at is not None]
-    return Goals(max(dated, key=lambda one: one.committed_at or 0, default=Version(followed.tip)), held, halted)
+    return Goals(max(dated, key=lambda one: one.committed_at or 0, default=Version(tip)), held, halted)
 
 
 def by_themselves(goals: Goals) -> Place:
-    """Return a function that places a machine by what it says of its rollout."""
+    """Return a function that places a machine by what it reports of its rollout."""
 
     def place(machine: FleetMachine, followed: Followed) -> Placement:
         own = Version(followed.commit, followed.committed_at)
         goal = goals.goal if followed.stage else goals.newest  # a hold is part of the rollout
         if own.is_known and own.is_same(goal):
             state, expected = State.CURRENT, goal
-        elif _says_it_waits(followed):
+        elif _reports_waiting(followed):
             state, expected = State.WAITING, own
         else:
-            state, expected = State.BEHIND, goal
+            state, expected = State.BEHIND, Version() if followed.stage == UNKNOWN_STAGE else goal
         return _placement(machine, followed, state, expected)
 
     return place
@@ -183,16 +183,18 @@ def by_branch(branch: Branch, now: float) -> Place:
         goal = branch.goal if followed.stage else 0  # a hold is part of the rollout, which some do not follow
         if index == goal:
             return _placement(machine, followed, State.CURRENT, branch.at(index))
+        if followed.stage == UNKNOWN_STAGE:
+            return _placement(machine, followed, State.BEHIND, Version())
         key = followed.stage, index
         choice = choices.get(key) or choices.setdefault(key, _choice(branch, *key, now))
         expected = branch.positions.get(choice.commit, None if choice.commit else index)
         on_line = index is not None or not Version(followed.commit, followed.committed_at).is_known
         is_reverted = index is not None and branch.line[index].id in branch.reverted
-        says_it_waits = _says_it_waits(followed) and choice.reason is not Reason.HELD and not is_reverted
-        if on_line and (expected == index or says_it_waits):
+        reports_waiting = _reports_waiting(followed) and choice.reason is not Reason.HELD and not is_reverted
+        if on_line and (expected == index or reports_waiting):
             own = Version() if index is None else branch.at(index)
             if expected == index:
-                due_at = followed.due_at if says_it_waits else choice.due_at
+                due_at = followed.due_at if reports_waiting else choice.due_at
                 followed = replace(followed, reason=choice.reason, detail=choice.detail, due_at=due_at)
             return _placement(machine, followed, State.WAITING, own)
         behind = _placement(machine, followed, State.BEHIND, branch.at(goal if expected is None else expected))
@@ -208,10 +210,12 @@ def _choice(branch: Branch, stage: str, index: int | None, now: float) -> Choice
     known = stage if stage in names else next(reversed(names), None)  # any text, which counts as the last one
     machine = Machine("", "", MachineRolloutTable(obey=bool(stage), stage=known))
     applied = branch.line[index].id if index is not None else ""
+    if branch.mistake:
+        return Choice(applied, branch.line[0].id, Reason.STAYING, stage, branch.mistake)
     return choose(branch.line, branch.rollout, machine, now=now, applied=applied, ahead=index)
 
 
-def _says_it_waits(followed: Followed) -> bool:
+def _reports_waiting(followed: Followed) -> bool:
     return followed.reason in _KEPT_BACK or (followed.reason is Reason.URGENT and followed.due_at is not None)
 
 
@@ -219,12 +223,17 @@ def silent(machine: FleetMachine, followed: Followed) -> Placement:
     return Placement(machine, followed, State.SILENT, Version())
 
 
+def error_of(machine: FleetMachine, followed: Followed) -> str:
+    """Return why a machine fails to follow a source; empty where it does not fail."""
+    if error := machine.error or followed.error:
+        return error
+    if not followed.source:
+        return "it follows no source"
+    return "it has had no cycle yet" if machine.seen_at is None else ""
+
+
 def _placement(machine: FleetMachine, followed: Followed, state: State, expected: Version) -> Placement:
-    error = machine.error or followed.error
-    if not error and not followed.source:
-        error = "it follows no source"
-    if not error and machine.seen_at is None:
-        error = "it has had no cycle yet"
+    error = error_of(machine, followed)
     reason = ""
     if state is State.WAITING:
         reason = f"{followed.reason}: {followed.detail}" if followed.detail else str(followed.reason)

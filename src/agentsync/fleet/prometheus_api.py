@@ -14,13 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.core.urls import redact
 from agentsync.fleet.http import Api
-from agentsync.fleet.model import FleetView, Unreadable
+from agentsync.fleet.model import MAX_NAME, FleetView, Unreadable
 from agentsync.fleet.samples import NAMES, Sample, machine_of
 
 LARGEST: Final = 128 << 20
 """Bytes of one answer: the samples of one metric, of some 100,000 machines."""
 
-_LONGEST: Final = 255
 # One matcher after another, so that nothing else gets into the query.
 _MATCHERS: Final = re.compile(
     r'\s*+[A-Za-z_][A-Za-z0-9_]*+\s*+(?:=~|!~|!=|=)\s*+"(?:[^"\\\n]|\\.)*+"\s*+'
@@ -53,7 +52,7 @@ class Query:
     Attributes:
         match: further label matchers, such as `job="agentsync"`; empty for none.
         machine_label: whose value is a machine's name.
-        lookback: how long ago a machine may have been heard, in seconds; one that is switched off is shown as silent.
+        lookback: how long ago a machine may have reported, in seconds; one that is switched off is shown as silent.
     """
 
     match: str = ""
@@ -76,7 +75,7 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
     """Read all machines.
 
     Of a machine that is switched off, the server has no current samples; what it has of the time before is asked for
-    too, by the times of the last cycles, which have no labels that change.
+    too, by the times of the last cycles, which have no labels that change. So is the stage of a source that fails.
 
     Raises:
         SourceUnavailableError: there is no answer, or it is no answer of such a server.
@@ -84,21 +83,41 @@ def read_prometheus(api: Api, query: Query) -> FleetView:
     samples: defaultdict[str, list[Sample]] = defaultdict(list)
     for name in NAMES:
         for labels, value in _ask(api, _selector(name, query)):
-            machine = labels.get(query.machine_label, "")[:_LONGEST]
+            machine = labels.get(query.machine_label, "")[:MAX_NAME]
             samples[machine].append(Sample(name, labels, value))
     current = {*samples}
+    without_stage = _without_stage(samples)
     for name in _STABLE:
         for labels, value in _ask(api, f"last_over_time({_selector(name, query)}[{int(query.lookback)}s])"):
-            machine = labels.get(query.machine_label, "")[:_LONGEST]
+            machine = labels.get(query.machine_label, "")[:MAX_NAME]
             if machine not in current:
                 samples[machine].append(Sample(name, labels, value))
+            elif NAMES[name] == "rollout.stage" and (machine, labels.get("source")) in without_stage:
+                # Where the machine was is known, and no longer why.
+                samples[machine].append(Sample(name, {**labels, "reason": ""}, value))
     machines, unreadable = [], []
+    if nameless := samples.pop("", None):
+        reason = f"{len(nameless)} samples have no label `{query.machine_label}` with a machine's name"
+        unreadable.append(Unreadable(redact(api.base), reason))
     for name in sorted(samples):
         try:
             machines.append(machine_of(name, samples[name]))
         except ValueError as error:
             unreadable.append(Unreadable(name, str(error)))
     return FleetView(tuple(machines), tuple(unreadable))
+
+
+def _without_stage(samples: Mapping[str, Sequence[Sample]]) -> set[tuple[str, str | None]]:
+    """Return the machines with each of their sources that fails and of which they report no stage."""
+    failing, staged = set(), set()
+    for machine, own in samples.items():
+        for sample in own:
+            measure, key = NAMES[sample.name], (machine, sample.labels.get("source"))
+            if measure == "source.up" and not sample.value:
+                failing.add(key)
+            elif measure == "rollout.stage" and sample.value:
+                staged.add(key)
+    return failing - staged
 
 
 _STABLE: Final = [

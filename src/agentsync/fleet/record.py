@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentsync.core.errors import ExitCode
 from agentsync.fleet.assess import Assessment, SourceView, StageView
-from agentsync.fleet.groups import failing, kept, refused, silent, suspended
+from agentsync.fleet.groups import failing, not_current, refused, silent, suspended
 from agentsync.fleet.limits import Limits, exceeded
 from agentsync.fleet.placement import State, Version
 
@@ -14,8 +14,9 @@ def fleet_record(assessment: Assessment, limits: Limits, exit_code: ExitCode) ->
     return {
         "at": assessment.at,
         "machines": assessment.machines,
-        "heard": assessment.heard,
+        "reporting": assessment.reporting,
         "exit_code": int(exit_code),
+        "mistake": assessment.mistake or None,
         "sources": [_source(source, limits) for source in assessment.sources],
         "unreadable": [{"place": one.place, "reason": one.reason} for one in assessment.unreadable],
     }
@@ -38,7 +39,7 @@ def _source(source: SourceView, limits: Limits) -> dict[str, object]:
                     "due_at": group.due_at,
                     "machines": list(group.machines),
                 }
-                for group in kept(source, state)
+                for group in not_current(source, state)
             ]
             for state in (State.WAITING, State.BEHIND)
         },
@@ -48,6 +49,7 @@ def _source(source: SourceView, limits: Limits) -> dict[str, object]:
                 "targets": list(group.targets),
                 "codes": list(group.codes),
                 "most": group.most,
+                "since": group.since,
                 "machines": list(group.machines),
             }
             for group in refused(source)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentsync.fleet.model import MAX_SOURCES, FleetMachine, Followed, Refusal
+from agentsync.fleet.model import LATEST, MAX_NAME, MAX_SOURCES, FleetMachine, Followed, Refusal
 from agentsync.report.metrics.measures import MEASURES
 from agentsync.rollout.choose import Reason
 
@@ -25,10 +25,7 @@ _USED: Final = (
 NAMES: Final = {measure.prometheus_name: measure.name for measure in MEASURES if measure.name in _USED}
 """The metrics that are read, by their names in Prometheus, with their own."""
 
-_LONGEST: Final = 255
 _MOST: Final = 1e9
-_LATEST: Final = 253_402_300_799.0
-"""The end of the year 9999: later times have no date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +47,18 @@ def machine_of(name: str, samples: Iterable[Sample]) -> FleetMachine:
     Raises:
         ValueError: it has more sources than any machine.
     """
-    found: defaultdict[str, defaultdict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    by_source: defaultdict[str, defaultdict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
         if measure := NAMES.get(sample.name):
-            found[_label(sample, "source")][measure].append(sample)
-    if len(found) > MAX_SOURCES + 1:
+            by_source[_label(sample, "source")][measure].append(sample)
+    if len(by_source) > MAX_SOURCES + 1:
         raise ValueError(f"it has over {MAX_SOURCES} sources")
-    own = found.pop("", defaultdict(list))
+    own = by_source.pop("", defaultdict(list))
     seen_at = _time(_single(own["last_sync.timestamp"]))
-    refused = {_label(one, "target"): one.value for one in own["refused_agents"] if one.value >= 1}
     return FleetMachine(
         name,
-        sources=tuple(_followed(source, found[source], seen_at) for source in sorted(found)),
-        refused=tuple(Refusal(target, number=int(min(refused[target], _MOST))) for target in sorted(refused)),
+        sources=tuple(_followed(source, by_source[source], seen_at) for source in sorted(by_source)),
+        refused=tuple(refusal for source in sorted(by_source) for refusal in _refused(source, by_source[source])),
         seen_at=seen_at,
         succeeded_at=_time(_single(own["last_success.timestamp"])),
         suspended=bool(_single(own["suspended"])),
@@ -70,24 +66,30 @@ def machine_of(name: str, samples: Iterable[Sample]) -> FleetMachine:
     )
 
 
-def _followed(source: str, found: Mapping[str, Sequence[Sample]], seen_at: float | None) -> Followed:
-    states = [sample for sample in found.get("rollout.stage", ()) if sample.value]
+def _refused(source: str, measures: Mapping[str, Sequence[Sample]]) -> Iterator[Refusal]:
+    numbers = {_label(one, "target"): one.value for one in measures.get("refused_agents", ()) if one.value >= 1}
+    for target in sorted(numbers):
+        yield Refusal(target, source=source, number=int(min(numbers[target], _MOST)))
+
+
+def _followed(source: str, measures: Mapping[str, Sequence[Sample]], seen_at: float | None) -> Followed:
+    states = [sample for sample in measures.get("rollout.stage", ()) if sample.value]
     stages = {_label(sample, "stage") for sample in states}
     reasons = {sample.labels.get("reason", "") for sample in states}
     reason = reasons.pop() if len(reasons) == 1 else ""
-    waiting = _single(found.get("rollout.waiting", ()))
+    waiting = _single(measures.get("rollout.waiting", ()))
     return Followed(
         source,
-        committed_at=_time(_single(found.get("source.commit.timestamp", ()))),
+        committed_at=_time(_single(measures.get("source.commit.timestamp", ()))),
         stage=stages.pop() if len(stages) == 1 else "",
         reason=Reason(reason) if reason in [*Reason] else None,
         due_at=_time(seen_at + waiting) if waiting and seen_at is not None else None,
-        error="it cannot be fetched or applied" if _single(found.get("source.up", ())) == 0 else "",
+        error="it cannot be fetched or applied" if _single(measures.get("source.up", ())) == 0 else "",
     )
 
 
 def _label(sample: Sample, key: str) -> str:
-    return sample.labels.get(key, "")[:_LONGEST]
+    return sample.labels.get(key, "")[:MAX_NAME]
 
 
 def _single(samples: Sequence[Sample]) -> float | None:
@@ -95,4 +97,4 @@ def _single(samples: Sequence[Sample]) -> float | None:
 
 
 def _time(value: float | None) -> float | None:
-    return value if value is not None and 0 <= value <= _LATEST else None
+    return value if value is not None and 0 <= value <= LATEST else None

@@ -72,7 +72,11 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """The number of files in a target, how many of them have drifted or are in conflict, and of refused agents."""
+    """The number of files in a target, how many of them have drifted or are in conflict, and of refused agents.
+
+    Attributes:
+        refused: by source, the number of its agents that this target should have and does not get.
+    """
 
     name: str
     dialect: str
@@ -80,7 +84,7 @@ class TargetStatus:
     files: int
     drifted: int
     conflicts: int
-    refused: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from agentsync.formats.validated_toml import Seconds, Settings
 from agentsync.rollout.window import Window
 
 MOST_MACHINES: Final = 1_000_000
-_MAX_STAGES: Final = 16
+MAX_STAGES: Final = 16
 _MAX_GROUPS: Final = 64
 _ALL: Final = 100
 _WEEKS: Final = 4 * 7 * 86400
@@ -70,7 +70,7 @@ class RolloutTable(Settings):
         machines: how many there are, about; only to tell which stages are likely to be empty.
     """
 
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=_MAX_STAGES)]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=MAX_STAGES)]
     groups: Annotated[dict[Name, tuple[Name, ...]], Field(max_length=_MAX_GROUPS)] = Field(default_factory=dict)
     halt: str = Field(default="", max_length=1024)
     hold_at: Annotated[str, AfterValidator(_commit)] | None = None

@@ -43,6 +43,7 @@ def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[Targe
     """The status of each target; as before where the cycle could not be run."""
     match result:
         case Report():
+            refused = result.refused
             return tuple(
                 TargetStatus(
                     target.name,
@@ -51,7 +52,7 @@ def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[Targe
                     counts.files,
                     counts.drifted,
                     counts.conflicts,
-                    counts.refused,
+                    Counter(one.source for one in refused if target.name in one.targets),
                 )
                 for target in result.targets
                 for counts in [result.counts_of(target.name)]

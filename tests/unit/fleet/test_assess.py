@@ -1,4 +1,4 @@
-"""Where machines are and where they should be: by their own word, and by a clone's branch."""
+"""Where machines are and where they should be: by their own reports, and by a clone's branch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from agentsync.fleet import documents
+from agentsync.fleet.announcement import Verdict, announcement
 from agentsync.fleet.assess import Assessment, Criteria, SourceView, assess
-from agentsync.fleet.groups import failing, kept, refused, suspended
+from agentsync.fleet.groups import Refused, failing, not_current, refused, suspended
 from agentsync.fleet.limits import Limit, Limits, all_exceeded
-from agentsync.fleet.model import FleetMachine, FleetView, Followed, Refusal
+from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, FleetView, Followed, Refusal
 from agentsync.fleet.placement import Branch, Placement, State
 from agentsync.fleet.samples import Sample, machine_of
 from agentsync.rollout.choose import Reason
@@ -96,20 +97,20 @@ def test_a_tip_that_nobody_has_is_the_newest_commit() -> None:
     assert states(waiting, unaware) == {"early": ("waiting", "c"), "other": ("behind", "d")}
 
 
-def test_the_machine_heard_last_knows_whether_the_rollout_is_halted() -> None:
+def test_the_machine_that_reported_last_knows_whether_the_rollout_is_halted() -> None:
     halted = machine("halted", "b", "everyone", reason=Reason.HALTED, detail="INC-142")
     assert source(halted, machine("other", "d", "canary", reason=Reason.CURRENT, seen_at=NOW - 90)).halted == "INC-142"
     assert source(halted, machine("other", "d", "canary", reason=Reason.CURRENT, seen_at=NOW)).halted == ""
 
 
-def test_commits_of_one_date_are_told_apart_by_their_ids() -> None:
+def test_commits_of_one_date_are_distinguished_by_their_ids() -> None:
     twin = FleetMachine("twin", (Followed("team", "e" * 40, DATES["d"], "early"),), seen_at=NOW - 60)
     new = machine("new", "d", "canary", tip="d" * 40, seen_at=NOW)
     assert sorted(state for state, _ in states(new, twin).values()) == ["behind", "current"]
 
 
 @pytest.mark.parametrize("by_date", [False, True])
-def test_a_hold_is_where_all_should_be_once_the_machine_heard_last_says_so(*, by_date: bool) -> None:
+def test_a_hold_is_where_all_should_be_once_the_machine_that_reported_last_is_held(*, by_date: bool) -> None:
     held = machine("held", "b", "early", by_date=by_date, reason=Reason.HELD, seen_at=NOW - 1)
     ahead = machine("ahead", "d", "canary", by_date=by_date, reason=Reason.CURRENT)
     assert states(held, ahead) == {"held": ("current", "b"), "ahead": ("behind", "b")}
@@ -144,7 +145,7 @@ def test_a_machine_may_wait_for_longer_than_the_clone_knows_but_not_with_what_wa
     assert (placed.state, placed.expected.commit[:1], placed.reason) == (State.BEHIND, "d", "its commit was reverted")
 
 
-def test_a_commit_that_the_clone_does_not_have_is_behind_whatever_the_machine_says() -> None:
+def test_a_commit_that_the_clone_does_not_have_is_behind_whatever_the_machine_reports() -> None:
     placed = source(machine("fork", "e", "early", reason=Reason.WAITING), window=None).placements[0]
     assert placed.state is State.BEHIND
     assert placed.reason == "its commit is not on the clone's branch, which may be older"
@@ -161,22 +162,49 @@ def test_stages_are_ordered_and_their_numbers_add_up() -> None:
             assert sum(stage.count(state) for state in State) == len(stage.placements)
         assert (view.stages[0].failing, view.stages[0].refused, view.stages[0].count(State.SILENT)) == (1, 0, 1)
     assert suspended(view) == ("halt",)
-    (group,) = kept(view, State.WAITING)
+    (group,) = not_current(view, State.WAITING)
     assert (len(group.machines), group.version.commit[:1]) == (9, "b")
 
 
+@pytest.mark.parametrize("rollout", [{}, {"window": None}])
+def test_a_machine_that_fails_and_reports_no_stage_is_of_an_unknown_one(rollout: dict[str, Any]) -> None:
+    machines = [
+        machine("new", "d", "canary", reason=Reason.HALTED, seen_at=NOW - 90),
+        machine("old", "b", error="it cannot be fetched or applied", tip="d" * 40),
+        machine("bad", "d", error="the configuration has a mistake"),
+        machine("own", "d"),
+    ]
+    view = source(*machines, **rollout)
+    assert [(one.stage, len(one.placements), one.count(State.BEHIND), one.failing) for one in view.stages] == [
+        ("canary", 1, 0, 0),
+        (UNKNOWN_STAGE, 2, 1, 2),
+        ("", 1, 0, 0),
+    ]
+    assert [(one.stage, one.expected.is_known, one.machines) for one in not_current(view, State.BEHIND)] == [
+        (UNKNOWN_STAGE, False, ("old",))
+    ]
+    if not rollout:
+        assert view.halted == "yes"  # which a machine whose source fails no longer knows
+    posted = announcement(view, Limits())
+    assert (posted.verdict, [one.environment for one in posted.deployments]) == (Verdict.FAILURE, ["canary", "team"])
+    assert [one.stage for one in source(*machines[1:], **rollout).stages] == ([UNKNOWN_STAGE, ""] if rollout else [""])
+
+
 def test_refusals_are_grouped_by_agent_or_by_their_number() -> None:
-    named = (Refusal("codex", "reviewer", "team", code="AS301"), Refusal("cursor", "reviewer", "team", code="AS301"))
+    named = (
+        Refusal("codex", "reviewer", "team", code="AS301", since=NOW - HOUR),
+        Refusal("cursor", "reviewer", "team", code="AS301", since=NOW),
+    )
     other = (Refusal("codex", "deploy", "other"),)
     numbers = (Refusal("claude", number=2), Refusal("codex", number=2))
     view = source(
         machine("one", "d", refused=named),
-        machine("two", "d", refused=named + other),
+        machine("two", "d", refused=(*(replace(one, since=NOW - 2 * HOUR) for one in named), *other)),
         machine("3", "d", refused=numbers),
     )
-    assert [(one.agent, one.targets, one.codes, one.most, one.machines) for one in refused(view)] == [
-        ("reviewer", ("codex", "cursor"), ("AS301",), 1, ("one", "two")),
-        ("", ("claude", "codex"), (), 2, ("3",)),
+    assert refused(view) == [
+        Refused("reviewer", ("codex", "cursor"), ("AS301",), 1, ("one", "two"), NOW - 2 * HOUR),
+        Refused("", ("claude", "codex"), (), 2, ("3",), None),
     ]
 
 
@@ -218,7 +246,7 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
         [
             Sample("agentsync_last_sync_timestamp_seconds", {}, float("nan")),
             Sample("agentsync_last_success_timestamp_seconds", {}, 1e300),
-            Sample("agentsync_refused_agents", {"target": "codex"}, -1),
+            Sample("agentsync_refused_agents", {"target": "codex", "source": "team"}, -1),
             Sample("agentsync_rollout_stage", {"source": "team", "stage": "early", "reason": "current"}, 1),
             Sample("agentsync_rollout_stage", {"source": "team", "stage": "early", "reason": "made up"}, 1),
             Sample("agentsync_source_up", {"source": "team"}, 0),
@@ -229,6 +257,16 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
     assert read == FleetMachine("m", (Followed("team", stage="early", error="it cannot be fetched or applied"),))
     with pytest.raises(ValueError, match="over 64 sources"):
         machine_of("m", [Sample("agentsync_source_up", {"source": str(number)}, 1) for number in range(100_000)])
+
+
+def test_what_one_source_refuses_is_not_blamed_on_another() -> None:
+    numbers = {"team": 2, "other": 0}
+    samples = [
+        Sample("agentsync_refused_agents", {"target": "codex", "source": name}, number)
+        for name, number in numbers.items()
+    ]
+    sources = assess(FleetView((machine_of("m", samples),)), Criteria(NOW, 24 * HOUR)).sources
+    assert {one.name: sum(stage.refused for stage in one.stages) for one in sources} == {"other": 0, "team": 1}
 
 
 @pytest.mark.parametrize(
@@ -242,6 +280,7 @@ def test_samples_that_cannot_be_are_passed_over() -> None:
         (b'{"sources": [{"name": 1}]}', r"sources\.0\.name: "),
         (b'{"sources": [{"name": "x", "commit": "\\u001b[2J"}]}', r"sources\.0\.commit: "),
         (b'{"sources": [{"name": "x", "fetched_at": 1e300}]}', r"sources\.0\.fetched_at: "),
+        (b'{"sources": [], "refused": [{"refused_since": "now"}]}', r"refused\.0\.refused_since: "),
     ],
 )
 def test_what_is_no_status_document_is_refused(document: bytes, message: str) -> None:

@@ -38,6 +38,15 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def test_no_class_of_click_is_subscripted_since_the_oldest_that_is_allowed_cannot_be() -> None:
+    found = [
+        f"{path.name}: {one[0]}"
+        for path in (_ROOT / "src").rglob("*.py")
+        for one in re.finditer(r"\bclick(\.\w+)+\[", path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
 def test_the_package_has_a_type_marker() -> None:
     assert (Path(agentsync.__file__).parent / "py.typed").is_file()
 

@@ -117,6 +117,14 @@ def _committed(service_status: ServiceStatus) -> Iterator[Sample]:
             yield (source.name,), source.committed_at
 
 
+def _refused(service_status: ServiceStatus) -> Iterator[Sample]:
+    names = dict.fromkeys(source.name for source in service_status.sources)
+    for target in service_status.targets:
+        # Sources with none too: what a rule compares must be there before the first one is refused.
+        for name in names | dict.fromkeys(target.refused):
+            yield (target.name, name), target.refused.get(name, 0)
+
+
 def _waiting(service_status: ServiceStatus) -> Iterator[Sample]:
     at = service_status.last.ended_at if service_status.last else service_status.started_at
     for name, choice in service_status.rollouts.items():
@@ -173,9 +181,9 @@ MEASURES: Final = (
     Measure(
         "refused_agents",
         _GAUGE,
-        "Agents that a target should have and does not get, since they are refused.",
-        lambda service_status: [((target.name,), target.refused) for target in service_status.targets],
-        labels=("target",),
+        "Agents of a source that a target should have and does not get, since they are refused.",
+        _refused,
+        labels=("target", "source"),
     ),
     Measure("changes", _COUNTER, "Files that were changed, by action.", _changes, labels=("action",)),
     Measure("diagnostics", _GAUGE, "Diagnostics of the last cycle, by code.", _diagnostics, labels=("code",)),
