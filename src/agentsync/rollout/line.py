@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _ABBREVIATED: Final = 7
-_REVERTS: Final = re.compile(r"This reverts commit ([0-9a-f]{7,64})\b")
+_REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 _URGENT: Final = re.compile(r"^Agentsync-Rollout:[ \t]*now[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 

@@ -103,6 +103,8 @@ def test_a_revert_reaches_whoever_has_what_it_reverts_at_once_and_nobody_gets_it
 def test_what_a_reverted_revert_reverted_counts_again() -> None:
     line = [commit("f", 0, "This reverts commit e000000."), commit("e", 1, "This reverts commit d000000."), *LINE]
     assert set(reverted(line)) == {line[1].id}
+    quoting = commit("e", 0, "Explain reverts\n\nThe text `This reverts commit d000000.` is what git writes.")
+    assert reverted([quoting, *LINE]) == {}
     back = [commit("x", 0, tree="b"), *LINE]
     assert set(reverted(back)) == {LINE[0].id, LINE[1].id}
     assert reverted([commit("y", 0, tree="d"), *LINE]) == {}  # an empty commit undoes nothing
