@@ -331,7 +331,8 @@ def rollout_lines(report: Report) -> list[str]:
 def _rollout(choice: Choice, source: ResolvedSource) -> str:
     due = f", next step {ago(choice.due_at, time.time())}" if choice.due_at else ""
     detail = f": {printable(choice.detail)}" if choice.detail else ""
-    place = f"stage {choice.stage} at {source.commit[:12] or '-'}, newest is {source.tip[:12]}"
+    stage = f"stage {choice.stage} " if choice.stage else ""
+    place = f"{stage}at {source.commit[:12] or '-'}, newest is {source.tip[:12]}"
     return f"{place}: {choice.reason}{detail}{due}"
 
 

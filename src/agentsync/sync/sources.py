@@ -216,7 +216,7 @@ class _SourceResolver:
         choice = fetches.complete(
             self._mirror, self._remote, lambda remote: self._choice_at(tip, self._fetched(remote))
         )
-        if not choice.stage:
+        if choice is None:
             return resolved
         resolved = replace(resolved, rollout=choice)
         if choice.commit == tip:
@@ -234,9 +234,9 @@ class _SourceResolver:
             choice = self._choice_at(tip, self._mirror)
         except SourceUnavailableError:  # of files that are not here any more; the next pull knows again
             return resolved
-        return replace(resolved, rollout=choice) if choice.stage else resolved
+        return replace(resolved, rollout=choice)
 
-    def _choice_at(self, tip: str, files: Mirror) -> Choice:
+    def _choice_at(self, tip: str, files: Mirror) -> Choice | None:
         return choose_commit(
             files,
             tip,
