@@ -24,6 +24,7 @@ from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.report.grouping import Group, grouped
 from agentsync.rollout.choose import Choice
+from agentsync.rollout.rules import in_words
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
 from agentsync.sync.report import Report
@@ -325,6 +326,15 @@ def rollout_lines(report: Report) -> list[str]:
         f"{click.style(source.name, bold=True)}: {_rollout(source.rollout, source)}"
         for source in report.sources
         if source.rollout and source.rollout.commit != source.rollout.tip
+    ]
+
+
+def policy_lines(report: Report) -> list[str]:
+    """Return for each source which settings of its rollout come from this machine's policy."""
+    return [
+        f"{click.style(source.name, bold=True)}: this machine's policy sets {in_words(source.rules.policy)}"
+        for source in report.sources
+        if source.rules.policy
     ]
 
 

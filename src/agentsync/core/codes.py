@@ -152,6 +152,7 @@ class Code(Enum):
     STAGE_SMALL = "AS437", INFO, "A stage of the rollout needs many machines, so that its share is not empty.", "If there are fewer, name groups for the stage under `groups`. `machines` under `[rollout]` says how many there are.", "Nothing, as long as there are so many machines."
     ROLLOUT_NAME = "AS438", WARNING, "The configuration gives this machine a group or a stage that the repository's rollout does not have.", "Correct `group` or `stage` under `[sources.NAME.rollout]`, or the repository's `[rollout]`.", "An unknown stage counts as the last one; with an unknown group, the machine's share decides."
     SAME_AGENT = "AS440", INFO, "A file that agentsync did not write defines the very agent that the team has.", "Run `agentsync adopt NAME`, so that later changes of the team's arrive; yours is kept as a backup.", "The file is kept as it is, until the team changes the agent, which is a conflict."
+    ROLLOUT_OVERRULED = "AS441", WARNING, "The configuration declares another part in a rollout than this machine's policy sets.", "Remove the setting from `[sources.NAME.rollout]`, or ask whoever manages the machine to change its `policy.toml`.", "What the policy sets counts."
     SOURCE_STALE = "AS450", WARNING, "The newest commit of a source is older than its `max_age`.", "Make sure that the server passes on what is merged; where nothing was merged, merge something, such as an empty commit, or raise `max_age`.", "Its agents stay as they were applied last."
 
     # Policy: overrides, and what this machine allows agents to have.

@@ -153,7 +153,7 @@ def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
     )
 
 
-_LASTING: Final = (Code.PATTERN_UNUSED, Code.SOURCE_STALE, Code.ROLLOUT_NAME)
+_LASTING: Final = (Code.PATTERN_UNUSED, Code.SOURCE_STALE, Code.ROLLOUT_NAME, Code.ROLLOUT_OVERRULED)
 
 
 def _lasting(report: Report, built: BuildResult) -> frozenset[Diagnostic]:

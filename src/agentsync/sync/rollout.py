@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from agentsync.config.tables import SourceTable
 from agentsync.core.errors import SourceRefusedError
 from agentsync.core.installation import installation_id, kept_id
 from agentsync.core.paths import AppPaths
@@ -14,7 +13,7 @@ from agentsync.git.mirror import Mirror
 from agentsync.repository.manifest import FILE_NAME
 from agentsync.rollout.choose import Choice, Machine, choose, mistake_of
 from agentsync.rollout.line import Commit, Line, Sighting, descendants, with_held
-from agentsync.rollout.tables import RolloutTable
+from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 from agentsync.state.records import Tip
 from agentsync.sync.snapshot import manifest_in
 
@@ -23,7 +22,7 @@ _LONGEST_HALT = 100  # commits back to the one that halted
 
 
 def choose_commit(
-    mirror: Mirror, tip: str, *, name: str, table: SourceTable, applied: str, tips: list[Tip], app_paths: AppPaths
+    mirror: Mirror, tip: str, *, name: str, own: MachineRolloutTable, applied: str, tips: list[Tip], app_paths: AppPaths
 ) -> Choice | None:
     """Choose the commit of a fetched branch that this machine uses; None where neither it nor the machine delays any.
 
@@ -31,7 +30,7 @@ def choose_commit(
         mirror: that it was fetched to.
         tip: the commit of the branch.
         name: of the source.
-        table: its settings.
+        own: this machine's settings for it.
         applied: the commit that was applied last; empty for none.
         tips: what fetches found, oldest first.
         app_paths: where this installation's id is kept.
@@ -40,10 +39,10 @@ def choose_commit(
         SourceRefusedError: the manifest at the tip cannot be used, so nobody moves.
         SourceUnavailableError: the mirror cannot be read.
     """
-    rollout = _rollout_at(mirror, tip) if table.rollout.obey else None
-    if rollout is None and not table.rollout.after_at_least:
+    rollout = _rollout_at(mirror, tip) if own.obey else None
+    if rollout is None and not own.after_at_least:
         return None
-    machine = Machine(installation_id(fallback=kept_id(app_paths)), name, table.rollout)
+    machine = Machine(installation_id(fallback=kept_id(app_paths)), name, own)
     records = mirror.first_parents(tip, _LONGEST_LINE)
     taken_back = mirror.merged_reverts(records)
     line: Line = [
