@@ -50,7 +50,12 @@ def test_a_change_waits_for_the_delay_of_the_stage(staged: Machine, repository: 
     assert waiting["due_at"] == pytest.approx(time.time() + DAYS, abs=120)
     assert waiting["commit"] == waiting["chosen"] != tip
     assert "waiting, next step in 23 h" in staged.run("status").stdout
-    assert "up to date: 10 files" in staged.run("pull").stdout
+    facts = {"stage": "everyone", "reason": "waiting", "due_at": waiting["due_at"]}
+    for _ in range(2):  # the latter one finds everything up to date without a look
+        again = staged.run("pull")
+        [finished] = again.reported("sync.finished")
+        assert finished["rollouts"] == {"team": facts}
+    assert "up to date: 10 files" in again.stdout
     assert prompt_of(staged) == "One."
     assert staged.run_later(23, "pull").code == 0
     assert prompt_of(staged) == "One."

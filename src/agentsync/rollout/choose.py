@@ -76,6 +76,11 @@ class Choice:
     mistake: str = ""
 
     @property
+    def facts(self) -> dict[str, str | float | None]:
+        """What events have of it, by the names of its JSON form."""
+        return {"stage": self.stage, "reason": self.reason.value, "due_at": self.due_at}
+
+    @property
     def words(self) -> str:
         """The machine's stage, where it has one, and the reason."""
         return f"stage {self.stage}: {self.reason}" if self.stage else str(self.reason)

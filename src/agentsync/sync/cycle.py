@@ -191,4 +191,5 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
         exit_code=int(report.exit_code),
         refused=len(report.refused),
         kept=report.installed_though_refused,
+        rollouts={source.name: source.rollout.facts for source in report.sources if source.rollout},
     )
