@@ -50,7 +50,12 @@ def test_a_change_waits_for_the_delay_of_the_stage(staged: Machine, repository: 
     assert waiting["due_at"] == pytest.approx(time.time() + DAYS, abs=120)
     assert waiting["commit"] == waiting["chosen"] != tip
     assert "waiting, next step in 23 h" in staged.run("status").stdout
-    assert "up to date: 10 files" in staged.run("pull").stdout
+    facts = {"stage": "everyone", "reason": "waiting", "due_at": waiting["due_at"]}
+    for _ in range(2):  # the latter one finds everything up to date without a look
+        again = staged.run("pull")
+        [finished] = again.reported("sync.finished")
+        assert finished["rollouts"] == {"team": facts}
+    assert "up to date: 10 files" in again.stdout
     assert prompt_of(staged) == "One."
     assert staged.run_later(23, "pull").code == 0
     assert prompt_of(staged) == "One."
@@ -204,3 +209,29 @@ def test_a_merged_revert_counts_where_it_undoes_what_it_names(
     merge(repository, reverting, f'Revert "Say two"\n\nThis reverts commit {bad}, reversing\n', when=now + 2 * 3600)
     assert staged.run_later(25, "pull").code == 0
     assert prompt_of(staged) == ("One." if undoes else "Two."), "the revert itself is not due yet"
+
+
+def test_any_ancestor_may_be_held_at_and_a_delay_of_the_machines_own_needs_no_stages(
+    staged: Machine, repository: Repository
+) -> None:
+    """The first commit is further back than reverts are looked for, the other one is on a side that was merged."""
+    first, when = repository.head, int(time.time())
+    step = f"commit refs/heads/{repository.branch}\ncommitter Ada <ada@example.org> {when} +0000\ndata 2\nno\n"
+    repository.git("fast-import", "--quiet", stdin=f"{step}from {first}\n{step * 1000}".encode())
+    staged.follow(repository, '[sources.team.rollout]\nstage = "canary"\n')
+    merge(repository, {"agents/tester.md": agent("tester", "Two.")}, "Say two", when=when)
+    side = repository.git("rev-parse", "HEAD^2")
+    repository.write({"agents/tester.md": agent("tester", "Three.")})
+    repository.commit("Say three", when=when)
+    for commit, prompt in ((first[:9], "One."), (side, "Two.")):
+        push(repository, "Never used.", rollout=f'hold_at = "{commit}"\n')
+        held = state_of(staged.run("pull", "--format", "json"))
+        assert (held["reason"], held["commit"][:9], prompt_of(staged)) == ("held at", commit[:9], prompt)
+    staged.follow(repository, '[sources.team.rollout]\nafter_at_least = "4h"\n')
+    repository.remove("agentsync.toml")
+    repository.commit("No stages", when=when)
+    assert state_of(staged.run("pull", "--format", "json"))["reason"] == "waiting"
+    assert "waiting, next step in" in staged.run("status").stdout
+    assert prompt_of(staged) == "Two."
+    assert staged.run_later(5, "pull").code == 0
+    assert prompt_of(staged) == "Never used."

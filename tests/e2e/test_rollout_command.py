@@ -56,7 +56,14 @@ def test_halt_hold_and_resume_edit_the_manifest_alone_and_commit_it(machine: Mac
     assert halted == MANIFEST.replace("]\n\n[agents]", ']\nhalt = "INC-142"\n\n[agents]')
     shown = machine.run("rollout", *at)
     assert shown.stdout.count("halted: INC-142") == 2
-    assert machine.run("rollout", "hold", "HEAD~1", *at).code == 0
+    side = git(clone, "commit-tree", "-p", first, "-m", "Beside", "HEAD^{tree}")
+    assert "no commit of this branch" in machine.run("rollout", "hold", side, *at).stderr
+    merge = git(clone, "commit-tree", "-p", "HEAD", "-p", side, "-m", "Merge", "HEAD^{tree}")
+    git(clone, "reset", "--quiet", "--soft", merge)
+    assert machine.run("rollout", "hold", side, *at).code == 0
+    assert {one["chosen"] for one in machine.run("rollout", "--format", "json", *at).json["stages"]} == {side}
+    assert "AS435" not in machine.run("check", clone).stderr
+    assert machine.run("rollout", "hold", first, *at).code == 0
     assert {one["chosen"] for one in machine.run("rollout", "--format", "json", *at).json["stages"]} == {first}
     assert machine.run("rollout", "resume", "--no-commit", *at).code == 0
     assert (clone / "agentsync.toml").read_text() == MANIFEST

@@ -39,6 +39,8 @@ from agentsync.repository.manifest import read_manifest
 from agentsync.repository.plugins import Plugins, listed_plugins
 from agentsync.rollout.choose import Machine, choose
 from agentsync.rollout.line import Commit, reverted
+from agentsync.rollout.rules import in_force
+from agentsync.rollout.tables import MachineRolloutTable
 from agentsync.rollout.window import Window
 from agentsync.service.control_socket import _question
 from agentsync.service.http_endpoint import Answer, Endpoint, _Handler
@@ -121,6 +123,7 @@ def policy(data: bytes) -> None:
         return
     for rules in (read, *read.agents.values()):
         assert rules.grants is None or rules.grants.rules
+    assert in_force(read.rollout, "https://git.example/agents", MachineRolloutTable()).overruled == {}
 
 
 def rollout(data: bytes) -> None:

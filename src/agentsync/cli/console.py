@@ -24,6 +24,7 @@ from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.report.grouping import Group, grouped
 from agentsync.rollout.choose import Choice
+from agentsync.rollout.rules import in_words
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
 from agentsync.sync.report import Report
@@ -328,10 +329,20 @@ def rollout_lines(report: Report) -> list[str]:
     ]
 
 
+def policy_lines(report: Report) -> list[str]:
+    """Return for each source which settings of its rollout come from this machine's policy."""
+    return [
+        f"{click.style(source.name, bold=True)}: this machine's policy sets {in_words(source.rules.policy)}"
+        for source in report.sources
+        if source.rules.policy
+    ]
+
+
 def _rollout(choice: Choice, source: ResolvedSource) -> str:
     due = f", next step {ago(choice.due_at, time.time())}" if choice.due_at else ""
     detail = f": {printable(choice.detail)}" if choice.detail else ""
-    place = f"stage {choice.stage} at {source.commit[:12] or '-'}, newest is {source.tip[:12]}"
+    stage = f"stage {choice.stage} " if choice.stage else ""
+    place = f"{stage}at {source.commit[:12] or '-'}, newest is {source.tip[:12]}"
     return f"{place}: {choice.reason}{detail}{due}"
 
 

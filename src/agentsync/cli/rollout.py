@@ -15,7 +15,6 @@ from tomlkit.exceptions import TOMLKitError
 
 from agentsync.cli.console import table
 from agentsync.cli.options import common, common_options
-from agentsync.cli.rollout_checks import LONGEST_LINE
 from agentsync.cli.wording import counted
 from agentsync.core.durations import time_left, utc
 from agentsync.core.errors import ConfigError
@@ -25,9 +24,10 @@ from agentsync.report.json_output import rollout_record
 from agentsync.repository.manifest import FILE_NAME, read_manifest
 from agentsync.rollout.choose import Reason
 from agentsync.rollout.forecast import Step, forecast, populations, probably_empty
-from agentsync.rollout.line import Commit
+from agentsync.rollout.line import Commit, with_held
 from agentsync.rollout.tables import RolloutTable
 
+_LONGEST_LINE: Final = 1_000  # commits that may be reverted, as on a machine
 _EPILOG: Final = """\b
 Examples:
   agentsync rollout
@@ -79,8 +79,8 @@ def command(
             _simulate(line, rollout, machines)
         case "hold":
             assert commit is not None  # noqa: S101 - checked above
-            held = _resolve(clone, line, commit)
-            _change(clone, manifest, {"hold_at": held.id}, f"Hold the rollout at {held.id[:12]}", no_commit=no_commit)
+            held = _resolve(clone, commit)
+            _change(clone, manifest, {"hold_at": held}, f"Hold the rollout at {held[:12]}", no_commit=no_commit)
         case "halt":
             _change(clone, manifest, {"halt": reason}, f"Halt the rollout: {reason}", no_commit=no_commit)
         case _:
@@ -106,7 +106,7 @@ def line_of(clone: Clone, rollout: RolloutTable | None) -> list[Commit]:
     Raises:
         ConfigError: there is no commit.
     """
-    records = clone.first_parents(LONGEST_LINE)
+    records = clone.first_parents(_LONGEST_LINE)
     taken_back = clone.merged_reverts(records) if rollout else {}
     line = [
         Commit(one.id, one.tree, one.time, one.message, takes_back=taken_back.get(one.id, frozenset()))
@@ -116,6 +116,8 @@ def line_of(clone: Clone, rollout: RolloutTable | None) -> list[Commit]:
         if not _halts(clone, commit):
             break
         line[index] = replace(commit, halts=True)
+    if rollout and rollout.hold_at:
+        return [*with_held(line, clone.ancestors(rollout.hold_at), clone.is_ancestor)]
     return line
 
 
@@ -127,13 +129,12 @@ def _halts(clone: Clone, commit: Commit) -> bool:
     return bool(rollout and rollout.halt)
 
 
-def _resolve(clone: Clone, line: list[Commit], text: str) -> Commit:
+def _resolve(clone: Clone, text: str) -> str:
     id_ = clone.resolve(text)
-    found = next((commit for commit in line if commit.id == id_), None)
-    if found is None:
-        message = f"{id_[:12]} is not on this branch, where machines look for it"
-        raise ConfigError(message, hint="give a commit that `git log --first-parent` lists")
-    return found
+    if not clone.is_ancestor(id_, "HEAD"):
+        message = f"{id_[:12]} is no commit of this branch, where machines look for it"
+        raise ConfigError(message, hint="give a commit that `git log` lists")
+    return id_
 
 
 def _show(clone: Clone, line: list[Commit], rollout: RolloutTable) -> None:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ConfigError
 from agentsync.git.clone import Clone
 from agentsync.repository.manifest import FILE_NAME, read_manifest
 from agentsync.rollout.doubts import doubts, doubts_of_hold
 from agentsync.rollout.tables import RolloutTable
-
-LONGEST_LINE: Final = 1_000
-"""Commits back to the one that may be held at, as on a machine."""
 
 
 def check_rollout(root: Path) -> Iterator[Diagnostic]:
@@ -38,11 +33,8 @@ def _doubts_of_hold(root: Path, rollout: RolloutTable) -> Iterator[Diagnostic]:
     clone = Clone(root)
     if rollout.hold_at is None or not clone.exists:
         return
-    try:
-        line = [commit.id for commit in clone.first_parents(LONGEST_LINE)]
-    except ConfigError:  # there is no commit yet
-        line = []
-    yield from doubts_of_hold(rollout.hold_at, line, is_whole=not clone.is_shallow)
+    found = clone.ancestors(rollout.hold_at)
+    yield from doubts_of_hold(rollout.hold_at, found, is_whole=not clone.is_shallow)
 
 
 def _quoted(diagnostic: Diagnostic) -> str:

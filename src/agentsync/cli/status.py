@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from agentsync.cli.console import rollout_lines, show_changes, show_diagnostic, show_diagnostics, table
+from agentsync.cli.console import policy_lines, rollout_lines, show_changes, show_diagnostic, show_diagnostics, table
 from agentsync.cli.cycle import run_cycle
 from agentsync.cli.error_boundary import show_error
 from agentsync.cli.options import Common, common, common_options
@@ -141,7 +141,7 @@ def _show_sources(report: Report) -> None:
         trouble = click.style(printable("; ".join(problems)), fg="red") if problems else "-"
         rows.append([source.name, click.style(source.commit[:12] or "-", fg="yellow"), subject, fetched, trouble])
     table(rows, ("SOURCE", "COMMIT", "SUBJECT", "FETCHED", "TROUBLE"))
-    for line in rollout_lines(report):
+    for line in (*rollout_lines(report), *policy_lines(report)):
         click.echo(line)
 
 

@@ -205,7 +205,8 @@ def policy_of(config: Config, machine: Path) -> Policy:
         return Policy((config.policy,))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"this machine's policy cannot be read: {why(error)}", place=str(machine)) from error
-    return Policy((config.policy, read_policy(text, str(machine))))
+    own = read_policy(text, str(machine))
+    return Policy((config.policy, own), own.rollout)
 
 
 def load_with_text(path: Path) -> tuple[Config, str]:

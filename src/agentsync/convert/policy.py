@@ -7,7 +7,7 @@ and its user's: what either of them refuses is refused, so neither can loosen th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
@@ -18,6 +18,7 @@ from agentsync.agents.patterns import ANY
 from agentsync.core.limits import MAX_FILES
 from agentsync.formats.document import MAX_FILE_BYTES
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
+from agentsync.rollout.rules import RolloutPolicy
 
 Verdict = Literal["allow", "refuse"]
 _Globs = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=256)], ...], Field(max_length=256)]
@@ -102,7 +103,13 @@ class PolicyTable(Rules):
 
 
 class MachinePolicy(PolicyTable):
-    """The policy of a machine, which its users' configurations cannot loosen."""
+    """The policy of a machine, which its users' configurations cannot loosen.
+
+    Attributes:
+        rollout: what it sets of the machine's part in rollouts.
+    """
+
+    rollout: RolloutPolicy = RolloutPolicy()
 
     @field_validator("agents")
     @classmethod
@@ -154,9 +161,15 @@ class SourcePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All policies that count on this machine."""
+    """All policies that count on this machine.
+
+    Attributes:
+        tables: what agents may be given: by the configuration, and by the machine's own policy.
+        rollout: what the latter sets of the machine's part in rollouts.
+    """
 
     tables: tuple[PolicyTable, ...] = ()
+    rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
 
     def of_source(self, name: str, url: str) -> SourcePolicy:
         """What counts for one source."""

@@ -125,6 +125,7 @@ EXAMPLES: Final[Mapping[Code, str]] = {
     Code.STAGE_SMALL: "A first stage with `share = 5`, without `groups` and without `machines`.",
     Code.ROLLOUT_NAME: '`group = "platfrom"`, where the manifest\'s group is `platform`.',
     Code.SAME_AGENT: "A file of yours that `agentsync import` copied into the team's repository.",
+    Code.ROLLOUT_OVERRULED: "`obey = false`, where `/etc/agentsync/policy.toml` has `[rollout]` with `obey = true`.",
     Code.MANAGED: "`agentsync pull --source ./agents --to claude`, where the configuration writes to Claude Code.",
     Code.OVERRIDE_WIDER: '`[overrides.reviewer]` with `tools.edit = "allow"`, for an agent that may only read.',
     Code.OVERRIDE_UNUSED: "`[overrides.reveiwer]`, where the agent is called `reviewer`.",

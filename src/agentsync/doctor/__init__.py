@@ -20,6 +20,7 @@ from agentsync.doctor.environment import (
 )
 from agentsync.doctor.result import CheckResult, Health
 from agentsync.rollout.choose import Reason
+from agentsync.rollout.rules import in_words
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Progress, Scope, SyncRequest, no_progress
@@ -84,6 +85,12 @@ def _sources(report: Report) -> Iterator[CheckResult]:
         if source.rollout and source.rollout.mistake:
             hint = f"correct `group` or `stage` under [sources.{source.name}.rollout], or the repository's [rollout]"
             yield CheckResult(f"rollout {source.name}", Health.WARNING, source.rollout.mistake, hint)
+        if contradiction := source.rules.contradiction:
+            hint = f"remove it from [sources.{source.name}.rollout]"
+            yield CheckResult(f"rollout {source.name}", Health.WARNING, contradiction, hint)
+        elif source.rules.policy:
+            message = f"this machine's policy sets {in_words(source.rules.policy)}"
+            yield CheckResult(f"rollout {source.name}", Health.GOOD, message)
         refused = sum(one.source == source.name for one in report.refused)
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"

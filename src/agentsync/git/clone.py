@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentsync.core.errors import ConfigError
+from agentsync.git.ancestors import ancestors
 from agentsync.git.merged_reverts import merged_reverts
 from agentsync.git.objects import FIRST_PARENTS, CommitRecord, parse_first_parents
 from agentsync.git.process import Done, executable, run
@@ -56,6 +57,14 @@ class Clone:
     def merged_reverts(self, line: Sequence[CommitRecord]) -> Mapping[str, frozenset[str]]:
         """Return for the merges of a first-parent line which earlier commits of it they take back, by their ids."""
         return merged_reverts(self._git, line)
+
+    def ancestors(self, abbreviated: str) -> list[str]:
+        """Return the ids that begin with these digits, of the current commit and of all in its history."""
+        return ancestors(self._run, abbreviated, "HEAD")
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether a commit is reachable from another one, or is the same."""
+        return self._run("merge-base", "--is-ancestor", older, newer).status == 0
 
     def resolve(self, name: str) -> str:
         """Return the id of the commit that a name leads to, as git understands it.

@@ -12,7 +12,7 @@ from typing import Final
 
 from agentsync.git.objects import CommitRecord
 
-_REVERTS: Final = re.compile(r"This reverts commit ([0-9a-f]{40,64})\b")
+_REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{40,64})\b", re.MULTILINE)
 _MOST: Final = 50  # reverts that are looked at, the newest first
 _LIST: Final = (
     "log",

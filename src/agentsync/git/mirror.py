@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from agentsync.core.errors import ConfigError, SourceRefusedError, SourceUnavailableError
+from agentsync.git.ancestors import ancestors
 from agentsync.git.bare_repository import BareRepository
 from agentsync.git.connection import FETCH, Connection
 from agentsync.git.failures import (
@@ -212,6 +213,10 @@ class Mirror:
             SourceUnavailableError: the mirror cannot be read.
         """
         return merged_reverts(self._repository.read, line)
+
+    def ancestors(self, abbreviated: str, tip: str) -> list[str]:
+        """Return the ids that begin with these digits, of a commit and of all in its history."""
+        return ancestors(self._repository.run, abbreviated, tip)
 
     def is_cut(self, commit: str) -> bool:
         """Whether the history of a commit ends at the boundary of a shallow source."""

@@ -67,6 +67,7 @@ def report_record(report: Report) -> dict[str, object]:
                 "error": source.last_error or None,
                 "fresh_until": source.fresh_until,
                 "rollout": rollout_record(source.rollout),
+                "rollout_policy": dict(source.rules.policy),
                 "not_synced": {kind.key: count for kind, count in report.not_synced.get(source.name, {}).items()},
             }
             for source in report.sources

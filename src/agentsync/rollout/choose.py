@@ -14,6 +14,8 @@ from agentsync.rollout.tables import MachineRolloutTable, RolloutTable, Stage
 from agentsync.rollout.window import Window
 
 _BUCKET_BYTES: Final = 8
+_NO_STAGES: Final = RolloutTable.model_construct(stages=(Stage.model_construct(name="", share=100),))
+"""Where no rollout applies: one stage without a name or a delay."""
 
 
 class Reason(StrEnum):
@@ -59,7 +61,7 @@ class Choice:
         commit: its id; empty where there is none yet.
         tip: the newest commit of the branch.
         reason: why it is this one.
-        stage: the machine's; empty where no rollout applies.
+        stage: the machine's; empty where no rollout applies, but perhaps a delay of the machine's own.
         detail: what the reason refers to: why it is halted, or why nothing newer can be used.
         due_at: when the next step is due as far as is known now, in seconds since the epoch; None where none is.
         mistake: which of the machine's own settings name what the rollout does not have; empty where none does.
@@ -72,6 +74,16 @@ class Choice:
     detail: str = ""
     due_at: float | None = None
     mistake: str = ""
+
+    @property
+    def facts(self) -> dict[str, str | float | None]:
+        """What events have of it, by the names of its JSON form."""
+        return {"stage": self.stage, "reason": self.reason.value, "due_at": self.due_at}
+
+    @property
+    def words(self) -> str:
+        """The machine's stage, where it has one, and the reason."""
+        return f"stage {self.stage}: {self.reason}" if self.stage else str(self.reason)
 
 
 def stage_of(machine: Machine, rollout: RolloutTable) -> Stage:
@@ -125,7 +137,8 @@ def choose(
 ) -> Choice:
     """Choose the commit that a machine uses.
 
-    In this order: `hold_at`, `halt`, urgent commits, stages. In doubt the machine stays where it is.
+    In this order: `hold_at`, `halt`, urgent commits, stages. In doubt the machine stays where it is. The machine's own
+    `after_at_least` counts without a rollout too, and before `hold_at` unless that leads back.
 
     Args:
         line: the branch's first-parent line as fetched now, as far back as commits may still be reverted or held at;
@@ -140,18 +153,17 @@ def choose(
     """
     tip = line[0].id
     if rollout is None or not machine.table.obey:
-        return Choice(tip, tip, Reason.CURRENT)
+        if not machine.table.after_at_least:
+            return Choice(tip, tip, Reason.CURRENT)
+        rollout = _NO_STAGES
     stage = stage_of(machine, rollout)
+    times = published(line, sightings, now)
     if rollout.hold_at is not None:
-        held = [commit.id for commit in line if commit.id.startswith(rollout.hold_at)]
-        if len(held) == 1:
-            return Choice(held[0], tip, Reason.HELD, stage.name)
-        trouble = "begins the ids of several commits" if held else "is not on the branch"
-        return Choice(applied, tip, Reason.STAYING, stage.name, f"`hold_at` {rollout.hold_at} {trouble}")
+        steps = _Steps(line, {}, times, rollout, machine, stage, now, applied)
+        return steps.hold(rollout.hold_at, has=line[ahead:] if ahead is not None else ())
     halting = next((index for index, commit in enumerate(line) if not commit.halts), len(line))
     if rollout.halt and (applied or halting in (0, len(line))):
         return Choice(applied, tip, Reason.HALTED, stage.name, rollout.halt)
-    times = published(line, sightings, now)
     steps = _Steps(line[:ahead], reverted(line), times, rollout, machine, stage, now, applied)
     if rollout.halt:  # a new machine gets what its stage had when the rollout was halted
         then = replace(steps, newer=line[halting:], now=times[line[halting - 1].id])
@@ -194,6 +206,25 @@ class _Steps:
         blocked = Reason.WAITING if ripe_at > self.now else Reason.OUTSIDE_WINDOW
         reason = blocked if chosen is aged else Reason.URGENT
         return Choice(commit, self.newer[0].id, reason, self.stage.name, due_at=self._opens_at(max(ripe_at, self.now)))
+
+    def hold(self, hold_at: str, *, has: Line) -> Choice:
+        """Return the choice where the manifest names a commit; `has` are those of the line that the machine contains.
+
+        To take a machine back waits for nothing. To bring it a newer commit waits for the machine's own delay and,
+        where it refuses what is urgent, for that of its stage: a manifest may be in as much of a hurry as a commit.
+        """
+        tip, stage, has_ids = self.newer[0].id, self.stage.name, {commit.id for commit in has}
+        found = [(one, id_) for one in self.newer for id_ in (one.id, *one.brings) if id_.startswith(hold_at)]
+        if len(found) != 1:
+            trouble = "begins the ids of several commits" if found else "is no commit of the branch"
+            return Choice(self.applied, tip, Reason.STAYING, stage, f"`hold_at` {hold_at} {trouble}")
+        [(commit, held)] = found
+        own = self.machine.table
+        ripe_at = self._ripe_at(commit) if own.urgent == "refuse" else self.times[commit.id] + own.after_at_least
+        leads_back = held == self.applied or (self.applied in has_ids and commit.id in has_ids)
+        if leads_back or ripe_at <= self.now or self._is_urgent(commit):
+            return Choice(held, tip, Reason.HELD, stage)
+        return Choice(self.applied, tip, Reason.WAITING, stage, f"`hold_at` {hold_at}", due_at=ripe_at)
 
     def _ripe_at(self, commit: Commit) -> float:
         return self.times[commit.id] + max(self.stage.after, self.machine.table.after_at_least)

@@ -28,17 +28,16 @@ def doubts(rollout: RolloutTable) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.STAGE_SMALL, message)
 
 
-def doubts_of_hold(hold_at: str, line: Sequence[str], *, is_whole: bool) -> Iterator[Diagnostic]:
+def doubts_of_hold(hold_at: str, found: Sequence[str], *, is_whole: bool) -> Iterator[Diagnostic]:
     """Yield a diagnostic for a commit to hold at that is not one of the branch.
 
     Args:
         hold_at: its id, whole or abbreviated.
-        line: the ids of the branch's first-parent line, as far back as machines look.
+        found: the ids of the commits of the branch that begin with it.
         is_whole: whether the history is whole; otherwise the commit may be in the part that is missing.
     """
-    found = [id_ for id_ in line if id_.startswith(hold_at)]
     if len(found) > 1:
         ids = ", ".join(id_[: max(_SHOWN, len(hold_at) + 1)] for id_ in found)
         yield Diagnostic(Code.HOLD_UNKNOWN, f"`hold_at` {hold_at} begins the ids of several commits: {ids}")
     elif not found and is_whole:
-        yield Diagnostic(Code.HOLD_UNKNOWN, f"`hold_at` {hold_at} is no commit of this branch's first-parent line")
+        yield Diagnostic(Code.HOLD_UNKNOWN, f"`hold_at` {hold_at} is no commit of this branch")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 _ABBREVIATED: Final = 7
-_REVERTS: Final = re.compile(r"This reverts commit ([0-9a-f]{7,64})\b")
+_REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 _URGENT: Final = re.compile(r"^Agentsync-Rollout:[ \t]*now[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -23,6 +24,7 @@ class Commit:
         message: whole.
         halts: whether its manifest halts the rollout.
         takes_back: the earlier commits that it reverts as a merge, whatever its message.
+        brings: the commits beside or before the line that may be held at, of which it is the oldest descendant on it.
     """
 
     id: str
@@ -31,6 +33,7 @@ class Commit:
     message: str = ""
     halts: bool = False
     takes_back: frozenset[str] = frozenset()
+    brings: frozenset[str] = frozenset()
 
     @property
     def is_urgent(self) -> bool:
@@ -40,6 +43,33 @@ class Commit:
 
 Line = Sequence[Commit]
 """First-parent line of a branch, the newest commit first."""
+
+
+def descendants(line: Line, ancestor: str, is_ancestor: Callable[[str, str], bool]) -> int:
+    """Return how many commits of a line contain one that the first of them contains: they come first.
+
+    Args:
+        line: never empty.
+        ancestor: an id.
+        is_ancestor: whether the first of two ids is in the history of the second, or the same.
+    """
+    return bisect_left(line, 1, key=lambda commit: int(not is_ancestor(ancestor, commit.id)))
+
+
+def with_held(line: Line, held: Iterable[str], is_ancestor: Callable[[str, str], bool]) -> Line:
+    """Return a line that knows the commits to hold at which are beside it, or too far back.
+
+    Args:
+        line: never empty.
+        held: ids that the first commit contains; those of the line itself change nothing.
+        is_ancestor: as in `descendants`.
+    """
+    marked, ids = [*line], {commit.id for commit in line}
+    for id_ in held:
+        if id_ not in ids:
+            index = descendants(line, id_, is_ancestor) - 1
+            marked[index] = replace(marked[index], brings=marked[index].brings | {id_})
+    return marked
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class RolloutTable(Settings):
         stages: from the first machines to all of them.
         groups: by stage, the groups whose machines are in it at the latest.
         halt: why no machine moves; empty where they do.
-        hold_at: the commit that every machine goes to, backwards too; whole or abbreviated.
+        hold_at: the commit that every machine goes to, backwards too: any ancestor of the tip, whole or abbreviated.
         window: when machines of later stages move, in their own time zone.
         machines: how many there are, about; only to tell which stages are likely to be empty.
     """
@@ -105,7 +105,8 @@ class MachineRolloutTable(Settings):
         group: of this machine.
         stage: this machine's stage, whatever its group and share.
         obey: whether the repository's rollout counts here.
-        after_at_least: seconds from the publication of a commit until it is used here, at least.
+        after_at_least: seconds from the publication of a commit until it is used here, at least, whatever the manifest
+            says; only an urgent commit and the revert of what the machine has are used before.
         urgent: whether commits count as urgent that declare it.
     """
 

@@ -152,7 +152,7 @@ def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
     )
 
 
-_LASTING: Final = (Code.PATTERN_UNUSED, Code.SOURCE_STALE, Code.ROLLOUT_NAME)
+_LASTING: Final = (Code.PATTERN_UNUSED, Code.SOURCE_STALE, Code.ROLLOUT_NAME, Code.ROLLOUT_OVERRULED)
 
 
 def _has_only_lasting_news(report: Report, built: BuildResult) -> bool:
@@ -195,4 +195,5 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
         exit_code=int(report.exit_code),
         refused=len(report.refused),
         kept=report.installed_though_refused,
+        rollouts={source.name: source.rollout.facts for source in report.sources if source.rollout},
     )

@@ -67,11 +67,11 @@ class RunEvents:
                     code=code_of(source.error).id,
                     error=str(source.error),
                     hint=source.error.hint,
-                    **_stage(source),
+                    **_rollout(source),
                 )
         elif source.commit and source.commit != source.previous:
             facts = {"source": source.name, "url": source.url, "commit": source.commit, "previous": source.previous}
-            yield self._event("source.moved", logging.INFO, **facts, **_stage(source))
+            yield self._event("source.moved", logging.INFO, **facts, **_rollout(source))
 
     def outcome(self, outcome: Outcome) -> Event:
         """A change that was made, or was not."""
@@ -99,17 +99,12 @@ class RunEvents:
         for diagnostic in news:
             yield self.diagnostic(diagnostic, origins.get(diagnostic.path, {}))
         commits = {source.name: source.commit for source in report.sources}
-        rollouts = {
-            source.name: f"{source.rollout.stage}: {source.rollout.reason}"
-            for source in report.sources
-            if source.rollout
-        }
-        finished = self._finished(report.seconds, report.exit_code, commits, report.counts)
-        yield replace(finished, facts={**finished.facts, "rollouts": rollouts}) if rollouts else finished
+        rollouts = {source.name: source.rollout.facts for source in report.sources if source.rollout}
+        yield self._finished(report.seconds, report.exit_code, commits, report.counts, rollouts)
 
     def up_to_date(self, result: UpToDate) -> Event:
         """What a whole cycle with nothing to do reports at its end."""
-        return self._finished(result.seconds, result.exit_code, result.commits, result.counts)
+        return self._finished(result.seconds, result.exit_code, result.commits, result.counts, result.rollouts)
 
     def diagnostic(self, diagnostic: Diagnostic, origin: Mapping[str, str]) -> Event:
         """A diagnostic, with the source and the commit that its file is from where these are known."""
@@ -123,9 +118,16 @@ class RunEvents:
         return self._event("sync.rolled_back", logging.INFO, to=to)
 
     def _finished(
-        self, seconds: float, exit_code: ExitCode, commits: Mapping[str, str], counts: Mapping[str, int]
+        self,
+        seconds: float,
+        exit_code: ExitCode,
+        commits: Mapping[str, str],
+        counts: Mapping[str, int],
+        rollouts: Mapping[str, object],
     ) -> Event:
         facts = {"seconds": round(seconds, 3), "exit_code": int(exit_code), "commits": commits, **counts}
+        if rollouts:
+            facts["rollouts"] = rollouts
         return self._event("sync.finished", logging.INFO, **facts)
 
     def _event(self, name: str, level: int, /, **facts: Any) -> Event:
@@ -133,8 +135,10 @@ class RunEvents:
         return Event(name, level, {"sync_id": self.sync_id, **({"stage": stage} if stage else {}), **facts})
 
 
-def _stage(source: ResolvedSource) -> dict[str, str]:
-    return {"stage": source.rollout.stage} if source.rollout and source.rollout.stage else {}
+def _rollout(source: ResolvedSource) -> dict[str, object]:
+    """This machine's stage in the rollout of a source, and when the next step is due, as far as there are any."""
+    facts = source.rollout.facts if source.rollout else {}
+    return {key: facts[key] for key in ("stage", "due_at") if facts.get(key)}
 
 
 def _name(diagnostic: Diagnostic) -> str:

@@ -97,7 +97,7 @@ def observe(
     overlays, overlay_diagnostics = read_overlays(config.overlays)
     sources: list[ResolvedSource] = []
     snapshots: list[Snapshot] = []
-    for source, snapshot in resolve_sources(environment, request, state, overlays):
+    for source, snapshot in resolve_sources(environment, request, state, policy.rollout, overlays):
         yield from events.source(source)
         sources.append(source)
         if snapshot:

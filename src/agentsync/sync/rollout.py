@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 
-from agentsync.config.tables import SourceTable
 from agentsync.core.errors import SourceRefusedError
 from agentsync.core.installation import installation_id, kept_id
 from agentsync.core.paths import AppPaths
 from agentsync.git.mirror import Mirror
 from agentsync.repository.manifest import FILE_NAME
 from agentsync.rollout.choose import Choice, Machine, choose, mistake_of
-from agentsync.rollout.line import Commit, Line, Sighting
-from agentsync.rollout.tables import RolloutTable
+from agentsync.rollout.line import Commit, Line, Sighting, descendants, with_held
+from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 from agentsync.state.records import Tip
 from agentsync.sync.snapshot import manifest_in
 
-_LONGEST_LINE = 1_000  # commits that may be held at or reverted
+_LONGEST_LINE = 1_000  # commits that may be reverted
 _LONGEST_HALT = 100  # commits back to the one that halted
 
 
 def choose_commit(
-    mirror: Mirror, tip: str, *, name: str, table: SourceTable, applied: str, tips: list[Tip], app_paths: AppPaths
-) -> Choice:
-    """Choose the commit of a fetched branch that this machine uses.
+    mirror: Mirror, tip: str, *, name: str, own: MachineRolloutTable, applied: str, tips: list[Tip], app_paths: AppPaths
+) -> Choice | None:
+    """Choose the commit of a fetched branch that this machine uses; None where neither it nor the machine delays any.
 
     Args:
         mirror: that it was fetched to.
         tip: the commit of the branch.
         name: of the source.
-        table: its settings.
+        own: this machine's settings for it.
         applied: the commit that was applied last; empty for none.
         tips: what fetches found, oldest first.
         app_paths: where this installation's id is kept.
@@ -41,16 +39,20 @@ def choose_commit(
         SourceRefusedError: the manifest at the tip cannot be used, so nobody moves.
         SourceUnavailableError: the mirror cannot be read.
     """
-    rollout = _rollout_at(mirror, tip)
-    machine = Machine(installation_id(fallback=kept_id(app_paths)), name, table.rollout)
+    rollout = _rollout_at(mirror, tip) if own.obey else None
+    if rollout is None and not own.after_at_least:
+        return None
+    machine = Machine(installation_id(fallback=kept_id(app_paths)), name, own)
     records = mirror.first_parents(tip, _LONGEST_LINE)
-    taken_back = mirror.merged_reverts(records) if rollout else {}
-    line = [
+    taken_back = mirror.merged_reverts(records)
+    line: Line = [
         Commit(one.id, one.tree, one.time, one.message, takes_back=taken_back.get(one.id, frozenset()))
         for one in records
     ]
     if rollout and rollout.halt and not applied:
         line = [*_with_halts(mirror, line)]
+    if rollout and rollout.hold_at:
+        line = with_held(line, mirror.ancestors(rollout.hold_at, tip), mirror.is_ancestor)
     choice = choose(
         line,
         rollout,
@@ -60,7 +62,7 @@ def choose_commit(
         ahead=_ahead(mirror, line, applied),
         sightings=[Sighting(one.commit, one.first_at, one.last_at) for one in tips],
     )
-    return replace(choice, mistake=mistake_of(machine, rollout)) if rollout and table.rollout.obey else choice
+    return replace(choice, mistake=mistake_of(machine, rollout)) if rollout else choice
 
 
 def _rollout_at(mirror: Mirror, commit: str) -> RolloutTable | None:
@@ -93,4 +95,4 @@ def _ahead(mirror: Mirror, line: Line, applied: str) -> int | None:
     if not (mirror.has(applied) and mirror.is_ancestor(applied, ids[0])):
         return None
     # On a side that was merged: the commits from the merge on contain it.
-    return bisect_left(ids, 1, key=lambda id_: int(not mirror.is_ancestor(applied, id_)))
+    return descendants(line, applied, mirror.is_ancestor)

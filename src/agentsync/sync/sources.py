@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
@@ -22,6 +22,7 @@ from agentsync.repository.manifest import as_overrides
 from agentsync.repository.overrides import Override
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
 from agentsync.rollout.choose import Choice
+from agentsync.rollout.rules import InForce, RolloutPolicy, in_force
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, accepting, is_unproven, mirror_of, went_back
@@ -48,6 +49,7 @@ class ResolvedSource:
         fetched_at: when it was last fetched, in seconds since the epoch.
         rollout: which one it chose; None where the branch has no rollout, or this machine does not follow it.
         fresh_until: when its newest commit is too old, in seconds since the epoch; None where it may have any age.
+        rules: this machine's part in the source's rollout.
         unproven: whether the source is shallow, so nothing shows that the commit descends from the previous one.
     """
 
@@ -66,6 +68,7 @@ class ResolvedSource:
     fresh_until: float | None = None
     unproven: bool = False
     rollout: Choice | None = None
+    rules: InForce = field(default_factory=InForce)
 
     @property
     def tip(self) -> str:
@@ -78,7 +81,11 @@ class ResolvedSource:
 
 
 def resolve_sources(
-    environment: Environment, request: SyncRequest, state: State, overlays: Sequence[Override] = ()
+    environment: Environment,
+    request: SyncRequest,
+    state: State,
+    policy: RolloutPolicy,
+    overlays: Sequence[Override] = (),
 ) -> Iterator[tuple[ResolvedSource, Snapshot | None]]:
     """Resolve every source, in the configured order; one that fails does not stop the others.
 
@@ -88,6 +95,7 @@ def resolve_sources(
         environment: with the sources, their mirrors, and the fetches; to look, the commits applied last are used.
         request: with the sources that are read from a working directory; nothing is fetched for these.
         state: the recorded state of the sources.
+        policy: what this machine's policy sets of its part in rollouts.
         overlays: the user's overlays, applied after all other overrides.
     """
     config = environment.config
@@ -96,7 +104,9 @@ def resolve_sources(
     local = LocalSettings(config.models, overrides)
     for name in config.sources:
         working_tree = request.working_trees.get(name)
-        resolver = _SourceResolver(name, environment, state, local, working_tree)
+        table = config.sources[name]
+        rules = in_force(policy, redact(table.url), table.rollout)
+        resolver = _SourceResolver(name, environment, state, local, working_tree, rules=rules)
         if fetches and not working_tree:
             environment.progress(f"fetching {name}", 0, 0)
         source, snapshot = resolver.resolve(fetches)
@@ -113,11 +123,14 @@ class _SourceResolver:
         state: State,
         local: LocalSettings,
         working_tree: WorkingTree | None,
+        *,
+        rules: InForce,
     ) -> None:
         config = environment.config
         self._app_paths = environment.app_paths
         self._table = table = config.sources[name]
         self._local = local
+        self._rules = rules
         url = redact(table.url)
         self._remote = config.remote_of(name)
         self._mirror = mirror_of(environment.app_paths, name, table.url)
@@ -138,6 +151,7 @@ class _SourceResolver:
             last_error=applied.error or applied.rejected_reason,
             rejected=applied.rejected_commit,
             verified_by=applied.verified_by,
+            rules=rules,
         )
 
     def resolve(self, fetches: Fetches | None) -> tuple[ResolvedSource, Snapshot | None]:
@@ -216,7 +230,7 @@ class _SourceResolver:
         choice = fetches.complete(
             self._mirror, self._remote, lambda remote: self._choice_at(tip, self._fetched(remote))
         )
-        if not choice.stage:
+        if choice is None:
             return resolved
         resolved = replace(resolved, rollout=choice)
         if choice.commit == tip:
@@ -234,14 +248,14 @@ class _SourceResolver:
             choice = self._choice_at(tip, self._mirror)
         except SourceUnavailableError:  # of files that are not here any more; the next pull knows again
             return resolved
-        return replace(resolved, rollout=choice) if choice.stage else resolved
+        return replace(resolved, rollout=choice)
 
-    def _choice_at(self, tip: str, files: Mirror) -> Choice:
+    def _choice_at(self, tip: str, files: Mirror) -> Choice | None:
         return choose_commit(
             files,
             tip,
             name=self._recorded.name,
-            table=self._table,
+            own=self._rules.table,
             applied=self._applied_in(tip),
             tips=self._tips,
             app_paths=self._app_paths,
@@ -288,7 +302,7 @@ class _SourceResolver:
 
 
 def findings(source: ResolvedSource, now: float) -> Iterator[Diagnostic]:
-    """Yield the diagnostics of a source at a time: failed, refused, shallow, stale, or a mistake in its rollout."""
+    """Yield the diagnostics of a source at a time: failed, refused, shallow, stale, or mistakes about its rollout."""
     if source.error is not None:
         yield Diagnostic(code_of(source.error), f"source `{source.name}`: {source.error}", hint=source.error.hint)
     elif source.unproven:
@@ -300,6 +314,8 @@ def findings(source: ResolvedSource, now: float) -> Iterator[Diagnostic]:
         yield Diagnostic(Code.SOURCE_STALE, message)
     if source.rollout and source.rollout.mistake:
         yield Diagnostic(Code.ROLLOUT_NAME, f"source `{source.name}`: {source.rollout.mistake}")
+    if source.rules.overruled:
+        yield Diagnostic(Code.ROLLOUT_OVERRULED, f"source `{source.name}`: {source.rules.contradiction}")
 
 
 def code_of(error: AgentsyncError) -> Code:

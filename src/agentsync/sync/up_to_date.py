@@ -22,7 +22,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import FunctionType
@@ -85,6 +85,7 @@ class Fingerprint:
         exit_code: the exit status of the run; not OK where agents are refused.
         refused: the number of refused agents, as in `Report.counts`.
         kept: the number of those that are still installed as they were before.
+        rollouts: what events have of each rollout's choice, by source.
     """
 
     expansions: Mapping[str, str]
@@ -97,6 +98,7 @@ class Fingerprint:
     exit_code: int = ExitCode.OK
     refused: int = 0
     kept: int = 0
+    rollouts: Mapping[str, Mapping[str, str | float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class UpToDate:
         exit_code: the exit status of the run that the fingerprint is from.
         refused: number of agents that were refused then, and still are.
         kept: number of those that are still installed as they were before.
+        rollouts: what events have of each rollout's choice, by source.
     """
 
     sync_id: str
@@ -123,6 +126,7 @@ class UpToDate:
     exit_code: ExitCode = ExitCode.OK
     refused: int = 0
     kept: int = 0
+    rollouts: Mapping[str, Mapping[str, str | float | None]] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -236,6 +240,7 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         exit_code=ExitCode(fingerprint.exit_code),
         refused=fingerprint.refused,
         kept=fingerprint.kept,
+        rollouts=fingerprint.rollouts,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from agentsync.rollout.choose import Choice, Machine, Reason, choose, stage_of
-from agentsync.rollout.line import Commit, Sighting, published, reverted
+from agentsync.rollout.line import Commit, Sighting, published, reverted, with_held
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 from agentsync.rollout.window import Window
 
@@ -103,6 +103,8 @@ def test_a_revert_reaches_whoever_has_what_it_reverts_at_once_and_nobody_gets_it
 def test_what_a_reverted_revert_reverted_counts_again() -> None:
     line = [commit("f", 0, "This reverts commit e000000."), commit("e", 1, "This reverts commit d000000."), *LINE]
     assert set(reverted(line)) == {line[1].id}
+    quoting = commit("e", 0, "Explain reverts\n\nThe text `This reverts commit d000000.` is what git writes.")
+    assert reverted([quoting, *LINE]) == {}
     back = [commit("x", 0, tree="b"), *LINE]
     assert set(reverted(back)) == {LINE[0].id, LINE[1].id}
     assert reverted([commit("y", 0, tree="d"), *LINE]) == {}  # an empty commit undoes nothing
@@ -139,6 +141,33 @@ def test_hold_at_takes_everyone_back_and_one_that_is_unknown_moves_nobody() -> N
     unclear = choice(twins, "canary", "a", hold_at="b000000")
     assert (chosen(twins, unclear), unclear.reason) == ("a", Reason.STAYING)
     assert "several" in unclear.detail
+
+
+def test_a_machines_own_delay_holds_whatever_the_manifest_says() -> None:
+    own = machine(after_at_least="4h", urgent="refuse")
+    urgent = [commit("e", 0, "Agentsync-Rollout: now"), *LINE]
+    for table, rules in ((own, None), (machine(after_at_least="4h", obey=False), rollout(halt="x"))):
+        made = choose(urgent[1:], rules, table, now=NOW, applied=LINE[3].id, ahead=3)
+        assert (chosen(LINE, made), made.reason, made.stage) == ("b", Reason.WAITING, "")
+        assert made.due_at == NOW + HOUR
+    assert chosen(urgent, choose(urgent, None, own, now=NOW, applied=LINE[3].id, ahead=4)) == "b"
+    held = choice(LINE, "canary", "b", hold_at="c000000", after_at_least="4h")
+    assert (chosen(LINE, held), held.reason, held.due_at) == ("b", Reason.WAITING, NOW + HOUR)
+    assert chosen(LINE, choice(LINE, "canary", "b", hold_at="c000000", after_at_least="2h")) == "c"
+    assert chosen(LINE, choice(LINE, "canary", "d", hold_at="c000000", after_at_least="4h")) == "c", "it leads back"
+    for stage, commit_ in (("everyone", "b"), ("early", "c")):
+        assert chosen(LINE, choice(LINE, stage, "b", hold_at="c000000", urgent="refuse")) == commit_
+        assert chosen(LINE, choice(LINE, stage, "b", hold_at="c000000")) == "c"
+
+
+def test_a_commit_beside_the_line_may_be_held_at_and_is_as_old_as_what_brings_it() -> None:
+    side = "5" * 40
+    line = with_held(LINE, [side, LINE[3].id], lambda older, newer: older == newer or newer in (LINE[0].id, LINE[1].id))
+    assert [len(one.brings) for one in line] == [0, 1, 0, 0]
+    held = choose(line, rollout(hold_at="5555555"), machine(), now=NOW, applied=LINE[0].id, ahead=0)
+    assert (held.commit, held.reason) == (side, Reason.HELD)
+    waiting = choose(line, rollout(hold_at=side), machine(after_at_least="4h"), now=NOW, applied=LINE[2].id, ahead=2)
+    assert (waiting.commit, waiting.due_at) == (LINE[2].id, NOW + HOUR)
 
 
 def test_later_stages_move_within_the_window_only() -> None:

@@ -48,6 +48,8 @@ class Pushed:
     hold: int | None = None
     wide: bool = False
     window: bool = False
+    bare: bool = False
+    """Whether it declares no rollout at all, whatever else is set."""
 
     @property
     def is_honest(self) -> bool:
@@ -82,6 +84,8 @@ class Branch:
                 settings = {"wide": not before.wide}
             case "window":
                 settings = {"window": not before.window}
+            case "bare":
+                settings = {"bare": not before.bare}
             case "urgent":
                 message = "change\n\nAgentsync-Rollout: now\n"
             case "revert":
@@ -93,7 +97,7 @@ class Branch:
                 undoes = frozenset(self.numbers[same + 1 :])
             case _:  # a plain one, or a rewrite
                 pass
-        halts = bool(settings.get("halt", before.halt))
+        halts = bool(settings.get("halt", before.halt)) and not settings.get("bare", before.bare)
         commit = Commit(_id(number), tree, at + skew, message, halts)
         made = replace(before, commit=commit, at=at, number=number, parent=before.number, undoes=undoes)
         self.pushed.append(replace(made, **settings))  # type: ignore[arg-type] # each has its type above
@@ -102,14 +106,16 @@ class Branch:
     def settle(self, at: float) -> None:
         """Push a commit with which nothing holds anybody back."""
         self.push("plain", at)
-        self.pushed[-1] = tip = replace(self.pushed[-1], halt="", hold=None)
+        self.pushed[-1] = tip = replace(self.pushed[-1], halt="", hold=None, bare=False)
         self.pushed[-1] = replace(tip, commit=replace(tip.commit, halts=False))
 
     def line(self) -> list[Commit]:
         return [self.pushed[number].commit for number in reversed(self.numbers)]
 
-    def rollout(self) -> RolloutTable:
+    def rollout(self) -> RolloutTable | None:
         tip = self.tip
+        if tip.bare:
+            return None
         hold_at = None if tip.hold is None else _id(tip.hold)[:9]
         window = "Mon-Fri 09:00-16:00" if tip.window else None
         return RolloutTable(stages=STAGES[tip.wide], halt=tip.halt, hold_at=hold_at, window=window)
@@ -177,7 +183,7 @@ def _id(number: int) -> str:
     return f"{number:07x}{'0' * 33}"
 
 
-KINDS = ["plain"] * 4 + ["urgent", "revert", "reset", "halt", "hold", "shares", "window", "rewrite"]
+KINDS = ["plain"] * 4 + ["urgent", "revert", "reset", "halt", "hold", "shares", "window", "rewrite", "bare"]
 pushes = st.tuples(
     st.just("push"),
     st.sampled_from(KINDS),
@@ -234,6 +240,9 @@ def followers() -> list[Follower]:
     [PLAIN, SOON, ("poll", 0, 1, None), ("push", "revert", 1, 0.0), ("push", "revert", 2, 0.0), ("poll", 1, 1.5, None)]
 )
 @example([PLAIN, REWRITE, ("push", "hold", 1, 0.0), ("poll", ALL, 0.1, None)])
+# A manifest without a rollout, and a hold at what is new, for machines with a delay of their own.
+@example([("poll", ALL, 0.1, None), ("push", "bare", 0, 0.0), ("poll", ALL, 1, None)])
+@example([("poll", ALL, 0.1, None), PLAIN, ("push", "hold", 1, 0.0), ("poll", ALL, 3, None), ("poll", ALL, 3, None)])
 @example([("poll", ALL, 0.1, None), ("push", "plain", 0, 48.0 * HOUR), ("poll", ALL, 3, None), ("poll", ALL, 30, None)])
 def test_every_poll_of_every_history(steps: list[tuple[str, str | int, float, float | None]]) -> None:
     branch, machines, now = Branch(), followers(), START
@@ -267,24 +276,44 @@ def _poll(branch: Branch, follower: Follower, now: float) -> Choice:
     before, tip, dead = follower.applied, branch.tip, branch.dead()
     choice = follower.poll(branch, now)
     after = int(choice.commit[:7], 16) if choice.commit else NOBODY
-    is_held = tip.hold is not None and tip.hold in branch.numbers
-    if is_held:
-        assert after == tip.hold, "it is not where all were taken"
-    elif tip.hold is not None:
+    halt, hold = ("", None) if tip.bare else (tip.halt, tip.hold)
+    if hold is not None and hold in branch.numbers:
+        _check_held(branch, follower, after, now)
+    elif hold is not None:
         assert after == before, "it moved while it is unclear where to"
-    elif tip.halt and before != NOBODY:
+    elif halt and before != NOBODY:
         assert after == before, "it moved while the rollout was halted"
     else:
         assert after not in dead, "it has what was reverted"
         if before in branch.numbers:
             assert branch.numbers.index(after) >= branch.numbers.index(before), "it went back unasked"
-        if not tip.halt:
+        if not halt:
             _check_urgent(branch, follower, after, dead)
             _check_not_late(branch, follower, after, now, dead)
         if after != before:
             _check_move(branch, follower, after, now, dead)
     follower.applied = after
     return choice
+
+
+def _check_held(branch: Branch, follower: Follower, after: int, now: float) -> None:
+    """Check that a machine is where all were taken, unless that is newer than its own delay allows."""
+    hold, before, table = branch.tip.hold, follower.applied, follower.machine.table
+    assert hold is not None
+    pushed = branch.pushed[hold]
+    delay = max(table.after_at_least, _stage(branch, follower).after if table.urgent == "refuse" else 0)
+    is_urgent = pushed.commit.is_urgent and table.urgent == "obey"
+    leads_back = before in branch.numbers and hold in {*branch.contents(before)}
+    if after != hold:
+        assert after == before, "it moved elsewhere"
+        assert delay, "it is not where all were taken"
+        assert not leads_back, "it was not taken back at once"
+        assert not is_urgent, "it was not taken at once"
+        if not any(poll.error for poll in follower.polls):
+            with_it = [poll.at for poll in follower.polls if hold in branch.contents(poll.tip)]
+            assert now < min(with_it) + delay, "it is late"
+    elif hold != before and not leads_back and not is_urgent and not follower.error:
+        assert now >= _known_at(branch, follower, pushed) + delay, "it came early"
 
 
 def _check_urgent(branch: Branch, follower: Follower, after: int, dead: frozenset[int]) -> None:
@@ -297,7 +326,7 @@ def _check_urgent(branch: Branch, follower: Follower, after: int, dead: frozense
 def _check_not_late(branch: Branch, follower: Follower, after: int, now: float, dead: frozenset[int]) -> None:
     """Check that a machine has what it saw long enough ago, by a tip that the branch still has, whatever its date."""
     stage = _stage(branch, follower)
-    if any(poll.error for poll in follower.polls) or (branch.tip.window and stage.name != "canary"):
+    if any(poll.error for poll in follower.polls) or _has_window(branch, follower):
         return
     delay = max(stage.after, follower.machine.table.after_at_least)
     polls = [poll for poll in follower.polls if poll.tip in branch.numbers and poll.at + delay <= now]
@@ -311,7 +340,7 @@ def _check_move(branch: Branch, follower: Follower, after: int, now: float, dead
     """Check that a machine that moved to a commit might do so by its stage, or that this was urgent."""
     assert after in branch.numbers, "it got what the branch does not have"
     table, chosen, decided_at = follower.machine.table, branch.pushed[after], now
-    if branch.tip.halt:  # so it is a new machine
+    if branch.tip.halt and not branch.tip.bare:  # so it is a new machine
         halting = _halting(branch)
         assert chosen.number < halting.number, "it got what came after the halt"
         if not any(poll.error for poll in follower.polls):
@@ -320,7 +349,7 @@ def _check_move(branch: Branch, follower: Follower, after: int, now: float, dead
     urgent = chosen.commit.is_urgent and table.urgent == "obey"
     if urgent or (follower.applied in dead and follower.applied in chosen.undoes):
         return
-    if branch.tip.window and _stage(branch, follower).name != "canary" and follower.applied != NOBODY:
+    if _has_window(branch, follower) and follower.applied != NOBODY:
         clock = datetime.fromtimestamp(follower.clock(now), UTC)
         assert clock.weekday() < 5, "it moved on a day without a window"
         assert 9 <= clock.hour < 16, "it moved outside the window"
@@ -337,17 +366,23 @@ def _halting(branch: Branch) -> Pushed:
     """The oldest of the newest commits that halt the rollout."""
     halting = branch.tip
     for number in reversed(branch.numbers):
-        if not branch.pushed[number].halt:
+        if not branch.pushed[number].commit.halts:
             break
         halting = branch.pushed[number]
     return halting
 
 
+def _has_window(branch: Branch, follower: Follower) -> bool:
+    return branch.tip.window and not branch.tip.bare and _stage(branch, follower).name != "canary"
+
+
 def _stage(branch: Branch, follower: Follower) -> Stage:
-    stages = STAGES[branch.tip.wide]
+    stages, rollout = STAGES[branch.tip.wide], branch.rollout()
+    if rollout is None:
+        return Stage(name="all", share=100)
     if named := [stage for stage in stages if stage.name == follower.machine.table.stage]:
         return named[0]
-    number = bucket(follower.machine, branch.rollout())
+    number = bucket(follower.machine, rollout)
     return next(stage for stage in stages if number < stage.share)
 
 

@@ -342,7 +342,7 @@ def _source_state(source: SourceStatus, choice: Choice | None, now: float) -> Ht
     if choice and choice.commit != choice.tip:
         due = f", next step {ago(choice.due_at, now)}" if choice.due_at else ""
         detail = f" ({choice.detail})" if choice.detail else ""
-        state = mark("warn" if choice.detail else "good", f"stage {choice.stage}: {choice.reason}")
+        state = mark("warn" if choice.detail else "good", choice.words)
         return html(state, element("span", f"newest is {choice.tip[:12]}{due}{detail}", class_="small"))
     if source.applied != source.desired:
         latest = f"the latest commit is {source.desired[:12]}"
