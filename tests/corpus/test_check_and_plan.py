@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.cli.check import Checked, run_checks
+from agentsync.cli.check import Checked, Judge, run_checks
 from agentsync.cli.cycle import source_name
 from agentsync.config import Config
 from agentsync.config.tables import SourceTable, TargetTable
@@ -62,7 +62,7 @@ class Result:
 
 
 def check(root: Path, policy: PolicyTable) -> Result:
-    checked = run_checks(root, dialects(), policy=Policy((policy,)))
+    checked = run_checks(root, dialects(), judge=Judge(Policy((policy,))))
     return Result.of(checked, fails=checked.is_wrong())
 
 

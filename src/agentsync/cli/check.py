@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import click
 
@@ -16,6 +16,7 @@ from agentsync.cli.check_targets import agents_of, targets_of
 from agentsync.cli.console import check_lines
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import source_name
+from agentsync.cli.not_included import left_out, left_out_file
 from agentsync.cli.options import common, common_options
 from agentsync.cli.rollout_checks import check_rollout
 from agentsync.cli.terminal import columns
@@ -29,6 +30,7 @@ from agentsync.core.errors import ConfigError, ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Kind
+from agentsync.git.clone import Clone
 from agentsync.repository.acceptance import Accepted, sort_accepted
 from agentsync.repository.dialect_detection import RememberingReader
 from agentsync.repository.working_tree import WorkingTree, content, entry_of
@@ -45,8 +47,12 @@ Examples:
   agentsync check
   agentsync check agents/reviewer.md --from claude
   agentsync check . --to claude --to opencode --to codex
+  agentsync check . --policy policy.toml --url https://git.acme.example/agents.git
   agentsync check --format json . | jq '.diagnostics[].message'
 """
+
+_ALWAYS_SHOWN: Final = frozenset({Code.NOT_SEARCHED, Code.NOT_INCLUDED})
+"""The notes on files that are not even read: they are about what the counts leave out."""
 
 
 @click.command("check", epilog=_EPILOG)
@@ -57,6 +63,11 @@ Examples:
     "--policy",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What agents may be given, as in a machine's policy.toml; the default policy otherwise.",
+)
+@click.option(
+    "--url",
+    metavar="URL",
+    help="The URL by which machines follow this repository, for entries of --policy; the clone's `origin` otherwise.",
 )
 @click.option(
     "--follow-submodules",
@@ -71,6 +82,7 @@ def command(
     dialect: str | None,
     targets: tuple[str, ...],
     policy: Path | None,
+    url: str | None,
     follow_submodules: bool,
     strict: bool,
 ) -> int:
@@ -83,7 +95,7 @@ def command(
     submodules: Submodules = "follow" if follow_submodules else "report"
     with Waiting() as waiting:
         checked = run_checks(
-            path, targets, dialect=dialect, policy=_policy(policy), submodules=submodules, progress=waiting
+            path, targets, dialect=dialect, judge=_judge(policy, url, path), submodules=submodules, progress=waiting
         )
     wrong = checked.is_wrong(strict=strict)
     nothing = path.is_file() and not checked.agents and not wrong
@@ -98,6 +110,19 @@ def command(
 
 
 @dataclass(frozen=True, slots=True)
+class Judge:
+    """A policy, and what it knows the source by.
+
+    Attributes:
+        policy: what agents may be given.
+        url: the URL that its entries name; empty for the directory itself.
+    """
+
+    policy: Policy = DEFAULT
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """The agents of a directory or a file, and their diagnostics.
 
@@ -107,6 +132,7 @@ class Checked:
         diagnostics: all that nobody accepts.
         not_synced: the number of things of each kind that tools read and that are not synced.
         accepted: those that the manifest accepts.
+        url: the URL by which a policy knows the source; empty without a policy of a machine.
     """
 
     agents: Sequence[tuple[str, str, str]]
@@ -114,6 +140,7 @@ class Checked:
     diagnostics: Sequence[Diagnostic]
     not_synced: Mapping[Kind, int] = field(default_factory=dict)
     accepted: Sequence[Accepted] = ()
+    url: str = ""
 
     @classmethod
     def of(
@@ -122,11 +149,12 @@ class Checked:
         diagnostics: Sequence[Diagnostic],
         not_synced: Mapping[Kind, int] | None = None,
         accepted: Sequence[Accepted] = (),
+        url: str = "",
     ) -> Self:
         """Sort the results of a build by what became of each file."""
         agents = [(one.name, one.dialect, one.path) for one in compiled if one.name]
         skipped = [one.path for one in compiled if not (one.name or one.refused or one.excluded)]
-        return cls(agents, skipped, diagnostics, not_synced or {}, accepted)
+        return cls(agents, skipped, diagnostics, not_synced or {}, accepted, url)
 
     def is_wrong(self, *, strict: bool = False) -> bool:
         """Whether there is an error, or where it is strict a warning; for a directory, that is where `plan` fails."""
@@ -142,6 +170,7 @@ class Checked:
             "not_synced": {kind.key: count for kind, count in self.not_synced.items()},
             "diagnostics": [diagnostic.as_dict() for diagnostic in self.diagnostics],
             "accepted": [one.as_dict() for one in self.accepted],
+            "url": self.url or None,
         }
 
     def show(self, verbosity: int, *, most: int | None = None, first: Collection[str] = ()) -> None:
@@ -152,7 +181,7 @@ class Checked:
         shown = [
             one
             for one in self.diagnostics
-            if one.severity is not Severity.INFO or verbosity > 0 or one.code is Code.NOT_SEARCHED
+            if one.severity is not Severity.INFO or verbosity > 0 or one.code in _ALWAYS_SHOWN
         ]
         parts = [one for one in shown if one.path in first], [one for one in shown if one.path not in first]
         printed = rows = 0
@@ -177,6 +206,8 @@ class Checked:
             click.echo(", ".join([*(counted(number, noun) for noun, number in counts.items()), *accepted]))
             if others := not_synced_line(self.not_synced):
                 click.echo(others)
+            if self.url:
+                click.echo(f"the policy knows this source as {printable(self.url)}; --url names another URL")
 
 
 def run_checks(
@@ -184,7 +215,7 @@ def run_checks(
     targets: Collection[str],
     *,
     dialect: str | None = None,
-    policy: Policy = DEFAULT,
+    judge: Judge = Judge(),
     submodules: Submodules = "report",
     progress: Progress = no_progress,
 ) -> Checked:
@@ -196,17 +227,20 @@ def run_checks(
         path: the directory or file.
         targets: the dialects for which losses in conversion are reported.
         dialect: the dialect of every file; detected where it is None.
-        policy: what agents may be given.
+        judge: what agents may be given.
         submodules: as in a source's table; those that are checked out are followed.
         progress: called with how far the reading is.
 
     Raises:
         ConfigError: something cannot be read, or the manifest has a mistake.
     """
-    snapshot = replace(snapshot_at(path.absolute(), dialect, submodules), read=RememberingReader())
+    path = path.absolute()
+    snapshot = replace(snapshot_at(path, dialect, submodules), read=RememberingReader())
+    if judge.url:
+        snapshot = replace(snapshot, url=judge.url)
     progress("reading", 0, 0)
     agents = [*agents_of(snapshot, progress)]
-    built = build([snapshot], targets_of(agents, targets), None, policy)
+    built = build([snapshot], targets_of(agents, targets), None, judge.policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled if one.name}
     diagnostics = (
@@ -216,17 +250,19 @@ def run_checks(
     )
     used = built.used
     if depends_on_unwritten(snapshot, used):
-        used = build([snapshot], targets_of(agents, {*targets, *(one.dialect for one in agents)}), None, policy).used
+        everywhere = targets_of(agents, {*targets, *(one.dialect for one in agents)})
+        used = build([snapshot], everywhere, None, judge.policy).used
     held = find_scattered([snapshot], used).values()  # as on each machine where the source is new
-    rollout = check_rollout(path.absolute()) if path.is_dir() else ()
+    rollout = check_rollout(path) if path.is_dir() else ()
+    others = left_out(snapshot) if path.is_dir() else left_out_file(path)
     sorted_ = sort_accepted(
-        dict.fromkeys((*diagnostics, *nothing, *held, *rollout)),
+        dict.fromkeys((*diagnostics, *nothing, *held, *rollout, *others)),
         declared_in(None, [snapshot]),
         subject_of=subjects(built.compiled),
         targets={name: name for name in targets},
         today=day_of(time.time()),
     )
-    return Checked.of(built.compiled, sorted_.left, snapshot.not_synced, sorted_.accepted)
+    return Checked.of(built.compiled, sorted_.left, snapshot.not_synced, sorted_.accepted, judge.url)
 
 
 def snapshot_at(path: Path, dialect: str | None, submodules: Submodules = "report") -> Snapshot:
@@ -243,8 +279,11 @@ def snapshot_at(path: Path, dialect: str | None, submodules: Submodules = "repor
     return snapshot_of_file(files, table, entry, name=name)
 
 
-def _policy(path: Path | None) -> Policy:
-    """Read a policy file; without one, the default policy."""
-    if path is None:
-        return DEFAULT
-    return Policy((read_policy(content(path).decode(errors="replace"), str(path)),))
+def _judge(policy: Path | None, url: str | None, path: Path) -> Judge:
+    """Read a policy file, which knows the source by its URL; without one, the default policy, which has no entries."""
+    if policy is None:
+        if url:
+            raise click.UsageError("--url is for the entries of a policy: name its file with --policy")
+        return Judge()
+    read = read_policy(content(policy).decode(errors="replace"), str(policy))
+    return Judge(Policy((read,)), url or Clone(path if path.is_dir() else path.parent).origin)

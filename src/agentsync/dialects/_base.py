@@ -19,7 +19,13 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.naming import folded_key, shortened
 from agentsync.dialects._evidence import looks_like_agent
-from agentsync.dialects._kit.guards import Names, ignored_restrictions, misspelt_restrictions, restricted
+from agentsync.dialects._kit.guards import (
+    Names,
+    ignored_restrictions,
+    misspelt_restrictions,
+    nested_restrictions,
+    restricted,
+)
 from agentsync.dialects._kit.intent import intended_by
 from agentsync.formats.document import Document
 
@@ -363,6 +369,8 @@ class Dialect:
         """
         reading = self.reader(document, stem)
         own = [key for key in document.metadata if self._restricts_by(key)]
+        if reading.agent and (nested := nested_restrictions(document, self.known_keys, self.title)):
+            return Reading(None, (*reading.diagnostics, *nested))
         ignored = ignored_restrictions(document, own, runs_hooks=self.runs_hooks, title=self.title, hint=self.remedy)
         misspelt = misspelt_restrictions(document, self.known_keys, self.permission_keys, self.title)
         diagnostics = (*reading.diagnostics, *ignored, *misspelt)

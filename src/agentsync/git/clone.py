@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentsync.core.errors import ConfigError
+from agentsync.core.urls import split_credentials
 from agentsync.git.ancestors import ancestors
 from agentsync.git.merged_reverts import merged_reverts
 from agentsync.git.objects import FIRST_PARENTS, CommitRecord, parse_first_parents
@@ -40,6 +41,12 @@ class Clone:
     def exists(self) -> bool:
         """Whether the directory is in a working tree."""
         return self._run("rev-parse", "--is-inside-work-tree").output.strip() == b"true"
+
+    @property
+    def origin(self) -> str:
+        """The URL of the remote `origin`, as configured and without credentials; empty where there is none."""
+        done = self._run("config", "--get", "remote.origin.url")
+        return split_credentials(done.output.decode(errors="replace").strip())[0]
 
     @property
     def is_shallow(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agentsync.agents.grants import READING, TOOLS, Approval
-from agentsync.core.codes import Code
+from agentsync.core.codes import Code, Severity
 from agentsync.core.naming import folded_key
+from agentsync.dialects import dialects
 from support.grants import available, claude, intended, opencode
 
 DENY, ASK, SESSION, ALLOW = Approval
@@ -49,18 +50,33 @@ def test_a_deny_list_of_another_tool_restricts_a_claude_code_agent(key: str) -> 
         "permissions.deny: [Bash]",
         "readonly: 'yes'",
         "allow: none",
-        "copilot: [{model: m}, {tools: [read]}]",
-        "codex-cli: {sandbox_mode: read-only}",
-        "claudecode: {disallowed-tools: Bash}",
-        "copilot: {tools: [read]}",
-        "copilot: [{tools: [read]}]",
-        "augment: {disabled_tools: [launch-process]}",
-        "targets: {copilot: {tools: [read]}}",
         "settings: {permissions: {deny: [Bash]}}",
     ],
 )
 def test_a_key_that_only_restricts_leaves_reading_only(dialect: str, keys: str) -> None:
     assert available(intended(dialect, keys)) <= READS
+
+
+@pytest.mark.parametrize("dialect", ["claude", "copilot", "cursor", "factory", "gemini", "kilo", "opencode", "qwen"])
+@pytest.mark.parametrize(
+    ("keys", "path"),
+    [
+        ("copilot: [{model: m}, {tools: [read]}]", "copilot.tools"),
+        ("codex-cli: {sandbox_mode: read-only}", "codex-cli.sandbox_mode"),
+        ("claudecode: {model: m, disallowed-tools: Bash}", "claudecode.disallowed-tools"),
+        ("Claude Code: {permissionMode: plan}", "Claude Code.permissionMode"),
+        ("augment: {disabled_tools: [launch-process]}", "augment.disabled_tools"),
+        ("platforms: {copilot: {tools: [read]}}", "platforms.copilot.tools"),
+    ],
+)
+def test_a_restriction_in_a_table_for_one_tool_refuses_the_agent(dialect: str, keys: str, path: str) -> None:
+    text = f"---\nname: a\ndescription: d\n{keys}\n---\nInstructions.\n"
+    tool = dialects()[dialect]
+    reading = tool.read(tool.parse(text.encode(), f"a{tool.suffix}"), "a")
+    errors = [each for each in reading.diagnostics if each.severity is Severity.ERROR]
+    assert reading.agent is None
+    assert [(each.code, each.line) for each in errors] == [(Code.RESTRICTED_BELOW, 4)]
+    assert f"`{path}`" in errors[0].message
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("by content", ["acme", "SESSION"]),
         ("another file", ["NOT_AN_AGENT"]),
         ("restricts elsewhere", ["WRONG_DIALECT"]),
-        ("settings for it", ["claude", "DENY"]),
+        ("settings for it", ["RESTRICTED_BELOW"]),
         ("policy", ["PROGRAM_REFUSED"]),
         ("installed", ["acme"]),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -29,16 +29,47 @@ def foreign_restrictions(metadata: Mapping[str, JsonValue], own: Collection[str]
     ]
 
 
+def restrictions_of_one_tool(metadata: Mapping[str, JsonValue], known: Collection[str]) -> dict[str, str]:
+    """The restricting keys in tables for single tools, as dotted paths, with the top-level key that each is below.
+
+    Such a table is one that some generator of agents reads (`claudecode:` is rulesync's), and no tool.
+
+    Args:
+        metadata: the keys of a file.
+        known: those that the file's own tool reads, however deep they go.
+    """
+    return {
+        path: key
+        for key, value in metadata.items()
+        if key not in known
+        for path in _paths_below(key, value, of_tool=folded_key(key).startswith(_tools()))
+    }
+
+
+def _paths_below(path: str, value: JsonValue, *, of_tool: bool) -> Iterator[str]:
+    for table in _tables(value):
+        if of_tool:
+            yield from (f"{path}.{key}" for key in foreign_restrictions(table, ()))
+        elif folded_key(path.rpartition(".")[2]) in _AROUND:
+            for key, inner in table.items():
+                yield from _paths_below(f"{path}.{key}", inner, of_tool=folded_key(key).startswith(_tools()))
+
+
 def _restricts(key: str, value: JsonValue) -> bool:
     if is_foreign_restriction(key, value):
         return True
     key = folded_key(key)
-    below = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+    below = _tables(value)
     if below:
         several = key in _AROUND or key.startswith(_tools())
         return several and any(foreign_restrictions(each, ()) for each in below)
     # A mode is the kind of agent in most tools; a value that takes tools away is intended as a permission mode.
     return key in _MODES and isinstance(value, str) and intended_mode(value) is not None
+
+
+def _tables(value: JsonValue) -> list[dict[str, JsonValue]]:
+    """A value that is a table, or the tables in a list."""
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
 
 
 @cache

@@ -18,7 +18,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import folded_key
 from agentsync.core.suggest import LONGEST, nearest
-from agentsync.dialects._kit.foreign_restrictions import foreign_restrictions
+from agentsync.dialects._kit.foreign_restrictions import foreign_restrictions, restrictions_of_one_tool
 from agentsync.dialects._kit.hook_guards import guarded
 from agentsync.dialects._kit.intent import excepts_in_words, intended_by
 from agentsync.dialects._kit.mcp_limits import limited
@@ -125,6 +125,30 @@ def _meant(key: str, known: frozenset[str], restricting: frozenset[str]) -> str:
 @cache
 def _known_anywhere() -> frozenset[str]:
     return frozenset(folded_key(key) for dialect in dialects().values() for key in dialect.known_keys)
+
+
+def nested_restrictions(document: Document, known: Collection[str], title: str) -> list[Diagnostic]:
+    """Refuse a file that restricts the agent in a table for one tool, which its own tool does not read.
+
+    For the agent's own tool, its file is written as it is, so a warning would leave it unrestricted there although its
+    author names the tool and what it may use.
+
+    Args:
+        document: the file.
+        known: the keys that the tool reads, in its own spelling.
+        title: the tool's display name.
+    """
+    return [
+        Diagnostic(
+            Code.RESTRICTED_BELOW,
+            f"{title} does not read `{path}`, and would not restrict the agent",
+            path=document.path,
+            line=document.lines.get(key, 0),
+            hint=f"move it out of `{key}` to the top level; or generate each tool's file from it, "
+            "such as with rulesync, and run `agentsync import`",
+        )
+        for path, key in restrictions_of_one_tool(document.metadata, known).items()
+    ]
 
 
 def ignored_restrictions(
