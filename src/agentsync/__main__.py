@@ -6,6 +6,7 @@ import os
 import sys
 
 from agentsync.completion import VARIABLE
+from agentsync.completion.overview import answer, printed
 
 
 def main() -> int:
@@ -14,6 +15,8 @@ def main() -> int:
         from agentsync.completion import main as complete  # noqa: PLC0415 - one of the two is needed
 
         return complete()
+    if (text := answer(sys.argv[1:])) and printed(text):
+        return 0
     from agentsync.cli import main as run  # noqa: PLC0415 - the same
 
     return run()
