@@ -1,4 +1,4 @@
-"""The table from which completion answers, made of the definitions of the commands.
+"""The table from which completion answers, made of the definitions of the commands, and the help of the program.
 
 A row has four columns, separated by tabs: the command, an option or nothing, the values, and the meaning.
 `agentsync.completion` reads it.
@@ -13,10 +13,12 @@ from typing import Final
 import click
 
 from agentsync.cli import COMMANDS, cli
+from agentsync.completion.overview import WIDTH
 from agentsync.core.codes import Code
 from agentsync.dialects import dialects
 
 TABLE: Final = Path(__file__).parents[1] / "src/agentsync/completion/table.tsv"
+HELP: Final = TABLE.with_name("help.txt")
 _DOCS: Final = Path(__file__).parent
 
 _FLAG: Final = "-"
@@ -45,6 +47,11 @@ def completion_table() -> str:
         values = next((_operand(name, operand) for operand in operands), "")
         rows += [(name, "", values, summary), *_options(name, parameters)]
     return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def help_text() -> str:
+    """The help of the program, as it is for a terminal of the usual width."""
+    return click.Context(cli, info_name="agentsync", terminal_width=WIDTH - 2).get_help() + "\n"
 
 
 def _options(command: str, parameters: Iterable[click.Parameter]) -> Iterator[tuple[str, str, str, str]]:

@@ -53,7 +53,7 @@ from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Actual, Change, Wanted
 from agentsync.targets.plan import Plan, conflict, recorded
-from completion_table import TABLE, completion_table
+from completion_table import HELP, TABLE, completion_table, help_text
 from manual import manual
 from reference import EXITS, Command, Option, commands, program
 
@@ -125,6 +125,7 @@ def pages() -> dict[Path, str]:
         **filled,
         DIRECTORY / "agentsync.1": manual(),
         TABLE: completion_table(),
+        HELP: help_text(),
         DIRECTORY / "agent.schema.json": json.dumps(agent_schema(), indent=2) + "\n",
         **{unit: _PLACES.sub(_places, unit.read_text(encoding="utf-8")) for unit in sorted(_UNITS.glob("*.service"))},
     }

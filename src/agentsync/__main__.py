@@ -8,6 +8,7 @@ import sys
 from typing import Final
 
 from agentsync.completion import VARIABLE
+from agentsync.completion.overview import answer, printed
 
 _COLLECT_AFTER: Final = 100_000
 """New objects after which Python looks for unreachable cycles. By default it looks after 700, so a run over thousands
@@ -20,6 +21,8 @@ def main() -> int:
         from agentsync.completion import main as complete  # noqa: PLC0415 - one of the two is needed
 
         return complete()
+    if (text := answer(sys.argv[1:])) and printed(text):
+        return 0
     gc.set_threshold(_COLLECT_AFTER)
     from agentsync.cli import main as run  # noqa: PLC0415 - the same
 

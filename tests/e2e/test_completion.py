@@ -135,18 +135,27 @@ def test_agents_and_syncs_of_this_machine_are_offered(pulled: Machine) -> None:
     assert not pulled.state.exists()
 
 
-def test_completion_imports_neither_commands_nor_libraries() -> None:
+@pytest.mark.parametrize("arguments", ["pull --", "--help", "--version"])
+def test_completion_and_help_import_neither_commands_nor_libraries(arguments: str) -> None:
     code = """
 import sys
-sys.argv[1:] = ["pull", "--"]
 before = {*sys.modules}
 from agentsync.__main__ import main
 main()
 print(*{*sys.modules} - before)
 """
-    environment = {**os.environ, "_AGENTSYNC_COMPLETE": "bash"}
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    environment = {**os.environ, "COLUMNS": "100"} | ({"_AGENTSYNC_COMPLETE": "bash"} if "pull" in arguments else {})
+    command = [sys.executable, "-c", code, *arguments.split()]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     *lines, imported = done.stdout.splitlines()
-    assert any(line.startswith("--dry-run\t") for line in lines)
-    allowed = {"__future__", "agentsync", "agentsync.__main__", "agentsync._version", "agentsync.completion"}
-    assert {*imported.split()} <= allowed
+    assert any("--dry-run\t" in line or "--log-format" in line or "agentsync" in line for line in lines)
+    own = {"agentsync", "agentsync.__main__", "agentsync._version"}
+    assert {*imported.split()} <= {"__future__", *own, "agentsync.completion", "agentsync.completion.overview"}
+
+
+@pytest.mark.parametrize(("option", "columns"), [("--help", 50), ("-h", 200), ("--version", 80)])
+def test_help_is_that_of_the_commands(shell: Machine, option: str, columns: int) -> None:
+    """It is the same with another option before it, which leads to the commands' own."""
+    environment = {"COLUMNS": str(columns)}
+    alone, beside = (shell.run(*words, environment=environment) for words in ((option,), ("-q", option)))
+    assert (alone.stdout, alone.stderr, alone.code) == (beside.stdout, "", 0)

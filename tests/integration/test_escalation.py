@@ -18,7 +18,7 @@ from agentsync.sync.cycle import run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.rollback import roll_back
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 from support.installation import Installation
 from support.machine import agent
 

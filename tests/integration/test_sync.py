@@ -26,7 +26,7 @@ from agentsync.sync.cycle import cycle, run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.rollback import roll_back
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 from support.machine import agent
 from support.repository import Repository
 

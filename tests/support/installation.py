@@ -11,6 +11,7 @@ from agentsync.dialects import dialects
 from agentsync.formats.validated_toml import load
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.git.objects import CommitFacts
+from agentsync.git.poll import MirrorPlace
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.cycle import run
@@ -68,6 +69,12 @@ create = true
 
 class NoFetches(Fetches):
     """Fetches that ask no remote and return the commit that was applied last."""
+
+    def is_unmoved(
+        self, place: MirrorPlace, name: str, remote: Remote, *, previous: str, tip: str, allow_rewrite: bool
+    ) -> bool:
+        assert (place.directory.suffix, tip, name, remote.ref) == (".git", tip or previous, "team", "refs/heads/main")
+        return not allow_rewrite
 
     def _answer(
         self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool

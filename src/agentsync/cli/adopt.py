@@ -22,7 +22,8 @@ from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
 from agentsync.sync.sources import findings
-from agentsync.targets.change import Change, Consent, absolute
+from agentsync.targets.change import Change, absolute
+from agentsync.targets.consent import Consent
 
 _EPILOG = """\b
 Examples:

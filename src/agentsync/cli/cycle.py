@@ -23,7 +23,7 @@ from agentsync.sync.cycle import cycle
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 
 
 def run_cycle(

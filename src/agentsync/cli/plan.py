@@ -13,7 +13,7 @@ from agentsync.cli.terminal import page
 from agentsync.core.errors import ExitCode
 from agentsync.report.json_output import change_record, differences, report_record
 from agentsync.sync.request import Scope
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 
 _EPILOG = """\b
 Examples:

@@ -24,7 +24,7 @@ from agentsync.core.paths import app_paths, first_config, text_of
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.request import Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 
 if TYPE_CHECKING:
     from agentsync.service.control_socket import Answer

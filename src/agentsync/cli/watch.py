@@ -30,7 +30,8 @@ from agentsync.service.watch import Watch
 from agentsync.state.records import Stat
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope, SyncRequest
-from agentsync.targets.change import Change, Consent
+from agentsync.targets.change import Change
+from agentsync.targets.consent import Consent
 from agentsync.targets.installed_tools import installed
 
 _EPILOG: Final = """\b

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from agentsync import __version__
+from agentsync.core.digest import digest
 
 
 @cache
 def engine() -> str:
     """Version and build of the running code."""
-    # The newest modification time, too: a development tree changes without a new version.
-    newest = max(path.stat().st_mtime_ns for path in Path(__file__).parents[1].rglob("*.py"))
-    return f"{__version__}+{newest}"
+    # Name, size and time of each module, too: a development tree changes without a new version.
+    modules = sorted(_modules(str(Path(__file__).parents[1])))
+    return f"{__version__}+{digest(repr(modules).encode())[:16]}"
+
+
+def _modules(directory: str) -> Iterator[tuple[str, int, int]]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                status = entry.stat()
+                yield entry.path, status.st_size, status.st_mtime_ns
+            elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+                yield from _modules(entry.path)

@@ -17,7 +17,6 @@ from agentsync.core.urls import REDACTED, local_path, origin, scheme, split_cred
 from agentsync.git.environment import with_settings
 from agentsync.git.process import Done
 from agentsync.git.remote import Auth, Remote
-from agentsync.git.user_settings import credential_settings
 
 _SESSION = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "USER", "LOGNAME", "GNUPGHOME")
 """Variables by which a credential helper reaches a keyring."""
@@ -68,6 +67,8 @@ def access(remote: Remote, base: Mapping[str, str]) -> tuple[str, dict[str, str]
         _check_personal(remote)
         environment = {name: value for name, value in environment.items() if name not in _DIRECTORIES}
         environment |= {name: os.environ[name] for name in (*_SESSION, *_DIRECTORIES) if name in os.environ}
+        from agentsync.git.user_settings import credential_settings  # noqa: PLC0415 - few sources need it
+
         settings += credential_settings()
     return url, with_settings(environment, settings)
 

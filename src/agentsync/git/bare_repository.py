@@ -12,7 +12,7 @@ from pathlib import Path
 from agentsync.core.errors import SourceUnavailableError, why
 from agentsync.core.paths import make_private
 from agentsync.git.environment import repository_environment
-from agentsync.git.objects import is_object_id
+from agentsync.git.object_ids import is_object_id
 from agentsync.git.own_mirror import tampering
 from agentsync.git.process import READ_SECONDS, Done, Process, Quota, executable, run
 

@@ -10,10 +10,8 @@ from typing import Final, Self
 from agentsync.core.errors import SourceUnavailableError
 from agentsync.git.access import access, hide_secrets
 from agentsync.git.bare_repository import BareRepository
-from agentsync.git.certificates import find_fault
 from agentsync.git.environment import with_settings
-from agentsync.git.failures import UntrustedError, explain, explain_missing_ref, explain_untrusted, lacks_ref
-from agentsync.git.objects import is_object_id, object_format_of
+from agentsync.git.object_ids import is_object_id, object_format_of
 from agentsync.git.process import Done, Quota
 from agentsync.git.remote import Remote
 
@@ -90,6 +88,16 @@ class Connection:
 
     def explain(self, done: Done) -> SourceUnavailableError:
         """Build the error for a command that failed: a TransientError where it may work later."""
+        # Most polls succeed, and need not wait for these.
+        from agentsync.git.certificates import find_fault  # noqa: PLC0415
+        from agentsync.git.failures import (  # noqa: PLC0415
+            UntrustedError,
+            explain,
+            explain_missing_ref,
+            explain_untrusted,
+            lacks_ref,
+        )
+
         done = hide_secrets(done, self.remote)
         if not lacks_ref(done, self.remote):
             error = explain(done, self.remote)

@@ -27,14 +27,8 @@ from agentsync.git.failures import (
 )
 from agentsync.git.identity import copy_in_history
 from agentsync.git.merged_reverts import merged_reverts
-from agentsync.git.objects import (
-    FIRST_PARENTS,
-    SHA1,
-    CommitFacts,
-    CommitRecord,
-    object_format_of,
-    parse_first_parents,
-)
+from agentsync.git.object_ids import SHA1, object_format_of
+from agentsync.git.objects import FIRST_PARENTS, CommitFacts, CommitRecord, parse_first_parents
 from agentsync.git.partial import CONTENT_BATCH, FETCH_CONTENT, FILTER, ignores_filter, missing_content, wants_part
 from agentsync.git.process import Done, Process
 from agentsync.git.remote import Auth, Remote
@@ -114,6 +108,10 @@ class Mirror:
         self._repository.set_aside()
         self._repository.prepare(until, object_format)
         return self._fetch(remote, until)
+
+    def explain(self, failed: Done, remote: Remote) -> SourceUnavailableError:
+        """Build the error for a poll that failed: a TransientError where it may work later."""
+        return Connection.open(self._repository, remote).explain(failed)
 
     def tree(self, commit: str, subfolder: str = "") -> list[Entry]:
         """List the files below a directory at a commit, in git's order; none where the directory does not exist.

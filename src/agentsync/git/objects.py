@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 SUBMODULE: Final = "160000"
 """Git's mode of a submodule, which a tree names by its commit in another repository."""
 
-SHA1: Final = "sha1"
 FIRST_PARENTS: Final = ("log", "-z", "--first-parent", "--no-show-signature", "--format=%H%n%T%n%ct%n%B")
 """Arguments of git that list a commit and the first parent of each."""
-_OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_SHA1_DIGITS = 40
-
-
-def is_object_id(text: str) -> bool:
-    """Whether a text is a whole object id: 40 or 64 hexadecimal digits."""
-    return _OBJECT_ID.fullmatch(text) is not None
-
-
-def object_format_of(id_: str) -> str:
-    """Return the object format of a repository with this whole id, as `git init --object-format` takes it."""
-    return SHA1 if len(id_) == _SHA1_DIGITS else "sha256"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -330,6 +330,19 @@ def _facade() -> type[Git]:
     return Git
 
 
+_checked: set[str] = set()  # identities of programs whose version was checked, in this run or in an earlier one
+
+
+def checked() -> frozenset[str]:
+    """Return the identities of the programs whose version was found new enough, for `accept` in a later run."""
+    return frozenset(_checked)
+
+
+def accept(identities: Iterable[str]) -> None:
+    """Take these programs, as `checked` returned them, for new enough: to ask each time would take a process more."""
+    _checked.update(identities)
+
+
 def executable() -> str:
     """Path of a git that is new enough.
 
@@ -339,11 +352,28 @@ def executable() -> str:
     path = shutil.which("git")
     if path is None:
         raise SourceUnavailableError("git was not found", hint=f"install git {_dotted(MINIMUM_VERSION)} or newer")
+    identity = _identity(path)
+    if identity in _checked:
+        return path
     version = _version(path)
     if version < MINIMUM_VERSION:
         message = f"git {_dotted(version)} is too old"
         raise SourceUnavailableError(message, place=path, hint=f"install git {_dotted(MINIMUM_VERSION)} or newer")
+    if identity:
+        _checked.add(identity)
     return path
+
+
+def _identity(path: str) -> str:
+    """Return what changes with a program; empty for a script, which may run another program each time."""
+    try:
+        with Path(path).open("rb") as file:
+            status = os.fstat(file.fileno())
+            is_script = file.read(2) == b"#!"
+    except OSError:
+        return ""
+    facts = (os.path.realpath(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return "" if is_script else repr(facts)
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.core.urls import printable, redact, scheme, split_credentials
-from agentsync.git.objects import is_object_id
+from agentsync.git.object_ids import is_object_id
 
 _REF = re.compile(r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\x00-\x20\x7f~^:?*\[\\/.]")
 

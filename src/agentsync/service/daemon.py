@@ -63,7 +63,7 @@ from agentsync.sync.fetch import mirror_of
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 
 Show = Callable[[Result, Question], Answer]
 """A function that renders a result as `pull` prints it."""

@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from agentsync.core.errors import AgentsyncError, SourceUnavailableError
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.git.objects import CommitFacts
+from agentsync.git.poll import MirrorPlace
 from agentsync.sync.fetch import Fetches
 
 _Answer = TypeVar("_Answer")
@@ -89,7 +90,7 @@ class Polling:
             if directory in directories and self.is_barred(failure)
         }
 
-    def failure(self, mirror: Mirror) -> Failure | None:
+    def failure(self, mirror: Mirror | MirrorPlace) -> Failure | None:
         """The remembered failure of this source."""
         return self._failures.get(mirror.directory)
 
@@ -135,6 +136,15 @@ class _Polls(Fetches):
 
     def repeats(self, error: AgentsyncError) -> bool:
         return any(error is repeated for repeated in self._repeated)
+
+    def is_unmoved(
+        self, place: MirrorPlace, name: str, remote: Remote, *, previous: str, tip: str, allow_rewrite: bool
+    ) -> bool:
+        if self._polling.failure(place):  # which a whole run reports, or overcomes
+            return False
+        return not self._is_fetched(None) or super().is_unmoved(
+            place, name, remote, previous=previous, tip=tip, allow_rewrite=allow_rewrite
+        )
 
     def _answer(
         self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool

@@ -8,7 +8,7 @@ from pathlib import Path
 from agentsync.dialects import moving_variables
 from agentsync.service.control_socket import Asked, Question, environment
 from agentsync.sync.up_to_date import deciding
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 
 
 def asks_for(question: Question, config: Path, text: str) -> bool:

@@ -56,6 +56,5 @@ class Backups(Database):
     def _prepare(self) -> None:
         self._query("PRAGMA journal_mode = WAL")
         self._query("PRAGMA synchronous = FULL")
-        if self._query("PRAGMA quick_check(1)") != [("ok",)]:
-            raise DamagedError("the backups are damaged", place=str(self._path))
+        self._require_sound("the backups are damaged")
         self._query(TABLES)

@@ -66,7 +66,12 @@ class Known(NamedTuple):
 
     def holds_for(self, current: Stat) -> bool:
         """Whether a file with this stat must still have this digest."""
-        return current == self.stat and self.observed_ns - max(current.mtime_ns, current.ctime_ns) > RACY_NS
+        return current == self.stat and self.is_settled
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the file was old enough when its digest was taken, so that a later change shows in its stat."""
+        return self.observed_ns - max(self.stat.mtime_ns, self.stat.ctime_ns) > RACY_NS
 
 
 ROLLED_BACK = "rolled back"

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from agentsync.core.errors import StateError, StateShortageError, shortage, why
+from agentsync.core.files import replace_quickly
 from agentsync.core.ownership import require_own
 from agentsync.core.paths import make_private
 
@@ -33,6 +34,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._inode = 0
         self._open()
 
     def __enter__(self) -> Self:
@@ -50,7 +52,47 @@ class Database:
 
     def close(self) -> None:
         """Close the connection."""
+        has_changed = self._connection.total_changes > 0
         self._connection.close()
+        if has_changed and self._inode:
+            self._record_sound()
+
+    def _is_known_sound(self) -> bool:
+        """Whether the file is as SQLite left it after it was checked as a whole.
+
+        So a file is checked again once anything else has changed it, as a restored backup, a copy or an editor does, or
+        this program was killed. What a disk loses without that shows when it is read, as damage.
+        """
+        try:
+            return _checked(self._path).read_text(encoding="ascii") == _facts(self._path)
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def _require_sound(self, message: str, *, damaged_values: str = "") -> None:
+        """Check the file as a whole, unless it is known to be sound.
+
+        Args:
+            message: of the error.
+            damaged_values: a query for values that SQLite's own check does not notice.
+
+        Raises:
+            DamagedError: it is damaged.
+        """
+        if not self._is_known_sound():
+            if self._query("PRAGMA quick_check(1)") != [("ok",)]:
+                raise DamagedError(message, place=str(self._path))
+            if damaged_values and self._query(damaged_values):
+                raise DamagedError(f"{message}: it holds a value that nothing writes", place=str(self._path))
+            self._record_sound()
+        with suppress(OSError):
+            self._inode = self._path.stat().st_ino
+
+    def _record_sound(self) -> None:
+        """Record that the file is sound as it is now, unless another file has its name, or is damaged."""
+        with suppress(OSError):
+            if self._inode and (self._path.stat().st_ino != self._inode or not _checked(self._path).exists()):
+                return
+            replace_quickly(_checked(self._path), _facts(self._path))
 
     def _open(self) -> None:
         self._connection = _connect(self._path)
@@ -87,6 +129,17 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _checked(path: Path) -> Path:
+    """The file that has what `_facts` returned when the database was last known to be sound."""
+    return path.with_name(f"{path.name}.checked")
+
+
+def _facts(path: Path) -> str:
+    """What changes whenever a file does."""
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def set_aside(path: Path) -> None:
@@ -131,6 +184,8 @@ def _translated_errors(path: Path) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         if _is_damage(error):
+            with suppress(OSError):  # the next run checks it as a whole, and sets it aside
+                _checked(path).unlink(missing_ok=True)
             raise DamagedError(f"the database is damaged: {error}", place=str(path)) from error
         hint = "check permissions and space of its directory"
         kind = StateShortageError if _is_shortage(error) else StateError

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
 from agentsync.core.errors import StateError
+from agentsync.state.polled import polled_at, source_key
 from agentsync.state.records import (
     Action,
     FileChange,
@@ -225,7 +226,10 @@ class State(Database):
     def source(self, name: str, url: str, ref: str) -> SourceState | None:
         """What is known of a source; under another URL or ref it is another one."""
         rows = self._query("SELECT * FROM sources WHERE name = ? AND url = ? AND ref = ?", (name, url, ref))
-        return SourceState(*rows[0]) if rows else None
+        if not rows:
+            return None
+        source = SourceState(*rows[0])
+        return replace(source, fetched_at=polled_at(self._path, source_key(name, url, ref), source.fetched_at))
 
     def set_source(self, source: SourceState) -> None:
         """Replace what is known of a source."""
@@ -358,11 +362,8 @@ class State(Database):
         self._query("PRAGMA foreign_keys = ON")
         self._query("PRAGMA journal_mode = WAL")
         self._query("PRAGMA synchronous = FULL")
-        if self._query("PRAGMA quick_check(1)") != [("ok",)]:
-            raise DamagedError("the database is damaged", place=str(self._path))
         self._check_version()
-        if self._query(_DAMAGED_VALUES):  # which SQLite's own check does not notice
-            raise DamagedError("the database holds a value that is damaged", place=str(self._path))
+        self._require_sound("the database is damaged", damaged_values=_DAMAGED_VALUES)
 
     def _check_version(self) -> None:
         [(version,)] = self._query("PRAGMA user_version")

@@ -65,7 +65,7 @@ def cycle(environment: Environment, request: SyncRequest) -> Generator[Event, No
         if report.scope is Scope.APPLY and not (request.quiet_noop and at_rest):
             yield from events.of(report.sources).report(report)
         if at_rest and not report.recovered and (key := key_of(key_fields(environment), request)):
-            remember(state, key, fingerprint_of(environment, report, read))
+            remember(state, app_paths, key, fingerprint_of(environment, report, read))
         return report
 
 

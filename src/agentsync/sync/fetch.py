@@ -1,4 +1,7 @@
-"""Fetching of sources, with retries for passing failures and no step back from a trusted commit."""
+"""Fetching of sources, with retries for passing failures and no step back from a trusted commit.
+
+Most polls find nothing new, and take one command of git (`git.poll`). What only a fetch needs is imported for one.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from agentsync.core.errors import AgentsyncError, SourceRefusedError
+from agentsync.core.errors import AgentsyncError, SourceRefusedError, SourceUnavailableError
 from agentsync.core.paths import AppPaths
-from agentsync.git.mirror import Mirror, Remote, TransientError
-from agentsync.git.objects import CommitFacts
+from agentsync.git.poll import Answer, MirrorPlace, ask
+from agentsync.git.remote import Remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from agentsync.git.mirror import Mirror
+    from agentsync.git.objects import CommitFacts
 
 
 _Answer = TypeVar("_Answer")
@@ -44,10 +50,21 @@ class Retries:
 _RETRIES = Retries()
 
 
-def mirror_of(app_paths: AppPaths, name: str, url: str) -> Mirror:
-    """Return the mirror that a source is fetched to; each name and URL has its own."""
+def place_of(app_paths: AppPaths, name: str, url: str) -> MirrorPlace:
+    """Return where the mirror of a source is; each name and URL has its own."""
     key = sha256(f"{name}\n{url}".encode()).hexdigest()[:16]
-    return Mirror(app_paths.mirror(key), app_paths.git_home)
+    return MirrorPlace(app_paths.mirror(key), app_paths.git_home)
+
+
+def mirror_of(app_paths: AppPaths, name: str, url: str) -> Mirror:
+    """Return the mirror that a source is fetched to."""
+    return _mirror_at(place_of(app_paths, name, url))
+
+
+def _mirror_at(place: MirrorPlace) -> Mirror:
+    from agentsync.git.mirror import Mirror  # noqa: PLC0415 - see the module's docstring
+
+    return Mirror(place.directory, place.home)
 
 
 class Fetches:
@@ -56,6 +73,34 @@ class Fetches:
     def __init__(self) -> None:
         self._answered: set[Path] = set()
         self._answers: dict[tuple[Path, Remote, str | None, bool], CommitFacts | AgentsyncError] = {}
+        self._unmoved: dict[Path, tuple[Remote, str]] = {}
+        self._failed: dict[Path, Answer] = {}
+
+    def is_unmoved(
+        self, place: MirrorPlace, name: str, remote: Remote, *, previous: str, tip: str, allow_rewrite: bool
+    ) -> bool:
+        """Whether a ref still leads to the commit of an earlier fetch; there is a fetch only where it may not.
+
+        Args:
+            place: of the mirror.
+            name: the source's name, for messages.
+            remote: what is asked for.
+            previous: the applied commit, as for `fetch`.
+            tip: the commit that the ref led to.
+            allow_rewrite: as for `fetch`.
+
+        Raises:
+            AgentsyncError: as for `fetch`.
+        """
+        answer = ask(place, remote)
+        if answer and answer.id == tip:
+            self._unmoved[place.directory] = remote, tip
+            self._answered.add(place.directory)
+            return True
+        if answer and answer.failed:
+            self._failed[place.directory] = answer
+        found = self(_mirror_at(place), name, remote, previous=previous, allow_rewrite=allow_rewrite)
+        return found.id == (tip if self.asked(place) else previous)
 
     def __call__(
         self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool
@@ -78,7 +123,7 @@ class Fetches:
         """Fetch what is missing of the commit that was fetched last: `bring` does, with the retries of a fetch."""
         return _with_retries(bring, remote, _RETRIES)
 
-    def asked(self, mirror: Mirror) -> bool:
+    def asked(self, mirror: Mirror | MirrorPlace) -> bool:
         """Whether the remote of this mirror was asked in this run, and answered."""
         return mirror.directory in self._answered
 
@@ -89,9 +134,21 @@ class Fetches:
     def _answer(
         self, mirror: Mirror, name: str, remote: Remote, *, previous: str | None, allow_rewrite: bool
     ) -> CommitFacts:
-        commit = fetch(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite)
+        if known := self._known(mirror, remote, previous):
+            return known
+        failed = self._failed.pop(mirror.directory, None)
+        commit = fetch(mirror, name, remote, previous=previous, allow_rewrite=allow_rewrite, failed=failed)
         self._answered.add(mirror.directory)
         return commit
+
+    def _known(self, mirror: Mirror, remote: Remote, previous: str | None) -> CommitFacts | None:
+        """Return the applied commit, where a poll of this run found it and the mirror has it still."""
+        if previous is None or self._unmoved.pop(mirror.directory, None) != (remote, previous):
+            return None
+        try:
+            return mirror.commit_facts(previous)
+        except SourceUnavailableError:  # a fetch replaces the mirror
+            return None
 
 
 def fetch(
@@ -102,6 +159,7 @@ def fetch(
     previous: str | None,
     allow_rewrite: bool,
     retries: Retries = _RETRIES,
+    failed: Answer | None = None,
 ) -> CommitFacts:
     """Fetch a source's ref and check that it only moved forward; the trusted commit is not changed.
 
@@ -118,31 +176,48 @@ def fetch(
         previous: the commit that was trusted last for this very URL and ref; None to compare with nothing.
         allow_rewrite: whether a rewritten branch or a moved tag is accepted.
         retries: how often and when to try again.
+        failed: a poll that has just failed, which counts as the first try.
 
     Raises:
         SourceUnavailableError: it could not be fetched.
         SourceRefusedError: the branch was rewritten or the tag was moved.
     """
-    ask = partial(mirror.fetch, may_start_over=allow_rewrite or previous is None)
-    commit = _with_retries(ask, remote, retries)
+    bring = partial(mirror.fetch, may_start_over=allow_rewrite or previous is None)
+    if failed:
+        bring = partial(_after, [failed], mirror, bring)
+        remote = replace(remote, deadline=remote.deadline - failed.seconds)
+    commit = _with_retries(bring, remote, retries)
     if previous and not allow_rewrite and not remote.is_commit and commit.id != previous:
         _refuse_steps_back(mirror, name, remote, mirror.id_in_history(previous, commit.id), commit.id)
     return commit
 
 
-def _with_retries(ask: Callable[[Remote], _Answer], remote: Remote, retries: Retries) -> _Answer:
+def _after(failed: list[Answer], mirror: Mirror, bring: Callable[[Remote], CommitFacts], remote: Remote) -> CommitFacts:
+    """Take a poll that failed for the first try, unless its failure may be one that a fetch does not have."""
+    from agentsync.git.failures import UnexplainedError  # noqa: PLC0415 - see the module's docstring
+
+    if failed and (done := failed.pop().failed):
+        error = mirror.explain(done, remote)
+        if not isinstance(error, UnexplainedError):
+            raise error
+    return bring(remote)
+
+
+def _with_retries(bring: Callable[[Remote], _Answer], remote: Remote, retries: Retries) -> _Answer:
     """Retry with exponential backoff, until the attempts or the remote's deadline are used up."""
+    from agentsync.git.failures import TransientError  # noqa: PLC0415 - see the module's docstring
+
     end = retries.clock() + remote.deadline
     for attempt in range(1, retries.attempts):
         try:
-            return ask(replace(remote, deadline=end - retries.clock()))
+            return bring(replace(remote, deadline=end - retries.clock()))
         except TransientError as error:
             wait = retries.jitter() * retries.first_wait * 2 ** (attempt - 1)
             # A server that names a time is asked again by a later run, and not within this one.
             if error.retry_after or retries.clock() + wait >= end:
                 raise
             retries.sleep(wait)
-    return ask(replace(remote, deadline=end - retries.clock()))
+    return bring(replace(remote, deadline=end - retries.clock()))
 
 
 def is_unproven(mirror: Mirror, previous: str, commit: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentsync.core.paths import AppPaths
 from agentsync.sync.fetch import Fetches
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 
 if TYPE_CHECKING:
     from agentsync.config import Config

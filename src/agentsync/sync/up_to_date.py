@@ -6,12 +6,13 @@ of everything that decided it. The next pull would have the same result while al
 configuration's text, the values of its variables and the other files read with it are the same, each remote still
 points to the same commit, and each written file has the stat that proves its content.
 
-If anything differs, fails or is unclear, a full run decides, and reuses the fetches made here. The fingerprint is
-deleted when the inventory changes (`State.settle`), and a run with a diagnostic that must be reported each time
-stores none. That an agent is refused follows from what is fingerprinted: it is stored how many are, and with which
-exit status the run ended, so that each later pull ends with the same one and reports it. It is kept under a key of all
-inputs of the run that are known before the configuration is read: of every field of its `Environment` and its
-`SyncRequest`, so that a field added there is part of the key by itself.
+The files are looked at while git asks the remotes. If anything differs, fails or is unclear, a full run decides, and
+reuses the answers of the remotes. The fingerprint is deleted when the inventory changes (`State.settle`), and a run
+with a diagnostic that must be reported each time stores none. That an agent is refused follows from what is
+fingerprinted: it is stored how many are, and with which exit status the run ended, so that each later pull ends with
+the same one and reports it. It is kept under a key of all inputs of the run that are known before the configuration is
+read: of every field of its `Environment` and its `SyncRequest`, so that a field added there is part of the key by
+itself.
 """
 
 from __future__ import annotations
@@ -22,24 +23,30 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
+from threading import Thread
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentsync.core.build_id import engine
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import AppPaths, is_file
 from agentsync.core.urls import redact
-from agentsync.git.mirror import Auth, Remote
+from agentsync.git.process import accept, checked
+from agentsync.git.remote import Auth, Remote
+from agentsync.state.fingerprints import Fingerprints
 from agentsync.state.lock import locked
-from agentsync.state.records import SourceState
-from agentsync.state.store import State
-from agentsync.sync.fetch import Fetches, mirror_of
+from agentsync.state.polled import Polled, record_polls, source_key
+from agentsync.sync.fetch import Fetches, place_of
 from agentsync.sync.request import SyncRequest, key_fields
-from agentsync.targets.target_directory import TargetDirectory
+from agentsync.targets.managed_files import ManagedFiles, digest_of, digest_on_disk, grouped
+
+if TYPE_CHECKING:
+    from agentsync.state.store import State
 
 # No name of a variable contains a dollar sign or a brace.
 _VARIABLE = re.compile(r"\$\w+|\$\{[^{}$]*\}")
@@ -56,6 +63,7 @@ class AppliedSource:
         allow_rewrite: whether its history may be rewritten.
         commit: the applied one.
         tip: what the ref leads to, where a rollout chose another commit; empty where it is the same.
+        mirror: the condition of the mirror; empty where it has none, so that it has to be fetched again.
     """
 
     name: str
@@ -63,6 +71,7 @@ class AppliedSource:
     allow_rewrite: bool
     commit: str
     tip: str = ""
+    mirror: str = ""
 
     @property
     def keeps_secrets(self) -> bool:
@@ -86,6 +95,9 @@ class Fingerprint:
         refused: the number of refused agents, as in `Report.counts`.
         kept: the number of those that are still installed as they were before.
         rollouts: what events have of each rollout's choice, by source.
+        files: in each target, the files that were written.
+        stats: the digest of their stats, by which their content is known.
+        gits: identities of the programs whose version was found new enough.
     """
 
     expansions: Mapping[str, str]
@@ -99,6 +111,9 @@ class Fingerprint:
     refused: int = 0
     kept: int = 0
     rollouts: Mapping[str, Mapping[str, str | float | None]] = field(default_factory=dict)
+    files: Mapping[str, ManagedFiles] = field(default_factory=dict)
+    stats: str = ""
+    gits: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +215,33 @@ def _comparable(value: object) -> object:
             raise _NotComparableError(repr(value))
 
 
-def remember(state: State, key: str, fingerprint: Fingerprint) -> None:
-    """Store the fingerprint of the run of this key, unless that would store a secret."""
-    if not any(source.keeps_secrets for source in fingerprint.sources):
-        state.remember(key, json.dumps(asdict(fingerprint), default=str))
+def remember(state: State, app_paths: AppPaths, key: str, fingerprint: Fingerprint) -> None:
+    """Store the fingerprint of the run of this key, unless it has a secret or a file is not known by its stat.
+
+    Raises:
+        StateError: the state cannot be used.
+    """
+    if any(source.keeps_secrets for source in fingerprint.sources):
+        return
+    proofs = state.cached_stats(fingerprint.targets)
+    if len(proofs) != state.count(fingerprint.targets) or not all(known.is_settled for known in proofs.values()):
+        return
+    paths: dict[str, list[str]] = {path: [] for path in fingerprint.targets}
+    for directory, path in sorted(proofs):
+        paths[directory].append(path)
+    files = {path: grouped(paths[path], follow_symlinks=follow) for path, follow in fingerprint.targets.items()}
+    in_order = (
+        proofs[path, f"{above}/{name}" if above else name].stat
+        for path, managed in files.items()
+        for above, names in managed.names.items()
+        for name in names
+    )
+    sources = [
+        replace(source, mirror=place_of(app_paths, source.name, source.remote.url).condition())
+        for source in fingerprint.sources
+    ]
+    complete = replace(fingerprint, sources=sources, files=files, stats=digest_of(in_order), gits=sorted(checked()))
+    state.remember(key, json.dumps(asdict(complete), default=str))
 
 
 def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: SyncRequest) -> UpToDate | None:
@@ -220,21 +258,20 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
     if key is None or not is_file(app_paths.database):
         return None
     try:
-        with locked(app_paths), State(app_paths.database) as state:
-            fingerprint = _recall(state, key)
-            sources = _unmoved(fingerprint, state, app_paths, fetches) if fingerprint else None
-            if fingerprint is None or sources is None or not _files_unchanged(fingerprint, state):
+        with locked(app_paths):
+            with Fingerprints(app_paths.database) as state:
+                fingerprint = _recall(state, key)
+                polls = _recorded(fingerprint, state, app_paths) if fingerprint else None
+            if fingerprint is None or polls is None or not _holds(fingerprint, app_paths, fetches):
                 return None
-            for source in sources:
-                state.set_source(source)
-            files = state.count(fingerprint.targets)
+            _record(fingerprint, polls, app_paths, fetches)
     except AgentsyncError:  # of the lock, the state or a remote: a full run meets and reports it too
         return None
     return UpToDate(
         sync_id=secrets.token_hex(6),
         seconds=time.perf_counter() - began,
         commits={source.name: source.commit for source in fingerprint.sources},
-        files=files,
+        files=sum(managed.count for managed in fingerprint.files.values()),
         targets=len(fingerprint.targets),
         accepted=fingerprint.accepted,
         exit_code=ExitCode(fingerprint.exit_code),
@@ -244,14 +281,16 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
     )
 
 
-def _recall(state: State, key: str) -> Fingerprint | None:
+def _recall(state: Fingerprints, key: str) -> Fingerprint | None:
     """Return the fingerprint stored under this key, if its expansions and inputs still have the same values."""
     stored = state.recall(key)
     if stored is None:
         return None
     try:
         record = json.loads(stored)
-        fingerprint = Fingerprint(**{**record, "sources": [_applied_source(source) for source in record["sources"]]})
+        files = {path: ManagedFiles(**managed) for path, managed in record["files"].items()}
+        sources = [_applied_source(source) for source in record["sources"]]
+        fingerprint = Fingerprint(**{**record, "sources": sources, "files": files})
     except (ValueError, TypeError, KeyError, AttributeError):  # the file is damaged; the full run replaces the value
         return None
     same_expansions = all(_value_digest(name) == value for name, value in fingerprint.expansions.items())
@@ -272,35 +311,93 @@ def _value_digest(expression: str) -> str:
     return digest(os.fsencode(os.path.expandvars(os.path.expanduser(expression))))  # noqa: PTH111 - not a path
 
 
-def _unmoved(fingerprint: Fingerprint, state: State, app_paths: AppPaths, fetches: Fetches) -> list[SourceState] | None:
-    """Fetch the sources and return their states; None where one points to another commit than the applied one."""
-    states = []
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What the state has on a source.
+
+    Attributes:
+        fetched_at: when it was fetched, in seconds since the epoch.
+        is_well: whether nothing is wrong with it that a poll with a good answer ends.
+    """
+
+    fetched_at: float | None
+    is_well: bool
+
+
+def _recorded(fingerprint: Fingerprint, state: Fingerprints, app_paths: AppPaths) -> list[_Recorded] | None:
+    """Return what is recorded on each source; None where another commit is applied, or its mirror is not as it was."""
+    recorded = []
     for source in fingerprint.sources:
-        url, commit = source.remote.url, source.commit
-        known = state.source(source.name, url, source.remote.ref)
-        if known is None or known.commit != commit:
+        known = state.source(source.name, source.remote.url, source.remote.ref)
+        mirror = place_of(app_paths, source.name, source.remote.url).condition()
+        if known is None or known[0] != source.commit or not mirror or mirror != source.mirror:
             return None
-        mirror = mirror_of(app_paths, source.name, url)
-        rewrite = source.allow_rewrite
-        found = fetches(mirror, source.name, source.remote, previous=commit, allow_rewrite=rewrite).id
-        now, is_asked = time.time(), fetches.asked(mirror)
-        if found != (source.tip if source.tip and is_asked else commit):
-            return None
-        if source.tip and is_asked:
-            state.record_tip(source.name, url, source.remote.ref, found, now)
-        if is_asked:
-            known = replace(known, fetched_at=now, rejected_commit="", rejected_reason="", error="")
-        states.append(replace(known, applied_at=now))
-    return states
+        recorded.append(_Recorded(known[1], known[2]))
+    return recorded
 
 
-def _files_unchanged(fingerprint: Fingerprint, state: State) -> bool:
-    """Whether the stat of each written file proves that its content is unchanged."""
-    proofs = state.cached_stats(fingerprint.targets)
-    if state.intents() or len(proofs) != state.count(fingerprint.targets):
-        return False
-    for path, follow_symlinks in fingerprint.targets.items():
-        with TargetDirectory.open(Path(path), follow_symlinks=follow_symlinks) as directory:
-            if not directory.holds({name: proof for (where, name), proof in proofs.items() if where == path}):
-                return False
-    return True
+def _holds(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> bool:
+    """Whether all files and all remotes are unchanged; the files are looked at while git asks the remotes.
+
+    Raises:
+        AgentsyncError: a remote cannot be asked.
+    """
+    accept(fingerprint.gits)
+    stats: Future[str | None] = Future()
+
+    def look() -> None:
+        try:
+            stats.set_result(digest_on_disk(fingerprint.files))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is used
+            stats.set_exception(error)
+
+    # The remotes are asked here, since only the main thread is interrupted, and then has to end git.
+    looking = Thread(target=look, daemon=True)
+    try:
+        looking.start()
+    except RuntimeError:  # no thread can be started
+        look()
+    is_unmoved = all(
+        fetches.is_unmoved(
+            place_of(app_paths, source.name, source.remote.url),
+            source.name,
+            source.remote,
+            previous=source.commit,
+            tip=source.tip or source.commit,
+            allow_rewrite=source.allow_rewrite,
+        )
+        for source in fingerprint.sources
+    )
+    return stats.result() == fingerprint.stats and is_unmoved
+
+
+def _record(fingerprint: Fingerprint, recorded: Sequence[_Recorded], app_paths: AppPaths, fetches: Fetches) -> None:
+    """Record when the sources were asked.
+
+    Raises:
+        StateError: the state cannot be used.
+    """
+    now = time.time()
+    polls: dict[str, Polled] = {}
+    for source, known in zip(fingerprint.sources, recorded, strict=True):
+        remote = source.remote
+        if not fetches.asked(place_of(app_paths, source.name, remote.url)):
+            continue
+        if source.tip or not known.is_well:
+            _record_durably(source, app_paths, now)
+        else:
+            polls[source_key(source.name, remote.url, remote.ref)] = (known.fetched_at, now)
+    if polls:
+        record_polls(app_paths.database, polls)
+
+
+def _record_durably(source: AppliedSource, app_paths: AppPaths, now: float) -> None:
+    """Record what decides later: since when a rollout's commit is known, and that a source is well again."""
+    from agentsync.state.store import State  # noqa: PLC0415 - see the module's docstring
+
+    where = (source.name, source.remote.url, source.remote.ref)
+    with State(app_paths.database) as state:
+        if source.tip:
+            state.record_tip(*where, source.tip, now)
+        if known := state.source(*where):
+            state.set_source(replace(known, fetched_at=now, rejected_commit="", rejected_reason="", error=""))

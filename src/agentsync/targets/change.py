@@ -10,7 +10,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.state.records import Action, Key, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +98,6 @@ class Change:
 def slug_of(path: str) -> str:
     """Return what a target's agent is called: the file's name without its ending, which has the only dots."""
     return path.rpartition("/")[2].partition(".")[0]
-
-
-def _never(_change: Change) -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """Consent of the user for one run.
-
-    Attributes:
-        deletions: to delete everything that a source drops at once, or that remains from its former URL.
-        escalation: to give agents more abilities than they had here.
-        scattered: to take all agents of a new source that are outside of its directories of agents.
-        replaces: whether the source's file may replace the file that is in conflict with it.
-    """
-
-    deletions: bool = False
-    escalation: bool = False
-    scattered: bool = False
-    replaces: Callable[[Change], bool] = _never
 
 
 def absolute(directory: str, path: str) -> str:

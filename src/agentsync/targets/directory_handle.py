@@ -5,13 +5,14 @@ by a link in between cannot redirect a write. Elsewhere (Windows) paths are chec
 """
 
 # Descriptors and plain paths go through the same calls here, and pathlib knows no descriptors.
-# ruff: noqa: PTH114, PTH118
+# ruff: noqa: PTH103, PTH111, PTH114, PTH118
 
 from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -89,6 +90,15 @@ class DirectoryHandle:
         os.scandir(path).close()
         return DirectoryHandle(path, None)
 
+    @contextmanager
+    def descend(self, names: Sequence[str], *, create: bool = False) -> Iterator[DirectoryHandle]:
+        """Open a directory below this one, as `child` does, until the end of the block."""
+        with ExitStack() as stack:
+            handle = self
+            for name in names:
+                handle = stack.enter_context(handle.child(name, create=create))
+            yield handle
+
     def sync(self) -> None:
         """Make the names in it durable, where the platform has descriptors."""
         if self.descriptor is None:
@@ -98,6 +108,29 @@ class DirectoryHandle:
         except OSError as error:
             if error.errno != errno.EINVAL:  # some network file systems cannot sync a directory
                 raise
+
+
+def open_directory(path: Path, *, create: bool = False, follow_symlinks: bool = False) -> DirectoryHandle:
+    """Open a directory by an absolute path; the arguments are those of `TargetDirectory.open`.
+
+    Raises:
+        OSError: it is missing, lies behind a symbolic link, is not a directory, or cannot be opened.
+    """
+    top = path if follow_symlinks else top_of(path)
+    names = path.relative_to(top).parts
+    if create:
+        os.makedirs(top, exist_ok=True)
+    handle = DirectoryHandle.open(top, passing=bool(names))
+    for remaining, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
+        with handle:
+            handle = handle.child(name, create=create, passing=bool(remaining))
+    return handle
+
+
+def top_of(path: Path) -> Path:
+    """Return the part of a path that belongs to the system: the user's home, else the directory below the root."""
+    home = Path(os.path.expanduser("~"))
+    return home if home in path.parents else Path(*path.parts[: min(2, len(path.parts) - 1)])
 
 
 def parts(relative: str) -> list[str]:

@@ -83,7 +83,7 @@ class SharedEntries:
             relative: the entry.
             known: an earlier result, which holds as long as the whole file's stat is the same.
         """
-        if known and self._directory.holds({self._path.name: known}):
+        if known and self._directory.holds(self._path.name, known):
             return Observed(Actual(known.digest), known)
         try:
             self._check_size()

@@ -1,7 +1,7 @@
 """Target directory: files below it are observed and replaced without following a link out of it."""
 
 # Descriptors and plain paths go through the same calls here, and pathlib knows no descriptors.
-# ruff: noqa: PTH101, PTH103, PTH111, PTH114
+# ruff: noqa: PTH101, PTH114
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import errno
 import os
 import secrets
 import stat
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,7 +19,7 @@ from agentsync.core.codes import Code
 from agentsync.core.errors import AgentsyncError
 from agentsync.state.records import Known
 from agentsync.targets.change import Actual
-from agentsync.targets.directory_handle import NOFOLLOW, DirectoryHandle, parts
+from agentsync.targets.directory_handle import NOFOLLOW, DirectoryHandle, open_directory, parts, top_of
 from agentsync.targets.observe import ABSENT, ChangedError, Observed, holds, observe, opened
 
 TEMPORARY_SUFFIX = ".agentsync-tmp"
@@ -54,7 +53,7 @@ def temporary(relative: str) -> str:
 
 def find_link(path: Path) -> Path | None:
     """Return the first symbolic link on the way to a target that is followed only where the user allows it."""
-    way = [part for part in (path, *path.parents) if _top(path) in part.parents]
+    way = [part for part in (path, *path.parents) if top_of(path) in part.parents]
     return next((part for part in reversed(way) if os.path.islink(part)), None)
 
 
@@ -82,18 +81,10 @@ class TargetDirectory:
         Raises:
             TargetError: it is missing, lies behind a symbolic link, is not a directory, or cannot be opened.
         """
-        top = path if follow_symlinks else _top(path)
-        names = path.relative_to(top).parts
         try:
-            if create:
-                os.makedirs(top, exist_ok=True)
-            handle = DirectoryHandle.open(top, passing=bool(names))
-            for remaining, name in zip(range(len(names) - 1, -1, -1), names, strict=True):
-                with handle:
-                    handle = handle.child(name, create=create, passing=bool(remaining))
+            return cls(open_directory(path, create=create, follow_symlinks=follow_symlinks))
         except OSError as error:
-            raise _target_error(path, top, error) from error
-        return cls(handle)
+            raise _target_error(path, path if follow_symlinks else top_of(path), error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -149,20 +140,13 @@ class TargetDirectory:
         ):
             return file.read()
 
-    def holds(self, known: Mapping[str, Known]) -> bool:
-        """Whether the stat of each of these files proves that it still has the known digest; nothing is read."""
-        by_directory: defaultdict[str, list[tuple[str, Known]]] = defaultdict(list)
-        for relative, proof in known.items():
-            above, _, name = relative.rpartition("/")
-            by_directory[above].append((name, proof))
+    def holds(self, relative: str, known: Known) -> bool:
+        """Whether the stat of a file proves that it still has the known digest; nothing is read."""
         try:
-            for above, files in by_directory.items():
-                with self._descend(tuple(parts(above)) if above else ()) as handle:
-                    if not all(holds(handle, name, proof) for name, proof in files):
-                        return False
+            with self._parent(relative) as (handle, name):
+                return holds(handle, name, known)
         except OSError:
             return False
-        return True
 
     def temporary(self, relative: str) -> str:
         """Return a new path to stage the bytes of `relative` at."""
@@ -248,7 +232,7 @@ class TargetDirectory:
         touched, self._touched = self._touched, set()
         for names in sorted(touched):
             # A directory that was pruned needs no sync, since its parent is touched too.
-            with suppress(FileNotFoundError), self._descend(names) as handle:
+            with suppress(FileNotFoundError), self._handle.descend(names) as handle:
                 handle.sync()
 
     def _touch(self, relative: str) -> None:
@@ -256,20 +240,12 @@ class TargetDirectory:
         self._touched.update(tuple(names[:depth]) for depth in range(len(names) + 1))
 
     @contextmanager
-    def _descend(self, names: tuple[str, ...], *, create: bool = False) -> Iterator[DirectoryHandle]:
-        with ExitStack() as stack:
-            handle = self._handle
-            for name in names:
-                handle = stack.enter_context(handle.child(name, create=create))
-            yield handle
-
-    @contextmanager
     def _parent(self, relative: str, *, create: bool = False) -> Iterator[tuple[DirectoryHandle, str]]:
         *names, name = parts(relative)
         if not names:  # the usual case, and there are thousands
             yield self._handle, name
             return
-        with self._descend(tuple(names), create=create) as handle:
+        with self._handle.descend(names, create=create) as handle:
             yield handle, name
 
 
@@ -362,12 +338,6 @@ def _reason(error: OSError) -> str:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return "a directory above it is a symbolic link or a file"
     return f"it cannot be read: {error.strerror}"
-
-
-def _top(path: Path) -> Path:
-    """Return the part of a path that belongs to the system: the user's home, else the directory below the root."""
-    home = Path(os.path.expanduser("~"))
-    return home if home in path.parents else Path(*path.parts[: min(2, len(path.parts) - 1)])
 
 
 def _target_error(path: Path, top: Path, error: OSError) -> TargetError:

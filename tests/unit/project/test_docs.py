@@ -55,6 +55,7 @@ def test_no_generated_part_is_stale(generate: ModuleType) -> None:
         "agent.schema.json",
         "agentsync.1",
         "table.tsv",
+        "help.txt",
     }
     units = {"agentsync.service", "agentsync@.service", "agentsync-pull.service"}
     assert {path.name for path in pages} == {*generated, *units}

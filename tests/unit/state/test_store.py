@@ -147,7 +147,7 @@ def test_trimming_history_keeps_the_newest_and_unsettled_syncs(path: Path) -> No
 def test_only_the_owner_can_read_it(path: Path) -> None:
     with begun(path):
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
-    assert len(modes) == 3  # with -wal and -shm
+    assert len(modes) == 4  # with -wal, -shm and .checked
     assert set(modes.values()) == {0o600}
     assert path.parent.stat().st_mode & 0o777 == 0o700
 

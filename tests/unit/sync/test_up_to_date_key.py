@@ -15,7 +15,7 @@ from agentsync.repository.working_tree import WorkingTree
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.request import Environment, Scope, SyncRequest, key_fields
 from agentsync.sync.up_to_date import key_of
-from agentsync.targets.change import Consent
+from agentsync.targets.consent import Consent
 
 PATHS = AppPaths(Path("/state"), Path("/cache"))
 ENVIRONMENT = Environment(Config(version=1), PATHS, "version = 1")

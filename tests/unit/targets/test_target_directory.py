@@ -17,6 +17,7 @@ from agentsync.core.digest import digest
 from agentsync.state.records import RACY_NS, Known, Stat
 from agentsync.targets import directory_handle as dirfd
 from agentsync.targets.directory_handle import DirectoryHandle, UnsafePathError
+from agentsync.targets.managed_files import digest_of, digest_on_disk, grouped
 from agentsync.targets.observe import ABSENT, ChangedError, opened
 from agentsync.targets.target_directory import TargetDirectory, TargetError, find_link, temporary
 from support.processes import without_root_privileges
@@ -406,12 +407,17 @@ def test_a_stat_proves_that_files_are_as_they_were_wherever_they_lie(
     with TargetDirectory.open(target) as directory:
         monkeypatch.setattr(time, "time_ns", lambda: now + 10 * RACY_NS)
         known = {name: observed.known for name in names if (observed := directory.observe(name)).known}
-        assert directory.holds(known)
-        for name in names:
-            inode = known[name].stat.inode
-            stale = known[name]._replace(stat=known[name].stat._replace(inode=inode + 1))
-            assert not directory.holds({**known, name: stale})
-            assert not directory.holds({**known, name: known[name]._replace(observed_ns=now)})
-        assert not directory.holds({**known, "gone/x.md": known["a.md"]})
-        (target / "b.md").unlink()
-        assert not directory.holds(known)
+        assert directory.holds("sub/c.md", known["sub/c.md"])
+        assert not directory.holds("sub/c.md", known["sub/c.md"]._replace(observed_ns=now))
+        assert not directory.holds("gone/x.md", known["a.md"])
+    files = {str(target): grouped(names, follow_symlinks=False)}
+    stats = [known[name].stat for name in names]
+    assert digest_on_disk(files) == digest_of(stats)
+    for index, one in enumerate(stats):
+        for field in one._fields:
+            other = one._replace(**{field: getattr(one, field) + 1})
+            assert digest_on_disk(files) != digest_of([*stats[:index], other, *stats[index + 1 :]])
+    (target / "b.md").rename(target / "moved.md")
+    assert digest_on_disk(files) is None
+    (target / "b.md").symlink_to(target / "moved.md")
+    assert digest_on_disk(files) is None
