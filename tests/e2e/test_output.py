@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from support.forkserver import Child
 from support.machine import Machine, agent, source
 from support.repository import Repository
 from support.service import Service
@@ -28,13 +29,11 @@ def watched(machine: Machine, *arguments: str, typed: str = "", **environment: s
     What is typed ahead is read once the program asks.
     """
     master, slave = os.openpty()
-    process = subprocess.Popen(
-        machine.command(*arguments),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
+    process = Child(
+        arguments,
+        environment=machine.environment | {"TERM": "xterm-256color", "AGENTSYNC_LOG_FORMAT": "text"} | environment,
         cwd=machine.root,
-        env=machine.environment | {"TERM": "xterm-256color", "AGENTSYNC_LOG_FORMAT": "text"} | environment,
+        streams=[slave] * 3,
     )
     os.close(slave)
     os.write(master, typed.encode())
@@ -227,9 +226,22 @@ def test_quiet_prints_only_problems(machine: Machine, repository: Repository) ->
     assert "agent.conflict" in [event["event"] for event in machine.run("pull", "-q").events]
 
 
+def started(machine: Machine, *arguments: str) -> subprocess.Popen[str]:
+    """Start it in an interpreter of its own, whose end writes what is left, other than that of a forked run."""
+    return subprocess.Popen(
+        machine.command(*arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=machine.root,
+        env=machine.environment,
+    )
+
+
 @on_posix
 def test_a_reader_that_stops_early_is_no_error(machine: Machine) -> None:
-    process = machine.start("list", "dialects")
+    process = started(machine, "list", "dialects")
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -247,7 +259,7 @@ def test_a_reader_that_stops_early_gets_the_status_all_the_same(pulled: Machine)
         (("status", "--exit-code"), 1),
         (("pull", "--nonsense"), 2),
     ):
-        process = pulled.start(*arguments, "--format", "json")
+        process = started(pulled, *arguments, "--format", "json")
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(timeout=20) == code, arguments

@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from agentsync.state.store import State
+from support.forkserver import Child
 from support.machine import Machine, agent, source
 from support.repository import Repository
 from support.service import Service
@@ -205,7 +206,7 @@ def test_without_a_sync_there_is_nothing_to_go_back_to(machine: Machine) -> None
 
 
 @contextmanager
-def hanging(machine: Machine, team: Repository, silent: socket.socket) -> Iterator[subprocess.Popen[str]]:
+def hanging(machine: Machine, team: Repository, silent: socket.socket) -> Iterator[Child]:
     """A pull that has fetched from the team and hangs in the fetch from another source, until the block ends."""
     address = f"http://127.0.0.1:{silent.getsockname()[1]}/other.git"
     other = source("other", address, "allow_http = true\ntimeout = 3000")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -21,7 +22,15 @@ def test_a_signal_ends_a_pull_and_git_with_it(
     host, port = silent.getsockname()
     url = f"http://{host}:{port}/team.git"
     machine.configure(f'[sources.team]\nurl = "{url}"\nallow_http = true\n[targets.claude]\n')
-    process = machine.start("pull", "--format", "json")
+    # An interpreter of its own, other than that of most tests: its end shows what the signal leaves to Python.
+    process = subprocess.Popen(
+        machine.command("pull", "--format", "json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=machine.root,
+        env=machine.environment,
+    )
     connection, _ = silent.accept()
     with connection:
         if number == signal.SIGINT:  # once is enough, since it waits for a while

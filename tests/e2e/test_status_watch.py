@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from support.forkserver import Child
 from support.machine import Machine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
@@ -21,7 +22,7 @@ _SECONDS = 20
 
 
 @contextmanager
-def watching(machine: Machine, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def watching(machine: Machine, *arguments: str) -> Iterator[Child]:
     process = machine.start("status", "--watch", *arguments)
     try:
         yield process
@@ -30,7 +31,7 @@ def watching(machine: Machine, *arguments: str) -> Iterator[subprocess.Popen[str
         process.communicate()
 
 
-def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
+def read_until(process: Child, text: str) -> list[str]:
     """The lines up to one with this text."""
     assert process.stdout is not None
     lines = []

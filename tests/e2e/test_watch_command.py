@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from support.forkserver import Child
 from support.machine import Machine, agent
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the program is ended by signals")
@@ -31,7 +32,7 @@ _MINE = agent("one", "I wrote this.")
 class Session:
     """A watch in progress."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Child | subprocess.Popen[str]) -> None:
         self.process = process
         self._lines: SimpleQueue[str] = SimpleQueue()
         assert process.stdout is not None
@@ -59,10 +60,10 @@ class Session:
     def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str, str]:
         """End it; return the exit status, the output since, and standard error."""
         self.process.send_signal(number)
-        self.process.wait(timeout=_TIMEOUT)
+        code = self.process.wait(timeout=_TIMEOUT)
         rest = "".join(self._lines.get() for _ in range(self._lines.qsize()))
         assert self.process.stderr is not None
-        return self.process.returncode, rest, self.process.stderr.read()
+        return code, rest, self.process.stderr.read()
 
 
 Start = Callable[..., Session]

@@ -148,31 +148,22 @@ class Machine:
 
     def run_later(self, hours: float, *arguments: str | Path) -> Result:
         """Run the program by a clock that is so many hours ahead."""
-        offset = self.root / "clock"
-        offset.write_text(str(hours * 3600), encoding="ascii")
-        done = subprocess.run(
-            [sys.executable, "-m", "support.shifted", str(offset), *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-            cwd=self.root,
-            env={**self.environment, "PYTHONPATH": str(Path(__file__).parents[1])},
+        clock = self.root / "clock"
+        clock.write_text(str(hours * 3600), encoding="ascii")
+        return Result(
+            *forkserver.run(
+                list(map(str, arguments)),
+                stdin="",
+                environment=self.environment,
+                cwd=self.root,
+                seconds=_SECONDS,
+                clock=clock,
+            )
         )
-        return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path) -> forkserver.Child:
         """Start the program and leave it running."""
-        return subprocess.Popen(
-            self.command(*arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.root,
-            env=self.environment,
-        )
+        return forkserver.Child(list(map(str, arguments)), environment=self.environment, cwd=self.root)
 
     def configure(self, text: str) -> None:
         """Write the configuration."""

@@ -6,7 +6,8 @@ import ast
 import pkgutil
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -42,7 +43,14 @@ class Call:
     source: str
 
 
-def compiled() -> Iterator[Use]:
+@cache
+def uses() -> Sequence[Use]:
+    """Each use of each pattern of the package, in a constant order; those that are made at run time are left out."""
+    found = {*_compiled()}
+    return sorted({*found, *_written_out({use.pattern for use in found})}, key=repr)
+
+
+def _compiled() -> Iterator[Use]:
     """Each pattern that a module has when it is imported, with each method that the package calls on its name.
 
     One without a name of its own, in a table or an object, is searched with and matched, since anything may be.
@@ -61,12 +69,14 @@ def compiled() -> Iterator[Use]:
                     )
 
 
-def written_out() -> Iterator[Use]:
+def _written_out(had: AbstractSet[str | bytes]) -> Iterator[Use]:
     """Each call of `re` with a pattern that its module alone decides, in a function or where no module has its result.
 
     Such a result is a method of the pattern that is taken at once, as in `re.compile("x").sub`.
+
+    Args:
+        had: the patterns that modules have.
     """
-    had = {use.pattern for use in compiled()}
     for module, function, call in _calls():
         made = _value(call.args[0], module)
         if made is not None and (function or made not in had):
@@ -88,17 +98,17 @@ def made_at_run_time() -> set[Call]:
 def hidden() -> Iterator[str]:
     """Each place where `re` is used in a way in which its patterns would not be found."""
     for module in modules():
-        tree = _trees()[module.__name__]
-        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        for node in ast.walk(tree):
+        called = {id(node.func) for node in _nodes(module) if isinstance(node, ast.Call)}
+        for node in _nodes(module):
             is_other = isinstance(node, ast.ImportFrom) and node.module in {"re", "regex"}
             renamed = isinstance(node, ast.Import) and any(
                 one.name == "regex" or (one.name == "re" and one.asname) for one in node.names
             )
             taken = (
                 isinstance(node, ast.Attribute)
-                and ast.unparse(node.value) == "re"
                 and node.attr in {*_METHODS, "compile"}
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "re"
                 and id(node) not in called
             )
             if is_other or renamed or taken:
@@ -142,12 +152,9 @@ def _parts(value: object) -> list[object]:
 
 
 @cache
-def _trees() -> Mapping[str, ast.Module]:
-    return {
-        module.__name__: ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-        for module in modules()
-        if module.__file__
-    }
+def _nodes(module: ModuleType) -> Sequence[ast.AST]:
+    """The nodes of a module's source; from the outside to the inside."""
+    return [*ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))]
 
 
 @cache
@@ -155,7 +162,7 @@ def _methods() -> Mapping[re.Pattern[str], set[str]]:
     """Of each pattern that has a name in a module, the methods that are called on that name there or taken from it."""
     found: defaultdict[re.Pattern[str], set[str]] = defaultdict(set)
     for module in modules():
-        for node in ast.walk(_trees()[module.__name__]):
+        for node in _nodes(module):
             if isinstance(node, ast.Attribute) and node.attr in _METHODS and isinstance(node.value, ast.Name):
                 value = vars(module).get(node.value.id)
                 if isinstance(value, re.Pattern):
@@ -166,20 +173,28 @@ def _methods() -> Mapping[re.Pattern[str], set[str]]:
 def _calls() -> Iterator[tuple[ModuleType, str, ast.Call]]:
     """Each call of a function of `re`, with the name of the function that it is in; empty where it is in none."""
     for module in modules():
-        inside: set[int] = set()
-        tree = _trees()[module.__name__]
-        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
-        for function in (*functions, tree):
-            for node in ast.walk(function):
-                if (
-                    isinstance(node, ast.Call)
-                    and isinstance(node.func, ast.Attribute)
-                    and ast.unparse(node.func.value) == "re"
-                    and node.func.attr in {*_METHODS, "compile"}
-                    and not (function is tree and id(node) in inside)
-                ):
-                    inside.add(id(node))
-                    yield module, "" if function is tree else getattr(function, "name", "lambda"), node
+        calls: dict[ast.AST, ast.Call] = {
+            node: node for node in _nodes(module) if isinstance(node, ast.Call) and _is_of_re(node)
+        }
+        if not calls:
+            continue  # as in most modules: walking each of their functions would take seconds
+        outside = {*calls}
+        for function in _nodes(module):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                inside = [calls[node] for node in ast.walk(function) if node in calls]
+                outside.difference_update(inside)
+                yield from ((module, getattr(function, "name", "lambda"), call) for call in inside)
+        yield from ((module, "", calls[node]) for node in outside)
+
+
+def _is_of_re(call: ast.Call) -> bool:
+    function = call.func
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr in {*_METHODS, "compile"}
+        and isinstance(function.value, ast.Name)
+        and function.value.id == "re"
+    )
 
 
 def _value(node: ast.expr, module: ModuleType) -> Any:
@@ -193,6 +208,6 @@ def _value(node: ast.expr, module: ModuleType) -> Any:
 def functions() -> Iterator[tuple[str, str, ast.FunctionDef]]:
     """Each function of the package, with the path and the short name of its module."""
     for module in modules():
-        for node in ast.walk(_trees()[module.__name__]):
+        for node in _nodes(module):
             if isinstance(node, ast.FunctionDef):
                 yield str(module.__file__), _short(module), node

@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
+from support.forkserver import Child
 from support.machine import Machine, agent
 from support.repository import Repository
 
@@ -60,22 +60,22 @@ class Service:
             clock: a file with the number of seconds by which the clock is off.
             before: a command that becomes the program.
         """
-        command = machine.command("daemon")
         variables = machine.environment | {"AGENTSYNC_LOG_FORMAT": ""} | dict(environment or {})  # it logs JSON unasked
-        if clock:
-            command = [sys.executable, "-m", "support.shifted", str(clock), "daemon"]
-            variables["PYTHONPATH"] = str(Path(__file__).parents[1])
         self.events: list[dict[str, Any]] = []
         self._lines: SimpleQueue[str | None] = SimpleQueue()
-        self.process = subprocess.Popen(
-            [*before, *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=machine.root,
-            env=variables,
-        )
+        self.process: Child | subprocess.Popen[str]
+        if before:
+            self.process = subprocess.Popen(
+                [*before, *machine.command("daemon")],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=machine.root,
+                env=variables,
+            )
+        else:
+            self.process = Child(["daemon"], environment=variables, cwd=machine.root, clock=clock)
         self._reader = Thread(target=self._read)
         self._reader.start()
 
@@ -106,8 +106,9 @@ class Service:
         self._reader.join(_SECONDS)
 
     def _read(self) -> None:
+        assert self.process.stdout
         assert self.process.stderr
-        with self.process.stderr as lines:
+        with self.process.stdout, self.process.stderr as lines:
             for line in lines:
                 self._lines.put(line)
         self._lines.put(None)

@@ -1,8 +1,7 @@
-"""Run agentsync by a clock that is off by the seconds in a file: `python -m support.shifted FILE COMMAND...`."""
+"""A wall clock that is off by the seconds in a file."""
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -10,11 +9,9 @@ from typing import Self
 
 import apscheduler.schedulers.base
 
-from agentsync.cli import main
-
 
 def shift(file: Path) -> None:
-    """Shift the wall clock, and leave the monotonic one."""
+    """Shift the wall clock of this process, and leave the monotonic one."""
     real = time.time
 
     def offset() -> float:
@@ -27,8 +24,3 @@ def shift(file: Path) -> None:
 
     time.time = lambda: real() + offset()
     apscheduler.schedulers.base.datetime = Shifted
-
-
-if __name__ == "__main__":
-    shift(Path(sys.argv.pop(1)))
-    sys.exit(main())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import select
-import subprocess
 from collections.abc import Sequence
 
+from support.forkserver import Child
 from support.machine import Machine
 
 _SECONDS = 30
@@ -24,15 +24,10 @@ def answered(machine: Machine, arguments: Sequence[str], answers: Sequence[tuple
         The exit status, standard output, and what the terminal shows.
     """
     ours, theirs = os.openpty()
-    process = subprocess.Popen(
-        machine.command(*arguments),
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-        cwd=machine.root,
-        env=machine.environment,
-    )
+    output = machine.root / "output"
+    with output.open("wb") as file:
+        streams = [theirs, file.fileno(), theirs]
+        process = Child(arguments, environment=machine.environment, cwd=machine.root, streams=streams)
     os.close(theirs)
     shown, rest = "", [*answers]
     try:
@@ -45,6 +40,6 @@ def answered(machine: Machine, arguments: Sequence[str], answers: Sequence[tuple
     except OSError:  # Linux's error for a closed other end
         pass
     os.close(ours)  # which ends the program where it still waits for an answer
-    output, _ = process.communicate(timeout=_SECONDS)
+    code = process.wait(_SECONDS)
     assert rest == [], f"{rest} was not asked: {shown}"
-    return process.returncode, output, shown
+    return code, output.read_text(encoding="utf-8"), shown

@@ -26,10 +26,9 @@ from agentsync.formats.yaml_types import types_a_value
 from agentsync.repository.dialect_detection import read_agent
 from support.golden import read_archive
 from support.hostile import grows, hostile, superlinear
-from support.patterns import Call, Use, compiled, hidden, made_at_run_time, modules, written_out
+from support.patterns import Call, Use, hidden, made_at_run_time, modules, uses
 from support.thorough import part
 
-_USES = sorted({*compiled(), *written_out()}, key=repr)
 _SHARES = 8
 _BODY = 400_000
 _HEAD = 40_000  # an eighth of it is over the states of a comparison: results below are cached, and would cost nothing
@@ -99,7 +98,7 @@ def _run(use: Use) -> tuple[str, Callable[[str], object]]:
 @pytest.mark.parametrize("share", part(range(_SHARES), of=4, first=0))
 def test_every_pattern_of_the_package_takes_linear_time(share: int) -> None:
     slow = {}
-    for use in _USES[share::_SHARES]:
+    for use in uses()[share::_SHARES]:
         text, run = _run(use)
         if found := superlinear(run, hostile(text, use.flags & ~re.UNICODE)):
             slow[f"{use.place}, {use.method}"] = found
@@ -168,7 +167,7 @@ def _read(dialect: Dialect, more: Mapping[str, JsonValue], body: str = "You help
 def test_patterns_are_found_wherever_they_are() -> None:
     assert [*hidden()] == []
     assert len(modules()) > 150
-    places = {use.place for use in _USES}
+    places = {use.place for use in uses()}
     # In a module, in a table of a module, in an object, and in a function.
     assert {"core.urls._URL", "repository.checks._SECRETS[]", "git.failures._FAULTS[]"} <= places
     assert any(place.startswith("formats.key_lines:") for place in places)
