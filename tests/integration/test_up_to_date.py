@@ -17,14 +17,17 @@ import structlog
 from filelock import FileLock
 
 from agentsync.cli import cli
+from agentsync.core.codes import Code
 from agentsync.core.errors import ExitCode
 from agentsync.core.log import Event
 from agentsync.state.store import State
+from agentsync.sync import up_to_date
 from agentsync.sync.cycle import cycle
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, SyncRequest
 from support.installation import Installation, NoFetches, damage, known, lose_remote
+from support.machine import agent
 
 BROKEN = "---\nname: broken\ndescription: One.\ndescription: Or the other?\n---\nYou help.\n"
 
@@ -53,10 +56,53 @@ def test_the_time_of_the_fetch_is_recorded(resting: Installation) -> None:
     assert after.commit == before.commit
 
 
-def test_after_a_run_that_changed_something_it_is_not_up_to_date(installation: Installation) -> None:
+def test_after_a_run_that_changed_something_the_next_one_is_up_to_date(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert installation.find() is None
+    assert installation.pull().changes
+    checked = installation.find()
+    assert checked
+    assert checked.counts["keep"] == checked.files == 6
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 10 * 10**9)
+    assert [installation.find() is not None for _ in range(2)] == [True, True]
+    installation.publish()
+    assert installation.pull().changes
+    assert installation.find()
     installation.pull()
+    assert not installation.pull().changes
+
+
+def stored_fingerprint(installation: Installation) -> str:
+    with closing(sqlite3.connect(installation.app_paths.database)) as connection:
+        [(value,)] = connection.execute("SELECT value FROM fingerprint")
+    return str(value)
+
+
+def test_an_edit_that_no_stat_shows_is_found_right_after_a_run(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a file system's times are too coarse for two writes within one tick."""
+    installation.pull()
+    coarse = json.loads(stored_fingerprint(installation))["stats"]
+    monkeypatch.setattr(up_to_date, "digest_on_disk", lambda _targets: coarse)
+    written = installation.first / "tester.md"
+    written.write_text(written.read_text().swapcase())
     assert installation.find() is None
+    assert [one.code for one in installation.pull().diagnostics if one.path == str(written)] == [Code.CONFLICT_EDITED]
+
+
+def test_what_a_run_says_of_its_changes_is_not_said_again(installation: Installation) -> None:
+    installation.source.write({"agents/tester.md": agent("tester").replace("---\n", "---\ntools: Read\n", 1)})
+    installation.source.commit()
+    installation.pull()
+    installation.source.write({"agents/tester.md": agent("tester")})
+    installation.source.commit()
+    assert Code.GROWN in {one.code for one in installation.pull().diagnostics}
+    assert installation.find() is None
+    assert Code.GROWN not in {one.code for one in installation.pull().diagnostics}
+    assert installation.find()
 
 
 def test_a_run_in_progress_is_left_alone(resting: Installation) -> None:

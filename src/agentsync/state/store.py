@@ -15,6 +15,7 @@ from typing import Any, Self
 from agentsync.core.errors import StateError
 from agentsync.state.polled import polled_at, source_key
 from agentsync.state.records import (
+    RACY_NS,
     Action,
     FileChange,
     Intent,
@@ -150,6 +151,14 @@ class State(Database):
             (directory, path): Known(digest, Stat(size, mtime, ctime, int(inode)), observed)
             for directory, path, digest, size, mtime, ctime, inode, observed in self._query_in(query, directories)
         }
+
+    def unproven(self, directories: Iterable[str]) -> dict[Key, str]:
+        """The digest of each file of the inventory whose stat does not prove its content, such as one just written."""
+        query = (
+            "SELECT directory, path, digest FROM inventory WHERE (observed_ns IS NULL"  # noqa: S608 - a number
+            f" OR observed_ns - max(mtime_ns, ctime_ns) <= {RACY_NS}) AND directory IN"
+        )
+        return {(directory, path): digest for directory, path, digest in self._query_in(query, directories)}
 
     def cache_stats(self, seen: Mapping[Key, Known]) -> None:
         """Remember proofs; one whose digest is not the recorded one is dropped."""

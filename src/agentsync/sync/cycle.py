@@ -62,7 +62,8 @@ def cycle(environment: Environment, request: SyncRequest) -> Generator[Event, No
         events = RunEvents(secrets.token_hex(6))
         report, built = yield from _steps(environment, request, state, events)
         at_rest = _is_at_rest(report, built, state)
-        if report.scope is Scope.APPLY and not (request.quiet_noop and at_rest):
+        is_noop = at_rest and report.unmoved
+        if report.scope is Scope.APPLY and not (request.quiet_noop and is_noop):
             yield from events.of(report.sources).report(report)
         if at_rest and not report.recovered and (key := key_of(key_fields(environment), request)):
             remember(state, app_paths, key, fingerprint_of(environment, report, read))
@@ -134,7 +135,7 @@ def _diagnostics(planned: Planned, applied: Applied, now: float) -> tuple[Diagno
 
 
 def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
-    """Whether a run that finds all of this again has nothing to do and nothing new to report.
+    """Whether a run that finds all of this again, as it is now, has nothing to do and nothing new to report.
 
     What the build reports follows from what is fingerprinted: warnings were reported then, and refused agents are
     counted again. Any other error or warning may be over, so it takes a whole run.
@@ -144,11 +145,20 @@ def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
     return (
         report.scope is Scope.APPLY
         and report.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
-        and all(source.commit and source.commit == source.previous for source in report.sources)
+        and all(source.commit for source in report.sources)
         and not (plan.held or state.intents())
-        and all(change.action is Action.KEEP and change.wanted and change.base for change in plan.changes)
+        and _is_as_wanted(report)
         and _has_only_lasting_news(report, built)
         and not state.elsewhere(directories, {source.name: source.url for source in report.sources})
+    )
+
+
+def _is_as_wanted(report: Report) -> bool:
+    """Whether all that is wanted is there, and nothing else of ours: it was before, or is since this run."""
+    done = {outcome.change.key for outcome in report.outcomes if outcome.ok}
+    return all(
+        change.key in done or (change.action is Action.KEEP and change.wanted and change.base)
+        for change in report.plan.changes
     )
 
 
@@ -157,6 +167,7 @@ _LASTING: Final = (Code.PATTERN_UNUSED, Code.SOURCE_STALE, Code.ROLLOUT_NAME, Co
 
 def _has_only_lasting_news(report: Report, built: BuildResult) -> bool:
     news = [one for one in report.news if one.severity is not Severity.INFO]
+    news += [one.diagnostic for one in report.accepted if report.changes]  # of a change, which is not made again
     return not news or _lasting(report, built).issuperset(news)
 
 

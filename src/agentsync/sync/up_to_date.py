@@ -43,9 +43,19 @@ from agentsync.state.lock import locked
 from agentsync.state.polled import Polled, record_polls, source_key
 from agentsync.sync.fetch import Fetches, place_of
 from agentsync.sync.request import SyncRequest, key_fields
-from agentsync.targets.managed_files import ManagedFiles, digest_of, digest_on_disk, grouped
+from agentsync.targets.managed_files import (
+    ManagedFiles,
+    Proof,
+    digest_of,
+    digest_on_disk,
+    grouped,
+    have_contents,
+    keys_of,
+    stats_on_disk,
+)
 
 if TYPE_CHECKING:
+    from agentsync.state.records import Key
     from agentsync.state.store import State
 
 # No name of a variable contains a dollar sign or a brace.
@@ -98,6 +108,9 @@ class Fingerprint:
         files: in each target, the files that were written.
         stats: the digest of their stats, by which their content is known.
         gits: identities of the programs whose version was found new enough.
+        recent: in each target, the digests of files that were written so lately that their stats prove nothing yet:
+            those are read again.
+        proven_from: once they were read at this time or later, in nanoseconds since the epoch, the stats prove them.
     """
 
     expansions: Mapping[str, str]
@@ -114,6 +127,8 @@ class Fingerprint:
     files: Mapping[str, ManagedFiles] = field(default_factory=dict)
     stats: str = ""
     gits: Sequence[str] = ()
+    recent: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    proven_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,32 +231,51 @@ def _comparable(value: object) -> object:
 
 
 def remember(state: State, app_paths: AppPaths, key: str, fingerprint: Fingerprint) -> None:
-    """Store the fingerprint of the run of this key, unless it has a secret or a file is not known by its stat.
+    """Store the fingerprint of the run of this key, unless it has a secret.
+
+    Of a file that was just written the stat proves nothing yet. So what it has now is stored, and as long as it stays
+    so the content is compared, too.
 
     Raises:
         StateError: the state cannot be used.
     """
     if any(source.keeps_secrets for source in fingerprint.sources):
         return
-    proofs = state.cached_stats(fingerprint.targets)
-    if len(proofs) != state.count(fingerprint.targets) or not all(known.is_settled for known in proofs.values()):
+    from agentsync.state.records import RACY_NS  # noqa: PLC0415 - see the module's docstring
+
+    recent = state.unproven(fingerprint.targets)
+    stats: dict[Key, Proof] = {key: known.stat for key, known in state.cached_stats(fingerprint.targets).items()}
+    try:
+        stats |= stats_on_disk(_by_target(recent, fingerprint.targets))
+    except (OSError, ValueError):  # of a file that is gone already, or of several agents in one
         return
-    paths: dict[str, list[str]] = {path: [] for path in fingerprint.targets}
-    for directory, path in sorted(proofs):
-        paths[directory].append(path)
-    files = {path: grouped(paths[path], follow_symlinks=follow) for path, follow in fingerprint.targets.items()}
-    in_order = (
-        proofs[path, f"{above}/{name}" if above else name].stat
-        for path, managed in files.items()
-        for above, names in managed.names.items()
-        for name in names
-    )
+    files = _by_target(stats, fingerprint.targets)
+    digests = {path: {name: value for (where, name), value in recent.items() if where == path} for path in files}
     sources = [
         replace(source, mirror=place_of(app_paths, source.name, source.remote.url).condition())
         for source in fingerprint.sources
     ]
-    complete = replace(fingerprint, sources=sources, files=files, stats=digest_of(in_order), gits=sorted(checked()))
-    state.remember(key, json.dumps(asdict(complete), default=str))
+    complete = replace(
+        fingerprint,
+        sources=sources,
+        files=files,
+        stats=digest_of(stats[key] for key in keys_of(files)),
+        gits=sorted(checked()),
+        recent={path: names for path, names in digests.items() if names},
+        proven_from=max((max(stats[key][1:3]) for key in recent), default=0) + RACY_NS,
+    )
+    state.remember(key, _encoded(complete))
+
+
+def _by_target(keys: Iterable[Key], targets: Mapping[str, bool]) -> dict[str, ManagedFiles]:
+    paths: dict[str, list[str]] = {path: [] for path in targets}
+    for directory, path in sorted(keys):
+        paths[directory].append(path)
+    return {path: grouped(paths[path], follow_symlinks=follow) for path, follow in targets.items()}
+
+
+def _encoded(fingerprint: Fingerprint) -> str:
+    return json.dumps(asdict(fingerprint), default=str)
 
 
 def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: SyncRequest) -> UpToDate | None:
@@ -262,8 +296,10 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
             with Fingerprints(app_paths.database) as state:
                 fingerprint = _recall(state, key)
                 polls = _recorded(fingerprint, state, app_paths) if fingerprint else None
+            now_ns = time.time_ns()
             if fingerprint is None or polls is None or not _holds(fingerprint, app_paths, fetches):
                 return None
+            _settle(fingerprint, key, app_paths, now_ns)
             _record(fingerprint, polls, app_paths, fetches)
     except AgentsyncError:  # of the lock, the state or a remote: a full run meets and reports it too
         return None
@@ -368,7 +404,21 @@ def _holds(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> b
         )
         for source in fingerprint.sources
     )
-    return stats.result() == fingerprint.stats and is_unmoved
+    has_stats = stats.result() == fingerprint.stats
+    return has_stats and is_unmoved and have_contents(fingerprint.recent, fingerprint.files)
+
+
+def _settle(fingerprint: Fingerprint, key: str, app_paths: AppPaths, now_ns: int) -> None:
+    """Store that the stats prove all contents, once the files that were just written are old enough for that.
+
+    Raises:
+        StateError: the state cannot be used.
+    """
+    if fingerprint.recent and now_ns > fingerprint.proven_from:
+        from agentsync.state.store import State  # noqa: PLC0415 - see the module's docstring
+
+        with State(app_paths.database) as state:
+            state.remember(key, _encoded(replace(fingerprint, recent={})))
 
 
 def _record(fingerprint: Fingerprint, recorded: Sequence[_Recorded], app_paths: AppPaths, fetches: Fetches) -> None:

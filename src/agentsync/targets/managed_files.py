@@ -11,8 +11,13 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from agentsync.core.errors import AgentsyncError
 from agentsync.targets.directory_handle import DirectoryHandle, open_directory, parts
+
+if TYPE_CHECKING:
+    from agentsync.state.records import Key
 
 Proof = tuple[int, int, int, int]
 """Size, time of modification and of change in nanoseconds, and inode: what `state.records.Stat` has."""
@@ -62,6 +67,43 @@ def digest_on_disk(targets: Mapping[str, ManagedFiles]) -> str | None:
         return digest_of(_proofs(targets))
     except (OSError, ValueError):
         return None
+
+
+def stats_on_disk(targets: Mapping[str, ManagedFiles]) -> dict[Key, Proof]:
+    """Return the stats that files have now.
+
+    Raises:
+        OSError: one is missing, or a directory cannot be used.
+        ValueError: one is no regular file.
+    """
+    return dict(zip(keys_of(targets), _proofs(targets), strict=True))
+
+
+def have_contents(digests: Mapping[str, Mapping[str, str]], targets: Mapping[str, ManagedFiles]) -> bool:
+    """Whether files have the contents with these digests, which are given by target and relative path."""
+    from agentsync.targets.observe import opened  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        for path, files in digests.items():
+            with open_directory(Path(path), follow_symlinks=targets[path].follow_symlinks) as target:
+                for relative, expected in files.items():
+                    *above, name = parts(relative)
+                    with (
+                        target.descend(above) as directory,
+                        opened(directory, name) as descriptor,
+                        os.fdopen(descriptor, "rb", closefd=False) as file,
+                    ):
+                        if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                            return False
+    except (AgentsyncError, OSError):
+        return False
+    return True
+
+
+def keys_of(targets: Mapping[str, ManagedFiles]) -> Iterator[Key]:
+    for path, files in targets.items():
+        for above, names in files.names.items():
+            yield from ((path, f"{above}/{name}" if above else name) for name in names)
 
 
 def _proofs(targets: Mapping[str, ManagedFiles]) -> Iterator[Proof]:
