@@ -72,7 +72,11 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """The number of files in a target, how many of them have drifted or are in conflict, and of refused agents."""
+    """The number of files in a target, how many of them have drifted or are in conflict, and of refused agents.
+
+    Attributes:
+        refused_since: when the first of these was refused, in seconds since the epoch; None where there is none.
+    """
 
     name: str
     dialect: str
@@ -81,6 +85,7 @@ class TargetStatus:
     drifted: int
     conflicts: int
     refused: int = 0
+    refused_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[Targe
                     counts.drifted,
                     counts.conflicts,
                     counts.refused,
+                    counts.refused_since,
                 )
                 for target in result.targets
                 for counts in [result.counts_of(target.name)]
