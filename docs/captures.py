@@ -184,7 +184,7 @@ class _Scene:
         text = re.sub(r"\x1b\[[0-9;]*m", "", text.replace("\r\n", "\n"))
         text = re.sub(r"(?m)^.*\r", "", text)
         text = re.sub(r"\d+\.\d s\)", "0.2 s)", text)
-        return re.sub(r"fetched \d+ s ago", "fetched 1 s ago", text)
+        return re.sub(r"\b\d+ s ago", "1 s ago", text)
 
     def _git(self, *arguments: str) -> None:
         dates = {"GIT_AUTHOR_DATE": _DATE, "GIT_COMMITTER_DATE": _DATE}

@@ -11,8 +11,10 @@ import pytest
 from agentsync.cli.console import policy_lines
 from agentsync.config import Config
 from agentsync.config.tables import SourceTable, TargetTable
+from agentsync.core.durations import iso
 from agentsync.core.paths import AppPaths
 from agentsync.doctor import run_checks
+from agentsync.report.json_output import status_record
 from agentsync.rollout.choose import Reason
 from agentsync.rollout.tables import MachineRolloutTable
 from agentsync.sync.cycle import run
@@ -23,6 +25,7 @@ from support.repository import Repository
 
 STAGES = '[rollout]\nstages = [{ name = "canary", share = 5 }, { name = "everyone", share = 100, after = "1d" }]\n'
 DAYS = 86_400
+HOOKS = agent("hooked", hooks="{PreToolUse: [{matcher: Bash, hooks: [{type: command, command: ./check}]}]}")
 
 
 class Staged:
@@ -76,3 +79,36 @@ def test_no_configuration_evades_what_the_machines_policy_sets(staged: Staged, t
     assert looked.diagnostics == report.diagnostics
     checks = [one.message for one in run_checks(staged.config, staged.app_paths) if one.subject == "rollout team"]
     assert checks == [source.rules.contradiction]
+
+
+def test_since_when_an_agent_is_refused_lasts_until_it_is_accepted(staged: Staged) -> None:
+    def refuse(prompt: str = HOOKS) -> None:
+        staged.source.write({"agents/hooked.md": prompt})
+        staged.source.commit(when=int(time.time()))
+
+    def since(report: Report) -> float | None:
+        [refused] = report.refused
+        assert report.counts_of("claude").refused_since == refused.since
+        return refused.since
+
+    staged.table = MachineRolloutTable(obey=False)
+    refuse()
+    before = time.time()
+    assert since(staged.run(Scope.PLAN)) is None, "nothing recorded it yet"
+    first = since(staged.run())
+    assert first is not None
+    assert before <= first <= time.time()
+    refuse(f"{HOOKS}\nMore.\n")
+    assert since(staged.run()) == first
+    assert since(looked := staged.run(Scope.LOOK)) == first
+    assert status_record(looked)["refused"][0]["refused_since"] == iso(first)  # type: ignore[index] # of JSON
+    staged.source.path.rename(away := staged.source.path.with_suffix(".away"))
+    assert staged.run().sources[0].error
+    away.rename(staged.source.path)
+    assert since(staged.run()) == first
+    refuse(agent("hooked"))
+    assert staged.run().refused == ()
+    refuse()
+    again = since(staged.run())
+    assert again is not None
+    assert again > first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from math import inf
 from typing import Final
 
 import click
@@ -26,6 +27,7 @@ from agentsync.sync.report import Report
 from agentsync.sync.request import Scope
 
 _MOST_LINES: Final = 20  # of problems, without -v
+_MOST_REFUSED: Final = 8  # agents, without -v
 _WATCH_SECONDS: Final = 2.0  # between two looks
 
 _EPILOG = """\b
@@ -116,6 +118,7 @@ def _show(report: Report, options: Common) -> None:
     _show_sources(report)
     click.echo()
     _show_targets(report)
+    _show_refused(report, options)
     if report.differing:
         click.echo()
         show_changes(report.differing, verbosity=options.verbosity)
@@ -165,6 +168,27 @@ def _show_targets(report: Report) -> None:
         for target in report.missing
     ]
     table(rows, ("TARGET", "DIALECT", "FILES", "STATE", "DIRECTORY"))
+
+
+def _show_refused(report: Report, options: Common) -> None:
+    """List which agents are refused where and since when, the longest first; with -v all of them."""
+    refused = sorted(report.refused, key=lambda one: one.since or inf)
+    shown = refused if options.verbosity > 0 else refused[:_MOST_REFUSED]
+    if not shown:
+        return
+    now = time.time()
+    rows = [
+        [
+            printable(one.agent or one.path),
+            ago(one.since, now) if one.since is not None else "no pull yet",
+            ", ".join(one.targets) or "-",
+        ]
+        for one in shown
+    ]
+    click.echo()
+    table(rows, ("REFUSED", "SINCE", "TARGETS"))
+    if more := len(refused) - len(shown):
+        click.echo(f"and {counted(more, 'more refused agent')}; -v shows them")
 
 
 def _missing(target: Target, report: Report) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agentsync.config import Target
+from agentsync.core.durations import iso
 from agentsync.core.errors import AgentsyncError
 from agentsync.core.paths import shorten
 from agentsync.core.urls import redact
@@ -86,6 +87,7 @@ def report_record(report: Report) -> dict[str, object]:
                 "source_path": one.path,
                 "targets": list(one.targets),
                 "kept": list(one.kept),
+                "refused_since": None if one.since is None else iso(one.since),
             }
             for one in report.refused
         ],

@@ -76,6 +76,7 @@ class TargetStatus:
 
     Attributes:
         refused: by source, the number of its agents that this target should have and does not get.
+        refused_since: when the first of these was refused, in seconds since the epoch; None where there is none.
     """
 
     name: str
@@ -85,6 +86,7 @@ class TargetStatus:
     drifted: int
     conflicts: int
     refused: Mapping[str, int] = field(default_factory=dict)
+    refused_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[Targe
                     counts.drifted,
                     counts.conflicts,
                     Counter(one.source for one in refused if target.name in one.targets),
+                    counts.refused_since,
                 )
                 for target in result.targets
                 for counts in [result.counts_of(target.name)]

@@ -11,6 +11,10 @@ Key = tuple[str, str]
 """A target's directory and a path relative to it."""
 
 
+Refusal = tuple[str, str, str]
+"""The source and the path of an agent's file, and the target that does not get it; empty where there is no target."""
+
+
 class Action(StrEnum):
     """Action for one path; take and forget change the inventory only, keep and conflict change nothing.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised with each change of the tables; a database of an earlier version is set aside."""
 
 TABLES = """
@@ -38,5 +38,8 @@ CREATE TABLE IF NOT EXISTS intents (
 CREATE INDEX IF NOT EXISTS intents_by_path ON intents (directory, path);
 CREATE TABLE IF NOT EXISTS fingerprint (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reported (diagnostic INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS refused (
+    source TEXT, path TEXT, target TEXT, since REAL NOT NULL, PRIMARY KEY (source, path, target)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS suspension (since REAL NOT NULL, reason TEXT NOT NULL);
 """

@@ -22,6 +22,7 @@ from agentsync.state.records import (
     Key,
     Known,
     Recorded,
+    Refusal,
     SourceState,
     Stat,
     Suspension,
@@ -229,6 +230,18 @@ class State(Database):
         with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO reported VALUES (?)", [(number,) for number in added])
             connection.executemany("DELETE FROM reported WHERE diagnostic = ?", [(number,) for number in over])
+
+    def refused_since(self) -> dict[Refusal, float]:
+        """Since when each agent is refused, in seconds since the epoch."""
+        query = "SELECT source, path, target, since FROM refused"
+        return {(source, path, target): since for source, path, target, since in self._query(query)}
+
+    def set_refused(self, added: Mapping[Refusal, float], over: Iterable[Refusal]) -> None:
+        """Add agents that are refused, with the time since when, and drop those that no longer are."""
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM refused WHERE source = ? AND path = ? AND target = ?", over)
+            rows = [(*key, since) for key, since in added.items()]
+            connection.executemany("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?)", rows)
 
     # Sources
 

@@ -28,6 +28,7 @@ from agentsync.sync.cycle_diagnostics import suspended
 from agentsync.sync.events import RunEvents
 from agentsync.sync.observe import observe
 from agentsync.sync.plan import Planned, plan
+from agentsync.sync.refusals import record_refusals
 from agentsync.sync.report import Report
 from agentsync.sync.reported import set_reported
 from agentsync.sync.request import Environment, Scope, SyncRequest, key_fields
@@ -114,12 +115,14 @@ def _steps(
         recovered=state.recovered,
         suspension=applied.suspension,
         reported=None if request.ad_hoc else state.reported(),
+        refused_since=state.refused_since(),
     )
     if is_applying:
+        unread = {source.name for source in report.sources} - {snapshot.name for snapshot in observation.snapshots}
+        report = record_refusals(state, report, observation.began_at, unread=unread)
         record(environment, state, applied, report)
         if not request.ad_hoc:
-            is_complete = len(observation.snapshots) == len(observation.sources)
-            set_reported(state, report.diagnostics, is_complete=is_complete)
+            set_reported(state, report.diagnostics, is_complete=not unread)
     return report, observation.built
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ExitCode, SourceUnavailableError
 from agentsync.dialects import Kind
 from agentsync.repository.acceptance import Accepted
-from agentsync.state.records import Action, Key, Recorded, Suspension
+from agentsync.state.records import Action, Key, Recorded, Refusal, Suspension
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.contents import ContentStore
 from agentsync.sync.reported import identity, is_reported_once
@@ -36,6 +36,7 @@ class Refused:
         agent: its name, as far as it is known; else empty.
         targets: the names of the targets that do not get it; none where there is no target.
         kept: those of them where a version that was written earlier stays.
+        since: when the first of them began to refuse it, in seconds since the epoch; None where no run recorded it yet.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Refused:
     agent: str
     targets: tuple[str, ...]
     kept: tuple[str, ...] = ()
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class TargetCounts:
         drifted: includes the conflicts.
         held: changes that wait for the user's confirmation.
         refused: agents that the target should have and does not get; see `Refused`.
+        refused_since: when the first of these was refused, in seconds since the epoch; None where there is none.
     """
 
     files: int
@@ -61,6 +64,7 @@ class TargetCounts:
     pending: int
     held: int
     refused: int = 0
+    refused_since: float | None = None
 
 
 @dataclass(frozen=True)  # without slots, for the properties that are computed once
@@ -81,6 +85,7 @@ class Report:
         suspension: since when and why nothing is applied.
         reported: the identities of the diagnostics that were reported before; None where that is not recorded, as for
             sources and targets that are given for one run.
+        refused_since: since when each agent is refused that was in the last run that applied changes, or is in this.
     """
 
     sync_id: str
@@ -102,6 +107,7 @@ class Report:
     recovered: bool = False
     suspension: Suspension | None = None
     reported: frozenset[int] | None = None
+    refused_since: Mapping[Refusal, float] = field(default_factory=dict)
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -166,6 +172,7 @@ class Report:
         remaining = [change for change in changes if change.key not in apart]
         drifted = [change for change in remaining if is_drifted(change)]
         held = [change for change in self.plan.held if change.target == target]
+        refused = [one for one in self.refused if target in one.targets]
         known = [change.wanted if change.key in done else change.base for change in (*changes, *held)]
         return TargetCounts(
             files=sum(row is not None for row in known),
@@ -173,7 +180,8 @@ class Report:
             conflicts=sum(change.action is Action.CONFLICT for change in remaining),
             pending=sum(is_change(change) and not is_drifted(change) for change in remaining),
             held=len(held),
-            refused=sum(target in one.targets for one in self.refused),
+            refused=len(refused),
+            refused_since=self._since((one.source, one.path, target) for one in refused),
         )
 
     @cached_property
@@ -200,6 +208,7 @@ class Report:
                 one.name or next(filter(None, one.claims), ""),
                 targets,
                 tuple(target for target in targets if (target, one.source, one.path) in staying),
+                self._since((one.source, one.path, target) for target in targets or ("",)),
             )
             for one in self.compiled
             for targets in [
@@ -209,6 +218,9 @@ class Report:
             ]
             if targets or (one.refused and not is_accepted(one.path, ""))
         )
+
+    def _since(self, refusals: Iterable[Refusal]) -> float | None:
+        return min((self.refused_since[key] for key in refusals if key in self.refused_since), default=None)
 
     @property
     def installed_though_refused(self) -> int:

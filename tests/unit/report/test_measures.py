@@ -38,7 +38,14 @@ SERVICE_STATUS = ServiceStatus(
     rollouts={"team": Choice(COMMIT, OTHER, Reason.WAITING, "early", due_at=1600.0)},
     targets=(
         TargetStatus(
-            "claude", "claude", "/home/ada/.claude/agents", files=7, drifted=2, conflicts=1, refused={"team": 4}
+            "claude",
+            "claude",
+            "/home/ada/.claude/agents",
+            files=7,
+            drifted=2,
+            conflicts=1,
+            refused={"team": 4},
+            refused_since=1400.0,
         ),
     ),
 )
@@ -64,6 +71,7 @@ def test_every_number_is_exported_under_its_labels() -> None:
     assert reported['agentsync_conflicts{target="claude"}'] == 1
     assert reported['agentsync_refused_agents{source="team",target="claude"}'] == 4
     assert reported['agentsync_refused_agents{source="other",target="claude"}'] == 0  # before the first one is
+    assert reported['agentsync_refused_since_timestamp_seconds{target="claude"}'] == 1400
     assert reported["agentsync_held"] == 3
     assert reported["agentsync_last_sync_timestamp_seconds"] == 1000
     assert reported["agentsync_last_success_timestamp_seconds"] == 900

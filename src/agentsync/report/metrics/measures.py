@@ -125,6 +125,12 @@ def _refused(service_status: ServiceStatus) -> Iterator[Sample]:
             yield (target.name, name), target.refused.get(name, 0)
 
 
+def _refused_since(service_status: ServiceStatus) -> Iterator[Sample]:
+    for target in service_status.targets:
+        if target.refused_since is not None:
+            yield (target.name,), target.refused_since
+
+
 def _waiting(service_status: ServiceStatus) -> Iterator[Sample]:
     at = service_status.last.ended_at if service_status.last else service_status.started_at
     for name, choice in service_status.rollouts.items():
@@ -184,6 +190,14 @@ MEASURES: Final = (
         "Agents of a source that a target should have and does not get, since they are refused.",
         _refused,
         labels=("target", "source"),
+    ),
+    Measure(
+        "refused_since.timestamp",
+        _GAUGE,
+        "Since when the agent is refused that a target refuses for the longest time; missing if it refuses none.",
+        _refused_since,
+        labels=("target",),
+        unit="s",
     ),
     Measure("changes", _COUNTER, "Files that were changed, by action.", _changes, labels=("action",)),
     Measure("diagnostics", _GAUGE, "Diagnostics of the last cycle, by code.", _diagnostics, labels=("code",)),
