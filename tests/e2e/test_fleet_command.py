@@ -157,6 +157,16 @@ def test_documents_of_real_runs_are_compared_with_a_clone(
     assert by_clone.code == 4
     assert by_clone.json["sources"][0]["stages"][0]["expected"]["id"] == new
     (collected / "broken.json").unlink()
+    side = repository.git("commit-tree", "-p", old, "-m", "Beside the branch", f"{old}^{{tree}}")
+    repository.reset(repository.git("commit-tree", "-p", new, "-p", side, "-m", "Merge", f"{old}^{{tree}}"))
+    repository.write({"agentsync.toml": f'{STAGED}hold_at = "{side[:12]}"\n'})
+    repository.commit("Hold at what was merged")
+    write_document(collected, "held", NEW, "canary", "held at")
+    held = (collected / "held.json").read_text().replace(NEW, side)
+    (collected / "held.json").write_text(held)
+    (team,) = machine.run(*arguments, "--clone", repository.path).json["sources"]
+    assert (team["goal"]["id"], team["held"], team["stages"][0]["current"]) == (side, True, 1)
+    (collected / "held.json").unlink()
     repository.write({"agentsync.toml": "[rollout"})
     worse = repository.commit("A worse one")
     lenient = ("--max-refused", "100%", "--max-failing", "100%", "--clone", repository.path)

@@ -1,24 +1,30 @@
 """A team's rollout from the first machine to the last, over smart HTTP: a good change, a bad one, a halt, a revert.
 
 `make fleet-demo` does the same with forty services, Prometheus and Alertmanager. Here machines pull by a clock that is
-ahead, and `agentsync fleet` judges instead of an alert. The halt is that of examples/prometheus.
+ahead, and `agentsync fleet` judges instead of an alert; two services show that the alert halts, where Prometheus and
+Alertmanager are installed. The halt is that of examples/prometheus.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.server import HTTPServer
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
 
 import pytest
 
+from fleet.homes import homes_below, running
+from fleet.monitoring import Pace, missing_packages, monitoring
 from support.gitserver import GitServer
 from support.machine import Machine, agent
 from support.repository import Repository
@@ -104,6 +110,48 @@ def test_a_bad_commit_is_halted_through_ci_and_its_revert_reaches_whoever_has_it
         assert one.run_later(101, "pull").code == 0
         assert (prompt_of(canary), prompt_of(one)) == ("Two.", "Two.")
         assert not (canary.claude / "release.md").exists()
+
+
+@pytest.mark.skipif(bool(missing_packages()), reason=f"{missing_packages()} are not installed")
+def test_an_alert_halts_a_commit_that_one_machine_of_the_first_stage_refuses(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "served/team.git")
+    repository.git("config", "http.receivepack", "true")
+    repository.write({"agents/tester.md": agent("tester", "One."), "agentsync.toml": _MANIFEST})
+    first = int(time.time()) - 100 * 3600
+    repository.commit("One.", when=first)
+    asked: SimpleQueue[None] = SimpleQueue()
+
+    def wait(holds: Callable[[], bool]) -> None:
+        end = time.monotonic() + _SECONDS
+        while not holds():
+            asked.get(timeout=end - time.monotonic())  # each service polls every second
+
+    with GitServer(tmp_path / "served", on_request=lambda: asked.put(None)) as server:
+        git(tmp_path, "clone", "--quiet", server.url("team.git"), "ci")
+        stages = {"canary": ("platform", 1), "everyone": ("", 1)}
+        homes = homes_below(tmp_path / "homes", server.url("team.git"), stages, interval=1)
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {"PATH": path, "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+        pace = Pace(scrape="200ms", evaluate="200ms", pending="0s")
+        with (
+            running(homes),
+            monitoring(tmp_path, homes, ci=tmp_path / "ci", environment=environment, pace=pace) as shown,
+        ):
+            wait(lambda: shown.is_ready)
+            dates = "agentsync_source_commit_timestamp_seconds"
+            wait(lambda: [*shown.query(dates).values()] == [first, first])
+            release = agent("release", hooks="{Stop: [{hooks: []}]}")
+            repository.write({"agents/tester.md": agent("tester", "Two."), "agents/release.md": release})
+            bad = repository.commit("Two.")
+            wait(lambda: repository.head != bad)
+            reason = "100% of stage canary refuse agents of a new commit of team"
+            assert repository.git("log", "--format=%an: %s", "-1") == f"agentsync halt: Halt the rollout: {reason}"
+            wait(lambda: len(shown.query('agentsync_rollout_stage{reason="halted"}')) == len(homes))
+            prompts = [(home.machine.claude / "tester.md").read_text().splitlines()[-1] for home in homes]
+            assert prompts == ["Two.", "One."]
+            fleet = homes[0].machine.run("fleet", "--prometheus", shown.url, "--clone", repository.path)
+            assert f"(halted: {reason})" in fleet.stdout
+            assert "over the limit: canary: 1 of 1 refused, 0 allowed" in fleet.stdout
 
 
 def machine_of(root: Path, url: str, group: str) -> Machine:

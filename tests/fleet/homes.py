@@ -1,4 +1,4 @@
-"""Forty homes on this machine, each with a service of its own."""
+"""Homes on this machine, each with a service of its own: forty in the demonstration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ allow_http = true
 [targets.opencode]
 
 [daemon]
-interval = 6
+interval = {interval}
 jitter = 1 # all homes have one machine id, so chance spreads them
 watch = false
 
@@ -56,15 +56,17 @@ class Home:
         return path.read_text(encoding="utf-8").splitlines()[-1] if path.exists() else ""
 
 
-def homes_below(root: Path, url: str) -> Sequence[Home]:
-    """Make and configure the homes, which follow a repository."""
-    names = [(stage, f"{stage}-{number:02}") for stage, (_, size) in STAGES.items() for number in range(1, size + 1)]
+def homes_below(
+    root: Path, url: str, stages: Mapping[str, tuple[str, int]] = STAGES, *, interval: int = 6
+) -> Sequence[Home]:
+    """Make and configure the homes of some stages, which follow a repository and poll it every `interval` seconds."""
+    names = [(stage, f"{stage}-{number:02}") for stage, (_, size) in stages.items() for number in range(1, size + 1)]
     ports = free_ports(len(names))
     homes = [Home(name, stage, Machine(root / name), port) for (stage, name), port in zip(names, ports, strict=True)]
     for home in homes:
-        group = STAGES[home.stage][0]
+        group = stages[home.stage][0]
         table = f'[sources.team.rollout]\ngroup = "{group}"\n' if group else ""
-        home.machine.configure(_CONFIG.format(url=url, group=table, port=home.port))
+        home.machine.configure(_CONFIG.format(url=url, group=table, port=home.port, interval=interval))
     return homes
 
 

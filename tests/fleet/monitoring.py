@@ -19,8 +19,21 @@ from fleet.homes import Home, free_ports, process, wait_for_port
 EXAMPLES: Final = Path(__file__).parents[2] / "examples/prometheus"
 _PACKAGES: Final = ("prometheus", "prometheus-alertmanager")  # which have a program of that name
 _SECONDS: Final = 30
-# The rules are for intervals of minutes and delays of hours.
-_FASTER: Final = {"[1h]": "[1m]", "for: 2m": "for: 4s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times as Prometheus writes them. The rules are for intervals of minutes and delays of hours.
+
+    Attributes:
+        scrape: the time from one scrape to the next.
+        evaluate: the same for the rules.
+        pending: how long what is a reason to halt lasts before its alert fires.
+    """
+
+    scrape: str = "2s"
+    evaluate: str = "1s"
+    pending: str = "4s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,9 @@ def missing_packages() -> Sequence[str]:
 
 
 @contextmanager
-def monitoring(root: Path, homes: Sequence[Home], *, ci: Path, environment: Mapping[str, str]) -> Iterator[Prometheus]:
+def monitoring(
+    root: Path, homes: Sequence[Home], *, ci: Path, environment: Mapping[str, str], pace: Pace = Pace()
+) -> Iterator[Prometheus]:
     """Run Prometheus, Alertmanager, and the webhook with its CI job.
 
     Args:
@@ -75,17 +90,22 @@ def monitoring(root: Path, homes: Sequence[Home], *, ci: Path, environment: Mapp
         homes: what is scraped.
         ci: the job's clone.
         environment: of all of them.
+        pace: of Prometheus.
     """
     ports = dict(zip(("prometheus", "alertmanager", "webhook"), free_ports(3), strict=True))
     rules = (EXAMPLES / "alerts.yml").read_text(encoding="utf-8")
-    for slow, fast in _FASTER.items():
+    for slow, fast in {"[1h]": "[1m]", "for: 2m": f"for: {pace.pending}"}.items():
         assert slow in rules
         rules = rules.replace(slow, fast)
     route = (EXAMPLES / "alertmanager.yml").read_text(encoding="utf-8")
     route = route.replace("127.0.0.1:9480", f"127.0.0.1:{ports['webhook']}").replace(
         "group_wait: 10s", "group_wait: 0s"
     )
-    files = {"alerts.yml": rules, "alertmanager.yml": route, "prometheus.yml": json.dumps(_prometheus(homes, ports))}
+    files = {
+        "alerts.yml": rules,
+        "alertmanager.yml": route,
+        "prometheus.yml": json.dumps(_prometheus(homes, ports, pace)),
+    }
     for name, text in files.items():
         (root / name).write_text(text, encoding="utf-8")
     commands = {
@@ -119,11 +139,11 @@ def monitoring(root: Path, homes: Sequence[Home], *, ci: Path, environment: Mapp
         yield Prometheus(ports["prometheus"])
 
 
-def _prometheus(homes: Sequence[Home], ports: Mapping[str, int]) -> Mapping[str, object]:
+def _prometheus(homes: Sequence[Home], ports: Mapping[str, int], pace: Pace) -> Mapping[str, object]:
     """Return the configuration; JSON is YAML too."""
     machines = [{"targets": [f"127.0.0.1:{home.port}"], "labels": {"instance": home.name}} for home in homes]
     return {
-        "global": {"scrape_interval": "2s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": pace.scrape, "evaluation_interval": pace.evaluate},
         "rule_files": ["alerts.yml"],
         "scrape_configs": [{"job_name": "agentsync", "static_configs": machines}],
         "alerting": {

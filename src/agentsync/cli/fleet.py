@@ -33,6 +33,8 @@ from agentsync.fleet.prometheus_api import LARGEST, Query, read_prometheus
 from agentsync.fleet.record import fleet_record
 from agentsync.git.clone import Clone
 from agentsync.repository.manifest import FILE_NAME, read_manifest
+from agentsync.rollout.line import Commit, Line
+from agentsync.rollout.tables import RolloutTable
 
 _EPILOG: Final = """\b
 Examples:
@@ -244,7 +246,20 @@ def _branches(view: FleetView, asked: _Asked) -> dict[str, Branch]:
         rollout = read_manifest(text).rollout
     except ConfigError as error:
         mistake = str(error)
-    return {asked.source or "".join(names): Branch(line_of(clone, rollout), rollout, mistake)}
+    line = line_of(clone, rollout)
+    return {asked.source or "".join(names): Branch(line, rollout, mistake, _held(clone, rollout, line))}
+
+
+def _held(clone: Clone, rollout: RolloutTable | None, line: Line) -> Commit | None:
+    """Return the commit that a rollout is held at, where it is not on the line; None also where there is none."""
+    hold_at = rollout.hold_at if rollout else None
+    if hold_at is None or any(commit.id.startswith(hold_at) for commit in line):
+        return None
+    try:
+        [record] = clone.first_parents(1, clone.resolve(hold_at))
+    except ConfigError:  # the machines stay where they are, and report it
+        return None
+    return Commit(record.id, record.tree, record.time, record.message)
 
 
 def _exit_code(assessment: Assessment, limits: Limits) -> ExitCode:

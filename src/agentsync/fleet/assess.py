@@ -159,7 +159,7 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
     branch = criteria.branches.get(name)
     if branch:
         goal, place = branch.at(branch.goal), by_branch(branch, criteria.now)
-        rollout, subject = branch.rollout, branch.line[branch.goal].message.partition("\n")[0]
+        rollout, subject = branch.rollout, branch.commits[branch.goal].message.partition("\n")[0]
         halted, is_held = (rollout.halt, rollout.hold_at is not None) if rollout else ("", False)
         order = [stage.name for stage in rollout.stages] if rollout else []
     else:

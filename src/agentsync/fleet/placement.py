@@ -10,7 +10,7 @@ from typing import Final
 
 from agentsync.fleet.model import UNKNOWN_STAGE, FleetMachine, Followed, Refusal
 from agentsync.rollout.choose import Choice, Machine, Reason, choose
-from agentsync.rollout.line import Line, reverted
+from agentsync.rollout.line import Commit, Line, reverted
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 
 _KEPT_BACK: Final = frozenset({Reason.WAITING, Reason.OUTSIDE_WINDOW, Reason.HALTED, Reason.STAYING})
@@ -55,17 +55,24 @@ class Branch:
         line: its first-parent line, the newest commit first; never empty.
         rollout: of the manifest at its tip.
         mistake: why that manifest cannot be used, so that every machine stays where it is; empty where it can.
+        held: the commit that it holds at, where the line does not have that.
     """
 
     line: Line
     rollout: RolloutTable | None = None
     mistake: str = ""
+    held: Commit | None = None
+
+    @cached_property
+    def commits(self) -> Line:
+        """The line, and after it the commit that is held at and beside it or too far back."""
+        return [*self.line, self.held] if self.held else self.line
 
     @cached_property
     def goal(self) -> int:
         """Position of the commit that all machines are to have in the end."""
-        held = self.rollout.hold_at if self.rollout else None
-        return next((index for index, one in enumerate(self.line) if held and one.id.startswith(held)), 0)
+        hold_at = self.rollout.hold_at if self.rollout else None
+        return next((index for index, one in enumerate(self.commits) if hold_at and one.id.startswith(hold_at)), 0)
 
     @cached_property
     def reverted(self) -> Mapping[str, str]:
@@ -75,16 +82,16 @@ class Branch:
     def positions(self) -> Mapping[str | float, int]:
         """Positions of commits by id and by date; of two with one date, that of the newer one."""
         positions: dict[str | float, int] = {}
-        for index, commit in enumerate(self.line):
+        for index, commit in enumerate(self.commits):
             positions[commit.id] = index
             positions.setdefault(commit.time, index)
         return positions
 
     def at(self, index: int) -> Version:
-        return Version(self.line[index].id, self.line[index].time)
+        return Version(self.commits[index].id, self.commits[index].time)
 
     def find(self, followed: Followed) -> int | None:
-        """Return the position of a machine's commit; None where the line does not have it."""
+        """Return the position of a machine's commit; None where it is not known."""
         key = followed.commit or followed.committed_at
         return None if key is None else self.positions.get(key)
 
@@ -178,7 +185,7 @@ def by_branch(branch: Branch, now: float) -> Place:
     def place(machine: FleetMachine, followed: Followed) -> Placement:
         index = branch.find(followed)
         if index is not None:
-            commit = branch.line[index]
+            commit = branch.commits[index]
             followed = replace(followed, commit=commit.id, committed_at=commit.time)
         goal = branch.goal if followed.stage else 0  # a hold is part of the rollout, which some do not follow
         if index == goal:
@@ -189,7 +196,7 @@ def by_branch(branch: Branch, now: float) -> Place:
         choice = choices.get(key) or choices.setdefault(key, _choice(branch, *key, now))
         expected = branch.positions.get(choice.commit, None if choice.commit else index)
         on_line = index is not None or not Version(followed.commit, followed.committed_at).is_known
-        is_reverted = index is not None and branch.line[index].id in branch.reverted
+        is_reverted = index is not None and branch.commits[index].id in branch.reverted
         reports_waiting = _reports_waiting(followed) and choice.reason is not Reason.HELD and not is_reverted
         if on_line and (expected == index or reports_waiting):
             own = Version() if index is None else branch.at(index)
@@ -209,10 +216,11 @@ def _choice(branch: Branch, stage: str, index: int | None, now: float) -> Choice
     names = [one.name for one in branch.rollout.stages] if branch.rollout else []
     known = stage if stage in names else next(reversed(names), None)  # any text, which counts as the last one
     machine = Machine("", "", MachineRolloutTable(obey=bool(stage), stage=known))
-    applied = branch.line[index].id if index is not None else ""
+    applied = branch.commits[index].id if index is not None else ""
     if branch.mistake:
         return Choice(applied, branch.line[0].id, Reason.STAYING, stage, branch.mistake)
-    return choose(branch.line, branch.rollout, machine, now=now, applied=applied, ahead=index)
+    ahead = None if index == len(branch.line) else index
+    return choose(branch.line, branch.rollout, machine, now=now, applied=applied, ahead=ahead)
 
 
 def _reports_waiting(followed: Followed) -> bool:

@@ -53,13 +53,13 @@ class Clone:
         """Whether a part of the history is missing, as in a clone with `--depth`."""
         return self._git("rev-parse", "--is-shallow-repository").strip() == b"true"
 
-    def first_parents(self, most: int) -> list[CommitRecord]:
-        """Return the current commit and the first parent of each, the newest first, at most so many.
+    def first_parents(self, most: int, commit: str = "HEAD") -> list[CommitRecord]:
+        """Return a commit, by default the current one, and the first parent of each, at most so many.
 
         Raises:
             ConfigError: there is no commit.
         """
-        return parse_first_parents(self._git(*FIRST_PARENTS, f"--max-count={most}"))
+        return parse_first_parents(self._git(*FIRST_PARENTS, f"--max-count={most}", "--end-of-options", commit, "--"))
 
     def merged_reverts(self, line: Sequence[CommitRecord]) -> Mapping[str, frozenset[str]]:
         """Return for the merges of a first-parent line which earlier commits of it they take back, by their ids."""
