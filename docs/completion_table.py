@@ -25,7 +25,7 @@ _FLAG: Final = "-"
 _OPERANDS: Final = {
     ("adopt", "what"): ":agents",
     ("docs", "topic"): " ".join(
-        sorted(path.relative_to(_DOCS).with_suffix("").as_posix() for path in _DOCS.rglob("*.md"))
+        sorted(["systemd", *(path.relative_to(_DOCS).with_suffix("").as_posix() for path in _DOCS.rglob("*.md"))])
     ),
     ("explain", "codes"): " ".join(code.id for code in Code),
     ("history", "sync_id"): ":syncs",

@@ -225,6 +225,8 @@ def test_ssh_by_the_agent_and_the_configuration_of_the_user(
     ],
 )
 def test_an_address_without_its_beginning_gets_a_suggestion_and_no_guess(machine: Machine, url: str, hint: str) -> None:
+    for directory in (".claude", ".config/opencode"):
+        (machine.home / directory).rmdir()  # without any tool, since a wrong address is the first thing to correct
     result = machine.run("init", url)
     assert result.code == 2
     assert hint in message(result)

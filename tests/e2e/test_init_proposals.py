@@ -53,6 +53,12 @@ def test_without_a_terminal_what_is_left_to_decide_is_listed_and_nothing_is_allo
     assert "policy" not in text
     assert tomllib.loads(text.replace("#[", "[").replace("#house", "house"))["models"]
     machine.config.unlink()
+    assert machine.run("init", str(team.path), "--format", "json").json["proposals"] == {
+        "targets": ["codex"],
+        "models": {"opencode": ["house-model-1"]},
+        "policy": {"guard": ["hooks"]},
+    }
+    machine.config.unlink()
     some = machine.run("init", str(team.path), "--only", "tester", "--only", "guard", "--to", "claude")
     assert document(machine)["sources"]["team"]["only"] == ["tester", "guard"]
     assert "would be 1 created" in some.stdout

@@ -56,7 +56,10 @@ def _pages() -> dict[str, Path]:
     """
     for directory in (_PACKAGE / "docs", _PACKAGE.parents[1] / "docs"):
         if paths := sorted(directory.rglob("*.md")):
-            return {path.relative_to(directory).with_suffix("").as_posix(): path for path in paths}
+            pages = {path.relative_to(directory).with_suffix("").as_posix(): path for path in paths}
+            # In a clone the page on systemd is beside the units; the package has it among the others.
+            pages.setdefault("systemd", directory.parent / "systemd" / "README.md")
+            return dict(sorted(pages.items()))
     raise AgentsyncError("the documentation is not installed", place=str(_PACKAGE / "docs"))
 
 

@@ -18,6 +18,7 @@ from agentsync.cli.proposals import (
     ask,
     ask_about_needs,
     can_ask,
+    proposals_record,
     show_proposals,
     unmapped_models,
 )
@@ -70,15 +71,14 @@ def command(
     options = common()
     path = options.config or user_config()
     _check_free(path)
+    access = find_access(url, path) if url is not None else None
     chosen = [dialects()[name] for name in targets] or [*installed()]
     if not chosen:
         titles = ", ".join(dialect.title for dialect in dialects().values() if directory_of(dialect))
         hint = f"name a target with --to, such as --to {default_dialect().name}"
         raise ConfigError(f"none of {titles} was found here", hint=hint)
-    names = [dialect.name for dialect in chosen]
-    if url is None:
+    if access is None:
         return _propose(chosen)
-    access = find_access(url, path)
     settings: dict[str, object] = {"branch": branch, "subfolder": subfolder, "only": list(only)}
     given = {key: value for key, value in settings.items() if value}
     proposal = Proposal(source_name(access.url), access, given, tuple(chosen))
@@ -94,7 +94,8 @@ def command(
     create(path, proposal.text())
     chosen, names = [*proposal.tools], [tool.name for tool in proposal.tools]
     if options.json:
-        click.echo(json.dumps({"config": str(path), "targets": names, "counts": report.counts}))
+        record = {"config": str(path), "targets": names, "counts": report.counts}
+        click.echo(json.dumps({**record, "proposals": proposals_record(report, proposal)}))
         return report.exit_code
     _show_tools(chosen)
     access.show()
@@ -133,7 +134,8 @@ def _check_free(path: Path) -> None:
 
 def _propose(chosen: list[Dialect]) -> int:
     if common().json:
-        click.echo(json.dumps({"config": None, "targets": [dialect.name for dialect in chosen], "counts": {}}))
+        names = [dialect.name for dialect in chosen]
+        click.echo(json.dumps({"config": None, "targets": names, "counts": {}, "proposals": None}))
         return 0
     _show_tools(chosen)
     click.echo("\nnext: `agentsync init URL` with the address of your team's repository writes a configuration")

@@ -114,7 +114,9 @@ def _install(service: Service, needs: Footprint, *, dry_run: bool, restart: bool
         show_commands(outcome)
         return options.status
     show_outcome(outcome, "wrote")
-    if not outcome.trouble:
+    if outcome.trouble:
+        click.echo("without systemd, keep `agentsync daemon` running by other means, or let cron run `agentsync pull`")
+    else:
         click.echo(f"{service.unit} is enabled; `{' '.join(service.manager)} status {service.unit}` shows its status")
     if "--user" in service.manager:
         click.echo("it runs while you are logged in; `loginctl enable-linger` lets it run always")

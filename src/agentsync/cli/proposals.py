@@ -101,15 +101,31 @@ def unmapped_models(report: Report) -> dict[str, tuple[str, ...]]:
 
 def show_proposals(report: Report, proposal: Proposal) -> None:
     """Print what the repository has that the configuration does not cover yet."""
-    chosen = {tool.name for tool in proposal.tools}
-    own = {one.dialect for one in report.compiled if one.name} - {"", NEUTRAL} - chosen
-    for name in sorted(own):
+    for name in _further_tools(report, proposal):
         title = dialects()[name].title
         click.echo(f"note: the repository has agents of {title}, which gets none here; --to {name} adds it")
-    for agent, keys in needs_of(report).items():
-        if agent not in proposal.allowed:
-            listed = ", ".join(f"{key} ({what})" for key, what in keys.items())
-            click.echo(f"needs a policy entry: {printable(agent)} has {listed}")
+    for agent, keys in _needed(report, proposal).items():
+        listed = ", ".join(f"{key} ({what})" for key, what in keys.items())
+        click.echo(f"needs a policy entry: {printable(agent)} has {listed}")
+
+
+def proposals_record(report: Report, proposal: Proposal) -> dict[str, object]:
+    """Return the same in the documented JSON form (docs/json.md), and the models that have no name yet."""
+    return {
+        "targets": _further_tools(report, proposal),
+        "models": {dialect: [*models] for dialect, models in proposal.unmapped.items()},
+        "policy": {agent: [*keys] for agent, keys in _needed(report, proposal).items()},
+    }
+
+
+def _further_tools(report: Report, proposal: Proposal) -> list[str]:
+    """The dialects of the repository's agents that are no targets."""
+    chosen = {tool.name for tool in proposal.tools}
+    return sorted({one.dialect for one in report.compiled if one.name} - {"", NEUTRAL} - chosen)
+
+
+def _needed(report: Report, proposal: Proposal) -> Needs:
+    return {agent: keys for agent, keys in needs_of(report).items() if agent not in proposal.allowed}
 
 
 def ask(proposal: Proposal, report: Report, *, tools: bool, agents: bool) -> Proposal:

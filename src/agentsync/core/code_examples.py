@@ -122,6 +122,7 @@ EXAMPLES: Final[Mapping[Code, str]] = {
     Code.SOURCE_STALE: '`max_age = "30d"`, and the newest commit that the server has is six weeks old.',
     Code.RESTRICTED_BELOW: "`claudecode: {tools: [Read]}`, which rulesync reads and Claude Code does not.",
     Code.NOT_INCLUDED: '`include = ["agents/*.md"]`, and an agent in `agents/backend`.',
+    Code.DESCRIPTION_MISSPELT: "`descripton: Reviews changes` in `agents/reviewer.md`, taken for an agent of OpenCode.",
     Code.HOLD_UNKNOWN: '`hold_at = "3f2a9c1"`, a commit of a branch that was never merged.',
     Code.STAGE_EMPTY: "`machines = 20` and a first stage with `share = 5`, which is empty in one team of three.",
     Code.STAGE_SMALL: "A first stage with `share = 5`, without `groups` and without `machines`.",

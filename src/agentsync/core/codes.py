@@ -156,6 +156,7 @@ class Code(Enum):
     SOURCE_STALE = "AS450", WARNING, "The newest commit of a source is older than its `max_age`.", "Make sure that the server passes on what is merged; where nothing was merged, merge something, such as an empty commit, or raise `max_age`.", "Its agents stay as they were applied last."
     RESTRICTED_BELOW = "AS456", ERROR, "What restricts the agent is in a table named after one tool, which no tool reads.", "Write the restriction at the top level, as the agent's own tool reads it; or generate each tool's file, such as with rulesync, and run `agentsync import`.", _REFUSED
     NOT_INCLUDED = "AS457", INFO, "The repository's `include` leaves out files that define agents.", "Add their directory to `include` under `[agents]` in agentsync.toml, or name them under `exclude` to hide this line.", "They are not read: no tool gets them."
+    DESCRIPTION_MISSPELT = "AS458", WARNING, "There is no description, and a key that looks like a misspelt one.", "Write `description`.", "The agent is written without a description, except to tools that require one."
 
     # Policy: overrides, and what this machine allows agents to have.
     OVERRIDE_WIDER = "AS501", ERROR, "An override would let an agent do more than its author does.", "Override only to take away; to give more, change the agent itself.", "The agent is not written where the override applies; a version that was written there earlier stays."

@@ -22,6 +22,9 @@ _LOW_BYTES: Final = 500 << 20
 _NO_BYTES: Final = 20 << 20
 _DAY: Final = 86400
 _INOTIFY: Final = Path("/proc/sys/fs/inotify")
+_PROPERTIES: Final = ("ActiveState", "SubState", "ExecMainStatus")
+_NOT_STARTED: Final = {"217": "USER", "226": "NAMESPACE"}
+"""Statuses of systemd's own for a service that it could not start in its sandbox (systemd.exec(5))."""
 _FEW: Final = {"max_user_watches": 8192, "max_user_instances": 64}
 """Below these, an editor or two use up the limit; the kernel's own defaults are 8192 and more, and 128."""
 
@@ -94,14 +97,22 @@ def check_units() -> Iterator[CheckResult]:
     for unit in USER_UNITS:
         if not is_file(user_units() / unit):
             continue
-        state = _output_of(["systemctl", "--user", "is-active", unit])
+        shown = _output_of(["systemctl", "--user", "show", unit, f"--property={','.join(_PROPERTIES)}"])
+        properties = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        state, below, status = (properties.get(name, "") for name in _PROPERTIES)
+        ends = state == "failed" or below == "auto-restart"  # which systemd calls `activating`
         match state:
+            case _ if ends and (name := _NOT_STARTED.get(status)):
+                message = f"systemd cannot start it: {status}/{name}"
+                hint = "this machine does not allow its sandbox; `agentsync docs systemd` has the settings without it"
+                yield CheckResult(unit, Health.BAD, message, hint)
+            case _ if ends:
+                message = "failed" if state == "failed" else f"it ends with {status} and is started again and again"
+                yield CheckResult(unit, Health.BAD, message, f"`journalctl --user -u {unit}` shows why")
             case "active" | "activating" | "reloading":
                 yield CheckResult(unit, Health.GOOD, state)
-            case "failed":
-                yield CheckResult(unit, Health.BAD, state, f"`journalctl --user -u {unit}` shows why")
             case "":
-                hint = "log in again, or run `loginctl enable-linger`"
+                hint = "log in again, or run `loginctl enable-linger`; without systemd, keep `agentsync daemon` running"
                 yield CheckResult(unit, Health.WARNING, "the user's systemd cannot be reached", hint)
             case _:
                 yield CheckResult(unit, Health.WARNING, state, f"`systemctl --user enable --now {unit}`")

@@ -13,6 +13,7 @@ from agentsync.agents.model import Agent
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.naming import hidden_in_text, is_slug, is_windows_device, mixes_scripts, name_key
+from agentsync.core.suggest import nearest
 from agentsync.formats.document import Document, control_character, decode
 
 _MAX_DESCRIPTION = 1024
@@ -41,7 +42,7 @@ _SECRETS = {
 
 def check_agent(agent: Agent, document: Document) -> list[Diagnostic]:
     """Return the diagnostics on one agent, with lines of its file."""
-    return [*_check_name(agent, document), *_check_text(agent, document)]
+    return [*_check_name(agent, document), *_check_description(agent, document), *_check_text(agent, document)]
 
 
 def _check_name(agent: Agent, document: Document) -> Iterator[Diagnostic]:
@@ -53,6 +54,16 @@ def _check_name(agent: Agent, document: Document) -> Iterator[Diagnostic]:
     elif not is_slug(agent.name) and name_key(agent.name) == agent.slug:  # a name in another script is as good
         message = f"{agent.name!r} becomes `{agent.slug}` where a tool or a file name needs it"
         yield Diagnostic(Code.NAME_NOT_SLUG, message, line=line)
+
+
+def _check_description(agent: Agent, document: Document) -> Iterator[Diagnostic]:
+    """Report a misspelt key, which may also be why the file was taken for an agent of a tool that needs none."""
+    if agent.description:
+        return
+    for key in document.metadata:
+        if key != "description" and nearest(key, ("description",)):
+            message = f"`{key}` is not read, and there is no description: did you mean `description`?"
+            yield Diagnostic(Code.DESCRIPTION_MISSPELT, message, line=document.lines.get(key, 0))
 
 
 def _check_text(agent: Agent, document: Document) -> Iterator[Diagnostic]:

@@ -57,14 +57,25 @@ def test_a_tools_version_is_shown_beside_the_known_one(
 
 
 @pytest.mark.parametrize(
-    ("command", "health"),
-    [("active", Health.GOOD), ("failed", Health.BAD), ("inactive", Health.WARNING), ("", Health.WARNING)],
+    ("shown", "health", "message"),
+    [
+        ("active running 0", Health.GOOD, "active"),
+        ("activating start 0", Health.GOOD, "activating"),
+        ("activating auto-restart 226", Health.BAD, "systemd cannot start it: 226/NAMESPACE"),
+        ("activating auto-restart 70", Health.BAD, "it ends with 70 and is started again and again"),
+        ("failed failed 217", Health.BAD, "systemd cannot start it: 217/USER"),
+        ("failed failed 70", Health.BAD, "failed"),
+        ("inactive dead 0", Health.WARNING, "inactive"),
+        ("", Health.WARNING, "the user's systemd cannot be reached"),
+    ],
 )
 def test_a_unit_that_was_installed_is_asked_after(
-    command: str, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shown: str, health: Health, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "systemctl"
-    program.write_text(f'#!/bin/sh\n[ "$3" = agentsync-pull.timer ] && echo {command}\nexit 3\n')
+    lines = zip(("ActiveState", "SubState", "ExecMainStatus"), shown.split(), strict=False)
+    printed = " ".join(f"{key}={value}" for key, value in lines)
+    program.write_text(f'#!/bin/sh\n[ "$3" = agentsync-pull.timer ] && printf "%s\\n" {printed}\nexit 3\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -73,7 +84,7 @@ def test_a_unit_that_was_installed_is_asked_after(
     units.mkdir(parents=True)
     (units / "agentsync-pull.timer").touch()
     [result] = check_units()
-    assert (result.subject, result.health) == ("agentsync-pull.timer", health)
+    assert (result.subject, result.health, result.message) == ("agentsync-pull.timer", health, message)
 
 
 def test_a_tool_that_is_not_on_path_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

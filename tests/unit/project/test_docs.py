@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from errno import EACCES, ENOSPC, EROFS
 from importlib.util import module_from_spec, spec_from_file_location
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import structlog
+import yaml
 from click.testing import CliRunner
 
 from agentsync.agents.model import NEUTRAL
@@ -92,7 +94,7 @@ def _keys(value: object, above: str = "") -> Iterator[str]:
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield f"{above}.{key}"
-            if key not in ("counts", "commits"):
+            if key not in ("counts", "commits", "proposals"):
                 yield from _keys(inner, f"{above}.{key}")
 
 
@@ -163,6 +165,39 @@ def test_every_symptom_is_a_message_of_the_program_or_the_system() -> None:
     assert [part for part in parts if part not in source] == []
 
 
+def _converted(tmp_path: Path, tools: str, target: str) -> str:
+    """An agent of Claude Code's with these tools, in another tool's format; empty where it is refused."""
+    agent = tmp_path / "reviewer.md"
+    agent.write_text(f"---\nname: reviewer\ndescription: Reviews\ntools: {tools}\n---\nReview.\n")
+    result = CliRunner().invoke(cli, ["convert", str(agent), "--from", "claude", "--to", target], obj=Common())
+    structlog.reset_defaults()
+    return result.stdout
+
+
+def test_the_example_of_the_readme_is_what_is_written(tmp_path: Path) -> None:
+    readme = (_ROOT / "README.md").read_text(encoding="utf-8")
+    tools, block = re.findall(r"declares `tools: ([^`]+)`.*?```yaml\n(.*?)```", readme, re.DOTALL)[0]
+    assert block in _converted(tmp_path, tools, "opencode")
+
+
+def test_the_table_of_what_an_agent_becomes_is_what_is_written(tmp_path: Path) -> None:
+    page = _text("permissions.md")
+    tools = re.findall(r"^\| `tools: ([^`]+)` in Claude Code \| becomes", page, re.MULTILINE)[0]
+    rows = page.partition(f"`tools: {tools}` in Claude Code")[2].partition("\n\n")[0].splitlines()[2:]
+    assert len(rows) == 4
+    by_title = {dialect.title: dialect for dialect in dialects().values()}
+    for title, becomes, _ in (row.strip("| ").split(" | ") for row in rows):
+        dialect = by_title[title]
+        keys = dialect.parse(_converted(tmp_path, tools, dialect.name).encode(), f"x{dialect.suffix}").metadata
+        values = keys.get("permission", keys)
+        assert isinstance(values, dict)
+        for shown in re.findall("`([^`]+=[^`]+|[^`]+: [^`]+)`", becomes):
+            for key, value in (tomllib.loads(shown) if "=" in shown else yaml.safe_load(shown)).items():
+                written = values[key]
+                assert (written["*"] if isinstance(written, dict) else written) == value, (title, shown)
+    assert not _converted(tmp_path, "Glob", "codex")  # as the sentence below the table has it
+
+
 def test_every_tool_is_explained_to_reviewers() -> None:
     """By its `review`, or by sections of the page."""
     headings = re.findall(r"^\|.*\|$", _text("permissions.md"), re.MULTILINE)
@@ -185,6 +220,13 @@ def _parts(page: Path) -> set[str]:
     """The anchors of a page: its headings, as the hosts of repositories spell them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_site_has_every_page() -> None:
+    """The site's generator leaves out a page that its navigation does not have, without a warning."""
+    listed = re.findall(r"^ +- (\S+\.md)$", (_ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    pages = {f"docs/{page.name}" for page in _DOCS.glob("*.md")} | {page.name for page in _ROOT.glob("*.md")}
+    assert sorted(listed) == sorted(pages)
 
 
 def test_the_readme_leads_to_every_page() -> None:

@@ -32,7 +32,8 @@ _NOT_REACHED = {
         *("git.access.access", "git.access._token", "git.identity.copy_in_history", "git.mirror._newest_tag"),
         *("git.merged_reverts.merged_reverts", "git.user_settings._config", "git.user_settings._is_direct"),
         *("git.remedies._ssh_login", "git.own_mirror.tampering"),
-        *("git.bare_repository.start_over_whole", "git.bare_repository._repack_part", "git.clone.resolve"),
+        *("git.bare_repository.start_over_whole", "git.bare_repository._repack_part"),
+        *("git.clone.origin", "git.clone.resolve"),
         *("git.clone.unpushed", "git.clone.commit", "git.connection.object_format", "git.connection.explain"),
         *("git.mirror._facts", "git.mirror._entry", "git.mirror.is_cut", "git.partial.missing_content"),
         *("git.process.stderr", "git.signatures._tag_object", "git.strict_check.check_strictly"),
@@ -40,7 +41,7 @@ _NOT_REACHED = {
     ),
     "of what is written on this machine": (
         *("cli.fleet._token", "cli.rollout._edited", "cli.rollout_checks.check_rollout", "fleet.http.__post_init__"),
-        *("cli.check._policy", "cli.convert._finish", "cli.cycle.source_name", "cli.health.command"),
+        *("cli.check._judge", "cli.convert._finish", "cli.cycle.source_name", "cli.health.command"),
         *("cli.install_service._needs_of", "config.policy_of", "config.tables._collector_url", "core.urls.origin"),
         *("git.certificates.find_fault", "service.control_socket.ask", "service.systemd.text.is_ours"),
     ),

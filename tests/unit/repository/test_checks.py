@@ -56,6 +56,12 @@ def test_diagnostics_on_keys(head: str, code: Code) -> None:
     assert code in codes(f"---\n{head}\n---\nDo it.\n")
 
 
+@pytest.mark.parametrize("key", ["descripton", "Descriptions", "desc"])
+def test_a_misspelt_description_is_reported_for_a_tool_that_needs_none(key: str) -> None:
+    result = read_agent("agents/a.md", f"---\nname: a\n{key}: d\nmode: subagent\n---\nDo it.\n".encode())
+    assert [(one.code, one.line) for one in result.diagnostics] == [(Code.DESCRIPTION_MISSPELT, 3)]
+
+
 def test_a_description_of_1024_characters_is_not_long() -> None:
     assert codes(f"---\nname: a\ndescription: {'x' * 1024}\n---\np\n") == set()
 
