@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentsync.cli.logs import is_verbose, start_log
+from agentsync.cli.logs import is_verbose
 from agentsync.cli.options import Common, common, common_options, place_options
 from agentsync.cli.waiting import Waiting
 from agentsync.cli.wording import up_to_date_line
 from agentsync.core.errors import ExitCode
-from agentsync.core.log import log
+from agentsync.core.log import log_line
 from agentsync.core.paths import app_paths, first_config, text_of
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.request import Scope, SyncRequest
@@ -135,10 +135,7 @@ def _check_up_to_date(options: Common, fetches: Fetches, consent: Consent) -> Up
 
 def _log_up_to_date(up_to_date: UpToDate, options: Common) -> None:
     if is_verbose(options):
-        from agentsync.sync.events import RunEvents  # noqa: PLC0415 - see the module's docstring
-
-        start_log(options)
-        log(RunEvents(up_to_date.sync_id).up_to_date(up_to_date))
+        log_line(up_to_date.event)
     show_up_to_date(up_to_date, options)
 
 

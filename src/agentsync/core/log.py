@@ -1,15 +1,17 @@
 """Structured events: JSON lines for machines, aligned text for people. docs/events.md lists them.
 
-structlog is imported at the first event: the import takes longer than a run that has nothing to log.
+structlog is imported at the first event: the import takes longer than a run that has nothing to log, or one line.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from agentsync.core.urls import printable, redact
@@ -54,6 +56,20 @@ def _exhausted(events: Generator[Event, None, _Result], handle: Callable[[Event]
 def log(event: Event) -> None:
     """Log an event."""
     logger().log(event.level, event.name, **event.facts)
+
+
+def log_line(event: Event) -> None:
+    """Write one event to standard error, as `log` does after `configure` for programs.
+
+    It is for a command that has this one to log; then importing structlog would take a third of its time.
+    """
+    level = logging.getLevelName(event.level).lower()
+    now = datetime.now(tz=UTC).isoformat().removesuffix("+00:00")
+    record: EventDict = {**event.facts, "event": event.name, "level": level, "timestamp": f"{now}Z"}
+    record = _notify_listeners(None, level, _redacted(None, level, record))
+    stream = _TolerantStream(sys.stderr)
+    stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+    stream.flush()
 
 
 def configure(level: int, *, readable: bool, stream: TextIO | None = None, colors: bool | None = None) -> None:

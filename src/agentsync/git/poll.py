@@ -63,11 +63,13 @@ class Answer:
 def ask(place: MirrorPlace, remote: Remote) -> Answer | None:
     """Ask a remote for the commit that its ref leads to; None where only a fetch can tell.
 
+    Args:
+        place: of its mirror.
+        remote: what is asked for; it was fetched before, so it needs no check.
+
     Raises:
-        ConfigError: the ref or URL has a form that cannot be fetched.
         SourceUnavailableError: git is missing, or something here keeps it from being run.
     """
-    remote.check()
     if remote.is_commit or remote.is_pattern:
         return None
     began = time.monotonic()

@@ -10,7 +10,8 @@ from agentsync.core.errors import ConfigError, SourceUnavailableError
 from agentsync.core.urls import printable, redact, scheme, split_credentials
 from agentsync.git.object_ids import is_object_id
 
-_REF = re.compile(r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\x00-\x20\x7f~^:?*\[\\/.]")
+# Compiled where it is used, since most runs poll a remote that was checked before.
+_REF = r"HEAD|refs/(?!.*(?:\.\.|//|@\{))[^\x00-\x20\x7f~^:?*\[\\]+[^\x00-\x20\x7f~^:?*\[\\/.]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Remote:
             SourceUnavailableError: the URL's transport is not allowed.
         """
         ref = self.ref.replace("*", "x") if self.is_pattern else self.ref
-        if not (self.is_commit or _REF.fullmatch(ref)) or self.ref.endswith(".lock"):
+        if not (self.is_commit or re.fullmatch(_REF, ref)) or self.ref.endswith(".lock"):
             hint = "write HEAD, refs/heads/…, refs/tags/… or a whole commit id"
             raise ConfigError(f"{self.ref!r} is not a full ref", place=self.place, hint=hint)
         if not self.url or not self.url.isprintable():

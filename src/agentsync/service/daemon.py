@@ -58,7 +58,6 @@ from agentsync.state.lock import ServiceLock
 from agentsync.state.records import Action
 from agentsync.state.store import State
 from agentsync.sync.cycle import cycle
-from agentsync.sync.events import RunEvents
 from agentsync.sync.fetch import mirror_of
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
@@ -366,7 +365,7 @@ class Daemon:
         )
         if short and (up_to_date := find_up_to_date(self._text, self._app_paths, fetches, request)):
             if not request.quiet_noop:
-                log(RunEvents(up_to_date.sync_id).up_to_date(up_to_date))
+                log(up_to_date.event)
             return up_to_date
         environment = Environment(
             self._config, self._app_paths, self._text, fetches, progress=lambda *_: self._show_life()

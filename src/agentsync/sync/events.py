@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ExitCode
 from agentsync.core.log import Event
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
+from agentsync.sync.finished import finished
 from agentsync.sync.sources import ResolvedSource, code_of
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Change, absolute
 
 if TYPE_CHECKING:
     from agentsync.sync.report import Report
-    from agentsync.sync.up_to_date import UpToDate
 
 _NAMES: Final = {
     Action.CREATE: "agent.created",
@@ -100,11 +99,7 @@ class RunEvents:
             yield self.diagnostic(diagnostic, origins.get(diagnostic.path, {}))
         commits = {source.name: source.commit for source in report.sources}
         rollouts = {source.name: source.rollout.facts for source in report.sources if source.rollout}
-        yield self._finished(report.seconds, report.exit_code, commits, report.counts, rollouts)
-
-    def up_to_date(self, result: UpToDate) -> Event:
-        """What a whole cycle with nothing to do reports at its end."""
-        return self._finished(result.seconds, result.exit_code, result.commits, result.counts, result.rollouts)
+        yield finished(self.sync_id, report.seconds, report.exit_code, commits, report.counts, rollouts=rollouts)
 
     def diagnostic(self, diagnostic: Diagnostic, origin: Mapping[str, str]) -> Event:
         """A diagnostic, with the source and the commit that its file is from where these are known."""
@@ -116,19 +111,6 @@ class RunEvents:
     def rolled_back(self, to: str) -> Event:
         """A rollback is done."""
         return self._event("sync.rolled_back", logging.INFO, to=to)
-
-    def _finished(
-        self,
-        seconds: float,
-        exit_code: ExitCode,
-        commits: Mapping[str, str],
-        counts: Mapping[str, int],
-        rollouts: Mapping[str, object],
-    ) -> Event:
-        facts = {"seconds": round(seconds, 3), "exit_code": int(exit_code), "commits": commits, **counts}
-        if rollouts:
-            facts["rollouts"] = rollouts
-        return self._event("sync.finished", logging.INFO, **facts)
 
     def _event(self, name: str, level: int, /, **facts: Any) -> Event:
         stage = self.stages.get(facts.get("source", ""))

@@ -23,7 +23,6 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -34,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from agentsync.core.build_id import engine
 from agentsync.core.digest import digest
 from agentsync.core.errors import AgentsyncError, ExitCode
+from agentsync.core.log import Event
 from agentsync.core.paths import AppPaths, is_file
 from agentsync.core.urls import redact
 from agentsync.git.process import accept, checked
@@ -42,6 +42,7 @@ from agentsync.state.fingerprints import Fingerprints
 from agentsync.state.lock import locked
 from agentsync.state.polled import Polled, record_polls, source_key
 from agentsync.sync.fetch import Fetches, place_of
+from agentsync.sync.finished import finished
 from agentsync.sync.request import SyncRequest, key_fields
 from agentsync.targets.managed_files import (
     ManagedFiles,
@@ -59,8 +60,7 @@ if TYPE_CHECKING:
     from agentsync.state.store import State
 
 # No name of a variable contains a dollar sign or a brace.
-_VARIABLE = re.compile(r"\$\w+|\$\{[^{}$]*\}")
-_EXPANDED = re.compile(rf"~[\w.-]*|{_VARIABLE.pattern}")
+_VARIABLE = r"\$\w+|\$\{[^{}$]*\}"
 _PATHS = ("token_file", "ssh_key", "known_hosts", "ca_file", "ca_directory", "client_cert", "client_key")
 
 
@@ -164,19 +164,24 @@ class UpToDate:
         counts = {"keep": self.files, "conflict": 0, "held": 0, "failed": 0}
         return {**counts, "refused": self.refused, "accepted": self.accepted}
 
+    @property
+    def event(self) -> Event:
+        """What a whole cycle with nothing to do reports at its end."""
+        return finished(self.sync_id, self.seconds, self.exit_code, self.commits, self.counts, rollouts=self.rollouts)
+
 
 def expansions(text: str, variables: Iterable[str]) -> dict[str, str]:
     """Map each `~`, `~user` and `$variable` of a configuration, and each of these variables, to its current value.
 
     The value is given as a digest, since a variable may contain a secret.
     """
-    expressions = {"~", *_EXPANDED.findall(text), *(f"${{{name}}}" for name in variables)}
+    expressions = {"~", *re.findall(rf"~[\w.-]*|{_VARIABLE}", text), *(f"${{{name}}}" for name in variables)}
     return {expression: _value_digest(expression) for expression in sorted(expressions)}
 
 
 def deciding(text: str, variables: Iterable[str]) -> frozenset[str]:
     """Return the names of the variables that a configuration may have used, together with these."""
-    return frozenset({"HOME", *variables, *re.findall(r"\w+", " ".join(_VARIABLE.findall(text)))})
+    return frozenset({"HOME", *variables, *re.findall(r"\w+", " ".join(re.findall(_VARIABLE, text)))})
 
 
 def content_of(path: Path) -> str:
@@ -347,28 +352,20 @@ def _value_digest(expression: str) -> str:
     return digest(os.fsencode(os.path.expandvars(os.path.expanduser(expression))))  # noqa: PTH111 - not a path
 
 
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """What the state has on a source.
+def _recorded(
+    fingerprint: Fingerprint, state: Fingerprints, app_paths: AppPaths
+) -> list[tuple[float | None, bool]] | None:
+    """Return when each source was fetched, in seconds since the epoch, and whether nothing was wrong with it.
 
-    Attributes:
-        fetched_at: when it was fetched, in seconds since the epoch.
-        is_well: whether nothing is wrong with it that a poll with a good answer ends.
+    None where another commit is applied, or a mirror is not as it was.
     """
-
-    fetched_at: float | None
-    is_well: bool
-
-
-def _recorded(fingerprint: Fingerprint, state: Fingerprints, app_paths: AppPaths) -> list[_Recorded] | None:
-    """Return what is recorded on each source; None where another commit is applied, or its mirror is not as it was."""
     recorded = []
     for source in fingerprint.sources:
         known = state.source(source.name, source.remote.url, source.remote.ref)
         mirror = place_of(app_paths, source.name, source.remote.url).condition()
         if known is None or known[0] != source.commit or not mirror or mirror != source.mirror:
             return None
-        recorded.append(_Recorded(known[1], known[2]))
+        recorded.append(known[1:])
     return recorded
 
 
@@ -379,20 +376,13 @@ def _holds(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> b
         AgentsyncError: a remote cannot be asked.
     """
     accept(fingerprint.gits)
-    stats: Future[str | None] = Future()
-
-    def look() -> None:
-        try:
-            stats.set_result(digest_on_disk(fingerprint.files))
-        except BaseException as error:  # noqa: BLE001 - raised where the result is used
-            stats.set_exception(error)
-
+    stats: list[str | None] = []
     # The remotes are asked here, since only the main thread is interrupted, and then has to end git.
-    looking = Thread(target=look, daemon=True)
+    looking = Thread(target=lambda: stats.append(digest_on_disk(fingerprint.files)), daemon=True)
     try:
         looking.start()
-    except RuntimeError:  # no thread can be started
-        look()
+    except RuntimeError:  # no thread can be started; a whole run says so, if git cannot be run either
+        return False
     is_unmoved = all(
         fetches.is_unmoved(
             place_of(app_paths, source.name, source.remote.url),
@@ -404,8 +394,10 @@ def _holds(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> b
         )
         for source in fingerprint.sources
     )
-    has_stats = stats.result() == fingerprint.stats
-    return has_stats and is_unmoved and have_contents(fingerprint.recent, fingerprint.files)
+    if not is_unmoved:
+        return False
+    looking.join()
+    return stats == [fingerprint.stats] and have_contents(fingerprint.recent, fingerprint.files)
 
 
 def _settle(fingerprint: Fingerprint, key: str, app_paths: AppPaths, now_ns: int) -> None:
@@ -421,7 +413,9 @@ def _settle(fingerprint: Fingerprint, key: str, app_paths: AppPaths, now_ns: int
             state.remember(key, _encoded(replace(fingerprint, recent={})))
 
 
-def _record(fingerprint: Fingerprint, recorded: Sequence[_Recorded], app_paths: AppPaths, fetches: Fetches) -> None:
+def _record(
+    fingerprint: Fingerprint, recorded: Sequence[tuple[float | None, bool]], app_paths: AppPaths, fetches: Fetches
+) -> None:
     """Record when the sources were asked.
 
     Raises:
@@ -429,14 +423,14 @@ def _record(fingerprint: Fingerprint, recorded: Sequence[_Recorded], app_paths: 
     """
     now = time.time()
     polls: dict[str, Polled] = {}
-    for source, known in zip(fingerprint.sources, recorded, strict=True):
+    for source, (fetched_at, was_well) in zip(fingerprint.sources, recorded, strict=True):
         remote = source.remote
         if not fetches.asked(place_of(app_paths, source.name, remote.url)):
             continue
-        if source.tip or not known.is_well:
+        if source.tip or not was_well:
             _record_durably(source, app_paths, now)
         else:
-            polls[source_key(source.name, remote.url, remote.ref)] = (known.fetched_at, now)
+            polls[source_key(source.name, remote.url, remote.ref)] = (fetched_at, now)
     if polls:
         record_polls(app_paths.database, polls)
 
