@@ -7,13 +7,22 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agentsync.rollout.line import Commit, Line, Sighting, published, reverted
-from agentsync.rollout.tables import MachineRolloutTable, RolloutTable, Stage
 from agentsync.rollout.window import Window
 
+if TYPE_CHECKING:
+    from agentsync.rollout.tables import MachineRolloutTable, RolloutTable, Stage
+
 _BUCKET_BYTES: Final = 8
+
+
+def _no_table() -> MachineRolloutTable:
+    """Import the tables only here: the service shows choices, and keeps no library that reads tables."""
+    from agentsync.rollout.tables import MachineRolloutTable  # noqa: PLC0415 - see above
+
+    return MachineRolloutTable()
 
 
 class Reason(StrEnum):
@@ -47,7 +56,7 @@ class Machine:
 
     id: str
     source: str
-    table: MachineRolloutTable = field(default_factory=MachineRolloutTable)
+    table: MachineRolloutTable = field(default_factory=_no_table)
     zone: tzinfo | None = None
 
 

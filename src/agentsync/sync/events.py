@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.core.errors import ExitCode
 from agentsync.core.log import Event
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
+from agentsync.sync.finished import finished, finished_run
 from agentsync.sync.sources import ResolvedSource, code_of
 from agentsync.targets.batch import Outcome
 from agentsync.targets.change import Change, absolute
@@ -104,12 +104,12 @@ class RunEvents:
             for source in report.sources
             if source.rollout
         }
-        finished = self._finished(report.seconds, report.exit_code, commits, report.counts)
-        yield replace(finished, facts={**finished.facts, "rollouts": rollouts}) if rollouts else finished
+        event = finished_run(self.sync_id, report.seconds, report.exit_code, commits, report.counts)
+        yield replace(event, facts={**event.facts, "rollouts": rollouts}) if rollouts else event
 
     def up_to_date(self, result: UpToDate) -> Event:
         """What a whole cycle with nothing to do reports at its end."""
-        return self._finished(result.seconds, result.exit_code, result.commits, result.counts)
+        return finished(result)
 
     def diagnostic(self, diagnostic: Diagnostic, origin: Mapping[str, str]) -> Event:
         """A diagnostic, with the source and the commit that its file is from where these are known."""
@@ -121,12 +121,6 @@ class RunEvents:
     def rolled_back(self, to: str) -> Event:
         """A rollback is done."""
         return self._event("sync.rolled_back", logging.INFO, to=to)
-
-    def _finished(
-        self, seconds: float, exit_code: ExitCode, commits: Mapping[str, str], counts: Mapping[str, int]
-    ) -> Event:
-        facts = {"seconds": round(seconds, 3), "exit_code": int(exit_code), "commits": commits, **counts}
-        return self._event("sync.finished", logging.INFO, **facts)
 
     def _event(self, name: str, level: int, /, **facts: Any) -> Event:
         stage = self.stages.get(facts.get("source", ""))

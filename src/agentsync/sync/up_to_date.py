@@ -202,7 +202,9 @@ def remember(state: State, key: str, fingerprint: Fingerprint) -> None:
         state.remember(key, json.dumps(asdict(fingerprint), default=str))
 
 
-def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: SyncRequest) -> UpToDate | None:
+def find_up_to_date(
+    text: str, app_paths: AppPaths, fetches: Fetches, request: SyncRequest, *, files_watched: bool = False
+) -> UpToDate | None:
     """Return the result of a run that has nothing to do; None where there may be something to do.
 
     Args:
@@ -210,6 +212,7 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         app_paths: where state and mirrors are.
         fetches: asks the remotes.
         request: what the run is asked to do.
+        files_watched: whether watches would have reported a change of a file; then none is looked at.
     """
     began = time.perf_counter()
     key = key_of({"text": text, "app_paths": app_paths}, request)
@@ -219,7 +222,9 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         with locked(app_paths), State(app_paths.database) as state:
             fingerprint = _recall(state, key)
             sources = _unmoved(fingerprint, state, app_paths, fetches) if fingerprint else None
-            if fingerprint is None or sources is None or not _files_unchanged(fingerprint, state):
+            if fingerprint is None or sources is None or state.intents():
+                return None
+            if not (files_watched or _files_unchanged(fingerprint, state)):
                 return None
             for source in sources:
                 state.set_source(source)
@@ -292,7 +297,7 @@ def _unmoved(fingerprint: Fingerprint, state: State, app_paths: AppPaths, fetche
 def _files_unchanged(fingerprint: Fingerprint, state: State) -> bool:
     """Whether the stat of each written file proves that its content is unchanged."""
     proofs = state.cached_stats(fingerprint.targets)
-    if state.intents() or len(proofs) != state.count(fingerprint.targets):
+    if len(proofs) != state.count(fingerprint.targets):
         return False
     for path, follow_symlinks in fingerprint.targets.items():
         with TargetDirectory.open(Path(path), follow_symlinks=follow_symlinks) as directory:
