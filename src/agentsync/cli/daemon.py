@@ -54,7 +54,7 @@ def command() -> int:
         Daemon(config, app_paths(), ChildProcesses(_CHILD, log), show).run()
     except OutdatedError:
         log_outdated(config)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "agentsync", *sys.argv[1:]])  # noqa: S606 - this command
     except SystemExit as end:
         if end.code != ExitCode.TERMINATED:
             raise
