@@ -43,6 +43,7 @@ types: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/hostile.py
+	$(BIN)/python benchmarks/service.py
 
 conformance: $(INSTALLED)
 	AGENTSYNC_ORACLES="$${AGENTSYNC_ORACLES:-$$HOME/.cache/agentsync-oracles}" \

@@ -38,6 +38,7 @@ from agentsync.service.events import (
     log_healthy,
     log_listening,
     log_no_control,
+    log_outdated,
     log_refused,
     log_reloaded,
     log_started,
@@ -94,10 +95,11 @@ _EVENTS: Final = {
     "agent.diagnostic": "Something was repaired or lost; or, at debug, a remark; at warning, a missing target.",
     "sync.rolled_back": "`rollback` restored the state after the sync `to`; one event per file precedes it.",
     "sync.finished": "The cycle is over. There is one in every `pull`, unless it is stopped or pulling is suspended.",
-    "sync.failed": "The service could not run a cycle: another run was in progress, or the state cannot be used. It "
-    "tries again soon.",
+    "sync.failed": "The service could not run a cycle: another run was in progress, the state cannot be used, or the "
+    "process of the sync was killed. It tries again soon.",
     "daemon.started": "The service begins, before its first cycle.",
     "daemon.stopped": "The service ends, since it was asked to.",
+    "daemon.outdated": "agentsync was updated: the service begins again with the new version, as the same process.",
     "config.reloaded": "The configuration changed, and applies from now on.",
     "config.refused": "The configuration changed and has a mistake. The previous one still applies.",
     "watch.fallback": "Something cannot be watched; what changes there is seen in each cycle only.",
@@ -269,6 +271,7 @@ def _log_service() -> None:
     log_failed(LockedError("another run is in progress", place="/home/dev/.local/state/agentsync/run.lock"))
     log_clock_changed()
     log_stopped(config)
+    log_outdated(config)
 
 
 def _cycle() -> Report:

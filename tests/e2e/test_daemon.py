@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from support.machine import Machine, source
-from support.otheruser import give_away, limit
+from support.otheruser import give_away, limit, python_for
 from support.repository import Repository
 from support.service import Service, change
 
@@ -91,8 +91,9 @@ def test_11_a_shortage_passes(repository: Repository, kind: str) -> None:
         machine = Machine(root)
         machine.follow(repository)
         machine.config.write_text(machine.config.read_text() + "[daemon]\ninterval = 1\njitter = 0\n")
+        variables = python_for(root)
         becoming = give_away(root)
-        service = Service(machine, before=becoming)
+        service = Service(machine, environment=variables, before=becoming)
         try:
             service.wait_for("sync.finished")
             process = Path("/proc", str(service.process.pid))

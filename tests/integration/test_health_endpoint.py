@@ -193,7 +193,7 @@ def _is_closed(connection: socket.socket) -> bool:
 def test_a_port_in_use_is_a_mistake_in_the_configuration(watched: Watched, tmp_path: Path) -> None:
     other = Watched(tmp_path / "other", listen=watched.health.address)
     with pytest.raises(ConfigError, match=r"`health.listen`: cannot listen at 127\.0\.0\.1:\d+") as caught:
-        other.health.follow(other.config)
+        other.follow(other.config)
     assert caught.value.hint == "another program listens there"
 
 
@@ -202,18 +202,18 @@ def test_an_address_that_cannot_be_had_keeps_the_old_one(watched: Watched) -> No
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ConfigError):
-            watched.health.follow(watched.configured(listen=address))
+            watched.follow(watched.configured(listen=address))
     assert watched.health.address == before
     assert watched.get("/readyz").status == 200
 
 
 def test_another_address_takes_the_place_of_the_old_one(watched: Watched, tmp_path: Path) -> None:
     before = watched.health.address
-    watched.health.follow(watched.configured(listen=f"unix:{tmp_path}/health.sock"))
+    watched.follow(watched.configured(listen=f"unix:{tmp_path}/health.sock"))
     assert watched.get("/readyz").status == 200
     with pytest.raises(ConnectionRefusedError):
         connect(before)
-    watched.health.follow(watched.configured(listen=None))
+    watched.follow(watched.configured(listen=None))
     assert watched.health.address == ""
     assert not (tmp_path / "health.sock").exists()
 
@@ -221,7 +221,7 @@ def test_another_address_takes_the_place_of_the_old_one(watched: Watched, tmp_pa
 def test_the_same_address_is_kept_and_the_new_configuration_counts(watched: Watched) -> None:
     before = watched.health.address
     watched.now = watched.service_status.succeeded_at
-    watched.health.follow(watched.configured(stale_after=0.001))
+    watched.follow(watched.configured(stale_after=0.001))
     assert watched.health.address == before
     assert watched.get("/readyz").status == 200
     assert watched.now is not None
@@ -269,7 +269,7 @@ class TestUnixSocket:
         with Watched(tmp_path / "first", listen=f"unix:{path}") as first:
             second = Watched(tmp_path / "second", listen=f"unix:{path}")
             with pytest.raises(ConfigError, match="in use"):
-                second.health.follow(second.config)
+                second.follow(second.config)
             assert first.get("/healthz").status == 200
 
     def test_a_file_is_left_alone(self, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ class TestUnixSocket:
         path.write_text("mine\n")
         service = Watched(tmp_path / "root", listen=f"unix:{path}")
         with pytest.raises(ConfigError, match="in use"):
-            service.health.follow(service.config)
+            service.follow(service.config)
         assert path.read_text() == "mine\n"
 
     def test_one_that_somebody_else_put_there_stays(self, tmp_path: Path) -> None:
@@ -290,4 +290,4 @@ class TestUnixSocket:
     def test_a_missing_directory_is_reported(self, tmp_path: Path) -> None:
         service = Watched(tmp_path, listen=f"unix:{tmp_path}/nowhere/health.sock")
         with pytest.raises(ConfigError, match="No such file"):
-            service.health.follow(service.config)
+            service.follow(service.config)

@@ -29,7 +29,7 @@ def test_metrics_are_counted_once_a_cycle(watched: Watched) -> None:
 def test_metrics_that_are_requested_later_count_earlier_cycles(tmp_path: Path) -> None:
     with Watched(tmp_path, listen=None) as service:
         service.cycle()
-        service.health.follow(service.configured())
+        service.follow(service.configured())
         assert "agentsync_sync_duration_seconds_count 1.0" in service.get("/metrics").text
 
 
@@ -61,7 +61,7 @@ def test_a_configured_feature_that_is_not_installed_is_a_mistake(
     value = str(tmp_path / "agentsync.prom") if key == "textfile" else "http://127.0.0.1:4318"
     service = Watched(tmp_path, **{key: value})
     with pytest.raises(ConfigError, match=f"`health.{key}` needs a package that is not installed") as caught:
-        service.health.follow(service.config)
+        service.follow(service.config)
     assert caught.value.hint == f"pip install 'agentsync[{extra}]'"
 
 

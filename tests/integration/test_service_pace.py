@@ -20,6 +20,8 @@ from agentsync.core.paths import AppPaths
 from agentsync.report.service_status import Trigger
 from agentsync.service.control_socket import Answer
 from agentsync.service.daemon import Daemon
+from agentsync.service.local_work import LocalWork
+from agentsync.service.lookout import Lookout
 from agentsync.service.overdue import PendingFetches
 from agentsync.service.polling import FetchPolicy, Polling
 from agentsync.service.schedule import Schedule
@@ -70,7 +72,7 @@ class _Service(Daemon):
     """The service, which counts its cycles."""
 
     def __init__(self, path: Path, app_paths: AppPaths, clock: Clock, stack: ExitStack) -> None:
-        super().__init__(path, app_paths, lambda _result, _question: Answer())
+        super().__init__(path, app_paths, LocalWork(lambda *_: Answer()), lambda *_: Answer())
         self._clock = clock
         self._polling = Polling(clock=clock, chance=lambda: 0.5)
         self._pending = PendingFetches(clock=clock, chance=lambda least, most: (least + most) / 2)
@@ -78,7 +80,7 @@ class _Service(Daemon):
         stack.enter_context(self._lock)
         stack.enter_context(self._inbox)
         stack.callback(self._stop_listening)
-        self._watch = stack.enter_context(Watch(lambda _paths: None))
+        self._lookout = Lookout(path, stack.enter_context(Watch(lambda _paths: None)))
         self.cycles = 0
         self._follow_schedule()
         self._cycle(Trigger.START, FetchPolicy.DUE)
@@ -165,3 +167,52 @@ def test_whatever_goes_wrong_there_are_few_cycles_in_an_hour(
         repository.commit()
         service.run_for(_INTERVAL + 1)
         assert (tmp_path / "home/.claude/agents/later.md").exists()  # nothing is left of it once the cause is gone
+
+
+@pytest.mark.parametrize(("watch", "most"), [(True, _HOUR), (False, _INTERVAL)])
+def test_a_change_that_no_watch_reports_is_seen_within_the_full_scan(
+    tmp_path: Path,
+    clock: Clock,
+    server: GitServer,
+    repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    watch: bool,
+    most: float,
+) -> None:
+    repository.write({"agents/reviewer.md": "---\nname: reviewer\ndescription: Reviews.\n---\nReview.\n"})
+    repository.commit()
+    path, app_paths = tmp_path / "config.toml", AppPaths(tmp_path / "state", tmp_path / "cache", tmp_path / "policy")
+    path.write_text(_configuration(server, "source.git", watch=watch))
+    looks: list[float] = []
+    begin = Lookout.begin
+
+    def note(lookout: Lookout) -> None:
+        looks.append(clock.now)
+        begin(lookout)
+
+    monkeypatch.setattr(Lookout, "begin", note)
+    with ExitStack() as stack:
+        service = _Service(path, app_paths, clock, stack)
+        service.run_for(4 * _INTERVAL)
+        file = next((tmp_path / "home/.claude/agents").iterdir())
+        (tmp_path / "elsewhere").hardlink_to(file)  # whose directory nobody watches
+        written = file.read_bytes()
+        for number in range(1 + watch):
+            service.run_for(number * _INTERVAL)
+            changed_at = clock.now
+            (tmp_path / "elsewhere").write_bytes(b"mine")
+            while not _drifted(service):
+                service.run_for(_INTERVAL)
+            assert clock.now - changed_at <= most
+            (tmp_path / "elsewhere").write_bytes(written)
+            service.run_for(_HOUR)
+            assert not _drifted(service)
+        service.cycles = 0
+        looks.clear()
+        service.run_for(4 * _HOUR)
+        assert (len(looks) < service.cycles / 2) == watch  # it looks at files only where it has to
+
+
+def _drifted(service: _Service) -> int:
+    return sum(target.drifted for target in service._service_status.targets)

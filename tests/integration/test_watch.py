@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import logging
 import shutil
 import threading
 from collections.abc import Callable
@@ -51,8 +52,11 @@ def test_a_change_in_a_directory_reports_that_directory_and_no_other(
     listener: Listener, agents: Path, change: str
 ) -> None:
     assert listener.follow(agents) == ()
+    listener.watch.mark()
+    assert listener.watch.was_silent([], [agents, listener.bell])
     _CHANGES[change](agents)
     listener.receives(agents)
+    assert not listener.watch.was_silent([], [agents, listener.bell])
 
 
 def test_files_of_a_new_directory_are_reported_too(listener: Listener, agents: Path) -> None:
@@ -141,6 +145,18 @@ def test_following_again_costs_nothing_when_nothing_changed(listener: Listener, 
         assert listener.follow(agents) == ()
     assert {thread.ident for thread in threading.enumerate()} == before
     listener.receives_nothing()
+
+
+def test_events_that_were_lost_end_a_silence_and_so_does_what_is_not_watched(listener: Listener, agents: Path) -> None:
+    listener.follow(agents)
+    listener.watch.mark()
+    logging.getLogger("watchdog.observers").warning("Kernel event queue overflow")  # as its observer does
+    assert not listener.watch.was_silent([], [agents, listener.bell])
+    assert listener.next() == {agents, listener.bell}
+    (agents.parent / "link").symlink_to(agents)
+    assert listener.follow(agents.parent / "link") != ()
+    listener.watch.mark()
+    assert not listener.watch.was_silent([], [agents.parent / "link", listener.bell])
 
 
 def test_a_burst_is_reported_once(agents: Path) -> None:

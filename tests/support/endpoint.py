@@ -16,8 +16,10 @@ from agentsync.core.log import logged
 from agentsync.core.paths import AppPaths
 from agentsync.formats.validated_toml import validate
 from agentsync.report.service_status import ServiceStatus, Trigger
-from agentsync.service.current_status import outcome, service_status_of, targets_after
+from agentsync.service.control_socket import Answer
+from agentsync.service.current_status import service_status_of, status_after
 from agentsync.service.health import Health
+from agentsync.service.local_work import LocalWork, settings_of
 from agentsync.service.polling import Polling
 from agentsync.sync.cycle import cycle
 from agentsync.sync.request import Environment, Scope, SyncRequest
@@ -65,7 +67,10 @@ class Watched:
         self.now: float | None = None
         self.awake: float | None = None
         self.health = Health(
-            self.app_paths, clock=lambda: self.now or time.time(), timer=lambda: self.awake or time.monotonic()
+            self.app_paths,
+            LocalWork(lambda *_: Answer()),
+            clock=lambda: self.now or time.time(),
+            timer=lambda: self.awake or time.monotonic(),
         )
         self.service_status = ServiceStatus(config=str(root / "config.toml"), started_at=time.time())
         self._polling = Polling()
@@ -82,8 +87,12 @@ class Watched:
         }
         return validate(document, Config, "config.toml")
 
+    def follow(self, config: Config) -> None:
+        """Apply a configuration."""
+        self.health.follow(settings_of(config))
+
     def __enter__(self) -> Self:
-        self.health.follow(self.config)
+        self.follow(self.config)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,15 +105,10 @@ class Watched:
             result = logged(cycle(Environment(self.config, self.app_paths), SyncRequest(Scope.APPLY)))
         except AgentsyncError as error:
             raise AssertionError(error) from error
-        last = outcome(result, trigger, time.monotonic() - began, before=self.service_status.last)
-        service_status = replace(
-            self.service_status,
-            last=last,
-            cycles=self.service_status.cycles + 1,
-            targets=targets_after(result, self.service_status.targets),
-            next_run_at=time.time() + 300,
-        )
-        return self.publish(service_status_of(service_status, self.config, self.app_paths, self._polling))
+        service_status = status_after(result, self.service_status, trigger, time.monotonic() - began)
+        service_status = replace(service_status, next_run_at=time.time() + 300)
+        sources = settings_of(self.config).sources
+        return self.publish(service_status_of(service_status, sources, self.app_paths, self._polling))
 
     def publish(self, service_status: ServiceStatus) -> ServiceStatus:
         """Publish a status as it is."""

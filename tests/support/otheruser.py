@@ -23,6 +23,32 @@ def give_away(root: Path) -> tuple[str, ...]:
     return ("setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups")
 
 
+def python_for(root: Path) -> dict[str, str]:
+    """Return variables with which a Python in root's home, run as that user, can start itself again.
+
+    The other user may not execute it by its path, as the service does with `sys.executable`.
+    """
+    (root / "sitecustomize.py").write_text(_AGAIN, encoding="utf-8")
+    return {"PYTHONPATH": str(root)}
+
+
+_AGAIN = """
+import subprocess
+import sys
+
+_start = subprocess.Popen.__init__
+
+
+def _start_again(self, args, *rest, **named):
+    if args[0] == sys.executable:
+        named["executable"] = "/proc/self/exe"
+    _start(self, args, *rest, **named)
+
+
+subprocess.Popen.__init__ = _start_again
+"""
+
+
 def limit(process: int, kind: str, most: int | str, becoming: Sequence[str]) -> str:
     """Set a soft limit of a process, and return the one before.
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Final
 
 import click
 
@@ -11,14 +15,18 @@ from agentsync.cli.options import Common, common, common_options
 from agentsync.cli.pull import command as pull
 from agentsync.cli.pull import show_result, show_up_to_date
 from agentsync.cli.terminal import COLUMNS
-from agentsync.config import find_config
 from agentsync.core.errors import AgentsyncError, ExitCode
-from agentsync.core.log import configure, level_of
-from agentsync.core.paths import app_paths
+from agentsync.core.log import level_of
+from agentsync.core.paths import app_paths, first_config
+from agentsync.service.child_process import ChildProcesses, LogSettings, OutdatedError
 from agentsync.service.control_socket import Answer, Question
 from agentsync.service.current_status import Result
 from agentsync.service.daemon import Daemon
+from agentsync.service.events import log_outdated
 from agentsync.sync.up_to_date import UpToDate
+
+_CHILD: Final = (sys.executable, "-P", "-m", "agentsync.cli.service_child")
+"""The command of a sync's process; `-P` keeps the working directory, which may be anybody's, off Python's path."""
 
 _EPILOG = """\b
 Examples:
@@ -39,17 +47,29 @@ def command() -> int:
     options = common()
     # As text too it logs what it does, since there is no result to show instead.
     level = level_of(options.verbosity, for_people=False)
-    configure(level, readable=options.log_format == "text", colors=options.colored)
-    daemon = Daemon(find_config(options.config).absolute(), app_paths(), _show)
+    log = LogSettings(level, options.log_format == "text", options.colored)
+    log.start()
+    config = _config(options).absolute()
     try:
-        daemon.run()
+        Daemon(config, app_paths(), ChildProcesses(_CHILD, log), show).run()
+    except OutdatedError:
+        log_outdated(config)
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "agentsync", *sys.argv[1:]])  # noqa: S606 - this command
     except SystemExit as end:
         if end.code != ExitCode.TERMINATED:
             raise
     return ExitCode.OK  # ending on a signal is how a service is stopped
 
 
-def _show(result: Result, question: Question) -> Answer:
+def _config(options: Common) -> Path:
+    if config := options.config or first_config():
+        return config
+    from agentsync.config import find_config  # noqa: PLC0415 - it takes the memory that the service is to save
+
+    return find_config(None)  # which reports that there is none
+
+
+def show(result: Result, question: Question) -> Answer:
     """Render a result as `pull` prints it; an empty answer makes the client run itself, to report the same error."""
     if isinstance(result, AgentsyncError):
         return Answer()

@@ -252,12 +252,14 @@ class DaemonTable(Settings):
         cron: five fields (minute, hour, day of the month, month, day of the week) in UTC, instead of the interval.
         jitter: the share of the interval by which a pull may be delayed at most.
         watch: whether changes of the configuration, the overlays and the targets are noticed at once.
+        full_scan: seconds in which every file is looked at once, whatever the watches report.
     """
 
     interval: Seconds = Field(default=300, ge=1, le=86400 * 7)
     cron: str | None = None
     jitter: float = Field(default=0.1, ge=0, le=1)
     watch: bool = True
+    full_scan: Seconds = Field(default=3600, ge=0, le=3600)
 
     @field_validator("cron")
     @classmethod

@@ -123,6 +123,17 @@ def also_handled_by(listener: Callable[[Mapping[str, Any]], None]) -> Iterator[N
         _listeners.remove(listener)
 
 
+def has_listeners() -> bool:
+    """Whether anything handles events beside the log."""
+    return bool(_listeners)
+
+
+def relay(event: Mapping[str, Any]) -> None:
+    """Call each listener with an event that another process of this program has logged."""
+    for listener in tuple(_listeners):
+        listener(event)
+
+
 _listeners: list[Callable[[Mapping[str, Any]], None]] = []
 
 

@@ -7,15 +7,29 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agentsync.rollout.line import Commit, Line, Sighting, published, reverted
-from agentsync.rollout.tables import MachineRolloutTable, RolloutTable, Stage
 from agentsync.rollout.window import Window
 
+if TYPE_CHECKING:
+    from agentsync.rollout.tables import MachineRolloutTable, RolloutTable, Stage
+
 _BUCKET_BYTES: Final = 8
-_NO_STAGES: Final = RolloutTable.model_construct(stages=(Stage.model_construct(name="", share=100),))
-"""Where no rollout applies: one stage without a name or a delay."""
+
+
+def _no_table() -> MachineRolloutTable:
+    """Import the tables only here: the service shows choices, and keeps no library that reads tables."""
+    from agentsync.rollout.tables import MachineRolloutTable  # noqa: PLC0415 - see above
+
+    return MachineRolloutTable()
+
+
+def _no_stages() -> RolloutTable:
+    """Return the table where no rollout applies: one stage without a name or a delay."""
+    from agentsync.rollout.tables import RolloutTable, Stage  # noqa: PLC0415 - the same
+
+    return RolloutTable.model_construct(stages=(Stage.model_construct(name="", share=100),))
 
 
 class Reason(StrEnum):
@@ -49,7 +63,7 @@ class Machine:
 
     id: str
     source: str
-    table: MachineRolloutTable = field(default_factory=MachineRolloutTable)
+    table: MachineRolloutTable = field(default_factory=_no_table)
     zone: tzinfo | None = None
 
 
@@ -155,7 +169,7 @@ def choose(
     if rollout is None or not machine.table.obey:
         if not machine.table.after_at_least:
             return Choice(tip, tip, Reason.CURRENT)
-        rollout = _NO_STAGES
+        rollout = _no_stages()
     stage = stage_of(machine, rollout)
     times = published(line, sightings, now)
     if rollout.hold_at is not None:

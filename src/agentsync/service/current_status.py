@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
-from agentsync.config import Config
 from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import AppPaths
 from agentsync.core.urls import redact
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
 from agentsync.rollout.choose import Choice
 from agentsync.service.polling import Polling
+from agentsync.service.settings import SourceSettings
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import mirror_of
-from agentsync.sync.report import Report
 from agentsync.sync.up_to_date import UpToDate
 
-Result = Report | UpToDate | AgentsyncError
+if TYPE_CHECKING:  # a report comes only where a sync was run, and that imports it
+    from agentsync.sync.report import Report
+
+Result: TypeAlias = "Report | UpToDate | AgentsyncError"
 """The result of a cycle."""
+
+
+def status_after(result: Result, before: ServiceStatus, trigger: Trigger, seconds: float = 0) -> ServiceStatus:
+    """Return the status after a cycle that took so many seconds."""
+    return replace(
+        before,
+        last=outcome(result, trigger, seconds, before=before.last),
+        cycles=before.cycles + 1,
+        targets=targets_after(result, before.targets),
+        rollouts=rollouts_after(result, before.rollouts),
+    )
 
 
 def outcome(result: Result, trigger: Trigger, seconds: float, *, before: CycleResult | None) -> CycleResult:
@@ -29,21 +43,24 @@ def outcome(result: Result, trigger: Trigger, seconds: float, *, before: CycleRe
     codes = before.codes if before else {}
     sync_id, exit_code, counts, error = "", ExitCode.OK, dict[str, int](), ""
     match result:
-        case Report():
-            sync_id, exit_code, counts = result.sync_id, result.exit_code, result.counts
-            codes = Counter(diagnostic.code.id for diagnostic in result.diagnostics)
         case UpToDate():
             sync_id, exit_code, counts = result.sync_id, result.exit_code, result.counts
         case AgentsyncError():
             exit_code, error = result.exit_code, str(result)
+        case _:
+            sync_id, exit_code, counts = result.sync_id, result.exit_code, result.counts
+            codes = Counter(diagnostic.code.id for diagnostic in result.diagnostics)
     return CycleResult(sync_id, trigger, time.time(), seconds, exit_code, counts, codes, error)
 
 
 def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[TargetStatus, ...]:
     """The status of each target; as before where the cycle could not be run."""
     match result:
-        case Report():
-            refused = result.refused
+        case UpToDate():
+            return tuple(replace(target, drifted=0, conflicts=0) for target in before)
+        case AgentsyncError():
+            return tuple(before)
+        case _:
             return tuple(
                 TargetStatus(
                     target.name,
@@ -52,27 +69,23 @@ def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[Targe
                     counts.files,
                     counts.drifted,
                     counts.conflicts,
-                    Counter(one.source for one in refused if target.name in one.targets),
+                    Counter(one.source for one in result.refused if target.name in one.targets),
                     counts.refused_since,
                 )
                 for target in result.targets
                 for counts in [result.counts_of(target.name)]
             )
-        case UpToDate():
-            return tuple(replace(target, drifted=0, conflicts=0) for target in before)
-        case AgentsyncError():
-            return tuple(before)
 
 
 def rollouts_after(result: Result, before: Mapping[str, Choice]) -> Mapping[str, Choice]:
     """What the rollout of each source chose, by the source's name; as before where no source was read."""
-    if not isinstance(result, Report):
+    if isinstance(result, (UpToDate, AgentsyncError)):
         return before
     return {source.name: source.rollout for source in result.sources if source.rollout}
 
 
 def service_status_of(
-    service_status: ServiceStatus, config: Config, app_paths: AppPaths, polling: Polling
+    service_status: ServiceStatus, settings: Sequence[SourceSettings], app_paths: AppPaths, polling: Polling
 ) -> ServiceStatus:
     """Update a status with what the state records about the sources.
 
@@ -80,9 +93,9 @@ def service_status_of(
         StateError: the state cannot be used.
     """
     with State.open(app_paths.database) as state:
-        known = known_sources(config, state)
+        known = known_sources(settings, state)
         suspension = state.suspension
-    sources = tuple(_source(name, config, app_paths, known.get(name), polling) for name in config.sources)
+    sources = tuple(_source(source, app_paths, known.get(source.name), polling) for source in settings)
     waiting = service_status.rollouts  # a new machine of a late stage has nothing yet, as it should
     fetched = [
         source.fetched_at
@@ -97,10 +110,9 @@ def service_status_of(
     )
 
 
-def known_sources(config: Config, state: State) -> dict[str, SourceState]:
+def known_sources(settings: Iterable[SourceSettings], state: State) -> dict[str, SourceState]:
     """The recorded state of each source that was ever fetched."""
-    tables = config.sources.items()
-    recorded = {name: state.source(name, redact(table.url), table.ref) for name, table in tables}
+    recorded = {source.name: state.source(source.name, redact(source.url), source.ref) for source in settings}
     return {name: source for name, source in recorded.items() if source}
 
 
@@ -126,15 +138,12 @@ def in_words(service_status: ServiceStatus) -> str:
     return "; ".join([commits, f"{files} files", *problems])
 
 
-def _source(
-    name: str, config: Config, app_paths: AppPaths, known: SourceState | None, polling: Polling
-) -> SourceStatus:
-    table = config.sources[name]
-    wait = polling.wait(mirror_of(app_paths, name, table.url))
+def _source(settings: SourceSettings, app_paths: AppPaths, known: SourceState | None, polling: Polling) -> SourceStatus:
+    wait = polling.wait(mirror_of(app_paths, settings.name, settings.url))
     return SourceStatus(
-        name=name,
-        url=redact(table.url),
-        ref=table.ref,
+        name=settings.name,
+        url=redact(settings.url),
+        ref=settings.ref,
         applied=known.commit if known else "",
         desired=(known.rejected_commit or known.commit) if known else "",
         fetched_at=known.fetched_at if known else None,

@@ -7,11 +7,9 @@ cycle. A signal that ends the service interrupts only a cycle, which may take mi
 
 from __future__ import annotations
 
-import gc
 import random
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,26 +18,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from agentsync.config import Config, check_complete, load_with_text
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError, shortage
 from agentsync.core.installation import kept_id, own_fraction
-from agentsync.core.log import log, logged
+from agentsync.core.log import log
 from agentsync.core.paths import AppPaths, text_of
 from agentsync.report.service_status import ServiceStatus, Trigger
 from agentsync.service.control_socket import Answer, Asked, Control, Question
-from agentsync.service.current_status import (
-    Result,
-    in_words,
-    known_sources,
-    outcome,
-    rollouts_after,
-    service_status_of,
-    targets_after,
-)
+from agentsync.service.current_status import in_words, known_sources, service_status_of, status_after
 from agentsync.service.events import (
     log_clock_changed,
     log_failed,
-    log_fallback,
     log_no_control,
     log_refused,
     log_reloaded,
@@ -48,31 +36,34 @@ from agentsync.service.events import (
 )
 from agentsync.service.health import Health
 from agentsync.service.inbox import Inbox
+from agentsync.service.lookout import Lookout
 from agentsync.service.notify import Notifier
 from agentsync.service.overdue import PendingFetches
 from agentsync.service.polling import FetchPolicy, Polling
 from agentsync.service.requests import asks_for, consent_of, want_all
+from agentsync.service.restores import Restores
 from agentsync.service.schedule import GRACE_SECONDS, Schedule
 from agentsync.service.watch import Watch
+from agentsync.service.work import SyncTask, Work
 from agentsync.state.lock import ServiceLock
-from agentsync.state.records import Action
 from agentsync.state.store import State
-from agentsync.sync.cycle import cycle
 from agentsync.sync.fetch import mirror_of
-from agentsync.sync.report import Report
-from agentsync.sync.request import Environment, Scope, SyncRequest
+from agentsync.sync.request import Scope, SyncRequest
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from agentsync.targets.consent import Consent
 
-Show = Callable[[Result, Question], Answer]
-"""A function that renders a result as `pull` prints it."""
+Show = Callable[[UpToDate, Question], Answer]
+"""A function that renders a result with nothing to do as `pull` prints it."""
 
 _WORK_SECONDS: Final = 600.0  # a cycle may take without a sign of progress, in addition to its fetches
 _SIGN_SECONDS: Final = 5.0  # between two signs of progress
 _ASLEEP_SECONDS: Final = 900.0  # between two looks at the wall clock, which advances while the machine sleeps
 _SPLAY_SECONDS: Final = 60.0  # over which machines that start together spread the fetches that they missed
-_RESTORES: Final = 3  # cycles that may restore locally edited files within _RESTORE_SECONDS
-_RESTORE_SECONDS: Final = 60.0
+_MOST_SCANNED: Final = 3000
+"""Files that the service looks at itself; for more it starts a process, since it keeps some of the memory for good."""
+
+_REGULAR: Final = (Trigger.SCHEDULE, Trigger.RETRY)
+"""The reasons for which a cycle asks the sources only: nobody asked, and nothing changed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +89,13 @@ _Event = Trigger | _Reload | _Changed | Asked | _End
 class Daemon:
     """The service of one installation, in the main thread of its process."""
 
-    def __init__(self, path: Path, app_paths: AppPaths, show: Show) -> None:
+    def __init__(self, path: Path, app_paths: AppPaths, work: Work, show: Show) -> None:
         """Read the configuration.
 
         Args:
             path: the absolute path of the configuration.
             app_paths: where the state is.
+            work: does what takes more memory than a poll that finds nothing new.
             show: renders a result as `pull` prints it.
 
         Raises:
@@ -111,8 +103,10 @@ class Daemon:
         """
         self._path = path
         self._app_paths = app_paths
+        self._work = work
         self._show = show
-        self._config, self._text = self._load()
+        loaded = work.load(path)
+        self._settings, self._text = loaded.settings, loaded.text
         self._lock = ServiceLock(app_paths)
         self._control: Control | None = None
         self._inbox: Inbox[_Event] = Inbox()
@@ -120,12 +114,12 @@ class Daemon:
         self._is_cycling = False
         self._polling = Polling()
         self._notifier = Notifier()
-        self._health = Health(app_paths)
+        self._health = Health(app_paths, work)
         self._service_status = ServiceStatus(config=str(path), started_at=time.time())
         self._seen_text = self._text
         self._pending = PendingFetches()
         self._suspicious_at: float | None = None
-        self._restored: deque[float] = deque(maxlen=_RESTORES)
+        self._restores = Restores()
         self._signed_at = 0.0
 
     def run(self) -> None:
@@ -142,8 +136,9 @@ class Daemon:
             stack.enter_context(self._inbox)
             self._handle_signals(stack)
             stack.callback(self._health.close)
-            self._health.follow(self._config)
-            self._watch = stack.enter_context(Watch(lambda paths: self._inbox.put(_Changed(paths))))
+            self._health.follow(self._settings)
+            watch = stack.enter_context(Watch(lambda paths: self._inbox.put(_Changed(paths))))
+            self._lookout = Lookout(self._path, watch)
             fraction = own_fraction(fallback=kept_id(self._app_paths))
             self._schedule = stack.enter_context(Schedule(self._inbox.put, fraction))
             stack.callback(self._stop_listening)
@@ -152,7 +147,7 @@ class Daemon:
             stack.callback(log_stopped, self._path)
             stack.callback(self._notifier.stopping)
             self._follow_schedule()
-            self._follow_changes()  # before the first look, so that nothing changes unseen after it
+            self._lookout.follow(self._settings)  # before the first look, so that nothing changes unseen after it
             self._reload_changed()
             self._cycle(Trigger.START, self._policy_at_start())
             self._catch_up()
@@ -202,22 +197,22 @@ class Daemon:
     def _policy_at_start(self) -> FetchPolicy:
         """Fetch nothing, so that a fleet that starts together overloads no server, unless a source failed before."""
         with State.open(self._app_paths.database) as state:
-            known = known_sources(self._config, state).values()
+            known = known_sources(self._settings.sources, state).values()
         return FetchPolicy.DUE if any(source.error for source in known) else FetchPolicy.NONE
 
     def _catch_up(self) -> None:
         """Schedule the run that was missed while the machine was off; not at once, since the whole fleet would."""
         known = [source.fetched_at for source in self._service_status.sources if source.fetched_at]
         if known and self._schedule.has_missed(min(known)):
-            table = self._config.daemon
-            splay = random.uniform(0, min(table.interval * table.jitter, _SPLAY_SECONDS))  # noqa: S311 - no secret
+            most = min(self._settings.interval * self._settings.jitter, _SPLAY_SECONDS)
+            splay = random.uniform(0, most)  # noqa: S311 - no secret
             self._pending.schedule(FetchPolicy.DUE, splay)
             self._schedule.retry_in(splay)
 
     # Events
 
     def _follow_schedule(self) -> None:
-        self._schedule.follow(self._config.daemon)
+        self._schedule.follow(self._settings)
         self._expect_run()
 
     def _expect_run(self) -> None:
@@ -255,9 +250,7 @@ class Daemon:
             if asked not in mine:
                 asked.answer(Answer())
         if mine:
-            result = self._cycle(Trigger.REQUEST, FetchPolicy.ALL, consent=consent_of(mine), whole=want_all(mine))
-            for asked in mine:
-                asked.answer(self._show(result, asked.question))
+            self._cycle(Trigger.REQUEST, FetchPolicy.ALL, mine)
         elif reloads or Trigger.SCHEDULE in triggers:
             self._cycle(Trigger.RELOAD if reloads else Trigger.SCHEDULE, FetchPolicy.DUE)
         elif triggers:
@@ -267,7 +260,9 @@ class Daemon:
 
     def _is_mine(self, asked: Asked) -> bool:
         """Whether it asks for the configuration that is in use, which a file with a mistake is not."""
-        return not self._service_status.config_error and asks_for(asked.question, self._path, self._text)
+        return not self._service_status.config_error and asks_for(
+            asked.question, self._path, self._text, self._settings.variables
+        )
 
     def _reload_changed(self) -> bool:
         """Reload if the text changed since it was last read; this works without a watch too."""
@@ -282,50 +277,53 @@ class Daemon:
         self._notifier.reloading()
         self._seen_text = text_of(self._path)
         try:
-            config, text = self._load()
-            self._health.follow(config)
+            loaded = self._work.load(self._path)
+            self._health.follow(loaded.settings)
         except ConfigError as error:
             log_refused(self._path, error)
             self._service_status = replace(self._service_status, config_error=str(error))
             changed = False
+        except AgentsyncError as error:
+            log_failed(error)
+            self._seen_text = ""  # it is read again before the next cycle
+            changed = False
         else:
-            changed = text != self._text
-            self._config, self._text = config, text
+            changed = loaded.text != self._text
+            self._settings, self._text = loaded.settings, loaded.text
             self._service_status = replace(self._service_status, config_error="")
             self._follow_schedule()
-            tables = config.sources.items()
-            self._polling.forgive(mirror_of(self._app_paths, name, table.url) for name, table in tables)
+            sources = self._settings.sources
+            self._polling.forgive(mirror_of(self._app_paths, source.name, source.url) for source in sources)
             if changed:
                 log_reloaded(self._path)
-        self._publish(replace(self._service_status, fallbacks=self._follow_changes()))
+        self._publish(replace(self._service_status, fallbacks=self._lookout.follow(self._settings)))
         self._notifier.ready(in_words(self._service_status))
         return changed
 
-    def _load(self) -> tuple[Config, str]:
-        config, text = load_with_text(self._path)
-        check_complete(config, self._path)
-        return config, text
-
     # Cycles
 
-    def _cycle(
-        self, trigger: Trigger, policy: FetchPolicy, *, consent: Consent | None = None, whole: bool = False
-    ) -> Result:
-        """Run one cycle and publish its result; a `whole` one skips the up-to-date check."""
+    def _cycle(self, trigger: Trigger, policy: FetchPolicy, asked: Sequence[Asked] = ()) -> None:
+        """Run one cycle, publish its result, and answer those who asked for it."""
         began = time.monotonic()
         last = self._service_status.last
         policy = self._pending.with_failed(policy)
-        result: Result
+        answers: Sequence[Answer] = [Answer()] * len(asked)  # which makes the clients run themselves
         try:
             self._own_state()
             # The up-to-date check repeats no diagnostic, so it is used only after a whole cycle; after one with errors
             # it finds something only where all of these are on refused agents.
-            is_after_whole = last is not None and last.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
-            short = bool(self._text) and is_after_whole and not (whole or consent)
+            is_after_whole = last and not last.error and last.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
+            is_short = bool(self._text and is_after_whole) and not (want_all(asked) or consent_of(asked))
+            wait = self._schedule.seconds_until_suspicious()
+            is_believed = is_short and trigger in _REGULAR and self._lookout.is_believed(self._settings, wait)
+            if not is_believed:
+                self._lookout.begin()
             self._is_cycling = True
             self._raise_if_ending()
-            result = self._run(trigger, policy, consent, short=short)
+            status, answers = self._run(trigger, policy, asked, is_short=is_short, is_believed=is_believed)
             self._pending.succeeded(policy)
+            if not is_believed:
+                self._lookout.end(done=True)
         except Exception as error:
             if isinstance(error, LockedError) and error.place == str(self._app_paths.service_lock):
                 raise  # another service works here now
@@ -334,86 +332,78 @@ class Daemon:
                 raise
             log_failed(failure)
             self._pending.failed(policy)
-            result = failure
+            self._lookout.end(done=False)
+            is_believed = False
+            status = status_after(failure, self._service_status, trigger)
         finally:
             self._is_cycling = False
-        fallbacks = self._follow_changes()
+        fallbacks = self._service_status.fallbacks if is_believed else self._lookout.follow(self._settings)
         self._schedule.retry_in(self._pending.next_retry(self._polling.next_wait))
-        self._publish(
-            replace(
-                self._service_status,
-                last=outcome(result, trigger, time.monotonic() - began, before=last),
-                cycles=self._service_status.cycles + 1,
-                fallbacks=fallbacks,
-                next_run_at=self._schedule.next_run_at,
-                targets=targets_after(result, self._service_status.targets),
-                rollouts=rollouts_after(result, self._service_status.rollouts),
-            ),
-        )
-        if not isinstance(result, UpToDate):
-            gc.collect()  # else the garbage of a whole cycle would be held until the next one, minutes later
-        return result
+        ended = replace(status.last, seconds=time.monotonic() - began) if status.last else None
+        self._publish(replace(status, last=ended, fallbacks=fallbacks, next_run_at=self._schedule.next_run_at))
+        for question, answer in zip(asked, answers, strict=True):
+            question.answer(answer)
 
-    def _run(self, trigger: Trigger, policy: FetchPolicy, consent: Consent | None, *, short: bool) -> Report | UpToDate:
+    def _run(
+        self, trigger: Trigger, policy: FetchPolicy, asked: Sequence[Asked], *, is_short: bool, is_believed: bool
+    ) -> tuple[ServiceStatus, Sequence[Answer]]:
+        """Poll, or have a sync run; return the status after it, and the answers to those who asked for it."""
         self._show_life(force=True)
         fetches = self._polling.fetches(policy)
         request = SyncRequest(
             Scope.APPLY,
-            consent or Consent(),
+            consent_of(asked) or Consent(),
             quiet_noop=trigger is Trigger.CHANGE,  # most changes are the service's own writes
-            allow_restore=trigger is not Trigger.CHANGE or self._may_restore(),
+            allow_restore=trigger is not Trigger.CHANGE or self._restores.may_restore,
         )
-        if short and (up_to_date := find_up_to_date(self._text, self._app_paths, fetches, request)):
-            if not request.quiet_noop:
-                log(up_to_date.event)
-            return up_to_date
-        environment = Environment(
-            self._config, self._app_paths, self._text, fetches, progress=lambda *_: self._show_life()
+        questions = tuple(one.question for one in asked)
+        if is_short and (is_believed or self._files <= _MOST_SCANNED):
+            found = find_up_to_date(self._text, self._app_paths, fetches, request, files_watched=is_believed)
+            if found:
+                if not request.quiet_noop:
+                    log(found.event)
+                status = status_after(found, self._service_status, trigger)
+                return status, [self._show(found, question) for question in questions]
+            is_short = False
+        task = SyncTask(
+            self._settings.config,
+            self._app_paths,
+            self._text,
+            fetches,
+            request,
+            self._service_status,
+            trigger,
+            is_short,
+            questions,
+            self._settings.fetch_seconds + _WORK_SECONDS - GRACE_SECONDS,
         )
-        report = logged(cycle(environment, request))
-        if any(outcome.ok and outcome.change.action is Action.REPLACE for outcome in report.outcomes):
-            self._restored.append(time.monotonic())
-        return report
+        synced = self._work.sync(task, self._show_life)
+        self._polling.failures = synced.failures
+        if synced.error:
+            raise synced.error
+        if synced.has_restored:
+            self._restores.note()
+        return synced.status, synced.answers
 
-    def _may_restore(self) -> bool:
-        """Whether drift may be overwritten at once; limited, so as not to fight a program that writes it each time."""
-        return len(self._restored) < _RESTORES or time.monotonic() - self._restored[0] > _RESTORE_SECONDS
+    @property
+    def _files(self) -> int:
+        """The number of files in all targets."""
+        return sum(target.files for target in self._service_status.targets)
 
     def _show_life(self, *, force: bool = False) -> None:
         """Report progress to the service manager, and by when the next report is due."""
         if force or time.monotonic() - self._signed_at > _SIGN_SECONDS:
             self._signed_at = time.monotonic()
-            # A source is fetched in two steps: its commits, and the content that is read.
-            fetching = sum(2 * source.timeout for source in self._config.sources.values())
-            self._notifier.alive(within=fetching + _WORK_SECONDS)
-
-    def _follow_changes(self) -> tuple[str, ...]:
-        """Watch the paths that matter now.
-
-        Returns:
-            What cannot be watched, each with its reason.
-        """
-        if not self._config.daemon.watch:
-            return self._watch.follow([], [])
-        targets = self._config.resolved_targets()
-        files = [target.directory for target in targets if target.written.shared]
-        directories = [
-            target.directory.resolve() if target.follow_symlinks else target.directory
-            for target in targets
-            if not target.written.shared
-        ]
-        overlays = [self._config.overlays] if self._config.overlays else []
-        fallbacks = self._watch.follow([self._path, *files], [*directories, *overlays])
-        for fallback in sorted(set(fallbacks) - set(self._service_status.fallbacks)):
-            log_fallback(fallback)
-        return fallbacks
+            self._notifier.alive(within=self._settings.fetch_seconds + _WORK_SECONDS)
 
     # Status
 
     def _publish(self, service_status: ServiceStatus) -> None:
         """Publish the service's status to monitors and to the service manager."""
         try:
-            self._service_status = service_status_of(service_status, self._config, self._app_paths, self._polling)
+            self._service_status = service_status_of(
+                service_status, self._settings.sources, self._app_paths, self._polling
+            )
         except AgentsyncError:  # the cycle met it too, and logged it
             self._service_status = service_status
         self._health.saw(self._service_status)

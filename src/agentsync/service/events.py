@@ -16,6 +16,10 @@ def log_stopped(config: Path) -> None:
     logger().info("daemon.stopped", config=str(config))
 
 
+def log_outdated(config: Path) -> None:
+    logger().info("daemon.outdated", config=str(config), message="agentsync was updated, so the service starts again")
+
+
 def log_reloaded(config: Path) -> None:
     logger().info("config.reloaded", config=str(config))
 

@@ -6,33 +6,24 @@ replaced as a whole. Nothing here can fail a sync: each error is logged once.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from agentsync.config import Config
-from agentsync.config.tables import HealthTable
 from agentsync.core.codes import Code
 from agentsync.core.durations import span
 from agentsync.core.errors import AgentsyncError, ConfigError
 from agentsync.core.paths import AppPaths
-from agentsync.report.json_output import differences, service_status_record, status_record
 from agentsync.report.metrics.measures import Reading, Tally
-from agentsync.report.page import POLICY, View, render
-from agentsync.report.page.differences import most_urgent
 from agentsync.report.service_status import ServiceStatus
 from agentsync.service.events import log_healthy, log_listening, log_unhealthy
 from agentsync.service.http_endpoint import Answer, Endpoint
-from agentsync.state.records import Key, Sync
-from agentsync.state.store import State
-from agentsync.sync.cycle import run
-from agentsync.sync.report import Report
-from agentsync.sync.request import Environment, Scope, SyncRequest
+from agentsync.service.settings import HealthSettings, ServiceSettings
+from agentsync.service.work import LookTask, Work
 
 if TYPE_CHECKING:
     from agentsync.report.metrics.otlp import Telemetry
@@ -40,18 +31,13 @@ if TYPE_CHECKING:
 
 _FRESH_SECONDS: Final = 2.0  # for which a check of everything is reused, by a page and the requests beside it
 _WORK_SECONDS: Final = 600.0  # a cycle may take, in addition to its fetches
-_SHOWN_SYNCS: Final = 15
-_SHOWN_DIFFERENCES: Final = 50
-_LARGEST_COMPARED: Final = 128 * 1024  # bytes
-_JSON: Final = "application/json"
-_HTML: Final = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
 class _Published:
-    """The status that the main thread published last, and the configuration that it is for."""
+    """The status that the main thread published last, and the settings that it is for."""
 
-    config: Config
+    settings: ServiceSettings
     service_status: ServiceStatus
 
 
@@ -74,6 +60,7 @@ class Health:
     def __init__(
         self,
         app_paths: AppPaths,
+        work: Work,
         *,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
@@ -82,17 +69,19 @@ class Health:
 
         Args:
             app_paths: where the state is that `status.json` and the page are made from.
+            work: makes them.
             clock: seconds since the epoch.
             timer: seconds for which the machine was awake.
         """
         self._app_paths = app_paths
+        self._work = work
         self._clock = clock
         self._timer = timer
         self._tally = Tally()
         self._reading: Reading | None = None
         self._published: _Published | None = None
         self._sign = _Sign(0.0, math.inf)
-        self._config: Config | None = None
+        self._settings: ServiceSettings | None = None
         self._endpoint: Endpoint | None = None
         self._metrics: Metrics | None = None
         self._telemetry: Telemetry | None = None
@@ -104,21 +93,22 @@ class Health:
         """The address of the endpoint; empty where it does not listen."""
         return str(self._endpoint.address) if self._endpoint else ""
 
-    def follow(self, config: Config) -> None:
-        """Apply this configuration from now on; on an error, everything stays as it was.
+    def follow(self, settings: ServiceSettings) -> None:
+        """Apply these settings from now on; on an error, everything stays as it was.
 
         Raises:
             ConfigError: the address is not available, or a required package is not installed.
         """
-        metrics = self._metrics or _metrics(config.health)
-        endpoint, telemetry = self._opened(config.health, self._config.health if self._config else HealthTable())
-        if self._config is None:
-            self._sign = self._sign_of_life(config, None)
-        self._config, self._metrics = config, metrics
+        health, before = settings.health, self._settings.health if self._settings else HealthSettings()
+        metrics = self._metrics or _metrics(health)
+        endpoint, telemetry = self._opened(health, before)
+        if self._settings is None:
+            self._sign = self._sign_of_life(settings, None)
+        self._settings, self._metrics = settings, metrics
         if metrics and self._reading:
             metrics.saw(self._reading)
         if self._published:
-            self._published = replace(self._published, config=config)
+            self._published = replace(self._published, settings=settings)
         self._cache.clear()
         if telemetry is not self._telemetry:
             _close(self._telemetry)
@@ -130,7 +120,7 @@ class Health:
                 endpoint.start()
                 log_listening(str(endpoint.address))
 
-    def _opened(self, table: HealthTable, before: HealthTable) -> tuple[Endpoint | None, Telemetry | None]:
+    def _opened(self, table: HealthSettings, before: HealthSettings) -> tuple[Endpoint | None, Telemetry | None]:
         """The endpoint and the telemetry for a configuration; those in use where their settings are the same."""
         telemetry = self._telemetry if table.otlp == before.otlp else self._telemetry_for(table.otlp)
         if table.address == before.address:
@@ -144,15 +134,15 @@ class Health:
 
     def saw(self, service_status: ServiceStatus) -> None:
         """Publish a new status; called after each cycle, and on every other change."""
-        if self._config is None:
+        if self._settings is None:
             return
         self._reading = self._tally.read(service_status)
-        self._published = _Published(self._config, service_status)
-        self._sign = self._sign_of_life(self._config, service_status.next_run_at)
+        self._published = _Published(self._settings, service_status)
+        self._sign = self._sign_of_life(self._settings, service_status.next_run_at)
         self._cache.clear()
         if self._metrics:
             self._metrics.saw(self._reading)
-            self._write_textfile(self._metrics, self._config.health)
+            self._write_textfile(self._metrics, self._settings.health)
         if self._telemetry:
             self._telemetry.saw(self._reading)
 
@@ -160,13 +150,13 @@ class Health:
         """Stop publishing, until the next `follow`."""
         _close(self._endpoint)
         _close(self._telemetry)
-        self._endpoint = self._telemetry = self._config = None
+        self._endpoint = self._telemetry = self._settings = None
 
-    def _sign_of_life(self, config: Config, next_run_at: float | None) -> _Sign:
+    def _sign_of_life(self, settings: ServiceSettings, next_run_at: float | None) -> _Sign:
         """Make a sign of life now; the next one is due once the next cycle has had its time."""
         now = self._timer()
         wait = max(0.0, next_run_at - self._clock()) if next_run_at is not None else 0.0
-        fetching = sum(source.timeout for source in config.sources.values())
+        fetching = sum(source.timeout for source in settings.sources)
         return _Sign(now, now + wait + fetching + _WORK_SECONDS)
 
     def _telemetry_for(self, url: str | None) -> Telemetry | None:
@@ -178,7 +168,7 @@ class Health:
             raise _missing("health.otlp", "otlp") from error
         return Telemetry(url, self._app_paths.state, lambda error: self._note_error("otlp", error))
 
-    def _write_textfile(self, metrics: Metrics, table: HealthTable) -> None:
+    def _write_textfile(self, metrics: Metrics, table: HealthSettings) -> None:
         if table.textfile is None:
             return
         from agentsync.report.metrics.prometheus import write  # noqa: PLC0415 - the same
@@ -202,11 +192,11 @@ class Health:
 
     def _respond(self, path: str) -> Answer:
         answers: Mapping[str, Callable[[], Answer]] = {
-            "/": lambda: self._cache("page", self._page),
+            "/": lambda: self._cache("page", lambda: self._look("page")),
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._metrics_text,
-            "/status.json": lambda: self._cache("status", self._status),
+            "/status.json": lambda: self._cache("status", lambda: self._look("status")),
         }
         answer = answers.get(path)
         return answer() if answer else Answer.text(HTTPStatus.NOT_FOUND, f"there are: {' '.join(answers)}")
@@ -233,7 +223,7 @@ class Health:
 
     def _unready(self, published: _Published) -> str:
         """The reason why the service is not ready; empty where it is."""
-        service_status, limit, now = published.service_status, published.config.health.stale_after, self._clock()
+        service_status, limit, now = published.service_status, published.settings.health.stale_after, self._clock()
         if service_status.is_ready(now, limit):
             last = service_status.last
             is_stale = last is not None and Code.SOURCE_STALE.id in last.codes
@@ -251,44 +241,25 @@ class Health:
 
         return Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE)
 
-    def _status(self) -> Answer:
+    def _look(self, kind: Literal["page", "status"]) -> Answer:
         published = self._published
         if published is None:
             return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, "starting")
-        service = {**service_status_record(published.service_status), "unready": self._unready(published) or None}
+        unready = self._unready(published)
         try:
-            record = status_record(run(Environment(published.config, self._app_paths), SyncRequest(Scope.LOOK)))
+            return self._work.look(
+                LookTask(
+                    published.settings.config,
+                    self._app_paths,
+                    kind,
+                    published.service_status,
+                    unready,
+                    self._clock(),
+                    shows_content=self._shows_content,
+                )
+            )
         except AgentsyncError as error:
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": error.as_dict(), "service": service})
-        return _json(HTTPStatus.OK, {**record, "service": service})
-
-    def _page(self) -> Answer:
-        published = self._published
-        if published is None:
-            return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, "starting")
-        report: Report | None = None
-        shown: dict[Key, str] | None = None
-        syncs: list[Sync] = []
-        trouble = ""
-        try:
-            report = run(Environment(published.config, self._app_paths), SyncRequest(Scope.LOOK))
-            if self._shows_content:
-                changes = most_urgent(report)[:_SHOWN_DIFFERENCES]
-                shown = differences(report, changes, largest=_LARGEST_COMPARED)
-            with State.open(self._app_paths.database) as state:
-                syncs = state.syncs(_SHOWN_SYNCS)
-        except AgentsyncError as error:
-            trouble = f"{error}; {error.hint}" if error.hint else str(error)
-        view = View(
-            service_status=published.service_status,
-            unready=self._unready(published),
-            now=self._clock(),
-            report=report,
-            trouble=trouble,
-            differences=shown,
-            syncs=syncs,
-        )
-        return Answer(HTTPStatus.OK, render(view).encode(), _HTML, {"Content-Security-Policy": POLICY})
+            return Answer.text(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
     @property
     def _shows_content(self) -> bool:
@@ -316,11 +287,7 @@ class _AnswerCache:
         self._answers = {}
 
 
-def _json(status: HTTPStatus, record: Mapping[str, object]) -> Answer:
-    return Answer(status, f"{json.dumps(record)}\n".encode(), _JSON)
-
-
-def _metrics(table: HealthTable) -> Metrics | None:
+def _metrics(table: HealthSettings) -> Metrics | None:
     """The metrics, where the configuration makes them available; None where their package is not installed.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
@@ -62,9 +62,26 @@ class Polling:
         self._chance = chance
         self._failures: dict[Path, Failure] = {}
 
-    def fetches(self, policy: FetchPolicy) -> Fetches:
+    def __getstate__(self) -> Mapping[Path, Failure]:
+        """What another process gets: the clock and the chance are its own."""
+        return self._failures
+
+    def __setstate__(self, failures: Mapping[Path, Failure]) -> None:
+        self.__init__()  # type: ignore[misc] # of this very class
+        self.failures = failures
+
+    @property
+    def failures(self) -> Mapping[Path, Failure]:
+        """The failure of each source that failed, by the directory of its mirror."""
+        return self._failures
+
+    @failures.setter
+    def failures(self, failures: Mapping[Path, Failure]) -> None:
+        self._failures = dict(failures)
+
+    def fetches(self, policy: FetchPolicy) -> Polls:
         """The fetches of one cycle."""
-        return _Polls(self, policy)
+        return Polls(self, policy)
 
     def wait(self, mirror: Mirror) -> float | None:
         """Seconds until this source is retried; None where it is not backed off."""
@@ -126,13 +143,20 @@ class Polling:
         self._failures.pop(mirror.directory, None)
 
 
-class _Polls(Fetches):
+class Polls(Fetches):
+    """The fetches of one cycle, by its policy."""
+
     def __init__(self, polling: Polling, policy: FetchPolicy) -> None:
         super().__init__()
         self._polling = polling
         self._policy = policy
         self._repeated: list[AgentsyncError] = []
         self._overcome: dict[Path, Failure] = {}  # by a fetch of this run; its content may fail yet
+
+    @property
+    def failures(self) -> Mapping[Path, Failure]:
+        """The failures of sources that the next cycle is to know."""
+        return self._polling.failures
 
     def repeats(self, error: AgentsyncError) -> bool:
         return any(error is repeated for repeated in self._repeated)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from agentsync.dialects import moving_variables
 from agentsync.service.control_socket import Asked, Question, environment
 from agentsync.sync.up_to_date import deciding
 from agentsync.targets.consent import Consent
 
 
-def asks_for(question: Question, config: Path, text: str) -> bool:
+def asks_for(question: Question, config: Path, text: str, variables: Iterable[str]) -> bool:
     """Whether a question is for this configuration, with the same values of all environment variables that affect it.
 
     Args:
         question: the client's question.
         config: the path of the service's configuration.
         text: the text that it was read from.
+        variables: the names of those that move a tool's directory.
     """
     own = environment()
-    same = all(question.environment.get(name) == own.get(name) for name in deciding(text, moving_variables()))
+    same = all(question.environment.get(name) == own.get(name) for name in deciding(text, variables))
     return question.config == str(config) and same
 
 

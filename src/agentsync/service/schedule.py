@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -19,7 +19,6 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 
-from agentsync.config.tables import DaemonTable
 from agentsync.report.service_status import Trigger
 
 GRACE_SECONDS: Final = 5.0
@@ -27,6 +26,17 @@ GRACE_SECONDS: Final = 5.0
 
 _CRON_SPREAD: Final = 60.0  # seconds, since cron's finest field is the minute
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
+
+
+class Timing(Protocol):
+    """When to pull: the interval in seconds and its jitter, or a cron expression instead."""
+
+    @property
+    def interval(self) -> float: ...
+    @property
+    def jitter(self) -> float: ...
+    @property
+    def cron(self) -> str | None: ...
 
 
 class Phased(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
@@ -91,12 +101,12 @@ class Schedule:
     def __exit__(self, *_: object) -> None:
         self._scheduler.shutdown()
 
-    def follow(self, table: DaemonTable) -> None:
-        """Use the schedule of this table from now on."""
-        if table.cron:
-            self._trigger = Spread(table.cron, self._fraction)
+    def follow(self, timing: Timing) -> None:
+        """Use this schedule from now on."""
+        if timing.cron:
+            self._trigger = Spread(timing.cron, self._fraction)
         else:
-            self._trigger = Phased(table.interval, self._fraction, table.jitter)
+            self._trigger = Phased(timing.interval, self._fraction, timing.jitter)
         self._set(Trigger.SCHEDULE, self._trigger)
 
     def retry_in(self, seconds: float | None) -> None:

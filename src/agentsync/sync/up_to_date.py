@@ -283,7 +283,9 @@ def _encoded(fingerprint: Fingerprint) -> str:
     return json.dumps(asdict(fingerprint), default=str)
 
 
-def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: SyncRequest) -> UpToDate | None:
+def find_up_to_date(
+    text: str, app_paths: AppPaths, fetches: Fetches, request: SyncRequest, *, files_watched: bool = False
+) -> UpToDate | None:
     """Return the result of a run that has nothing to do; None where there may be something to do.
 
     Args:
@@ -291,6 +293,7 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         app_paths: where state and mirrors are.
         fetches: asks the remotes.
         request: what the run is asked to do.
+        files_watched: whether watches would have reported a change of a file; then none is looked at.
     """
     began = time.perf_counter()
     key = key_of({"text": text, "app_paths": app_paths}, request)
@@ -301,10 +304,14 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
             with Fingerprints(app_paths.database) as state:
                 fingerprint = _recall(state, key)
                 polls = _recorded(fingerprint, state, app_paths) if fingerprint else None
-            now_ns = time.time_ns()
-            if fingerprint is None or polls is None or not _holds(fingerprint, app_paths, fetches):
+            if fingerprint is None or polls is None:
                 return None
-            _settle(fingerprint, key, app_paths, now_ns)
+            now_ns = time.time_ns()
+            holds = _are_unmoved if files_watched else _is_unchanged
+            if not holds(fingerprint, app_paths, fetches):
+                return None
+            if not files_watched:
+                _settle(fingerprint, key, app_paths, now_ns)
             _record(fingerprint, polls, app_paths, fetches)
     except AgentsyncError:  # of the lock, the state or a remote: a full run meets and reports it too
         return None
@@ -369,13 +376,12 @@ def _recorded(
     return recorded
 
 
-def _holds(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> bool:
+def _is_unchanged(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> bool:
     """Whether all files and all remotes are unchanged; the files are looked at while git asks the remotes.
 
     Raises:
         AgentsyncError: a remote cannot be asked.
     """
-    accept(fingerprint.gits)
     stats: list[str | None] = []
     # The remotes are asked here, since only the main thread is interrupted, and then has to end git.
     looking = Thread(target=lambda: stats.append(digest_on_disk(fingerprint.files)), daemon=True)
@@ -383,7 +389,20 @@ def _holds(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> b
         looking.start()
     except RuntimeError:  # no thread can be started; a whole run says so, if git cannot be run either
         return False
-    is_unmoved = all(
+    if not _are_unmoved(fingerprint, app_paths, fetches):
+        return False
+    looking.join()
+    return stats == [fingerprint.stats] and have_contents(fingerprint.recent, fingerprint.files)
+
+
+def _are_unmoved(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> bool:
+    """Whether all remotes still have what they had.
+
+    Raises:
+        AgentsyncError: a remote cannot be asked.
+    """
+    accept(fingerprint.gits)
+    return all(
         fetches.is_unmoved(
             place_of(app_paths, source.name, source.remote.url),
             source.name,
@@ -394,10 +413,6 @@ def _holds(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> b
         )
         for source in fingerprint.sources
     )
-    if not is_unmoved:
-        return False
-    looking.join()
-    return stats == [fingerprint.stats] and have_contents(fingerprint.recent, fingerprint.files)
 
 
 def _settle(fingerprint: Fingerprint, key: str, app_paths: AppPaths, now_ns: int) -> None:

@@ -97,6 +97,9 @@ class Watch:
         self._followed = FollowedPaths()
         self._watched: dict[Path, _Watched] = {}
         self._is_full = False
+        self._paths: tuple[tuple[Path, ...], tuple[Path, ...]] = (), ()
+        self._is_partial = True
+        self._is_silent = False
         self._log = _OverflowListener(self._on_overflow)
         _LIBRARY.addHandler(self._log)
 
@@ -128,14 +131,32 @@ class Watch:
         Returns:
             The fallbacks: each path that cannot be watched, or only in part, and the reason.
         """
-        outlook = Outlook(files, directories)
+        self._paths = tuple(files), tuple(directories)
+        outlook = Outlook(*self._paths)
         before, self._followed = self._followed, outlook.followed
         renewed = self._watch(outlook)
         self._is_full = bool(self._watched) and not self._has_room()
         if self._is_full:
             outlook.fall_back(chain(*outlook.followed.trees.values()), _FULL)
-        self._burst.note(renewed & before.all)
+        self._is_partial = bool(outlook.fallbacks)
+        self._note(renewed & before.all)
         return tuple(f"{path}: {reason}" for path, reason in outlook.fallbacks.items())
+
+    def mark(self) -> None:
+        """Begin a period without an event; called before somebody looks at all followed paths."""
+        self._is_silent = True
+
+    def was_silent(self, files: Iterable[Path], directories: Iterable[Path]) -> bool:
+        """Whether these paths were followed, all of them and without a gap, and nothing changed since `mark`.
+
+        It takes no longer for many files than for a few.
+        """
+        return (
+            self._is_silent
+            and not self._is_partial
+            and (tuple(files), tuple(directories)) == self._paths
+            and all(self._is_alive(path, watched) for path, watched in self._watched.items())
+        )
 
     def _watch(self, outlook: Outlook) -> set[Path]:
         """Update the watches to what is there now.
@@ -161,10 +182,16 @@ class Watch:
         return renewed
 
     def _on_event(self, path: Path) -> None:
-        self._burst.note(self._followed.affected_by(path))
+        self._note(self._followed.affected_by(path))
 
     def _on_overflow(self) -> None:
-        self._burst.note(self._followed.all)
+        self._note(self._followed.all)
+
+    def _note(self, paths: Iterable[Path]) -> None:
+        paths = set(paths)
+        if paths:
+            self._is_silent = False
+        self._burst.note(paths)
 
     def _add(self, path: Path, spot: Spot) -> None:
         if self._observer is None:
@@ -194,6 +221,9 @@ class Watch:
         spot = spots.get(path)
         if spot is None or (spot.recursive, spot.writing) != (watched.spot.recursive, watched.spot.writing):
             return False
+        return self._is_alive(path, watched)
+
+    def _is_alive(self, path: Path, watched: _Watched) -> bool:
         emitters = self._observer.emitters if self._observer else ()
         alive = any(emitter.watch == watched.handle and emitter.is_alive() for emitter in emitters)
         return alive and watched.identity == _identity(path)

@@ -1,0 +1,102 @@
+"""The processes in which the service runs its syncs: killed, left alone, or of another version."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.gitserver import GitServer
+from support.machine import Machine, source
+from support.repository import Repository
+from support.service import Service, change
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it finds processes in /proc")
+
+_BUILD = """
+from pathlib import Path
+
+import agentsync.core.build_id
+
+agentsync.core.build_id.engine = lambda: Path({path!r}).read_text(encoding="ascii")
+"""
+
+
+def _own_children(process: int) -> set[int]:
+    lists = (path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children"))
+    return {int(child) for children in lists for child in children.split()}
+
+
+def _children(process: int) -> set[int]:
+    """The processes that a process has started, and those that they have."""
+    found = _own_children(process)
+    return found.union(*map(_children, found))
+
+
+def _is_gone(process: int) -> bool:
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.fixture
+def server(repository: Repository) -> Iterator[GitServer]:
+    with GitServer(repository.path.parent) as running:
+        yield running
+
+
+@pytest.fixture
+def waiting(machine: Machine, server: GitServer, start: Callable[..., Service]) -> Service:
+    """A service whose first sync waits for a server that is silent."""
+    server.mode = "silent"
+    machine.configure(source("team", server.url("team.git"), "allow_http = true\n") + "[targets.claude]\n")
+    machine.claude.mkdir(parents=True)
+    service = start()
+    Service.until(lambda: bool(server.seen))
+    return service
+
+
+def test_a_sync_that_is_killed_is_reported_and_the_next_run_converges(
+    machine: Machine, server: GitServer, waiting: Service
+) -> None:
+    [child] = _own_children(waiting.process.pid)
+    os.kill(child, signal.SIGKILL)
+    event = waiting.wait_for("sync.failed")
+    assert event["error"] == "the process of a sync was killed (SIGKILL)"
+    server.mode = "serve"
+    assert waiting.wait_for("sync.finished")["exit_code"] == 0
+    assert len(machine.names()) == 5
+    assert waiting.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_sync_ends_with_its_service(waiting: Service, number: signal.Signals) -> None:
+    children = _children(waiting.process.pid)
+    waiting.process.send_signal(number)
+    waiting.process.wait(20)
+    Service.until(lambda: all(_is_gone(child) for child in children))
+
+
+def test_another_version_that_was_installed_takes_over_in_the_same_process(
+    follows: Machine, repository: Repository, start: Callable[..., Service], tmp_path: Path
+) -> None:
+    build = tmp_path / "build"
+    build.write_text("1")
+    (tmp_path / "sitecustomize.py").write_text(_BUILD.format(path=str(build)))
+    service = start(environment={"PYTHONPATH": str(tmp_path)})
+    service.wait_for("sync.finished")
+    build.write_text("2")
+    change(repository)
+    assert follows.run("pull").code == 0  # by itself, since the service answers nobody while it begins again
+    service.wait_for("daemon.outdated")
+    service.wait_for("daemon.started")
+    service.wait_for("sync.finished")
+    commit = change(repository, "tester")
+    assert follows.run("pull").code == 0
+    service.wait_for("source.moved", commit=commit)
+    assert service.end() == 0
