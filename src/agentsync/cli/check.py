@@ -12,7 +12,7 @@ from typing import Self
 
 import click
 
-from agentsync.cli.check_targets import agents_of, targets_of
+from agentsync.cli.check_targets import targets_of
 from agentsync.cli.console import check_lines
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import source_name
@@ -26,16 +26,18 @@ from agentsync.convert.policy import DEFAULT, Policy, read_policy
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
-from agentsync.core.paths import shorten
+from agentsync.core.paths import app_paths, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Kind
 from agentsync.repository.acceptance import Accepted, sort_accepted
-from agentsync.repository.dialect_detection import RememberingReader
 from agentsync.repository.working_tree import WorkingTree, content, entry_of
+from agentsync.state.check_cache import check_cache
+from agentsync.state.render_cache import Cache
 from agentsync.sync.acceptance import day_of, declared_in, subjects
 from agentsync.sync.build import build
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.cycle_diagnostics import without_agents
+from agentsync.sync.reading import remembering, tools_of
 from agentsync.sync.request import Progress, no_progress
 from agentsync.sync.scattered import depends_on_unwritten, find_scattered
 from agentsync.sync.snapshot import Snapshot, snapshot_of_directory, snapshot_of_file
@@ -81,9 +83,15 @@ def command(
     """
     options = common()
     submodules: Submodules = "follow" if follow_submodules else "report"
-    with Waiting() as waiting:
+    with Waiting() as waiting, check_cache(lambda: app_paths().checks) as cache:
         checked = run_checks(
-            path, targets, dialect=dialect, policy=_policy(policy), submodules=submodules, progress=waiting
+            path,
+            targets,
+            dialect=dialect,
+            policy=_policy(policy),
+            submodules=submodules,
+            cache=cache,
+            progress=waiting,
         )
     wrong = checked.is_wrong(strict=strict)
     nothing = path.is_file() and not checked.agents and not wrong
@@ -186,6 +194,7 @@ def run_checks(
     dialect: str | None = None,
     policy: Policy = DEFAULT,
     submodules: Submodules = "report",
+    cache: Cache | None = None,
     progress: Progress = no_progress,
 ) -> Checked:
     """Read and check the agents in a directory or a file, by the steps of a sync.
@@ -198,15 +207,16 @@ def run_checks(
         dialect: the dialect of every file; detected where it is None.
         policy: what agents may be given.
         submodules: as in a source's table; those that are checked out are followed.
+        cache: of the results of earlier checks; None to use none.
         progress: called with how far the reading is.
 
     Raises:
         ConfigError: something cannot be read, or the manifest has a mistake.
     """
-    snapshot = replace(snapshot_at(path.absolute(), dialect, submodules), read=RememberingReader())
+    snapshot = remembering(snapshot_at(path.absolute(), dialect, submodules))
     progress("reading", 0, 0)
-    agents = [*agents_of(snapshot, progress)]
-    built = build([snapshot], targets_of(agents, targets), None, policy)
+    tools = tools_of(snapshot, cache, progress)
+    built = build([snapshot], targets_of(tools, targets), cache, policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled if one.name}
     diagnostics = (
@@ -216,7 +226,7 @@ def run_checks(
     )
     used = built.used
     if depends_on_unwritten(snapshot, used):
-        used = build([snapshot], targets_of(agents, {*targets, *(one.dialect for one in agents)}), None, policy).used
+        used = build([snapshot], targets_of({}, {*targets, *tools}), cache, policy).used
     held = find_scattered([snapshot], used).values()  # as on each machine where the source is new
     rollout = check_rollout(path.absolute()) if path.is_dir() else ()
     sorted_ = sort_accepted(

@@ -210,8 +210,8 @@ def _compile(
 
     That a file took too long is not: it may have been this machine's fault.
     """
-    common = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix, snapshot.prefixes))
-    keys = {entry: _key(snapshot, entry, targets, common) for entry in snapshot.entries}
+    common = _common(snapshot, targets, policy)
+    keys = {entry: _key(snapshot, entry, common) for entry in snapshot.entries}
     cached = cache.get_many(keys.values()) if cache else {}
     compiled = {key: decode(value) for key, value in cached.items()}
     missing: dict[str, list[Entry]] = {}
@@ -232,8 +232,8 @@ def _compile(
         yield replace(compiled[key], source=snapshot.name, path=entry.path, blob=entry.blob)
 
 
-def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: str) -> str:
-    """Return the cache key: everything that decides the result; `common` is what applies to all files of the source."""
+def _common(snapshot: Snapshot, targets: Sequence[Target], policy: SourcePolicy) -> str:
+    """Return what the cache keys of all files of a source have in common."""
     settings = [
         [
             target.name,
@@ -243,10 +243,16 @@ def _key(snapshot: Snapshot, entry: Entry, targets: Sequence[Target], common: st
         ]
         for target in targets
     ]
+    of_source = repr((policy, snapshot.overrides, snapshot.filters, snapshot.prefix, snapshot.prefixes))
+    return hashlib.sha256(json.dumps([engine(), of_source, settings]).encode()).hexdigest()
+
+
+def _key(snapshot: Snapshot, entry: Entry, common: str) -> str:
+    """Return the cache key: everything that decides the result; `common` is what applies to all files of the source."""
     forced = snapshot.selection.dialect_of(entry.path)
     prefix = snapshot.plugin_prefixes.get(entry.path)
     called = sorted((target, sorted(names.items())) for target, names in snapshot.called.get(entry.path, {}).items())
-    inputs = [engine(), entry.path, entry.blob, forced, prefix, common, settings, called]
+    inputs = [common, entry.path, entry.blob, forced, prefix, called]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
