@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import click
 
-from agentsync.cli.check_targets import agents_of, targets_of
+from agentsync.cli.check_targets import targets_of
 from agentsync.cli.console import check_lines
 from agentsync.cli.convert import DIALECT
 from agentsync.cli.cycle import source_name
@@ -27,17 +27,19 @@ from agentsync.convert.policy import DEFAULT, Policy, read_policy
 from agentsync.core.codes import Code, Severity
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, ExitCode
-from agentsync.core.paths import shorten
+from agentsync.core.paths import app_paths, shorten
 from agentsync.core.urls import printable
 from agentsync.dialects import Kind
 from agentsync.git.clone import Clone
 from agentsync.repository.acceptance import Accepted, sort_accepted
-from agentsync.repository.dialect_detection import RememberingReader
 from agentsync.repository.working_tree import WorkingTree, content, entry_of
+from agentsync.state.check_cache import check_cache
+from agentsync.state.render_cache import Cache
 from agentsync.sync.acceptance import day_of, declared_in, subjects
 from agentsync.sync.build import build
 from agentsync.sync.compiled_agent import CompiledAgent
 from agentsync.sync.cycle_diagnostics import without_agents
+from agentsync.sync.reading import remembering, tools_of
 from agentsync.sync.request import Progress, no_progress
 from agentsync.sync.scattered import depends_on_unwritten, find_scattered
 from agentsync.sync.snapshot import Snapshot, snapshot_of_directory, snapshot_of_file
@@ -93,9 +95,15 @@ def command(
     """
     options = common()
     submodules: Submodules = "follow" if follow_submodules else "report"
-    with Waiting() as waiting:
+    with Waiting() as waiting, check_cache(lambda: app_paths().checks) as cache:
         checked = run_checks(
-            path, targets, dialect=dialect, judge=_judge(policy, url, path), submodules=submodules, progress=waiting
+            path,
+            targets,
+            dialect=dialect,
+            judge=_judge(policy, url, path),
+            submodules=submodules,
+            cache=cache,
+            progress=waiting,
         )
     wrong = checked.is_wrong(strict=strict)
     nothing = path.is_file() and not checked.agents and not wrong
@@ -217,6 +225,7 @@ def run_checks(
     dialect: str | None = None,
     judge: Judge = Judge(),
     submodules: Submodules = "report",
+    cache: Cache | None = None,
     progress: Progress = no_progress,
 ) -> Checked:
     """Read and check the agents in a directory or a file, by the steps of a sync.
@@ -229,18 +238,19 @@ def run_checks(
         dialect: the dialect of every file; detected where it is None.
         judge: what agents may be given.
         submodules: as in a source's table; those that are checked out are followed.
+        cache: of the results of earlier checks; None to use none.
         progress: called with how far the reading is.
 
     Raises:
         ConfigError: something cannot be read, or the manifest has a mistake.
     """
     path = path.absolute()
-    snapshot = replace(snapshot_at(path, dialect, submodules), read=RememberingReader())
+    snapshot = remembering(snapshot_at(path, dialect, submodules))
     if judge.url:
         snapshot = replace(snapshot, url=judge.url)
     progress("reading", 0, 0)
-    agents = [*agents_of(snapshot, progress)]
-    built = build([snapshot], targets_of(agents, targets), None, judge.policy)
+    tools = tools_of(snapshot, cache, progress)
+    built = build([snapshot], targets_of(tools, targets), cache, judge.policy)
     nothing = without_agents([snapshot], built) if path.is_dir() else []
     own = {(one.path, one.dialect) for one in built.compiled if one.name}
     diagnostics = (
@@ -250,8 +260,7 @@ def run_checks(
     )
     used = built.used
     if depends_on_unwritten(snapshot, used):
-        everywhere = targets_of(agents, {*targets, *(one.dialect for one in agents)})
-        used = build([snapshot], everywhere, None, judge.policy).used
+        used = build([snapshot], targets_of({}, {*targets, *tools}), cache, judge.policy).used
     held = find_scattered([snapshot], used).values()  # as on each machine where the source is new
     rollout = check_rollout(path) if path.is_dir() else ()
     others = left_out(snapshot) if path.is_dir() else left_out_file(path)

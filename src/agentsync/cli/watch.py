@@ -21,12 +21,13 @@ from agentsync.cli.console import show_changes, summary
 from agentsync.cli.cycle import given_config, run_config, source_name
 from agentsync.cli.options import Common, common, common_options
 from agentsync.core.errors import AgentsyncError, ConfigError, ExitCode, LockedError
-from agentsync.core.paths import shorten
+from agentsync.core.paths import app_paths, shorten
 from agentsync.core.urls import printable
 from agentsync.report.json_output import change_record
 from agentsync.repository.not_synced import totals
 from agentsync.repository.working_tree import WorkingTree
 from agentsync.service.watch import Watch
+from agentsync.state.check_cache import check_cache
 from agentsync.state.records import Stat
 from agentsync.sync.report import Report
 from agentsync.sync.request import Scope, SyncRequest
@@ -94,7 +95,12 @@ class _Work:
 def _check(root: Path) -> _Work:
     """Check the agents for the installed tools."""
     targets = [dialect.name for dialect in installed()]
-    return _Work(WorkingTree(root), lambda: _Round(run_checks(root, targets)))
+
+    def run() -> _Round:
+        with check_cache(lambda: app_paths().checks) as cache:
+            return _Round(run_checks(root, targets, cache=cache))
+
+    return _Work(WorkingTree(root), run)
 
 
 def _conversion(root: Path, to: Sequence[str], options: Common, *, allow_deletions: bool) -> _Work:

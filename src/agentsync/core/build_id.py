@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,10 +14,10 @@ from agentsync.core.digest import digest
 
 @cache
 def engine() -> str:
-    """Version and build of the running code."""
+    """Version and build of the running code, and the version of Python, whose tables of characters count too."""
     # Name, size and time of each module, too: a development tree changes without a new version.
     modules = sorted(_modules(str(Path(__file__).parents[1])))
-    return f"{__version__}+{digest(repr(modules).encode())[:16]}"
+    return f"{__version__}+{digest(repr(modules).encode())[:16]}+{sys.hexversion:x}"
 
 
 def _modules(directory: str) -> Iterator[tuple[str, int, int]]:

@@ -73,6 +73,11 @@ class AppPaths:
         """The cache with the results of files that were read before."""
         return self._own(self.cache) / "outcomes.sqlite3"
 
+    @property
+    def checks(self) -> Path:
+        """The cache with the results of files that `check` read before."""
+        return self._own(self.cache) / "checks.sqlite3"
+
     def mirror(self, key: str) -> Path:
         """The bare repository that mirrors one source."""
         return self._own(self.cache) / "mirrors" / f"{key}.git"

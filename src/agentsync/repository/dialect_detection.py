@@ -125,28 +125,6 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled, refusals)
 
 
-class RememberingReader:
-    """A `read_agent` that remembers what it read last, for files that are compiled several times within one run."""
-
-    MOST_BYTES = 16 << 20
-    """Of the files whose results are remembered; these take several times as much memory."""
-
-    def __init__(self) -> None:
-        self._results: dict[tuple[str, str | None], tuple[bytes, ReadAgent | NoAgent]] = {}
-        self._room = self.MOST_BYTES
-
-    def __call__(self, path: str, data: bytes, dialect: str | None = None) -> ReadAgent | NoAgent:
-        """As `read_agent`."""
-        known = self._results.get((path, dialect))
-        if known and known[0] == data:
-            return known[1]
-        result = read_agent(path, data, dialect)
-        if not known and len(data) <= self._room:
-            self._room -= len(data)
-            self._results[path, dialect] = data, result
-        return result
-
-
 def _another_file(document: Document, dialect: str | None) -> Diagnostic | None:
     """Report a template, and notes in a tool's own directory, which are an agent only where they look like one."""
     if is_template(document.metadata):

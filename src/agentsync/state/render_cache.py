@@ -38,6 +38,11 @@ class Cache(Database):
             delete(path)
             return cls(path)
 
+    @property
+    def staging(self) -> Path | None:
+        """Where rendered files may be kept until they are written, and nobody else may look; None to keep none."""
+        return self._path.parent
+
     def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield those of the keys that have a value, each with it; not all of them are in memory at once."""
         with self._expendable():

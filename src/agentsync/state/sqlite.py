@@ -45,11 +45,6 @@ class Database:
     ) -> None:
         self.close()
 
-    @property
-    def directory(self) -> Path:
-        """Where the file is, and nobody else may look."""
-        return self._path.parent
-
     def close(self) -> None:
         """Close the connection."""
         has_changed = self._connection.total_changes > 0

@@ -87,7 +87,7 @@ def build(
         StateError: the cache cannot be used.
     """
     snapshots = [_with_plugin_prefixes(snapshot, cache) for snapshot in snapshots]
-    contents = ContentStore(snapshots, targets, cache.directory if cache else None)
+    contents = ContentStore(snapshots, targets, cache.staging if cache else None)
     compiled: tuple[CompiledAgent, ...] = ()
     oversized: list[Diagnostic] = []
     unmatched: list[Diagnostic] = []

@@ -51,7 +51,8 @@ _NOT_REACHED = {
     ),
     "of what agentsync itself has written": (
         *("report.metrics.otlp._nanoseconds", "report.page._hash", "state.store._decoded"),
-        *("sync.compiled_agent.decode", "sync.up_to_date._recall", "targets.target_directory.temporary"),
+        *("sync.compiled_agent.decode", "sync.reading._decode", "sync.up_to_date._recall"),
+        "targets.target_directory.temporary",
     ),
 }
 
