@@ -100,9 +100,9 @@ def agree(root: Path, policy: PolicyTable, scratch: Path) -> None:
 
 @pytest.fixture(scope="module")
 def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the input of golden files, one in thirty-two in turn, each in its tool's own directory."""
+    """A repository with the input of golden files, one in sixty-four in turn, each in its tool's own directory."""
     root = tmp_path_factory.mktemp("fixtures") / "team"
-    for archive in part(sorted(GOLDENS.glob(f"*/*{SUFFIX}")), of=32, first=0):
+    for archive in part(sorted(GOLDENS.glob(f"*/*{SUFFIX}")), of=64, first=0):
         dialect = dialects()[archive.parent.name]
         for name, data in read_archive(archive).items():
             if name.startswith("input.") and not dialect.shared:
@@ -132,7 +132,7 @@ def test_check_and_plan_agree_on_public_repositories(corpus: Path, tmp_path: Pat
     for owner in owners:
         files = sorted(path for path in owner.rglob("*") if path.is_file())
         groups += ((owner, files[start : start + TOGETHER]) for start in range(0, len(files), TOGETHER))
-    for number, (owner, files) in enumerate(part(groups, of=50, first=2)):
+    for number, (owner, files) in enumerate(part(groups, of=100, first=2)):
         root = tmp_path / str(number) / owner.name
         for path in files:
             copy = root / path.relative_to(owner)

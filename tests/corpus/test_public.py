@@ -110,7 +110,7 @@ def test_every_agent_renders_or_is_refused_and_is_never_wider(agents: list[ReadA
     outcomes: Counter[str] = Counter()
     targets = [*dialects().values()]
     for number, source in enumerate(agents):
-        for target in part(targets, of=9, first=number):
+        for target in part(targets, of=15, first=number):
             file = render(source, target, OPTIONS)
             if file.data is None:
                 errors = [diagnostic for diagnostic in file.diagnostics if diagnostic.severity is Severity.ERROR]

@@ -27,6 +27,7 @@ from agentsync.repository.dialect_detection import ReadAgent
 from agentsync.repository.overrides import overridden
 from support.conversion import read, silent_losses, widening
 from support.golden import SUFFIX, read_archive, write_archive
+from support.thorough import part
 
 HERE = Path(__file__).parent
 WRITTEN = "written"
@@ -110,8 +111,8 @@ def test_a_slug_that_a_tool_does_not_take_gets_a_form_of_its_own(dialect: Dialec
 
 
 def test_every_output_keeps_the_contract(any_agent: ReadAgent) -> None:
-    """Output reads back without unreported losses, and grants no more."""
-    for target in dialects().values():
+    """Output reads back without unreported losses, and grants no more: of half of the targets, in turn."""
+    for target in part([*dialects().values()], of=2, first=len(any_agent.document.data)):
         file = render(any_agent, target, OPTIONS)
         intended = overridden(any_agent.agent, target, ()).agent
         if file.data is None or intended is None:

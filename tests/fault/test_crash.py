@@ -320,10 +320,10 @@ SCENARIOS: tuple[Callable[[Bench], None], ...] = (
     shared_file_rollback,
 )
 CLOSELY = (update, rollback, shared_file)
-"""Those that are killed at every second step, and meet an error at every sixth."""
+"""Those that are killed at every third step, and meet an error at every sixth."""
 
-TRIED = (*CLOSELY, *part([scenario for scenario in SCENARIOS if scenario not in CLOSELY], of=2, first=0))
-"""Half of the others, in turn, and at fewer steps. Their distances are odd, so that each step comes with each half."""
+TRIED = (*CLOSELY, *part([scenario for scenario in SCENARIOS if scenario not in CLOSELY], of=3, first=0))
+"""A third of the others, in turn, at fewer steps: no distance is a multiple of three, so each third meets each step."""
 
 by_name = pytest.mark.parametrize("scenario", TRIED, ids=lambda scenario: scenario.__name__)
 
@@ -428,7 +428,7 @@ def test_18_a_run_that_is_killed_at_any_step_is_finished_by_the_next(
     bench: Bench, scenario: Callable[[Bench], None]
 ) -> None:
     whole = Whole.of(bench, scenario)
-    for step, run in each_step(bench, every=2 if scenario in CLOSELY else 7):
+    for step, run in each_step(bench, every=3 if scenario in CLOSELY else 7):
         with at(step):
             whole.check_disk()
             whole.check_log(run)

@@ -431,7 +431,7 @@ _SIZES = {
 }
 
 
-@pytest.mark.parametrize("name", part(list(_SIZES), of=2, first=0))
+@pytest.mark.parametrize("name", part(list(_SIZES), of=3, first=0))
 def test_32_size_costs_bounded_time_and_memory(victim: Victim, hostile: Repository, name: str) -> None:
     size = _SIZES[name]
     good = (FILE, b"good.md", plumbing.blob(hostile, _GOOD))
@@ -466,9 +466,9 @@ _MANIFESTS = {
 }
 
 
-@pytest.mark.parametrize("case", _MANIFESTS.values(), ids=_MANIFESTS)
-def test_32_a_hostile_manifest_refuses_its_commit(victim: Victim, hostile: Repository, case: Case) -> None:
-    _stored(hostile, [case])
+@pytest.mark.parametrize("name", part(list(_MANIFESTS), of=2, first=0))
+def test_32_a_hostile_manifest_refuses_its_commit(victim: Victim, hostile: Repository, name: str) -> None:
+    _stored(hostile, [_MANIFESTS[name]])
     result = victim.pull_measured(hostile)
     assert result.code == 4
     assert victim.written("claude") == []

@@ -174,7 +174,7 @@ def test_12_a_commit_that_is_not_signed_as_it_must_be_is_refused(
     good = signing.repository.head
     spoil(signing)
     signing.refuses(words)
-    signing.refuses(words)
+    signing.trial.holds(4, words)
     signing.repository.reset(good)
     signing.push(prompt="Better still.")
     signing.trial.converges()

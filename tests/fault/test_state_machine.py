@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the program run
 
 
 PROFILE = settings(
-    max_examples=1000 if THOROUGH else 4,
+    max_examples=1000 if THOROUGH else 3,
     stateful_step_count=40 if THOROUGH else 20,
     derandomize=SAME_EXAMPLES,
     database=None,

@@ -99,6 +99,7 @@ def test_a_service_that_hangs_is_killed_and_started_again(machine: Systemd) -> N
     machine.run_as_user("systemctl", "--user", "start", "agentsync.service")
     hung = machine.property("MainPID", "agentsync.service", user=True)
     Service.until(lambda: _hangs_while_it_waits(machine, hung))
+    machine.run("tail", f"--pid={hung}", "--sleep-interval=0.1", "--follow", "/dev/null")  # until it is killed
     Service.until(lambda: machine.property("NRestarts", "agentsync.service", user=True) == "1")
     Service.until(lambda: machine.property("ActiveState", "agentsync.service", user=True) == "active")
     assert machine.property("MainPID", "agentsync.service", user=True) != hung

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsync.agents.grants import CHANGING, EVERYTHING, NOTHING, UNTRANSLATED, Approval, Grants, Rule, wider
@@ -17,6 +17,7 @@ from agentsync.core.codes import Code, Severity
 from agentsync.dialects import Dialect, dialects
 from support.agents import grants, thorough
 from support.conversion import widening
+from support.thorough import THOROUGH
 
 DENY, ASK, SESSION, ALLOW = Approval
 
@@ -203,7 +204,7 @@ def test_a_foreign_denial_does_not_affect_tools_here() -> None:
 
 
 @pytest.mark.parametrize("target", dialects().values(), ids=lambda target: target.name)
-@thorough
+@settings(thorough, max_examples=thorough.max_examples if THOROUGH else 50)  # twenty targets share most code
 @given(granted=grants, options=st.sampled_from(OPTIONS))
 def test_no_dialect_writes_more_than_the_upper_bound(target: Dialect, granted: Grants, options: WriteOptions) -> None:
     """Every output of a writer stays within the upper bound by itself, wherever the writer does not refuse.

@@ -38,7 +38,7 @@ def as_read(agent: Agent) -> ReadAgent:
 
 
 @pytest.mark.parametrize("target", dialects().values(), ids=lambda target: target.name)
-@settings(thorough, max_examples=thorough.max_examples if THOROUGH else 50)  # twenty targets share most code
+@settings(thorough, max_examples=thorough.max_examples if THOROUGH else 30)  # twenty targets share most code
 @given(agent=agents())
 def test_any_agent_is_written_or_refused_and_never_wider(target: Dialect, agent: Agent) -> None:
     file = render(as_read(agent), target, OPTIONS)

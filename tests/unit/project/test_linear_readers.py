@@ -73,7 +73,7 @@ def _parses(node: ast.AST) -> bool:
         return False
     function = node.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in _PARSING or ast.unparse(function) == "yaml.parse"
+    return name in _PARSING or (name == "parse" and ast.unparse(function) == "yaml.parse")
 
 
 def _reached_by_targets() -> set[tuple[str, str]]:
@@ -94,7 +94,7 @@ def _reached_by_targets() -> set[tuple[str, str]]:
     return reached
 
 
-@pytest.mark.parametrize("name", part(_OTHERS, of=5, first=0))
+@pytest.mark.parametrize("name", part(_OTHERS, of=10, first=0))
 def test_every_other_reader_takes_linear_time(name: str) -> None:
     """For documents with a long text in each place, and with many lines that differ in one of their words."""
     target = targets()[name]
