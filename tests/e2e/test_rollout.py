@@ -63,6 +63,16 @@ def test_a_change_waits_for_the_delay_of_the_stage(staged: Machine, repository: 
     assert prompt_of(staged) == "Two."
 
 
+def test_while_a_source_fails_its_rollout_is_what_was_known_last(staged: Machine, repository: Repository) -> None:
+    push(repository, "Two.")
+    waiting = staged.run("pull", "--format", "json").json["sources"][0]["rollout"]
+    repository.path.rename(repository.path.with_suffix(".away"))
+    failed = staged.run_later(30, "pull", "--format", "json")
+    assert (failed.code, failed.json["sources"][0]["rollout"]) == (3, waiting), "it takes no step that is due meanwhile"
+    assert failed.reported("source.failed")[0]["stage"] == "everyone"
+    assert staged.run("status", "--format", "json").json["sources"][0]["rollout"] == waiting
+
+
 def test_a_canary_and_a_machine_that_does_not_obey_get_the_tip(machine: Machine, repository: Repository) -> None:
     push(repository, "Two.")
     for settings in ('stage = "canary"', "obey = false"):

@@ -142,6 +142,9 @@ def test_check_finds_empty_stages_and_a_hold_that_leads_nowhere(
     (clone / "agentsync.toml").write_text(MANIFEST.replace("stages = [", f"{keys}stages = ["))
     found = machine.run("check", "--format", "json", clone).json["diagnostics"]
     assert sorted((one["code"], one["line"]) for one in found if one["code"] >= "AS43") == findings
+    if not keys:
+        shown = machine.run("check", clone).stdout
+        assert "of 20, none is in `canary` with a chance of 36%" in " ".join(shown.split())
 
 
 def test_an_edit_keeps_line_ends_and_a_mark_and_takes_no_other_edit_along(machine: Machine, clone: Path) -> None:

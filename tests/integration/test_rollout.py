@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from agentsync.doctor import run_checks
 from agentsync.report.json_output import status_record
 from agentsync.rollout.choose import Reason
 from agentsync.rollout.tables import MachineRolloutTable
+from agentsync.service.current_status import rollouts_after
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Scope, SyncRequest
@@ -79,6 +81,15 @@ def test_no_configuration_evades_what_the_machines_policy_sets(staged: Staged, t
     assert looked.diagnostics == report.diagnostics
     checks = [one.message for one in run_checks(staged.config, staged.app_paths) if one.subject == "rollout team"]
     assert checks == [source.rules.contradiction]
+
+
+def test_the_service_keeps_the_rollout_of_a_source_whose_mirror_is_gone_too(staged: Staged) -> None:
+    staged.push("Two.")
+    before = rollouts_after(staged.run(), {})
+    assert before["team"].stage == "everyone"
+    staged.source.path.rename(staged.source.path.with_suffix(".away"))
+    shutil.rmtree(staged.app_paths.cache)
+    assert rollouts_after(staged.run(), before) == before
 
 
 def test_since_when_an_agent_is_refused_lasts_until_it_is_accepted(staged: Staged) -> None:

@@ -339,7 +339,9 @@ def policy_lines(report: Report) -> list[str]:
 
 
 def _rollout(choice: Choice, source: ResolvedSource) -> str:
-    due = f", next step {ago(choice.due_at, time.time())}" if choice.due_at else ""
+    now = time.time()
+    verb = " was due" if choice.due_at and choice.due_at <= now else ""
+    due = f", next step{verb} {ago(choice.due_at, now)}" if choice.due_at else ""
     detail = f": {printable(choice.detail)}" if choice.detail else ""
     stage = f"stage {choice.stage} " if choice.stage else ""
     place = f"{stage}at {source.commit[:12] or '-'}, newest is {source.tip[:12]}"

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil, log
 from typing import Final
 
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
-from agentsync.rollout.forecast import LIKELY, probably_empty
+from agentsync.rollout.forecast import probably_empty
 from agentsync.rollout.tables import RolloutTable
 
 _SHOWN: Final = 12
+_SMALL_TEAM: Final = 20
 
 
 def doubts(rollout: RolloutTable) -> Iterator[Diagnostic]:
-    """Yield a diagnostic for each stage that is likely to be without a machine, or may be in a small team."""
-    for name, chance in probably_empty(rollout, rollout.machines or 1).items():
+    """Yield a diagnostic for each stage that is likely to be without a machine.
+
+    Where nothing says how many machines there are, one for all stages that would be in a small team.
+    """
+    chances = probably_empty(rollout, rollout.machines or _SMALL_TEAM)
+    for name, chance in chances.items():
         if chance == 1:
             yield Diagnostic(Code.STAGE_EMPTY, f"stage `{name}` has the share of the one before it, and no groups")
         elif rollout.machines:
             message = f"stage `{name}` of {rollout.machines} machines is empty with a chance of {chance:.0%}"
             yield Diagnostic(Code.STAGE_EMPTY, message)
-        else:
-            needed = ceil(log(LIKELY) / log(chance))
-            message = f"stage `{name}` may be empty in a team of fewer than {needed} machines"
-            yield Diagnostic(Code.STAGE_SMALL, message)
+    small = [f"`{name}` with one of {chance:.0%}" for name, chance in chances.items() if chance < 1]
+    if small and not rollout.machines:
+        message = (
+            f"nothing says how many machines there are: of {_SMALL_TEAM}, none is in {' and none in '.join(small)}"
+        )
+        yield Diagnostic(Code.STAGE_SMALL, message.replace("with one of", "with a chance of", 1))
 
 
 def doubts_of_hold(hold_at: str, found: Sequence[str], *, is_whole: bool) -> Iterator[Diagnostic]:

@@ -78,10 +78,11 @@ def targets_after(result: Result, before: Sequence[TargetStatus]) -> tuple[Targe
 
 
 def rollouts_after(result: Result, before: Mapping[str, Choice]) -> Mapping[str, Choice]:
-    """What the rollout of each source chose, by the source's name; as before where no source was read."""
+    """What the rollout of each source chose, by the source's name; as before where the source was not read."""
     if isinstance(result, (UpToDate, AgentsyncError)):
         return before
-    return {source.name: source.rollout for source in result.sources if source.rollout}
+    chosen = {source.name: source.rollout or (source.error and before.get(source.name)) for source in result.sources}
+    return {name: choice for name, choice in chosen.items() if choice}
 
 
 def service_status_of(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from agentsync.core.errors import SourceRefusedError
 from agentsync.core.installation import installation_id, kept_id
@@ -21,8 +20,23 @@ _LONGEST_LINE = 1_000  # commits that may be reverted
 _LONGEST_HALT = 100  # commits back to the one that halted
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a machine knows of a source.
+
+    Attributes:
+        applied: the commit that was applied last; empty for none.
+        tips: what fetches found, oldest first.
+        now: in seconds since the epoch.
+    """
+
+    applied: str
+    tips: Sequence[Tip]
+    now: float
+
+
 def choose_commit(
-    mirror: Mirror, tip: str, *, name: str, own: MachineRolloutTable, applied: str, tips: list[Tip], app_paths: AppPaths
+    mirror: Mirror, tip: str, *, name: str, own: MachineRolloutTable, seen: Seen, app_paths: AppPaths
 ) -> Choice | None:
     """Choose the commit of a fetched branch that this machine uses; None where neither it nor the machine delays any.
 
@@ -31,8 +45,7 @@ def choose_commit(
         tip: the commit of the branch.
         name: of the source.
         own: this machine's settings for it.
-        applied: the commit that was applied last; empty for none.
-        tips: what fetches found, oldest first.
+        seen: what this machine knows of it.
         app_paths: where this installation's id is kept.
 
     Raises:
@@ -49,7 +62,7 @@ def choose_commit(
         Commit(one.id, one.tree, one.time, one.message, takes_back=taken_back.get(one.id, frozenset()))
         for one in records
     ]
-    if rollout and rollout.halt and not applied:
+    if rollout and rollout.halt and not seen.applied:
         line = [*_with_halts(mirror, line)]
     if rollout and rollout.hold_at:
         line = with_held(line, mirror.ancestors(rollout.hold_at, tip), mirror.is_ancestor)
@@ -57,10 +70,10 @@ def choose_commit(
         line,
         rollout,
         machine,
-        now=time.time(),
-        applied=applied,
-        ahead=_ahead(mirror, line, applied),
-        sightings=[Sighting(one.commit, one.first_at, one.last_at) for one in tips],
+        now=seen.now,
+        applied=seen.applied,
+        ahead=_ahead(mirror, line, seen.applied),
+        sightings=[Sighting(one.commit, one.first_at, one.last_at) for one in seen.tips],
     )
     return replace(choice, mistake=mistake_of(machine, rollout)) if rollout else choice
 

@@ -28,7 +28,7 @@ from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, accepting, is_unproven, mirror_of, went_back
 from agentsync.sync.fetched_files import FetchedFiles
 from agentsync.sync.request import Environment, Scope, SyncRequest
-from agentsync.sync.rollout import choose_commit
+from agentsync.sync.rollout import Seen, choose_commit
 from agentsync.sync.snapshot import Files, LocalSettings, Snapshot, take_snapshot
 from agentsync.sync.verification import prove
 
@@ -164,16 +164,14 @@ class _SourceResolver:
                 asked = fetches.asked(self._mirror)
                 resolved = self._choose(resolved, fetches) if asked else self._with_rollout(resolved)
                 return self._snapshot_at(resolved, self._complete(resolved.commit, fetches))
-            if self._files is self._mirror:
-                resolved = self._with_rollout(resolved)
-            return self._snapshot_at(resolved)
+            return self._snapshot_at(self._with_rollout(resolved))
         except (SourceUnavailableError, SourceRefusedError) as error:
             rejected = resolved.rejected
             if isinstance(error, SourceRefusedError):
                 rejected = error.commit or (resolved.commit if fetches else resolved.rejected)
             repeated = fetches is not None and fetches.repeats(error)
             failed = replace(self._recorded, error=error, repeated=repeated, last_error=str(error), rejected=rejected)
-            return failed, self._last_good()
+            return self._with_rollout(failed), self._last_good()
 
     def fresh_until(self, resolved: ResolvedSource) -> float | None:
         """When the newest commit of the source is older than allowed, in seconds since the epoch; None for never."""
@@ -228,7 +226,7 @@ class _SourceResolver:
         if self._remote.ref.startswith("refs/tags/") or self._remote.is_commit:
             return resolved
         choice = fetches.complete(
-            self._mirror, self._remote, lambda remote: self._choice_at(tip, self._fetched(remote))
+            self._mirror, self._remote, lambda remote: self._choice_at(tip, self._fetched(remote), now=time.time())
         )
         if choice is None:
             return resolved
@@ -241,23 +239,28 @@ class _SourceResolver:
         return replace(resolved, commit=choice.commit, facts=None, verified_by=verified_by)
 
     def _with_rollout(self, resolved: ResolvedSource) -> ResolvedSource:
-        """Return the source with what its rollout chooses at the tip that was fetched last; its commit stays."""
-        if not (self._tips and self._mirror.has(tip := self._tips[-1].commit)):
+        """Return the source with what its rollout chooses at the tip that was fetched last; its commit stays.
+
+        Where the source fails, that is what it chose then: no step is taken before the next fetch, whatever is due.
+        """
+        if self._files is not self._mirror or not (self._tips and self._mirror.has(self._tips[-1].commit)):
             return resolved
+        last = self._tips[-1]
         try:
-            choice = self._choice_at(tip, self._mirror)
-        except SourceUnavailableError:  # of files that are not here any more; the next pull knows again
+            choice = self._choice_at(
+                last.commit, self._mirror, now=last.last_at if resolved.last_error else time.time()
+            )
+        except (SourceUnavailableError, SourceRefusedError):  # files that are not here any more, or a damaged mirror
             return resolved
         return replace(resolved, rollout=choice)
 
-    def _choice_at(self, tip: str, files: Mirror) -> Choice | None:
+    def _choice_at(self, tip: str, files: Mirror, *, now: float) -> Choice | None:
         return choose_commit(
             files,
             tip,
             name=self._recorded.name,
             own=self._rules.table,
-            applied=self._applied_in(tip),
-            tips=self._tips,
+            seen=Seen(self._applied_in(tip), self._tips, now),
             app_paths=self._app_paths,
         )
 
