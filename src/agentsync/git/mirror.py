@@ -32,7 +32,7 @@ from agentsync.git.objects import FIRST_PARENTS, CommitFacts, CommitRecord, pars
 from agentsync.git.partial import CONTENT_BATCH, FETCH_CONTENT, FILTER, ignores_filter, missing_content, wants_part
 from agentsync.git.process import Done, Process
 from agentsync.git.remote import Auth, Remote
-from agentsync.git.signatures import Signers, verify
+from agentsync.git.signatures import NEWEST_TAG, Signers, local_tags, verify
 from agentsync.git.strict_check import check_strictly, finds_defect
 from agentsync.git.submodules import FILE_NAME, read_urls
 
@@ -44,7 +44,6 @@ __all__ = ["CANDIDATE", "Auth", "CommitFacts", "Mirror", "Remote", "Signers", "T
 CANDIDATE = "refs/agentsync/candidate"
 _TRUSTED = "refs/agentsync/trusted/"
 _HEADS = "refs/agentsync/heads/"
-_TAGS = "refs/agentsync/tags/"
 _SUBMODULES = "refs/agentsync/submodules/"
 _SUBMODULE_HEADS = "refs/agentsync/submodule-heads/"
 
@@ -353,7 +352,7 @@ class Mirror:
         options = (FILTER,) if repository.is_partial else ()
         if remote.is_pattern:
             options = (*options, "--prune")
-        refspec = f"+{remote.ref}:{_local_tags(remote) if remote.is_pattern else CANDIDATE}"
+        refspec = f"+{remote.ref}:{local_tags(remote) if remote.is_pattern else CANDIDATE}"
         done = connection.run(*FETCH, *options, "--", connection.url, refspec, settings=settings)
         if ignores_filter(done) and not was_partial:
             repository.become_whole(connection.url)
@@ -365,18 +364,12 @@ class Mirror:
 
     def _newest_tag(self, remote: Remote) -> str:
         """Make the newest of the fetched tags the candidate, in the order of versions, and return its id."""
-        order = ("-c", "versionsort.suffix=-", "for-each-ref", "--sort=-version:refname", "--count=1")
-        newest = self._repository.read(*order, "--format=%(objectname)", _local_tags(remote)).decode().strip()
+        newest = self._repository.read(*NEWEST_TAG, "--format=%(objectname)", local_tags(remote)).decode().strip()
         if not newest:
             hint = "check `tag` in the configuration, and the tags of the repository"
             raise SourceUnavailableError(f"no {remote.title} exists", place=remote.place, hint=hint)
         self._repository.read("update-ref", CANDIDATE, newest)
         return newest
-
-
-def _local_tags(remote: Remote) -> str:
-    """The refs that tags of a pattern are fetched to."""
-    return _TAGS + remote.ref.removeprefix("refs/tags/")
 
 
 def _batches(ids: Iterable[str], size: int = _BATCH) -> Iterator[list[str]]:

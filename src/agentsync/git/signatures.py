@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory, gettempdir
 
 from agentsync.core.errors import SourceUnavailableError, UnverifiedError
 from agentsync.core.files import read_regular
+from agentsync.core.urls import printable
 from agentsync.git.bare_repository import BareRepository
 from agentsync.git.environment import with_settings
 from agentsync.git.process import READ_SECONDS, Done, run
@@ -35,6 +36,11 @@ _NO_PROGRAM = os.devnull
 # are below the directory: `/agentsync-12345678/gnupg/S.gpg-agent.browser`.
 _LONGEST_FOR_SOCKETS = 60
 _SHORT = "/tmp"  # noqa: S108 - the directory made there has a random name and is private
+
+NEWEST_TAG = ("-c", "versionsort.suffix=-", "for-each-ref", "--sort=-version:refname", "--count=1")
+"""Arguments of git that list the newest one of tags, in the order of versions."""
+
+_PATTERN_TAGS = "refs/agentsync/tags/"
 
 _TAGS = "refs/tags/"
 _TAG_FACTS = "--format=%(objectname)%00%(objecttype)%00%(tag)"
@@ -94,7 +100,8 @@ def verify(repository: BareRepository, fetched: str, commit: str, remote: Remote
     """
     command, id_, subject = "verify-commit", commit, f"commit {commit[:12]}"
     if remote.ref.startswith(_TAGS):
-        command, id_, subject = "verify-tag", _tag_object(repository, fetched, commit, remote), remote.title
+        subject = _title(repository, fetched, remote)
+        command, id_ = "verify-tag", _tag_object(repository, fetched, commit, remote, subject)
     try:
         with TemporaryDirectory(prefix="agentsync-", dir=_directory_for(signers)) as scratch:
             environment = _environment(Path(scratch), signers, repository.environment)
@@ -106,18 +113,38 @@ def verify(repository: BareRepository, fetched: str, commit: str, remote: Remote
         raise _unverified(done, subject, remote.place)
 
 
-def _tag_object(repository: BareRepository, fetched: str, commit: str, remote: Remote) -> str:
-    """Id of the annotated tag that leads to a commit and has the name of the ref."""
+def _title(repository: BareRepository, fetched: str, remote: Remote) -> str:
+    """Readable form of the tag that was followed; for a pattern, both the tag and that."""
+    if not remote.is_pattern:
+        return remote.title
+    newest = repository.read("rev-parse", "--verify", fetched).decode().strip()
+    found = repository.read(*NEWEST_TAG, f"--points-at={newest}", "--format=%(refname)", local_tags(remote))
+    name = found.decode(errors="replace").strip().removeprefix(_PATTERN_TAGS)
+    return f"tag {printable(name)}, the newest of {remote.ref.removeprefix(_TAGS)},"
+
+
+def local_tags(remote: Remote) -> str:
+    """Return the refs that tags of a pattern are fetched to."""
+    return _PATTERN_TAGS + remote.ref.removeprefix(_TAGS)
+
+
+def _glob(remote: Remote) -> str:
+    """The tags that a ref stands for, as a glob without a prefix."""
+    return glob_escape(remote.ref.removeprefix(_TAGS)).replace("[*]", "*")
+
+
+def _tag_object(repository: BareRepository, fetched: str, commit: str, remote: Remote, title: str) -> str:
+    """Id of the annotated tag that leads to a commit and has the name of the ref; `title` is of the tag."""
     leads_to = repository.read("rev-parse", "--verify", f"{fetched}^{{commit}}").decode().strip()
     if leads_to != commit:  # another run has fetched since then
-        raise SourceUnavailableError(f"{remote.title} moved meanwhile", place=remote.place, hint="run again")
+        raise SourceUnavailableError(f"{title} moved meanwhile", place=remote.place, hint="run again")
     shown = repository.read("for-each-ref", _TAG_FACTS, fetched).removesuffix(b"\n")
     id_, kind, name = shown.decode(errors="surrogateescape").split("\0")
     if kind != "tag":
         hint = "make it with `git tag -s`, or follow a branch, or the commit by its id"
-        raise UnverifiedError(f"{remote.title} is not signed", place=remote.place, hint=hint)
-    if not fnmatchcase(name, glob_escape(remote.ref.removeprefix(_TAGS)).replace("[*]", "*")):
-        message = f"{remote.title} was signed as another tag"
+        raise UnverifiedError(f"{title} is not signed", place=remote.place, hint=hint)
+    if not fnmatchcase(name, _glob(remote)):
+        message = f"{title} was signed as another tag"
         raise UnverifiedError(message, place=remote.place, hint="sign a tag of this name")
     return id_
 

@@ -38,6 +38,7 @@ RECOVERED = (
 )
 
 
+_LATEST = 253_402_300_799  # the end of the year 9999: later times have no date
 _KEPT_TIPS = 500  # of a source: more than pushes within the longest delay of a rollout, in all but the busiest
 _UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
 
@@ -59,6 +60,7 @@ def _no_row(column: str) -> str:
 _DAMAGED_VALUES = (
     f"SELECT 1 FROM changes WHERE {_no_row('base')} OR action NOT IN ({_ACTIONS}) UNION ALL "  # noqa: S608 - our own words
     f"SELECT 1 FROM intents WHERE {_no_row('base')} OR {_no_row('recorded')} OR action NOT IN ({_ACTIONS}) UNION ALL "
+    f"SELECT 1 FROM refused WHERE typeof(since) <> 'real' OR since NOT BETWEEN 0 AND {_LATEST} UNION ALL "
     "SELECT 1 FROM syncs WHERE NOT json_valid(commits) OR NOT json_valid(counts) LIMIT 1"
 )
 _recorded_values = attrgetter(*(field.name for field in fields(Recorded)))

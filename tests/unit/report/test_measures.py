@@ -35,7 +35,10 @@ SERVICE_STATUS = ServiceStatus(
     last=cycle(create=2, keep=5, conflict=1, held=3),
     cycles=1,
     sources=(source("team"), source("other", desired=OTHER, error="gone")),
-    rollouts={"team": Choice(COMMIT, OTHER, Reason.WAITING, "early", due_at=1600.0)},
+    rollouts={
+        "team": Choice(COMMIT, OTHER, Reason.WAITING, "early", due_at=1600.0),
+        "other": Choice(COMMIT, OTHER, Reason.WAITING, due_at=1700.0),
+    },
     targets=(
         TargetStatus(
             "claude",
@@ -81,6 +84,7 @@ def test_every_number_is_exported_under_its_labels() -> None:
     assert reported['agentsync_source_synced{source="team"}'] == 1
     assert reported['agentsync_source_synced{source="other"}'] == 0
     assert reported['agentsync_rollout_stage{reason="waiting",source="team",stage="early"}'] == 1
+    assert sum(name.startswith("agentsync_rollout_stage") for name in reported) == 1, "`other` has no stages"
     assert reported['agentsync_rollout_waiting_seconds{source="team"}'] == 600
     assert reported['agentsync_source_fetched_timestamp_seconds{source="team"}'] == 900
     assert (

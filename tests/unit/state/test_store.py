@@ -175,6 +175,18 @@ def test_a_database_with_a_damaged_value_is_set_aside(path: Path, whole: bytes) 
         assert state.syncs(1) == []
 
 
+def test_refusals_are_kept_until_they_are_over_and_a_time_without_a_date_is_damage(path: Path) -> None:
+    first, second = ("team", "x.md", "claude"), ("team", "x.md", "codex")
+    with State.open(path) as state:
+        state.set_refused({first: 1.5, second: 2.5}, [])
+    with State.open(path) as state:
+        state.set_refused({}, [first])
+        assert state.refused_since() == {second: 2.5}
+        state.set_refused({second: 1e300}, [])
+    with State.open(path) as state:
+        assert (state.recovered, state.refused_since()) == (True, {})
+
+
 def test_a_database_with_damaged_pages_is_set_aside(path: Path) -> None:
     with begun(path) as state:
         state.settle([intent(f"{number}.md") for number in range(500)])

@@ -230,7 +230,9 @@ MEASURES: Final = (
         _GAUGE,
         "1, with this machine's stage in the rollout of a source, and why it uses its commit.",
         lambda service_status: [
-            ((name, choice.stage, choice.reason.value), 1) for name, choice in service_status.rollouts.items()
+            ((name, choice.stage, choice.reason.value), 1)
+            for name, choice in service_status.rollouts.items()
+            if choice.stage  # a machine with a delay of its own is in no stage
         ],
         labels=("source", "stage", "reason"),
     ),
