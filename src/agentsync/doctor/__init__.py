@@ -17,6 +17,7 @@ from agentsync.doctor.environment import (
     check_tools,
     check_units,
     check_watching,
+    is_full,
 )
 from agentsync.doctor.result import CheckResult, Health
 from agentsync.rollout.choose import Reason
@@ -85,9 +86,12 @@ def _sources(report: Report) -> Iterator[CheckResult]:
             hint = f"correct `group` or `stage` under [sources.{source.name}.rollout], or the repository's [rollout]"
             yield CheckResult(f"rollout {source.name}", Health.WARNING, source.rollout.mistake, hint)
         refused = sum(one.source == source.name for one in report.refused)
+        held = sum(change.source == source.name for change in report.plan.held)
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"
-        if refused:
+        if held:
+            yield CheckResult(subject, Health.WARNING, f"{message}, {held} changes held", "`agentsync plan` shows why")
+        elif refused:
             yield CheckResult(subject, Health.WARNING, f"{message}, {refused} refused", "`agentsync plan` shows why")
         elif agents:
             yield CheckResult(subject, Health.GOOD, message)
@@ -108,6 +112,8 @@ def _target(target: Target) -> CheckResult:
         return CheckResult(subject, Health.BAD, f"neither {shown} nor its parent exists", hint)
     if is_directory(existing) and not os.access(existing, os.W_OK | os.X_OK):
         return CheckResult(subject, Health.BAD, f"{shown} cannot be written", "check its owner and mode")
+    if is_directory(existing) and is_full(existing):
+        return CheckResult(subject, Health.BAD, f"there is no space left for {shown}", "free some space")
     if dialect.binaries and not has_program(dialect):
         names = " or ".join(f"`{binary}`" for binary in dialect.binaries)
         return CheckResult(subject, Health.WARNING, shown, f"{names} is not on PATH: is {dialect.title} installed?")
