@@ -121,7 +121,7 @@ class Code(Enum):
     ABILITY_LOST = "AS318", WARNING, "The agent can no longer do something that it can do in its own tool.", "Check that the agent is of use in that tool without it, or exclude it from the target; `agentsync docs permissions` lists what each tool can express.", "The agent is written, and cannot do that there; `-v` shows the causes, as notes."
 
     # Sync: what keeps changes from being applied.
-    CONFLICT_UNMANAGED = "AS401", ERROR, "A file that agentsync did not write is in the way.", "Move or delete the file.", "The file is kept; the agent is not written there."
+    CONFLICT_UNMANAGED = "AS401", ERROR, "A file that agentsync did not write is in the way.", "Run `agentsync adopt NAME` to put the team's agent in its place and keep yours as a backup; or leave it, or rename yours.", "The file is kept; the agent is not written there."
     CONFLICT_EDITED = "AS402", ERROR, "The file was edited here since agentsync wrote it.", "Take the edit to the source; `agentsync adopt NAME` puts the source's version back and keeps yours as a backup.", "The edited file is kept; the source's change is not applied to it."
     TARGET_MISSING = "AS403", WARNING, "The tool's directory is not on this machine.", "Install the tool, set `create = true`, or remove the target from the configuration.", "Nothing is written to the target."
     TARGET_SYMLINK = "AS404", ERROR, "The target directory, or one above it, is a symbolic link.", "Set `follow_symlinks = true` for the target if the link is intended.", "Nothing in the target is written or deleted."
