@@ -19,6 +19,7 @@ from agentsync.doctor.environment import (
     check_watching,
     is_full,
 )
+from agentsync.doctor.namesakes import check_namesakes
 from agentsync.doctor.result import CheckResult, Health
 from agentsync.rollout.choose import Reason
 from agentsync.sync.cycle import run
@@ -57,7 +58,9 @@ def run_checks(
         hint = f"add a table such as [targets.{default_dialect().name}]"
         yield CheckResult("targets", Health.BAD, "no target is configured", hint)
     for target in targets:
-        yield _target(target)
+        yield (result := _target(target))
+        if result.health is not Health.BAD:
+            yield from check_namesakes(target, report)
     yield from check_tools(target.written for target in targets)
     for reader, other in also_read(target.dialect for target in targets):
         message = f"{reader.title} also reads the agents of {other.title}, and may ignore their restrictions"
