@@ -11,12 +11,14 @@ import fcntl
 import os
 import pty
 import re
+import sqlite3
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -101,6 +103,7 @@ def page() -> str:
         scene.write({"agents/rust.md": _agent("rust", "tools: Read, Bash(cargo test)\nmodel: sonnet\n")})
         scene.commit("Let the Rust agent run its tests")
         shots["changed"] = scene.run("pull")
+        scene.wait_for_hours()
         shots["status"] = scene.run("status")
         scene.configure('only = ["refactorng"]')
         shots["typo"] = scene.run("plan")
@@ -157,6 +160,11 @@ class _Scene:
         targets = "".join(f"[targets.{name}]\ncreate = true\n" for name in _TARGETS)
         source = f'version = 1\n[sources.team]\nurl = "{self._repository}"\nallow_local = true\n{settings}\n'
         path.write_text(source + targets, encoding="utf-8")
+
+    def wait_for_hours(self) -> None:
+        """Let two hours pass since the last fetch: seconds would be others, and as wide or wider, at every run."""
+        with closing(sqlite3.connect(self._home / ".local" / "state" / "agentsync" / "state.sqlite3")) as state, state:
+            state.execute("UPDATE sources SET fetched_at = fetched_at - 7500")
 
     def run(self, *arguments: str) -> str:
         """Run the program at a terminal and return a block of Markdown with what stays on it."""

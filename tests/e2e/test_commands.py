@@ -331,6 +331,17 @@ def test_doctor_looks_at_the_rest_where_the_configuration_is_wrong_or_missing(ma
     assert "config.toml:2: unknown key `brnach`" in result.stdout
 
 
+def test_doctor_finds_a_file_of_the_users_with_a_name_of_the_teams(pulled: Machine) -> None:
+    (pulled.claude / "mine").mkdir()
+    (pulled.claude / "mine/other.md").write_text(agent("tester"))
+    (pulled.claude / "mine/own.md").write_text(agent("own"))
+    (pulled.opencode / "mine").mkdir()
+    (pulled.opencode / "mine/other.md").write_text("---\ndescription: Another name in OpenCode\n---\nHelp.\n")
+    found = [one for one in pulled.run("doctor", "--format", "json").json if one["subject"].startswith("namesakes")]
+    assert [(one["subject"], one["health"]) for one in found] == [("namesakes claude", "warning")]
+    assert found[0]["message"].startswith("~/.claude/agents/mine/other.md defines `tester` too")
+
+
 def test_doctor_takes_another_run_for_no_fault(pulled: Machine) -> None:
     with FileLock(pulled.state / "run.lock"):
         result = pulled.run("doctor", "--format", "json")

@@ -73,6 +73,8 @@ def test_01_a_remote_that_is_down_keeps_everything_and_status_shows_since_when(
     assert re.search(r"fetched .* ago", status.stdout)
     assert "failed, see below" in status.stdout
     assert "the server cannot be reached" in status.stderr
+    assert "`agentsync doctor` tries again, and shows what to do" in status.stderr
+    assert "check the URL and the network" in machine.run("doctor").stdout
     trial.push()
     with GitServer(repository.path.parent, server.port):
         trial.converges()

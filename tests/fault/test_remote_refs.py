@@ -148,6 +148,8 @@ def test_11_many_deletions_at_once_wait_until_they_are_confirmed(pulled: Trial, 
     assert result.code == 4
     assert "AS407" in result.codes
     assert pulled.machine.files() == before
+    assert "rejected, see below" in pulled.machine.run("status").stdout
+    assert "10 changes held" in pulled.machine.run("doctor").stdout
     assert pulled.machine.run("pull", "--allow-deletions").code == 0
     pulled.converges()
 

@@ -104,6 +104,12 @@ def test_21_targets_on_file_systems_of_their_own_are_written_as_any_other(trial:
         assert trial.machine.run("rollback").code == 0
         assert {*NAMES, "mine.md"} == set(texts(trial.machine.claude))
         assert set(texts(elsewhere)) == set(NAMES)
+        assert trial.machine.run("resume").code == 0
+        (trial.machine.claude / "filler").write_bytes(bytes(shutil.disk_usage(trial.machine.claude).free))
+        trial.push("Some more.")
+        assert trial.machine.run("pull").code == 4
+        assert "`agentsync pull` writes what is pending, or shows why it cannot" in trial.machine.run("status").stdout
+        assert "there is no space left for ~/.claude/agents" in trial.machine.run("doctor").stdout
 
 
 @posix

@@ -189,13 +189,14 @@ def diagnostic_lines(
         members = (one for group in groups for one in group.members)
         return [line for one in members for line in _single(one, width, hint=one.severity is Severity.ERROR)]
     left = Counter(one.severity for group in groups for one in group.members)
-    hinted: set[Code] = set()
+    hinted: set[Code | str] = set()
     parts: list[tuple[Group, list[str]]] = []
     for group in groups:
         if group.severity is not Severity.INFO:
-            hint = group.code not in hinted
-            parts.append((group, [*_group_lines(group, width, verbosity=verbosity, hint=hint)]))
-            hinted.add(group.code)
+            # Errors of one code may have remedies of their own.
+            key = group.hint if group.severity is Severity.ERROR else group.code
+            parts.append((group, [*_group_lines(group, width, verbosity=verbosity, hint=key not in hinted)]))
+            hinted.add(key)
     if verbosity <= 0 and sum(len(part) for _, part in parts) + bool(left[Severity.INFO]) > most:
         parts = _first(parts, most - 1)
     for group, _ in parts:

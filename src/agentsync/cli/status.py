@@ -122,6 +122,8 @@ def _show(report: Report, options: Common) -> None:
     if report.differing:
         click.echo()
         show_changes(report.differing, verbosity=options.verbosity)
+        if any(report.counts_of(target.name).pending for target in report.targets):
+            click.echo("`agentsync pull` writes what is pending, or shows why it cannot")
     _show_accepted(report, options)
     _show_failures(report)
     show_diagnostics(report, verbosity=options.verbosity, most=_MOST_LINES)
@@ -137,7 +139,7 @@ def _show_sources(report: Report) -> None:
         fetched = f"fetched {ago(source.fetched_at, time.time())}" if source.fetched_at else "never fetched"
         refused = sum(one.source == source.name for one in report.refused)
         problems = [
-            *(["failed, see below"] if source.last_error else []),
+            *([f"{'rejected' if source.rejected else 'failed'}, see below"] if source.last_error else []),
             *(["stale, see below"] if source.is_stale(time.time()) else []),
             *([f"{counted(refused, 'agent')} refused"] if refused else []),
         ]
@@ -215,7 +217,8 @@ def _show_failures(report: Report) -> None:
     for source in report.sources:
         if source.last_error and source.error is None:
             message = f"source `{source.name}`: {source.last_error}"
-            # The state has the text only: what to do about a refusal depends on what refused it.
-            hint = "`agentsync pull` tries again, and shows what to do" if source.rejected else ""
+            # The state has the text only, and what to do depends on what failed or refused it.
+            command = "pull" if source.rejected else "doctor"
+            hint = f"`agentsync {command}` tries again, and shows what to do"
             code = Code.SOURCE_REFUSED if source.rejected else Code.SOURCE_FAILED
             show_diagnostic(Diagnostic(code, message, hint=hint))

@@ -17,7 +17,9 @@ from agentsync.doctor.environment import (
     check_tools,
     check_units,
     check_watching,
+    is_full,
 )
+from agentsync.doctor.namesakes import check_namesakes
 from agentsync.doctor.result import CheckResult, Health
 from agentsync.rollout.choose import Reason
 from agentsync.rollout.rules import in_words
@@ -57,7 +59,9 @@ def run_checks(
         hint = f"add a table such as [targets.{default_dialect().name}]"
         yield CheckResult("targets", Health.BAD, "no target is configured", hint)
     for target in targets:
-        yield _target(target)
+        yield (result := _target(target))
+        if result.health is not Health.BAD:
+            yield from check_namesakes(target, report)
     yield from check_tools(target.written for target in targets)
     for reader, other in also_read(target.dialect for target in targets):
         message = f"{reader.title} also reads the agents of {other.title}, and may ignore their restrictions"
@@ -92,9 +96,12 @@ def _sources(report: Report) -> Iterator[CheckResult]:
             message = f"this machine's policy sets {in_words(source.rules.policy)}"
             yield CheckResult(f"rollout {source.name}", Health.GOOD, message)
         refused = sum(one.source == source.name for one in report.refused)
+        held = sum(change.source == source.name for change in report.plan.held)
         noun = "agent" if len(agents) == 1 else "agents"
         message = f"{source.url} at {source.commit[:12]}: {len(agents)} {noun}"
-        if refused:
+        if held:
+            yield CheckResult(subject, Health.WARNING, f"{message}, {held} changes held", "`agentsync plan` shows why")
+        elif refused:
             yield CheckResult(subject, Health.WARNING, f"{message}, {refused} refused", "`agentsync plan` shows why")
         elif agents:
             yield CheckResult(subject, Health.GOOD, message)
@@ -115,6 +122,8 @@ def _target(target: Target) -> CheckResult:
         return CheckResult(subject, Health.BAD, f"neither {shown} nor its parent exists", hint)
     if is_directory(existing) and not os.access(existing, os.W_OK | os.X_OK):
         return CheckResult(subject, Health.BAD, f"{shown} cannot be written", "check its owner and mode")
+    if is_directory(existing) and is_full(existing):
+        return CheckResult(subject, Health.BAD, f"there is no space left for {shown}", "free some space")
     if dialect.binaries and not has_program(dialect):
         names = " or ".join(f"`{binary}`" for binary in dialect.binaries)
         return CheckResult(subject, Health.WARNING, shown, f"{names} is not on PATH: is {dialect.title} installed?")

@@ -20,6 +20,7 @@ from agentsync.service.systemd.units import USER_UNITS, user_units
 _SECONDS: Final = 10  # that another program may take
 _LOW_BYTES: Final = 500 << 20
 _NO_BYTES: Final = 20 << 20
+_ONE_FILE: Final = 64 << 10
 _DAY: Final = 86400
 _INOTIFY: Final = Path("/proc/sys/fs/inotify")
 _PROPERTIES: Final = ("ActiveState", "SubState", "ExecMainStatus")
@@ -53,6 +54,11 @@ def check_disk(app_paths: AppPaths) -> Iterator[CheckResult]:
         health = Health.BAD if free < _NO_BYTES else Health.WARNING if free < _LOW_BYTES else Health.GOOD
         hint = "" if health is Health.GOOD else "free some space: until then nothing is written, and nothing is lost"
         yield CheckResult(f"disk of the {name}", health, message, hint)
+
+
+def is_full(directory: Path) -> bool:
+    """Whether there is no room for one more file on the directory's file system."""
+    return shutil.disk_usage(directory).free < _ONE_FILE
 
 
 def check_clock(commit_times: Iterable[int], now: float | None = None) -> CheckResult:

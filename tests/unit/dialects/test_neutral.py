@@ -56,6 +56,21 @@ def test_a_mistake_is_an_error(keys: str, message: str) -> None:
     assert any(diagnostic.message.startswith(message) for diagnostic in result.diagnostics), result.diagnostics
 
 
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("permision", "did you mean `permissions`?"),
+        ("claude", "settings for one tool are below `targets`: write `targets.claude`"),
+        ("claudecode", "settings for one tool are below `targets`: write `targets.claude`"),
+        ("hooks", "this has another form in each tool: write `targets.TOOL.hooks`"),
+        ("purpose", "`agentsync docs agent-format` lists the keys"),
+    ],
+)
+def test_an_unknown_key_gets_the_hint_that_fits(key: str, hint: str) -> None:
+    result = read_agent("x.md", neutral(f"{key}: {{}}"), "neutral")
+    assert [one.hint for one in result.diagnostics if one.code is Code.WRONG_TYPE] == [hint]
+
+
 def test_an_agent_without_a_description_is_refused_for_that() -> None:
     source = read("x.json", b'{"name": "x", "description": "", "tools": ["*"], "prompt": "p"}', "kiro2")
     file = render(source, dialects()["neutral"], WriteOptions())

@@ -180,6 +180,17 @@ def test_the_example_of_the_readme_is_what_is_written(tmp_path: Path) -> None:
     assert block in _converted(tmp_path, tools, "opencode")
 
 
+def test_the_times_of_the_readme_are_those_that_were_measured() -> None:
+    readme = (_ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| 1,000 agents.*$", readme, re.MULTILINE)[0]
+    cases = [
+        f"{tool}, {what}" for tool in ("rulesync generate", "agentsync pull") for what in ("cold", "nothing changed")
+    ]
+    rows = re.findall(r"^\| (.+?) \| ([\d.]+) ", _text("performance.md"), re.MULTILINE)
+    medians = {case: float(time) for case, time in rows}
+    assert re.findall(r"([\d.]+) s\b", shown) == [f"{medians[case]:.2f}" for case in cases]
+
+
 def test_the_table_of_what_an_agent_becomes_is_what_is_written(tmp_path: Path) -> None:
     page = _text("permissions.md")
     tools = re.findall(r"^\| `tools: ([^`]+)` in Claude Code \| becomes", page, re.MULTILINE)[0]

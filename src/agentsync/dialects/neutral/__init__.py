@@ -19,6 +19,8 @@ from agentsync.agents.narrowing import Capabilities, WriteOptions
 from agentsync.agents.patterns import ANY
 from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
+from agentsync.core.naming import folded_key
+from agentsync.core.suggest import nearest
 from agentsync.dialects import dialects, no_dialect
 from agentsync.dialects._base import Dialect, NameRule, Reading, Recognition, ToolLists, Writing, refused
 from agentsync.dialects._kit.fields import Fields, identity
@@ -91,7 +93,22 @@ def read_model(fields: Fields) -> str | None:
 def check_unknown(fields: Fields) -> None:
     """Report each key that was not read: no other tool reads this dialect, so it is a mistake."""
     for key in fields.rest(())[1]:
-        fields.report(Code.WRONG_TYPE, f"unknown key `{key}`", key, hint="`agentsync docs agent-format` lists the keys")
+        fields.report(Code.WRONG_TYPE, f"unknown key `{key}`", key, hint=_hint_on(key))
+
+
+def _hint_on(key: str) -> str:
+    """What an unknown key is probably meant as: another key, or settings for one tool."""
+    if key in FOR_TARGETS:
+        return f"this has another form in each tool: write `targets.TOOL.{key}`"
+    tool = next((one for one in dialects().values() if folded_key(key) in map(folded_key, _names(one))), None)
+    if tool:
+        return f"settings for one tool are below `targets`: write `targets.{tool.name}`"
+    near = nearest(key, {"name", "description", "model", "tools", "permissions", "targets", *KEYS} - FOR_TARGETS)
+    return f"did you mean `{near}`?" if near else "`agentsync docs agent-format` lists the keys"
+
+
+def _names(tool: Dialect) -> tuple[str, ...]:
+    return tool.name, tool.title, *tool.recognition.aliases
 
 
 @dataclass(frozen=True, slots=True)
