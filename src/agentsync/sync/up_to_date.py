@@ -23,6 +23,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -94,6 +95,8 @@ class Fingerprint:
         exit_code: the exit status of the run; not OK where agents are refused.
         refused: the number of refused agents, as in `Report.counts`.
         kept: the number of those that are still installed as they were before.
+        keep: the number of files.
+        managed: of a trial, the condition of the machine's own records, whose files it leaves alone.
         files: in each target, the files that were written.
         stats: the digest of their stats, by which their content is known.
         gits: identities of the programs whose version was found new enough.
@@ -109,6 +112,8 @@ class Fingerprint:
     exit_code: int = ExitCode.OK
     refused: int = 0
     kept: int = 0
+    keep: int = 0
+    managed: str = ""
     files: Mapping[str, ManagedFiles] = field(default_factory=dict)
     stats: str = ""
     gits: Sequence[str] = ()
@@ -175,6 +180,16 @@ def content_of(path: Path) -> str:
     return digest(json.dumps(contents).encode())
 
 
+def condition_of(database: Path) -> str:
+    """Return what changes with each change of a database; empty where there is none."""
+    facts = []
+    for path in (database, database.with_name(f"{database.name}-wal")):
+        with suppress(OSError):
+            status = path.stat()
+            facts.append((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+    return repr(facts) if facts else ""
+
+
 def key_of(environment: Mapping[str, Any], request: SyncRequest) -> str | None:
     """Return the key of a run; None where it cannot be compared with another one.
 
@@ -225,7 +240,8 @@ def remember(state: State, app_paths: AppPaths, key: str, fingerprint: Fingerpri
     if any(source.keeps_secrets for source in fingerprint.sources):
         return
     proofs = state.cached_stats(fingerprint.targets)
-    if len(proofs) != state.count(fingerprint.targets) or not all(known.is_settled for known in proofs.values()):
+    numbers = {len(proofs), state.count(fingerprint.targets), fingerprint.keep}
+    if len(numbers) > 1 or not all(known.is_settled for known in proofs.values()):
         return
     paths: dict[str, list[str]] = {path: [] for path in fingerprint.targets}
     for directory, path in sorted(proofs):
@@ -242,7 +258,7 @@ def remember(state: State, app_paths: AppPaths, key: str, fingerprint: Fingerpri
         for source in fingerprint.sources
     ]
     complete = replace(fingerprint, sources=sources, files=files, stats=digest_of(in_order), gits=sorted(checked()))
-    state.remember(key, json.dumps(asdict(complete), default=str))
+    state.remember(key, json.dumps(asdict(complete), default=str), beside_others=app_paths.trials)
 
 
 def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: SyncRequest) -> UpToDate | None:
@@ -263,7 +279,10 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
             with Fingerprints(app_paths.database) as state:
                 fingerprint = _recall(state, key)
                 polls = _recorded(fingerprint, state, app_paths) if fingerprint else None
-            if fingerprint is None or polls is None or not _holds(fingerprint, app_paths, fetches):
+            others = condition_of(app_paths.counterpart.database) if app_paths.trials else ""
+            if fingerprint is None or polls is None or others != fingerprint.managed:
+                return None
+            if not _holds(fingerprint, app_paths, fetches):
                 return None
             _record(fingerprint, polls, app_paths, fetches)
     except AgentsyncError:  # of the lock, the state or a remote: a full run meets and reports it too
@@ -272,7 +291,7 @@ def find_up_to_date(text: str, app_paths: AppPaths, fetches: Fetches, request: S
         sync_id=secrets.token_hex(6),
         seconds=time.perf_counter() - began,
         commits={source.name: source.commit for source in fingerprint.sources},
-        files=sum(managed.count for managed in fingerprint.files.values()),
+        files=fingerprint.keep,
         targets=len(fingerprint.targets),
         accepted=fingerprint.accepted,
         exit_code=ExitCode(fingerprint.exit_code),
