@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cases import cases, peers
-from goals import Goal, goals
+from goals import goals
 from measure import Run, Summary
 from scene import Scene
-
-_BEGIN, _END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
+from tables import aligned, goal_rows, machine, markdown, replace, rows
 
 
 def main() -> int:
@@ -39,21 +34,21 @@ def main() -> int:
     finally:
         shutil.rmtree(root)
     reached = tuple(goals({summary.name: summary for summary in summaries}))
-    machine = _machine(len(summaries[0].runs), options.agents)
-    print(f"\n{machine}\n")
-    print(_aligned(_rows(summaries)), _aligned(_goal_rows(reached)), sep="\n\n")
+    machine_line = machine(f"{options.agents} agents, {len(summaries[0].runs)} rounds")
+    print(f"\n{machine_line}\n")
+    print(aligned(rows(summaries)), aligned(goal_rows(reached)), sep="\n\n")
     print("\nfiles written: " + ", ".join(f"{place} {count}" for place, count in written.items()))
     if options.json:
         record = {
-            "machine": machine,
+            "machine": machine_line,
             "measurements": [summary.as_dict() for summary in summaries],
             "goals": [goal.as_dict() for goal in reached],
             "written": written,
         }
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if options.document:
-        parts = [f"{machine}\n", _markdown(_rows(summaries)), _markdown(_goal_rows(reached))]
-        _replace(options.document, "\n".join(parts))
+        parts = [f"{machine_line}\n", markdown(rows(summaries)), markdown(goal_rows(reached))]
+        replace(options.document, "", "\n".join(parts))
     return 0
 
 
@@ -80,51 +75,6 @@ def _measure(scene: Scene, peer_root: Path | None, rounds: int, seconds: float) 
         if time.monotonic() > until:
             break
     return [Summary(name, tuple(taken)) for name, taken in runs.items()]
-
-
-def _machine(rounds: int, agents: int) -> str:
-    git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    load = os.getloadavg()[0]
-    return (
-        f"{agents} agents, {rounds} rounds, {time.strftime('%Y-%m-%d')}; {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} cores (load {load:.1f}), Python {platform.python_version()}, {git}"
-    )
-
-
-def _rows(summaries: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
-    yield "case", "median s", "fastest s", "CPU s", "peak MiB"
-    for summary in summaries:
-        peak = f"{summary.peak:.0f}" if summary.peak else "-"
-        yield summary.name, f"{summary.wall:.3f}", f"{summary.fastest:.3f}", f"{summary.cpu:.3f}", peak
-
-
-def _goal_rows(reached: Sequence[Goal]) -> Iterator[tuple[str, ...]]:
-    yield "goal", "measured", "wanted", ""
-    for goal in reached:
-        yield goal.name, *goal.words
-
-
-def _aligned(rows: Iterator[tuple[str, ...]]) -> str:
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in table
-    )
-
-
-def _markdown(rows: Iterator[tuple[str, ...]]) -> str:
-    head, *body = rows
-    rule = ("---", *("---:" for _ in head[1:]))
-    return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *body))
-
-
-def _replace(document: Path, measured: str) -> None:
-    before, _, rest = document.read_text(encoding="utf-8").partition(_BEGIN)
-    after = rest.partition(_END)[2]
-    document.write_text(f"{before}{_BEGIN}\n{measured}\n{_END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

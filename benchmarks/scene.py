@@ -85,6 +85,13 @@ class Scene:
             file.write("- Say what you changed.\n")
         self._commit()
 
+    def change_all(self, number: int) -> None:
+        """The team changes every agent, for the so many-th time."""
+        for agent in sorted((self.team / "agents").iterdir()):
+            with agent.open("a", encoding="utf-8") as file:
+                file.write(f"- Rule {number} holds too.\n")
+        self._commit()
+
     def environment(self, *programs: Path) -> dict[str, str]:
         """All that a command gets: the scratch home, and these directories before the rest of PATH."""
         path = os.pathsep.join([*map(str, programs), os.environ.get("PATH", os.defpath)])

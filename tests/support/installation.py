@@ -17,7 +17,7 @@ from agentsync.state.store import State
 from agentsync.sync.cycle import run
 from agentsync.sync.fetch import Fetches
 from agentsync.sync.report import Report
-from agentsync.sync.request import Environment, Scope, SyncRequest
+from agentsync.sync.request import Environment, Scope, SyncRequest, paths_of
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from support.machine import agent
 from support.repository import Repository
@@ -34,6 +34,7 @@ class Installation:
         self.first = self.home / ".claude/agents"
         self.second = root / "elsewhere/agents"
         self.overlays = root / "overlays"
+        self.request = SyncRequest(Scope.APPLY)
         self.app_paths = AppPaths(root / "state", root / "cache")
         self.source = Repository(root / "served" / "team.git")
         self.source.write({"agents/tester.md": agent("tester"), "agents/writer.md": agent("writer")})
@@ -52,15 +53,20 @@ path = "$ELSEWHERE/agents"
 create = true
 """
 
+    @property
+    def paths(self) -> AppPaths:
+        """The paths of the records that a run uses."""
+        return paths_of(self.app_paths, self.request)
+
     def pull(self, fetches: Fetches | None = None) -> Report:
         """A whole run."""
         config = load(self.text, Config, "config.toml").model_copy(update={"overlays": self.overlays})
         environment = Environment(config, self.app_paths, self.text, fetches or Fetches())
-        return run(environment, SyncRequest(Scope.APPLY))
+        return run(environment, self.request)
 
     def find(self, fetches: Fetches | None = None) -> UpToDate | None:
         """The up-to-date check."""
-        return find_up_to_date(self.text, self.app_paths, fetches or Fetches(), SyncRequest(Scope.APPLY))
+        return find_up_to_date(self.text, self.paths, fetches or Fetches(), self.request)
 
     def publish(self, name: str = "reader") -> None:
         self.source.write({f"agents/{name}.md": agent(name)})
@@ -96,5 +102,5 @@ def lose_remote(installation: Installation) -> None:
 
 
 def damage(installation: Installation) -> None:
-    data = installation.app_paths.database.read_bytes()
-    installation.app_paths.database.write_bytes(data[:4096] + os.urandom(len(data) - 4096))
+    data = installation.paths.database.read_bytes()
+    installation.paths.database.write_bytes(data[:4096] + os.urandom(len(data) - 4096))

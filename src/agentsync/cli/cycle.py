@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from agentsync.cli.given import absolute_url, directory_in, given_text
 from agentsync.cli.logs import start_log
 from agentsync.cli.options import Common
 from agentsync.cli.waiting import Waiting
@@ -47,7 +48,8 @@ def run_cycle(
     if (branch or subfolder) and not source:
         raise ConfigError("--branch and --subfolder select a part of --source, which is missing")
     if source or to:
-        config, text = given_config(source, to, branch, subfolder), ""
+        config = given_config(source, to, branch, subfolder)
+        text = given_text(source, to, branch, subfolder)
     else:
         path = find_config(common.config)
         config, text = load_with_text(path)
@@ -121,21 +123,6 @@ def source_name(url: str) -> str:
     return slug(re.split(r"[/\\:]", url.rstrip("/\\"))[-1].removesuffix(".git")) or "source"
 
 
-def absolute_url(url: str) -> str:
-    """Make a relative path in a URL absolute."""
-    path = local_path(url)
-    return str(_directory(path, "--source").resolve()) if path is not None else url
-
-
-def _directory(text: str, option: str) -> Path:
-    try:
-        if text.strip():
-            return Path(text).expanduser().absolute()
-    except RuntimeError as error:
-        raise ConfigError("there is no such user", place=f"{option} {text}") from error
-    raise ConfigError("the path is empty", place=option, hint="is a variable not set?")
-
-
 def parse_target(text: str, option: str) -> tuple[str, Path | None]:
     """Parse the dialect and the directory of `DIALECT[=DIR]`.
 
@@ -145,7 +132,7 @@ def parse_target(text: str, option: str) -> tuple[str, Path | None]:
     dialect, separator, directory = text.partition("=")
     if dialect not in dialects():
         raise ConfigError(no_dialect(dialect), place=f"{option} {text}")
-    return dialect, _directory(directory, option) if separator else None
+    return dialect, directory_in(directory, option) if separator else None
 
 
 def _target(text: str) -> tuple[str, dict[str, object]]:

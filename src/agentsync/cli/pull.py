@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agentsync.cli.given import given_text
 from agentsync.cli.logs import is_verbose
 from agentsync.cli.options import Common, common, common_options, place_options
 from agentsync.cli.waiting import Waiting
@@ -22,7 +23,7 @@ from agentsync.core.errors import ExitCode
 from agentsync.core.log import log_line
 from agentsync.core.paths import app_paths, first_config, text_of
 from agentsync.sync.fetch import Fetches
-from agentsync.sync.request import Scope, SyncRequest
+from agentsync.sync.request import Scope, SyncRequest, paths_of
 from agentsync.sync.up_to_date import UpToDate, find_up_to_date
 from agentsync.targets.consent import Consent
 
@@ -73,9 +74,12 @@ def command(
         click.echo(answer.stderr, err=True, nl=False, color=options.colored)
         click.echo(answer.stdout, nl=False, color=True)
         return answer.status or ExitCode.OK
-    if not own and (up_to_date := _check_up_to_date(options, fetches, consent)):
-        _log_up_to_date(up_to_date, options)
-        return up_to_date.exit_code
+    is_trial = bool(source and to) and not dry_run
+    if is_trial or not own:
+        text = given_text(source, to, branch, subfolder) if is_trial else _configuration(options)
+        if up_to_date := _check_up_to_date(options, text, fetches, SyncRequest(Scope.APPLY, consent, ad_hoc=is_trial)):
+            _log_up_to_date(up_to_date, options)
+            return up_to_date.exit_code
     return _run(
         options,
         fetches,
@@ -119,16 +123,20 @@ def _ask_service(options: Common, consent: Consent) -> Answer | None:
         waiting.clear()
 
 
-def _check_up_to_date(options: Common, fetches: Fetches, consent: Consent) -> UpToDate | None:
-    """Check whether there is nothing to do; None where there may be, or where the output needs a full run."""
+def _configuration(options: Common) -> str:
+    """Return the text of the configuration in use; empty where there is none."""
     config = options.config or first_config()
-    text = text_of(config) if config else ""
+    return text_of(config) if config else ""
+
+
+def _check_up_to_date(options: Common, text: str, fetches: Fetches, request: SyncRequest) -> UpToDate | None:
+    """Check whether there is nothing to do; None where there may be, or where the output needs a full run."""
     if not text or options.json or options.verbosity > 0:
         return None
     waiting = Waiting()
     waiting("fetching", 0, 0)
     try:
-        return find_up_to_date(text, app_paths(), fetches, SyncRequest(Scope.APPLY, consent))
+        return find_up_to_date(text, paths_of(app_paths(), request), fetches, request)
     finally:
         waiting.clear()
 

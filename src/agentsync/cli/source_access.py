@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from agentsync.cli.cycle import absolute_url
+from agentsync.cli.given import absolute_url
 from agentsync.cli.options import common
 from agentsync.config.editor import table
 from agentsync.core.errors import ConfigError

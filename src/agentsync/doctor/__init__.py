@@ -26,6 +26,7 @@ from agentsync.rollout.rules import in_words
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Progress, Scope, SyncRequest, no_progress
+from agentsync.sync.sources import ResolvedSource
 from agentsync.targets.installed_tools import also_read, has_program
 from agentsync.targets.target_directory import find_link
 
@@ -82,19 +83,7 @@ def _sources(report: Report) -> Iterator[CheckResult]:
             for compiled_agent in report.compiled
             if compiled_agent.source == source.name and compiled_agent.name
         ]
-        if source.rollout and source.rollout.reason is Reason.STAYING:
-            yield CheckResult(
-                f"rollout {source.name}", Health.WARNING, source.rollout.detail, "see `agentsync rollout`"
-            )
-        if source.rollout and source.rollout.mistake:
-            hint = f"correct `group` or `stage` under [sources.{source.name}.rollout], or the repository's [rollout]"
-            yield CheckResult(f"rollout {source.name}", Health.WARNING, source.rollout.mistake, hint)
-        if contradiction := source.rules.contradiction:
-            hint = f"remove it from [sources.{source.name}.rollout]"
-            yield CheckResult(f"rollout {source.name}", Health.WARNING, contradiction, hint)
-        elif source.rules.policy:
-            message = f"this machine's policy sets {in_words(source.rules.policy)}"
-            yield CheckResult(f"rollout {source.name}", Health.GOOD, message)
+        yield from _rollout(source)
         refused = sum(one.source == source.name for one in report.refused)
         held = sum(change.source == source.name for change in report.plan.held)
         noun = "agent" if len(agents) == 1 else "agents"
@@ -107,6 +96,21 @@ def _sources(report: Report) -> Iterator[CheckResult]:
             yield CheckResult(subject, Health.GOOD, message)
         else:
             yield CheckResult(subject, Health.WARNING, message, "check `subfolder`, `include` and `exclude`")
+
+
+def _rollout(source: ResolvedSource) -> Iterator[CheckResult]:
+    subject = f"rollout {source.name}"
+    if source.rollout and source.rollout.reason is Reason.STAYING:
+        yield CheckResult(subject, Health.WARNING, source.rollout.detail, "see `agentsync rollout`")
+    if source.rollout and source.rollout.mistake:
+        hint = f"correct `group` or `stage` under [sources.{source.name}.rollout], or the repository's [rollout]"
+        yield CheckResult(subject, Health.WARNING, source.rollout.mistake, hint)
+    if contradiction := source.rules.contradiction:
+        hint = f"remove it from [sources.{source.name}.rollout]"
+        yield CheckResult(subject, Health.WARNING, contradiction, hint)
+    elif source.rules.policy:
+        message = f"this machine's policy sets {in_words(source.rules.policy)}"
+        yield CheckResult(subject, Health.GOOD, message)
 
 
 def _target(target: Target) -> CheckResult:

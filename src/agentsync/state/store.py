@@ -39,6 +39,7 @@ RECOVERED = (
 
 
 _LATEST = 253_402_300_799  # the end of the year 9999: later times have no date
+_MOST_TEXTS = 20  # that are remembered beside each other
 _KEPT_TIPS = 500  # of a source: more than pushes within the longest delay of a rollout, in all but the busiest
 _UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
 
@@ -210,10 +211,17 @@ class State(Database):
                 [(i.change.sync_id, i.change.directory, i.change.path, i.temp) for i in cleared],
             )
 
-    def remember(self, key: str, value: str) -> None:
-        """Keep one text, in the place of any other, until the inventory changes; nothing where nothing is applied."""
+    def remember(self, key: str, value: str, *, beside_others: bool = False) -> None:
+        """Keep one text, in the place of any other, until the inventory changes; nothing where nothing is applied.
+
+        Texts `beside_others` replace only that of the same key, and others where there are many.
+        """
+        others = f"DELETE FROM fingerprint WHERE key = ? OR {_MOST_TEXTS} <= (SELECT count(*) FROM fingerprint)"  # noqa: S608 - our own number
         with self._transaction() as connection:
-            connection.execute("DELETE FROM fingerprint")
+            if beside_others:
+                connection.execute(others, (key,))
+            else:
+                connection.execute("DELETE FROM fingerprint")
             connection.execute(f"INSERT INTO fingerprint SELECT ?, ? {_UNLESS_SUSPENDED}", (key, value))
 
     def recall(self, key: str) -> str | None:

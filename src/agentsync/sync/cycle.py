@@ -31,9 +31,9 @@ from agentsync.sync.plan import Planned, plan
 from agentsync.sync.refusals import record_refusals
 from agentsync.sync.report import Report
 from agentsync.sync.reported import set_reported
-from agentsync.sync.request import Environment, Scope, SyncRequest, key_fields
+from agentsync.sync.request import Environment, Scope, SyncRequest, key_fields, paths_of
 from agentsync.sync.sources import findings
-from agentsync.sync.up_to_date import AppliedSource, Fingerprint, content_of, expansions, key_of, remember
+from agentsync.sync.up_to_date import AppliedSource, Fingerprint, condition_of, content_of, expansions, key_of, remember
 
 
 def run(environment: Environment, request: SyncRequest) -> Report:
@@ -52,9 +52,8 @@ def cycle(environment: Environment, request: SyncRequest) -> Generator[Event, No
         SourceUnavailableError: a mirror cannot be read.
         StateError: the state cannot be used.
     """
-    if request.ad_hoc:
-        environment = replace(environment, app_paths=replace(environment.app_paths, trials=True))
-    app_paths = environment.app_paths
+    app_paths = paths_of(environment.app_paths, request)
+    environment = replace(environment, app_paths=app_paths)
     read = {str(path): content_of(path) for path in environment.inputs}  # before the run reads them
     environment.progress("waiting for another run", 0, 0)
     is_looking = request.scope is Scope.LOOK  # which needs no lock
@@ -62,7 +61,7 @@ def cycle(environment: Environment, request: SyncRequest) -> Generator[Event, No
     with lock, State.open(app_paths.database) as state:
         events = RunEvents(secrets.token_hex(6))
         report, built = yield from _steps(environment, request, state, events)
-        at_rest = _is_at_rest(report, built, state)
+        at_rest = _is_at_rest(report, built, state, request)
         is_noop = at_rest and report.unmoved
         if report.scope is Scope.APPLY and not (request.quiet_noop and is_noop):
             yield from events.of(report.sources).report(report)
@@ -137,14 +136,16 @@ def _diagnostics(planned: Planned, applied: Applied, now: float) -> tuple[Diagno
     return tuple(dict.fromkeys(diagnostics))
 
 
-def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
+def _is_at_rest(report: Report, built: BuildResult, state: State, request: SyncRequest) -> bool:
     """Whether a run that finds all of this again, as it is now, has nothing to do and nothing new to report.
 
     What the build reports follows from what is fingerprinted: warnings were reported then, and refused agents are
-    counted again. Any other error or warning may be over, so it takes a whole run.
+    counted again. Any other error or warning may be over, so it takes a whole run. A trial reports everything again
+    each time, so it rests only where there is nothing to report; what others left elsewhere is not its concern.
     """
     plan = report.plan
     directories = {str(target.directory) for target in report.targets}
+    urls = {source.name: source.url for source in report.sources}
     return (
         report.scope is Scope.APPLY
         and report.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
@@ -152,7 +153,7 @@ def _is_at_rest(report: Report, built: BuildResult, state: State) -> bool:
         and not (plan.held or state.intents())
         and _is_as_wanted(report)
         and _has_only_lasting_news(report, built)
-        and not state.elsewhere(directories, {source.name: source.url for source in report.sources})
+        and not (report.news if request.ad_hoc else state.elsewhere(directories, urls))
     )
 
 
@@ -198,6 +199,7 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
     now = time.time()
     dues += [source.fresh_until for source in report.sources if source.fresh_until and source.fresh_until > now]
     targets = {str(target.directory): target.follow_symlinks for target in report.targets}
+    app_paths = environment.app_paths
     return Fingerprint(
         expansions(environment.text, moving_variables()),
         read,
@@ -210,4 +212,6 @@ def fingerprint_of(environment: Environment, report: Report, read: Mapping[str, 
         refused=len(report.refused),
         kept=report.installed_though_refused,
         rollouts={source.name: source.rollout.facts for source in report.sources if source.rollout},
+        keep=sum(change.wanted is not None for change in report.plan.changes),
+        managed=condition_of(app_paths.counterpart.database) if app_paths.trials else "",
     )

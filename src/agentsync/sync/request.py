@@ -6,7 +6,7 @@ The up-to-date check, which has to be fast, imports this module; what only a who
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +37,7 @@ class Environment:
     Attributes:
         config: what to sync. It follows from its text, and from the variables and files that a fingerprint holds.
         app_paths: where state and caches are.
-        text: of the configuration; the fingerprint of a run with nothing to do is kept for it.
+        text: of the configuration, or what stands for it; the fingerprint of a run with nothing to do is kept for it.
         fetches: asks the remotes; a fetch that was made already is not made again. A fingerprint holds the commits.
         progress: called with how far a fetch or an apply is.
     """
@@ -79,6 +79,11 @@ class SyncRequest:
     allow_restore: bool = True
     ad_hoc: bool = False
     lock_timeout: float = field(default=0, metadata=_NO_KEY)
+
+
+def paths_of(app_paths: AppPaths, request: SyncRequest) -> AppPaths:
+    """Return the paths of the records of a run: a trial has its own."""
+    return replace(app_paths, trials=True) if request.ad_hoc else app_paths
 
 
 class Scope(Enum):

@@ -23,6 +23,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -105,6 +106,8 @@ class Fingerprint:
         refused: the number of refused agents, as in `Report.counts`.
         kept: the number of those that are still installed as they were before.
         rollouts: what events have of each rollout's choice, by source.
+        keep: the number of files.
+        managed: of a trial, the condition of the machine's own records, whose files it leaves alone.
         files: in each target, the files that were written.
         stats: the digest of their stats, by which their content is known.
         gits: identities of the programs whose version was found new enough.
@@ -124,6 +127,8 @@ class Fingerprint:
     refused: int = 0
     kept: int = 0
     rollouts: Mapping[str, Mapping[str, str | float | None]] = field(default_factory=dict)
+    keep: int = 0
+    managed: str = ""
     files: Mapping[str, ManagedFiles] = field(default_factory=dict)
     stats: str = ""
     gits: Sequence[str] = ()
@@ -194,6 +199,16 @@ def content_of(path: Path) -> str:
     return digest(json.dumps(contents).encode())
 
 
+def condition_of(database: Path) -> str:
+    """Return what changes with each change of a database; empty where there is none."""
+    facts = []
+    for path in (database, database.with_name(f"{database.name}-wal")):
+        with suppress(OSError):
+            status = path.stat()
+            facts.append((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+    return repr(facts) if facts else ""
+
+
 def key_of(environment: Mapping[str, Any], request: SyncRequest) -> str | None:
     """Return the key of a run; None where it cannot be compared with another one.
 
@@ -254,6 +269,8 @@ def remember(state: State, app_paths: AppPaths, key: str, fingerprint: Fingerpri
         stats |= stats_on_disk(_by_target(recent, fingerprint.targets))
     except (OSError, ValueError):  # of a file that is gone already, or of several agents in one
         return
+    if len(stats) != fingerprint.keep:
+        return
     files = _by_target(stats, fingerprint.targets)
     digests = {path: {name: value for (where, name), value in recent.items() if where == path} for path in files}
     sources = [
@@ -269,7 +286,7 @@ def remember(state: State, app_paths: AppPaths, key: str, fingerprint: Fingerpri
         recent={path: names for path, names in digests.items() if names},
         proven_from=max((max(stats[key][1:3]) for key in recent), default=0) + RACY_NS,
     )
-    state.remember(key, _encoded(complete))
+    state.remember(key, _encoded(complete), beside_others=app_paths.trials)
 
 
 def _by_target(keys: Iterable[Key], targets: Mapping[str, bool]) -> dict[str, ManagedFiles]:
@@ -304,7 +321,8 @@ def find_up_to_date(
             with Fingerprints(app_paths.database) as state:
                 fingerprint = _recall(state, key)
                 polls = _recorded(fingerprint, state, app_paths) if fingerprint else None
-            if fingerprint is None or polls is None:
+            others = condition_of(app_paths.counterpart.database) if app_paths.trials else ""
+            if fingerprint is None or polls is None or others != fingerprint.managed:
                 return None
             now_ns = time.time_ns()
             holds = _are_unmoved if files_watched else _is_unchanged
@@ -319,7 +337,7 @@ def find_up_to_date(
         sync_id=secrets.token_hex(6),
         seconds=time.perf_counter() - began,
         commits={source.name: source.commit for source in fingerprint.sources},
-        files=sum(managed.count for managed in fingerprint.files.values()),
+        files=fingerprint.keep,
         targets=len(fingerprint.targets),
         accepted=fingerprint.accepted,
         exit_code=ExitCode(fingerprint.exit_code),
@@ -425,7 +443,7 @@ def _settle(fingerprint: Fingerprint, key: str, app_paths: AppPaths, now_ns: int
         from agentsync.state.store import State  # noqa: PLC0415 - see the module's docstring
 
         with State(app_paths.database) as state:
-            state.remember(key, _encoded(replace(fingerprint, recent={})))
+            state.remember(key, _encoded(replace(fingerprint, recent={})), beside_others=app_paths.trials)
 
 
 def _record(

@@ -35,11 +35,6 @@ class ManagedFiles:
     follow_symlinks: bool
     names: Mapping[str, Sequence[str]]
 
-    @property
-    def count(self) -> int:
-        """The number of files."""
-        return sum(map(len, self.names.values()))
-
 
 def grouped(paths: Iterable[str], *, follow_symlinks: bool) -> ManagedFiles:
     """Group relative paths by their directory."""
@@ -106,21 +101,20 @@ def keys_of(targets: Mapping[str, ManagedFiles]) -> Iterator[Key]:
             yield from ((path, f"{above}/{name}" if above else name) for name in names)
 
 
-def _proofs(targets: Mapping[str, ManagedFiles]) -> Iterator[Proof]:
+def _proofs(targets: Mapping[str, ManagedFiles]) -> list[Proof]:
+    proofs: list[Proof] = []
     for path, files in targets.items():
         with open_directory(Path(path), follow_symlinks=files.follow_symlinks) as target:
             for above, names in files.names.items():
-                if above:
-                    with target.descend(parts(above)) as directory:
-                        yield from _stats(directory, names)
-                else:
-                    yield from _stats(target, names)
+                with target.descend(parts(above) if above else ()) as directory:
+                    _add_stats(proofs, directory, names)
+    return proofs
 
 
-def _stats(directory: DirectoryHandle, names: Sequence[str]) -> Iterator[Proof]:
-    at, descriptor = directory.at, directory.descriptor
-    for name in names:
-        status = os.stat(name if descriptor is not None else at(name), dir_fd=descriptor, follow_symlinks=False)
+def _add_stats(proofs: list[Proof], directory: DirectoryHandle, names: Sequence[str]) -> None:
+    at, descriptor, look, add = directory.at, directory.descriptor, os.stat, proofs.append
+    for name in names if descriptor is not None else map(at, names):
+        status = look(name, dir_fd=descriptor, follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(name)
-        yield status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+        add((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
