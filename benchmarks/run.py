@@ -17,6 +17,7 @@ from pathlib import Path
 from cases import cases, peers
 from goals import Goal, goals
 from measure import Run, Summary
+from real_files import SKIPPED, real_files
 from scene import Scene
 
 _BEGIN, _END = "<!-- measured -->\n", "<!-- end of what was measured -->\n"
@@ -28,6 +29,8 @@ def main() -> int:
     peer_root = peers()
     if peer_root is None:
         print("rulesync is not installed under $AGENTSYNC_PEERS (~/.cache/agentsync-peers): no peer to compare with")
+    if real_files() is None:
+        print(SKIPPED)
     root = Path(tempfile.mkdtemp(prefix="agentsync-bench-"))
     try:
         scene = Scene(root, options.agents)
