@@ -12,6 +12,7 @@ from pathlib import Path
 
 from floors import floors
 from measure import Run, run_command, run_function
+from real_files import forget, read_and_parse, real_files
 from scene import Scene
 
 BARE_PYTHON = "python -c pass"
@@ -21,6 +22,9 @@ COLD = "agentsync pull, cold"
 UNCHANGED = "agentsync pull, nothing changed"
 ONE_CHANGED = "agentsync pull, one agent changed"
 CHECK = "agentsync check"
+CHECK_REAL = "agentsync check of real files, cold"
+CHECK_REAL_AGAIN = "agentsync check of real files, warm"
+REAL_FLOOR = "read and parse the real files (libyaml)"
 FETCH = "git fetch, nothing new"
 PEER_VERSION = "rulesync --version"
 PEER_COLD = "rulesync generate, cold"
@@ -64,7 +68,13 @@ def cases(scene: Scene, peer_root: Path | None) -> Iterator[Case]:
         yield from _rulesync_cases(scene, peer_root)
     yield Case(UNCHANGED, pull, before=partial(_settle, pull))
     yield Case(ONE_CHANGED, pull, before=scene.change_one)
-    yield Case(CHECK, partial(run, [agentsync, "--quiet", "check", str(scene.team)]))
+    yield Case(CHECK, partial(run, [agentsync, "--quiet", "check", str(scene.team)]), before=partial(forget, scene))
+    if directory := real_files():
+        # With findings it exits with 1.
+        check = partial(run, [agentsync, "--quiet", "check", str(directory)], expected=(0, 1))
+        yield Case(CHECK_REAL, check, before=partial(forget, scene))
+        yield Case(CHECK_REAL_AGAIN, check)
+        yield Case(REAL_FLOOR, partial(run_function, partial(read_and_parse, directory)))
     options = ("--quiet", "--no-tags", "--no-write-fetch-head")
     fetch = ["git", "-C", str(scene.mirror), "fetch", *options, str(scene.team), "+refs/heads/main:refs/heads/main"]
     yield Case(FETCH, partial(run, fetch), before=partial(run, fetch))

@@ -13,6 +13,7 @@ from pathlib import Path
 from cases import cases, peers
 from goals import goals
 from measure import Run, Summary
+from real_files import SKIPPED, real_files
 from scene import Scene
 from tables import aligned, goal_rows, machine, markdown, replace, rows
 
@@ -23,6 +24,8 @@ def main() -> int:
     peer_root = peers()
     if peer_root is None:
         print("rulesync is not installed under $AGENTSYNC_PEERS (~/.cache/agentsync-peers): no peer to compare with")
+    if real_files() is None:
+        print(SKIPPED)
     root = Path(tempfile.mkdtemp(prefix="agentsync-bench-"))
     try:
         scene = Scene(root, options.agents)

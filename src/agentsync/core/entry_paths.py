@@ -21,5 +21,5 @@ def entry_path(path: str, entry: str) -> str:
 
 def split_path(path: str) -> tuple[str, str]:
     """Split a path into its file and the name of the agent in it, which is empty for a whole file."""
-    match = _ENTRY_PATH.fullmatch(path)
+    match = _ENTRY_PATH.fullmatch(path) if ":" in path else None
     return (match[1], match[2]) if match else (path, "")

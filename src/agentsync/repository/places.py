@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 
 from agentsync.core.entry_paths import split_path
@@ -14,6 +14,7 @@ from agentsync.dialects import Dialect, dialects, in_agent_directory
 _FOR_EACH_AGENT, _NOTES = "agent", "agents"
 
 
+@lru_cache(maxsize=4096)  # since each of several checks asks for the same file
 def dialect_of_path(path: str) -> str:
     """Return the dialect whose own directory contains the file; empty where the path does not determine one.
 
@@ -63,20 +64,29 @@ def is_beside_agents(path: str) -> bool:
 
 def stem_of_directory(path: str) -> str:
     """Return what an agent is called after that has a directory of its own; empty for any other file."""
-    pure = PurePosixPath(path)
-    own = pure.stem.lower() == _FOR_EACH_AGENT or is_notes(path)
-    return pure.parent.name if own and in_agent_directory(f"{pure.parent}") else ""
+    if stem_of(path).lower() != _FOR_EACH_AGENT and not is_notes(path):
+        return ""
+    above = PurePosixPath(path).parent
+    return above.name if in_agent_directory(f"{above}") else ""
 
 
 def is_notes(path: str) -> bool:
     """Whether a file is called as notes for all agents are, which is an agent only where its content shows that."""
-    return PurePosixPath(path).stem.lower() == _NOTES
+    return stem_of(path).lower() == _NOTES
+
+
+def stem_of(path: str) -> str:
+    """Return the name of a file without its last ending."""
+    name = path.rpartition("/")[2]
+    dot = name.rfind(".")
+    return name[:dot] if 0 < dot < len(name) - 1 else name
 
 
 def has_directory_of_its_own(path: str) -> bool:
     """Whether a file is `agents/NAME/AGENT.md` or `agents/NAME/AGENTS.md`, in whatever directory `agents` is."""
-    pure = PurePosixPath(path)
-    return pure.suffix == ".md" and bool(stem_of_directory(path)) and in_agent_directory(f"{pure.parent.parent.name}/x")
+    if not (path.endswith(".md") and stem_of_directory(path)):
+        return False
+    return in_agent_directory(f"{PurePosixPath(path).parent.parent.name}/x")
 
 
 @cache
@@ -90,7 +100,14 @@ def _several() -> tuple[tuple[tuple[str, ...], Dialect], ...]:
     )
 
 
+@cache
+def _endings_of_several() -> tuple[str, ...]:
+    return tuple(ending for endings, _ in _several() for ending in endings)
+
+
 def _tool_of_several(path: str) -> Dialect | None:
+    if not f"/{path}".endswith(_endings_of_several()):
+        return None  # nearly every file
     return next((dialect for endings, dialect in _several() if f"/{path}".endswith(endings)), None)
 
 

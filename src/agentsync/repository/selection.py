@@ -7,8 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import PurePosixPath
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from agentsync.core.codes import Code
@@ -28,6 +27,7 @@ from agentsync.repository.places import (
     is_notes,
     is_where_agents_are,
     settings_dialect,
+    stem_of,
 )
 
 # Files beside agents that are not agents, and directories of other things that are Markdown too.
@@ -36,6 +36,7 @@ _OTHER_STEMS = frozenset(
 )
 _OTHER_DIRECTORIES = frozenset({"commands", "command", "skills", "skill", "prompts", "rules", "hooks"})
 # Directories of other projects' files, and of files that tests read.
+_RESERVED = frozenset('<>:"\\|?*')
 _FOREIGN_DIRECTORIES = frozenset({"node_modules", "fixtures", "__fixtures__", "testdata"})
 
 _ANY_AGENT = "agent.md"
@@ -179,13 +180,13 @@ def _wanted(path: str, below: str, selection: Selection) -> bool:
     if has_directory_of_its_own(path):
         return True
     signs = _signs()
-    if is_notes(path) or PurePosixPath(path).stem.lower() in signs.other_stems:
+    if is_notes(path) or stem_of(path).lower() in signs.other_stems:
         return False
     if dialect_of_path(path):
         return True
     if not path.endswith(signs.anywhere) or path.endswith(signs.other_suffixes):
         return False
-    return signs.other_directories.isdisjoint(PurePosixPath(below).parent.parts)
+    return signs.other_directories.isdisjoint(below.split("/")[:-1])
 
 
 def _is_foreign(path: str) -> bool:
@@ -261,16 +262,21 @@ def _too_large(entry: Entry) -> Diagnostic:
 def _unsafe_path(path: str) -> bool:
     if path.startswith("/") or len(path.encode(errors="surrogateescape")) > _MAX_PATH_BYTES:
         return True
-    if hidden_character(path) >= 0 or any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
+    is_plain = path.isascii() and path.isprintable()
+    if not is_plain and (hidden_character(path) >= 0 or any(unicodedata.category(one) in ("Cc", "Cs") for one in path)):
         return True
-    return any(
+    return any(map(_unsafe_part, path.split("/")))
+
+
+@lru_cache(maxsize=4096)  # since nearly all parts of paths are names of directories with many files
+def _unsafe_part(part: str) -> bool:
+    return (
         part in ("", ".", "..")
         or len(part.encode()) > _MAX_NAME_BYTES
-        or _GIT.fullmatch(part.translate(_JOINERS))
+        or _GIT.fullmatch(part.translate(_JOINERS)) is not None
         or is_windows_device(part)
         or part[-1] in ". "
-        or any(character in '<>:"\\|?*' for character in part)
-        for part in path.split("/")
+        or not _RESERVED.isdisjoint(part)
     )
 
 
