@@ -32,8 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from agentsync.core.installation import installation_id, own_fraction
 from agentsync.git.mirror import Mirror, Remote
 from agentsync.repository.manifest import FILE_NAME
-from agentsync.rollout.choice import Choice
-from agentsync.rollout.choose import Machine, choose, stage_of
+from agentsync.rollout.choose import Choice, Machine, choose, stage_of
 from agentsync.rollout.line import Commit, Sighting
 from agentsync.rollout.tables import RolloutTable
 from agentsync.service.schedule import Phased

@@ -22,7 +22,7 @@ from agentsync.fleet.prometheus_api import Query
 from agentsync.report.metrics.measures import Tally
 from agentsync.report.metrics.prometheus import Metrics
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
-from agentsync.rollout.choice import Choice, Reason
+from agentsync.rollout.choose import Choice, Reason
 from support.machine import Machine
 from support.repository import Repository
 

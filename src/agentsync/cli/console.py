@@ -23,7 +23,7 @@ from agentsync.core.errors import ExitCode
 from agentsync.core.paths import shorten
 from agentsync.core.urls import printable
 from agentsync.report.grouping import Group, grouped
-from agentsync.rollout.choice import Choice
+from agentsync.rollout.choose import Choice
 from agentsync.state.records import Action
 from agentsync.state.store import RECOVERED
 from agentsync.sync.report import Report

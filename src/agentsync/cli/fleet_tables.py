@@ -17,7 +17,7 @@ from agentsync.fleet.assess import Assessment, SourceView, StageView
 from agentsync.fleet.groups import Failing, Kept, Refused, failing, kept, refused, silent, suspended
 from agentsync.fleet.limits import Limits, all_exceeded, exceeded
 from agentsync.fleet.placement import State, Version
-from agentsync.rollout.choice import Reason
+from agentsync.rollout.choose import Reason
 
 _MOST_GROUPS: Final = 5
 _MOST_NAMES: Final = 8

@@ -23,7 +23,7 @@ from agentsync.core.urls import printable
 from agentsync.git.clone import Clone
 from agentsync.report.json_output import rollout_record
 from agentsync.repository.manifest import FILE_NAME, read_manifest
-from agentsync.rollout.choice import Reason
+from agentsync.rollout.choose import Reason
 from agentsync.rollout.forecast import Step, forecast, populations, probably_empty
 from agentsync.rollout.line import Commit
 from agentsync.rollout.tables import RolloutTable

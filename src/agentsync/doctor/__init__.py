@@ -19,7 +19,7 @@ from agentsync.doctor.environment import (
     check_watching,
 )
 from agentsync.doctor.result import CheckResult, Health
-from agentsync.rollout.choice import Reason
+from agentsync.rollout.choose import Reason
 from agentsync.sync.cycle import run
 from agentsync.sync.report import Report
 from agentsync.sync.request import Environment, Progress, Scope, SyncRequest, no_progress

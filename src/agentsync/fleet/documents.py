@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentsync.core.codes import Severity
 from agentsync.fleet.model import MAX_SOURCES, FleetMachine, Followed, Refusal
-from agentsync.rollout.choice import Reason
+from agentsync.rollout.choose import Reason
 
 _LATEST: Final = 253_402_300_799  # the end of the year 9999: later times have no date
 

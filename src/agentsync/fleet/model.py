@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from agentsync.rollout.choice import Reason
+from agentsync.rollout.choose import Reason
 
 MAX_SOURCES: Final = 64
 """The most sources that a machine may report; it has a handful."""

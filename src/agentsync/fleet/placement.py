@@ -9,8 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from agentsync.fleet.model import FleetMachine, Followed, Refusal
-from agentsync.rollout.choice import Choice, Reason
-from agentsync.rollout.choose import Machine, choose
+from agentsync.rollout.choose import Choice, Machine, Reason, choose
 from agentsync.rollout.line import Line, reverted
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 

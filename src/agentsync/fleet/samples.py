@@ -9,7 +9,7 @@ from typing import Final
 
 from agentsync.fleet.model import MAX_SOURCES, FleetMachine, Followed, Refusal
 from agentsync.report.metrics.measures import MEASURES
-from agentsync.rollout.choice import Reason
+from agentsync.rollout.choose import Reason
 
 _USED: Final = (
     "last_sync.timestamp",

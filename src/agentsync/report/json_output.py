@@ -12,7 +12,7 @@ from agentsync.core.paths import shorten
 from agentsync.core.urls import redact
 from agentsync.formats.diff import unified
 from agentsync.report.service_status import CycleResult, ServiceStatus
-from agentsync.rollout.choice import Choice
+from agentsync.rollout.choose import Choice
 from agentsync.state.records import Action, Key
 from agentsync.sync.report import Report
 from agentsync.targets.change import Change, absolute

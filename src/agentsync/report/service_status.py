@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agentsync.core.errors import ExitCode
-from agentsync.rollout.choice import Choice
+from agentsync.rollout.choose import Choice
 
 
 class Trigger(StrEnum):

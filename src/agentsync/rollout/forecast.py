@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agentsync.rollout.choice import Choice
-from agentsync.rollout.choose import Machine, choose, stage_of
+from agentsync.rollout.choose import Choice, Machine, choose, stage_of
 from agentsync.rollout.line import Line
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 

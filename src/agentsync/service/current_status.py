@@ -12,7 +12,7 @@ from agentsync.core.errors import AgentsyncError, ExitCode
 from agentsync.core.paths import AppPaths
 from agentsync.core.urls import redact
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
-from agentsync.rollout.choice import Choice
+from agentsync.rollout.choose import Choice
 from agentsync.service.polling import Polling
 from agentsync.service.settings import SourceSettings
 from agentsync.state.records import SourceState

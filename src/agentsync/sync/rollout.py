@@ -13,8 +13,7 @@ from agentsync.core.installation import installation_id, kept_id
 from agentsync.core.paths import AppPaths
 from agentsync.git.mirror import Mirror
 from agentsync.repository.manifest import FILE_NAME
-from agentsync.rollout.choice import Choice
-from agentsync.rollout.choose import Machine, choose, mistake_of
+from agentsync.rollout.choose import Choice, Machine, choose, mistake_of
 from agentsync.rollout.line import Commit, Line, Sighting
 from agentsync.rollout.tables import RolloutTable
 from agentsync.state.records import Tip

@@ -21,7 +21,7 @@ from agentsync.git.objects import CommitFacts
 from agentsync.repository.manifest import as_overrides
 from agentsync.repository.overrides import Override
 from agentsync.repository.working_tree import WORKING_TREE, WorkingTree
-from agentsync.rollout.choice import Choice
+from agentsync.rollout.choose import Choice
 from agentsync.state.records import SourceState
 from agentsync.state.store import State
 from agentsync.sync.fetch import Fetches, accepting, is_unproven, mirror_of, went_back

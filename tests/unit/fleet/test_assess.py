@@ -14,7 +14,7 @@ from agentsync.fleet.limits import Limit, Limits, all_exceeded
 from agentsync.fleet.model import FleetMachine, FleetView, Followed, Refusal
 from agentsync.fleet.placement import Branch, Placement, State
 from agentsync.fleet.samples import Sample, machine_of
-from agentsync.rollout.choice import Reason
+from agentsync.rollout.choose import Reason
 from agentsync.rollout.line import Commit
 from agentsync.rollout.tables import RolloutTable
 

@@ -12,7 +12,7 @@ from agentsync.core.errors import ExitCode
 from agentsync.report.metrics.measures import BOUNDS, MEASURES, Kind, Tally
 from agentsync.report.metrics.prometheus import Metrics, write
 from agentsync.report.service_status import CycleResult, ServiceStatus, SourceStatus, TargetStatus, Trigger
-from agentsync.rollout.choice import Choice, Reason
+from agentsync.rollout.choose import Choice, Reason
 
 _PAGE = Path(__file__).parents[3] / "docs/operations.md"
 

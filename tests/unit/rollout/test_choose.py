@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agentsync.rollout.choice import Choice, Reason
-from agentsync.rollout.choose import Machine, choose, stage_of
+from agentsync.rollout.choose import Choice, Machine, Reason, choose, stage_of
 from agentsync.rollout.line import Commit, Sighting, published, reverted
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable
 from agentsync.rollout.window import Window

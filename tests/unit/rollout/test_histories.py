@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from agentsync.rollout.choice import Choice, Reason
-from agentsync.rollout.choose import Machine, bucket, choose
+from agentsync.rollout.choose import Choice, Machine, Reason, bucket, choose
 from agentsync.rollout.line import Commit, Sighting
 from agentsync.rollout.tables import MachineRolloutTable, RolloutTable, Stage
 from support.thorough import SAME_EXAMPLES, THOROUGH

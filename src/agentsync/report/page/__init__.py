@@ -35,7 +35,7 @@ from agentsync.report.page.differences import differences
 from agentsync.report.page.markup import Html, element, html, void
 from agentsync.report.page.states import STATES, AgentStatus, State, agent_statuses
 from agentsync.report.service_status import ServiceStatus, SourceStatus
-from agentsync.rollout.choice import Choice
+from agentsync.rollout.choose import Choice
 from agentsync.state.records import Action, Key, Sync
 from agentsync.sync.report import Report
 
