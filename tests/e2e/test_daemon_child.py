@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,3 +101,10 @@ def test_another_version_that_was_installed_takes_over_in_the_same_process(
     assert follows.run("pull").code == 0
     service.wait_for("source.moved", commit=commit)
     assert service.end() == 0
+
+
+def test_the_service_imports_nothing_that_only_a_sync_needs() -> None:
+    heavy = ("pydantic", "tomlkit", "frontmatter", "agentsync.config", "agentsync.dialects", "agentsync.sync.cycle")
+    code = f"import sys; import agentsync.cli.daemon; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
