@@ -7,7 +7,6 @@ import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -25,8 +24,17 @@ from agentsync.service.daemon import Daemon
 from agentsync.service.events import log_outdated
 from agentsync.sync.up_to_date import UpToDate
 
-_CHILD: Final = (sys.executable, "-P", "-m", "agentsync.cli.service_child")
-"""The command of a sync's process; `-P` keeps the working directory, which may be anybody's, off Python's path."""
+
+def _child() -> tuple[str, ...]:
+    """Return the command of a sync's process, which imports from where this one does, whatever started it.
+
+    `-P`, and leaving it out here, keeps the working directory, which may be anybody's, off Python's path.
+    """
+    own = str(Path(__file__).parents[2])
+    paths = [own, *(path for path in sys.path if path not in ("", own, os.getcwd()))]  # noqa: PTH109 - texts
+    run = "from agentsync.cli.service_child import main; sys.exit(main())"
+    return (sys.executable, "-P", "-c", f"import sys; sys.path[:] = {paths!r}; {run}")
+
 
 _EPILOG = """\b
 Examples:
@@ -51,7 +59,7 @@ def command() -> int:
     log.start()
     config = _config(options).absolute()
     try:
-        Daemon(config, app_paths(), ChildProcesses(_CHILD, log), show).run()
+        Daemon(config, app_paths(), ChildProcesses(_child(), log), show).run()
     except OutdatedError:
         log_outdated(config)
         os.execv(sys.executable, [sys.executable, "-P", "-m", "agentsync", *sys.argv[1:]])  # noqa: S606 - this command

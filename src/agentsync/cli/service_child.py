@@ -95,5 +95,6 @@ def _end_with_the_service() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-if __name__ == "__main__":
-    sys.exit(run(command))
+def main() -> int:
+    """Run the process, and return its exit status."""
+    return run(command)
