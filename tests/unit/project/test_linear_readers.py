@@ -37,7 +37,7 @@ _NOT_REACHED = {
         *("git.clone.unpushed", "git.clone.commit", "git.connection.object_format", "git.connection.explain"),
         *("git.mirror._facts", "git.mirror._entry", "git.mirror.is_cut", "git.partial.missing_content"),
         *("git.process.stderr", "git.signatures._tag_object", "git.strict_check.check_strictly"),
-        "git.strict_check._read_with",
+        *("git.strict_check._read_with", "git.signatures._title", "git.ancestors.ancestors"),
     ),
     "of what is written on this machine": (
         *("cli.fleet._token", "cli.rollout._edited", "cli.rollout_checks.check_rollout", "fleet.http.__post_init__"),

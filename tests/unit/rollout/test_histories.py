@@ -243,6 +243,7 @@ def followers() -> list[Follower]:
 # A manifest without a rollout, and a hold at what is new, for machines with a delay of their own.
 @example([("poll", ALL, 0.1, None), ("push", "bare", 0, 0.0), ("poll", ALL, 1, None)])
 @example([("poll", ALL, 0.1, None), PLAIN, ("push", "hold", 1, 0.0), ("poll", ALL, 3, None), ("poll", ALL, 3, None)])
+@example([PLAIN, ("poll", 3, 30, None), ("push", "rewrite", 0, 0.0), ("push", "hold", 0, 0.0), ("poll", 3, 0.1, None)])
 @example([("poll", ALL, 0.1, None), ("push", "plain", 0, 48.0 * HOUR), ("poll", ALL, 3, None), ("poll", ALL, 30, None)])
 def test_every_poll_of_every_history(steps: list[tuple[str, str | int, float, float | None]]) -> None:
     branch, machines, now = Branch(), followers(), START
@@ -310,7 +311,8 @@ def _check_held(branch: Branch, follower: Follower, after: int, now: float) -> N
         assert not leads_back, "it was not taken back at once"
         assert not is_urgent, "it was not taken at once"
         if not any(poll.error for poll in follower.polls):
-            with_it = [poll.at for poll in follower.polls if hold in branch.contents(poll.tip)]
+            polls = [poll for poll in follower.polls if poll.tip in branch.numbers]
+            with_it = [poll.at for poll in polls if hold in branch.contents(poll.tip)]
             assert now < min(with_it) + delay, "it is late"
     elif hold != before and not leads_back and not is_urgent and not follower.error:
         assert now >= _known_at(branch, follower, pushed) + delay, "it came early"
