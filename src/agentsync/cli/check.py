@@ -109,7 +109,7 @@ def command(
     nothing = path.is_file() and not checked.agents and not wrong
     options.status = ExitCode.FINDINGS if wrong or nothing else ExitCode.OK
     if options.json:
-        click.echo(json.dumps(checked.record))
+        click.echo(json.dumps({**checked.record, "url": checked.url or None}))
     else:
         checked.show(1 if nothing else options.verbosity)
     if nothing:
@@ -171,14 +171,13 @@ class Checked:
 
     @property
     def record(self) -> dict[str, object]:
-        """The documented JSON form (docs/json.md)."""
+        """The documented JSON form (docs/json.md), without the URL, which only `check` can be given."""
         return {
             "agents": [{"name": name, "dialect": dialect, "path": path} for name, dialect, path in self.agents],
             "skipped": [*self.skipped],
             "not_synced": {kind.key: count for kind, count in self.not_synced.items()},
             "diagnostics": [diagnostic.as_dict() for diagnostic in self.diagnostics],
             "accepted": [one.as_dict() for one in self.accepted],
-            "url": self.url or None,
         }
 
     def show(self, verbosity: int, *, most: int | None = None, first: Collection[str] = ()) -> None:
