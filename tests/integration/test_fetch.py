@@ -10,7 +10,8 @@ import pytest
 from agentsync.core.errors import SourceRefusedError, SourceUnavailableError
 from agentsync.git.mirror import Mirror, Remote, TransientError
 from agentsync.git.objects import CommitFacts
-from agentsync.sync.fetch import Retries, fetch, is_unproven
+from agentsync.git.poll import MirrorPlace
+from agentsync.sync.fetch import Fetches, Retries, fetch, is_unproven
 from support.mirror import trusted
 
 if TYPE_CHECKING:
@@ -120,6 +121,45 @@ def test_a_lost_mirror_proves_ancestry_again(repository: Repository, mirror: Mir
     second = repository.commit()
     other = Mirror(tmp_path / "other" / "mirror", tmp_path / "other" / "home")
     assert pull(other, repository, first).id == second
+
+
+@pytest.mark.parametrize("ref", ["HEAD", "refs/heads/main", "refs/tags/v1"])
+def test_a_poll_asks_once_and_a_fetch_repeats_nothing(
+    server: GitServer, repository: Repository, mirror: Mirror, tmp_path: Path, ref: str
+) -> None:
+    repository.tag("v1", annotated=True)
+    remote = Remote(server.url("source.git"), ref, allow_http=True)
+    first = fetch(mirror, "team", remote, previous=None, allow_rewrite=False)
+    place = MirrorPlace(mirror.directory, tmp_path / "cache" / "home")
+
+    def unmoved(fetches: Fetches) -> bool:
+        return fetches.is_unmoved(place, "team", remote, previous=first.id, tip=first.id, allow_rewrite=False)
+
+    def whole(fetches: Fetches) -> CommitFacts:
+        return fetches(mirror, "team", remote, previous=first.id, allow_rewrite=False)
+
+    server.seen.clear()
+    polled = Fetches()
+    assert unmoved(polled)
+    assert (len(server.seen), server.packs) == (2, 1)
+    assert whole(polled) == first
+    assert len(server.seen) == 2
+    server.mode, server.status, server.headers = "error", 429, {"Retry-After": "60"}
+    refused = Fetches()
+    for ask in (unmoved, whole):
+        with pytest.raises(SourceUnavailableError, match="429"):
+            ask(refused)
+        assert len(server.seen) == 3
+    server.mode = "serve"
+    repository.write({"a.md": "a"})
+    second = repository.commit()
+    if ref.startswith("refs/tags"):
+        return
+    moved = Fetches()
+    assert not unmoved(moved)
+    asked = len(server.seen)
+    assert whole(moved).id == second
+    assert len(server.seen) == asked
 
 
 @pytest.mark.parametrize("annotated", [True, False])

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from agentsync.core.errors import StateError
+from agentsync.state.fingerprints import Fingerprints
 from agentsync.state.records import Action, FileChange, Intent, Known, Recorded, SourceState, Stat, Suspension, Sync
 from agentsync.state.schema import SCHEMA_VERSION
+from agentsync.state.sqlite import DamagedError
 from agentsync.state.store import State
 
 DIRECTORY = "/target"
@@ -185,6 +187,27 @@ def test_refusals_are_kept_until_they_are_over_and_a_time_without_a_date_is_dama
         state.set_refused({second: 1e300}, [])
     with State.open(path) as state:
         assert (state.recovered, state.refused_since()) == (True, {})
+
+
+def test_a_database_is_checked_again_once_something_else_changed_it_or_it_cannot_be_read(path: Path) -> None:
+    with begun(path) as state:
+        state.settle([intent(f"{number}.md") for number in range(500)])
+    with State(path) as state:
+        assert state._is_known_sound()
+    data = path.read_bytes()
+    path.write_bytes(data)
+    with pytest.raises(DamagedError), Fingerprints(path):
+        pass
+    with State(path) as state:
+        assert state._is_known_sound()
+    path.write_bytes(data[:4096] + os.urandom(len(data) - 4096))
+    status, checked = path.stat(), path.with_name(f"{path.name}.checked")
+    checked.write_text(f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}")
+    with pytest.raises(DamagedError), State(path) as state:  # as if the disk had done it
+        state.inventory([DIRECTORY])
+    assert not checked.exists()
+    with State.open(path) as state:
+        assert state.recovered
 
 
 def test_a_database_with_damaged_pages_is_set_aside(path: Path) -> None:
