@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 from typing import Final, Literal, NamedTuple
 
 from pydantic import JsonValue
@@ -411,7 +412,7 @@ class Dialect:
     @property
     def restrictions(self) -> frozenset[str]:
         """The permission keys, without case, dashes and underscores."""
-        return frozenset(map(folded_key, self.permission_keys))
+        return _folded_keys(self.permission_keys)
 
     @property
     def suffix(self) -> str:
@@ -448,6 +449,11 @@ class Dialect:
     def path_of(self, slug: str) -> str:
         """The path of an agent below the tool's directory, or its name in the shared file."""
         return slug if self.shared else slug + self.suffix
+
+
+@cache
+def _folded_keys(keys: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(folded_key, keys))
 
 
 def refused(diagnostics: tuple[Diagnostic, ...]) -> bool:

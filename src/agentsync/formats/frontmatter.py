@@ -143,7 +143,8 @@ class AgentHandler(BaseHandler):
             raise UnreadableError(Diagnostic(Code.TOO_LARGE, message, self.path, self.line))
         self._head = fm
         try:
-            return self._document(yaml.parse(fm, Loader=_LOADER))
+            # As `yaml.parse`, without the two calls that it makes for each event.
+            return self._document(iter(_LOADER(fm).get_event, None))
         except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two without libyaml, at a wrong escape
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"

@@ -100,11 +100,6 @@ def _called(grants: Grants) -> Iterator[str]:
             yield rule.argument
 
 
-def calls_others(agent: Agent) -> bool:
-    """Whether an agent has rules for calling particular agents."""
-    return any(_called(agent.grants))
-
-
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(islice(dict.fromkeys(names), _MOST_NAMES))
 

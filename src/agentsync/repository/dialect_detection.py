@@ -28,6 +28,7 @@ from agentsync.dialects._kit.guards import takes_away
 from agentsync.dialects._kit.tool_names import named_in
 from agentsync.formats.document import Document, UnreadableError
 from agentsync.repository.checks import check_agent
+from agentsync.repository.dependencies import NO_NEEDS, Needs, needs_of
 from agentsync.repository.places import (
     dialect_of_path,
     is_beside_agents,
@@ -54,6 +55,7 @@ class ReadAgent:
             not load, or its dialect was guessed.
         diagnostics: of reading and checking it, each with the file's path.
         refusals: why its own tool loads no such agent; empty where it does.
+        needs: what it names and does not bring.
     """
 
     agent: Agent
@@ -63,6 +65,7 @@ class ReadAgent:
     diagnostics: tuple[Diagnostic, ...]
     respelled: bool = False
     refusals: tuple[Diagnostic, ...] = ()
+    needs: Needs = NO_NEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ def read_agent(path: str, data: bytes, dialect: str | None = None) -> ReadAgent 
     passes = reading.loads and not document.repaired and not respelled
     with_agent = tuple(replace(diagnostic, agent=reading.agent.name) for diagnostic in diagnostics)
     refusals = tuple(diagnostic.at(path=path) for diagnostic in reading.refusals)
-    return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled, refusals)
+    needs = needs_of(reading.agent, document)
+    return ReadAgent(reading.agent, document, chosen, passes, with_agent, respelled, refusals, needs)
 
 
 def _another_file(document: Document, dialect: str | None) -> Diagnostic | None:

@@ -23,7 +23,6 @@ from agentsync.core.digest import digest
 from agentsync.dialects import refused
 from agentsync.git.objects import Entry
 from agentsync.repository.checks import masked
-from agentsync.repository.dependencies import needs_of
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent
 from agentsync.repository.overrides import unused
 from agentsync.repository.plugins import Plugins, prefixes
@@ -309,7 +308,7 @@ def _make(
         description=agent.description,
         tags=agent.tags,
         outputs=outputs,
-        needs=needs_of(agent, read.document),
+        needs=read.needs,
     )
 
 

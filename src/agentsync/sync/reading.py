@@ -12,7 +12,6 @@ from typing import Final
 
 from agentsync.core.build_id import engine
 from agentsync.git.objects import Entry
-from agentsync.repository.dependencies import calls_others
 from agentsync.repository.dialect_detection import NoAgent, ReadAgent, read_agent
 from agentsync.state.render_cache import Cache
 from agentsync.sync.request import Progress
@@ -70,7 +69,7 @@ def tools_of(snapshot: Snapshot, cache: Cache | None, progress: Progress) -> dic
     missing = [entry for entry, key in keys.items() if key not in found]
     for entry, data in _contents(snapshot, missing):
         read = snapshot.read(entry.path, data, snapshot.selection.dialect_of(entry.path))
-        of_agent = (read.dialect.name, calls_others(read.agent)) if isinstance(read, ReadAgent) else None
+        of_agent = (read.dialect.name, bool(read.needs.agents)) if isinstance(read, ReadAgent) else None
         found[keys[entry]], fresh[keys[entry]] = of_agent, json.dumps(of_agent).encode()
         progress("reading", len(fresh), len(missing))
     if cache:

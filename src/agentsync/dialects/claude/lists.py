@@ -70,6 +70,9 @@ def is_detached(name: str) -> bool:
 
 def _items(text: str) -> Iterator[str]:
     """The parts of a text between commas and blanks outside parentheses."""
+    if "(" not in text:  # most lists, and this is many times as fast
+        yield from text.replace(",", " ").split()
+        return
     depth = start = 0
     for index, character in enumerate(text):
         depth = max(0, depth + (character == "(") - (character == ")"))
