@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agentsync.core.errors import AgentsyncError
+from agentsync.service.child_process import ChildProcesses, LogSettings
 from support.gitserver import GitServer
 from support.machine import Machine, source
 from support.repository import Repository
@@ -81,6 +83,19 @@ def test_a_sync_ends_with_its_service(waiting: Service, number: signal.Signals) 
     waiting.process.send_signal(number)
     waiting.process.wait(20)
     Service.until(lambda: all(_is_gone(child) for child in children))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import sys; sys.stdin.read()", "a sync showed no sign of progress for 0 s"),
+        ("raise SystemExit(3)", "the process of a sync ended with status 3"),
+    ],
+)
+def test_a_process_that_hangs_or_fails_is_ended_and_reported(code: str, message: str) -> None:
+    work = ChildProcesses([sys.executable, "-c", code], LogSettings(0, readable=False, colors=None))
+    with pytest.raises(AgentsyncError, match=message):
+        work._call("load", Path(), patience=0)
 
 
 def test_another_version_that_was_installed_takes_over_in_the_same_process(

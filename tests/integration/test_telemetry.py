@@ -21,7 +21,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from agentsync.core.log import _listeners, configure, logger
 from agentsync.report.service_status import Trigger
 from support.endpoint import Watched
-from support.machine import agent
+from support.machine import Machine, agent
+from support.repository import Repository
+from support.service import Service
 
 _SECONDS = 20
 
@@ -209,3 +211,21 @@ def test_a_collector_that_refuses_is_reported_and_tried_again(
         service.cycle()
         assert points(collector.metrics()["agentsync.syncs"]) == {("ok", "schedule"): 2}
     assert [line.count("health.failed") for line in log.getvalue().splitlines() if "health." in line] == [1, 0]
+
+
+def test_the_collector_gets_the_events_of_a_sync_that_is_a_process_of_its_own(
+    collector: Collector, tmp_path: Path
+) -> None:
+    machine, repository = Machine(tmp_path), Repository(tmp_path / "served/team.git")
+    repository.write({"agents/reviewer.md": agent("reviewer")})
+    repository.commit()
+    machine.follow(repository)
+    machine.config.write_text(f'{machine.config.read_text()}[health]\notlp = "{collector.url}"\n')
+    service = Service(machine)
+    try:
+        service.wait_for("sync.finished")
+        names: set[str] = set()
+        while not names >= {"daemon.started", "agent.created", "sync.finished"}:
+            names |= {name for name, _, _ in collector.logs()[1]}
+    finally:
+        service.kill()
