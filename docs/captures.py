@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -87,15 +87,30 @@ For its authors: each error with its place, warnings that are alike in one.
 {check}"""
 
 
+Start = Callable[[Sequence[str], Mapping[str, str], Path, int], Callable[[], int]]
+"""A start of the program, by its arguments, variables, directory and terminal. The result waits for the exit status."""
+
+
+def start_interpreter(
+    arguments: Sequence[str], variables: Mapping[str, str], directory: Path, terminal: int
+) -> Callable[[], int]:
+    """Start the program in an interpreter of its own."""
+    command = [sys.executable, "-m", "agentsync", *arguments]
+    process = subprocess.Popen(
+        command, env=variables, cwd=directory, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    )
+    return process.wait
+
+
 def main() -> None:
     """Write the page."""
     PAGE.write_text(page(), encoding="utf-8")
 
 
-def page() -> str:
-    """Run the program and return the page."""
+def page(start: Start = start_interpreter) -> str:
+    """Run the program, each time by a start of it, and return the page."""
     with tempfile.TemporaryDirectory() as root:
-        scene = _Scene(Path(root))
+        scene = _Scene(Path(root), start)
         shots = {
             "first": scene.run("pull"),
             "again": scene.run("pull"),
@@ -118,8 +133,9 @@ def _agent(topic: str, keys: str) -> str:
 class _Scene:
     """A home directory, and a repository beside it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, start: Start) -> None:
         self._root = root.resolve()
+        self._start = start
         self._home = self._root / "home"
         self._repository = self._root / "agents"
         self._home.mkdir()
@@ -168,13 +184,11 @@ class _Scene:
 
     def run(self, *arguments: str) -> str:
         """Run the program at a terminal and return a block of Markdown with what stays on it."""
-        process, terminal = pty.fork()
-        if process == 0:
-            os.chdir(self._repository)
-            fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, _COLUMNS, 0, 0))
-            program = [sys.executable, "-m", "agentsync", *arguments]
-            variables = self._environment | {"TERM": "xterm", "PAGER": "cat", "NO_COLOR": "1"}
-            os.execve(sys.executable, program, variables)  # noqa: S606 - there is no shell
+        terminal, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, _COLUMNS, 0, 0))
+        variables = self._environment | {"TERM": "xterm", "PAGER": "cat", "NO_COLOR": "1"}
+        wait = self._start(arguments, variables, self._repository, theirs)
+        os.close(theirs)
         seen = b""
         try:
             while chunk := os.read(terminal, 65536):
@@ -183,7 +197,7 @@ class _Scene:
             pass
         finally:
             os.close(terminal)
-        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        status = wait()
         text = self._settled(seen.decode())
         return f"```\n$ agentsync {' '.join(arguments)}\n{text}$ echo $?\n{status}\n```\n"
 

@@ -12,6 +12,7 @@ import json
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,40 +61,43 @@ class Sample:
     data: bytes
 
 
-@pytest.fixture(scope="session", params=DIALECTS)
-def samples(request: pytest.FixtureRequest, corpus: Path) -> list[Sample]:
+Results = Sequence[tuple[Sample, ReadAgent | NoAgent]]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_real_files_are_read_rightly_or_refused_for_a_reason_and_never_wider(corpus: Path, dialect: str) -> None:
+    """One test, since reading them is a good part of it."""
+    results = [(sample, read_agent(sample.path, sample.data, dialect)) for sample in _samples(corpus, dialect)]
+    assert results
+    _refused_for_reasons_that_were_reviewed(results)
+    _names_and_descriptions_are_right(results)
+    _rendered_or_refused_and_never_wider([result for _, result in results if isinstance(result, ReadAgent)])
+
+
+def _samples(corpus: Path, dialect: str) -> Iterable[Sample]:
     samples: dict[Path, Sample] = {}
     for repository in json.loads((corpus / "public.json").read_text())["repositories"]:
         base = corpus / "public" / repository["repo"].replace("/", "+")
-        patterns = [one["glob"] for one in repository["globs"] if one["dialect"] == request.param]
+        patterns = [one["glob"] for one in repository["globs"] if one["dialect"] == dialect]
         for file in sorted(base.rglob("*")) if patterns else []:
             path = file.relative_to(base).as_posix()
             if file.is_file() and any(path_matches(pattern, path) for pattern in patterns):
-                samples[file] = Sample(path, request.param, file.read_bytes())
-    assert samples
-    return list(samples.values())
+                samples[file] = Sample(path, dialect, file.read_bytes())
+    return samples.values()
 
 
-@pytest.fixture(scope="session")
-def agents(samples: list[Sample]) -> list[ReadAgent]:
-    results = [read_agent(sample.path, sample.data, sample.dialect) for sample in samples]
-    return [result for result in results if isinstance(result, ReadAgent)]
-
-
-def test_every_file_is_an_agent_or_is_refused_for_a_reason_that_was_reviewed(samples: list[Sample]) -> None:
-    for sample in samples:
-        result = read_agent(sample.path, sample.data, sample.dialect)
+def _refused_for_reasons_that_were_reviewed(results: Results) -> None:
+    for sample, result in results:
         if isinstance(result, NoAgent):
             errors = {diagnostic.code for diagnostic in result.diagnostics if diagnostic.severity is Severity.ERROR}
             assert errors
             assert errors <= REFUSED, (sample.path, result.diagnostics)
 
 
-def test_names_and_descriptions_are_right(samples: list[Sample]) -> None:
+def _names_and_descriptions_are_right(results: Results) -> None:
     checked, wrong = 0, []
-    for sample in samples:
+    for sample, result in results:
         expected = _expected(sample)
-        result = read_agent(sample.path, sample.data, sample.dialect)
         # Files that their own tool refuses were read all the same; a name that agentsync refuses counts as wrong.
         if expected is None or {diagnostic.code for diagnostic in result.diagnostics} & _NOT_READ:
             continue
@@ -106,7 +110,7 @@ def test_names_and_descriptions_are_right(samples: list[Sample]) -> None:
     assert len(wrong) <= 0.002 * checked, wrong
 
 
-def test_every_agent_renders_or_is_refused_and_is_never_wider(agents: list[ReadAgent]) -> None:
+def _rendered_or_refused_and_never_wider(agents: Iterable[ReadAgent]) -> None:
     outcomes: Counter[str] = Counter()
     targets = [*dialects().values()]
     for number, source in enumerate(agents):

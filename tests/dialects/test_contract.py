@@ -37,19 +37,8 @@ COMPARED = ("claude", "codex", "neutral", "opencode")
 OPTIONS = WriteOptions()
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case.parent.name}-{case.stem}")
-def case(request: pytest.FixtureRequest) -> Path:
-    assert isinstance(request.param, Path)
-    return request.param
-
-
-@pytest.fixture
-def agent(case: Path) -> ReadAgent:
-    """The agent of the case, read from a file named after the case."""
-    return _agent(case)
-
-
 def _agent(case: Path) -> ReadAgent:
+    """The agent of a case, read from a file named after the case."""
     name, data = _input(read_archive(case))
     return read(case.stem + name.removeprefix("input"), data, case.parent.name)
 
@@ -69,7 +58,9 @@ def test_every_dialect_has_cases() -> None:
     assert {case.parent.name for case in CASES} == dialects().keys()
 
 
-def test_reading_matches_the_golden_files(case: Path, agent: ReadAgent, *, update_goldens: bool) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.stem}")
+def test_reading_matches_the_golden_files_and_survives_the_round_trip(case: Path, *, update_goldens: bool) -> None:
+    agent = _agent(case)
     compared = [dialects()[name] for name in COMPARED if name != case.parent.name]
     rendered = {target.name: render(agent, target, OPTIONS) for target in compared}
     wanted = {
@@ -79,6 +70,7 @@ def test_reading_matches_the_golden_files(case: Path, agent: ReadAgent, *, updat
     ordered = {name: wanted[name] for name in sorted(wanted, key=lambda name: (not name.startswith("neutral"), name))}
     name, data = _input(read_archive(case))
     _compare(case, {name: data, **ordered, "diagnostics.txt": _lines(diagnostics)}, update=update_goldens)
+    _survives_the_round_trip(agent)
 
 
 def test_writing_matches_the_golden_files(target: Dialect, *, update_goldens: bool) -> None:
@@ -139,7 +131,7 @@ def test_a_model_is_written_by_its_name_in_the_configuration(target: Dialect) ->
     assert b"router/acme/x" in (render(read("reviewer.md", source, NEUTRAL), target, options).data or b"")
 
 
-def test_an_agent_survives_the_round_trip(agent: ReadAgent) -> None:
+def _survives_the_round_trip(agent: ReadAgent) -> None:
     """Its own dialect keeps the bytes, or the meaning of a repaired file, and neutral keeps everything."""
     if agent.passes_through:
         assert render(agent, agent.dialect, OPTIONS).data == agent.document.data

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from support.machine import Machine, Result, agent
@@ -64,13 +66,19 @@ class Trial:
         """Assert that a pull succeeds and each tool then has the source's agents of a revision, and the user's own."""
         result = self.machine.run("pull", environment=environment)
         assert result.code == 0, (result.code, result.stdout, result.stderr)
-        names = self.repository.git("ls-tree", "--name-only", f"{at}:agents").split()
-        wanted = {name: self.repository.git("show", f"{at}:agents/{name}") for name in names}
+        wanted = self._agents(at)
         texts = {path.name: path.read_text().removesuffix("\n") for path in self.machine.claude.iterdir()}
         assert texts == {**wanted, "mine.md": MINE.removesuffix("\n")}
         assert {path.name for path in self.machine.opencode.iterdir()} == set(wanted)
         self.keeps_secrets(result)
         return result
+
+    def _agents(self, at: str) -> dict[str, str]:
+        """The source's agents of a revision, without their last line end, from one process of git."""
+        archive = self.repository.git("archive", "--format=tar", f"{at}:agents").encode(errors="surrogateescape")
+        with tarfile.open(fileobj=BytesIO(archive)) as files:
+            texts = {member.name: files.extractfile(member) for member in files}
+            return {name: text.read().decode().removesuffix("\n") for name, text in texts.items() if text}
 
     def keeps_secrets(self, *results: Result) -> None:
         """Assert that no secret is in any output, nor in any file of agentsync's."""

@@ -95,7 +95,7 @@ def _run(use: Use) -> tuple[str, Callable[[str], object]]:
 
 
 # Some in turn: all of them are a minute of work, and a pattern that grows stays so until its turn comes.
-@pytest.mark.parametrize("share", part(range(_SHARES), of=4, first=0))
+@pytest.mark.parametrize("share", part(range(_SHARES), of=8, first=0))
 def test_every_pattern_of_the_package_takes_linear_time(share: int) -> None:
     slow = {}
     for use in uses()[share::_SHARES]:
@@ -114,7 +114,7 @@ def test_every_pattern_that_is_made_at_run_time_has_a_sample_that_takes_linear_t
     assert superlinear(lambda text: types_a_value(text, ["name"]), hostile(typed, re.MULTILINE)) is None
 
 
-@pytest.mark.parametrize("name", part([*dialects()], of=5, first=0))
+@pytest.mark.parametrize("name", part([*dialects()], of=10, first=0))
 def test_every_reader_takes_linear_time(name: str) -> None:
     """For what its patterns can loop on, in its instructions, as keys, and in each key of its examples."""
     dialect = dialects()[name]
