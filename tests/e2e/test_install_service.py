@@ -45,6 +45,7 @@ def test_without_a_systemd_the_files_are_written_and_the_commands_printed(config
     assert _installed(configured) == _FILES
     assert "the commands left to run" in result.stderr
     assert "  systemctl --user daemon-reload\n  systemctl --user enable agentsync.service\n" in result.stdout
+    assert "without systemd, keep `agentsync daemon` running by other means" in result.stdout
     again = _run(configured, "install-service", "--format", "json").json
     assert (again["changed"], again["undone"][-1]) == ([], "systemctl --user start --no-block agentsync.service")
 
