@@ -105,7 +105,7 @@ def test_text_files_make_a_table_that_fits_and_obeys_nothing(machine: Machine, c
         (collected / f"liar-{number}.prom").unlink()
     page = machine.run("fleet", "--textfiles", collected, "--format", "markdown", "-v").stdout
     assert "laptop-11" in page
-    assert "source \\\\x1b\\[2J\\|&lt;b>" in page
+    assert "source `\\x1b[2J\\|<b>`" in page
     accepted = ("--max-refused", "2", "--max-failing", "100%", "--max-behind", "100%")
     within = machine.run("fleet", "--textfiles", collected, *accepted)
     assert (within.code, within.stdout.splitlines()[-1]) == (4, "16 machines, 1 silent; 3 documents of no use")

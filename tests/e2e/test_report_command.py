@@ -65,6 +65,7 @@ def test_the_report_in_markdown_and_json_is_of_the_configuration_and_writes_noth
     machine: Machine, repository: Repository
 ) -> None:
     repository.write({"agents/editor.md": agent("editor", tools="Read, Edit, Write"), "agents/a_b.md": agent("a|b")})
+    repository.write({"agents/loud.md": agent('"@all` www.evil.example"', tools="Read, Edit, Write")})
     repository.commit("More agents")
     (machine.home / ".codex").mkdir()
     machine.follow(repository)
@@ -73,7 +74,7 @@ def test_the_report_in_markdown_and_json_is_of_the_configuration_and_writes_noth
     assert result.code == 0, result.stderr
     record = result.json
     codex = next(target for target in record["targets"] if target["name"] == "codex")
-    assert codex == {"name": "codex", "dialect": "codex", "full": 5, "narrowed": 1, "refused": 0, "excluded": 1}
+    assert codex == {"name": "codex", "dialect": "codex", "full": 5, "narrowed": 2, "refused": 0, "excluded": 1}
     editor = next(one for one in record["agents"] if one["agent"] == "editor")
     assert (editor["path"], editor["dialect"]) == ("agents/editor.md", "claude")
     assert editor["targets"]["claude"] == {"result": "full", "cannot": [], "reasons": []}
@@ -82,7 +83,8 @@ def test_the_report_in_markdown_and_json_is_of_the_configuration_and_writes_noth
     assert [reason["code"] for reason in narrowed["reasons"]] == ["AS318"]
     page = machine.run("report", "-v", "--format", "markdown").stdout
     assert "| editor | full | full | narrowed |" in page
-    assert "| a\\|b | full | full | full |" in page
+    assert "| `` @all` `` `www.evil.example` | full | full | narrowed |" in page
+    assert "| `a\\|b` | full | full | full |" in page
     assert "| planner | full | full | excluded |" in page
     assert not machine.files()
     assert json.loads(machine.run("status", "--format", "json").stdout)["sources"][0]["previous"] == ""

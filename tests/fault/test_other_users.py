@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from agentsync.config import Config, policy_of
+from agentsync.core.errors import ConfigError
 from support.machine import agent
 from support.repository import Repository
 from support.trial import Trial
@@ -130,3 +132,34 @@ def test_a_directory_above_that_others_can_change_is_refused(pulled: Trial, whic
         assert f"{above} can be changed by group " in pulled.machine.run("pull").stderr
     above.chmod(0o755)
     pulled.converges()
+
+
+@pytest.mark.parametrize("which", ["config.toml", "overlays", ""])
+def test_a_configuration_that_others_can_change_is_refused(pulled: Trial, which: str) -> None:
+    path = pulled.machine.config.parent / which
+    if which == "overlays":
+        path.mkdir()
+    mode = path.stat().st_mode & 0o777
+    before = pulled.machine.files()
+    pulled.repository.write({"agents/new.md": agent("new")})
+    pulled.repository.commit()
+    path.chmod(mode | 0o002)
+    result = pulled.machine.run("pull")
+    assert result.code == 2
+    assert f"{path} can be changed by every user (chmod o-w)" in result.stderr
+    path.chmod(mode)
+    if not os.geteuid():
+        os.chown(path, NOBODY, -1)
+        assert f"{path} belongs to user nobody" in pulled.machine.run("pull").stderr
+        os.chown(path, 0, -1)
+    assert pulled.machine.files() == before
+    pulled.converges()
+
+
+def test_a_machines_policy_that_others_can_change_is_refused(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('hooks = "refuse"')
+    assert len(policy_of(Config(version=1), policy).tables) == 2
+    policy.chmod(0o666)
+    with pytest.raises(ConfigError, match="can be changed by every user"):
+        policy_of(Config(version=1), policy)

@@ -215,6 +215,10 @@ def put_a_pipe_there(path: Path) -> None:
     os.mkfifo(path)
 
 
+def let_others_write(path: Path) -> None:
+    path.chmod(0o666)
+
+
 @pytest.mark.parametrize(
     ("name", "spoil", "words"),
     [
@@ -223,6 +227,7 @@ def put_a_pipe_there(path: Path) -> None:
         ("allowed_signers", put_a_pipe_there, "it is not a regular file"),
         ("allowed_signers", empty, "has no key that may sign"),
         ("revoked", remove, "No such file"),
+        ("revoked", let_others_write, "can be changed by every user (chmod o-w)"),
     ],
 )
 def test_12_where_the_keys_cannot_be_known_nothing_counts(

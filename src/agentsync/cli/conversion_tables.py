@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from agentsync.cli.markdown import escaped
 from agentsync.cli.wording import counted
 from agentsync.core.urls import printable
 from agentsync.report.conversions import Conversions, ConvertedAgent, Groups, Result
@@ -61,11 +62,11 @@ def markdown(report: Conversions, *, verbose: bool) -> Iterator[str]:
     for title, groups in _sections(report, verbose=verbose):
         yield from ("", f"## {title}", "")
         for what, members in groups.items():
-            yield f"- {_escaped(what)}"
+            yield f"- {escaped(what)}"
             for names, targets in members.items():
                 shown = names if verbose else names[:_NAMED]
                 more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-                yield f"  - {_targets(report, targets)}: {_escaped(', '.join(shown))}{more}"
+                yield f"  - {_targets(report, targets)}: {escaped(', '.join(shown))}{more}"
 
 
 def _sections(report: Conversions, *, verbose: bool) -> Iterator[tuple[str, Groups]]:
@@ -129,9 +130,4 @@ def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Ite
     yield f"| {' | '.join(header)} |"
     yield f"|{' --- |' * len(header)}"
     for row in rows:
-        yield f"| {' | '.join(map(_escaped, row))} |"
-
-
-def _escaped(words: str) -> str:
-    """Text of a repository, which must not end a cell, begin an element or a link."""
-    return printable(words).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("[", "\\[")
+        yield f"| {' | '.join(map(escaped, row))} |"

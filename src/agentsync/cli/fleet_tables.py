@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import click
 
+from agentsync.cli.markdown import escaped
 from agentsync.cli.terminal import aligned, cut
 from agentsync.cli.wording import counted
 from agentsync.core.durations import ago, time_left, utc
@@ -69,29 +70,29 @@ def markdown(assessment: Assessment, limits: Limits, *, verbose: bool) -> Iterat
     now = assessment.at
     sources, more_sources = _shown(assessment.sources, _MOST_SOURCES, "source", verbose=verbose)
     for source in sources:
-        yield f"**{_escaped(_headline(source, now))}**"
+        yield f"**{escaped(_headline(source, now))}**"
         yield ""
         yield f"| {' | '.join(title.lower() for title in _HEADER)} |"
         yield f"| --- |{' ---: |' * (len(_HEADER) - 2)} --- |"
         stages, more_stages = _shown(source.stages, MAX_STAGES, "stage", verbose=verbose, size=_size)
         for stage in stages:
             cells = [stage.stage or _NO_STAGE, *_numbers(stage), _short(stage.expected, now)]
-            yield f"| {' | '.join(_escaped(str(cell)) for cell in cells)} |"
+            yield f"| {' | '.join(escaped(str(cell)) for cell in cells)} |"
         yield from ("", *more_stages, "") if more_stages else ("",)
         for title, items in _sections(source, now):
             yield from (f"**{title}**", "")
             shown = items if verbose else items[:_MOST_GROUPS]
             for item in shown:
                 names, more = _named(item.machines, verbose=verbose)
-                yield f"- {_escaped(item.what)}: {_escaped(', '.join(names) + more)}"
+                yield f"- {escaped(item.what)}: {escaped(', '.join(names) + more)}"
             if len(shown) < len(items):
                 yield f"- and {len(items) - len(shown)} more"
             yield ""
     yield from (*more_sources, "") if more_sources else ()
     lines, more_lines = _shown([*_problems(assessment, limits)], MAX_STAGES, "limit", verbose=verbose)
-    yield from (f"- {_escaped(line)}" for line in [*lines, *more_lines])
+    yield from (f"- {escaped(line)}" for line in [*lines, *more_lines])
     yield from ("",) if lines else ()
-    yield f"{_escaped(_summary(assessment, limits))}."
+    yield f"{escaped(_summary(assessment, limits))}."
 
 
 def _shown(
@@ -236,9 +237,3 @@ def _short(version: Version, now: float) -> str:
     if version.commit:
         return version.commit[:7]
     return ago(version.committed_at, now) if version.committed_at is not None else "-"
-
-
-def _escaped(words: str) -> str:
-    """Text that machines report, which must not end a cell, begin an element or a link."""
-    escaped = "".join(f"\\{one}" if one in "\\`*_[]|#" else one for one in printable(words))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;")

@@ -24,6 +24,7 @@ from agentsync.core.codes import Code
 from agentsync.core.diagnostics import Diagnostic
 from agentsync.core.errors import ConfigError, why
 from agentsync.core.files import read_regular
+from agentsync.core.ownership import require_trusted
 from agentsync.core.paths import config_candidates, is_directory, is_file, text_of
 from agentsync.dialects import Dialect, default_dialect, dialects
 from agentsync.formats.validated_toml import MisplacedError, Settings, load
@@ -183,14 +184,35 @@ def load_config(path: Path) -> Config:
         raise ConfigError("this configuration does not exist", place=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"this configuration cannot be read: {why(error)}", place=str(path)) from error
+    if is_file(path):  # and not a pipe, which belongs to whoever started this
+        _require_trusted(path)
     config = load(text, Config, str(path))
     if config.overlays is None:
-        return config.model_copy(update={"overlays": path.absolute().parent / "overlays"})
+        beside = path.absolute().parent / "overlays"
+        if is_directory(beside):
+            _require_trusted(beside)
+        return config.model_copy(update={"overlays": beside})
     if not is_directory(config.overlays):
         message = f"`overlays`: there is no directory {config.overlays}"
         # Overlays may restrict agents, so a missing directory is an error and not an empty one.
         raise ConfigError(message, place=str(path), hint="without its overlays, agents could do more than you allow")
+    _require_trusted(config.overlays)
     return config
+
+
+def _require_trusted(path: Path) -> None:
+    """Check that no other user decides by this file or directory.
+
+    Raises:
+        ConfigError: another user can change or replace it.
+    """
+    try:
+        require_trusted(path)
+    except OSError as error:
+        message = f"another user could decide what is written here: {error.strerror}"
+        raise ConfigError(
+            message, place=str(path), hint="let you or root own it, and nobody else write to it"
+        ) from error
 
 
 def policy_of(config: Config, machine: Path) -> Policy:
@@ -205,6 +227,7 @@ def policy_of(config: Config, machine: Path) -> Policy:
         return Policy((config.policy,))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"this machine's policy cannot be read: {why(error)}", place=str(machine)) from error
+    _require_trusted(machine)
     own = read_policy(text, str(machine))
     return Policy((config.policy, own), own.rollout)
 

@@ -1,4 +1,4 @@
-"""Directories that only this user can change, since what is read back from them decides what is run and written.
+"""Files and directories that only this user can change, since what is read from them decides what is run and written.
 
 As with ssh's StrictModes (sshd_config(5)), every directory on the way counts: whoever can write in one can put another
 in the place of what is below.
@@ -31,10 +31,22 @@ def require_own(directory: Path) -> None:
     status = directory.stat()
     if status.st_uid == os.geteuid() and status.st_mode & _OTHERS:
         directory.chmod(status.st_mode & ~_OTHERS & 0o7777)
-    absolute = directory.absolute()
-    for path in dict.fromkeys([*_upwards(absolute), *_upwards(absolute.resolve())]):
-        if reason := changed_by(path):
-            raise PermissionError(errno.EPERM, f"{path} {reason}", str(directory))
+    require_trusted(directory)
+
+
+def require_trusted(path: Path) -> None:
+    """Check that no other user can change a file or directory that decides what is allowed here, nor replace it.
+
+    Raises:
+        PermissionError: another user owns it or a directory above it, or can write in one of these; says which.
+        OSError: it cannot be examined.
+    """
+    if sys.platform == "win32":
+        return
+    absolute = path.absolute()
+    for part in dict.fromkeys([*_upwards(absolute), *_upwards(absolute.resolve())]):
+        if reason := changed_by(part):
+            raise PermissionError(errno.EPERM, f"{part} {reason}", str(path))
 
 
 def changed_by(path: Path) -> str:

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory, gettempdir
 
 from agentsync.core.errors import SourceUnavailableError, UnverifiedError
 from agentsync.core.files import read_regular
+from agentsync.core.ownership import require_trusted
 from agentsync.core.urls import printable
 from agentsync.git.bare_repository import BareRepository
 from agentsync.git.environment import with_settings
@@ -256,6 +257,12 @@ def _read(path: Path | None, *, may_be_empty: bool = False) -> bytes:
         raise UnverifiedError(
             message, place=str(path), hint="put the file there; without it no signature is accepted"
         ) from error
+    try:
+        require_trusted(path)
+    except OSError as error:
+        message = f"another user could decide who may sign: {error.strerror}"
+        hint = "let you or root own the file, and nobody else write to it"
+        raise UnverifiedError(message, place=str(path), hint=hint) from error
     if not content.strip() and not may_be_empty:
         raise UnverifiedError("this file has no key that may sign", place=str(path), hint="add a key to it")
     return content
