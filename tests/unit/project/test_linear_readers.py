@@ -36,7 +36,7 @@ _NOT_REACHED = {
         *("git.clone.origin", "git.clone.resolve"),
         *("git.clone.unpushed", "git.clone.commit", "git.connection.object_format", "git.connection.explain"),
         *("git.mirror._facts", "git.mirror._entry", "git.mirror.is_cut", "git.partial.missing_content"),
-        *("git.process.stderr", "git.signatures._tag_object", "git.strict_check.check_strictly"),
+        *("git.poll.ask", "git.process.stderr", "git.signatures._tag_object", "git.strict_check.check_strictly"),
         *("git.strict_check._read_with", "git.signatures._title", "git.ancestors.ancestors"),
     ),
     "of what is written on this machine": (
@@ -50,7 +50,7 @@ _NOT_REACHED = {
         "fleet.http._ask",
     ),
     "of what agentsync itself has written": (
-        *("report.metrics.otlp._nanoseconds", "report.page._hash", "state.store._decoded"),
+        *("report.metrics.otlp._nanoseconds", "report.page._hash", "state.polled._read", "state.store._decoded"),
         *("sync.compiled_agent.decode", "sync.reading._decode", "sync.up_to_date._recall"),
         "targets.target_directory.temporary",
     ),
