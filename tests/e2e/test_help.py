@@ -46,10 +46,13 @@ def test_every_code_is_listed_and_has_an_example_and_an_anchor() -> None:
 
 
 @pytest.mark.parametrize("code", _FILES)
-def test_an_example_that_is_an_agent_gets_its_diagnostic(code: str, tmp_path: Path) -> None:
+def test_an_example_that_is_an_agent_gets_its_diagnostic(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     agent = tmp_path / ".claude/agents/reviewer.md"
     agent.parent.mkdir(parents=True)
     agent.write_text(_FILES[code], encoding="utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path.parent))
     result = CliRunner().invoke(cli, ["check", str(tmp_path), "--to", "claude", "--format", "json"], obj=Common())
     assert code in {diagnostic["code"] for diagnostic in json.loads(result.stdout)["diagnostics"]}
 
