@@ -7,7 +7,6 @@ import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -24,9 +23,6 @@ from agentsync.service.current_status import Result
 from agentsync.service.daemon import Daemon
 from agentsync.service.events import log_outdated
 from agentsync.sync.up_to_date import UpToDate
-
-_CHILD: Final = (sys.executable, "-P", "-m", "agentsync.cli.service_child")
-"""The command of a sync's process; `-P` keeps the working directory, which may be anybody's, off Python's path."""
 
 _EPILOG = """\b
 Examples:
@@ -51,14 +47,23 @@ def command() -> int:
     log.start()
     config = _config(options).absolute()
     try:
-        Daemon(config, app_paths(), ChildProcesses(_CHILD, log), show).run()
+        Daemon(config, app_paths(), ChildProcesses(_python("agentsync.cli.service_child"), log), show).run()
     except OutdatedError:
         log_outdated(config)
-        os.execv(sys.executable, [sys.executable, "-P", "-m", "agentsync", *sys.argv[1:]])  # noqa: S606 - this command
+        os.execv(sys.executable, [*_python("agentsync.__main__"), *sys.argv[1:]])  # noqa: S606 - this very command
     except SystemExit as end:
         if end.code != ExitCode.TERMINATED:
             raise
     return ExitCode.OK  # ending on a signal is how a service is stopped
+
+
+def _python(module: str) -> list[str]:
+    """Return the command that runs the `main` of a module as it would be imported here, wherever this one was found.
+
+    `-P` keeps the working directory, which may be anybody's, off Python's path.
+    """
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import main; sys.exit(main())"
+    return [sys.executable, "-P", "-c", code]
 
 
 def _config(options: Common) -> Path:

@@ -95,5 +95,6 @@ def _end_with_the_service() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-if __name__ == "__main__":
-    sys.exit(run(command))
+def main() -> int:
+    """Do one piece of work and return the exit status."""
+    return run(command)
