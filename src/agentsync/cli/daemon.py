@@ -24,18 +24,6 @@ from agentsync.service.daemon import Daemon
 from agentsync.service.events import log_outdated
 from agentsync.sync.up_to_date import UpToDate
 
-
-def _child() -> tuple[str, ...]:
-    """Return the command of a sync's process, which imports from where this one does, whatever started it.
-
-    `-P`, and leaving it out here, keeps the working directory, which may be anybody's, off Python's path.
-    """
-    own = str(Path(__file__).parents[2])
-    paths = [own, *(path for path in sys.path if path not in ("", own, os.getcwd()))]  # noqa: PTH109 - texts
-    run = "from agentsync.cli.service_child import main; sys.exit(main())"
-    return (sys.executable, "-P", "-c", f"import sys; sys.path[:] = {paths!r}; {run}")
-
-
 _EPILOG = """\b
 Examples:
   agentsync daemon
@@ -59,14 +47,23 @@ def command() -> int:
     log.start()
     config = _config(options).absolute()
     try:
-        Daemon(config, app_paths(), ChildProcesses(_child(), log), show).run()
+        Daemon(config, app_paths(), ChildProcesses(_python("agentsync.cli.service_child"), log), show).run()
     except OutdatedError:
         log_outdated(config)
-        os.execv(sys.executable, [sys.executable, "-P", "-m", "agentsync", *sys.argv[1:]])  # noqa: S606 - this command
+        os.execv(sys.executable, [*_python("agentsync.__main__"), *sys.argv[1:]])  # noqa: S606 - this very command
     except SystemExit as end:
         if end.code != ExitCode.TERMINATED:
             raise
     return ExitCode.OK  # ending on a signal is how a service is stopped
+
+
+def _python(module: str) -> list[str]:
+    """Return the command that runs the `main` of a module as it would be imported here, wherever this one was found.
+
+    `-P` keeps the working directory, which may be anybody's, off Python's path.
+    """
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import main; sys.exit(main())"
+    return [sys.executable, "-P", "-c", code]
 
 
 def _config(options: Common) -> Path:

@@ -96,5 +96,5 @@ def _end_with_the_service() -> None:
 
 
 def main() -> int:
-    """Run the process, and return its exit status."""
+    """Do one piece of work and return the exit status."""
     return run(command)
