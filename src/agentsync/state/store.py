@@ -35,14 +35,11 @@ RECOVERED = (
     " nothing is deleted"
 )
 
-
 _MOST_TEXTS = 20  # that are remembered beside each other
 _KEPT_TIPS = 500  # of a source: more than pushes within the longest delay of a rollout, in all but the busiest
 _UNLESS_SUSPENDED = "WHERE NOT EXISTS (SELECT 1 FROM suspension)"
 
-
 _BASE_DIGEST = "json_extract(base, '$[0]')"  # what agentsync had last written there, as `_encoded` stores it
-
 _COLUMNS = ", ".join(f'"{field.name}"' for field in fields(Recorded))
 _ACTIONS = ", ".join(f"'{action}'" for action in Action)
 
