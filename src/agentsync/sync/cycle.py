@@ -26,6 +26,7 @@ from agentsync.sync.apply import Applied, apply, record
 from agentsync.sync.build import BuildResult
 from agentsync.sync.cycle_diagnostics import suspended
 from agentsync.sync.events import RunEvents
+from agentsync.sync.fingerprint import AppliedSource, Fingerprint, remember
 from agentsync.sync.observe import observe
 from agentsync.sync.plan import Planned, plan
 from agentsync.sync.refusals import record_refusals
@@ -33,7 +34,7 @@ from agentsync.sync.report import Report
 from agentsync.sync.reported import set_reported
 from agentsync.sync.request import Environment, Scope, SyncRequest, key_fields, paths_of
 from agentsync.sync.sources import findings
-from agentsync.sync.up_to_date import AppliedSource, Fingerprint, condition_of, content_of, expansions, key_of, remember
+from agentsync.sync.up_to_date import condition_of, content_of, expansions, key_of
 
 
 def run(environment: Environment, request: SyncRequest) -> Report:
