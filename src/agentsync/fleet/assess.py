@@ -10,6 +10,9 @@ from agentsync.core.durations import span
 from agentsync.fleet.model import FleetMachine, FleetView, Followed, Unreadable
 from agentsync.fleet.placement import Branch, Placement, State, Version, by_branch, by_themselves, goals, silent
 
+# How far a machine may be ahead, in seconds.
+_CLOCKS_DIFFER = 300.0
+
 
 @dataclass(frozen=True, slots=True)
 class StageView:
@@ -121,7 +124,8 @@ def assess(view: FleetView, criteria: Criteria) -> Assessment:
     """Compare every machine with what it should have.
 
     Without a clone, the newest commit is the one that the machine heard last knows as such, or else the one with the
-    latest date that any machine has; and a machine that says that it waits for its rollout is where it should be. With
+    latest date that any machine has; and a machine that says that it waits for its rollout is where it should be. A
+    machine whose clock is ahead does not count for that: it would be the one heard last for as long as it is. With
     a clone, its branch decides by the same function as each machine does. Its own delay and what it has seen of the
     branch are not known here, so that it says that it waits counts as well, unless its commit was reverted.
     """
@@ -144,7 +148,7 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
         halted, is_held = (rollout.halt, rollout.hold_at is not None) if rollout else ("", False)
         order = [stage.name for stage in rollout.stages] if rollout else []
     else:
-        known = goals(followers)
+        known = goals([one for one in followers if (one[0].seen_at or 0) <= criteria.now + _CLOCKS_DIFFER])
         goal, is_held = known.goal, known.held is not None
         place, subject, order = by_themselves(known), "", []
         halted = known.halted
