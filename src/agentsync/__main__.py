@@ -5,12 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Final
 
 from agentsync.completion import VARIABLE
 from agentsync.completion.overview import answer, printed
 
-_COLLECT_AFTER: Final = 100_000
+_COLLECT_AFTER = 100_000
 """New objects after which Python looks for unreachable cycles. By default it looks after 700, so a run over thousands
 of agents, whose values form no cycles and live to its end, would spend a quarter of its time looking at them again."""
 

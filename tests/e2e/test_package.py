@@ -22,7 +22,7 @@ VERSION = "9.8.7"
 def test_the_wheel_holds_all_that_the_program_needs(machine: Machine) -> None:
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
     copy = machine.root / "copy"  # in place, the build would write the version into the source that other tests run
-    for name in ("src", "docs"):
+    for name in ("src", "docs", "systemd"):
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "_version.py"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, copy)

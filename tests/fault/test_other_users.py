@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agentsync.config import Config, policy_of
+from agentsync.config import Config, load_config, policy_of
+from agentsync.config.editor import create
 from agentsync.core.errors import ConfigError
 from support.machine import agent
 from support.repository import Repository
@@ -163,3 +164,13 @@ def test_a_machines_policy_that_others_can_change_is_refused(tmp_path: Path) -> 
     policy.chmod(0o666)
     with pytest.raises(ConfigError, match="can be changed by every user"):
         policy_of(Config(version=1), policy)
+
+
+def test_a_new_configuration_can_be_used_whatever_the_umask_is(tmp_path: Path) -> None:
+    path = tmp_path / "home/.config/agentsync/config.toml"
+    before = os.umask(0)
+    try:
+        create(path, "version = 1\n")
+    finally:
+        os.umask(before)
+    assert load_config(path).version == 1

@@ -26,7 +26,6 @@ import pytest
 from agentsync.dialects import dialects
 from agentsync.dialects.roo.modes_file import canonical, entries
 from agentsync.targets import directory_handle as dirfd
-from agentsync.targets import target_directory as files_module
 from agentsync.targets.directory_handle import DirectoryHandle
 from support.targets import Machine, codes
 from support.thorough import THOROUGH
@@ -214,7 +213,7 @@ def files_are_changed_by_their_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def links_above_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files_module, "_top", lambda path: path.parent)
+    monkeypatch.setattr(dirfd, "top_of", lambda path: path.parent)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,10 @@ def create(path: Path, text: str) -> None:
         ConfigError: there is one by now, or it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask is: a configuration that others could replace is refused when it is read.
+        for directory in reversed(path.parents):
+            if not directory.is_dir():
+                directory.mkdir(mode=0o755, exist_ok=True)
         # A URL may hold a password, so only the user may read the file; O_EXCL never replaces a file made meanwhile.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -20,6 +20,9 @@ from agentsync.fleet.placement import (
     silent,
 )
 
+# How far a machine may be ahead, in seconds.
+_CLOCKS_DIFFER = 300.0
+
 
 @dataclass(frozen=True, slots=True)
 class StageView:
@@ -139,7 +142,8 @@ def assess(view: FleetView, criteria: Criteria) -> Assessment:
 
     Without a clone, the newest commit is the one that the machine that reported last knows as such, or else the one
     with the latest date that any machine has; and a machine that reports that it waits for its rollout is where it
-    should be. With a clone, its branch decides by the same function as each machine does. A machine's own delay and
+    should be. A machine whose clock is ahead does not count for that: it would be the one that reported last for as
+    long as it is. With a clone, its branch decides by the same function as each machine does. A machine's own delay and
     what it has seen of the branch are not known here, so it also counts that it reports to wait, unless its commit was
     reverted.
     """
@@ -163,7 +167,7 @@ def _source(name: str, followers: Sequence[tuple[FleetMachine, Followed]], crite
         halted, is_held = (rollout.halt, rollout.hold_at is not None) if rollout else ("", False)
         order = [stage.name for stage in rollout.stages] if rollout else []
     else:
-        known = goals(followers)
+        known = goals([one for one in followers if (one[0].seen_at or 0) <= criteria.now + _CLOCKS_DIFFER])
         goal, is_held = known.goal, known.held is not None
         place, subject, order = by_themselves(known), "", []
         halted = known.halted

@@ -103,6 +103,13 @@ def test_the_machine_that_reported_last_knows_whether_the_rollout_is_halted() ->
     assert source(halted, machine("other", "d", "canary", reason=Reason.CURRENT, seen_at=NOW)).halted == ""
 
 
+def test_a_machine_whose_clock_is_ahead_does_not_decide_for_the_others() -> None:
+    theirs = Followed("team", "e" * 40, NOW + HOUR, "production", tip="e" * 40, reason=Reason.CURRENT)
+    liar = FleetMachine("liar", (theirs,), seen_at=NOW + HOUR, succeeded_at=NOW)
+    honest = machine("honest", "d", "canary", tip="d" * 40, reason=Reason.CURRENT)
+    assert states(liar, honest) == {"liar": ("behind", "d"), "honest": ("current", "d")}
+
+
 def test_commits_of_one_date_are_distinguished_by_their_ids() -> None:
     twin = FleetMachine("twin", (Followed("team", "e" * 40, DATES["d"], "early"),), seen_at=NOW - 60)
     new = machine("new", "d", "canary", tip="d" * 40, seen_at=NOW)

@@ -52,7 +52,7 @@ _NOT_REACHED = {
     "of what agentsync itself has written": (
         *("report.metrics.otlp._nanoseconds", "report.page._hash", "state.polled._read", "state.store._decoded"),
         *("sync.compiled_agent.decode", "sync.reading._decode", "sync.up_to_date._recall"),
-        "targets.target_directory.temporary",
+        *("service.local_work._unpacked", "targets.target_directory.temporary"),
     ),
 }
 
