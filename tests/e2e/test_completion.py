@@ -149,7 +149,7 @@ print(*{*sys.modules} - before)
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     *lines, imported = done.stdout.splitlines()
     assert any("--dry-run\t" in line or "--log-format" in line or "agentsync" in line for line in lines)
-    own = {"agentsync", "agentsync.__main__", "agentsync._version"}
+    own = {"agentsync", "agentsync.__main__", "agentsync._version", "gc"}
     assert {*imported.split()} <= {"__future__", *own, "agentsync.completion", "agentsync.completion.overview"}
 
 

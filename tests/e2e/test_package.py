@@ -38,7 +38,7 @@ def test_the_wheel_holds_all_that_the_program_needs(machine: Machine) -> None:
     assert sum(name.startswith("agentsync/examples/") and name.endswith(".md") for name in names) >= 6
     assert sum(name.startswith("agentsync/templates/") and name.endswith(".md") for name in names) == 2
     pages = {f"agentsync/docs/{path.relative_to(PROJECT / 'docs')}" for path in (PROJECT / "docs").rglob("*.md")}
-    assert {name for name in names if name.startswith("agentsync/docs/")} == pages
+    assert {name for name in names if name.startswith("agentsync/docs/")} == {*pages, "agentsync/docs/systemd.md"}
     assert sum(name.startswith("agentsync/units/agentsync") for name in names) == 4
     outside = {f"agentsync-{VERSION}.dist-info", f"agentsync-{VERSION}.data"}
     assert {name.split("/")[0] for name in names} == {"agentsync", *outside}
