@@ -43,6 +43,7 @@ types: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/unchanged.py
+	$(BIN)/python benchmarks/changed.py
 	$(BIN)/python benchmarks/hostile.py
 	$(BIN)/python benchmarks/service.py
 

@@ -110,10 +110,13 @@ def deciding(text: str, variables: Iterable[str]) -> frozenset[str]:
 
 
 def content_of(path: Path) -> str:
-    """Return a digest of a file or of a directory tree; a new random one each time where that cannot be read."""
+    """Return a digest of a file or of a directory tree, and of who may change each file of it.
+
+    A new random one each time where something cannot be read.
+    """
     try:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        contents = [(str(file), digest(file.read_bytes()) if file.is_file() else "") for file in files]
+        contents = [(str(file), *(_facts_of(file) if file.is_file() else ())) for file in files]
     except OSError:
         return secrets.token_hex()
     return digest(json.dumps(contents).encode())
@@ -127,6 +130,11 @@ def condition_of(database: Path) -> str:
             status = path.stat()
             facts.append((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
     return repr(facts) if facts else ""
+
+
+def _facts_of(file: Path) -> tuple[int, int, str]:
+    status = file.stat()
+    return status.st_mode, status.st_uid, digest(file.read_bytes())
 
 
 def key_of(environment: Mapping[str, Any], request: SyncRequest) -> str | None:
