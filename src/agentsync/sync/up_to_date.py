@@ -288,7 +288,8 @@ def _is_unchanged(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetche
     if not _are_unmoved(fingerprint, app_paths, fetches):
         return False
     looking.join()
-    return stats == [fingerprint.stats] and have_contents(fingerprint.recent, fingerprint.files)
+    has_contents = not fingerprint.recent or have_contents(fingerprint.recent, fingerprint.files)
+    return stats == [fingerprint.stats] and has_contents
 
 
 def _are_unmoved(fingerprint: Fingerprint, app_paths: AppPaths, fetches: Fetches) -> bool:
