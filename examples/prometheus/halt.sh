@@ -9,7 +9,11 @@ set -eu
 
 branch=${BRANCH:-main}
 # The alert's words get into a commit's message, where a trailer or "This reverts commit ..." would have an effect.
-reason=$(printf '%s' "$REASON" | LC_ALL=C tr -s '[:space:]' ' ' | LC_ALL=C sed 's/reverts/undoes/g')
+reason=$(printf '%s' "${REASON:-}" | LC_ALL=C tr -s '[:space:]' ' ' | LC_ALL=C sed 's/reverts/undoes/g')
+case $reason in
+*[![:space:]]*) ;;
+*) reason="an alert without a summary" ;; # it halts all the same
+esac
 export GIT_AUTHOR_NAME="${GIT_AUTHOR_NAME:-agentsync halt}" GIT_AUTHOR_EMAIL="${GIT_AUTHOR_EMAIL:-halt@localhost}"
 export GIT_COMMITTER_NAME="$GIT_AUTHOR_NAME" GIT_COMMITTER_EMAIL="$GIT_AUTHOR_EMAIL"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run a command when Alertmanager sends an alert: `webhook.py PORT COMMAND...`; the reason is in $REASON.
 
-It stands between Alertmanager and a CI that wants a body of its own:
+It connects Alertmanager with a CI that wants a body of its own:
 
     webhook.py 9480 sh -c 'gh workflow run halt.yml --repo OWNER/NAME --field reason="$REASON"'
 
@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, ClassVar
 
 _LONGEST_BODY = 1 << 20
+_LONGEST_LENGTH = 9  # digits, of more than any body has
 _LONGEST_REASON = 500
 _SECONDS = 300
 
@@ -31,12 +32,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Run the command if an alert of the request fires."""
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > _LONGEST_BODY:
+        if not length.isdecimal() or len(length) > _LONGEST_LENGTH or int(length) > _LONGEST_BODY:
             self._answer(HTTPStatus.BAD_REQUEST)
             return
         try:
             why = reason(json.loads(self.rfile.read(int(length))))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._answer(HTTPStatus.BAD_REQUEST)
             return
         self._answer(HTTPStatus.OK if not why or self._run(why) else HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -57,9 +58,16 @@ class Handler(BaseHTTPRequestHandler):
 
 def reason(message: dict[str, Any]) -> str:
     """Return the summaries of the alerts that fire, on one line; empty where none does."""
-    firing = [alert for alert in message["alerts"] if alert["status"] == "firing"]
-    text = "; ".join(dict.fromkeys(str(alert["annotations"]["summary"]) for alert in firing))
+    summaries = [_summary(alert) for alert in message["alerts"] if alert["status"] == "firing"]
+    text = "".join(character if character.isprintable() else " " for character in "; ".join(dict.fromkeys(summaries)))
     return " ".join(text.split())[:_LONGEST_REASON]
+
+
+def _summary(alert: dict[str, Any]) -> str:
+    """Return the summary of an alert; one without halts all the same."""
+    annotations = alert.get("annotations")
+    summary = annotations.get("summary") if isinstance(annotations, dict) else None
+    return summary if isinstance(summary, str) and summary.strip() else "an alert without a summary"
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from http.server import HTTPServer
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -170,16 +171,26 @@ def halt(reason: str) -> None:
     assert alert({"alert": "something else"}) == 400
 
 
-def alert(message: object) -> int:
-    """Send what Alertmanager sends to the webhook of the examples, in front of the job that halts."""
+def test_an_alert_halts_whatever_its_text_is() -> None:
+    firing = [{"status": "firing"}, {"status": "firing", "annotations": {"summary": "a\u0000b\ud800 \u202e"}}]
+    assert webhook().reason({"alerts": firing}) == "an alert without a summary; a b"
+
+
+def webhook() -> Any:
     spec = importlib.util.spec_from_file_location("webhook", _EXAMPLES / "webhook.py")
     assert spec
     assert spec.loader
-    webhook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(webhook)
-    webhook.Handler.program = ["sh", str(_EXAMPLES / "halt.sh")]
-    webhook.Handler.log_message = lambda *_: None
-    with HTTPServer(("127.0.0.1", 0), webhook.Handler) as server:
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def alert(message: object) -> int:
+    """Send what Alertmanager sends to the webhook of the examples, in front of the job that halts."""
+    handler = webhook().Handler
+    handler.program = ["sh", str(_EXAMPLES / "halt.sh")]
+    handler.log_message = lambda *_: None
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.handle_request)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}/"

@@ -43,6 +43,20 @@ def git(clone: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ("reason", "halted"),
+    [
+        ("x" * 3000, "x" * 1023 + "…"),
+        ("\u202e", "the reason has no character that can be shown"),
+        ("a\udcff\u00adb", "a b"),
+    ],
+)
+def test_a_halt_takes_any_reason(machine: Machine, clone: Path, reason: str, halted: str) -> None:
+    assert machine.run("rollout", "halt", "--reason", reason, "--repository", str(clone)).code == 0
+    assert f'halt = "{halted}"' in (clone / "agentsync.toml").read_text()
+    assert machine.run("rollout", "--repository", str(clone)).code == 0
+
+
 def test_halt_hold_and_resume_edit_the_manifest_alone_and_commit_it(machine: Machine, clone: Path) -> None:
     first = git(clone, "rev-parse", "HEAD")
     at = ("--repository", clone)

@@ -25,7 +25,7 @@ from agentsync.repository.manifest import FILE_NAME, read_manifest
 from agentsync.rollout.choose import Reason
 from agentsync.rollout.forecast import Step, forecast, populations, probably_empty
 from agentsync.rollout.line import Commit, with_held
-from agentsync.rollout.tables import RolloutTable
+from agentsync.rollout.tables import MAX_REASON, RolloutTable
 
 _LONGEST_LINE: Final = 1_000  # commits that may be reverted, as on a machine
 _EPILOG: Final = """\b
@@ -82,7 +82,8 @@ def command(
             held = _resolve(clone, commit)
             _change(clone, manifest, {"hold_at": held}, f"Hold the rollout at {held[:12]}", no_commit=no_commit)
         case "halt":
-            _change(clone, manifest, {"halt": reason}, f"Halt the rollout: {reason}", no_commit=no_commit)
+            why = _shown(reason or "")
+            _change(clone, manifest, {"halt": why}, f"Halt the rollout: {why}", no_commit=no_commit)
         case _:
             _change(clone, manifest, {"halt": None, "hold_at": None}, "Resume the rollout", no_commit=no_commit)
     return 0
@@ -127,6 +128,13 @@ def _halts(clone: Clone, commit: Commit) -> bool:
     except ConfigError:  # no machine moved on to it
         return True
     return bool(rollout and rollout.halt)
+
+
+def _shown(reason: str) -> str:
+    """Return a reason that can be committed: an alert's may have any characters and length, and has to halt anyway."""
+    plain = "".join(character if character.isprintable() else " " for character in reason)
+    words = " ".join(plain.split()) or "the reason has no character that can be shown"
+    return words if len(words) <= MAX_REASON else f"{words[: MAX_REASON - 1]}…"
 
 
 def _resolve(clone: Clone, text: str) -> str:

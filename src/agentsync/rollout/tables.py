@@ -13,6 +13,8 @@ from agentsync.rollout.window import Window
 MOST_MACHINES: Final = 1_000_000
 MAX_STAGES: Final = 16
 _MAX_GROUPS: Final = 64
+MAX_REASON: Final = 1024
+"""Characters of the reason for a halt."""
 _ALL: Final = 100
 _WEEKS: Final = 4 * 7 * 86400
 
@@ -72,7 +74,7 @@ class RolloutTable(Settings):
 
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=MAX_STAGES)]
     groups: Annotated[dict[Name, tuple[Name, ...]], Field(max_length=_MAX_GROUPS)] = Field(default_factory=dict)
-    halt: str = Field(default="", max_length=1024)
+    halt: str = Field(default="", max_length=MAX_REASON)
     hold_at: Annotated[str, AfterValidator(_commit)] | None = None
     window: Annotated[str, AfterValidator(_window)] | None = None
     machines: int | None = Field(default=None, ge=1, le=MOST_MACHINES)
