@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from agentsync.core.errors import ExitCode
-from support.installation import MOVING, Installation, damage, lose_remote
+from agentsync.state.store import State
+from support.installation import MOVING, Installation, damage, known, lose_remote
 from support.signing import allowed, ssh_key
 
 
@@ -66,6 +68,17 @@ def apply_another(installation: Installation) -> None:
     installation.text = text
 
 
+def change_mirror(installation: Installation) -> None:
+    [packs] = installation.app_paths.cache.glob("mirrors/*.git/objects/pack")
+    (packs / "pack-1.idx").touch()
+
+
+def record_another_commit(installation: Installation) -> None:
+    recorded = known(installation)
+    with State.open(installation.app_paths.database) as state:
+        state.set_source(replace(recorded, commit="1" * 40))
+
+
 @pytest.mark.parametrize(
     "differ",
     [
@@ -81,12 +94,25 @@ def apply_another(installation: Installation) -> None:
         write_overlay,
         damage,
         apply_another,
+        change_mirror,
+        record_another_commit,
     ],
 )
 def test_any_difference_is_left_to_a_whole_run(resting: Installation, differ: Callable[[Installation], None]) -> None:
     assert resting.find()
     differ(resting)
     assert resting.find() is None
+
+
+def test_a_trial_looks_again_once_the_machines_own_records_are_others(installation: Installation) -> None:
+    own = installation.request
+    trial = installation.request = replace(own, ad_hoc=True)
+    installation.pull()
+    assert installation.find()
+    installation.request = own
+    installation.pull()
+    installation.request = trial
+    assert installation.find() is None
 
 
 @pytest.mark.parametrize("variable", ["HOME", "ELSEWHERE", *MOVING])
