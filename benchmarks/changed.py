@@ -22,7 +22,7 @@ from typing import Final
 from goals import Goal
 from measure import Run, Summary, run_command
 from scene import Scene
-from tables import aligned, goal_rows, machine, markdown, replace, rows
+from tables import machine, publish
 
 _USUAL, _MANY = 1_000, 10_000
 _THREADS: Final = 8
@@ -49,10 +49,7 @@ def main() -> int:
         shutil.rmtree(root)
     reached = [*_goals({summary.name: summary for summary in summaries})]
     described = machine(f"changes, 3 tools, {options.rounds} rounds")
-    print(described, aligned(rows(summaries)), aligned(goal_rows(reached)), sep="\n\n")
-    if options.document:
-        parts = [f"{described}\n", markdown(rows(summaries)), markdown(goal_rows(reached))]
-        replace(options.document, "changes", "\n".join(parts))
+    publish(described, summaries, reached, document=options.document, part="changes")
     return 0
 
 

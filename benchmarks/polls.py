@@ -32,6 +32,8 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from tables import replace
+
 from agentsync.core.installation import own_fraction
 from agentsync.service.schedule import Phased
 from support.gitserver import GitServer
@@ -44,7 +46,6 @@ FLEETS: Final = (1_000, 10_000, 100_000)
 _WORKERS: Final = 32  # requests that the server works on at once
 _SECONDS: Final = 45.0  # of an interval, as it is measured
 _AFTER_OUTAGE: Final = INTERVAL * JITTER  # seconds over which a service that missed its time delays the fetch at most
-_MARKS: Final = ("<!-- measured: polls -->", "<!-- end of what was measured: polls -->")
 _NOWHERE: Final = Path("/nonexistent")
 _CONFIG: Final = """version = 1
 [sources.team]
@@ -245,10 +246,7 @@ def main() -> None:
     made = "\n".join(measure(arguments.machines))
     print(made)
     if arguments.document:
-        text = arguments.document.read_text(encoding="utf-8")
-        before, _, rest = text.partition(_MARKS[0])
-        after = rest.partition(_MARKS[1])[2]
-        arguments.document.write_text(f"{before}{_MARKS[0]}\n\n{made}\n\n{_MARKS[1]}{after}", encoding="utf-8")
+        replace(arguments.document, "polls", f"{made}\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from goals import goals
 from measure import Run, Summary
 from real_files import SKIPPED, real_files
 from scene import Scene
-from tables import aligned, goal_rows, machine, markdown, replace, rows
+from tables import machine, publish
 
 
 def main() -> int:
@@ -38,8 +38,7 @@ def main() -> int:
         shutil.rmtree(root)
     reached = tuple(goals({summary.name: summary for summary in summaries}))
     machine_line = machine(f"{options.agents} agents, {len(summaries[0].runs)} rounds")
-    print(f"\n{machine_line}\n")
-    print(aligned(rows(summaries)), aligned(goal_rows(reached)), sep="\n\n")
+    publish(machine_line, summaries, reached, document=options.document, part="")
     print("\nfiles written: " + ", ".join(f"{place} {count}" for place, count in written.items()))
     if options.json:
         record = {
@@ -49,9 +48,6 @@ def main() -> int:
             "written": written,
         }
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    if options.document:
-        parts = [f"{machine_line}\n", markdown(rows(summaries)), markdown(goal_rows(reached))]
-        replace(options.document, "", "\n".join(parts))
     return 0
 
 

@@ -24,12 +24,12 @@ from typing import Any, Final
 
 from goals import Goal
 from scene import Scene
+from tables import replace
 
 MIB: Final = 45.0
 MILLISECONDS: Final = 15.0
 _CYCLES: Final = 15
 _TARGETS: Final = 3
-_MARKS: Final = ("<!-- measured: service -->", "<!-- end of what was measured: service -->")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _START: Final = "import sys; sys.modules['rich'] = None; from agentsync.__main__ import main; sys.exit(main())"
 _LIBRARIES: Final = (
@@ -178,10 +178,7 @@ def main() -> None:
     made = "\n".join(report([measure(files) for files in arguments.files], libraries()))
     print(made)
     if arguments.document:
-        text = arguments.document.read_text(encoding="utf-8")
-        before, _, rest = text.partition(_MARKS[0])
-        after = rest.partition(_MARKS[1])[2]
-        arguments.document.write_text(f"{before}{_MARKS[0]}\n\n{made}\n\n{_MARKS[1]}{after}", encoding="utf-8")
+        replace(arguments.document, "service", f"{made}\n")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,15 @@ def markdown(lines: Iterator[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *body))
 
 
+def publish(
+    described: str, summaries: Sequence[Summary], reached: Sequence[Goal], *, document: Path | None, part: str
+) -> None:
+    """Prints what was measured and the goals, and renews a part of a page with them if there is one."""
+    print(described, aligned(rows(summaries)), aligned(goal_rows(reached)), sep="\n\n")
+    if document:
+        replace(document, part, "\n".join([f"{described}\n", markdown(rows(summaries)), markdown(goal_rows(reached))]))
+
+
 def replace(document: Path, part: str, measured: str) -> None:
     """Renews one part of a page, between its comments; the first one has no name."""
     name = f": {part}" if part else ""

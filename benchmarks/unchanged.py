@@ -23,7 +23,7 @@ from cases import BARE_PYTHON, FETCH, Case
 from goals import Goal
 from measure import Run, Summary, run_command
 from scene import Scene
-from tables import aligned, goal_rows, machine, markdown, replace, rows
+from tables import machine, publish
 
 _LIBRARIES: Final = "python -c 'import git, click'"
 _VERSION, _HELP = "agentsync --version", "agentsync --help"
@@ -67,10 +67,7 @@ def main() -> int:
         shutil.rmtree(root)
     reached = [*_goals({summary.name: summary for summary in summaries})]
     described = machine(f"nothing changed, {_TOOLS} tools, {options.rounds} rounds")
-    print(described, aligned(rows(summaries)), aligned(goal_rows(reached)), sep="\n\n")
-    if options.document:
-        parts = [f"{described}\n", markdown(rows(summaries)), markdown(goal_rows(reached))]
-        replace(options.document, "unchanged", "\n".join(parts))
+    publish(described, summaries, reached, document=options.document, part="unchanged")
     return 0
 
 

@@ -99,7 +99,7 @@ _EVENTS: Final = {
     "process of the sync was killed. It tries again soon.",
     "daemon.started": "The service begins, before its first cycle.",
     "daemon.stopped": "The service ends, since it was asked to.",
-    "daemon.outdated": "agentsync was updated: the service begins again with the new version, as the same process.",
+    "daemon.outdated": "agentsync was updated: the service restarts itself with the new version, as the same process.",
     "config.reloaded": "The configuration changed, and applies from now on.",
     "config.refused": "The configuration changed and has a mistake. The previous one still applies.",
     "watch.fallback": "Something cannot be watched; what changes there is seen in each cycle only.",

@@ -10,7 +10,7 @@ from agentsync.core.urls import local_path
 
 
 def given_text(sources: tuple[str, ...], targets: tuple[str, ...], branch: str | None, subfolder: str) -> str:
-    """Return what stands for the text of a configuration that is made of options: it differs where that does.
+    """Return a key for a configuration that is made of options: it differs where they do.
 
     Raises:
         ConfigError: a path is empty, or is of a user that there is not.

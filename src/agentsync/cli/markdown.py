@@ -7,7 +7,7 @@ import re
 from agentsync.core.urls import printable
 
 _CODE = re.compile(r"(?<!`)`[^`]+`(?!`)|\S+")
-# What begins an element, ends a cell or stands for a person, an issue or an address. Hosts look for the latter three in
+# What begins an element, ends a cell or refers to a person, an issue or an address. Hosts look for the latter three in
 # the rendered text, so no escape prevents them; in code they do not look.
 _ACTIVE = re.compile(r"[@#!$~^*_`\[\]|<>&\\]|://|www\.", re.IGNORECASE)
 

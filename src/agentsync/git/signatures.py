@@ -130,7 +130,7 @@ def local_tags(remote: Remote) -> str:
 
 
 def _glob(remote: Remote) -> str:
-    """The tags that a ref stands for, as a glob without a prefix."""
+    """Return the pattern of tags of a ref, as a glob without a prefix."""
     return glob_escape(remote.ref.removeprefix(_TAGS)).replace("[*]", "*")
 
 

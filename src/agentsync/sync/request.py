@@ -37,7 +37,7 @@ class Environment:
     Attributes:
         config: what to sync. It follows from its text, and from the variables and files that a fingerprint holds.
         app_paths: where state and caches are.
-        text: of the configuration, or what stands for it; the fingerprint of a run with nothing to do is kept for it.
+        text: of the configuration, or a key for one that is made of options; a run's fingerprint is kept for it.
         fetches: asks the remotes; a fetch that was made already is not made again. A fingerprint holds the commits.
         progress: called with how far a fetch or an apply is.
     """
