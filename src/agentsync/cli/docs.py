@@ -23,7 +23,7 @@ Examples:
   agentsync docs permissions | less
 """
 _PACKAGE: Final = Path(__file__).parents[1]
-_COMMENT: Final = re.compile(r"<!--.*?-->\n*", re.DOTALL)
+_COMMENT: Final = re.compile(r"^<!--[^\n>]*-->\n*", re.MULTILINE)
 _HEADING: Final = re.compile(r"#{1,6} ")
 
 
